@@ -1,0 +1,313 @@
+//! Where else there is room: the alternatives that come with a refused booking.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use crate::{
+    booking::BookingTime,
+    interval::Interval,
+    occupancy::{Claim, Seat},
+};
+
+/// One subject that the booking needs: its resource, or a staff member (of capacity 1).
+#[derive(Clone, Copy, Debug)]
+pub struct Need<'a> {
+    /// All rows of the subject within the search's reach, seated or not.
+    pub rows: &'a [Seat],
+    /// Units that there are.
+    pub capacity: u32,
+    /// Units that are wanted.
+    pub quantity: u32,
+    /// Minutes that the subject needs before a booking.
+    pub buffer_before: u32,
+    /// Minutes that the subject needs after a booking.
+    pub buffer_after: u32,
+}
+
+/// What is looked for, and how far.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// The time that was refused.
+    pub wanted: BookingTime,
+    /// The zone whose nights a stay counts.
+    pub zone: Tz,
+    /// No suggestion starts before this.
+    pub not_before: DateTime<Utc>,
+    /// How far a suggestion may start from the wanted start, to either side.
+    pub reach: Duration,
+    /// How far timed suggestions are shifted at a time; stays are shifted by days.
+    pub step: Duration,
+    /// How many are enough.
+    pub most: usize,
+}
+
+/// The most shifts to either side that are tried: four weeks of quarter hours.
+const MAX_SHIFTS: i32 = 2_688;
+
+/// Free times like the wanted one (as long, as many nights), nearest first and the earlier one of two as near. Timed
+/// suggestions do not overlap each other: a quarter of an hour's difference is no other choice.
+pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
+    let levels: Vec<Levels> = needs.iter().map(Levels::of).collect();
+    let mut found: Vec<(BookingTime, Interval)> = Vec::new();
+    for time in shifted(search) {
+        if found.len() >= search.most {
+            break;
+        }
+        let Some(interval) = time.interval(search.zone) else { continue };
+        let timed = matches!(time, BookingTime::Timed { .. });
+        let new = !timed || found.iter().all(|(_, other)| !other.overlaps(&interval));
+        if new
+            && interval.start >= search.not_before
+            && needs.iter().zip(&levels).all(|(need, levels)| levels.have_room(need, interval))
+        {
+            found.push((time, interval));
+        }
+    }
+    found.into_iter().map(|(time, _)| time).collect()
+}
+
+/// The wanted time, moved to and fro by ever more, the wanted time itself not among them.
+fn shifted(search: &Search) -> impl Iterator<Item = BookingTime> {
+    let wanted = search.wanted;
+    let step = match wanted {
+        BookingTime::Timed { .. } => search.step.max(Duration::minutes(1)),
+        BookingTime::Stay { .. } => Duration::days(1),
+    };
+    let reach = search.reach;
+    (1..=MAX_SHIFTS)
+        .map_while(move |count| step.checked_mul(count).filter(|by| *by <= reach))
+        .flat_map(|by| [-by, by])
+        .filter_map(move |by| moved(wanted, by))
+}
+
+fn moved(time: BookingTime, by: Duration) -> Option<BookingTime> {
+    let day = |date: NaiveDate| date.checked_add_signed(by);
+    let instant = |at: DateTime<Utc>| at.checked_add_signed(by);
+    Some(match time {
+        BookingTime::Timed { starts_at, ends_at } => {
+            BookingTime::Timed { starts_at: instant(starts_at)?, ends_at: instant(ends_at)? }
+        }
+        BookingTime::Stay { check_in, check_out } => {
+            BookingTime::Stay { check_in: day(check_in)?, check_out: day(check_out)? }
+        }
+    })
+}
+
+/// How many rows there are at each instant: each level holds from its instant to the next one's.
+struct Levels(Vec<(DateTime<Utc>, i64)>);
+
+impl Levels {
+    fn of(need: &Need<'_>) -> Self {
+        let mut steps: BTreeMap<DateTime<Utc>, i64> = BTreeMap::new();
+        for row in need.rows {
+            *steps.entry(row.interval.start).or_default() += 1;
+            *steps.entry(row.interval.end).or_default() -= 1;
+        }
+        let levels = steps.into_iter().scan(0, |level, (at, step)| {
+            *level += step;
+            Some((at, *level))
+        });
+        Self(levels.collect())
+    }
+
+    /// Units are alike and seated rows can change theirs, so there is room wherever no instant has too many rows
+    /// (`occupancy::seat_booking` judges by the same).
+    fn have_room(&self, need: &Need<'_>, interval: Interval) -> bool {
+        let Need { buffer_before, buffer_after, .. } = *need;
+        let taken = Claim { interval, buffer_before, buffer_after }.occupied();
+        let first = self.0.partition_point(|(at, _)| *at <= taken.start).saturating_sub(1);
+        let peak = self.0[first..]
+            .iter()
+            .take_while(|(at, _)| *at < taken.end)
+            .map(|(_, level)| *level)
+            .max()
+            .unwrap_or(0);
+        peak + i64::from(need.quantity) <= i64::from(need.capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        ical::sample::{at, stay, timed},
+        ids::OccupancyId,
+        occupancy::{Seating, free_units, seat_booking},
+    };
+
+    const LISBON: Tz = chrono_tz::Europe::Lisbon;
+
+    fn row(id: u128, unit: Option<u32>, time: BookingTime) -> Seat {
+        Seat { id: OccupancyId(uuid::Uuid::from_u128(id)), unit, interval: time.interval(LISBON).unwrap() }
+    }
+
+    fn need(rows: &[Seat], capacity: u32) -> Need<'_> {
+        Need { rows, capacity, quantity: 1, buffer_before: 0, buffer_after: 0 }
+    }
+
+    fn search(wanted: BookingTime) -> Search {
+        Search {
+            wanted,
+            zone: LISBON,
+            not_before: at("2026-12-01T00:00:00Z"),
+            reach: Duration::days(14),
+            step: Duration::minutes(15),
+            most: 3,
+        }
+    }
+
+    #[test]
+    fn stays_keep_their_nights() {
+        let rows = [row(1, Some(1), stay("2026-12-10", "2026-12-12"))];
+        let found = next_free(&[need(&rows, 1)], &search(stay("2026-12-10", "2026-12-12")));
+        let expected = [
+            stay("2026-12-08", "2026-12-10"),
+            stay("2026-12-12", "2026-12-14"),
+            stay("2026-12-07", "2026-12-09"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn timed_suggestions_stand_side_by_side() {
+        let rows = [row(1, Some(1), timed("2026-12-10T11:00:00Z", "2026-12-10T12:00:00Z"))];
+        let found =
+            next_free(&[need(&rows, 1)], &search(timed("2026-12-10T10:00:00Z", "2026-12-10T12:00:00Z")));
+        let expected = [
+            timed("2026-12-10T09:00:00Z", "2026-12-10T11:00:00Z"),
+            timed("2026-12-10T12:00:00Z", "2026-12-10T14:00:00Z"),
+            timed("2026-12-10T07:00:00Z", "2026-12-10T09:00:00Z"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn everybody_who_is_needed_must_be_free() {
+        let wanted = timed("2026-12-10T10:00:00Z", "2026-12-10T11:00:00Z");
+        let room = [row(1, Some(1), wanted)];
+        let person = [row(2, Some(1), timed("2026-12-10T08:00:00Z", "2026-12-10T10:00:00Z"))];
+        let found = next_free(&[need(&room, 1), need(&person, 1)], &Search { most: 1, ..search(wanted) });
+        assert_eq!(found, [timed("2026-12-10T11:00:00Z", "2026-12-10T12:00:00Z")]);
+    }
+
+    #[test]
+    fn buffers_are_kept_free_too() {
+        let wanted = timed("2026-12-10T10:00:00Z", "2026-12-10T11:00:00Z");
+        let rows = [row(1, Some(1), wanted)];
+        let need = Need { buffer_before: 30, ..need(&rows, 1) };
+        let found = next_free(&[need], &Search { most: 2, ..search(wanted) });
+        let expected = [
+            timed("2026-12-10T09:00:00Z", "2026-12-10T10:00:00Z"),
+            timed("2026-12-10T11:30:00Z", "2026-12-10T12:30:00Z"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nothing_in_the_past_and_nothing_too_far() {
+        let wanted = stay("2026-12-02", "2026-12-03");
+        let rows = [row(1, Some(1), stay("2026-12-02", "2026-12-04"))];
+        let near = Search { reach: Duration::days(3), most: 10, ..search(wanted) };
+        let found = next_free(&[need(&rows, 1)], &near);
+        let expected = [
+            stay("2026-12-01", "2026-12-02"),
+            stay("2026-12-04", "2026-12-05"),
+            stay("2026-12-05", "2026-12-06"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(next_free(&[need(&rows, 0)], &near), []);
+    }
+
+    fn instant(quarters: i64) -> DateTime<Utc> {
+        at("2027-03-20T00:00:00Z") + Duration::minutes(15 * quarters)
+    }
+
+    /// Rows that were seated as they would be in the database, and some facts from outside without a unit.
+    fn rows(capacity: u32) -> impl Strategy<Value = Vec<Seat>> {
+        let times = (0_i64..900, 1_i64..40, any::<bool>());
+        proptest::collection::vec(times, 0..60).prop_map(move |times| {
+            let mut rows: Vec<Seat> = Vec::new();
+            for (index, (start, length, fact)) in (0_u128..).zip(times) {
+                let interval = Interval { start: instant(start), end: instant(start + length) };
+                let unit = free_units(&rows, capacity, interval).first().copied();
+                if unit.is_some() || fact {
+                    rows.push(Seat { id: OccupancyId(uuid::Uuid::from_u128(index)), unit, interval });
+                }
+            }
+            rows
+        })
+    }
+
+    fn wanted() -> impl Strategy<Value = BookingTime> {
+        prop_oneof![
+            (0_i64..900, 1_i64..60).prop_map(|(start, length)| BookingTime::Timed {
+                starts_at: instant(start),
+                ends_at: instant(start + length)
+            }),
+            (0_i64..9, 1_i64..4).prop_map(|(start, nights)| {
+                let check_in = instant(0).date_naive() + Duration::days(start);
+                BookingTime::Stay { check_in, check_out: check_in + Duration::days(nights) }
+            }),
+        ]
+    }
+
+    fn length(time: BookingTime) -> Duration {
+        match time {
+            BookingTime::Timed { starts_at, ends_at } => ends_at - starts_at,
+            BookingTime::Stay { check_in, check_out } => check_out - check_in,
+        }
+    }
+
+    fn distance(one: BookingTime, other: BookingTime) -> Duration {
+        match (one, other) {
+            (BookingTime::Timed { starts_at: a, .. }, BookingTime::Timed { starts_at: b, .. }) => {
+                (a - b).abs()
+            }
+            (BookingTime::Stay { check_in: a, .. }, BookingTime::Stay { check_in: b, .. }) => (a - b).abs(),
+            _ => panic!("a stay for a timed booking"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_suggestion_would_be_seated(
+            (capacity, rows) in (1_u32..4).prop_flat_map(|capacity| (Just(capacity), rows(capacity))),
+            wanted in wanted(),
+            quantity in 1_u32..3,
+            buffers in (0_u32..40, 0_u32..40),
+            most in 0_usize..6,
+        ) {
+            let search = Search {
+                not_before: instant(50), reach: Duration::days(4), most, ..search(wanted)
+            };
+            let need = Need { rows: &rows, capacity, quantity, buffer_before: buffers.0, buffer_after: buffers.1 };
+            let found = next_free(&[need], &search);
+            prop_assert!(found.len() <= most);
+            let mut last = Duration::zero();
+            for time in &found {
+                let interval = time.interval(LISBON).unwrap();
+                let taken = interval.padded(buffers.0, buffers.1);
+                let seating = seat_booking(&rows, capacity, taken, quantity);
+                let seated = matches!(seating, Seating::Seated { .. });
+                prop_assert!(seated, "{:?} at {:?}", seating, time);
+                prop_assert_eq!(length(*time), length(wanted));
+                prop_assert!(interval.start >= search.not_before);
+                prop_assert!(*time != wanted && distance(*time, wanted) <= search.reach);
+                prop_assert!(distance(*time, wanted) >= last, "nearest first");
+                last = distance(*time, wanted);
+            }
+            // Nothing nearer was passed over: the first free shift is the first suggestion.
+            let first = shifted(&search).find(|time| {
+                let interval = time.interval(LISBON).unwrap();
+                let taken = interval.padded(buffers.0, buffers.1);
+                let seating = seat_booking(&rows, capacity, taken, quantity);
+                interval.start >= search.not_before && matches!(seating, Seating::Seated { .. })
+            });
+            prop_assert_eq!(found.first().copied(), first.filter(|_| most > 0));
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! What a booking says, and what it may say.
+
+use chrono::{DateTime, Duration, NaiveDate, SubsecRound, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{BookingId, BusinessId, ResourceId, StaffId},
+    interval::{Interval, stay},
+    words,
+};
+
+words! {
+    /// What sort of booking it is.
+    BookingKind {
+        /// For a customer.
+        Booking = "booking",
+        /// For a technician.
+        Maintenance = "maintenance",
+        /// For a driver.
+        Delivery = "delivery",
+        /// Nobody may book.
+        Block = "block",
+    }
+}
+
+words! {
+    /// Where a booking stands.
+    BookingStatus {
+        /// Asked for; it holds its place.
+        Pending = "pending",
+        /// Accepted.
+        Approved = "approved",
+        /// Sure.
+        Confirmed = "confirmed",
+        /// Under way.
+        InProgress = "in_progress",
+        /// Over.
+        Completed = "completed",
+        /// Called off.
+        Cancelled = "cancelled",
+        /// The customer did not come.
+        NoShow = "no_show",
+    }
+}
+
+impl BookingStatus {
+    /// Whether it takes up its resource and its staff.
+    pub fn occupies(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::NoShow)
+    }
+
+    /// Whether it is published as certain.
+    pub fn is_certain(self) -> bool {
+        matches!(self, Self::Approved | Self::Confirmed | Self::InProgress | Self::Completed)
+    }
+
+    /// As people read it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Approved => "Approved",
+            Self::Confirmed => "Confirmed",
+            Self::InProgress => "In progress",
+            Self::Completed => "Completed",
+            Self::Cancelled => "Cancelled",
+            Self::NoShow => "No show",
+        }
+    }
+}
+
+/// When a booking takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BookingTime {
+    /// From an instant to an instant.
+    Timed {
+        /// UTC.
+        starts_at: DateTime<Utc>,
+        /// UTC, exclusive.
+        ends_at: DateTime<Utc>,
+    },
+    /// Nights: the day of departure is free again.
+    Stay {
+        /// The day of arrival.
+        check_in: NaiveDate,
+        /// The day of departure.
+        check_out: NaiveDate,
+    },
+}
+
+impl BookingTime {
+    /// The half-open stretch in UTC; `None` if it is empty or runs backwards.
+    pub fn interval(&self, zone: Tz) -> Option<Interval> {
+        match *self {
+            Self::Timed { starts_at, ends_at } => Interval::new(starts_at, ends_at),
+            Self::Stay { check_in, check_out } => {
+                (check_in < check_out).then(|| stay(check_in, check_out, zone)).flatten()
+            }
+        }
+    }
+}
+
+/// Who it is for. All may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// Full name.
+    #[serde(default)]
+    pub name: String,
+    /// Mail address.
+    #[serde(default)]
+    pub email: String,
+    /// Telephone number, as the customer writes it.
+    #[serde(default)]
+    pub phone: String,
+}
+
+impl Customer {
+    /// The first word of the name: all that an outside calendar needs.
+    pub fn first_name(&self) -> &str {
+        self.name.split_whitespace().next().unwrap_or("")
+    }
+}
+
+/// All that a caller says of a booking; `Booking` adds what Concord keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookingDraft {
+    /// What is booked.
+    pub resource: ResourceId,
+    /// What sort.
+    pub kind: BookingKind,
+    /// Where it stands.
+    pub status: BookingStatus,
+    /// When.
+    pub time: BookingTime,
+    /// One line.
+    pub title: String,
+    /// For whom.
+    pub customer: Customer,
+    /// How many people come.
+    pub party_size: Option<u32>,
+    /// How many units of the resource it takes.
+    pub quantity: u32,
+    /// Who does the work; without repetition.
+    pub staff: Vec<StaffId>,
+    /// Where, if not at the resource.
+    pub location: String,
+    /// For staff.
+    pub notes: String,
+    /// Where it came from: `api`, `page`, a platform.
+    pub source: String,
+}
+
+/// A booking as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// Concord's id.
+    pub id: BookingId,
+    /// The tenant.
+    pub business: BusinessId,
+    /// The caller's own name for it, unique in the business.
+    pub reference: String,
+    /// Counts its changes, from 1.
+    pub version: i64,
+    /// What it says.
+    pub draft: BookingDraft,
+    /// Its time in UTC.
+    pub interval: Interval,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A field that is not acceptable, and why, in words for the person who filled it in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// The field's name in the API.
+    pub field: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Shorthand.
+    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+/// Longest reference, in characters.
+pub const MAX_REFERENCE: usize = 128;
+/// Longest title and names, in characters.
+pub const MAX_LINE: usize = 300;
+/// Longest notes, in characters.
+pub const MAX_NOTES: usize = 10_000;
+/// Longest booking, in days: a slip in a year is not worth ten years of a room.
+pub const MAX_DAYS: i64 = 1_100;
+
+impl BookingDraft {
+    /// The same in the one form that is stored and compared: people once each and in order, times to the second, which
+    /// is as fine as iCalendar and the providers are.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        self.staff.sort_unstable();
+        self.staff.dedup();
+        if let BookingTime::Timed { starts_at, ends_at } = &mut self.time {
+            *starts_at = starts_at.trunc_subsecs(0);
+            *ends_at = ends_at.trunc_subsecs(0);
+        }
+        self
+    }
+
+    /// Checks everything that can be checked without the database; all faults at once.
+    pub fn check(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
+        let mut faults = Vec::new();
+        for (field, text, limit) in [
+            ("title", &self.title, MAX_LINE),
+            ("customer.name", &self.customer.name, MAX_LINE),
+            ("customer.email", &self.customer.email, MAX_LINE),
+            ("customer.phone", &self.customer.phone, 64),
+            ("location", &self.location, 500),
+            ("source", &self.source, 64),
+            ("notes", &self.notes, MAX_NOTES),
+        ] {
+            let length = text.chars().count();
+            if length > limit {
+                faults.push(FieldError::new(
+                    field,
+                    format!("is {length} characters long; at most {limit} are allowed"),
+                ));
+            }
+            if text.chars().any(|c| c.is_control() && !(field == "notes" && matches!(c, '\n' | '\r' | '\t')))
+            {
+                faults.push(FieldError::new(field, "holds a control character or a line break"));
+            }
+        }
+        if !self.customer.email.is_empty() && !looks_like_mail_address(&self.customer.email) {
+            faults.push(FieldError::new("customer.email", "is not a mail address"));
+        }
+        if !(1..=1000).contains(&self.quantity) {
+            faults.push(FieldError::new("quantity", "must be between 1 and 1000"));
+        }
+        if self.party_size.is_some_and(|size| !(1..=100_000).contains(&size)) {
+            faults.push(FieldError::new("party_size", "must be between 1 and 100000"));
+        }
+        if self.staff.len() > 50 {
+            faults.push(FieldError::new("staff", "names more than 50 people"));
+        }
+        let interval = self.time.interval(zone);
+        match (interval, &self.time) {
+            (None, BookingTime::Timed { .. }) => {
+                faults.push(FieldError::new("ends_at", "must be after starts_at"));
+            }
+            (None, BookingTime::Stay { .. }) => {
+                faults.push(FieldError::new("check_out", "must be at least one night after check_in"));
+            }
+            (Some(interval), time) => {
+                let field = if matches!(time, BookingTime::Stay { .. }) { "check_out" } else { "ends_at" };
+                if interval.length() > Duration::days(MAX_DAYS) {
+                    faults.push(FieldError::new(
+                        field,
+                        format!("is more than {MAX_DAYS} days after the start"),
+                    ));
+                }
+                // Both databases and all providers agree on four-digit years.
+                if interval.start.timestamp() < 0 || interval.end.timestamp() >= 253_370_764_800 {
+                    faults.push(FieldError::new(field, "lies outside the years 1970 to 9998"));
+                }
+            }
+        }
+        match interval {
+            Some(interval) if faults.is_empty() => Ok(interval),
+            _ => Err(faults),
+        }
+    }
+}
+
+/// Checks a caller's own name of a booking: it stands in URLs.
+pub fn check_reference(reference: &str) -> Result<(), FieldError> {
+    let length = reference.chars().count();
+    if length == 0 || length > MAX_REFERENCE {
+        return Err(FieldError::new("reference", format!("must have 1 to {MAX_REFERENCE} characters")));
+    }
+    if reference.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
+        return Err(FieldError::new("reference", "may not hold spaces, slashes or control characters"));
+    }
+    Ok(())
+}
+
+/// One `@` with something before it and a name after it: the mail server is the judge of the rest.
+pub fn looks_like_mail_address(text: &str) -> bool {
+    match text.rsplit_once('@') {
+        Some((local, host)) => {
+            !local.is_empty()
+                && !host.is_empty()
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ','))
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> BookingDraft {
+        BookingDraft {
+            resource: ResourceId(uuid::Uuid::nil()),
+            kind: BookingKind::Booking,
+            status: BookingStatus::Confirmed,
+            time: BookingTime::Stay {
+                check_in: "2026-12-01".parse().unwrap(),
+                check_out: "2026-12-03".parse().unwrap(),
+            },
+            title: "Two nights".into(),
+            customer: Customer::default(),
+            party_size: Some(2),
+            quantity: 1,
+            staff: vec![],
+            location: String::new(),
+            notes: "Line one\nline two".into(),
+            source: "api".into(),
+        }
+    }
+
+    fn faults(draft: &BookingDraft) -> Vec<&'static str> {
+        draft.check(chrono_tz::Europe::Lisbon).unwrap_err().iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn a_good_draft_passes() {
+        assert!(draft().check(chrono_tz::Europe::Lisbon).is_ok());
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let mut bad = draft();
+        bad.title = "x".repeat(5_000);
+        bad.customer.email = "nobody".into();
+        bad.quantity = 0;
+        bad.time = BookingTime::Stay {
+            check_in: "2026-12-01".parse().unwrap(),
+            check_out: "2026-12-01".parse().unwrap(),
+        };
+        assert_eq!(faults(&bad), ["title", "customer.email", "quantity", "check_out"]);
+    }
+
+    #[test]
+    fn line_breaks_stay_out_of_single_lines() {
+        let mut bad = draft();
+        bad.title = "Nice\r\nATTENDEE:mailto:x@y".into();
+        assert_eq!(faults(&bad), ["title"]);
+    }
+
+    #[test]
+    fn the_same_said_otherwise_is_the_same() {
+        let (one, two) = (StaffId(uuid::Uuid::from_u128(1)), StaffId(uuid::Uuid::from_u128(2)));
+        let timed = |fraction: &str| BookingDraft {
+            time: BookingTime::Timed {
+                starts_at: format!("2026-12-01T10:00:00{fraction}Z").parse().unwrap(),
+                ends_at: "2026-12-01T11:00:00Z".parse().unwrap(),
+            },
+            ..draft()
+        };
+        let first = BookingDraft { staff: vec![two, one, two], ..timed(".123456789") }.normalised();
+        let second = BookingDraft { staff: vec![one, two], ..timed("") }.normalised();
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn ten_years_is_a_slip() {
+        let mut bad = draft();
+        bad.time = BookingTime::Stay {
+            check_in: "2026-12-01".parse().unwrap(),
+            check_out: "2036-12-03".parse().unwrap(),
+        };
+        assert_eq!(faults(&bad), ["check_out"]);
+    }
+
+    #[test]
+    fn references_stand_in_urls() {
+        assert!(check_reference("2026-A.7:x").is_ok());
+        for bad in ["", "a b", "a/b", "a\nb", &"x".repeat(200)] {
+            assert!(check_reference(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A staff member's account at a calendar provider.
+
+use crate::words;
+
+words! {
+    /// Who keeps the calendar.
+    ProviderKind {
+        /// Google Calendar.
+        Google = "google",
+        /// Microsoft 365 and Outlook.com.
+        Microsoft = "microsoft",
+        /// Any CalDAV server.
+        Caldav = "caldav",
+    }
+}
+
+impl ProviderKind {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Google => "Google",
+            Self::Microsoft => "Microsoft",
+            Self::Caldav => "CalDAV",
+        }
+    }
+}
+
+words! {
+    /// Which way facts flow.
+    Direction {
+        /// Bookings are written; nothing is read.
+        Out = "out",
+        /// Busy times are read; nothing is written.
+        In = "in",
+        /// Both.
+        Both = "both",
+    }
+}
+
+impl Direction {
+    /// Whether bookings are written.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Out | Self::Both)
+    }
+
+    /// Whether busy times are read.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::In | Self::Both)
+    }
+}
+
+words! {
+    /// Whether a connection is being served.
+    ConnectionState {
+        /// It is kept in step.
+        Active = "active",
+        /// Its grant is dead: nothing is tried until the person connects again.
+        NeedsReconnect = "needs_reconnect",
+        /// A person has stopped it for a while.
+        Paused = "paused",
+        /// It is over; kept so that the same account can be adopted again.
+        Disconnected = "disconnected",
+    }
+}
+
+words! {
+    /// Which bookings a connection gets.
+    Coverage {
+        /// Those that its staff member is assigned to.
+        Assigned = "assigned",
+        /// All of the business: for the manager who wants everything in one calendar.
+        Everything = "everything",
+    }
+}
+
+words! {
+    /// Where a booking's entry in a calendar stands.
+    EntryState {
+        /// To be written, changed or removed.
+        Pending = "pending",
+        /// As it should be.
+        Synced = "synced",
+        /// Gave up for now; tried again slowly and by hand.
+        Failed = "failed",
+        /// Removed, as it should be.
+        Removed = "removed",
+    }
+}

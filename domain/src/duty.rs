@@ -1,0 +1,139 @@
+//! When a piece of work is tried again.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::words;
+
+words! {
+    /// The kinds of work. Each is one file in `jobs`.
+    DutyKind {
+        /// Bring one calendar's entry of a booking up to date. Subject: the entry.
+        SyncBooking = "sync_booking",
+        /// Take one calendar's entry of a booking away. Subject: the entry.
+        DeleteBooking = "delete_booking",
+        /// Raise the duties of everything that a connection should hold. Subject: the connection.
+        BatchSync = "batch_sync",
+        /// Read the busy times of a calendar. Subject: the calendar.
+        ImportAvailability = "import_availability",
+        /// Finish a disconnection: remove what is to be removed, end the grant. Subject: the connection.
+        Disconnect = "disconnect",
+        /// Delete what is kept for a time only. Subject: the nil UUID.
+        Retention = "retention",
+    }
+}
+
+words! {
+    /// The three queues.
+    QueueClass {
+        /// What a person waits for.
+        Interactive = "interactive",
+        /// Batches and first imports.
+        Bulk = "bulk",
+        /// Polls, renewals, housekeeping.
+        Poll = "poll",
+    }
+}
+
+words! {
+    /// Where a duty stands.
+    DutyState {
+        /// Due at its time.
+        Waiting = "waiting",
+        /// Nothing to do until it is raised again.
+        Done = "done",
+        /// Its tries are used up; tried again slowly, or by hand.
+        Failed = "failed",
+    }
+}
+
+/// How often and how late something is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// Tries before a duty counts as failed.
+    pub tries: u32,
+    /// The wait after the first failure; it doubles each time.
+    pub base: Duration,
+    /// The wait after it counts as failed, which then doubles up to `slow_cap`.
+    pub slow: Duration,
+    /// The longest wait.
+    pub slow_cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            tries: 3,
+            base: Duration::seconds(1),
+            slow: Duration::seconds(15),
+            slow_cap: Duration::minutes(15),
+        }
+    }
+}
+
+/// What follows a failed try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// One of the quick tries.
+    Retry(DateTime<Utc>),
+    /// It has failed; the sweep tries it again at this time.
+    FailedUntil(DateTime<Utc>),
+}
+
+impl RetryPolicy {
+    /// What to do after the `attempts`-th try (1 is the first) failed at `now`. `jitter` in `[0, 1)` spreads what
+    /// failed together over half of the wait.
+    pub fn after_failure(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> AfterFailure {
+        if attempts < self.tries {
+            return AfterFailure::Retry(now + spread(doubled(self.base, attempts.saturating_sub(1)), jitter));
+        }
+        // The first slow tries come at one pace, so that a short outage is over soon after it ends.
+        let doublings = (attempts - self.tries).saturating_sub(8);
+        let wait = doubled(self.slow, doublings).min(self.slow_cap);
+        AfterFailure::FailedUntil(now + spread(wait, jitter))
+    }
+}
+
+fn doubled(base: Duration, times: u32) -> Duration {
+    base * 2_i32.pow(times.min(16))
+}
+
+/// Between one and one and a half times `wait`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "milliseconds of minutes")]
+fn spread(wait: Duration, jitter: f64) -> Duration {
+    let extra = wait.num_milliseconds() as f64 * 0.5 * jitter.clamp(0.0, 1.0);
+    wait + Duration::milliseconds(extra as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn three_tries_then_slow() {
+        let policy = RetryPolicy::default();
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(policy.after_failure(1, now, 0.0), AfterFailure::Retry(now + Duration::seconds(1)));
+        assert_eq!(policy.after_failure(2, now, 0.0), AfterFailure::Retry(now + Duration::seconds(2)));
+        assert_eq!(policy.after_failure(3, now, 0.0), AfterFailure::FailedUntil(now + Duration::seconds(15)));
+        assert_eq!(
+            policy.after_failure(11, now, 0.0),
+            AfterFailure::FailedUntil(now + Duration::seconds(15))
+        );
+        assert_eq!(
+            policy.after_failure(12, now, 0.0),
+            AfterFailure::FailedUntil(now + Duration::seconds(30))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_longer_than_half_as_long_again_as_the_cap(attempts in 1_u32..1000, jitter in 0.0..1.0) {
+            let policy = RetryPolicy::default();
+            let now = DateTime::UNIX_EPOCH;
+            let (AfterFailure::Retry(at) | AfterFailure::FailedUntil(at)) = policy.after_failure(attempts, now, jitter);
+            prop_assert!(at > now);
+            prop_assert!(at - now <= policy.slow_cap * 3 / 2);
+        }
+    }
+}

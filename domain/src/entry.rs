@@ -1,0 +1,156 @@
+//! What stands in a calendar: the provider-neutral form of an entry, as we want it and as we find it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    connection::ProviderKind,
+    ids::{BookingId, EntryId},
+};
+
+/// The id that an entry will have at its provider, decided before the first call so that a write done twice is a write
+/// done once.
+///
+/// Google takes base32hex in lower case (`a-v0-9`, 5 to 1024 characters); the others take the UUID.
+pub fn external_id(provider: ProviderKind, entry: EntryId) -> String {
+    match provider {
+        ProviderKind::Google => base32hex(entry.0.as_bytes()),
+        ProviderKind::Microsoft | ProviderKind::Caldav => entry.0.to_string(),
+    }
+}
+
+/// RFC 4648, section 7, without padding.
+fn base32hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    let (mut buffer, mut bits) = (0_u32, 0_u32);
+    for byte in bytes {
+        buffer = (buffer << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(DIGITS[(buffer >> bits) as usize & 31]));
+        }
+    }
+    if bits > 0 {
+        text.push(char::from(DIGITS[(buffer << (5 - bits)) as usize & 31]));
+    }
+    text
+}
+
+/// When an entry takes place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum EntryTime {
+    /// From an instant to an instant (exclusive), shown in `zone`.
+    Timed {
+        /// UTC.
+        starts_at: DateTime<Utc>,
+        /// UTC, exclusive, after `starts_at`.
+        ends_at: DateTime<Utc>,
+        /// The zone in which a person reads it.
+        zone: Tz,
+    },
+    /// Whole days; `until` is exclusive and after `from`.
+    AllDay {
+        /// The first day.
+        from: NaiveDate,
+        /// The day after the last.
+        until: NaiveDate,
+    },
+}
+
+/// How the provider reminds the calendar's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryReminder {
+    /// By mail or as a notice on the screen.
+    pub by: ReminderMeans,
+    /// Minutes before the start.
+    pub minutes: u32,
+}
+
+/// The means of a reminder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReminderMeans {
+    /// A mail by the provider.
+    Email,
+    /// A notice by the calendar's application.
+    Popup,
+}
+
+/// What an entry of ours should say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryContent {
+    /// The booking it stands for, kept as a private property where the provider has such.
+    pub booking: BookingId,
+    /// The mapping it belongs to, likewise.
+    pub entry: EntryId,
+    /// One line.
+    pub title: String,
+    /// Plain text, lines separated by `\n`; may be empty.
+    pub description: String,
+    /// May be empty.
+    pub location: String,
+    /// When.
+    pub time: EntryTime,
+    /// Google's colour ids are "1" to "11"; other providers take a category name.
+    pub colour: Option<String>,
+    /// Pending bookings are tentative.
+    pub tentative: bool,
+    /// The provider's own reminders.
+    pub reminders: Vec<EntryReminder>,
+}
+
+impl EntryContent {
+    /// A digest over all that we write: equal hashes need no write.
+    pub fn hash(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        crate::hex(&Sha256::digest(json))
+    }
+}
+
+/// An entry as the provider shows it now, ours or anybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedEntry {
+    /// The provider's id of it (of the instance, for a recurring one).
+    pub external_id: String,
+    /// The version; `None` where the provider gives none for this item.
+    pub etag: Option<String>,
+    /// Deleted or cancelled there.
+    pub deleted: bool,
+    /// Whether it takes up its owner's time (opaque, not declined).
+    pub busy: bool,
+    /// Whether it is only tentatively accepted.
+    pub tentative: bool,
+    /// One line; empty where the provider hides it.
+    pub title: String,
+    /// When; `None` for a tombstone that carries no times.
+    pub time: Option<EntryTime>,
+    /// The mapping that we wrote into it, if it is ours.
+    pub entry: Option<EntryId>,
+    /// The provider's instant of the last change.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base32hex_is_that_of_the_rfc() {
+        // RFC 4648, section 10, in lower case and without padding.
+        for (plain, encoded) in [("", ""), ("f", "co"), ("fo", "cpng"), ("foobar", "cpnmuoj1e8")] {
+            assert_eq!(base32hex(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn google_accepts_the_id() {
+        let id = external_id(ProviderKind::Google, EntryId(uuid::Uuid::from_u128(u128::MAX)));
+        assert_eq!(id.len(), 26);
+        assert!(id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='v')));
+    }
+}

@@ -1,0 +1,239 @@
+//! A calendar that is published for others to subscribe to (METHOD:PUBLISH, RFC 5546, 3.2.1).
+//!
+//! The bytes depend on the bookings alone, never on the hour of the request: a reader that asks again gets the same
+//! bytes until something has changed, so that ETag and 304 work.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use chrono::{DateTime, Duration, NaiveTime, SubsecRound, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    property::{self as p, Component, Parameter},
+    uid,
+    writer::{Moment, Writer},
+};
+use crate::{
+    booking::{Booking, BookingTime},
+    ids::ResourceId,
+    privacy::{FeedPrivacy, feed_wording},
+};
+
+/// Who made the calendar. Without a version: an update of the program is no change of a feed.
+pub const PRODUCT: &str = "-//Concord//Concord//EN";
+
+/// What a calendar says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedHeader<'a> {
+    /// Shown by readers as the calendar's name.
+    pub name: &'a str,
+    /// May be empty.
+    pub description: &'a str,
+    /// In which readers show it.
+    pub zone: Tz,
+    /// How often readers should come back, in minutes.
+    pub refresh: u32,
+    /// Whose calendar it is, if that may be told: RFC 5546 wants an organizer in what is published, readers do
+    /// without.
+    pub organizer: Option<Organizer<'a>>,
+    /// Formal name of the program, normally `PRODUCT`.
+    pub product: &'a str,
+}
+
+/// Whose calendar it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organizer<'a> {
+    /// Of the business; may be empty.
+    pub name: &'a str,
+    /// A mail address, without `mailto:`.
+    pub mail: &'a str,
+}
+
+/// Whether an event is sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedStatus {
+    /// It will take place.
+    Confirmed,
+    /// It was asked for.
+    Tentative,
+    /// It was called off.
+    Cancelled,
+}
+
+impl FeedStatus {
+    /// As in STATUS (RFC 5545, 3.8.1.11).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Confirmed => "CONFIRMED",
+            Self::Tentative => "TENTATIVE",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+/// One event of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEvent<'a> {
+    /// The same for as long as the event exists, whatever happens to it.
+    pub uid: Cow<'a, str>,
+    /// Counts its changes, from 0.
+    pub sequence: u32,
+    /// An instant or a date.
+    pub starts: Moment,
+    /// Exclusive, and of the same sort as `starts`.
+    pub ends: Moment,
+    /// One line.
+    pub summary: Cow<'a, str>,
+    /// Lines separated by `\n`; may be empty.
+    pub description: Cow<'a, str>,
+    /// May be empty.
+    pub location: Cow<'a, str>,
+    /// Whether it is sure.
+    pub status: FeedStatus,
+    /// Whether it leaves its time free.
+    pub transparent: bool,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// When it was last changed; this is DTSTAMP too.
+    pub last_modified: DateTime<Utc>,
+    /// Where more can be read.
+    pub url: Option<Cow<'a, str>>,
+}
+
+/// Appends the calendar to `out`; the events come as they are given.
+pub fn write_feed<'a>(
+    out: &mut Vec<u8>,
+    header: &FeedHeader<'_>,
+    events: impl IntoIterator<Item = FeedEvent<'a>>,
+) {
+    let mut writer = Writer::new(out);
+    writer.begin(Component::Calendar);
+    write_header(&mut writer, header);
+    for event in events {
+        write_event(&mut writer, &event, header.organizer.as_ref());
+    }
+    writer.end(Component::Calendar);
+}
+
+fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {
+    writer.word(p::VERSION, "2.0");
+    writer.text(p::PRODID, header.product);
+    writer.word(p::CALSCALE, "GREGORIAN");
+    writer.word(p::METHOD, "PUBLISH");
+    writer.text(p::NAME, header.name);
+    writer.text(p::X_WR_CALNAME, header.name);
+    if !header.description.is_empty() {
+        writer.text(p::DESCRIPTION, header.description);
+        writer.text(p::X_WR_CALDESC, header.description);
+    }
+    writer.text(p::X_WR_TIMEZONE, header.zone.name());
+    writer.minutes(p::REFRESH_INTERVAL, header.refresh);
+    writer.minutes(p::X_PUBLISHED_TTL, header.refresh);
+}
+
+fn write_event(writer: &mut Writer<'_>, event: &FeedEvent<'_>, organizer: Option<&Organizer<'_>>) {
+    let (starts, ends) = not_empty(event.starts, event.ends);
+    writer.begin(Component::Event);
+    writer.text(p::UID, &event.uid);
+    writer.integer(p::SEQUENCE, event.sequence);
+    // In what is published, DTSTAMP is the instant of the last change (RFC 5545, 3.8.7.2 leaves that to us).
+    writer.instant(p::DTSTAMP, event.last_modified);
+    writer.instant(p::CREATED, event.created);
+    writer.instant(p::LAST_MODIFIED, event.last_modified);
+    writer.moment(p::DTSTART, starts);
+    writer.moment(p::DTEND, ends);
+    writer.text(p::SUMMARY, &event.summary);
+    if !event.description.is_empty() {
+        writer.text(p::DESCRIPTION, &event.description);
+    }
+    if !event.location.is_empty() {
+        writer.text(p::LOCATION, &event.location);
+    }
+    if let Some(url) = event.url.as_deref() {
+        writer.uri(p::URL, url);
+    }
+    if let Some(organizer) = organizer {
+        writer.address(p::ORGANIZER, &[Parameter::common_name(organizer.name)], organizer.mail);
+    }
+    writer.word(p::STATUS, event.status.word());
+    // Google shows PRIVATE events of a subscribed calendar as "busy", even to the subscriber. What may be told is
+    // decided by the feed's own privacy, before this.
+    writer.word(p::CLASS, "PUBLIC");
+    writer.word(p::TRANSP, if event.transparent { "TRANSPARENT" } else { "OPAQUE" });
+    writer.end(Component::Event);
+}
+
+/// DTEND must be later than DTSTART and of its type (3.8.2.2), also after fractions of a second are gone.
+fn not_empty(starts: Moment, ends: Moment) -> (Moment, Moment) {
+    match (starts, ends) {
+        (Moment::At(start), Moment::At(end)) => {
+            let earliest = start.trunc_subsecs(0).checked_add_signed(Duration::seconds(1)).unwrap_or(start);
+            (starts, Moment::At(end.trunc_subsecs(0).max(earliest)))
+        }
+        (Moment::On(start), Moment::On(end)) => {
+            (starts, Moment::On(end.max(start.succ_opt().unwrap_or(start))))
+        }
+        (Moment::On(start), Moment::At(end)) => not_empty(starts, Moment::On(end.date_naive().max(start))),
+        (Moment::At(_), Moment::On(end)) => {
+            not_empty(starts, Moment::At(end.and_time(NaiveTime::MIN).and_utc()))
+        }
+    }
+}
+
+/// What a feed of bookings needs to know besides them.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedNames<'a> {
+    /// The business's name.
+    pub business: &'a str,
+    /// The names of the resources that are booked.
+    pub resources: &'a BTreeMap<ResourceId, String>,
+}
+
+/// The feed of `bookings` as bytes. Those that take up no time (cancelled, not shown up) are left out: every reader
+/// takes a disappearance for a cancellation, and some take a cancelled event for a booking.
+///
+/// `host` is the public name of this installation, for the UIDs.
+pub fn booking_feed(
+    bookings: &[Booking],
+    names: FeedNames<'_>,
+    privacy: FeedPrivacy,
+    host: &str,
+    header: &FeedHeader<'_>,
+) -> Vec<u8> {
+    let mut order: Vec<&Booking> =
+        bookings.iter().filter(|booking| booking.draft.status.occupies()).collect();
+    order.sort_unstable_by_key(|booking| (booking.interval, booking.id));
+    // A full event has about 700 octets.
+    let mut out = Vec::with_capacity(512 + 768 * order.len());
+    write_feed(&mut out, header, order.into_iter().map(|booking| event_of(booking, names, privacy, host)));
+    out
+}
+
+fn event_of(booking: &Booking, names: FeedNames<'_>, privacy: FeedPrivacy, host: &str) -> FeedEvent<'static> {
+    let resource = names.resources.get(&booking.draft.resource).map_or("", String::as_str);
+    let wording = feed_wording(booking, resource, names.business, privacy);
+    let (starts, ends) = match booking.draft.time {
+        BookingTime::Timed { starts_at, ends_at } => (Moment::At(starts_at), Moment::At(ends_at)),
+        BookingTime::Stay { check_in, check_out } => (Moment::On(check_in), Moment::On(check_out)),
+    };
+    // A busy feed is read by platforms, and some would sell what is only asked for: the time is taken all the same.
+    let sure = privacy == FeedPrivacy::Busy || booking.draft.status.is_certain();
+    FeedEvent {
+        uid: uid(booking.id, host).into(),
+        sequence: u32::try_from(booking.version.saturating_sub(1).clamp(0, i64::from(i32::MAX))).unwrap_or(0),
+        starts,
+        ends,
+        summary: wording.title.into(),
+        description: wording.description.into(),
+        location: wording.location.into(),
+        status: if sure { FeedStatus::Confirmed } else { FeedStatus::Tentative },
+        transparent: false,
+        created: booking.created_at,
+        last_modified: booking.updated_at,
+        url: None,
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

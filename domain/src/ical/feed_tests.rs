@@ -1,0 +1,368 @@
+//! Feeds as readers get them: snapshots, an independent reader, hostile text.
+
+use chrono::Days;
+use icalendar::parser::{Component as Read, ParseString, Property as ReadProperty, read_calendar, unfold};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    booking::{BookingKind, BookingStatus},
+    ical::{
+        lint::lint,
+        sample::{at, booking_at, stay, timed},
+    },
+};
+
+fn header() -> FeedHeader<'static> {
+    FeedHeader {
+        name: "Casa do Mar: Sea View",
+        description: "Bookings, as Concord knows them",
+        zone: chrono_tz::Europe::Lisbon,
+        refresh: 30,
+        organizer: None,
+        product: PRODUCT,
+    }
+}
+
+fn resources() -> BTreeMap<ResourceId, String> {
+    BTreeMap::from([(ResourceId(uuid::Uuid::from_u128(3)), "Sea View".to_owned())])
+}
+
+fn bookings() -> Vec<Booking> {
+    let mut timed_one = booking_at(7, timed("2026-12-05T09:00:00Z", "2026-12-05T10:30:00Z"));
+    timed_one.draft.status = BookingStatus::Pending;
+    timed_one.draft.title = "Massage; hot stones, 90 min".into();
+    timed_one.version = 4;
+    let mut repair = booking_at(5, stay("2026-11-20", "2026-11-21"));
+    repair.draft.kind = BookingKind::Maintenance;
+    repair.draft.title = "Boiler".into();
+    repair.draft.notes = "Key at reception.\nAsk for João.".into();
+    repair.draft.location = "Rua do Mar 7, Lisboa".into();
+    let mut gone = booking_at(6, stay("2026-12-20", "2026-12-21"));
+    gone.draft.status = BookingStatus::Cancelled;
+    vec![timed_one, gone, repair]
+}
+
+fn feed(bookings: &[Booking], privacy: FeedPrivacy) -> String {
+    let resources = resources();
+    let names = FeedNames { business: "Casa do Mar", resources: &resources };
+    String::from_utf8(booking_feed(bookings, names, privacy, "concord.example", &header())).unwrap()
+}
+
+#[test]
+fn full_feed() {
+    let feed = feed(&bookings(), FeedPrivacy::Full);
+    assert_eq!(lint(feed.as_bytes()), []);
+    insta::assert_snapshot!(feed.replace('\r', ""), @r"
+    BEGIN:VCALENDAR
+    VERSION:2.0
+    PRODID:-//Concord//Concord//EN
+    CALSCALE:GREGORIAN
+    METHOD:PUBLISH
+    NAME:Casa do Mar: Sea View
+    X-WR-CALNAME:Casa do Mar: Sea View
+    DESCRIPTION:Bookings\, as Concord knows them
+    X-WR-CALDESC:Bookings\, as Concord knows them
+    X-WR-TIMEZONE:Europe/Lisbon
+    REFRESH-INTERVAL;VALUE=DURATION:PT30M
+    X-PUBLISHED-TTL:PT30M
+    BEGIN:VEVENT
+    UID:booking-00000000-0000-0000-0000-000000000005@concord.example
+    SEQUENCE:0
+    DTSTAMP:20261102T103000Z
+    CREATED:20261101T090000Z
+    LAST-MODIFIED:20261102T103000Z
+    DTSTART;VALUE=DATE:20261120
+    DTEND;VALUE=DATE:20261121
+    SUMMARY:Maintenance: Boiler
+    DESCRIPTION:Reference: SV-1\nResource: Sea View\nCustomer: Maria Silva Cost
+     a\nPhone: +351 912 000 111\nE-mail: maria@example.org\nPeople: 2\nStatus: 
+     Confirmed\nBusiness: Casa do Mar\n\nKey at reception.\nAsk for João.
+    LOCATION:Rua do Mar 7\, Lisboa
+    STATUS:CONFIRMED
+    CLASS:PUBLIC
+    TRANSP:OPAQUE
+    END:VEVENT
+    BEGIN:VEVENT
+    UID:booking-00000000-0000-0000-0000-000000000007@concord.example
+    SEQUENCE:3
+    DTSTAMP:20261102T103000Z
+    CREATED:20261101T090000Z
+    LAST-MODIFIED:20261102T103000Z
+    DTSTART:20261205T090000Z
+    DTEND:20261205T103000Z
+    SUMMARY:Sea View — Maria Silva Costa (Massage\; hot stones\, 90 min)
+    DESCRIPTION:Reference: SV-1\nResource: Sea View\nCustomer: Maria Silva Cost
+     a\nPhone: +351 912 000 111\nE-mail: maria@example.org\nPeople: 2\nStatus: 
+     Pending\nBusiness: Casa do Mar
+    STATUS:TENTATIVE
+    CLASS:PUBLIC
+    TRANSP:OPAQUE
+    END:VEVENT
+    END:VCALENDAR
+    ");
+}
+
+#[test]
+fn title_feed() {
+    let feed = feed(&bookings()[..1], FeedPrivacy::Title);
+    assert_eq!(lint(feed.as_bytes()), []);
+    insta::assert_snapshot!(feed.replace('\r', ""), @r"
+    BEGIN:VCALENDAR
+    VERSION:2.0
+    PRODID:-//Concord//Concord//EN
+    CALSCALE:GREGORIAN
+    METHOD:PUBLISH
+    NAME:Casa do Mar: Sea View
+    X-WR-CALNAME:Casa do Mar: Sea View
+    DESCRIPTION:Bookings\, as Concord knows them
+    X-WR-CALDESC:Bookings\, as Concord knows them
+    X-WR-TIMEZONE:Europe/Lisbon
+    REFRESH-INTERVAL;VALUE=DURATION:PT30M
+    X-PUBLISHED-TTL:PT30M
+    BEGIN:VEVENT
+    UID:booking-00000000-0000-0000-0000-000000000007@concord.example
+    SEQUENCE:3
+    DTSTAMP:20261102T103000Z
+    CREATED:20261101T090000Z
+    LAST-MODIFIED:20261102T103000Z
+    DTSTART:20261205T090000Z
+    DTEND:20261205T103000Z
+    SUMMARY:Sea View — Maria (Massage\; hot stones\, 90 min)
+    DESCRIPTION:Reference: SV-1\nResource: Sea View\nCustomer: Maria\nStatus: P
+     ending\nBusiness: Casa do Mar
+    STATUS:TENTATIVE
+    CLASS:PUBLIC
+    TRANSP:OPAQUE
+    END:VEVENT
+    END:VCALENDAR
+    ");
+}
+
+#[test]
+fn busy_feed() {
+    let feed = feed(&bookings()[..1], FeedPrivacy::Busy);
+    assert_eq!(lint(feed.as_bytes()), []);
+    insta::assert_snapshot!(feed.replace('\r', ""), @r"
+    BEGIN:VCALENDAR
+    VERSION:2.0
+    PRODID:-//Concord//Concord//EN
+    CALSCALE:GREGORIAN
+    METHOD:PUBLISH
+    NAME:Casa do Mar: Sea View
+    X-WR-CALNAME:Casa do Mar: Sea View
+    DESCRIPTION:Bookings\, as Concord knows them
+    X-WR-CALDESC:Bookings\, as Concord knows them
+    X-WR-TIMEZONE:Europe/Lisbon
+    REFRESH-INTERVAL;VALUE=DURATION:PT30M
+    X-PUBLISHED-TTL:PT30M
+    BEGIN:VEVENT
+    UID:booking-00000000-0000-0000-0000-000000000007@concord.example
+    SEQUENCE:3
+    DTSTAMP:20261102T103000Z
+    CREATED:20261101T090000Z
+    LAST-MODIFIED:20261102T103000Z
+    DTSTART:20261205T090000Z
+    DTEND:20261205T103000Z
+    SUMMARY:Busy
+    STATUS:CONFIRMED
+    CLASS:PUBLIC
+    TRANSP:OPAQUE
+    END:VEVENT
+    END:VCALENDAR
+    ");
+}
+
+#[test]
+fn an_empty_feed_is_a_whole_calendar() {
+    let feed = feed(&[], FeedPrivacy::Full);
+    assert_eq!(lint(feed.as_bytes()), []);
+    assert!(feed.starts_with("BEGIN:VCALENDAR\r\n") && feed.ends_with("END:VCALENDAR\r\n"));
+}
+
+#[test]
+fn the_order_of_the_rows_does_not_matter() {
+    let mut backwards = bookings();
+    backwards.reverse();
+    assert_eq!(feed(&backwards, FeedPrivacy::Full), feed(&bookings(), FeedPrivacy::Full));
+}
+
+#[test]
+fn a_busy_feed_says_nothing_of_anybody() {
+    let feed = feed(&bookings(), FeedPrivacy::Busy);
+    for secret in ["Maria", "Boiler", "Sea View —", "Rua", "SV-1", "TENTATIVE", "DESCRIPTION:Ref"] {
+        assert!(!feed.contains(secret), "{secret} in {feed}");
+    }
+}
+
+#[test]
+fn what_ends_as_it_starts_still_lasts() {
+    let mut blink = event("x", "");
+    blink.starts = Moment::At(at("2026-12-05T09:00:00.2Z"));
+    blink.ends = Moment::At(at("2026-12-05T09:00:00.9Z"));
+    let mut day = event("y", "");
+    day.ends = day.starts;
+    let mut mixed = event("z", "");
+    mixed.ends = Moment::At(at("2026-12-05T09:00:00Z"));
+    let mut other = event("w", "");
+    other.starts = Moment::At(at("2026-12-05T09:00:00Z"));
+    let mut out = Vec::new();
+    write_feed(&mut out, &header(), [blink, day, mixed, other]);
+    assert_eq!(lint(&out), []);
+}
+
+#[test]
+fn an_organizer_is_a_mail_address() {
+    let header = FeedHeader {
+        organizer: Some(Organizer { name: "Casa \"do\" Mar; Lda", mail: "book@casa.example" }),
+        ..header()
+    };
+    let mut out = Vec::new();
+    write_feed(&mut out, &header, [event("x", "")]);
+    assert_eq!(lint(&out), []);
+    let text = String::from_utf8(out).unwrap().replace("\r\n ", "");
+    assert!(text.contains("ORGANIZER;CN=\"Casa ^'do^' Mar; Lda\":mailto:book@casa.example\r\n"), "{text}");
+}
+
+fn event<'a>(uid: &'a str, text: &'a str) -> FeedEvent<'a> {
+    FeedEvent {
+        uid: uid.into(),
+        sequence: 0,
+        starts: Moment::On("2026-12-05".parse().unwrap()),
+        ends: Moment::On("2026-12-06".parse().unwrap()),
+        summary: text.into(),
+        description: text.into(),
+        location: text.into(),
+        status: FeedStatus::Confirmed,
+        transparent: false,
+        created: at("2026-11-01T09:00:00Z"),
+        last_modified: at("2026-11-01T09:00:00Z"),
+        url: None,
+    }
+}
+
+/// What a reader must see: line breaks of any kind as `\n`, other control characters gone.
+fn as_read(text: &str) -> String {
+    text.replace("\r\n", "\n")
+        .chars()
+        .map(|c| if matches!(c, '\r' | '\u{85}' | '\u{2028}' | '\u{2029}') { '\n' } else { c })
+        .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
+        .collect()
+}
+
+/// Texts that break careless writers.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\r\nEND:VEVENT\r\nBEGIN:VEVENT".to_owned()),
+        Just("\r".to_owned()),
+        Just("\n".to_owned()),
+        Just("\r\n ".to_owned()),
+        Just("\0\u{1b}\u{9f}".to_owned()),
+        Just("\u{2028}\u{2029}\u{85}\u{feff}".to_owned()),
+        Just("\"quoted\"; a,b:c\\n\\".to_owned()),
+        Just("👩‍👩‍👧‍👦🇵🇹".to_owned()),
+        Just("\u{202e}מריה שלום\u{202c}".to_owned()),
+        Just("e\u{301}\u{323}\u{308}".repeat(30)),
+        Just("ß€漢字".repeat(20)),
+        Just(" \t ".to_owned()),
+        Just("x".repeat(5_000)),
+        any::<String>(),
+        "[ -~]{0,90}",
+    ];
+    proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn value<'r>(component: &'r Read<'_>, name: &str) -> &'r str {
+    component.find_prop(name).map_or("", |property| property.val.as_str())
+}
+
+fn param<'r>(property: &'r ReadProperty<'_>, name: &str) -> Option<&'r str> {
+    property.params.iter().find(|param| param.key.as_str() == name)?.val.as_ref().map(ParseString::as_str)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn hostile_text_comes_back_as_it_was(
+        texts in proptest::collection::vec((hostile(), hostile(), hostile()), 1..4),
+        name in hostile(),
+        mail in hostile(),
+    ) {
+        let header = FeedHeader {
+            name: &name,
+            description: &name,
+            organizer: Some(Organizer { name: &name, mail: &mail }),
+            ..header()
+        };
+        let events = || texts.iter().enumerate().map(|(index, (summary, description, location))| FeedEvent {
+            uid: format!("{index}@concord.example").into(),
+            summary: summary.into(),
+            description: description.into(),
+            location: location.into(),
+            url: Some(format!("https://concord.example/{summary}").into()),
+            sequence: u32::try_from(index).unwrap(),
+            ..event("", "")
+        });
+        let mut bytes = Vec::new();
+        write_feed(&mut bytes, &header, events());
+        let mut again = Vec::new();
+        write_feed(&mut again, &header, events());
+        prop_assert_eq!(&bytes, &again);
+        prop_assert_eq!(lint(&bytes), []);
+
+        let text = unfold(std::str::from_utf8(&bytes).unwrap());
+        let calendar = read_calendar(&text).unwrap();
+        let named = calendar.properties.iter().find(|property| property.name == "X-WR-CALNAME").unwrap();
+        prop_assert_eq!(named.val.as_str(), as_read(&name));
+        prop_assert_eq!(calendar.components.len(), texts.len());
+        for (index, (component, (summary, description, location))) in
+            calendar.components.iter().zip(&texts).enumerate()
+        {
+            prop_assert_eq!(value(component, "UID"), format!("{index}@concord.example"));
+            prop_assert_eq!(value(component, "SEQUENCE"), index.to_string());
+            prop_assert_eq!(value(component, "SUMMARY"), as_read(summary));
+            prop_assert_eq!(value(component, "DESCRIPTION"), as_read(description));
+            prop_assert_eq!(value(component, "LOCATION"), as_read(location));
+            let starts = component.find_prop("DTSTART").unwrap();
+            prop_assert_eq!(param(starts, "VALUE"), Some("DATE"));
+            prop_assert_eq!(starts.val.as_str(), "20261205");
+            prop_assert!(value(component, "ORGANIZER").starts_with("mailto:"));
+            prop_assert_eq!(component.properties.len(), component_lines(summary, description, location));
+        }
+    }
+
+    #[test]
+    fn bookings_come_back_with_their_times(
+        starts in 0_i64..4_000_000, minutes in 1_i64..3_000, nights in 1_u64..40, version in 1_i64..100,
+    ) {
+        let start = at("2026-01-01T00:00:00Z") + Duration::minutes(starts);
+        let day = start.date_naive();
+        let mut both = [
+            booking_at(1, BookingTime::Timed { starts_at: start, ends_at: start + Duration::minutes(minutes) }),
+            booking_at(2, BookingTime::Stay { check_in: day, check_out: day + Days::new(nights) }),
+        ];
+        both[0].version = version;
+        let feed = feed(&both, FeedPrivacy::Title);
+        prop_assert_eq!(lint(feed.as_bytes()), []);
+        let text = unfold(&feed);
+        let calendar = read_calendar(&text).unwrap();
+        let find = |id: u128| {
+            let uid = format!("booking-{}@concord.example", uuid::Uuid::from_u128(id));
+            calendar.components.iter().find(|component| value(component, "UID") == uid).unwrap()
+        };
+        let instants = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
+        prop_assert_eq!(value(find(1), "DTSTART"), instants(start));
+        prop_assert_eq!(value(find(1), "DTEND"), instants(start + Duration::minutes(minutes)));
+        prop_assert_eq!(value(find(1), "SEQUENCE"), (version - 1).to_string());
+        prop_assert_eq!(value(find(1), "DTSTAMP"), instants(both[0].updated_at));
+        prop_assert_eq!(value(find(2), "DTSTART"), day.format("%Y%m%d").to_string());
+        prop_assert_eq!(value(find(2), "DTEND"), (day + Days::new(nights)).format("%Y%m%d").to_string());
+    }
+}
+
+/// UID, SEQUENCE, DTSTAMP, CREATED, LAST-MODIFIED, DTSTART, DTEND, SUMMARY, URL, ORGANIZER, STATUS, CLASS and TRANSP,
+/// with DESCRIPTION and LOCATION if there is any: nothing else may stand in an event, whatever the texts say.
+fn component_lines(_summary: &str, description: &str, location: &str) -> usize {
+    13 + usize::from(!description.is_empty()) + usize::from(!location.is_empty())
+}

@@ -1,0 +1,24 @@
+//! iCalendar (RFC 5545) as we write it.
+//!
+//! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
+//! value each takes. `feed` knows what a published calendar says. `lint` (in tests only) is the judge of all that
+//! is written, and knows nothing of the writer.
+//!
+//! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
+//! snapshot.
+
+pub mod feed;
+#[cfg(any(test, feature = "lint"))]
+pub mod lint;
+pub mod property;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod writer;
+
+use crate::ids::BookingId;
+
+/// The UID of a booking, the same in every feed and every invitation, so that a reader that meets it twice knows
+/// it again. `host` is the public name of this installation.
+pub fn uid(booking: BookingId, host: &str) -> String {
+    format!("booking-{booking}@{host}")
+}

@@ -1,0 +1,139 @@
+//! The names of iCalendar, each with the kind of value that it takes.
+//!
+//! A name can only be written with a value of its kind: `Writer::text` takes a `Property<Text>` and nothing else.
+
+use std::marker::PhantomData;
+
+/// A component's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// The calendar itself.
+    Calendar,
+    /// An event.
+    Event,
+}
+
+impl Component {
+    /// As it stands after `BEGIN:` and `END:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calendar => "VCALENDAR",
+            Self::Event => "VEVENT",
+        }
+    }
+}
+
+/// A property's name, whose value is of the kind `Kind`.
+#[derive(Clone, Copy, Debug)]
+pub struct Property<Kind> {
+    /// The name, with any parameter that every value of it needs.
+    pub(super) name: &'static str,
+    kind: PhantomData<Kind>,
+}
+
+impl<Kind> Property<Kind> {
+    const fn new(name: &'static str) -> Self {
+        Self { name, kind: PhantomData }
+    }
+}
+
+/// Kinds of values: marks for `Property`, never made.
+pub mod kind {
+    /// Free text, escaped.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Text {}
+    /// A word of the standard or of ours, written as it is.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Word {}
+    /// An instant in UTC.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Instant {}
+    /// An instant in UTC or a date.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Moment {}
+    /// A whole number.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Integer {}
+    /// A length of time in minutes.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Minutes {}
+    /// A URI.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Uri {}
+    /// A mail address, written as a `mailto:` URI.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Address {}
+}
+
+macro_rules! properties {
+    ($($(#[$doc:meta])* $constant:ident: $kind:ident = $name:literal;)*) => {
+        $($(#[$doc])* pub const $constant: Property<kind::$kind> = Property::new($name);)*
+    };
+}
+
+properties! {
+    /// RFC 5545, 3.7.4.
+    VERSION: Word = "VERSION";
+    /// Who made the calendar (3.7.3).
+    PRODID: Text = "PRODID";
+    /// 3.7.1.
+    CALSCALE: Word = "CALSCALE";
+    /// What the reader should do with it (3.7.2, RFC 5546).
+    METHOD: Word = "METHOD";
+    /// The calendar's name (RFC 7986, 5.1).
+    NAME: Text = "NAME";
+    /// The same, for readers older than RFC 7986.
+    X_WR_CALNAME: Text = "X-WR-CALNAME";
+    /// What the calendar is about, for readers older than RFC 7986.
+    X_WR_CALDESC: Text = "X-WR-CALDESC";
+    /// The zone in which to show it.
+    X_WR_TIMEZONE: Text = "X-WR-TIMEZONE";
+    /// How often to come back (RFC 7986, 5.7, which demands the parameter).
+    REFRESH_INTERVAL: Minutes = "REFRESH-INTERVAL;VALUE=DURATION";
+    /// The same, for Outlook.
+    X_PUBLISHED_TTL: Minutes = "X-PUBLISHED-TTL";
+    /// 3.8.4.7.
+    UID: Text = "UID";
+    /// 3.8.7.2.
+    DTSTAMP: Instant = "DTSTAMP";
+    /// 3.8.7.1.
+    CREATED: Instant = "CREATED";
+    /// 3.8.7.3.
+    LAST_MODIFIED: Instant = "LAST-MODIFIED";
+    /// 3.8.7.4.
+    SEQUENCE: Integer = "SEQUENCE";
+    /// 3.8.2.4.
+    DTSTART: Moment = "DTSTART";
+    /// Exclusive (3.8.2.2).
+    DTEND: Moment = "DTEND";
+    /// One line (3.8.1.12).
+    SUMMARY: Text = "SUMMARY";
+    /// 3.8.1.5.
+    DESCRIPTION: Text = "DESCRIPTION";
+    /// 3.8.1.7.
+    LOCATION: Text = "LOCATION";
+    /// 3.8.1.11.
+    STATUS: Word = "STATUS";
+    /// 3.8.1.3.
+    CLASS: Word = "CLASS";
+    /// Whether it takes up time (3.8.2.7).
+    TRANSP: Word = "TRANSP";
+    /// 3.8.4.6.
+    URL: Uri = "URL";
+    /// 3.8.4.3.
+    ORGANIZER: Address = "ORGANIZER";
+}
+
+/// A property's parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter<'v> {
+    pub(super) name: &'static str,
+    pub(super) value: &'v str,
+}
+
+impl<'v> Parameter<'v> {
+    /// The name of the person or business that an address belongs to (3.2.2).
+    pub fn common_name(value: &'v str) -> Self {
+        Self { name: "CN", value }
+    }
+}

@@ -1,0 +1,326 @@
+//! Content lines, byte by byte: escaping, folding and line ends (RFC 5545, 3.1 and 3.3.11; RFC 6868).
+//!
+//! Whatever text comes in, what goes out is one content line: nothing in a value can end its line, open another or
+//! add a parameter. The same values give the same bytes. Lines are folded as they are appended to the output, so
+//! nothing is allocated for a line.
+
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+
+use super::property::{Component, Parameter, Property, kind};
+
+/// Octets of a line without its line break (3.1).
+const LINE: usize = 75;
+
+/// An instant in UTC or a date: what DTSTART and DTEND hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// To the second.
+    At(DateTime<Utc>),
+    /// A whole day.
+    On(NaiveDate),
+}
+
+/// Appends content lines to a buffer.
+#[derive(Debug)]
+pub struct Writer<'out> {
+    out: &'out mut Vec<u8>,
+    /// Where the present physical line begins in `out`.
+    line_start: usize,
+}
+
+impl<'out> Writer<'out> {
+    /// Writes to the end of `out`.
+    pub fn new(out: &'out mut Vec<u8>) -> Self {
+        let line_start = out.len();
+        Self { out, line_start }
+    }
+
+    /// Opens a component.
+    pub fn begin(&mut self, component: Component) {
+        self.out.extend_from_slice(b"BEGIN:");
+        self.out.extend_from_slice(component.name().as_bytes());
+        self.end_line();
+    }
+
+    /// Closes a component.
+    pub fn end(&mut self, component: Component) {
+        self.out.extend_from_slice(b"END:");
+        self.out.extend_from_slice(component.name().as_bytes());
+        self.end_line();
+    }
+
+    /// Free text. Line breaks of any kind are kept as such, other control characters are left out.
+    pub fn text(&mut self, property: Property<kind::Text>, value: &str) {
+        self.name(property.name);
+        self.escaped(value);
+        self.end_line();
+    }
+
+    /// A word that the program holds.
+    pub fn word(&mut self, property: Property<kind::Word>, value: &'static str) {
+        self.name(property.name);
+        self.run(value);
+        self.end_line();
+    }
+
+    /// An instant.
+    pub fn instant(&mut self, property: Property<kind::Instant>, at: DateTime<Utc>) {
+        self.name(property.name);
+        self.digits_of_instant(at);
+        self.end_line();
+    }
+
+    /// An instant or a date.
+    pub fn moment(&mut self, property: Property<kind::Moment>, moment: Moment) {
+        self.out.extend_from_slice(property.name.as_bytes());
+        match moment {
+            Moment::At(at) => {
+                self.out.push(b':');
+                self.digits_of_instant(at);
+            }
+            Moment::On(date) => {
+                self.out.extend_from_slice(b";VALUE=DATE:");
+                self.digits_of_date(date);
+            }
+        }
+        self.end_line();
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, property: Property<kind::Integer>, value: u32) {
+        self.name(property.name);
+        self.number(value);
+        self.end_line();
+    }
+
+    /// A length of time.
+    pub fn minutes(&mut self, property: Property<kind::Minutes>, minutes: u32) {
+        self.name(property.name);
+        self.out.extend_from_slice(b"PT");
+        self.number(minutes);
+        self.out.push(b'M');
+        self.end_line();
+    }
+
+    /// A URI. Octets that no URI may hold are percent-encoded.
+    pub fn uri(&mut self, property: Property<kind::Uri>, uri: &str) {
+        self.name(property.name);
+        self.percent_encoded(uri, is_uri_octet);
+        self.end_line();
+    }
+
+    /// A mail address with what is known of its owner.
+    pub fn address(&mut self, property: Property<kind::Address>, parameters: &[Parameter<'_>], mail: &str) {
+        self.out.extend_from_slice(property.name.as_bytes());
+        for parameter in parameters.iter().filter(|parameter| !parameter.value.is_empty()) {
+            self.parameter(parameter);
+        }
+        self.whole(b":mailto:");
+        self.percent_encoded(mail, is_mail_octet);
+        self.end_line();
+    }
+
+    fn name(&mut self, name: &'static str) {
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b':');
+    }
+
+    fn end_line(&mut self) {
+        self.out.extend_from_slice(b"\r\n");
+        self.line_start = self.out.len();
+    }
+
+    /// Octets that are left on the present physical line.
+    fn room(&self) -> usize {
+        LINE.saturating_sub(self.out.len() - self.line_start)
+    }
+
+    fn fold(&mut self) {
+        self.out.extend_from_slice(b"\r\n ");
+        self.line_start = self.out.len() - 1;
+    }
+
+    /// Text that needs no escape, folded between characters: readers that decode a line before they unfold it
+    /// would break a character in two.
+    fn run(&mut self, mut text: &str) {
+        loop {
+            let room = self.room();
+            if text.len() <= room {
+                self.out.extend_from_slice(text.as_bytes());
+                return;
+            }
+            let (now, later) = text.split_at(text.floor_char_boundary(room));
+            self.out.extend_from_slice(now.as_bytes());
+            self.fold();
+            text = later;
+        }
+    }
+
+    /// A few ASCII octets that stay together, such as an escape.
+    fn whole(&mut self, octets: &[u8]) {
+        if self.room() < octets.len() {
+            self.fold();
+        }
+        self.out.extend_from_slice(octets);
+    }
+
+    /// A TEXT value (3.3.11).
+    fn escaped(&mut self, text: &str) {
+        self.with_marks(text, &IN_TEXT, |line, mark| match mark {
+            Mark::Break => line.whole(b"\\n"),
+            Mark::Octet(octet) => line.whole(&[b'\\', octet]),
+        });
+    }
+
+    /// A parameter's value in quotes (3.2), with the escapes of RFC 6868 for what quotes cannot hold.
+    fn parameter(&mut self, parameter: &Parameter<'_>) {
+        self.whole(b";");
+        self.run(parameter.name);
+        self.whole(b"=\"");
+        self.with_marks(parameter.value, &IN_PARAMETER, |line, mark| match mark {
+            Mark::Break => line.whole(b"^n"),
+            Mark::Octet(b'"') => line.whole(b"^'"),
+            Mark::Octet(octet) => line.whole(&[b'^', octet]),
+        });
+        self.whole(b"\"");
+    }
+
+    /// Writes `text`, hands what `table` marks to `write`, and leaves control characters out.
+    fn with_marks(&mut self, text: &str, table: &[Class; 256], mut write: impl FnMut(&mut Self, Mark)) {
+        let octets = text.as_bytes();
+        let mut written = 0;
+        let mut position = 0;
+        while position < octets.len() {
+            let class = table[usize::from(octets[position])];
+            let (length, mark) = match class {
+                Class::Plain => {
+                    position += 1;
+                    continue;
+                }
+                Class::Escape => (1, Some(Mark::Octet(octets[position]))),
+                Class::Return if octets.get(position + 1) == Some(&b'\n') => (2, Some(Mark::Break)),
+                Class::Return | Class::Newline => (1, Some(Mark::Break)),
+                Class::Control => (1, None),
+                Class::Lead => match &octets[position..] {
+                    // NEL and the separators of lines and paragraphs: some readers end a line there.
+                    [0xC2, 0x85, ..] => (2, Some(Mark::Break)),
+                    [0xE2, 0x80, 0xA8 | 0xA9, ..] => (3, Some(Mark::Break)),
+                    // The other control characters of Latin-1.
+                    [0xC2, 0x80..=0x9F, ..] => (2, None),
+                    _ => {
+                        position += 1;
+                        continue;
+                    }
+                },
+            };
+            // Marks begin and end at whole characters, so the slice is good.
+            self.run(&text[written..position]);
+            if let Some(mark) = mark {
+                write(self, mark);
+            }
+            position += length;
+            written = position;
+        }
+        self.run(&text[written..]);
+    }
+
+    fn percent_encoded(&mut self, text: &str, allowed: fn(u8) -> bool) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        for &octet in text.as_bytes() {
+            if allowed(octet) {
+                self.whole(&[octet]);
+            } else {
+                self.whole(&[b'%', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+            }
+        }
+    }
+
+    fn digits_of_instant(&mut self, at: DateTime<Utc>) {
+        self.digits_of_date(at.date_naive());
+        self.out.push(b'T');
+        self.two(at.hour());
+        self.two(at.minute());
+        self.two(at.second());
+        self.out.push(b'Z');
+    }
+
+    /// Years of other than four digits do not exist in iCalendar.
+    fn digits_of_date(&mut self, date: NaiveDate) {
+        let year = u32::try_from(date.year()).unwrap_or(0).min(9999);
+        self.two(year / 100);
+        self.two(year % 100);
+        self.two(date.month());
+        self.two(date.day());
+    }
+
+    fn two(&mut self, number: u32) {
+        let [_, _, _, tens] = (number / 10 % 10).to_be_bytes();
+        let [_, _, _, ones] = (number % 10).to_be_bytes();
+        self.out.extend_from_slice(&[b'0' + tens, b'0' + ones]);
+    }
+
+    fn number(&mut self, number: u32) {
+        if number >= 10 {
+            self.number(number / 10);
+        }
+        let [_, _, _, digit] = (number % 10).to_be_bytes();
+        self.out.push(b'0' + digit);
+    }
+}
+
+/// What needs more than copying.
+enum Mark {
+    /// A line break of any kind.
+    Break,
+    /// An octet that means something to the format.
+    Octet(u8),
+}
+
+#[derive(Clone, Copy)]
+enum Class {
+    Plain,
+    Escape,
+    Return,
+    Newline,
+    Control,
+    /// Begins a character that may be a control character or a line break.
+    Lead,
+}
+
+const IN_TEXT: [Class; 256] = classes(b"\\;,");
+const IN_PARAMETER: [Class; 256] = classes(b"^\"");
+
+const fn classes(escaped: &[u8]) -> [Class; 256] {
+    let mut table = [Class::Plain; 256];
+    let mut octet = 0;
+    while octet < 0x20 {
+        table[octet] = Class::Control;
+        octet += 1;
+    }
+    table[b'\t' as usize] = Class::Plain;
+    table[b'\r' as usize] = Class::Return;
+    table[b'\n' as usize] = Class::Newline;
+    table[0x7F] = Class::Control;
+    table[0xC2] = Class::Lead;
+    table[0xE2] = Class::Lead;
+    let mut index = 0;
+    while index < escaped.len() {
+        table[escaped[index] as usize] = Class::Escape;
+        index += 1;
+    }
+    table
+}
+
+/// RFC 3986, 2: unreserved, reserved, and `%` since what comes in is a URI already.
+fn is_uri_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&octet)
+}
+
+/// RFC 6068, 2: what an address may hold bare in a `mailto:` URI.
+fn is_mail_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-._~@!$'*+".contains(&octet)
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -1,0 +1,83 @@
+//! Identities: one type each, so that a staff member's id cannot be handed over as a resource's.
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Timestamp, Uuid};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id that sorts by the instant of its making (UUID version 7).
+            pub fn new(now: DateTime<Utc>) -> Self {
+                Self(new_uuid(now))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::from_str(text).map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A tenant: one business with its resources, people and bookings.
+    BusinessId;
+    /// A person who signs in.
+    UserId;
+    /// A person who does the work and may connect calendars.
+    StaffId;
+    /// What can be booked: a room, a machine, a chair.
+    ResourceId;
+    /// A booking.
+    BookingId;
+    /// One interval on one resource or staff member.
+    OccupancyId;
+    /// A piece of work that must be done.
+    DutyId;
+    /// A staff member's account at a calendar provider.
+    ConnectionId;
+    /// One calendar of a connection.
+    CalendarId;
+    /// A booking's entry in one connection's calendar.
+    EntryId;
+    /// A busy time that was read from a connected calendar.
+    OutsideEventId;
+    /// A published iCalendar feed.
+    FeedId;
+    /// An API key.
+    ApiKeyId;
+    /// A line of the sync log.
+    SyncLogId;
+    /// A line of the history.
+    HistoryId;
+}
+
+/// A UUID of version 7 for `now`: ordered by time, so that indexes stay compact.
+pub fn new_uuid(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}

@@ -1,0 +1,92 @@
+//! The rules of Concord, as values and pure functions.
+//!
+//! What a booking may say, who occupies what, what must be written to which calendar, what a feed looks like: all
+//! that can be decided without asking anybody is decided here, so that it can be read, and attacked by property
+//! tests, on its own.
+//!
+//! It must never do I/O, read the clock (`clock::Clock` is only handed through), hold an async function, or know a
+//! provider's or a database's types. The one concession is the feature `sqlx`, by which `storage` lets ids and enums
+//! be columns.
+//!
+//! To add a rule: write a function from values to a value in the module that the rule is about, a table of cases
+//! beside it, and a property that holds for all cases; then call it from the one place in `storage` or `jobs` that
+//! acts on it.
+
+pub mod availability;
+pub mod booking;
+pub mod clock;
+pub mod connection;
+pub mod duty;
+pub mod entry;
+pub mod feed;
+pub mod ical;
+pub mod ids;
+pub mod interval;
+pub mod occupancy;
+pub mod people;
+pub mod privacy;
+pub mod record;
+pub mod sync;
+
+/// Defines a closed set of words that is stored, sent and shown as its snake-case name.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(type_name = "text"))]
+        pub enum $name {
+            $(
+                $(#[$word_doc])*
+                #[serde(rename = $text)]
+                #[cfg_attr(feature = "sqlx", sqlx(rename = $text))]
+                $word,
+            )+
+        }
+
+        impl $name {
+            /// All of them, in the order in which people expect them.
+            pub const ALL: &'static [Self] = &[$(Self::$word),+];
+
+            /// The stored and sent form.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$word => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$word),)+
+                    _ => Err($crate::UnknownWord { allowed: &[$($text),+] }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// Bytes as hexadecimal digits, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A word that is not in its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of {}", allowed.join(", "))]
+pub struct UnknownWord {
+    /// What would have been understood.
+    pub allowed: &'static [&'static str],
+}

@@ -1,0 +1,69 @@
+//! Who may do what.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ApiKeyId, StaffId, UserId},
+    words,
+};
+
+words! {
+    /// What a person who signs in may do.
+    Role {
+        /// Everything in the business.
+        Manager = "manager",
+        /// Their own calendars, and the bookings.
+        Staff = "staff",
+    }
+}
+
+words! {
+    /// What a staff member does, which decides the bookings that suit them.
+    Craft {
+        /// Serves customers.
+        General = "general",
+        /// Gets maintenance.
+        Technician = "technician",
+        /// Gets deliveries.
+        Driver = "driver",
+    }
+}
+
+/// Who did something, for the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Actor {
+    /// A person at a page.
+    User {
+        /// Who.
+        id: UserId,
+        /// Their name then.
+        name: String,
+    },
+    /// A program by an API key.
+    ApiKey {
+        /// Which.
+        id: ApiKeyId,
+        /// Its name then.
+        name: String,
+    },
+    /// What a staff member did in their own calendar.
+    Calendar {
+        /// Whose.
+        staff: StaffId,
+        /// Their name then.
+        name: String,
+    },
+    /// Concord itself.
+    System,
+}
+
+impl Actor {
+    /// For the history page.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::User { name, .. } | Self::ApiKey { name, .. } | Self::Calendar { name, .. } => name,
+            Self::System => "Concord",
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The words in which it is written down what happened: the sync log and the history.
+
+use crate::words;
+
+words! {
+    /// How one attempt to bring a calendar and the bookings into agreement ended.
+    SyncOutcome {
+        /// Done.
+        Ok = "ok",
+        /// It failed and is tried again soon, or it had to wait.
+        Retry = "retry",
+        /// It failed and its tries are used up.
+        Failed = "failed",
+        /// It was held back because it looked like damage, such as a calendar that is suddenly empty.
+        Held = "held",
+        /// There was nothing to do.
+        Nothing = "nothing",
+    }
+}
+
+words! {
+    /// What a line of the history is about.
+    HistorySubject {
+        /// The business's own settings.
+        Business = "business",
+        /// A resource.
+        Resource = "resource",
+        /// A staff member.
+        Staff = "staff",
+        /// A person who signs in.
+        User = "user",
+        /// A booking.
+        Booking = "booking",
+        /// A calendar connection.
+        Connection = "connection",
+        /// A feed.
+        Feed = "feed",
+        /// An API key.
+        ApiKey = "api_key",
+    }
+}

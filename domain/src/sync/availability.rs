@@ -1,0 +1,267 @@
+//! What a read of a connected calendar changes in the busy times that we know of its owner.
+//!
+//! Only times are kept: what people do in their own hours is nobody's business.
+//!
+//! A full read names everything that stands in the window, so what it does not name is gone; it is also where a fault
+//! of the provider could free half a diary at one blow. What such a read takes away is doubted until the next one takes
+//! it away too; what it brings is written at once, since nobody is to be booked over it meanwhile. An incremental read
+//! names what changed, and only that is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use crate::{
+    entry::{EntryTime, ObservedEntry},
+    interval::{Interval, stay},
+    words,
+};
+
+/// A busy time of a calendar, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutsideEvent {
+    /// The provider's id of it.
+    pub external_id: String,
+    /// The version it was read at.
+    pub etag: Option<String>,
+    /// When its owner is busy, in full even where it reaches out of the window.
+    pub interval: Interval,
+    /// Whether its owner has not accepted it for sure.
+    pub tentative: bool,
+}
+
+/// What sort of read it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadKind {
+    /// Everything in the window.
+    Full,
+    /// What changed since the last read.
+    Incremental,
+}
+
+/// The circumstances of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Full or incremental.
+    pub kind: ReadKind,
+    /// What is kept; events that do not touch it are not.
+    pub window: Interval,
+    /// The calendar's zone, which says when its whole days begin.
+    pub zone: Tz,
+    /// Tells future from past.
+    pub now: DateTime<Utc>,
+}
+
+words! {
+    /// Why a busy time goes.
+    RemovalReason {
+        /// Deleted or cancelled there.
+        Deleted = "deleted",
+        /// Its owner is free then, or has declined.
+        Free = "free",
+        /// It was moved to where we do not look, or time has passed over it.
+        OutsideWindow = "outside_window",
+        /// A full read does not name it.
+        Vanished = "vanished",
+        /// It is an entry of ours.
+        Ours = "ours",
+    }
+}
+
+/// A busy time that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The provider's id of it.
+    pub external_id: String,
+    /// Why.
+    pub reason: RemovalReason,
+}
+
+/// The rows to write, in the order of their ids; what did not change is not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New or changed.
+    pub upserts: Vec<OutsideEvent>,
+    /// Gone.
+    pub removals: Vec<Removal>,
+}
+
+impl Changes {
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.upserts.is_empty() && self.removals.is_empty()
+    }
+}
+
+/// Why a full read is not believed at first sight in what it takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeldReason {
+    /// It was empty.
+    #[error("the calendar came back empty, though {known} future busy times were known")]
+    Empty {
+        /// How many there were.
+        known: usize,
+    },
+    /// Too much is gone at once.
+    #[error("{gone} of {known} known future busy times were gone at once")]
+    Shrunk {
+        /// How many would go.
+        gone: usize,
+        /// Out of how many.
+        known: usize,
+    },
+}
+
+/// What follows from a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportPlan {
+    /// Write these rows.
+    pub changes: Changes,
+    /// What is not believed yet: remember it, and read in full again soon.
+    pub held: Option<Held>,
+}
+
+/// Busy times that a full read took away and that are kept for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Why it is not believed.
+    pub reason: HeldReason,
+    /// What to hand to the plan of the next full read.
+    pub doubted: Doubted,
+}
+
+/// The busy times that the full read before took away and that were kept; its text is what is stored of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubted(BTreeSet<String>);
+
+impl Doubted {
+    /// From the text that was stored. Of any other text nothing is doubted that there is.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.lines().map(str::to_owned).collect())
+    }
+
+    /// One id a line.
+    pub fn to_text(&self) -> String {
+        self.0.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// From how many known future busy times on the loss of more than half of them is suspicious.
+pub const GUARDED_FROM: usize = 10;
+
+/// What a read changes. `known` are all stored busy times of the calendar; `pages` all pages of the read, in the order
+/// in which they came: of two mentions of an event the later one holds. `doubted` is what the full read before took away
+/// and was not believed in: seen a second time, it is.
+pub fn plan_import<'e>(
+    known: &[OutsideEvent],
+    pages: impl IntoIterator<Item = &'e ObservedEntry>,
+    read: &Read,
+    doubted: &Doubted,
+) -> ImportPlan {
+    let observed: BTreeMap<&str, &ObservedEntry> =
+        pages.into_iter().map(|entry| (entry.external_id.as_str(), entry)).collect();
+    let mut stored: BTreeMap<&str, &OutsideEvent> =
+        known.iter().map(|event| (event.external_id.as_str(), event)).collect();
+    let mut changes = Changes::default();
+
+    for (&external_id, entry) in &observed {
+        let before = stored.remove(external_id);
+        match (judge(entry, read), before) {
+            (Judged::Busy(event), Some(before)) if event == *before => {}
+            (Judged::Busy(event), _) => changes.upserts.push(event),
+            (Judged::Not(reason), Some(_)) => {
+                changes.removals.push(Removal { external_id: external_id.to_owned(), reason });
+            }
+            (Judged::Not(_), None) | (Judged::Unclear, _) => {}
+        }
+    }
+    let mut held = None;
+    if read.kind == ReadKind::Full {
+        for (external_id, event) in stored {
+            let reason = if event.interval.overlaps(&read.window) {
+                RemovalReason::Vanished
+            } else {
+                RemovalReason::OutsideWindow
+            };
+            changes.removals.push(Removal { external_id: external_id.to_owned(), reason });
+        }
+        let (believed, new): (Vec<_>, Vec<_>) =
+            changes.removals.drain(..).partition(|removal| doubted.0.contains(&removal.external_id));
+        changes.removals = believed;
+        if let Some(reason) = suspicious(known, observed.is_empty(), (&changes.removals, &new), read) {
+            let doubted = Doubted(new.into_iter().map(|removal| removal.external_id).collect());
+            held = Some(Held { reason, doubted });
+        } else {
+            changes.removals.extend(new);
+            changes.removals.sort_by(|a, b| a.external_id.cmp(&b.external_id));
+        }
+    }
+    ImportPlan { changes, held }
+}
+
+enum Judged {
+    Busy(OutsideEvent),
+    Not(RemovalReason),
+    /// It is there, but does not say when: leave what is known.
+    Unclear,
+}
+
+fn judge(entry: &ObservedEntry, read: &Read) -> Judged {
+    if entry.entry.is_some() {
+        // A booking occupies its staff by its own row; its entry coming back is an echo.
+        return Judged::Not(RemovalReason::Ours);
+    }
+    if entry.deleted {
+        return Judged::Not(RemovalReason::Deleted);
+    }
+    if !entry.busy {
+        return Judged::Not(RemovalReason::Free);
+    }
+    let interval = match &entry.time {
+        None => return Judged::Unclear,
+        Some(EntryTime::Timed { starts_at, ends_at, .. }) => Interval::new(*starts_at, *ends_at),
+        Some(EntryTime::AllDay { from, until }) => stay(*from, *until, read.zone),
+    };
+    match interval {
+        // An entry of no length takes nobody's time.
+        None => Judged::Not(RemovalReason::Free),
+        Some(interval) if !interval.overlaps(&read.window) => Judged::Not(RemovalReason::OutsideWindow),
+        Some(interval) => Judged::Busy(OutsideEvent {
+            external_id: entry.external_id.clone(),
+            etag: entry.etag.clone(),
+            interval,
+            tentative: entry.tentative,
+        }),
+    }
+}
+
+/// Counts what is still to come and inside the window: the past leaves by itself. `believed` is no longer known then.
+fn suspicious(
+    known: &[OutsideEvent],
+    empty: bool,
+    (believed, new): (&[Removal], &[Removal]),
+    read: &Read,
+) -> Option<HeldReason> {
+    fn ids(removals: &[Removal]) -> BTreeSet<&str> {
+        removals.iter().map(|removal| removal.external_id.as_str()).collect()
+    }
+    let (believed, gone) = (ids(believed), ids(new));
+    let future = || {
+        known.iter().filter(|event| {
+            event.interval.end > read.now
+                && event.interval.overlaps(&read.window)
+                && !believed.contains(event.external_id.as_str())
+        })
+    };
+    let known = future().count();
+    if empty && known > 0 {
+        return Some(HeldReason::Empty { known });
+    }
+    let gone = future().filter(|event| gone.contains(event.external_id.as_str())).count();
+    (known >= GUARDED_FROM && gone * 2 > known).then_some(HeldReason::Shrunk { gone, known })
+}
+
+#[cfg(test)]
+#[path = "availability_tests.rs"]
+mod tests;

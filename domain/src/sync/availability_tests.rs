@@ -1,0 +1,314 @@
+//! Imports by cases, and against a naive reading of the same calendar.
+
+use chrono::{Duration, NaiveDate};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{ical::sample::at, ids::EntryId};
+
+const LISBON: Tz = chrono_tz::Europe::Lisbon;
+
+fn read(kind: ReadKind) -> Read {
+    let window = Interval::new(at("2026-11-30T00:00:00Z"), at("2027-05-30T00:00:00Z")).unwrap();
+    Read { kind, window, zone: LISBON, now: at("2026-12-01T00:00:00Z") }
+}
+
+fn full() -> Read {
+    read(ReadKind::Full)
+}
+
+/// What follows if nothing was doubted before.
+fn plan(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
+    plan_import(known, pages, read, &Doubted::default())
+}
+
+/// What is written at once, and what at second sight.
+fn surely(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> Changes {
+    let first = plan(known, pages, read);
+    let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
+    applied(plan_import(known, pages, read, &doubted))
+}
+
+fn hour(number: i64) -> EntryTime {
+    let starts_at = at("2026-12-02T09:00:00Z") + Duration::hours(2 * number);
+    EntryTime::Timed { starts_at, ends_at: starts_at + Duration::hours(1), zone: LISBON }
+}
+
+fn entry(id: &str, etag: &str, time: EntryTime) -> ObservedEntry {
+    ObservedEntry {
+        external_id: id.into(),
+        etag: Some(etag.into()),
+        deleted: false,
+        busy: true,
+        tentative: false,
+        title: "Dentist".into(),
+        time: Some(time),
+        entry: None,
+        updated_at: None,
+    }
+}
+
+fn applied(plan: ImportPlan) -> Changes {
+    match plan.held {
+        None => plan.changes,
+        Some(held) => panic!("held: {}", held.reason),
+    }
+}
+
+/// What is stored after `pages` were read into nothing.
+fn stored(pages: &[ObservedEntry]) -> Vec<OutsideEvent> {
+    applied(plan(&[], pages, &full())).upserts
+}
+
+fn numbered(count: i64) -> Vec<ObservedEntry> {
+    (0..count).map(|number| entry(&format!("n{number:02}"), "1", hour(number))).collect()
+}
+
+#[test]
+fn one_changed_event_is_one_row() {
+    let mut calendar = numbered(40);
+    let known = stored(&calendar);
+    assert_eq!(applied(plan(&known, &calendar, &full())), Changes::default());
+    calendar[7] = entry("n07", "2", hour(100));
+    for (pages, kind) in [(&calendar[..], full()), (&calendar[7..8], read(ReadKind::Incremental))] {
+        let changes = applied(plan(&known, pages, &kind));
+        assert_eq!((changes.upserts.len(), changes.removals.len()), (1, 0));
+        assert_eq!(changes.upserts[0].external_id, "n07");
+    }
+}
+
+#[test]
+fn each_way_to_go_has_its_reason() {
+    let calendar = numbered(9);
+    let known = stored(&calendar);
+    let mut pages = calendar;
+    pages[0].deleted = true;
+    pages[0].time = None;
+    pages[1].busy = false;
+    pages[2] = entry("n02", "2", hour(10_000));
+    pages[3].entry = Some(EntryId(uuid::Uuid::nil()));
+    pages[4].time = None;
+    let Some(EntryTime::Timed { starts_at, .. }) = pages[5].time.clone() else { unreachable!() };
+    pages[5].time = Some(EntryTime::Timed { starts_at, ends_at: starts_at, zone: LISBON });
+    let incremental = applied(plan(&known, &pages[..6], &read(ReadKind::Incremental)));
+    let reasons: Vec<_> =
+        incremental.removals.iter().map(|removal| (removal.external_id.as_str(), removal.reason)).collect();
+    let expected = [
+        ("n00", RemovalReason::Deleted),
+        ("n01", RemovalReason::Free),
+        ("n02", RemovalReason::OutsideWindow),
+        ("n03", RemovalReason::Ours),
+        ("n05", RemovalReason::Free),
+    ];
+    assert_eq!(reasons, expected);
+    assert_eq!(incremental.upserts, []);
+
+    let whole = applied(plan(&known, &pages[..6], &full()));
+    let vanished = whole.removals.iter().filter(|removal| removal.reason == RemovalReason::Vanished);
+    assert_eq!(
+        vanished.map(|removal| removal.external_id.as_str()).collect::<Vec<_>>(),
+        ["n06", "n07", "n08"]
+    );
+}
+
+#[test]
+fn whole_days_begin_in_the_calendars_zone() {
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    let time = EntryTime::AllDay { from: day("2027-03-28"), until: day("2027-03-29") };
+    let known = stored(&[entry("a", "1", time)]);
+    // Summer time begins that night: the day has 23 hours.
+    assert_eq!(known[0].interval.start, at("2027-03-28T00:00:00Z"));
+    assert_eq!(known[0].interval.end, at("2027-03-28T23:00:00Z"));
+}
+
+#[test]
+fn the_later_mention_holds() {
+    let pages = [entry("a", "1", hour(0)), entry("b", "1", hour(1)), entry("a", "2", hour(5))];
+    let known = stored(&pages);
+    assert_eq!(known.len(), 2);
+    assert_eq!(known[0].etag.as_deref(), Some("2"));
+}
+
+#[test]
+fn an_event_that_only_touches_the_window_is_not_in_it() {
+    let window = full().window;
+    let until = |ends_at| EntryTime::Timed { starts_at: ends_at - Duration::hours(1), ends_at, zone: LISBON };
+    assert_eq!(stored(&[entry("a", "1", until(window.start))]), []);
+    let over_the_edge = stored(&[entry("a", "1", until(window.start + Duration::minutes(1)))]);
+    assert_eq!(over_the_edge[0].interval.start, window.start - Duration::minutes(59));
+}
+
+#[test]
+fn a_suspicious_read_waits_for_a_second_one() {
+    let calendar = numbered(12);
+    let known = stored(&calendar);
+    for (pages, reason) in [
+        (&calendar[..0], HeldReason::Empty { known: 12 }),
+        (&calendar[..5], HeldReason::Shrunk { gone: 7, known: 12 }),
+    ] {
+        let first = plan(&known, pages, &full());
+        let held = first.held.unwrap();
+        assert_eq!((first.changes, held.reason), (Changes::default(), reason));
+        let kept = Doubted::from_text(&held.doubted.to_text());
+        assert_eq!(kept, held.doubted);
+        let second = applied(plan_import(&known, pages, &full(), &kept));
+        assert_eq!(second.removals.len(), 12 - pages.len());
+        assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), Changes::default());
+    }
+    assert_eq!(applied(plan(&known, &calendar[..6], &full())).removals.len(), 6);
+    assert_eq!(applied(plan(&known[..9], &calendar[..1], &full())).removals.len(), 8);
+    assert_eq!(plan(&known[..1], &[], &full()).held.unwrap().reason, HeldReason::Empty { known: 1 });
+    assert_eq!(applied(plan(&[], &[], &full())), Changes::default());
+}
+
+#[test]
+fn what_is_new_does_not_wait_for_what_is_doubted() {
+    let mut calendar = numbered(12);
+    let known = stored(&calendar);
+    calendar.drain(..8);
+    calendar.push(entry("new", "1", hour(50)));
+    calendar[0] = entry("n08", "2", hour(60));
+    let first = plan(&known, &calendar, &full());
+    let written: Vec<_> = first.changes.upserts.iter().map(|event| event.external_id.as_str()).collect();
+    assert_eq!((written, first.changes.removals.len()), (vec!["n08", "new"], 0));
+    let rows = after(&known, &first.changes);
+    let doubted = first.held.unwrap().doubted;
+
+    // Before the second sight the calendar has changed again: what is gone twice goes, what has come back stays.
+    calendar.push(entry("newer", "1", hour(51)));
+    calendar.push(entry("n00", "1", hour(0)));
+    calendar.remove(1);
+    let second = applied(plan_import(&rows, &calendar, &full(), &doubted));
+    let gone: Vec<_> = second.removals.iter().map(|removal| removal.external_id.as_str()).collect();
+    assert_eq!(gone, ["n01", "n02", "n03", "n04", "n05", "n06", "n07", "n09"]);
+    assert_eq!(second.upserts.len(), 1);
+}
+
+#[test]
+fn what_is_gone_besides_is_doubted_by_itself() {
+    let calendar = numbered(30);
+    let known = stored(&calendar);
+    let first = plan(&known, &calendar[16..], &full()).held.unwrap();
+    let second = plan_import(&known, &[], &full(), &first.doubted);
+    assert_eq!(second.changes.removals.len(), 16);
+    let held = second.held.unwrap();
+    assert_eq!(held.reason, HeldReason::Empty { known: 14 });
+    let rows = after(&known, &second.changes);
+    assert_eq!(applied(plan_import(&rows, &[], &full(), &held.doubted)).removals.len(), 14);
+}
+
+#[test]
+fn the_past_may_leave_at_once() {
+    let known = stored(&numbered(12));
+    let later = Read { now: at("2027-01-01T00:00:00Z"), ..full() };
+    assert_eq!(applied(plan(&known, &[], &later)).removals.len(), 12);
+}
+
+#[test]
+fn a_held_read_says_what_is_wrong() {
+    assert_eq!(
+        HeldReason::Shrunk { gone: 7, known: 12 }.to_string(),
+        "7 of 12 known future busy times were gone at once"
+    );
+}
+
+fn observed() -> impl Strategy<Value = ObservedEntry> {
+    let id = 0_u8..30;
+    let flags = (any::<bool>(), proptest::bool::weighted(0.8), any::<bool>(), proptest::bool::weighted(0.15));
+    let when = prop_oneof![
+        3 => (-2_000_i64..6_000, 0_i64..60).prop_map(|(start, length)| {
+            let starts_at = at("2026-12-01T00:00:00Z") + Duration::hours(start);
+            Some(EntryTime::Timed { starts_at, ends_at: starts_at + Duration::hours(length), zone: LISBON })
+        }),
+        1 => (-60_i64..250, 0_i64..9).prop_map(|(start, length)| {
+            let from = "2026-12-01".parse::<NaiveDate>().unwrap() + Duration::days(start);
+            Some(EntryTime::AllDay { from, until: from + Duration::days(length) })
+        }),
+        1 => Just(None),
+    ];
+    (id, 0_u8..3, flags, when).prop_map(|(id, etag, (deleted, busy, tentative, ours), time)| ObservedEntry {
+        external_id: format!("id{id}"),
+        etag: Some(format!("v{etag}")),
+        deleted: deleted && etag == 0,
+        busy,
+        tentative,
+        title: String::new(),
+        time,
+        entry: ours.then_some(EntryId(uuid::Uuid::nil())),
+        updated_at: None,
+    })
+}
+
+fn calendar() -> impl Strategy<Value = Vec<ObservedEntry>> {
+    proptest::collection::vec(observed(), 0..40)
+}
+
+/// The busy times after `changes`, as a database would hold them.
+fn after(known: &[OutsideEvent], changes: &Changes) -> Vec<OutsideEvent> {
+    let mut rows: BTreeMap<String, OutsideEvent> =
+        known.iter().map(|event| (event.external_id.clone(), event.clone())).collect();
+    for removal in &changes.removals {
+        assert!(rows.remove(&removal.external_id).is_some(), "removes what is not there: {removal:?}");
+    }
+    for event in &changes.upserts {
+        let before = rows.insert(event.external_id.clone(), event.clone());
+        assert_ne!(before.as_ref(), Some(event), "writes what is there already");
+    }
+    rows.into_values().collect()
+}
+
+proptest! {
+    #[test]
+    fn a_full_read_leaves_what_the_calendar_shows(first in calendar(), second in calendar()) {
+        let sure = full();
+        let known = stored(&first);
+        let second: Vec<_> = second.into_iter().filter(|entry| entry.time.is_some()).collect();
+        let rows = after(&known, &surely(&known, &second, &sure));
+        prop_assert_eq!(&rows, &stored(&second));
+        prop_assert!(surely(&rows, &second, &sure).is_empty(), "a second time changes nothing");
+        for event in &rows {
+            prop_assert!(event.interval.overlaps(&sure.window));
+        }
+    }
+
+    #[test]
+    fn an_incremental_read_touches_what_it_names(first in calendar(), second in calendar()) {
+        let known = stored(&first);
+        let changes = applied(plan(&known, &second, &read(ReadKind::Incremental)));
+        let rows = after(&known, &changes);
+        let named: BTreeSet<&str> = second.iter().map(|entry| entry.external_id.as_str()).collect();
+        let untouched = |events: &[OutsideEvent]| -> Vec<OutsideEvent> {
+            events.iter().filter(|event| !named.contains(event.external_id.as_str())).cloned().collect()
+        };
+        prop_assert_eq!(untouched(&known), untouched(&rows));
+        prop_assert!(applied(plan(&rows, &second, &read(ReadKind::Incremental))).is_empty());
+    }
+
+    #[test]
+    fn pages_may_come_in_pieces(first in calendar(), second in calendar(), cut in 0_usize..40) {
+        let incremental = read(ReadKind::Incremental);
+        let known = stored(&first);
+        let at_once = after(&known, &applied(plan(&known, &second, &incremental)));
+        let (one, two) = second.split_at(cut.min(second.len()));
+        let between = after(&known, &applied(plan(&known, one, &incremental)));
+        let in_pieces = after(&between, &applied(plan(&between, two, &incremental)));
+        let clear = second.iter().all(|entry| entry.time.is_some());
+        prop_assert!(!clear || at_once == in_pieces);
+    }
+
+    #[test]
+    fn nothing_large_goes_at_first_sight(first in calendar(), second in calendar()) {
+        let known = stored(&first);
+        let planned = plan(&known, &second, &full());
+        let rows = after(&known, &planned.changes);
+        let kept = |event: &&OutsideEvent| rows.iter().any(|row| row.external_id == event.external_id);
+        let future: Vec<_> = known.iter().filter(|event| event.interval.end > full().now).collect();
+        let left = future.iter().copied().filter(kept).count();
+        prop_assert!(future.len() < GUARDED_FROM || left * 2 >= future.len());
+        prop_assert!(future.is_empty() || !second.is_empty() || left == future.len());
+        // What the calendar shows is written whatever is doubted.
+        for event in stored(&second) {
+            prop_assert!(rows.contains(&event));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What to call so that a calendar holds exactly the entry that it should.
+//!
+//! One run for one entry, under its lease:
+//!
+//! 1. Read what is desired and what is known; `plan_entry`. To compare with what really stands there, ask the
+//!    provider first and hand the observation in.
+//! 2. Before a call that writes, store `Known::begun`: from then on nobody trusts what was known of the content. For
+//!    `Look`, ask the provider and plan again with the observation.
+//! 3. Afterwards store `Known::written` or `Known::removed`. If the provider says `Precondition` or `NotFound`, `after`
+//!    tells what follows. With any other error the run ends: what is stored is enough for the next one.
+//! 4. Until `Nothing`, and at most `MAX_STEPS` calls: an entry that somebody else keeps changing waits for its next
+//!    turn.
+//!
+//! Why this leaves one entry, whatever crashes: the id is decided before the first call, an entry is created only
+//! when it was never tried or is seen to be missing, and every other write names the version that it replaces.
+
+use crate::entry::{EntryContent, ObservedEntry};
+
+/// How the entry should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Desired {
+    /// There, saying this.
+    Present(EntryContent),
+    /// Not there.
+    Absent,
+}
+
+/// What is stored of the entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its id at the provider, decided before the first call.
+    pub external_id: String,
+    /// The version that our last successful write left behind.
+    pub etag: Option<String>,
+    /// What that write left behind: `EntryContent::hash`, or `REMOVED`. `None` as soon as another has begun.
+    pub hash: Option<String>,
+    /// Whether a write may ever have reached the provider.
+    pub attempted: bool,
+}
+
+/// Stands for the hash of what we have removed: no digest looks like this.
+pub const REMOVED: &str = "removed";
+
+impl Known {
+    /// Nothing was tried yet.
+    pub fn new(external_id: impl Into<String>) -> Self {
+        Self { external_id: external_id.into(), ..Self::default() }
+    }
+
+    /// To be stored before a call that writes: its answer may be lost, and then nobody knows what stands there.
+    #[must_use]
+    pub fn begun(&self) -> Self {
+        Self { hash: None, attempted: true, ..self.clone() }
+    }
+
+    /// To be stored after a create or update that succeeded.
+    #[must_use]
+    pub fn written(&self, etag: impl Into<String>, content: &EntryContent) -> Self {
+        Self { etag: Some(etag.into()), hash: Some(content.hash()), attempted: true, ..self.clone() }
+    }
+
+    /// To be stored after a remove that succeeded. It is not forgotten that there was an entry: a person may bring
+    /// it back from the bin.
+    #[must_use]
+    pub fn removed(&self) -> Self {
+        Self { etag: None, hash: Some(REMOVED.to_owned()), attempted: true, ..self.clone() }
+    }
+
+    fn is(&self, content: &EntryContent) -> bool {
+        self.hash.as_ref().is_some_and(|hash| *hash == content.hash())
+    }
+
+    fn may_be_there(&self) -> bool {
+        (self.attempted || self.etag.is_some()) && self.hash.as_deref() != Some(REMOVED)
+    }
+}
+
+/// What the provider shows under the entry's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing, not even a tombstone.
+    Missing,
+    /// An entry, perhaps deleted.
+    Found(ObservedEntry),
+}
+
+/// The next call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryAction {
+    /// None: all is as it should be.
+    Nothing,
+    /// Write it under its id, which should be free.
+    Create,
+    /// Replace what stands there; a tombstone comes back to life.
+    Update {
+        /// The version it must still be at; `None` where the provider shows none.
+        if_match: Option<String>,
+    },
+    /// Take it away, whatever version it is at.
+    Remove,
+    /// Ask what stands there, then plan again with the observation.
+    Look,
+}
+
+impl EntryAction {
+    /// Whether it changes something at the provider, so that `Known::begun` must be stored before it.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Create | Self::Update { .. } | Self::Remove)
+    }
+}
+
+/// Calls in one run. Without interference the longest way is create, look, update; each meddler in between costs two
+/// more.
+pub const MAX_STEPS: usize = 8;
+
+/// The next call for an entry; `observed` is what the provider showed in this run, if it was asked.
+pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observation>) -> EntryAction {
+    match (desired, observed) {
+        (Desired::Present(content), None) => match &known.etag {
+            Some(_) if known.is(content) => EntryAction::Nothing,
+            Some(etag) => EntryAction::Update { if_match: Some(etag.clone()) },
+            // A create may have been carried out though its answer was lost, or what we removed was brought back,
+            // and not all providers refuse a second entry under the same id.
+            None if known.attempted => EntryAction::Look,
+            None => EntryAction::Create,
+        },
+        (Desired::Present(_), Some(Observation::Missing)) => EntryAction::Create,
+        (Desired::Present(content), Some(Observation::Found(entry))) => {
+            let untouched = !entry.deleted && entry.etag.is_some() && entry.etag == known.etag;
+            if untouched && known.is(content) {
+                EntryAction::Nothing
+            } else {
+                EntryAction::Update { if_match: entry.etag.clone() }
+            }
+        }
+        // Even if it is seen to be gone: removing what is gone is a success, and settles what is stored.
+        (Desired::Absent, _) if known.may_be_there() => EntryAction::Remove,
+        (Desired::Absent, Some(Observation::Found(entry))) if !entry.deleted => EntryAction::Remove,
+        (Desired::Absent, _) => EntryAction::Nothing,
+    }
+}
+
+/// Those faults of a call that say something about the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteFault {
+    /// It is at another version, or there although it should not be.
+    Precondition,
+    /// It, or its whole calendar, does not exist.
+    NotFound,
+}
+
+/// What follows a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Do this in the same run.
+    Do(EntryAction),
+    /// The entry is gone, as it should be: the same as success.
+    Gone,
+    /// Even a create finds nothing to write into: the calendar itself is gone, and a person must choose another.
+    CalendarGone,
+}
+
+/// What a provider's fault means for the plan.
+pub fn after(action: &EntryAction, fault: WriteFault) -> Next {
+    match (action, fault) {
+        (EntryAction::Remove, WriteFault::NotFound) => Next::Gone,
+        (EntryAction::Update { .. }, WriteFault::NotFound) => Next::Do(EntryAction::Create),
+        (EntryAction::Create | EntryAction::Look | EntryAction::Nothing, WriteFault::NotFound) => {
+            Next::CalendarGone
+        }
+        (_, WriteFault::Precondition) => Next::Do(EntryAction::Look),
+    }
+}
+
+/// What somebody else did to an entry of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutsideChange {
+    /// Changed it.
+    Edited,
+    /// Brought it back after we had removed it.
+    Restored,
+    /// Deleted it.
+    Deleted,
+    /// It is gone without a trace.
+    Vanished,
+}
+
+/// What somebody else did to the entry since our last write, for the log: the booking stands, and the entry is put
+/// back. `None` too while a write of ours is in doubt, since the change may be our own.
+pub fn outside_change(known: &Known, observation: &Observation) -> Option<OutsideChange> {
+    if let (Some(REMOVED), Observation::Found(entry)) = (known.hash.as_deref(), observation) {
+        return (!entry.deleted).then_some(OutsideChange::Restored);
+    }
+    let (Some(etag), Some(_)) = (&known.etag, &known.hash) else { return None };
+    match observation {
+        Observation::Missing => Some(OutsideChange::Vanished),
+        Observation::Found(entry) if entry.deleted => Some(OutsideChange::Deleted),
+        Observation::Found(entry) => {
+            entry.etag.as_ref().is_some_and(|now| now != etag).then_some(OutsideChange::Edited)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
