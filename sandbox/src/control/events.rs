@@ -1,0 +1,195 @@
+//! The stored entries of all calendars, and what persons do to them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ControlError, check_provider, read, read_query};
+use crate::app::App;
+use crate::clock;
+use crate::google::{Calendar, Entry, Place, View, Wish, World, standing};
+
+/// Which entries are meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Selection {
+    provider: Option<String>,
+    account: Option<String>,
+    calendar: Option<String>,
+}
+
+impl Selection {
+    fn read(query: Option<&str>) -> Result<Self, ControlError> {
+        let selection: Self = read_query(query)?;
+        selection.provider.as_deref().map_or(Ok(()), check_provider)?;
+        Ok(selection)
+    }
+
+    /// The one entry with this id.
+    fn place(&self, world: &World, id: &str) -> Result<Place, ControlError> {
+        let mut places = world.places_of(id, self.account.as_deref(), self.calendar.as_deref());
+        match (places.pop(), places.is_empty()) {
+            (Some(place), true) => Ok(place),
+            (None, _) => Err(ControlError::not_found(format!("there is no entry {id}"))),
+            (Some(_), false) => Err(ControlError {
+                status: StatusCode::CONFLICT,
+                message: format!("{id} stands in several calendars: say which by account= or calendar="),
+            }),
+        }
+    }
+}
+
+/// Every stored entry, deleted ones too, in the order of their last changes.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ControlError> {
+    let selection = Selection::read(query.as_deref())?;
+    let world = app.google.world();
+    let calendars = world.calendars_of(selection.account.as_deref(), selection.calendar.as_deref());
+    let mut entries: Vec<_> =
+        calendars.into_iter().flat_map(|one| one.entries.values().map(move |entry| (one, entry))).collect();
+    entries.sort_by_key(|(_, entry)| entry.seq);
+    Ok(Json(entries.into_iter().map(|(calendar, entry)| item(&app, calendar, entry)).collect()))
+}
+
+/// Several recurrence lines, or one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lines {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// What a person writes into a calendar.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    provider: Option<String>,
+    account: Option<String>,
+    calendar: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
+    all_day: Option<bool>,
+    status: Option<String>,
+    transparency: Option<String>,
+    recurrence: Option<Lines>,
+}
+
+impl Written {
+    fn wish(&self) -> Result<Wish, ControlError> {
+        for time in [&self.starts_at, &self.ends_at].into_iter().flatten() {
+            let is_date = time.trim().len() == 10;
+            if self.all_day.is_some_and(|all_day| all_day != is_date) {
+                let wanted = if is_date { "a time" } else { "a date" };
+                return Err(ControlError::bad(format!("all_day contradicts {time:?}: {wanted} is needed")));
+            }
+        }
+        let recurrence = self.recurrence.as_ref().map(|lines| match lines {
+            Lines::One(line) => vec![line.clone()],
+            Lines::Several(lines) => lines.clone(),
+        });
+        Ok(Wish {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            location: self.location.clone(),
+            starts_at: self.starts_at.clone(),
+            ends_at: self.ends_at.clone(),
+            status: self.status.clone(),
+            transparency: self.transparency.clone(),
+            recurrence,
+        })
+    }
+}
+
+/// A person adds an entry: the one who is named, or the first by name whose calendar is connected.
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let new: Written = read(&body)?;
+    check_provider(new.provider.as_deref().ok_or_else(|| ControlError::bad("provider is needed"))?)?;
+    let wish = new.wish()?;
+    let mut world = app.google.world();
+    let connected = world.connected_account();
+    let account = new.account.as_deref().or(connected.as_deref());
+    let account = account.ok_or_else(|| ControlError::bad("account is needed while none is connected"))?;
+    if !world.accounts.contains_key(account) {
+        return Err(ControlError::not_found(format!("there is no account {account}")));
+    }
+    let place = world.person_adds(account, new.calendar.as_deref(), &wish, clock::now())?;
+    Ok((StatusCode::CREATED, Json(show(&app, &world, &place)?)))
+}
+
+/// A person changes or moves an entry.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let selection = Selection::read(query.as_deref())?;
+    let change: Written = read(&body)?;
+    if change.account.is_some() || change.calendar.is_some() || change.provider.is_some() {
+        return Err(ControlError::bad("provider, account and calendar belong into the query"));
+    }
+    let wish = change.wish()?;
+    let mut world = app.google.world();
+    let place = selection.place(&world, &id)?;
+    world.person_changes(&place, &wish, clock::now())?;
+    Ok(Json(show(&app, &world, &place)?))
+}
+
+/// A person deletes an entry.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ControlError> {
+    let selection = Selection::read(query.as_deref())?;
+    let mut world = app.google.world();
+    let place = selection.place(&world, &id)?;
+    world.person_deletes(&place, clock::now())?;
+    Ok(Json(show(&app, &world, &place)?))
+}
+
+fn show(app: &App, world: &World, place: &Place) -> Result<Value, ControlError> {
+    let calendar = world.calendars.get(&place.calendar);
+    let entry = calendar.and_then(|calendar| standing(calendar, &place.id).map(|entry| (calendar, entry)));
+    let (calendar, entry) = entry.ok_or_else(|| ControlError::not_found("the entry is gone"))?;
+    Ok(item(app, calendar, &entry))
+}
+
+fn item(app: &App, calendar: &Calendar, entry: &Entry) -> Value {
+    let info = &calendar.info;
+    let view = View { account: &info.owner, calendar: info, zone: info.zone, base_url: &app.url };
+    let field = |name: &str| entry.fields.get(name).cloned().unwrap_or(Value::Null);
+    let private = entry.fields.get("extendedProperties").and_then(|all| all.get("private"));
+    json!({
+        "id": entry.id,
+        "provider": "google",
+        "account": info.owner,
+        "calendar": info.id,
+        "title": field("summary"),
+        "description": field("description"),
+        "location": field("location"),
+        "starts_at": entry.start.when.to_string(),
+        "ends_at": entry.end.when.to_string(),
+        "all_day": entry.start.when.is_day(),
+        "status": entry.status.as_str(),
+        "deleted": entry.cancelled(),
+        "etag": entry.etag(),
+        "ical_uid": entry.ical_uid,
+        "private_properties": private.cloned().unwrap_or_else(|| json!({})),
+        "history": entry.history,
+        "raw": view.event(entry),
+    })
+}

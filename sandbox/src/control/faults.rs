@@ -1,0 +1,131 @@
+//! Faults and quotas on demand.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::{ControlError, check_provider, read, read_query};
+use crate::app::App;
+use crate::faults::{Fault, FaultKind};
+use crate::google::Limits;
+
+/// The delay of a `latency_ms` that names none, in milliseconds.
+const LATENCY_MS: u64 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFault {
+    provider: String,
+    kind: FaultKind,
+    probability: Option<f64>,
+    #[serde(default)]
+    count: Count,
+    account: Option<String>,
+    value: Option<u64>,
+}
+
+/// How many times: a `null` that was written is something else than a member that was not.
+#[derive(Default)]
+enum Count {
+    #[default]
+    Unsaid,
+    UntilDeleted,
+    Times(u64),
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|count| count.map_or(Count::UntilDeleted, Count::Times))
+    }
+}
+
+/// Puts a fault in force. Without a `count` it stays until it is deleted, but for `revoke_grant`, which hits once:
+/// a person takes a consent back once, and the next consent is a new one.
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let new: NewFault = read(&body)?;
+    check_provider(&new.provider)?;
+    let probability = new.probability.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&probability) {
+        return Err(ControlError::bad("probability goes from 0 to 1"));
+    }
+    if let Some(account) = &new.account
+        && !app.google.world().accounts.contains_key(account)
+    {
+        return Err(ControlError::not_found(format!("there is no account {account}")));
+    }
+    let count = match new.count {
+        Count::Times(times) => Some(times),
+        Count::Unsaid if new.kind == FaultKind::RevokeGrant => Some(1),
+        Count::Unsaid | Count::UntilDeleted => None,
+    };
+    let fault = app.faults.add(Fault {
+        id: 0,
+        provider: new.provider,
+        kind: new.kind,
+        probability,
+        count,
+        account: new.account,
+        value: new.value.or((new.kind == FaultKind::LatencyMs).then_some(LATENCY_MS)),
+        hits: 0,
+    });
+    Ok((StatusCode::CREATED, Json(json!(fault))))
+}
+
+/// The faults in force and how often they have hit.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(json!(app.faults.list()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Of {
+    provider: Option<String>,
+}
+
+/// Ends all faults, or those of `provider`.
+pub(super) async fn clear(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ControlError> {
+    let of: Of = read_query(query.as_deref())?;
+    of.provider.as_deref().map_or(Ok(()), check_provider)?;
+    app.faults.clear(of.provider.as_deref());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLimits {
+    provider: String,
+    per_user_per_minute: Option<usize>,
+    per_project_per_minute: Option<usize>,
+}
+
+/// The quotas in force.
+pub(super) async fn quotas(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(json!({ "google": app.google.quota().limits() }))
+}
+
+/// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten.
+pub(super) async fn set_quotas(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let new: NewLimits = read(&body)?;
+    check_provider(&new.provider)?;
+    let own = Limits::default();
+    let limits = Limits {
+        per_user_per_minute: new.per_user_per_minute.unwrap_or(own.per_user_per_minute),
+        per_project_per_minute: new.per_project_per_minute.unwrap_or(own.per_project_per_minute),
+    };
+    app.google.quota().set(limits);
+    Ok(Json(json!({ "google": limits })))
+}

@@ -1,0 +1,52 @@
+//! What was said: the recorded traffic, and the mails that arrived.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{ControlError, check_provider, read_query};
+use crate::app::App;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Of {
+    provider: Option<String>,
+}
+
+fn of(query: Option<&str>) -> Result<Option<String>, ControlError> {
+    let of: Of = read_query(query)?;
+    of.provider.as_deref().map_or(Ok(()), check_provider)?;
+    Ok(of.provider)
+}
+
+/// The recorded traffic, one JSON object a line.
+pub(super) async fn requests(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ControlError> {
+    let provider = of(query.as_deref())?;
+    let lines = app.recorder.lines(provider.as_deref()).map_err(|error| ControlError {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        message: error.to_string(),
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+/// Forgets the recorded traffic.
+pub(super) async fn forget(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ControlError> {
+    app.recorder.clear(of(query.as_deref())?.as_deref());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The mails that arrived. The sandbox takes no mail yet, so there are none.
+pub(super) async fn mails() -> Json<Vec<Value>> {
+    Json(Vec::new())
+}

@@ -1,0 +1,224 @@
+//! Faults on demand: what goes wrong with a provider, how likely and how often.
+//!
+//! Faults live in memory only, hit the provider's API and token endpoints and never `/control` or the pages.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The provider answers that there were too many requests.
+    RateLimit,
+    /// The provider answers 500 or 503.
+    ServerError,
+    /// No answer for as long as a client may care to wait, at most a minute; nothing is done.
+    Timeout,
+    /// The work is done, then the connection is closed without an answer.
+    ApplyThenDrop,
+    /// The access token that comes with the request ends.
+    ExpireToken,
+    /// The person has taken their consent back.
+    RevokeGrant,
+    /// The sync token that comes with the request is no longer valid.
+    GoneCursor,
+    /// A push notification is lost.
+    DropWebhook,
+    /// The answer comes later by `value` milliseconds.
+    LatencyMs,
+}
+
+/// One standing fault.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) id: u64,
+    pub(crate) provider: String,
+    pub(crate) kind: FaultKind,
+    /// 0 to 1.
+    pub(crate) probability: f64,
+    /// How many times it still hits; `None` until it is deleted.
+    pub(crate) count: Option<u64>,
+    /// Only requests of this account are hit.
+    pub(crate) account: Option<String>,
+    /// Milliseconds for [`FaultKind::LatencyMs`], seconds of `Retry-After` for [`FaultKind::RateLimit`].
+    pub(crate) value: Option<u64>,
+    /// How many times it has hit.
+    pub(crate) hits: u64,
+}
+
+/// What the request is that a fault may hit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) provider: &'a str,
+    /// Whose calendar it is about, if the request shows a token that was ever valid.
+    pub(crate) account: Option<&'a str>,
+    /// Whether it carries an access token, a sync token: what cannot be hit is not counted as hit.
+    pub(crate) has_access_token: bool,
+    pub(crate) has_grant: bool,
+    pub(crate) has_cursor: bool,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Waits this long first.
+    pub(crate) latency: Duration,
+    /// The fault that decides the answer.
+    pub(crate) fault: Option<Strike>,
+}
+
+/// A fault that hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strike {
+    pub(crate) kind: FaultKind,
+    /// How many times it had hit before.
+    pub(crate) before: u64,
+    pub(crate) value: Option<u64>,
+}
+
+/// All standing faults and the dice.
+#[derive(Debug)]
+pub(crate) struct Faults(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    standing: Vec<Fault>,
+    next_id: u64,
+    dice: StdRng,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Mutex::new(Inner { standing: Vec::new(), next_id: 1, dice: StdRng::seed_from_u64(seed) }))
+    }
+
+    /// Puts a fault in force and gives it its id.
+    pub(crate) fn add(&self, mut fault: Fault) -> Fault {
+        let mut inner = self.lock();
+        fault.id = inner.next_id;
+        inner.next_id += 1;
+        inner.standing.push(fault.clone());
+        fault
+    }
+
+    /// The faults in force, those that are used up included until they are deleted.
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        self.lock().standing.clone()
+    }
+
+    /// Ends the faults of `provider`, or all.
+    pub(crate) fn clear(&self, provider: Option<&str>) {
+        self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
+    }
+
+    /// Rolls the dice for one request. Latencies add up; of the others the first that hits decides.
+    pub(crate) fn strike(&self, target: Target<'_>) -> Verdict {
+        let mut inner = self.lock();
+        let Inner { standing, dice, .. } = &mut *inner;
+        let mut verdict = Verdict { latency: Duration::ZERO, fault: None };
+        for fault in standing.iter_mut().filter(|fault| fault.can_hit(target)) {
+            let decided = verdict.fault.is_some() && fault.kind != FaultKind::LatencyMs;
+            if decided || !dice.random_bool(fault.probability) {
+                continue;
+            }
+            if fault.kind == FaultKind::LatencyMs {
+                verdict.latency += Duration::from_millis(fault.value.unwrap_or(0));
+            } else {
+                verdict.fault = Some(Strike { kind: fault.kind, before: fault.hits, value: fault.value });
+            }
+            fault.hits += 1;
+            fault.count = fault.count.map(|left| left - 1);
+        }
+        verdict
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Fault {
+    fn can_hit(&self, target: Target<'_>) -> bool {
+        let concerned = self.provider == target.provider
+            && self.count != Some(0)
+            && self.account.as_deref().is_none_or(|account| target.account == Some(account));
+        concerned
+            && match self.kind {
+                FaultKind::ExpireToken => target.has_access_token,
+                FaultKind::RevokeGrant => target.has_grant,
+                FaultKind::GoneCursor => target.has_cursor,
+                // Push channels are not simulated yet, so there is no notification to lose.
+                FaultKind::DropWebhook => false,
+                _ => true,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: Target<'_> = Target {
+        provider: "google",
+        account: Some("ana@example.com"),
+        has_access_token: true,
+        has_grant: true,
+        has_cursor: false,
+    };
+
+    fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> Fault {
+        Fault {
+            id: 0,
+            provider: "google".into(),
+            kind,
+            probability,
+            count,
+            account: None,
+            value: Some(7),
+            hits: 0,
+        }
+    }
+
+    #[test]
+    fn a_count_runs_out_and_what_cannot_be_hit_is_not_counted() {
+        let faults = Faults::new(1);
+        faults.add(fault(FaultKind::GoneCursor, 1.0, Some(1)));
+        faults.add(fault(FaultKind::ServerError, 1.0, Some(1)));
+        faults.add(fault(FaultKind::LatencyMs, 1.0, None));
+        let kind = |verdict: Verdict| verdict.fault.map(|strike| strike.kind);
+        let first = faults.strike(REQUEST);
+        assert_eq!(kind(first), Some(FaultKind::ServerError));
+        assert_eq!(first.latency, Duration::from_millis(7));
+        assert_eq!(faults.strike(REQUEST).fault, None);
+        let with_cursor = Target { has_cursor: true, ..REQUEST };
+        assert_eq!(kind(faults.strike(with_cursor)), Some(FaultKind::GoneCursor));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults() {
+        let roll = |seed| {
+            let faults = Faults::new(seed);
+            faults.add(fault(FaultKind::Timeout, 0.3, None));
+            (0..200).map(|_| faults.strike(REQUEST).fault.is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(roll(7), roll(7));
+        let hits = roll(7).into_iter().filter(|hit| *hit).count();
+        assert!((30..90).contains(&hits), "{hits} of 200 at 0.3");
+    }
+
+    #[test]
+    fn a_fault_for_one_account_spares_the_others() {
+        let faults = Faults::new(1);
+        faults.add(Fault {
+            account: Some("ben@example.com".into()),
+            ..fault(FaultKind::RevokeGrant, 1.0, None)
+        });
+        assert_eq!(faults.strike(REQUEST).fault, None);
+        assert!(faults.strike(Target { account: Some("ben@example.com"), ..REQUEST }).fault.is_some());
+    }
+}

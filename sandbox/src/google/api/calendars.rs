@@ -1,0 +1,146 @@
+//! Calendars, the list of them, colours and free/busy.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+
+use super::super::entry::etag;
+use super::super::errors::ApiError;
+use super::super::free_busy;
+use super::super::grants::Caller;
+use super::super::list_query::Parameters;
+use super::super::records::{AccessRole, Calendar, Subscription};
+use super::super::scopes::Need;
+use super::super::sync_token::{PageToken, SyncToken, encode, fingerprint};
+use super::{object, pairs};
+use crate::app::App;
+use crate::clock;
+
+/// The event colours "1" to "11", background only; Google writes them all on #1d1d1d.
+const COLORS: [&str; 11] = [
+    "#a4bdfc", "#7ae7bf", "#dbadff", "#ff887c", "#fbd75b", "#ffb878", "#46d6db", "#e1e1e1", "#5484ed",
+    "#51b749", "#dc2127",
+];
+
+/// `calendarList.list`.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    caller.may(Need::ListCalendars)?;
+    let pairs = pairs(query);
+    let parameters = Parameters(&pairs);
+    let least = match parameters.get("minAccessRole") {
+        None => None,
+        Some(name) => {
+            let role = serde_json::from_value::<AccessRole>(name.into());
+            Some(role.map_err(|_| ApiError::bad_parameter("minAccessRole", "Invalid access role."))?)
+        }
+    };
+    let list_name = format!("list of {}", caller.account);
+    let sync = parameters.sync(&list_name)?;
+    if sync.is_some() && least.is_some() {
+        return Err(ApiError::bad_parameter("syncToken", "Sync token cannot be used with minAccessRole."));
+    }
+    let world = app.google.world();
+    let mut shown = world.list_of(&caller.account);
+    shown.retain(|(_, one)| least.is_none_or(|least| one.role >= least));
+    shown.retain(|(_, one)| sync.as_ref().is_none_or(|sync| one.seq > sync.seq));
+    let from = parameters.page()?.map_or(0, |page| usize::try_from(page.from).unwrap_or(usize::MAX));
+    let end = from.saturating_add(parameters.max_results()?.min(250));
+    let items: Vec<_> =
+        shown.iter().skip(from).take(end - from).map(|(calendar, one)| list_item(calendar, one)).collect();
+    let mut answer = json!({ "kind": "calendar#calendarList", "etag": etag(world.seq), "items": items });
+    if shown.len() > end {
+        let page = PageToken { from: end as u64, index: 0, parameters: parameters.fingerprint() };
+        answer["nextPageToken"] = encode(&page).into();
+    } else if least.is_none() {
+        let of = fingerprint(&list_name);
+        let token = SyncToken { of, seq: world.seq, single_events: false, from: None, to: None };
+        answer["nextSyncToken"] = encode(&token).into();
+    }
+    Ok(Json(answer))
+}
+
+/// `calendarList.get`.
+pub(super) async fn list_entry(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.may(Need::ListCalendars)?;
+    let world = app.google.world();
+    let (calendar, subscription) = world.visible(&caller.account, &id)?;
+    Ok(Json(list_item(calendar, subscription)))
+}
+
+/// `calendars.get`.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.may(Need::ReadCalendar)?;
+    let world = app.google.world();
+    let (calendar, _) = world.visible(&caller.account, &id)?;
+    Ok(Json(json!({
+        "kind": "calendar#calendar",
+        "etag": etag(calendar.info.seq),
+        "id": calendar.info.id,
+        "summary": calendar.info.summary,
+        "timeZone": calendar.info.zone.name(),
+        "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
+    })))
+}
+
+/// `colors.get`.
+pub(super) async fn colors(Extension(caller): Extension<Caller>) -> Result<Json<Value>, ApiError> {
+    caller.may(Need::Colors)?;
+    let color = |(index, background): (usize, &&str)| {
+        ((index + 1).to_string(), json!({ "background": background, "foreground": "#1d1d1d" }))
+    };
+    let event: serde_json::Map<_, _> = COLORS.iter().enumerate().map(color).collect();
+    Ok(Json(json!({
+        "kind": "calendar#colors", "updated": "2012-02-14T00:00:00.000Z", "calendar": {}, "event": event
+    })))
+}
+
+/// `freebusy.query`.
+pub(super) async fn free_busy(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    caller.may(Need::FreeBusy)?;
+    let body = Value::Object(object(&body)?);
+    let answer = free_busy::query(&app.google.world(), &caller.account, &body, clock::now())?;
+    Ok(Json(answer))
+}
+
+fn list_item(calendar: &Calendar, subscription: &Subscription) -> Value {
+    let defaults =
+        if subscription.primary { json!([{ "method": "popup", "minutes": 10 }]) } else { json!([]) };
+    let mut item = json!({
+        "kind": "calendar#calendarListEntry",
+        "etag": etag(subscription.seq),
+        "id": calendar.info.id,
+        "summary": calendar.info.summary,
+        "timeZone": calendar.info.zone.name(),
+        "colorId": subscription.color_id,
+        "backgroundColor": "#9fe1e7",
+        "foregroundColor": "#000000",
+        "selected": true,
+        "accessRole": subscription.role.as_str(),
+        "defaultReminders": defaults,
+        "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
+    });
+    // Google leaves the member out where it is false.
+    if subscription.primary {
+        item["primary"] = true.into();
+    }
+    item
+}

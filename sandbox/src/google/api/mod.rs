@@ -1,0 +1,59 @@
+//! The routes of Calendar v3, below `/google/calendar/v3`.
+
+mod calendars;
+mod events;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::{any, get, post};
+use serde_json::{Map, Value};
+
+use super::errors::ApiError;
+use super::grants::Caller;
+use super::scopes::Need;
+use crate::app::App;
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/users/me/calendarList", get(calendars::list))
+        .route("/users/me/calendarList/{calendar}", get(calendars::list_entry))
+        .route("/calendars/{calendar}", get(calendars::get))
+        .route("/colors", get(calendars::colors))
+        .route("/freeBusy", post(calendars::free_busy))
+        .route("/calendars/{calendar}/events", get(events::list).post(events::insert))
+        .route("/calendars/{calendar}/events/import", post(events::import))
+        .route(
+            "/calendars/{calendar}/events/{event}",
+            get(events::get).put(events::update).patch(events::patch).delete(events::delete),
+        )
+        .route("/calendars/{calendar}/events/{event}/instances", get(events::instances))
+        .route("/{*unknown}", any(|| async { ApiError::not_found() }))
+}
+
+impl Caller {
+    /// # Errors
+    /// 403 if the person has consented to less.
+    fn may(&self, need: Need) -> Result<(), ApiError> {
+        if need.is_met_by(&self.scope) { Ok(()) } else { Err(ApiError::insufficient_scope()) }
+    }
+}
+
+/// The decoded pairs of a query.
+fn pairs(query: Option<String>) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// A body that must be a JSON object.
+fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(ApiError { reason: "parseError", ..ApiError::invalid("Parse Error") }),
+    }
+}
+
+/// A header as text.
+fn text_of(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,180 @@
+//! One event as it is stored, with its tombstone state and its history.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::recurrence::Series;
+use crate::timing::When;
+
+/// A start or an end: when, and the zone that was given with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventTime {
+    pub(crate) when: When,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) zone: Option<Tz>,
+}
+
+/// An event's state. Cancelled is deleted: the tombstone stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Confirmed,
+    Tentative,
+    Cancelled,
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Status::Confirmed => "confirmed",
+            Status::Tentative => "tentative",
+            Status::Cancelled => "cancelled",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Status::Confirmed, Status::Tentative, Status::Cancelled].into_iter().find(|one| one.as_str() == text)
+    }
+}
+
+/// That an event stands in the place of one occurrence of a recurring one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Occurrence {
+    pub(crate) master: String,
+    pub(crate) original: EventTime,
+}
+
+/// When a recurring event took place before it was changed: occurrences that are gone must be told as cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FormerSeries {
+    pub(crate) start: When,
+    pub(crate) zone: Option<Tz>,
+    pub(crate) recurrence: Vec<String>,
+}
+
+/// Who did what to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    Insert,
+    Update,
+    Patch,
+    Delete,
+    PersonInsert,
+    PersonPatch,
+    PersonDelete,
+}
+
+/// A line of an event's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) action: Action,
+    pub(crate) etag: String,
+    pub(crate) title: Option<String>,
+    pub(crate) starts_at: String,
+    pub(crate) ends_at: String,
+}
+
+/// A stored event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    /// The number of the write that made it what it is; etags and sync tokens come from it.
+    pub(crate) seq: u64,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) updated: DateTime<Utc>,
+    pub(crate) status: Status,
+    /// iCalendar's SEQUENCE.
+    pub(crate) sequence: i64,
+    pub(crate) ical_uid: String,
+    pub(crate) creator: String,
+    pub(crate) start: EventTime,
+    pub(crate) end: EventTime,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) recurrence: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) occurrence_of: Option<Occurrence>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) former: Vec<FormerSeries>,
+    /// Everything else that a client may set, as it was set.
+    pub(crate) fields: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) series: Option<Series>,
+    #[serde(skip)]
+    pub(crate) history: Vec<Change>,
+}
+
+impl Entry {
+    pub(crate) fn etag(&self) -> String {
+        etag(self.seq)
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
+        self.status == Status::Cancelled
+    }
+
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.fields.get("summary").and_then(Value::as_str)
+    }
+
+    /// The time from start to end.
+    pub(crate) fn length(&self) -> Duration {
+        self.start.when.until(self.end.when).unwrap_or_default()
+    }
+
+    /// Whether it blocks time for `account`: not cancelled, not shown as free, not declined.
+    pub(crate) fn blocks(&self, account: &str) -> bool {
+        let declined = |attendee: &Value| {
+            attendee["email"].as_str().is_some_and(|email| email.eq_ignore_ascii_case(account))
+                && attendee["responseStatus"] == "declined"
+        };
+        !self.cancelled()
+            && self.fields.get("transparency").and_then(Value::as_str) != Some("transparent")
+            && !self
+                .fields
+                .get("attendees")
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.iter().any(declined))
+    }
+
+    /// The line that this state adds to the history.
+    pub(crate) fn change(&self, action: Action) -> Change {
+        Change {
+            at: self.updated,
+            action,
+            etag: self.etag(),
+            title: self.title().map(String::from),
+            starts_at: self.start.when.to_string(),
+            ends_at: self.end.when.to_string(),
+        }
+    }
+
+    /// What a client may set, as a client would send it: what a patch is merged into.
+    pub(crate) fn writable(&self) -> Map<String, Value> {
+        let mut body = self.fields.clone();
+        body.insert("status".into(), self.status.as_str().into());
+        body.insert("start".into(), writable_time(self.start));
+        body.insert("end".into(), writable_time(self.end));
+        if !self.recurrence.is_empty() {
+            body.insert("recurrence".into(), self.recurrence.clone().into());
+        }
+        body
+    }
+}
+
+fn writable_time(time: EventTime) -> Value {
+    let key = if time.when.is_day() { "date" } else { "dateTime" };
+    let mut value = json!({ key: time.when.to_string() });
+    if let Some(zone) = time.zone {
+        value["timeZone"] = zone.name().into();
+    }
+    value
+}
+
+/// The etag of write number `seq`: quoted, of 16 digits, different for each write, as Google's are.
+pub(crate) fn etag(seq: u64) -> String {
+    format!("\"{}\"", 3_389_000_000_000_000 + seq * 2)
+}

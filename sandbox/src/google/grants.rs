@@ -1,0 +1,185 @@
+//! Consents and tokens: given, used, refreshed, ended.
+
+use chrono::{DateTime, Duration, Utc};
+use uuid::Uuid;
+
+use super::errors::ApiError;
+use super::records::{AccessToken, Code, Grant, Record};
+use super::world::World;
+
+/// How long an access token lives, in seconds.
+pub(crate) const ACCESS_TOKEN_LIFE: i64 = 3600;
+
+/// How long an authorisation code may wait.
+pub(crate) const CODE_LIFE: i64 = 600;
+
+/// More refresh tokens than this, of one account for one client, and the oldest dies without a word.
+const MOST_REFRESH_TOKENS: usize = 100;
+
+/// What an application has in hand after a consent.
+#[derive(Debug, Clone)]
+pub(crate) struct Issued {
+    pub(crate) grant: Grant,
+    pub(crate) access_token: String,
+}
+
+/// Whose a request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) token: String,
+    pub(crate) grant: String,
+    pub(crate) account: String,
+    pub(crate) client: String,
+    pub(crate) scope: String,
+    /// Whether the token is still good.
+    pub(crate) live: bool,
+}
+
+impl World {
+    /// Whether `account` has a consent for `client` that lives.
+    pub(crate) fn has_consented(&self, account: &str, client: &str) -> bool {
+        self.grants.values().any(|grant| !grant.ended && grant.account == account && grant.client == client)
+    }
+
+    /// The first account, by name, with a grant that holds.
+    pub(crate) fn connected_account(&self) -> Option<String> {
+        self.grants.values().filter(|grant| !grant.ended).map(|grant| grant.account.clone()).min()
+    }
+
+    /// Turns a consent into tokens. `used` is the code that it came by, which is spent in the same stroke.
+    pub(crate) fn issue(
+        &mut self,
+        account: &str,
+        client: &str,
+        scope: &str,
+        with_refresh_token: bool,
+        used: Option<Code>,
+        now: DateTime<Utc>,
+    ) -> Result<Issued, ApiError> {
+        let grant = Grant {
+            id: Uuid::now_v7().to_string(),
+            account: account.into(),
+            client: client.into(),
+            scope: scope.into(),
+            refresh_token: with_refresh_token.then(|| format!("1//sandbox-{}", secret())),
+            created: now,
+            ended: false,
+        };
+        let token = access_token(&grant, now);
+        let access_token = token.token.clone();
+        let mut records: Vec<_> =
+            used.map(|code| Record::Code { code: Code { used: true, ..code } }).into_iter().collect();
+        records.extend(self.oldest_beyond_limit(&grant).map(|oldest| Record::Grant { grant: oldest }));
+        records.push(Record::Grant { grant: grant.clone() });
+        records.push(Record::AccessToken { token });
+        self.commit(records)?;
+        Ok(Issued { grant, access_token })
+    }
+
+    /// A new access token for the grant of `refresh_token`; `None` if there is no such living grant of `client`.
+    pub(crate) fn refresh(
+        &mut self,
+        refresh_token: &str,
+        client: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Issued>, ApiError> {
+        let Some(grant) = self.grant_of(refresh_token).filter(|grant| !grant.ended && grant.client == client)
+        else {
+            return Ok(None);
+        };
+        let grant = grant.clone();
+        let token = access_token(&grant, now);
+        let access_token = token.token.clone();
+        self.commit(vec![Record::AccessToken { token }])?;
+        Ok(Some(Issued { grant, access_token }))
+    }
+
+    /// Ends the consent that `token` (of either kind) belongs to. As at Google, the application loses the account as a
+    /// whole: every other consent of the same person for it ends too. Says whether there was one.
+    pub(crate) fn revoke(&mut self, token: &str, now: DateTime<Utc>) -> Result<bool, ApiError> {
+        let by_access = || self.access_tokens.get(token).and_then(|token| self.grants.get(&token.grant));
+        let Some(grant) = self.grant_of(token).or_else(by_access).filter(|grant| !grant.ended) else {
+            return Ok(false);
+        };
+        let (account, client) = (grant.account.clone(), grant.client.clone());
+        self.end_grants(&account, Some(&client), now)?;
+        Ok(true)
+    }
+
+    /// Ends all consents of `account`, for one application or for all.
+    pub(crate) fn end_grants(
+        &mut self,
+        account: &str,
+        client: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ApiError> {
+        let concerned = |grant: &&Grant| {
+            !grant.ended && grant.account == account && client.is_none_or(|client| client == grant.client)
+        };
+        let mut records = Vec::new();
+        for grant in self.grants.values().filter(concerned) {
+            let tokens =
+                self.access_tokens.values().filter(|token| token.grant == grant.id && token.expires_at > now);
+            records.extend(tokens.map(|token| ended(token, now)));
+            records.push(Record::Grant { grant: Grant { ended: true, ..grant.clone() } });
+        }
+        self.commit(records)
+    }
+
+    /// Ends one access token; its grant lives on.
+    pub(crate) fn expire(&mut self, token: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
+        match self.access_tokens.get(token).map(|token| ended(token, now)) {
+            Some(record) => self.commit(vec![record]),
+            None => Ok(()),
+        }
+    }
+
+    /// Whose the access token is, be it still good or not.
+    pub(crate) fn caller(&self, token: &str, now: DateTime<Utc>) -> Option<Caller> {
+        let known = self.access_tokens.get(token)?;
+        let grant = self.grants.get(&known.grant)?;
+        Some(Caller {
+            token: token.into(),
+            grant: grant.id.clone(),
+            account: grant.account.clone(),
+            client: grant.client.clone(),
+            scope: grant.scope.clone(),
+            live: !grant.ended && known.expires_at > now,
+        })
+    }
+
+    /// The grant that a refresh token belongs to, ended or not.
+    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
+        self.grants.get(self.grant_of_refresh_token.get(refresh_token)?)
+    }
+
+    fn oldest_beyond_limit(&self, new: &Grant) -> Option<Grant> {
+        new.refresh_token.as_ref()?;
+        let mut same: Vec<_> = self
+            .grants
+            .values()
+            .filter(|grant| !grant.ended && grant.refresh_token.is_some())
+            .filter(|grant| grant.account == new.account && grant.client == new.client)
+            .collect();
+        same.sort_by_key(|grant| grant.created);
+        let oldest = same.first().filter(|_| same.len() >= MOST_REFRESH_TOKENS)?;
+        Some(Grant { ended: true, ..(*oldest).clone() })
+    }
+}
+
+fn access_token(grant: &Grant, now: DateTime<Utc>) -> AccessToken {
+    AccessToken {
+        token: format!("ya29.sandbox-{}", secret()),
+        grant: grant.id.clone(),
+        expires_at: now + Duration::seconds(ACCESS_TOKEN_LIFE),
+    }
+}
+
+fn ended(token: &AccessToken, now: DateTime<Utc>) -> Record {
+    Record::AccessToken { token: AccessToken { expires_at: now, ..token.clone() } }
+}
+
+/// 32 characters that nobody guesses.
+pub(crate) fn secret() -> String {
+    Uuid::new_v4().simple().to_string()
+}

@@ -1,0 +1,175 @@
+//! The token endpoint and the revocation endpoint, with OAuth's own form of errors (RFC 6749, 5.2).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::super::grants::{ACCESS_TOKEN_LIFE, Issued};
+use super::super::records::{Challenge, ChallengeMethod};
+use super::super::scopes;
+use super::super::world::World;
+use super::identity::id_token;
+use crate::app::App;
+use crate::clock;
+
+/// An error of the token endpoint.
+struct OAuthError {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+}
+
+impl OAuthError {
+    fn new(error: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error, description }
+    }
+
+    fn invalid_client(description: &'static str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description }
+    }
+
+    fn server() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            error: "internal_failure",
+            description: "Try again.",
+        }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "error_description": self.description });
+        (self.status, Json(body)).into_response()
+    }
+}
+
+type Parameters = HashMap<String, String>;
+
+/// Gives tokens for a code or a refresh token.
+pub(super) async fn exchange(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Form(parameters): Form<Parameters>,
+) -> Response {
+    let answer = authenticate(&app, &headers, &parameters).and_then(|client| {
+        match parameters.get("grant_type").map(String::as_str) {
+            Some("authorization_code") => redeem(&mut app.google.world(), &client, &parameters),
+            Some("refresh_token") => refresh(&mut app.google.world(), &client, &parameters),
+            Some(_) => Err(OAuthError::new("unsupported_grant_type", "Invalid grant_type.")),
+            None => Err(OAuthError::new("invalid_request", "Missing required parameter: grant_type")),
+        }
+    });
+    let mut response = match answer {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(error) => error.into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Ends the consent that `token` belongs to.
+pub(super) async fn revoke(State(app): State<Arc<App>>, Form(parameters): Form<Parameters>) -> Response {
+    let token = parameters.get("token").map(String::as_str).unwrap_or_default();
+    match app.google.world().revoke(token, clock::now()) {
+        Ok(true) => Json(json!({})).into_response(),
+        Ok(false) => OAuthError::new("invalid_token", "Token expired or revoked").into_response(),
+        Err(_) => OAuthError::server().into_response(),
+    }
+}
+
+/// The application's id, from the body or the Basic scheme, if its secret is right.
+fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Result<String, OAuthError> {
+    let get = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    let (id, secret) = basic(headers).unwrap_or_else(|| (get("client_id"), get("client_secret")));
+    if id.is_empty() {
+        return Err(OAuthError::new("invalid_request", "Could not determine client ID from request."));
+    }
+    let client = app.google.client(&id);
+    let client = client.ok_or_else(|| OAuthError::invalid_client("The OAuth client was not found."))?;
+    if client.client_secret != secret {
+        return Err(OAuthError::invalid_client("Unauthorized"));
+    }
+    Ok(id)
+}
+
+/// Id and secret are form-encoded within the Basic scheme (RFC 6749, 2.3.1).
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |text: &str| {
+        let form = format!("v={text}");
+        url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((decode(id)?, decode(secret)?))
+}
+
+fn redeem(world: &mut World, client: &str, parameters: &Parameters) -> Result<Value, OAuthError> {
+    let now = clock::now();
+    let text = parameters
+        .get("code")
+        .ok_or(OAuthError::new("invalid_request", "Missing required parameter: code"))?;
+    let code =
+        world.codes.get(text).filter(|code| !code.used && code.expires_at > now && code.client == client);
+    let code = code.cloned().ok_or(OAuthError::new("invalid_grant", "Malformed auth code."))?;
+    if parameters.get("redirect_uri") != Some(&code.redirect_uri) {
+        return Err(OAuthError::new("redirect_uri_mismatch", "Bad Request"));
+    }
+    verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
+    let account = world.accounts.get(&code.account).cloned().ok_or_else(OAuthError::server)?;
+    let issued = world
+        .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
+        .map_err(|_| OAuthError::server())?;
+    let mut answer = tokens(&issued);
+    if let Some(token) = &issued.grant.refresh_token {
+        answer["refresh_token"] = token.clone().into();
+    }
+    if scopes::identifies(&code.scope) {
+        answer["id_token"] = id_token(&account, &issued.grant, code.nonce.as_deref(), now).into();
+    }
+    Ok(answer)
+}
+
+/// PKCE: what was challenged must be shown, and nothing may be shown that was not challenged (RFC 9700, 2.1.1).
+fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), OAuthError> {
+    let fits = match (challenge, verifier) {
+        (None, None) => return Ok(()),
+        (Some(_), None) => return Err(OAuthError::new("invalid_grant", "Missing code verifier.")),
+        (None, Some(_)) => return Err(OAuthError::new("invalid_grant", "code_verifier was not expected.")),
+        (Some(challenge), Some(verifier)) => match challenge.method {
+            ChallengeMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == challenge.value,
+            ChallengeMethod::Plain => verifier == challenge.value,
+        },
+    };
+    if fits { Ok(()) } else { Err(OAuthError::new("invalid_grant", "Invalid code verifier.")) }
+}
+
+fn refresh(world: &mut World, client: &str, parameters: &Parameters) -> Result<Value, OAuthError> {
+    let token = parameters.get("refresh_token");
+    let token =
+        token.ok_or(OAuthError::new("invalid_request", "Missing required parameter: refresh_token"))?;
+    let issued = world.refresh(token, client, clock::now()).map_err(|_| OAuthError::server())?;
+    let issued = issued.ok_or(OAuthError::new("invalid_grant", "Token has been expired or revoked."))?;
+    Ok(tokens(&issued))
+}
+
+fn tokens(issued: &Issued) -> Value {
+    json!({
+        "access_token": issued.access_token,
+        "expires_in": ACCESS_TOKEN_LIFE,
+        "scope": issued.grant.scope,
+        "token_type": "Bearer",
+    })
+}

@@ -1,0 +1,84 @@
+//! The quotas: requests a minute, a person and a project, in sliding windows.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::errors::ApiError;
+
+/// How many requests a minute are let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    pub(crate) per_user_per_minute: usize,
+    pub(crate) per_project_per_minute: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { per_user_per_minute: 600, per_project_per_minute: 10_000 }
+    }
+}
+
+/// The requests of the last minute.
+#[derive(Debug, Default)]
+pub(crate) struct Quota {
+    limits: Limits,
+    of_users: HashMap<(String, String), VecDeque<DateTime<Utc>>>,
+    of_projects: HashMap<String, VecDeque<DateTime<Utc>>>,
+}
+
+impl Quota {
+    /// Counts a request of `project` (the OAuth client) for `user`.
+    ///
+    /// # Errors
+    /// 403 with the reason of the quota that is used up. A refused request does not count.
+    pub(crate) fn spend(&mut self, project: &str, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
+        let of_user = self.of_users.entry((project.into(), user.into())).or_default();
+        let of_project = self.of_projects.entry(project.into()).or_default();
+        for window in [&mut *of_user, &mut *of_project] {
+            while window.front().is_some_and(|at| now - *at >= Duration::minutes(1)) {
+                window.pop_front();
+            }
+        }
+        if of_user.len() >= self.limits.per_user_per_minute {
+            return Err(ApiError::user_rate_limit());
+        }
+        if of_project.len() >= self.limits.per_project_per_minute {
+            return Err(ApiError::project_rate_limit());
+        }
+        of_user.push_back(now);
+        of_project.push_back(now);
+        Ok(())
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Sets the limits and forgets what was spent.
+    pub(crate) fn set(&mut self, limits: Limits) {
+        *self = Self { limits, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides() {
+        let mut quota = Quota::default();
+        quota.set(Limits { per_user_per_minute: 2, per_project_per_minute: 3 });
+        let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut spend = |user: &str, second: i64| {
+            quota.spend("app", user, start + Duration::seconds(second)).map_err(|error| error.reason)
+        };
+        assert_eq!(spend("ana", 0), Ok(()));
+        assert_eq!(spend("ana", 30), Ok(()));
+        assert_eq!(spend("ana", 59), Err("userRateLimitExceeded"));
+        assert_eq!(spend("ana", 60), Ok(()));
+        assert_eq!(spend("ben", 60), Ok(()));
+        assert_eq!(spend("ben", 61), Err("rateLimitExceeded"));
+    }
+}

@@ -1,0 +1,295 @@
+//! What is stored of a Google, and how each line of the journal changes it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Change, Entry};
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) email: String,
+    pub(crate) name: String,
+    /// The account's id that never changes: 21 digits.
+    pub(crate) sub: String,
+    pub(crate) zone: Tz,
+}
+
+/// A calendar without its entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CalendarInfo {
+    pub(crate) id: String,
+    pub(crate) summary: String,
+    pub(crate) zone: Tz,
+    /// The account it belongs to; `calendar.google.com` for those that nobody owns.
+    pub(crate) owner: String,
+    pub(crate) seq: u64,
+}
+
+/// What an account may do in a calendar of its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum AccessRole {
+    FreeBusyReader,
+    Reader,
+    Writer,
+    Owner,
+}
+
+impl AccessRole {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            AccessRole::FreeBusyReader => "freeBusyReader",
+            AccessRole::Reader => "reader",
+            AccessRole::Writer => "writer",
+            AccessRole::Owner => "owner",
+        }
+    }
+}
+
+/// That a calendar stands in an account's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subscription {
+    pub(crate) account: String,
+    pub(crate) calendar: String,
+    pub(crate) role: AccessRole,
+    pub(crate) primary: bool,
+    pub(crate) color_id: String,
+    pub(crate) seq: u64,
+}
+
+/// An authorisation code on its way from the consent page to the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Code {
+    pub(crate) text: String,
+    pub(crate) account: String,
+    pub(crate) client: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) scope: String,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) offline: bool,
+    pub(crate) nonce: Option<String>,
+    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) used: bool,
+}
+
+/// What PKCE binds a code to (RFC 7636).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Challenge {
+    pub(crate) method: ChallengeMethod,
+    pub(crate) value: String,
+}
+
+/// How a verifier is turned into its challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ChallengeMethod {
+    S256,
+    #[serde(rename = "plain")]
+    Plain,
+}
+
+/// A person's consent to an application, from one pass through the consent page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) id: String,
+    pub(crate) account: String,
+    pub(crate) client: String,
+    pub(crate) scope: String,
+    pub(crate) refresh_token: Option<String>,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) ended: bool,
+}
+
+/// A bearer token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AccessToken {
+    pub(crate) token: String,
+    pub(crate) grant: String,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// One line of the journal: something as it is from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Record {
+    Account {
+        account: Account,
+    },
+    Calendar {
+        calendar: CalendarInfo,
+    },
+    Subscription {
+        subscription: Subscription,
+    },
+    Code {
+        code: Code,
+    },
+    Grant {
+        grant: Grant,
+    },
+    AccessToken {
+        token: AccessToken,
+    },
+    /// Its owner has deleted it, with all that stood in it.
+    CalendarDeleted {
+        id: String,
+    },
+    /// An entry was written: its new state and the line of history that this adds.
+    Written {
+        calendar: String,
+        entry: Box<Entry>,
+        change: Change,
+    },
+    /// An entry with all its history, from a rewriting of the journal.
+    Kept {
+        calendar: String,
+        entry: Box<Entry>,
+        history: Vec<Change>,
+    },
+    /// How far the numbers of writes had come.
+    Sequence {
+        seq: u64,
+    },
+}
+
+/// A calendar with its entries and the ways to find them.
+#[derive(Debug)]
+pub(crate) struct Calendar {
+    pub(crate) info: CalendarInfo,
+    pub(crate) entries: HashMap<String, Entry>,
+    /// Entries by the number of their last write: the order of lists and of incremental reads.
+    pub(crate) by_seq: BTreeMap<u64, String>,
+    /// Ids of the entries that stand in place of an occurrence, by the recurring entry.
+    pub(crate) exceptions: HashMap<String, BTreeSet<String>>,
+}
+
+impl Calendar {
+    fn put(&mut self, mut entry: Entry) -> Result<(), String> {
+        entry.series = match entry.recurrence.as_slice() {
+            [] => None,
+            lines => {
+                Some(crate::recurrence::Series::parse(lines, entry.start.zone.unwrap_or(self.info.zone))?)
+            }
+        };
+        if let Some(old) = self.entries.get(&entry.id) {
+            self.by_seq.remove(&old.seq);
+        }
+        if let Some(occurrence) = &entry.occurrence_of {
+            self.exceptions.entry(occurrence.master.clone()).or_default().insert(entry.id.clone());
+        }
+        self.by_seq.insert(entry.seq, entry.id.clone());
+        self.entries.insert(entry.id.clone(), entry);
+        Ok(())
+    }
+
+    /// The number of the last write to any entry.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.by_seq.last_key_value().map_or(self.info.seq, |(seq, _)| *seq)
+    }
+}
+
+/// Everything that is stored of a Google.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// By e-mail address.
+    pub(crate) accounts: BTreeMap<String, Account>,
+    /// By id.
+    pub(crate) calendars: BTreeMap<String, Calendar>,
+    /// By account and calendar.
+    pub(crate) subscriptions: BTreeMap<(String, String), Subscription>,
+    pub(crate) codes: HashMap<String, Code>,
+    pub(crate) grants: BTreeMap<String, Grant>,
+    pub(crate) access_tokens: HashMap<String, AccessToken>,
+    pub(crate) grant_of_refresh_token: HashMap<String, String>,
+    /// The number of the last write.
+    pub(crate) seq: u64,
+}
+
+impl State {
+    /// Makes `record` so. The reason if it does not fit what is there.
+    pub(crate) fn apply(&mut self, record: Record) -> Result<(), String> {
+        match record {
+            Record::Account { account } => {
+                self.accounts.insert(account.email.clone(), account);
+            }
+            Record::Calendar { calendar: info } => {
+                self.seq = self.seq.max(info.seq);
+                let (entries, by_seq, exceptions) = Default::default();
+                self.calendars
+                    .entry(info.id.clone())
+                    .and_modify(|calendar| calendar.info = info.clone())
+                    .or_insert(Calendar { info, entries, by_seq, exceptions });
+            }
+            Record::CalendarDeleted { id } => {
+                self.calendars.remove(&id);
+                self.subscriptions.retain(|(_, calendar), _| *calendar != id);
+            }
+            Record::Subscription { subscription } => {
+                self.seq = self.seq.max(subscription.seq);
+                let key = (subscription.account.clone(), subscription.calendar.clone());
+                self.subscriptions.insert(key, subscription);
+            }
+            Record::Code { code } => {
+                self.codes.insert(code.text.clone(), code);
+            }
+            Record::Grant { grant } => {
+                if let Some(token) = &grant.refresh_token {
+                    self.grant_of_refresh_token.insert(token.clone(), grant.id.clone());
+                }
+                self.grants.insert(grant.id.clone(), grant);
+            }
+            Record::AccessToken { token } => {
+                self.access_tokens.insert(token.token.clone(), token);
+            }
+            Record::Written { calendar, mut entry, change } => {
+                if let Some(old) = self.calendar_mut(&calendar)?.entries.get_mut(&entry.id) {
+                    entry.history = std::mem::take(&mut old.history);
+                }
+                entry.history.push(change);
+                self.put(*entry, &calendar)?;
+            }
+            Record::Kept { calendar, mut entry, history } => {
+                entry.history = history;
+                self.put(*entry, &calendar)?;
+            }
+            Record::Sequence { seq } => self.seq = self.seq.max(seq),
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, entry: Entry, calendar: &str) -> Result<(), String> {
+        self.seq = self.seq.max(entry.seq);
+        self.calendar_mut(calendar)?.put(entry)
+    }
+
+    fn calendar_mut(&mut self, id: &str) -> Result<&mut Calendar, String> {
+        self.calendars.get_mut(id).ok_or_else(|| format!("there is no calendar {id}"))
+    }
+
+    /// Everything that still matters at `now`, as few records as possible.
+    pub(crate) fn records(&self, now: DateTime<Utc>) -> Vec<Record> {
+        let mut records = vec![Record::Sequence { seq: self.seq }];
+        records.extend(self.accounts.values().cloned().map(|account| Record::Account { account }));
+        records.extend(self.calendars.values().map(|one| Record::Calendar { calendar: one.info.clone() }));
+        records.extend(
+            self.subscriptions.values().cloned().map(|subscription| Record::Subscription { subscription }),
+        );
+        let codes = self.codes.values().filter(|code| code.expires_at > now);
+        records.extend(codes.cloned().map(|code| Record::Code { code }));
+        records.extend(self.grants.values().cloned().map(|grant| Record::Grant { grant }));
+        let tokens = self.access_tokens.values().filter(|token| token.expires_at > now);
+        records.extend(tokens.cloned().map(|token| Record::AccessToken { token }));
+        for calendar in self.calendars.values() {
+            let entries = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
+            records.extend(entries.map(|entry| Record::Kept {
+                calendar: calendar.info.id.clone(),
+                entry: Box::new(entry.clone()),
+                history: entry.history.clone(),
+            }));
+        }
+        records
+    }
+}

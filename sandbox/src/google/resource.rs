@@ -1,0 +1,133 @@
+//! Events as Google writes them.
+
+use chrono::SecondsFormat;
+use chrono_tz::Tz;
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use super::entry::{Entry, EventTime};
+use super::occurrences::{Shown, standing_alone};
+use super::records::CalendarInfo;
+use crate::timing::When;
+
+/// For whom, from which calendar and in which zone events are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) calendar: &'a CalendarInfo,
+    pub(crate) zone: Tz,
+    pub(crate) base_url: &'a str,
+}
+
+impl View<'_> {
+    /// What a list or a read shows.
+    pub(crate) fn shown(&self, shown: &Shown<'_>) -> Value {
+        match shown {
+            Shown::Whole(entry) => self.event(entry),
+            Shown::Occurrence { master, original } => self.event(&standing_alone(master, *original)),
+            Shown::Vanished { master, original } => self.bare_tombstone(&standing_alone(master, *original)),
+        }
+    }
+
+    /// An event with all its details; tombstones keep theirs on the organiser's own calendar.
+    pub(crate) fn event(&self, entry: &Entry) -> Value {
+        let mut event = entry.fields.clone();
+        let mut put = |name: &str, value: Value| {
+            event.insert(name.into(), value);
+        };
+        put("kind", "calendar#event".into());
+        put("etag", entry.etag().into());
+        put("id", entry.id.clone().into());
+        put("status", entry.status.as_str().into());
+        put("htmlLink", self.link(entry).into());
+        put("created", timestamp(entry.created));
+        put("updated", timestamp(entry.updated));
+        put("creator", self.person(&entry.creator));
+        put("organizer", self.organizer());
+        put("start", self.time(entry.start));
+        put("end", self.time(entry.end));
+        put("iCalUID", entry.ical_uid.clone().into());
+        put("sequence", entry.sequence.into());
+        if !entry.recurrence.is_empty() {
+            put("recurrence", entry.recurrence.clone().into());
+        }
+        if let Some(occurrence) = &entry.occurrence_of {
+            put("recurringEventId", occurrence.master.clone().into());
+            put("originalStartTime", self.time(occurrence.original));
+        }
+        event.entry("reminders").or_insert_with(|| json!({ "useDefault": true }));
+        event.entry("eventType").or_insert_with(|| "default".into());
+        self.mark_own_attendance(&mut event);
+        Value::Object(event)
+    }
+
+    /// What incremental reads say of a deleted event: its id is all that a client may rely on, and the place in the
+    /// series for an occurrence.
+    pub(crate) fn bare_tombstone(&self, entry: &Entry) -> Value {
+        let mut event = json!({
+            "kind": "calendar#event", "etag": entry.etag(), "id": entry.id, "status": "cancelled"
+        });
+        if let Some(occurrence) = &entry.occurrence_of {
+            event["recurringEventId"] = occurrence.master.clone().into();
+            event["originalStartTime"] = self.time(occurrence.original);
+        }
+        event
+    }
+
+    /// `{"date"}` or `{"dateTime", "timeZone"}`: the offset is that of the zone asked for, the name the event's own.
+    fn time(&self, time: EventTime) -> Value {
+        match time.when {
+            When::On(day) => json!({ "date": day.to_string() }),
+            When::At(at) => {
+                let local = at.with_timezone(&self.zone);
+                json!({
+                    "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true),
+                    "timeZone": time.zone.unwrap_or(self.calendar.zone).name(),
+                })
+            }
+        }
+    }
+
+    fn person(&self, email: &str) -> Value {
+        let mut person = json!({ "email": email });
+        if email == self.calendar.id {
+            person["self"] = true.into();
+        }
+        person
+    }
+
+    /// On a primary calendar its owner, on any other the calendar itself.
+    fn organizer(&self) -> Value {
+        let mut organizer = self.person(&self.calendar.id);
+        if self.calendar.id != self.calendar.owner {
+            organizer["displayName"] = self.calendar.summary.clone().into();
+        }
+        organizer
+    }
+
+    fn mark_own_attendance(&self, event: &mut Map<String, Value>) {
+        for attendee in event.get_mut("attendees").and_then(Value::as_array_mut).into_iter().flatten() {
+            if attendee["email"].as_str().is_some_and(|email| email.eq_ignore_ascii_case(self.account)) {
+                attendee["self"] = true.into();
+            }
+        }
+    }
+
+    /// The page on which a person sees the event.
+    fn link(&self, entry: &Entry) -> String {
+        let day =
+            entry.start.when.instant(self.calendar.zone).with_timezone(&self.calendar.zone).date_naive();
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("calendar", &self.calendar.id)
+            .append_pair("week", &day.to_string())
+            .append_pair("entry", &entry.id)
+            .finish();
+        let account: String = form_urlencoded::byte_serialize(self.account.as_bytes()).collect();
+        format!("{}/calendar/google/{account}?{query}", self.base_url)
+    }
+}
+
+/// RFC 3339 with milliseconds, in UTC.
+pub(crate) fn timestamp(at: chrono::DateTime<chrono::Utc>) -> Value {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true).into()
+}

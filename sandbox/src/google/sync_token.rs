@@ -1,0 +1,66 @@
+//! The opaque tokens of lists: where a page starts, and from which write on something is new.
+//!
+//! They are derived from the numbers of writes, so nothing has to be stored for them and they survive a restart.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::occurrences::Window;
+
+/// Where an incremental read starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SyncToken {
+    /// The calendar or list that it was given out for.
+    #[serde(rename = "c")]
+    pub(crate) of: String,
+    /// The number of the last write that has been seen.
+    #[serde(rename = "s")]
+    pub(crate) seq: u64,
+    /// Whether recurring events were read as single ones.
+    #[serde(rename = "e")]
+    pub(crate) single_events: bool,
+    /// The window of the first read, in which recurring events are expanded.
+    #[serde(rename = "f")]
+    pub(crate) from: Option<DateTime<Utc>>,
+    #[serde(rename = "t")]
+    pub(crate) to: Option<DateTime<Utc>>,
+}
+
+impl SyncToken {
+    pub(crate) fn window(&self) -> Window {
+        Window { from: self.from, to: self.to }
+    }
+}
+
+/// Where a page starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PageToken {
+    /// The write from which on entries follow, or the place in a sorted list.
+    #[serde(rename = "n")]
+    pub(crate) from: u64,
+    /// How many occurrences of the entry there have been shown.
+    #[serde(rename = "i")]
+    pub(crate) index: usize,
+    /// Of the parameters of the first page: the other pages must repeat them.
+    #[serde(rename = "p")]
+    pub(crate) parameters: String,
+}
+
+/// Makes a token of its content.
+pub(crate) fn encode(token: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
+}
+
+/// The content of a token that [`encode`] made.
+pub(crate) fn decode<T: DeserializeOwned>(token: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()
+}
+
+/// A short name for a text that needs not be read back.
+pub(crate) fn fingerprint(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..9])
+}

@@ -1,0 +1,369 @@
+//! A calendar's page: the week, the panel beside it, and what the panel's forms do.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use chrono::{DateTime, Duration, NaiveDate, Timelike, Utc};
+use serde::Deserialize;
+
+use super::entry_form::{EntryForm, day_of};
+use super::html::{document_with_head, escape, path_part, query};
+use super::not_found;
+use super::panel::{self, Origin};
+use super::week::{Block, Day, Week, monday};
+use crate::app::App;
+use crate::clock;
+use crate::google::{AccessRole, ApiError, Calendar, Place, Subscription, World, standing};
+
+/// What the address says.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Wanted {
+    calendar: Option<String>,
+    week: Option<String>,
+    entry: Option<String>,
+    done: Option<String>,
+}
+
+/// What was sent and could not be done.
+struct Refused {
+    form: EntryForm,
+    message: String,
+}
+
+/// The page.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path((provider, account)): Path<(String, String)>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    render(&app, &provider, &account, &wanted, None)
+}
+
+/// The number of the calendar's last write: by it the page's script sees that something has changed.
+pub(super) async fn revision(
+    State(app): State<Arc<App>>,
+    Path((_, account)): Path<(String, String)>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let world = app.google.world();
+    match world.visible(&account, wanted.calendar.as_deref().unwrap_or("primary")) {
+        Ok((calendar, _)) => calendar.last_seq().to_string().into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A person adds an entry.
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Form(form): Form<EntryForm>,
+) -> Response {
+    act(&app, place, form, "added", |world, account, form, now| {
+        let wish = form.wish()?;
+        may_write(world, account, &form.calendar)?;
+        world.person_adds(account, Some(&form.calendar), &wish, now).map_err(say)
+    })
+}
+
+/// A person changes or moves an entry.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Form(form): Form<EntryForm>,
+) -> Response {
+    act(&app, place, form, "changed", |world, account, form, now| {
+        let wish = form.wish()?;
+        let place = may_write(world, account, &form.calendar)
+            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
+        world.person_changes(&place, &wish, now).map_err(say)?;
+        Ok(place)
+    })
+}
+
+/// A person deletes an entry.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Form(form): Form<EntryForm>,
+) -> Response {
+    act(&app, place, form, "deleted", |world, account, form, now| {
+        let place = may_write(world, account, &form.calendar)
+            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
+        world.person_deletes(&place, now).map_err(say)?;
+        Ok(place)
+    })
+}
+
+fn may_write(world: &World, account: &str, calendar: &str) -> Result<String, String> {
+    world.writable(account, calendar).map_err(say)
+}
+
+fn say(error: ApiError) -> String {
+    error.message
+}
+
+/// Does what a form asks for and goes back to the week of the entry; or shows the form again with what was typed.
+fn act(
+    app: &App,
+    (provider, account): (String, String),
+    form: EntryForm,
+    done: &str,
+    work: impl FnOnce(&mut World, &str, &EntryForm, DateTime<Utc>) -> Result<Place, String>,
+) -> Response {
+    if provider != "google" {
+        return not_found("There is no such provider in the sandbox.");
+    }
+    let outcome = work(&mut app.google.world(), &account, &form, clock::now());
+    match outcome {
+        Ok(place) => {
+            let world = app.google.world();
+            let calendar = world.calendars.get(&place.calendar);
+            let week = calendar
+                .and_then(|one| Some(day_of(standing(one, &place.id)?.start.when, one.info.zone).to_string()))
+                .unwrap_or_else(|| form.week.clone());
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([("calendar", place.calendar.as_str()), ("week", &week), ("done", done)])
+                .finish();
+            Redirect::to(&format!("/calendar/google/{}?{query}", path_part(&account))).into_response()
+        }
+        Err(message) => {
+            let wanted = Wanted {
+                calendar: Some(form.calendar.clone()),
+                week: Some(form.week.clone()),
+                entry: Some(form.entry.clone()).filter(|id| !id.is_empty()),
+                done: None,
+            };
+            let mut page = render(app, &provider, &account, &wanted, Some(&Refused { form, message }));
+            if page.status() == StatusCode::OK {
+                *page.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            }
+            page
+        }
+    }
+}
+
+fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Option<&Refused>) -> Response {
+    let world = app.google.world();
+    let Some(person) = world.accounts.get(account).filter(|_| provider == "google") else {
+        return not_found("There is no such account in the sandbox.");
+    };
+    let Ok((calendar, subscription)) =
+        world.visible(account, wanted.calendar.as_deref().unwrap_or("primary"))
+    else {
+        return not_found("There is no such calendar in this account’s list.");
+    };
+    let now = clock::now();
+    let today = now.with_timezone(&calendar.info.zone).date_naive();
+    let day = wanted.week.as_deref().and_then(|text| text.parse::<NaiveDate>().ok());
+    let first =
+        monday(day.filter(|day| (1970..=2999).contains(&chrono::Datelike::year(day))).unwrap_or(today));
+    let page = Page { account, calendar, subscription, first, today, now };
+    let week = Week::of(calendar, first, now);
+    let body = format!(
+        "<header><p class=\"mark\">Sandbox calendar – stands for Google Calendar</p>\
+         <p class=\"quiet\"><a href=\"/\">All calendars</a></p><h1>{}</h1>{}</header>\
+         <main class=\"beside\"><section id=\"week\" data-revision=\"{}\" data-watch=\"{}/revision?{}\">{}{}</section>\
+         <aside id=\"panel\">{}</aside></main>",
+        escape(&person.name),
+        page.tabs(&world),
+        calendar.last_seq(),
+        page.action(),
+        query(&[("calendar", &calendar.info.id)]),
+        page.navigation(wanted.done.as_deref()),
+        page.grid(&week),
+        page.panel(wanted.entry.as_deref(), refused),
+    );
+    let head = "<noscript><meta http-equiv=\"refresh\" content=\"15\"></noscript>\
+                <script src=\"/assets/sandbox.js\" defer></script>";
+    Html(document_with_head(&format!("{} – sandbox calendar", person.name), "calendar", head, &body))
+        .into_response()
+}
+
+struct Page<'a> {
+    account: &'a str,
+    calendar: &'a Calendar,
+    subscription: &'a Subscription,
+    first: NaiveDate,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+}
+
+impl Page<'_> {
+    fn action(&self) -> String {
+        format!("/calendar/google/{}", path_part(self.account))
+    }
+
+    fn link(&self, week: NaiveDate, entry: Option<&str>) -> String {
+        let week = week.to_string();
+        let mut pairs = vec![("calendar", self.calendar.info.id.as_str()), ("week", &week)];
+        pairs.extend(entry.map(|id| ("entry", id)));
+        format!("{}?{}{}", self.action(), query(&pairs), if entry.is_some() { "#panel" } else { "" })
+    }
+
+    fn tabs(&self, world: &World) -> String {
+        let mut tabs = String::from("<nav class=\"tabs\" aria-label=\"Calendars\">");
+        let week = self.first.to_string();
+        for (calendar, one) in world.list_of(self.account) {
+            let current =
+                if calendar.info.id == self.calendar.info.id { " aria-current=\"page\"" } else { "" };
+            let name = if one.primary { "Own calendar" } else { calendar.info.summary.as_str() };
+            let address = query(&[("calendar", &calendar.info.id), ("week", &week)]);
+            let _infallible =
+                write!(tabs, "<a href=\"{}?{address}\"{current}>{}</a>", self.action(), escape(name));
+        }
+        tabs.push_str("</nav>");
+        tabs
+    }
+
+    fn navigation(&self, done: Option<&str>) -> String {
+        let last = self.first + Duration::days(6);
+        let first = if self.first.format("%Y%m").to_string() == last.format("%Y%m").to_string() {
+            self.first.format("%-d").to_string()
+        } else {
+            self.first.format("%-d %B").to_string()
+        };
+        let done = match done {
+            Some("added") => "Added to the calendar.",
+            Some("changed") => "Changed.",
+            Some("deleted") => "Deleted.",
+            _ => "",
+        };
+        format!(
+            "<div class=\"head\"><h2>{first} – {} <small>{}</small></h2><nav class=\"weeks\" aria-label=\"Weeks\">\
+             <a href=\"{}\">← Previous</a><a href=\"{}\">Today</a><a href=\"{}\">Next →</a></nav></div>\
+             <p class=\"done\" role=\"status\">{done}</p>",
+            last.format("%-d %B %Y"),
+            self.calendar.info.zone.name(),
+            self.link(self.first - Duration::days(7), None),
+            self.link(monday(self.today), None),
+            self.link(self.first + Duration::days(7), None),
+        )
+    }
+
+    fn grid(&self, week: &Week) -> String {
+        let hours = week.last_hour - week.first_hour;
+        let mut grid =
+            format!("<div class=\"grid\" style=\"--first:{};--hours:{hours}\">", week.first_hour * 60);
+        grid.push_str("<div class=\"gutter\" aria-hidden=\"true\"><div></div><div class=\"label\">all day</div><div class=\"hours\">");
+        for hour in week.first_hour..week.last_hour {
+            let _infallible = write!(grid, "<span>{hour:02}:00</span>");
+        }
+        grid.push_str("</div></div>");
+        for day in &week.days {
+            grid.push_str(&self.day(day, week));
+        }
+        grid.push_str("</div>");
+        grid
+    }
+
+    fn day(&self, day: &Day, week: &Week) -> String {
+        let mut classes = String::from("day");
+        if day.date == self.today {
+            classes.push_str(" today");
+        }
+        if matches!(chrono::Datelike::weekday(&day.date), chrono::Weekday::Sat | chrono::Weekday::Sun) {
+            classes.push_str(" weekend");
+        }
+        if day.whole.is_empty() && day.timed.is_empty() {
+            classes.push_str(" empty");
+        }
+        let blocks = |blocks: &[Block]| blocks.iter().map(|block| self.block(block)).collect::<String>();
+        let mut timed = blocks(&day.timed);
+        if day.date == self.today {
+            let local = self.now.with_timezone(&self.calendar.info.zone);
+            let minute = i64::from(local.hour() * 60 + local.minute());
+            if (week.first_hour * 60..week.last_hour * 60).contains(&minute) {
+                let _infallible = write!(timed, "<div class=\"now\" style=\"--from:{minute}\"></div>");
+            }
+        }
+        format!(
+            "<section class=\"{classes}\"><h3>{} <b>{}</b></h3><div class=\"allday\">{}</div><div class=\"hours\">{timed}</div></section>",
+            day.date.format("%a"),
+            day.date.format("%-d"),
+            blocks(&day.whole),
+        )
+    }
+
+    fn block(&self, block: &Block) -> String {
+        let mut classes = String::from("entry");
+        for (name, set) in
+            [(" tentative", block.tentative), (" free", block.free), (" application", block.by_application)]
+        {
+            if set {
+                classes.push_str(name);
+            }
+        }
+        let (style, time, length) = match block.minutes {
+            None => (String::new(), String::new(), 0),
+            Some((from, to)) => (
+                format!(
+                    " style=\"--from:{from};--for:{};--lane:{};--lanes:{}\"",
+                    to - from,
+                    block.lane,
+                    block.lanes
+                ),
+                format!("{:02}:{:02}–{:02}:{:02}", from / 60, from % 60, to / 60 % 24, to % 60),
+                to - from,
+            ),
+        };
+        if length < 45 {
+            classes.push_str(" short");
+        }
+        if block.lanes > 1 {
+            classes.push_str(" beside-others");
+        }
+        let marks: Vec<_> = [
+            (block.tentative, "tentative"),
+            (block.free, "shown as free"),
+            (block.recurring, "repeats"),
+            (block.by_application, "from an app"),
+        ]
+        .into_iter()
+        .filter_map(|(set, word)| set.then_some(word))
+        .collect();
+        let details: Vec<_> = [block.location.as_str()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .chain(marks.iter().copied())
+            .collect();
+        let details = escape(&details.join(" · "));
+        format!(
+            "<a class=\"{classes}\" href=\"{}\"{style} title=\"{}\"><b dir=\"auto\">{}</b> <time>{time}</time> <small>{details}</small></a>",
+            self.link(self.first, Some(&block.id)),
+            escape(&format!("{time} {}", block.title)),
+            escape(&block.title),
+        )
+    }
+
+    fn panel(&self, entry: Option<&str>, refused: Option<&Refused>) -> String {
+        let week = self.first.to_string();
+        let action = self.action();
+        let origin = Origin { action: &action, calendar: &self.calendar.info.id, week: &week };
+        let zone = self.calendar.info.zone;
+        let may_write = self.subscription.role >= AccessRole::Writer;
+        let close = self.link(self.first, None);
+        let chosen = entry.and_then(|id| standing(self.calendar, id));
+        let (form, error) = match refused {
+            None => (None, None),
+            Some(refused) => (Some(refused.form.clone()), Some(refused.message.as_str())),
+        };
+        match chosen {
+            Some(entry) if !may_write => panel::look(&entry, &close, "This calendar can only be read.", zone),
+            Some(entry) if entry.cancelled() => {
+                panel::look(&entry, &close, "This entry has been deleted.", zone)
+            }
+            Some(entry) => {
+                let form = form.unwrap_or_else(|| EntryForm::of(&entry, zone));
+                panel::edit(&origin, &entry, &form, error, &close, zone)
+            }
+            None if !may_write => "<p class=\"quiet\">This calendar can only be read.</p>".into(),
+            None => {
+                let form = form.unwrap_or_else(|| EntryForm::empty(self.first, self.now, zone));
+                panel::add(&origin, &form, error)
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The form of an entry: what stands in it, and what a person sent.
+
+use chrono::{DateTime, Duration, NaiveDate, Timelike, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use super::html::escape;
+use crate::google::{Entry, Wish};
+use crate::timing::When;
+
+/// The form's fields as text: as sent, or as they stand. Where the last day is asked for, it is included.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct EntryForm {
+    #[serde(default)]
+    pub(super) calendar: String,
+    #[serde(default)]
+    pub(super) week: String,
+    #[serde(default)]
+    pub(super) entry: String,
+    #[serde(default)]
+    pub(super) title: String,
+    #[serde(default)]
+    pub(super) location: String,
+    #[serde(default)]
+    pub(super) all_day: String,
+    #[serde(default)]
+    pub(super) first_day: String,
+    #[serde(default)]
+    pub(super) from: String,
+    #[serde(default)]
+    pub(super) last_day: String,
+    #[serde(default)]
+    pub(super) to: String,
+}
+
+impl EntryForm {
+    /// An empty form for the next full hour if that is in the week of `monday`, else for its Monday at nine.
+    pub(super) fn empty(monday: NaiveDate, now: DateTime<Utc>, zone: Tz) -> Self {
+        let local = now.with_timezone(&zone).naive_local();
+        let in_week = (monday..monday + Duration::days(7)).contains(&local.date());
+        let (day, hour) =
+            if in_week && local.hour() < 22 { (local.date(), local.hour() + 1) } else { (monday, 9) };
+        Self {
+            first_day: day.to_string(),
+            last_day: day.to_string(),
+            from: format!("{hour:02}:00"),
+            to: format!("{:02}:00", hour + 1),
+            ..Self::default()
+        }
+    }
+
+    /// A form filled with what stands.
+    pub(super) fn of(entry: &Entry, zone: Tz) -> Self {
+        let text =
+            |name: &str| entry.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().into();
+        let all_day = entry.start.when.is_day();
+        let local = |when: When| when.instant(zone).with_timezone(&zone).naive_local();
+        let (start, end) = (local(entry.start.when), local(entry.end.when));
+        let last_day = if all_day { end.date() - Duration::days(1) } else { end.date() };
+        let time =
+            |at: chrono::NaiveDateTime| if all_day { String::new() } else { at.format("%H:%M").to_string() };
+        Self {
+            entry: entry.id.clone(),
+            title: text("summary"),
+            location: text("location"),
+            all_day: if all_day { "on".into() } else { String::new() },
+            first_day: start.date().to_string(),
+            from: time(start),
+            last_day: last_day.to_string(),
+            to: time(end),
+            ..Self::default()
+        }
+    }
+
+    /// What the person wants.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub(super) fn wish(&self) -> Result<Wish, String> {
+        let day = |text: &str, name: &str| {
+            text.parse::<NaiveDate>().map_err(|_| format!("Please give the {name} as a date."))
+        };
+        let first = day(&self.first_day, "first day")?;
+        let last = if self.last_day.is_empty() { first } else { day(&self.last_day, "last day")? };
+        let (starts_at, ends_at) = if self.all_day.is_empty() {
+            if self.from.is_empty() || self.to.is_empty() {
+                return Err("Please give both times, or tick “All day”.".into());
+            }
+            (format!("{first}T{}", self.from), format!("{last}T{}", self.to))
+        } else {
+            (first.to_string(), (last + Duration::days(1)).to_string())
+        };
+        if starts_at >= ends_at {
+            return Err("The end must be after the start.".into());
+        }
+        Ok(Wish {
+            title: Some(self.title.trim().into()),
+            location: Some(self.location.trim().into()),
+            starts_at: Some(starts_at),
+            ends_at: Some(ends_at),
+            ..Wish::default()
+        })
+    }
+
+    /// The labelled inputs.
+    pub(super) fn inputs(&self) -> String {
+        let checked = if self.all_day.is_empty() { "" } else { " checked" };
+        format!(
+            "<label>Title<input name=\"title\" value=\"{title}\" maxlength=\"1000\" autocomplete=\"off\"></label>\
+             <label class=\"tick\"><input type=\"checkbox\" name=\"all_day\"{checked}> All day</label>\
+             <div class=\"pair\"><label>First day<input type=\"date\" name=\"first_day\" value=\"{first}\" required></label>\
+             <label class=\"time\">From<input type=\"time\" name=\"from\" value=\"{from}\"></label></div>\
+             <div class=\"pair\"><label>Last day<input type=\"date\" name=\"last_day\" value=\"{last}\" required></label>\
+             <label class=\"time\">To<input type=\"time\" name=\"to\" value=\"{to}\"></label></div>\
+             <label>Place<input name=\"location\" value=\"{location}\" maxlength=\"1000\" autocomplete=\"off\"></label>",
+            title = escape(&self.title),
+            first = escape(&self.first_day),
+            from = escape(&self.from),
+            last = escape(&self.last_day),
+            to = escape(&self.to),
+            location = escape(&self.location),
+        )
+    }
+}
+
+/// The day on which something starts, which is where it is looked for.
+pub(super) fn day_of(when: When, zone: Tz) -> NaiveDate {
+    match when {
+        When::On(day) => day,
+        When::At(at) => at.with_timezone(&zone).date_naive(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(all_day: &str, first: &str, from: &str, last: &str, to: &str) -> EntryForm {
+        let [all_day, first_day, from, last_day, to] = [all_day, first, from, last, to].map(String::from);
+        EntryForm { all_day, first_day, from, last_day, to, ..EntryForm::default() }
+    }
+
+    #[test]
+    fn the_last_day_is_included_in_the_form_and_excluded_in_the_calendar() {
+        let wish = form("on", "2026-02-02", "", "2026-02-03", "").wish().unwrap();
+        assert_eq!(wish.starts_at.as_deref(), Some("2026-02-02"));
+        assert_eq!(wish.ends_at.as_deref(), Some("2026-02-04"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_in_a_sentence() {
+        for wrong in [
+            form("", "2026-02-02", "10:00", "2026-02-02", "10:00"),
+            form("", "2026-02-02", "", "2026-02-02", "10:00"),
+            form("on", "2026-02-02", "", "2026-02-01", ""),
+            form("", "soon", "10:00", "2026-02-02", "11:00"),
+        ] {
+            assert!(wrong.wish().unwrap_err().ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who is there, with which calendars.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+
+use super::html::{document, escape, path_part, query};
+use crate::app::App;
+use crate::clock;
+use crate::google::{Account, World};
+
+/// The first page.
+pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
+    let mut body = String::from(
+        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><h1>Calendars in the sandbox</h1>\
+         <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” account, and \
+         see bookings arrive here; add, move and delete entries here as the person would, and see it come back.</p>",
+    );
+    let hitting = app.faults.list().iter().filter(|fault| fault.count != Some(0)).count();
+    if hitting > 0 {
+        let faults = if hitting == 1 { "1 fault is".into() } else { format!("{hitting} faults are") };
+        let _infallible = write!(
+            body,
+            "<p class=\"notice wrong\"><b>{faults} in force.</b> The provider misbehaves on purpose until they are \
+             used up or deleted (<code>DELETE /control/faults</code>).</p>"
+        );
+    }
+    body.push_str("<h2>Google</h2><ul class=\"accounts\">");
+    let world = app.google.world();
+    for account in world.accounts.values() {
+        body.push_str(&card(&world, account));
+    }
+    body.push_str("</ul></main>");
+    Html(document("Sandbox calendars", "home", &body))
+}
+
+fn card(world: &World, account: &Account) -> String {
+    let mut calendars = String::new();
+    let now = clock::now();
+    for (calendar, one) in world.list_of(&account.email) {
+        let coming = calendar.entries.values().filter(|entry| {
+            !entry.cancelled() && (entry.series.is_some() || entry.end.when.instant(calendar.info.zone) > now)
+        });
+        let coming = match coming.count() {
+            0 => "nothing coming up".into(),
+            count => format!("{count} coming up"),
+        };
+        let name = if one.primary { "Own calendar" } else { calendar.info.summary.as_str() };
+        let _infallible = write!(
+            calendars,
+            "<li><a href=\"/calendar/google/{}?{}\">{}</a> <small>{coming}</small></li>",
+            path_part(&account.email),
+            query(&[("calendar", &calendar.info.id)]),
+            escape(name),
+        );
+    }
+    format!(
+        "<li><h3>{}</h3><p class=\"quiet\">{}, {}</p><ul>{calendars}</ul></li>",
+        escape(&account.name),
+        escape(&account.email),
+        account.zone.name()
+    )
+}

@@ -1,0 +1,62 @@
+//! The pages for persons: who is there, and each calendar week by week as its owner sees it.
+//!
+//! Plain HTML that works without script; the one small script shows a change when it happens.
+
+mod calendar;
+mod entry_form;
+mod home;
+pub(crate) mod html;
+mod panel;
+mod week;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+/// Positions in the week are style attributes, hence the inline styles; scripts come from files only.
+const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; \
+                      img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The routes of the pages.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/calendar/{provider}/{account}", get(calendar::show))
+        .route("/calendar/{provider}/{account}/revision", get(calendar::revision))
+        .route("/calendar/{provider}/{account}/add", post(calendar::add))
+        .route("/calendar/{provider}/{account}/change", post(calendar::change))
+        .route("/calendar/{provider}/{account}/delete", post(calendar::delete))
+        .layer(from_fn(with_policy))
+        .route("/assets/sandbox.css", get(|| asset("text/css", include_str!("../../assets/sandbox.css"))))
+        .route(
+            "/assets/sandbox.js",
+            get(|| asset("text/javascript", include_str!("../../assets/sandbox.js"))),
+        )
+}
+
+async fn with_policy(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+fn asset(kind: &'static str, text: &'static str) -> std::future::Ready<Response> {
+    let answer = ([(header::CONTENT_TYPE, format!("{kind}; charset=utf-8"))], text).into_response();
+    std::future::ready(answer)
+}
+
+/// What a person is told when there is nothing to show.
+fn not_found(message: &str) -> Response {
+    let body = format!(
+        "<main><h1>Not here</h1><p>{}</p><p><a href=\"/\">All calendars of the sandbox</a></p></main>",
+        html::escape(message)
+    );
+    (StatusCode::NOT_FOUND, Html(html::document("Not here", "narrow", &body))).into_response()
+}

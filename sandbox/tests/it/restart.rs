@@ -1,0 +1,101 @@
+//! What survives a kill.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::outside::{ANA, Outside, column, hour, send};
+
+const EVENTS: &str = "/calendars/primary/events";
+
+/// The variable that makes the test binary a sandbox of its own process, which can be killed.
+const FOLDER: &str = "CONCORD_SANDBOX_TEST_FOLDER";
+
+/// Not a test by itself: the process that the next test kills.
+#[tokio::test]
+async fn a_sandbox_in_a_process_of_its_own() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let sandbox =
+        concord_sandbox::Sandbox::start(concord_sandbox::SandboxConfig::new(listen, folder)).await.unwrap();
+    println!("serving at {}", sandbox.url());
+    std::io::stdout().flush().unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_sandbox_comes_back_as_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "restart::a_sandbox_in_a_process_of_its_own", "--nocapture"])
+        .env(FOLDER, data.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said = lines.map_while(Result::ok).find(|line| line.contains("serving at ")).unwrap();
+    let url = said.split("serving at ").nth(1).unwrap().to_owned();
+    let http = crate::outside::client();
+    let grant = json!({ "provider": "google", "account": ANA });
+    let grant = send(http.post(format!("{url}/control/grants")).json(&grant)).await.expect(201);
+    let events = format!("{url}/google/calendar/v3{EVENTS}");
+    let token = grant["access_token"].as_str().unwrap();
+    for number in 0..20 {
+        let mut body = hour("Booking", number);
+        body["id"] = format!("booking{number}").into();
+        send(http.post(&events).bearer_auth(token).json(&body)).await.expect(200);
+    }
+    let cursor = send(http.get(&events).bearer_auth(token)).await.expect(200);
+    let cursor = cursor["nextSyncToken"].as_str().unwrap();
+    send(http.delete(format!("{events}/booking3")).bearer_auth(token)).await.expect(200);
+    let changed = json!({ "summary": "Changed" });
+    let changed =
+        send(http.patch(format!("{events}/booking4")).bearer_auth(token).json(&changed)).await.expect(200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tear(&data.path().join("google.jsonl"));
+
+    let mut outside = Outside::start_in(data.path()).await;
+    outside.token = token.into();
+    let all = outside.get(EVENTS).await.expect(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 19);
+    assert_eq!(
+        outside.get(&format!("{EVENTS}/booking4")).await.expect(200),
+        with_base(changed, &url, &outside)
+    );
+    let new = outside.get(&format!("{EVENTS}?syncToken={cursor}")).await.expect(200);
+    assert_eq!(column(&new, "status"), ["cancelled", "confirmed"]);
+    let mut again = hour("Booking", 3);
+    again["id"] = "booking3".into();
+    outside.insert(again).await.expect(409);
+    let entry = outside.control(Method::GET, &format!("/events?account={ANA}"), None).await.expect(200);
+    let last = entry.as_array().unwrap().last().unwrap();
+    assert_eq!(last["history"].as_array().unwrap().len(), 2);
+
+    outside.sandbox.stop().await;
+    let once_more = Outside::start_in(data.path()).await;
+    assert_eq!(once_more.get(EVENTS).await.expect(200)["items"].as_array().unwrap().len(), 19);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", grant["refresh_token"].as_str().unwrap()),
+        ("client_id", "sandbox-google-client"),
+        ("client_secret", "sandbox-google-secret"),
+    ];
+    send(once_more.http.post(once_more.url("/google/token")).form(&form)).await.expect(200);
+}
+
+/// Writes half a line, as a kill in the middle of a write leaves it.
+fn tear(journal: &std::path::Path) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(journal).unwrap();
+    file.write_all(b"{\"kind\":\"written\",\"calendar\":\"ana@exam").unwrap();
+}
+
+/// Links name the address, which is another one after a restart on a free port.
+fn with_base(event: serde_json::Value, old: &str, outside: &Outside) -> serde_json::Value {
+    let link = event["htmlLink"].as_str().unwrap().replace(old, &outside.sandbox.url());
+    let mut event = event;
+    event["htmlLink"] = link.into();
+    event
+}
