@@ -1,0 +1,122 @@
+//! Keys by which programs act for a business. Only their digests are stored.
+
+use chrono::{DateTime, Utc};
+use concord_domain::ids::{ApiKeyId, BusinessId};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{Db, StorageError, Tx, on_db, secret, sign_in::SEEN_EVERY};
+
+/// A key, without its token.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ApiKey {
+    /// Which.
+    pub id: ApiKeyId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// For people.
+    pub name: String,
+    /// How its token begins, by which a person knows it again.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// Since when it no longer opens anything.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// How much of a token is shown: the rest still has more than 200 random bits.
+const SHOWN: usize = 10;
+
+/// How a token begins, by which a person knows it again.
+pub(crate) fn shown_prefix(token: &SecretString) -> String {
+    token.expose_secret().chars().take(SHOWN).collect()
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, name, prefix, created_at, last_used_at, revoked_at"
+    };
+}
+
+const CREATE: &str = concat!(
+    "INSERT INTO api_keys (id, business_id, name, prefix, token_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+     RETURNING ",
+    columns!()
+);
+
+/// Stores a key. The token comes from `secret::new_token("ck_")` and is shown once.
+pub async fn create(
+    tx: &mut Tx,
+    business: BusinessId,
+    name: &str,
+    token: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<ApiKey, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
+        .bind(ApiKeyId::new(now))
+        .bind(business)
+        .bind(name)
+        .bind(shown_prefix(token))
+        .bind(secret::digest(token))
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
+const LIST: &str =
+    concat!("SELECT ", columns!(), " FROM api_keys WHERE business_id = $1 ORDER BY created_at, id");
+
+/// All keys of a business, the revoked ones too.
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<ApiKey>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+}
+
+const FIND_BY_DIGEST: &str =
+    concat!("SELECT ", columns!(), " FROM api_keys WHERE token_hash = $1 AND revoked_at IS NULL");
+
+/// The key that has this digest (`secret::digest`), if it still opens anything.
+pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<ApiKey>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_BY_DIGEST).bind(digest).fetch_optional(c).await)?)
+}
+
+const TOUCH: &str = "
+    UPDATE api_keys SET last_used_at = $3
+    WHERE business_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)";
+
+/// Notes that a key was used, at most once a minute. Returns whether it was noted.
+pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    if key.last_used_at.is_some_and(|last| now - last < SEEN_EVERY) {
+        return Ok(false);
+    }
+    let mut tx = db.begin().await?;
+    let noted = on_db!(tx, c => sqlx::query(TOUCH)
+        .bind(key.business_id)
+        .bind(key.id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    tx.commit().await?;
+    Ok(noted == 1)
+}
+
+const REVOKE: &str = "
+    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE business_id = $1 AND id = $2";
+
+/// It no longer opens anything.
+pub async fn revoke(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ApiKeyId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(REVOKE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,10 @@
+//! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
+
+mod read;
+mod seating;
+mod taken;
+mod write;
+
+pub use read::{BookingFilter, FeedAsk, by_id, concerning, find, list, of_business, of_resource, of_staff};
+pub use taken::{Obstacle, Taken};
+pub use write::{Change, Put, PutError, aim_again, cancel, put};

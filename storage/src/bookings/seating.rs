@@ -1,0 +1,102 @@
+//! The seats of a booking: one row a unit of its resource, and one with each of its people.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::Booking,
+    ids::OccupancyId,
+    interval::Interval,
+    occupancy::{Claim, OccupancySource, SubjectKind},
+};
+use uuid::Uuid;
+
+use crate::{
+    StorageError, Tx,
+    occupancy::{self, Arrival, Freed, Subject},
+    resources::{self, Resource},
+};
+
+/// Gives the booking the seats that it needs now. What it has and still needs it keeps: a booking over which somebody
+/// has put an appointment in their own calendar stands, and can be retitled or completed all the same.
+///
+/// `Err` inside: what is in the way.
+pub(super) async fn seat_anew(
+    tx: &mut Tx,
+    before: Option<&Booking>,
+    booking: &Booking,
+    resource: &Resource,
+    now: DateTime<Utc>,
+) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
+    let had = before.map(needs).unwrap_or_default();
+    let wants = needs(booking);
+    let mut freed = Vec::new();
+    for need in had.iter().filter(|need| !wants.contains(need)) {
+        freed.extend(occupancy::release_on(tx, booking.business, booking.id.0, need.subject).await?);
+    }
+    for need in wants.iter().filter(|need| !had.contains(need)) {
+        let arrival = arrival(booking, resource, need);
+        if let Err(in_the_way) = occupancy::seat(tx, &arrival, now).await? {
+            return Ok(Err(in_the_way));
+        }
+    }
+    for room in freed {
+        let subject = subject_of(tx, booking, resource, &room).await?;
+        let within = Interval { start: room.starts_at, end: room.ends_at };
+        occupancy::reseat(tx, booking.business, subject, within).await?;
+    }
+    Ok(Ok(()))
+}
+
+/// What a booking takes of one subject.
+#[derive(PartialEq, Eq)]
+struct Need {
+    kind: SubjectKind,
+    subject: Uuid,
+    interval: Interval,
+    quantity: u32,
+}
+
+fn needs(booking: &Booking) -> Vec<Need> {
+    if !booking.draft.status.occupies() {
+        return Vec::new();
+    }
+    let need = |kind, subject, quantity| Need { kind, subject, interval: booking.interval, quantity };
+    let resource = need(SubjectKind::Resource, booking.draft.resource.0, booking.draft.quantity);
+    let staff = booking.draft.staff.iter().map(|member| need(SubjectKind::Staff, member.0, 1));
+    std::iter::once(resource).chain(staff).collect()
+}
+
+fn arrival(booking: &Booking, resource: &Resource, need: &Need) -> Arrival {
+    let (interval, capacity) = match need.kind {
+        SubjectKind::Staff => (need.interval, 1),
+        SubjectKind::Resource => {
+            let claim = Claim {
+                interval: need.interval,
+                buffer_before: resource.buffer_before_minutes,
+                buffer_after: resource.buffer_after_minutes,
+            };
+            (claim.occupied(), resource.capacity)
+        }
+    };
+    Arrival {
+        business: booking.business,
+        subject: Subject { kind: need.kind, id: need.subject, capacity },
+        interval,
+        source: OccupancySource::Booking,
+        source_id: booking.id.0,
+        quantity: need.quantity,
+    }
+}
+
+async fn subject_of(
+    tx: &mut Tx,
+    booking: &Booking,
+    resource: &Resource,
+    room: &Freed,
+) -> Result<Subject, StorageError> {
+    let capacity = match room.subject_kind {
+        SubjectKind::Staff => 1,
+        SubjectKind::Resource if room.subject_id == resource.id.0 => resource.capacity,
+        SubjectKind::Resource => resources::capacity(tx, booking.business, room.subject_id).await?,
+    };
+    Ok(Subject { kind: room.subject_kind, id: room.subject_id, capacity })
+}

@@ -1,0 +1,201 @@
+//! The tenants.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
+
+use crate::{Db, StorageError, Tx, on_db};
+
+/// A tenant and its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Business {
+    /// Which.
+    pub id: BusinessId,
+    /// For people.
+    pub name: String,
+    /// In public addresses; unique in the installation.
+    pub slug: String,
+    /// In which its times are shown, and its stays begin and end, unless a resource has its own.
+    pub zone: Tz,
+    /// What entries in connected calendars tell.
+    pub entry_privacy: EntryPrivacy,
+    /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
+    pub mark_cancelled: bool,
+    /// Counts the changes of its settings.
+    pub revision: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a business may change of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusinessSettings {
+    /// For people.
+    pub name: String,
+    /// See `Business::zone`.
+    pub zone: Tz,
+    /// See `Business::entry_privacy`.
+    pub entry_privacy: EntryPrivacy,
+    /// See `Business::mark_cancelled`.
+    pub mark_cancelled: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: BusinessId,
+    name: String,
+    slug: String,
+    zone: String,
+    entry_privacy: EntryPrivacy,
+    mark_cancelled: bool,
+    revision: i64,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Business {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        Ok(Self {
+            id: row.id,
+            name: row.name,
+            slug: row.slug,
+            zone: zone_named(&row.zone)?,
+            entry_privacy: row.entry_privacy,
+            mark_cancelled: row.mark_cancelled,
+            revision: row.revision,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// The zone that a column names.
+pub(crate) fn zone_named(name: &str) -> Result<Tz, StorageError> {
+    Tz::from_str(name).map_err(|_| StorageError::Inconsistent { what: "time zone" })
+}
+
+macro_rules! columns {
+    () => {
+        "id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at"
+    };
+}
+
+const CREATE: &str = concat!(
+    "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7) RETURNING ",
+    columns!()
+);
+
+/// Makes a business. `Exists`: another one has the slug.
+pub async fn create(
+    tx: &mut Tx,
+    slug: &str,
+    settings: &BusinessSettings,
+    now: DateTime<Utc>,
+) -> Result<Business, StorageError> {
+    let row: Row = on_db!(tx, c => sqlx::query_as(CREATE)
+        .bind(BusinessId::new(now))
+        .bind(&settings.name)
+        .bind(slug)
+        .bind(settings.zone.name())
+        .bind(settings.entry_privacy)
+        .bind(settings.mark_cancelled)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    row.try_into()
+}
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1");
+
+/// One business.
+pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>, StorageError> {
+    let row: Option<Row> = on_db!(db, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
+    row.map(Business::try_from).transpose()
+}
+
+const BY_SLUG: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE slug = $1");
+
+/// The business that a public address names.
+pub async fn by_slug(db: &Db, slug: &str) -> Result<Option<Business>, StorageError> {
+    let row: Option<Row> = on_db!(db, c => sqlx::query_as(BY_SLUG).bind(slug).fetch_optional(c).await)?;
+    row.map(Business::try_from).transpose()
+}
+
+const LIST: &str = concat!("SELECT ", columns!(), " FROM businesses ORDER BY name, id");
+
+/// All businesses of the installation, for the command line.
+pub async fn list(db: &Db) -> Result<Vec<Business>, StorageError> {
+    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST).fetch_all(c).await)?;
+    rows.into_iter().map(Business::try_from).collect()
+}
+
+const UPDATE: &str = concat!(
+    "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, revision = revision + 1
+     WHERE id = $1 RETURNING ",
+    columns!()
+);
+
+/// Whether the zone would become another one while stays are counted in its nights.
+const STAYS_AHEAD_ELSEWHERE: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM bookings b
+        JOIN resources r ON r.id = b.resource_id AND r.zone IS NULL
+        JOIN businesses h ON h.id = b.business_id AND h.zone <> $2
+        WHERE b.business_id = $1 AND b.check_in IS NOT NULL AND b.ends_at > $3
+          AND b.status NOT IN ('cancelled', 'no_show'))";
+
+/// Changes its settings; all its feeds count as changed. `StaysAhead`: the zone cannot change while nights are counted
+/// in it.
+pub async fn update(
+    tx: &mut Tx,
+    id: BusinessId,
+    settings: &BusinessSettings,
+    now: DateTime<Utc>,
+) -> Result<Business, StorageError> {
+    let stays_ahead: bool = on_db!(tx, c => sqlx::query_scalar(STAYS_AHEAD_ELSEWHERE)
+        .bind(id)
+        .bind(settings.zone.name())
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    if stays_ahead {
+        return Err(StorageError::StaysAhead);
+    }
+    let row: Row = on_db!(tx, c => sqlx::query_as(UPDATE)
+        .bind(id)
+        .bind(&settings.name)
+        .bind(settings.zone.name())
+        .bind(settings.entry_privacy)
+        .bind(settings.mark_cancelled)
+        .fetch_one(c)
+        .await)?;
+    row.try_into()
+}
+
+const BUMP_REVISION: &str = "UPDATE businesses SET revision = revision + 1 WHERE id = $1";
+
+/// All its feeds count as changed. Not for bookings: those count on their resource and staff, so that the row of the
+/// business is no place where all writers meet.
+pub(crate) async fn bump_revision(tx: &mut Tx, id: BusinessId) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(BUMP_REVISION)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+// PostgreSQL sums bigint to numeric, hence the CAST. The archived count too, or the sum would fall.
+const FEED_REVISION: &str = "
+    SELECT b.revision
+        + CAST((SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id) AS bigint)
+        + CAST((SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id) AS bigint)
+    FROM businesses b WHERE b.id = $1";
+
+/// Grows with every change that a feed of the whole business shows. `NotFound` without such a business.
+pub async fn feed_revision(db: &Db, id: BusinessId) -> Result<i64, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(FEED_REVISION).bind(id).fetch_one(c).await)?)
+}

@@ -1,0 +1,284 @@
+//! The calendars of a connection: which are read for busy times, which one is written, how far reading has come.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BusinessId, CalendarId, ConnectionId, StaffId},
+    interval::Interval,
+};
+
+use crate::{Db, StorageError, Tx, on_db};
+
+/// A calendar of a connection.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Calendar {
+    /// Which.
+    pub id: CalendarId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Of which account.
+    pub connection_id: ConnectionId,
+    /// The provider's id.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// `#rrggbb`, where the provider gives one.
+    pub colour: Option<String>,
+    /// IANA name, where the provider gives one.
+    pub zone: Option<String>,
+    /// Whether entries can be written at all.
+    pub writable: bool,
+    /// Whether it is the account's main calendar.
+    pub is_primary: bool,
+    /// Whether its busy times are read.
+    pub reads: bool,
+    /// Whether new bookings are written to it.
+    pub writes: bool,
+    /// When its busy times were last read.
+    pub last_import_at: Option<DateTime<Utc>>,
+    /// Why the last full read was held back, if it was.
+    pub held_reason: Option<String>,
+    /// Since when the provider no longer lists it.
+    pub missing_since: Option<DateTime<Utc>>,
+}
+
+/// A calendar as the provider lists it.
+#[derive(Clone, Debug)]
+pub struct ListedCalendar {
+    /// The provider's id.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// `#rrggbb`.
+    pub colour: Option<String>,
+    /// IANA name.
+    pub zone: Option<String>,
+    /// Whether entries can be written.
+    pub writable: bool,
+    /// Whether it is the account's main one.
+    pub is_primary: bool,
+}
+
+const COLUMNS: &str =
+    "id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads, writes,
+    last_import_at, held_reason, missing_since";
+
+const LISTED: &str = "
+    INSERT INTO calendars (id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads,
+        writes, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9,
+        $9 AND $8 AND NOT EXISTS (SELECT 1 FROM calendars WHERE connection_id = $3 AND writes), $10)
+    ON CONFLICT (connection_id, external_id) DO UPDATE SET
+        name = excluded.name, colour = excluded.colour, zone = excluded.zone, writable = excluded.writable,
+        is_primary = excluded.is_primary, missing_since = NULL";
+/// Takes over what the provider lists. At first the main calendar is both read and written; what a person chose stays,
+/// also of a calendar that is missing for a while. Every account has a main calendar: where it is not listed, something
+/// is wrong with the list, and nothing counts as missing because of it.
+pub async fn take_over(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+    listed: &[ListedCalendar],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for calendar in listed {
+        on_db!(tx, c => sqlx::query(LISTED)
+            .bind(CalendarId::new(now))
+            .bind(business)
+            .bind(connection)
+            .bind(&calendar.external_id)
+            .bind(&calendar.name)
+            .bind(&calendar.colour)
+            .bind(&calendar.zone)
+            .bind(calendar.writable)
+            .bind(calendar.is_primary)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    if !is_whole(listed) {
+        return Ok(());
+    }
+    mark_missing(tx, connection, listed, now).await
+}
+
+/// Whether a list can be believed in what it does not name.
+pub fn is_whole(listed: &[ListedCalendar]) -> bool {
+    listed.iter().any(|calendar| calendar.is_primary)
+}
+
+const KNOWN: &str =
+    "SELECT id, external_id FROM calendars WHERE connection_id = $1 AND missing_since IS NULL";
+const MARK_MISSING: &str = "UPDATE calendars SET missing_since = $2 WHERE id = $1";
+
+async fn mark_missing(
+    tx: &mut Tx,
+    connection: ConnectionId,
+    listed: &[ListedCalendar],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let known: Vec<(CalendarId, String)> =
+        on_db!(tx, c => sqlx::query_as(KNOWN).bind(connection).fetch_all(c).await)?;
+    for (id, external_id) in known {
+        if !listed.iter().any(|calendar| calendar.external_id == external_id) {
+            on_db!(tx, c => sqlx::query(MARK_MISSING).bind(id).bind(now).execute(c).await.map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+const FIND: &str = "WHERE business_id = $1 AND id = $2";
+const OF_CONNECTION: &str =
+    "WHERE business_id = $1 AND connection_id = $2 ORDER BY is_primary DESC, name, id";
+
+/// One calendar of the business.
+pub async fn find(db: &Db, business: BusinessId, id: CalendarId) -> Result<Option<Calendar>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM calendars {FIND}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// The calendars of a connection, the main one first.
+pub async fn of_connection(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<Vec<Calendar>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM calendars {OF_CONNECTION}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(connection)
+        .fetch_all(c)
+        .await)?)
+}
+
+const READ: &str =
+    "WHERE business_id = $1 AND connection_id = $2 AND reads AND missing_since IS NULL ORDER BY id";
+
+/// The calendars of a connection whose busy times are read.
+pub async fn to_read(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<Vec<Calendar>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM calendars {READ}");
+    Ok(on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(connection)
+        .fetch_all(c)
+        .await)?)
+}
+
+const SET_READS: &str = "
+    UPDATE calendars SET reads = $3, cursor = NULL WHERE business_id = $1 AND id = $2";
+
+/// Turns the reading of busy times on or off; turned on, it starts from the beginning.
+pub async fn set_reads(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: CalendarId,
+    reads: bool,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SET_READS)
+        .bind(business)
+        .bind(id)
+        .bind(reads)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+}
+
+const SET_WRITTEN: &str = "
+    UPDATE calendars SET writes = (id = $3)
+    WHERE business_id = $1 AND connection_id = $2
+      AND EXISTS (SELECT 1 FROM calendars
+                  WHERE business_id = $1 AND connection_id = $2 AND id = $3 AND writable AND missing_since IS NULL)";
+
+/// Makes it the one calendar of its connection to which new bookings go. `NotFound`: it is not of that connection, or
+/// cannot be written.
+pub async fn set_written(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+    id: CalendarId,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SET_WRITTEN)
+        .bind(business)
+        .bind(connection)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows > 0 { Ok(()) } else { Err(StorageError::NotFound) }
+}
+
+/// How far the reading of a calendar has come.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Progress {
+    /// The provider's cursor; `None`: begin with everything.
+    pub cursor: Option<String>,
+    /// The window that the cursor was begun with.
+    pub window_start: Option<DateTime<Utc>>,
+    /// Its end, exclusive.
+    pub window_end: Option<DateTime<Utc>>,
+    /// What the last full read took away and was held back, as the plan wrote it.
+    #[sqlx(rename = "held_digest")]
+    pub held: Option<String>,
+    /// Whose busy times they are.
+    pub staff_id: StaffId,
+}
+
+const PROGRESS: &str = "
+    SELECT k.cursor, k.window_start, k.window_end, k.held_digest, c.staff_id
+    FROM calendars k JOIN connections c ON c.id = k.connection_id
+    WHERE k.business_id = $1 AND k.id = $2";
+
+/// How far the reading of a calendar has come.
+pub async fn progress(db: &Db, business: BusinessId, id: CalendarId) -> Result<Progress, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(PROGRESS).bind(business).bind(id).fetch_one(c).await)?)
+}
+
+const ADVANCE: &str = "
+    UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, held_digest = NULL,
+        held_reason = NULL
+    WHERE id = $1";
+
+/// A read is complete: the next one begins at `cursor`.
+pub async fn advance(
+    tx: &mut Tx,
+    id: CalendarId,
+    cursor: &str,
+    window: Interval,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(ADVANCE)
+        .bind(id)
+        .bind(cursor)
+        .bind(window.start)
+        .bind(window.end)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const HOLD: &str = "UPDATE calendars SET held_digest = $2, held_reason = $3 WHERE id = $1";
+
+/// What a full read took away is held back until it is seen again.
+pub async fn hold(tx: &mut Tx, id: CalendarId, held: &str, reason: &str) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(HOLD).bind(id).bind(held).bind(reason).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const FORGET_CURSOR: &str = "UPDATE calendars SET cursor = NULL WHERE id = $1";
+
+/// The next read begins with everything.
+pub async fn forget_cursor(tx: &mut Tx, id: CalendarId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(FORGET_CURSOR).bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
+//! in `leases`.
+
+mod leases;
+mod tokens;
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::{ConnectionState, Coverage, Direction, ProviderKind},
+    ids::{BusinessId, ConnectionId, StaffId},
+};
+use secrecy::SecretString;
+
+pub use self::{
+    leases::{
+        extend_write_lease, release_refresh_lease, release_write_lease, take_refresh_lease, take_write_lease,
+    },
+    tokens::{StoredTokens, forget_tokens, grant_died, rotate_keys, store_tokens, tokens},
+};
+use crate::{Db, StorageError, Tx, on_db, seal::Keyring};
+
+/// A connection, without its tokens.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Connection {
+    /// Which.
+    pub id: ConnectionId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Whose.
+    pub staff_id: StaffId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// The provider's id of the account.
+    pub account_subject: String,
+    /// For people.
+    pub account_email: String,
+    /// Whether it is served.
+    pub state: ConnectionState,
+    /// Which way facts flow.
+    pub direction: Direction,
+    /// Which bookings it gets.
+    pub coverage: Coverage,
+    /// Whether new bookings of its staff member go here.
+    pub is_default: bool,
+    /// Whether its entries go when it is disconnected.
+    pub remove_entries: bool,
+    /// The last success of any kind.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// The last failure since, for people.
+    pub last_error: Option<String>,
+    /// When `state` last changed.
+    pub state_changed_at: DateTime<Utc>,
+    /// When it was first connected.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a consent brought.
+#[derive(Debug)]
+pub struct Tokens {
+    /// For calls.
+    pub access: SecretString,
+    /// When `access` ends.
+    pub access_expires_at: DateTime<Utc>,
+    /// For new access tokens; providers leave it out when the old one still holds.
+    pub refresh: Option<SecretString>,
+}
+
+/// A consent that was given.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Whose.
+    pub staff: StaffId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// The provider's id of the account.
+    pub account_subject: String,
+    /// For people.
+    pub account_email: String,
+    /// What the consent brought.
+    pub tokens: Tokens,
+}
+
+const COLUMNS: &str =
+    "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
+    is_default, remove_entries, last_sync_at, last_error, state_changed_at, created_at";
+
+const ADOPT: &str = "
+    INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
+        coverage, is_default, remove_entries, state_changed_at, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, 'active', 'both', 'assigned',
+        NOT EXISTS (SELECT 1 FROM connections WHERE staff_id = $3 AND is_default AND state <> 'disconnected'),
+        FALSE, $7, $7)
+    ON CONFLICT (business_id, staff_id, provider, account_subject) DO UPDATE SET
+        account_email = excluded.account_email,
+        state = 'active',
+        is_default = connections.is_default OR excluded.is_default,
+        remove_entries = FALSE,
+        last_error = NULL,
+        state_changed_at = excluded.state_changed_at
+    RETURNING id";
+
+/// Stores a consent. The same account of the same person is adopted with its calendars and entries, so that nothing is
+/// written twice. The first connection of a person becomes their default.
+pub async fn adopt(
+    tx: &mut Tx,
+    ring: &Keyring,
+    new: &NewConnection,
+    now: DateTime<Utc>,
+) -> Result<ConnectionId, StorageError> {
+    let id: ConnectionId = on_db!(tx, c => sqlx::query_scalar(ADOPT)
+        .bind(ConnectionId::new(now))
+        .bind(new.business)
+        .bind(new.staff)
+        .bind(new.provider)
+        .bind(&new.account_subject)
+        .bind(&new.account_email)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    store_tokens(tx, ring, id, &new.tokens).await?;
+    Ok(id)
+}
+
+const SHARED: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM connections mine JOIN connections other
+            ON other.provider = mine.provider AND other.account_subject = mine.account_subject
+        WHERE mine.business_id = $1 AND mine.id = $2 AND other.id <> mine.id AND other.state <> 'disconnected')";
+
+/// Whether the same account is connected a second time, by whomever: then its grant must not be ended at the provider,
+/// because that ends all that the installation may do with the account.
+pub async fn is_shared(db: &Db, business: BusinessId, id: ConnectionId) -> Result<bool, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(SHARED).bind(business).bind(id).fetch_one(c).await)?)
+}
+
+const FIND: &str = "WHERE business_id = $1 AND id = $2";
+
+/// One connection of the business.
+pub async fn find(
+    db: &Db,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<Option<Connection>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM connections {FIND}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+const LIST: &str = "WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id";
+const LIST_OF_STAFF: &str =
+    "WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id";
+
+/// The connections of a business that are not over.
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Connection>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM connections {LIST}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(business).fetch_all(c).await)?)
+}
+
+/// The connections of one staff member that are not over.
+pub async fn of_staff(
+    db: &Db,
+    business: BusinessId,
+    staff: StaffId,
+) -> Result<Vec<Connection>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM connections {LIST_OF_STAFF}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(staff)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// What a person may change of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Which way facts flow.
+    pub direction: Direction,
+    /// Which bookings it gets.
+    pub coverage: Coverage,
+}
+
+const SET_SETTINGS: &str = "
+    UPDATE connections SET direction = $3, coverage = $4
+    WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'
+    RETURNING state";
+
+/// Changes direction and coverage. Returns the state that the connection is in. `NotFound`: it is over, too.
+pub async fn set_settings(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+    settings: Settings,
+) -> Result<ConnectionState, StorageError> {
+    let state: Option<ConnectionState> = on_db!(tx, c => sqlx::query_scalar(SET_SETTINGS)
+        .bind(business)
+        .bind(id)
+        .bind(settings.direction)
+        .bind(settings.coverage)
+        .fetch_optional(c)
+        .await)?;
+    state.ok_or(StorageError::NotFound)
+}
+
+const CLEAR_DEFAULT: &str = "
+    UPDATE connections SET is_default = FALSE
+    WHERE business_id = $1 AND staff_id = (SELECT staff_id FROM connections WHERE business_id = $1 AND id = $2)";
+const SET_DEFAULT: &str = "
+    UPDATE connections SET is_default = TRUE
+    WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'";
+
+/// Makes it the one to which its staff member's new bookings go; those that exist stay where they are.
+pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(CLEAR_DEFAULT).bind(business).bind(id).execute(c).await.map(drop))?;
+    let rows = on_db!(tx, c => sqlx::query(SET_DEFAULT)
+        .bind(business)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    one(rows)
+}
+
+const NEXT_DEFAULT: &str = "
+    UPDATE connections SET is_default = TRUE
+    WHERE business_id = $1 AND id = (
+        SELECT c.id FROM connections c
+        WHERE c.business_id = $1 AND c.staff_id = $2 AND c.state <> 'disconnected'
+          AND NOT EXISTS (SELECT 1 FROM connections d
+                          WHERE d.staff_id = $2 AND d.is_default AND d.state <> 'disconnected')
+        ORDER BY c.created_at, c.id LIMIT 1)";
+
+/// Gives a staff member who has no default connection, but another one, a default: the oldest that they have.
+pub async fn ensure_default(tx: &mut Tx, business: BusinessId, staff: StaffId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(NEXT_DEFAULT).bind(business).bind(staff).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const SET_STATE: &str = "
+    UPDATE connections SET state = $3, last_error = $4, state_changed_at = $5,
+        is_default = is_default AND $3 <> 'disconnected'
+    WHERE business_id = $1 AND id = $2 AND state <> $3 AND NOT ($3 = 'needs_reconnect' AND state = 'disconnected')";
+
+/// Changes the state. `false`: it was in that state already, so whoever is told of the change is told once. What a
+/// person has disconnected cannot come to need a reconnection.
+pub async fn set_state(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+    state: ConnectionState,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SET_STATE)
+        .bind(business)
+        .bind(id)
+        .bind(state)
+        .bind(reason)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const MOVE_STATE: &str = "
+    UPDATE connections SET state = $4, last_error = NULL, state_changed_at = $5
+    WHERE business_id = $1 AND id = $2 AND state = $3
+    RETURNING direction";
+
+/// Changes the state, if it is what the person thought. Returns which way facts flow; `None`: it is another by now.
+pub async fn move_state(
+    tx: &mut Tx,
+    (business, id): (BusinessId, ConnectionId),
+    (from, to): (ConnectionState, ConnectionState),
+    now: DateTime<Utc>,
+) -> Result<Option<Direction>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_scalar(MOVE_STATE)
+        .bind(business)
+        .bind(id)
+        .bind(from)
+        .bind(to)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?)
+}
+
+const SET_REMOVE_ENTRIES: &str =
+    "UPDATE connections SET remove_entries = $3 WHERE business_id = $1 AND id = $2";
+
+/// Whether the entries go when it is disconnected.
+pub async fn set_remove_entries(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+    remove: bool,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SET_REMOVE_ENTRIES)
+        .bind(business)
+        .bind(id)
+        .bind(remove)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    one(rows)
+}
+
+const NOTE_SUCCESS: &str = "UPDATE connections SET last_sync_at = $2, last_error = NULL WHERE id = $1";
+const NOTE_FAILURE: &str = "UPDATE connections SET last_error = $2 WHERE id = $1";
+
+/// Notes a success.
+pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(NOTE_SUCCESS).bind(id).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Notes a failure, in words for people.
+pub async fn note_failure(tx: &mut Tx, id: ConnectionId, reason: &str) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(NOTE_FAILURE).bind(id).bind(reason).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+fn one(rows: u64) -> Result<(), StorageError> {
+    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+}

@@ -1,0 +1,190 @@
+//! The tokens of a connection, sealed.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::ConnectionState,
+    ids::{BusinessId, ConnectionId},
+};
+use secrecy::SecretString;
+
+use super::Tokens;
+use crate::{
+    Db, Open, StorageError, Tx, oauth_states, on_db,
+    seal::{Keyring, Place},
+};
+
+/// The tokens as they are kept.
+#[derive(Debug)]
+pub struct StoredTokens {
+    /// For calls; `None` once the connection is over.
+    pub access: Option<SecretString>,
+    /// When `access` ends.
+    pub access_expires_at: Option<DateTime<Utc>>,
+    /// For new access tokens.
+    pub refresh: Option<SecretString>,
+    /// Whether they are of any use.
+    pub state: ConnectionState,
+    /// `refresh` as it is stored, which no other grant has.
+    sealed_refresh: Option<String>,
+}
+
+fn place(column: &'static str, id: ConnectionId) -> Place {
+    Place { column, row: id.0 }
+}
+
+const STORE_TOKENS: &str = "
+    UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
+        refresh_lease_until = NULL
+    WHERE id = $1";
+
+/// Seals and stores tokens; a rotated refresh token is thereby kept before anybody uses it.
+pub async fn store_tokens(
+    tx: &mut Tx,
+    ring: &Keyring,
+    id: ConnectionId,
+    tokens: &Tokens,
+) -> Result<(), StorageError> {
+    let access = ring.seal(&tokens.access, place("connections.access_token", id));
+    let refresh =
+        tokens.refresh.as_ref().map(|token| ring.seal(token, place("connections.refresh_token", id)));
+    on_db!(tx, c => sqlx::query(STORE_TOKENS)
+        .bind(id)
+        .bind(access)
+        .bind(tokens.access_expires_at)
+        .bind(refresh)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct TokenRow {
+    access_token: Option<String>,
+    access_expires_at: Option<DateTime<Utc>>,
+    refresh_token: Option<String>,
+    state: ConnectionState,
+}
+
+const TOKENS: &str = "
+    SELECT access_token, access_expires_at, refresh_token, state FROM connections
+    WHERE business_id = $1 AND id = $2";
+
+/// The tokens of a connection, opened.
+pub async fn tokens(
+    db: &Db,
+    ring: &Keyring,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<StoredTokens, StorageError> {
+    let row: TokenRow = on_db!(db, c => sqlx::query_as(TOKENS).bind(business).bind(id).fetch_one(c).await)?;
+    let open = |sealed: Option<String>, column| {
+        sealed.map(|sealed| ring.open(&sealed, place(column, id))).transpose()
+    };
+    Ok(StoredTokens {
+        access: open(row.access_token, "connections.access_token")?,
+        access_expires_at: row.access_expires_at,
+        refresh: open(row.refresh_token.clone(), "connections.refresh_token")?,
+        state: row.state,
+        sealed_refresh: row.refresh_token,
+    })
+}
+
+const GRANT_DIED: &str = "
+    UPDATE connections SET state = 'needs_reconnect', last_error = $4, state_changed_at = $5
+    WHERE business_id = $1 AND id = $2 AND refresh_token IS NOT DISTINCT FROM $3
+      AND state NOT IN ('needs_reconnect', 'disconnected')";
+
+/// The provider has refused the grant of `tokens`: nothing is tried until the person connects again. `false`: that is
+/// known already, or the person has connected again, or disconnected, meanwhile.
+pub async fn grant_died(
+    tx: &mut Tx,
+    (business, id): (BusinessId, ConnectionId),
+    tokens: &StoredTokens,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(GRANT_DIED)
+        .bind(business)
+        .bind(id)
+        .bind(&tokens.sealed_refresh)
+        .bind(reason)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const FORGET_TOKENS: &str = "
+    UPDATE connections SET access_token = NULL, access_expires_at = NULL, refresh_token = NULL
+    WHERE id = $1 AND state = 'disconnected' AND state_changed_at = $2";
+
+/// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are
+/// the tokens of another consent.
+pub async fn forget_tokens(
+    tx: &mut Tx,
+    id: ConnectionId,
+    over_since: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(FORGET_TOKENS)
+        .bind(id)
+        .bind(over_since)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+#[derive(sqlx::FromRow)]
+struct SealedRow {
+    id: ConnectionId,
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+const SEALED: &str = "
+    SELECT id, access_token, refresh_token FROM connections
+    WHERE access_token IS NOT NULL OR refresh_token IS NOT NULL ORDER BY id";
+/// The same, where there is more than one writer: a token that is refreshed meanwhile waits for its row, or the old one
+/// would be written over it.
+const SEALED_AND_LOCKED: &str = "
+    SELECT id, access_token, refresh_token FROM connections
+    WHERE access_token IS NOT NULL OR refresh_token IS NOT NULL ORDER BY id FOR NO KEY UPDATE";
+const RESEAL: &str = "UPDATE connections SET access_token = $2, refresh_token = $3 WHERE id = $1";
+
+/// Seals again, with the current key, all that an older key sealed; the consents that are under way, too. Returns how
+/// many connections changed.
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+    oauth_states::rotate_keys(tx, ring).await?;
+    let rows: Vec<SealedRow> = match tx.open() {
+        Open::Sqlite(c) => sqlx::query_as(SEALED).fetch_all(c).await?,
+        Open::Postgres(c) => sqlx::query_as(SEALED_AND_LOCKED).fetch_all(c).await?,
+    };
+    let mut changed = 0;
+    for row in rows {
+        if [&row.access_token, &row.refresh_token].into_iter().flatten().all(|sealed| ring.is_current(sealed))
+        {
+            continue;
+        }
+        let again = |sealed: Option<String>, column| {
+            sealed
+                .map(|sealed| {
+                    let place = place(column, row.id);
+                    ring.open(&sealed, place).map(|secret| ring.seal(&secret, place))
+                })
+                .transpose()
+        };
+        let access = again(row.access_token, "connections.access_token")?;
+        let refresh = again(row.refresh_token, "connections.refresh_token")?;
+        on_db!(tx, c => sqlx::query(RESEAL)
+            .bind(row.id)
+            .bind(access)
+            .bind(refresh)
+            .execute(c)
+            .await
+            .map(drop))?;
+        changed += 1;
+    }
+    Ok(changed)
+}

@@ -1,0 +1,223 @@
+//! The two databases behind one face.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::StorageError;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// An open database; clones share it.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// A file on this machine.
+    Sqlite {
+        /// Readers see the last commit and never wait for the writer (WAL).
+        read: SqlitePool,
+        /// SQLite has one writer at a time: one connection queues them fairly, where several would collide and sleep.
+        write: SqlitePool,
+    },
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction under way; dropped without `commit`, it never was.
+#[derive(Debug)]
+pub enum Tx {
+    /// Begun with `BEGIN IMMEDIATE`: it holds SQLite's one write lock.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Read committed; whoever needs more locks the row that stands for it.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Which database a query is about to run on.
+pub(crate) enum Open<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// Runs one query text on the database that is open: `on_db!(db, c => sqlx::query(TEXT).bind(x).execute(c).await)`.
+macro_rules! on_db {
+    ($db:expr, $c:ident => $query:expr) => {
+        match $db.open() {
+            $crate::Open::Sqlite($c) => $query,
+            $crate::Open::Postgres($c) => $query,
+        }
+    };
+}
+pub(crate) use on_db;
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// `sqlite:PATH` or `postgres://...`.
+    pub url: String,
+    /// The most connections of this process.
+    pub max_connections: u32,
+    /// Whether a commit waits until it is safe from a loss of power.
+    pub durable: bool,
+}
+
+impl DbOptions {
+    /// The settings that suit most: durable, 16 connections.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), max_connections: 16, durable: true }
+    }
+}
+
+impl Db {
+    /// Opens the database, making the SQLite file if there is none. It does not migrate.
+    pub async fn open_url(options: &DbOptions) -> Result<Self, StorageError> {
+        match options.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Self::open_sqlite(options).await,
+            Some("postgres" | "postgresql") => Self::open_postgres(options).await,
+            _ => Err(StorageError::Url("its URL must begin with sqlite: or postgres://".into())),
+        }
+    }
+
+    async fn open_sqlite(options: &DbOptions) -> Result<Self, StorageError> {
+        let synchronous = if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
+        let connect = SqliteConnectOptions::from_str(&options.url)
+            .map_err(|error| StorageError::Url(error.to_string()))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(15))
+            .pragma("trusted_schema", "OFF")
+            .disable_statement_logging();
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_with(connect.clone())
+            .await
+            .map_err(unreachable_database)?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(options.max_connections.clamp(1, 8))
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_lazy_with(connect.pragma("query_only", "ON"));
+        Ok(Self::Sqlite { read, write })
+    }
+
+    async fn open_postgres(options: &DbOptions) -> Result<Self, StorageError> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(|error| StorageError::Url(error.to_string()))?
+            .application_name("concord")
+            .options([("synchronous_commit", if options.durable { "on" } else { "off" })])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_with(connect)
+            .await
+            .map_err(unreachable_database)?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Brings the tables up to date. A database that a newer Concord has migrated is refused.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite { write, .. } => SQLITE_MIGRATIONS.run(write).await?,
+            Self::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// Checks, where somebody else migrates, that the tables are those that this version knows.
+    pub async fn check_migrated(&self) -> Result<(), StorageError> {
+        let known = match self {
+            Self::Sqlite { .. } => newest(&SQLITE_MIGRATIONS),
+            Self::Postgres(_) => newest(&POSTGRES_MIGRATIONS),
+        };
+        // Without the table nothing was ever migrated.
+        let found: Option<i64> =
+            on_db!(self, c => sqlx::query_scalar(NEWEST_MIGRATION).fetch_one(c).await).unwrap_or_default();
+        match found.unwrap_or_default() {
+            found if found > known => Err(StorageError::NewerDatabase { found }),
+            found if found < known => Err(StorageError::NotMigrated { found, known }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx, StorageError> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        on_db!(self, c => sqlx::query("SELECT 1").execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// `sqlite` or `postgres`, for people.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Waits for what is under way and closes.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// For reading outside a transaction.
+    pub(crate) fn open(&self) -> Open<&SqlitePool, &PgPool> {
+        match self {
+            Self::Sqlite { read, .. } => Open::Sqlite(read),
+            Self::Postgres(pool) => Open::Postgres(pool),
+        }
+    }
+}
+
+impl Tx {
+    /// Makes it all true at once.
+    pub async fn commit(self) -> Result<(), StorageError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open(&mut self) -> Open<&mut SqliteConnection, &mut PgConnection> {
+        match self {
+            Self::Sqlite(tx) => Open::Sqlite(tx),
+            Self::Postgres(tx) => Open::Postgres(tx),
+        }
+    }
+}
+
+const NEWEST_MIGRATION: &str = "SELECT MAX(version) FROM _sqlx_migrations";
+
+fn newest(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// A wrong host or password is a matter of configuration; the message never repeats the URL.
+fn unreachable_database(error: sqlx::Error) -> StorageError {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut => {
+            StorageError::Url(error.to_string())
+        }
+        other => StorageError::Database(other),
+    }
+}

@@ -1,0 +1,241 @@
+//! Where a booking must stand, and the duties that follow.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::Booking,
+    connection::{EntryState, ProviderKind},
+    duty::{DutyKind, QueueClass},
+    entry::external_id,
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+};
+
+use crate::{
+    StorageError, Tx,
+    duties::{self, DutyRef, NewDuty},
+    on_db,
+};
+
+/// Which calendars a change concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every calendar that has to do with the booking; somebody waits for it.
+    Everywhere,
+    /// One connection, as part of a batch.
+    Only(ConnectionId),
+}
+
+impl Reach {
+    fn includes(self, connection: ConnectionId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Only(only) => only == connection,
+        }
+    }
+
+    fn queue(self) -> QueueClass {
+        match self {
+            Self::Everywhere => QueueClass::Interactive,
+            Self::Only(_) => QueueClass::Bulk,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Target {
+    connection_id: ConnectionId,
+    calendar_id: CalendarId,
+    provider: ProviderKind,
+}
+
+/// The calendars to which a new booking goes: the default connection of each staff member on it, unless it stands in
+/// another calendar of theirs already, and every connection that covers the whole business.
+const TARGETS: &str = "
+    SELECT c.id AS connection_id, k.id AS calendar_id, c.provider
+    FROM connections c
+    JOIN calendars k ON k.connection_id = c.id AND k.writes AND k.writable AND k.missing_since IS NULL
+    WHERE c.business_id = $1 AND c.state <> 'disconnected' AND c.direction IN ('out', 'both')
+      AND (c.coverage = 'everything' OR (c.is_default
+           AND EXISTS (SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id)
+           AND NOT EXISTS (
+               SELECT 1 FROM entries e JOIN connections o ON o.id = e.connection_id
+               WHERE e.booking_id = $2 AND e.wanted AND o.id <> c.id AND o.staff_id = c.staff_id
+                 AND o.coverage = 'assigned' AND o.state <> 'disconnected' AND o.direction IN ('out', 'both'))))
+    ORDER BY c.id";
+
+#[derive(sqlx::FromRow)]
+struct Existing {
+    id: EntryId,
+    connection_id: ConnectionId,
+    staff_id: StaffId,
+    is_default: bool,
+    everything: bool,
+    wanted: bool,
+    state: EntryState,
+    concerned: bool,
+    homeless: bool,
+}
+
+/// The entries that the booking has, and whether their calendars still have to do with it. It is homeless when its
+/// calendar is gone at the provider.
+const EXISTING: &str = "
+    SELECT e.id, e.connection_id, c.staff_id, c.is_default, c.coverage = 'everything' AS everything, e.wanted, e.state,
+           k.missing_since IS NOT NULL AS homeless,
+           (c.state <> 'disconnected' AND c.direction IN ('out', 'both') AND (c.coverage = 'everything' OR EXISTS (
+               SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id))) AS concerned
+    FROM entries e JOIN connections c ON c.id = e.connection_id JOIN calendars k ON k.id = e.calendar_id
+    WHERE e.business_id = $1 AND e.booking_id = $2
+    ORDER BY e.id";
+
+/// Whether the entry is the one of its person's own bookings. It stays where it is when their default changes. But where
+/// an account was connected again whose bookings another one had taken over meanwhile, both have one, and only one of
+/// them is to stay: that in the default connection, or else the newest.
+fn is_home(entry: &Existing, all: &[Existing]) -> bool {
+    let rank = |one: &Existing| (one.wanted, one.is_default, one.id);
+    let rivals = all.iter().filter(|one| one.staff_id == entry.staff_id && one.concerned && !one.everything);
+    entry.concerned && (entry.everything || rivals.map(rank).max() == Some(rank(entry)))
+}
+
+const INSERT: &str = "
+    INSERT INTO entries (id, business_id, booking_id, connection_id, calendar_id, external_id, wanted, state, attempted,
+        created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, TRUE, 'pending', FALSE, $7)";
+
+const AIM: &str = "UPDATE entries SET wanted = $2, state = 'pending' WHERE id = $1";
+/// Nothing is known of it in the calendar that its connection writes to now.
+const MOVE_HOUSE: &str = "
+    UPDATE entries SET etag = NULL, content_hash = NULL, written_version = NULL, calendar_id =
+        (SELECT k.id FROM calendars k WHERE k.connection_id = entries.connection_id
+            AND k.writes AND k.writable AND k.missing_since IS NULL)
+    WHERE id = $1 AND EXISTS (SELECT 1 FROM calendars k WHERE k.connection_id = entries.connection_id
+        AND k.writes AND k.writable AND k.missing_since IS NULL)";
+
+/// Decides where the booking must stand now, in the transaction that changed it, and raises what follows.
+///
+/// `keep_cancelled`: a cancelled booking's entry is marked instead of removed.
+pub async fn aim(
+    tx: &mut Tx,
+    booking: &Booking,
+    keep_cancelled: bool,
+    reach: Reach,
+    now: DateTime<Utc>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let queue = reach.queue();
+    let occupies = booking.draft.status.occupies();
+    let mut raised = Vec::new();
+    let existing: Vec<Existing> = on_db!(tx, c => sqlx::query_as(EXISTING)
+        .bind(booking.business)
+        .bind(booking.id)
+        .fetch_all(c)
+        .await)?;
+    for entry in &existing {
+        let home = is_home(entry, &existing);
+        // One that gives way to another goes with whatever shows it, or both would stand until the next change.
+        let gives_way = entry.wanted && entry.concerned && !home;
+        if !reach.includes(entry.connection_id) && !gives_way {
+            continue;
+        }
+        let wanted = home && (occupies || keep_cancelled);
+        if !wanted && !entry.wanted && entry.state == EntryState::Removed {
+            continue;
+        }
+        on_db!(tx, c => sqlx::query(AIM).bind(entry.id).bind(wanted).execute(c).await.map(drop))?;
+        if wanted && entry.homeless {
+            on_db!(tx, c => sqlx::query(MOVE_HOUSE).bind(entry.id).execute(c).await.map(drop))?;
+        }
+        raised.push(raise(tx, booking.business, entry.id, wanted, queue, now).await?);
+    }
+    if occupies && booking.interval.end > now {
+        let targets: Vec<Target> = on_db!(tx, c => sqlx::query_as(TARGETS)
+            .bind(booking.business)
+            .bind(booking.id)
+            .fetch_all(c)
+            .await)?;
+        for target in targets.into_iter().filter(|target| reach.includes(target.connection_id)) {
+            if existing.iter().any(|entry| entry.connection_id == target.connection_id) {
+                continue;
+            }
+            let id = EntryId::new(now);
+            on_db!(tx, c => sqlx::query(INSERT)
+                .bind(id)
+                .bind(booking.business)
+                .bind(booking.id)
+                .bind(target.connection_id)
+                .bind(target.calendar_id)
+                .bind(external_id(target.provider, id))
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+            raised.push(raise(tx, booking.business, id, true, queue, now).await?);
+        }
+    }
+    Ok(raised)
+}
+
+async fn raise(
+    tx: &mut Tx,
+    business: BusinessId,
+    entry: EntryId,
+    wanted: bool,
+    queue: QueueClass,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let kind = if wanted { DutyKind::SyncBooking } else { DutyKind::DeleteBooking };
+    let duty = NewDuty { business: Some(business), kind, subject: entry.0, queue, due_at: now };
+    duties::raise(tx, duty, now).await
+}
+
+const UNWANTED: &str = "
+    SELECT id FROM entries
+    WHERE business_id = $1 AND connection_id = $2 AND NOT wanted AND state <> 'removed' AND id > $3
+    ORDER BY id LIMIT $4";
+
+/// Raises the removal of the next `limit` entries after `after` that should be gone from a connection's calendars, those
+/// of the past too. Returns the duties, and the last entry if there may be more.
+pub async fn remove_unwanted(
+    tx: &mut Tx,
+    (business, connection): (BusinessId, ConnectionId),
+    after: EntryId,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<(Vec<DutyRef>, Option<EntryId>), StorageError> {
+    let ids: Vec<EntryId> = on_db!(tx, c => sqlx::query_scalar(UNWANTED)
+        .bind(business)
+        .bind(connection)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    let mut raised = Vec::with_capacity(ids.len());
+    for id in &ids {
+        raised.push(raise(tx, business, *id, false, QueueClass::Bulk, now).await?);
+    }
+    let more = ids.last().copied().filter(|_| ids.len() >= limit as usize);
+    Ok((raised, more))
+}
+
+const DOUBT_ALL: &str = "
+    UPDATE entries SET content_hash = NULL WHERE business_id = $1 AND connection_id = $2 AND wanted AND attempted";
+
+/// Nobody knows any more what stands in the connection's calendars: whatever is due for an entry is written, or looked
+/// at, though it seems to be there already. Raises nothing.
+pub async fn doubt_all(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(DOUBT_ALL).bind(business).bind(connection).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const DOUBT: &str = "
+    UPDATE entries SET etag = NULL, content_hash = NULL, attempted = TRUE, state = 'pending' WHERE id = $1
+    RETURNING business_id, wanted";
+
+/// A write ended after another writer could have begun: nobody knows which of them came first, so it is looked at
+/// again. Returns the duty.
+pub async fn doubt(tx: &mut Tx, id: EntryId, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
+    let (business, wanted): (BusinessId, bool) =
+        on_db!(tx, c => sqlx::query_as(DOUBT).bind(id).fetch_one(c).await)?;
+    raise(tx, business, id, wanted, QueueClass::Interactive, now).await
+}

@@ -1,0 +1,234 @@
+//! A booking's entry in each connected calendar: what should stand there (`aim`), and what we last wrote (`written`).
+
+mod aim;
+mod written;
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::{ConnectionState, EntryState, ProviderKind},
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+};
+use serde::Serialize;
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+
+pub use self::{
+    aim::{Reach, aim, doubt, doubt_all, remove_unwanted},
+    written::{WrittenEntry, begin_write, record_failure, record_removed, record_written, unwant},
+};
+use crate::{Db, Open, StorageError, on_db};
+
+/// An entry, with what is needed to reach it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Entry {
+    /// Which.
+    pub id: EntryId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Of which booking.
+    pub booking_id: BookingId,
+    /// In whose account.
+    pub connection_id: ConnectionId,
+    /// Whose calendar it is.
+    pub staff_id: StaffId,
+    /// Which provider.
+    pub provider: ProviderKind,
+    /// Whether the connection is served.
+    pub connection_state: ConnectionState,
+    /// In which calendar.
+    pub calendar_id: CalendarId,
+    /// The provider's id of the calendar.
+    pub calendar_external_id: String,
+    /// The provider's id of the entry, decided before the first call.
+    pub external_id: String,
+    /// Whether it should stand there.
+    pub wanted: bool,
+    /// Where it stands.
+    pub state: EntryState,
+    /// Whether a create may have reached the provider.
+    pub attempted: bool,
+    /// The version that our last write left.
+    pub etag: Option<String>,
+    /// The digest of what we last wrote.
+    pub content_hash: Option<String>,
+    /// The booking's version that was last written.
+    pub written_version: Option<i64>,
+    /// Why the last try did not write it.
+    pub last_error: Option<String>,
+}
+
+/// How a booking stands in one connected calendar, for the API and the page.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct SyncState {
+    /// Of which booking.
+    #[serde(skip)]
+    pub booking_id: BookingId,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// Whose.
+    pub staff: StaffId,
+    /// Their name.
+    pub staff_name: String,
+    /// The calendar's name.
+    pub calendar: String,
+    /// The provider's id of the entry.
+    pub external_id: String,
+    /// Where it stands.
+    pub state: EntryState,
+    /// When it was last written.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it could not be, for people.
+    pub last_error: Option<String>,
+}
+
+const ENTRY: &str = "
+    SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
+           e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
+           e.content_hash, e.written_version, e.last_error
+    FROM entries e
+    JOIN connections c ON c.id = e.connection_id
+    JOIN calendars k ON k.id = e.calendar_id
+    WHERE e.business_id = $1 AND e.id = $2";
+
+/// One entry.
+pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<Entry>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(ENTRY).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const OURS: &str = "SELECT id FROM entries WHERE business_id = ";
+/// Ids in one question: SQLite takes about thirty thousand, and no question needs to be that long.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Which of these are entries of the business.
+pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<HashSet<EntryId>, StorageError> {
+    macro_rules! ask {
+        ($database:ty, $pool:expr, $ids:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(OURS);
+            query.push_bind(business).push(" AND id IN (");
+            let mut list = query.separated(", ");
+            for id in $ids {
+                list.push_bind(*id);
+            }
+            list.push_unseparated(")");
+            query.build_query_scalar::<EntryId>().fetch_all($pool).await?
+        }};
+    }
+    let mut found = HashSet::new();
+    for part in ids.chunks(ASKED_AT_ONCE) {
+        found.extend(match db.open() {
+            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
+            Open::Postgres(pool) => ask!(Postgres, pool, part),
+        });
+    }
+    Ok(found)
+}
+
+const SYNC_STATES: &str = "
+    SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
+           k.name AS calendar, e.external_id, e.state, e.written_at, e.last_error
+    FROM entries e
+    JOIN connections c ON c.id = e.connection_id
+    JOIN staff s ON s.id = c.staff_id
+    JOIN calendars k ON k.id = e.calendar_id
+    WHERE e.business_id = $1 AND e.booking_id = $2
+    ORDER BY e.created_at, e.id";
+
+/// How a booking stands in every connected calendar that it concerns or concerned.
+pub async fn sync_states(
+    db: &Db,
+    business: BusinessId,
+    booking: BookingId,
+) -> Result<Vec<SyncState>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(SYNC_STATES).bind(business).bind(booking).fetch_all(c).await)?)
+}
+
+const TO_REMOVE: &str = "
+    SELECT id FROM entries
+    WHERE business_id = $1 AND connection_id = $2 AND state <> 'removed' AND attempted AND id > $3
+    ORDER BY id LIMIT $4";
+
+/// The entries of a connection that may stand at the provider, in order, after `after`.
+pub async fn standing(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    after: EntryId,
+    limit: u32,
+) -> Result<Vec<EntryId>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(TO_REMOVE)
+        .bind(business)
+        .bind(connection)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}
+
+const COUNT_STANDING: &str = "
+    SELECT COUNT(*) FROM entries WHERE business_id = $1 AND connection_id = $2 AND state <> 'removed' AND attempted";
+
+/// How many entries a connection may have at the provider: what a disconnection would remove.
+pub async fn count_standing(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<i64, StorageError> {
+    Ok(
+        on_db!(db, c => sqlx::query_scalar(COUNT_STANDING).bind(business).bind(connection).fetch_one(c).await)?,
+    )
+}
+
+/// How the entries of a business stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EntryCounts {
+    /// As they should be.
+    pub synced: i64,
+    /// To be written, by connections that are served.
+    pub pending: i64,
+    /// To be written once their connection is served again: it is paused, or its person must connect anew.
+    pub waiting: i64,
+    /// Given up for now.
+    pub failed: i64,
+}
+
+const COUNTS: &str = "
+    SELECT e.state, c.state = 'active', COUNT(*) FROM entries e JOIN connections c ON c.id = e.connection_id
+    WHERE e.business_id = $1 AND c.state <> 'disconnected' AND ($2 IS NULL OR c.staff_id = $2)
+    GROUP BY e.state, c.state = 'active'";
+
+/// How the entries of a business stand, but for those of connections that are over.
+pub async fn counts(db: &Db, business: BusinessId) -> Result<EntryCounts, StorageError> {
+    count_in(db, business, None).await
+}
+
+/// The same for the calendars of one person.
+pub async fn counts_of_staff(
+    db: &Db,
+    business: BusinessId,
+    staff: StaffId,
+) -> Result<EntryCounts, StorageError> {
+    count_in(db, business, Some(staff)).await
+}
+
+async fn count_in(
+    db: &Db,
+    business: BusinessId,
+    staff: Option<StaffId>,
+) -> Result<EntryCounts, StorageError> {
+    let rows: Vec<(EntryState, bool, i64)> =
+        on_db!(db, c => sqlx::query_as(COUNTS).bind(business).bind(staff).fetch_all(c).await)?;
+    let mut counts = EntryCounts::default();
+    for (state, is_served, count) in rows {
+        match state {
+            EntryState::Synced => counts.synced += count,
+            EntryState::Pending if is_served => counts.pending += count,
+            EntryState::Pending => counts.waiting += count,
+            EntryState::Failed => counts.failed += count,
+            EntryState::Removed => {}
+        }
+    }
+    Ok(counts)
+}

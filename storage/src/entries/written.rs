@@ -1,0 +1,103 @@
+//! What was written, or could not be.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::EntryState,
+    ids::{CalendarId, EntryId},
+};
+
+use crate::{Db, StorageError, Tx, on_db};
+
+const BEGIN_WRITE: &str = "UPDATE entries SET attempted = TRUE, content_hash = NULL WHERE id = $1";
+
+/// Before a call that writes: its answer may be lost, and then nobody knows what stands there.
+pub async fn begin_write(db: &Db, id: EntryId) -> Result<(), StorageError> {
+    let mut tx = db.begin().await?;
+    on_db!(tx, c => sqlx::query(BEGIN_WRITE).bind(id).execute(c).await.map(drop))?;
+    tx.commit().await
+}
+
+/// What a write left behind.
+#[derive(Clone, Debug)]
+pub struct WrittenEntry<'a> {
+    /// For the next conditional write.
+    pub etag: &'a str,
+    /// The digest of what was written.
+    pub content_hash: &'a str,
+    /// Of the booking.
+    pub version: i64,
+}
+
+/// The state says `synced` only if nothing newer waits: the booking may have been cancelled while it was written.
+const RECORD_WRITTEN: &str = "
+    UPDATE entries SET etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
+        last_error = NULL,
+        state = CASE WHEN wanted AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
+            THEN 'synced' ELSE 'pending' END
+    WHERE id = $1 AND calendar_id = $6";
+
+/// It stands at the provider as written, in `calendar`. If it belongs into another one by now, nothing is known of it.
+pub async fn record_written(
+    tx: &mut Tx,
+    (id, calendar): (EntryId, CalendarId),
+    written: &WrittenEntry<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD_WRITTEN)
+        .bind(id)
+        .bind(written.etag)
+        .bind(written.content_hash)
+        .bind(written.version)
+        .bind(now)
+        .bind(calendar)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const RECORD_REMOVED: &str = "
+    UPDATE entries SET etag = NULL, content_hash = $2, written_version = NULL, written_at = $3, last_error = NULL,
+        state = CASE WHEN wanted THEN 'pending' ELSE 'removed' END
+    WHERE id = $1 AND calendar_id = $4";
+
+/// It no longer stands in `calendar`. `content_hash` is the plan's mark of that.
+pub async fn record_removed(
+    tx: &mut Tx,
+    (id, calendar): (EntryId, CalendarId),
+    content_hash: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD_REMOVED)
+        .bind(id)
+        .bind(content_hash)
+        .bind(now)
+        .bind(calendar)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const UNWANT: &str = "
+    UPDATE entries SET wanted = FALSE
+    WHERE id = $1 AND EXISTS (SELECT 1 FROM connections c WHERE c.id = entries.connection_id AND c.state = 'disconnected')";
+
+/// It goes with its connection, whatever the booking wants; unless that has been connected again.
+pub async fn unwant(tx: &mut Tx, id: EntryId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(UNWANT).bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const RECORD_FAILURE: &str = "UPDATE entries SET state = $2, last_error = $3 WHERE id = $1";
+
+/// A try failed; `state` says whether for good.
+pub async fn record_failure(
+    tx: &mut Tx,
+    id: EntryId,
+    state: EntryState,
+    reason: &str,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD_FAILURE).bind(id).bind(state).bind(reason).execute(c).await.map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The one error of storage.
+
+/// What went wrong in storage, by what follows from it.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The row does not exist, or belongs to another business.
+    #[error("not found")]
+    NotFound,
+    /// The database already holds a row with that name, reference or key.
+    #[error("it exists already")]
+    Exists,
+    /// Two rows would overlap on one unit: the database's own refusal.
+    #[error("the unit is taken for that time")]
+    Overlap,
+    /// Units that would be taken away are held by rows that have not ended.
+    #[error("unit {highest} of it is taken by something that has not ended")]
+    UnitsTaken {
+        /// The highest of them.
+        highest: i64,
+    },
+    /// Stays are counted in the nights of a zone, and there are some that have not ended.
+    #[error("there are stays that have not ended, and their nights are those of the present zone")]
+    StaysAhead,
+    /// Somebody else was faster; reading again and trying once more will do.
+    #[error("the database was busy with a conflicting change")]
+    Busy,
+    /// The database was written by a newer Concord.
+    #[error(
+        "the database has migration {found}, which this version of Concord does not know; \
+         start the newer version again, or restore a backup made before the upgrade"
+    )]
+    NewerDatabase {
+        /// The first unknown migration.
+        found: i64,
+    },
+    /// The database has not been migrated as far as this Concord needs.
+    #[error(
+        "the database is at migration {found} and this version of Concord needs {known}; run `concord migrate`"
+    )]
+    NotMigrated {
+        /// The newest that it has; 0: none.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
+    },
+    /// The URL names no database that Concord can open.
+    #[error("cannot open the database: {0}")]
+    Url(String),
+    /// A sealed secret cannot be opened: the master key is another one.
+    #[error("a stored secret cannot be opened with the configured master key (key id {key_id})")]
+    Sealed {
+        /// The id of the key that it was sealed with.
+        key_id: String,
+    },
+    /// A page cursor that no page gave.
+    #[error("the page cursor is not one that a page gave")]
+    BadCursor,
+    /// A stored value makes no sense.
+    #[error("the database holds an inconsistent {what}")]
+    Inconsistent {
+        /// What.
+        what: &'static str,
+    },
+    /// The database could not be reached or refused the statement.
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the database could not be migrated: {0}")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+}
+
+/// PostgreSQL: serialisation failure, deadlock, lock not available.
+const BUSY_POSTGRES: [&str; 3] = ["40001", "40P01", "55P03"];
+/// SQLite: BUSY, LOCKED and BUSY_SNAPSHOT.
+const BUSY_SQLITE: [&str; 3] = ["5", "6", "517"];
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(database) = &error else {
+            return match error {
+                sqlx::Error::RowNotFound => Self::NotFound,
+                other => Self::Database(other),
+            };
+        };
+        let code = database.code().unwrap_or_default();
+        if database.constraint() == Some("occupancy_one_row_a_unit")
+            || database.message().contains("occupancy_one_row_a_unit")
+        {
+            Self::Overlap
+        } else if database.is_unique_violation() {
+            Self::Exists
+        } else if BUSY_POSTGRES.contains(&code.as_ref()) || BUSY_SQLITE.contains(&code.as_ref()) {
+            Self::Busy
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StorageError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::VersionMissing(found)
+            | sqlx::migrate::MigrateError::VersionTooNew(found, _) => Self::NewerDatabase { found },
+            other => Self::Migration(other),
+        }
+    }
+}

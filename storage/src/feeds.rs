@@ -1,0 +1,252 @@
+//! Published iCalendar feeds: who may read what, and since when it is unchanged.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    feed::FeedScope,
+    ids::{BusinessId, FeedId, ResourceId, StaffId},
+    privacy::FeedPrivacy,
+};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::{Db, StorageError, Tx, api_keys::shown_prefix, on_db, secret, sign_in::SEEN_EVERY};
+
+/// A feed, without its token.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Feed {
+    /// Which.
+    pub id: FeedId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Whose bookings it shows.
+    pub scope: FeedScope,
+    /// The resource or staff member; `None` for the business.
+    pub subject_id: Option<Uuid>,
+    /// For people.
+    pub name: String,
+    /// How much it tells.
+    pub privacy: FeedPrivacy,
+    /// How its token begins, by which a person knows it again.
+    pub token_prefix: String,
+    /// Counts the changes of the feed's own settings; what its readers see is counted by `revision_of`.
+    pub revision: i64,
+    /// To the minute.
+    pub last_read_at: Option<DateTime<Utc>>,
+    /// Since when it is no longer published.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// When its own settings last changed.
+    pub changed_at: DateTime<Utc>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a feed is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedSubject {
+    /// All of the business.
+    Business,
+    /// One resource.
+    Resource(ResourceId),
+    /// One staff member.
+    Staff(StaffId),
+}
+
+impl FeedSubject {
+    fn columns(self) -> (FeedScope, Option<Uuid>) {
+        match self {
+            Self::Business => (FeedScope::Business, None),
+            Self::Resource(id) => (FeedScope::Resource, Some(id.0)),
+            Self::Staff(id) => (FeedScope::Staff, Some(id.0)),
+        }
+    }
+}
+
+/// A feed to be published.
+#[derive(Clone, Debug)]
+pub struct NewFeed {
+    /// The tenant.
+    pub business: BusinessId,
+    /// What it is about.
+    pub subject: FeedSubject,
+    /// For people.
+    pub name: String,
+    /// How much it tells.
+    pub privacy: FeedPrivacy,
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, scope, subject_id, name, privacy, token_prefix, revision, last_read_at, revoked_at,
+         changed_at, created_at"
+    };
+}
+
+const CREATE: &str = concat!(
+    "INSERT INTO feeds (id, business_id, scope, subject_id, name, privacy, token_hash, token_prefix, revision,
+         changed_at, created_at)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9
+     WHERE $3 = 'business'
+        OR ($3 = 'resource' AND EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $4))
+        OR ($3 = 'staff' AND EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $4))
+     RETURNING ",
+    columns!()
+);
+
+/// Publishes a feed under a token of `secret::new_token`. `NotFound`: its subject is not of the business.
+pub async fn create(
+    tx: &mut Tx,
+    new: &NewFeed,
+    token: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<Feed, StorageError> {
+    let (scope, subject) = new.subject.columns();
+    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
+        .bind(FeedId::new(now))
+        .bind(new.business)
+        .bind(scope)
+        .bind(subject)
+        .bind(&new.name)
+        .bind(new.privacy)
+        .bind(secret::digest(token))
+        .bind(shown_prefix(token))
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM feeds WHERE business_id = $1 AND revoked_at IS NULL ORDER BY created_at, id"
+);
+
+/// The feeds that a business publishes, in the order of their making.
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Feed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+}
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM feeds WHERE business_id = $1 AND id = $2");
+
+/// One feed, revoked or not.
+pub async fn find(db: &Db, business: BusinessId, id: FeedId) -> Result<Option<Feed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const FIND_BY_DIGEST: &str =
+    concat!("SELECT ", columns!(), " FROM feeds WHERE token_hash = $1 AND revoked_at IS NULL");
+
+/// The feed that is published under the token with this digest (`secret::digest`).
+pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<Feed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND_BY_DIGEST).bind(digest).fetch_optional(c).await)?)
+}
+
+const ROTATE: &str = concat!(
+    "UPDATE feeds SET token_hash = $3, token_prefix = $4, revision = revision + 1, changed_at = $5
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Publishes it under a new token; the old one opens nothing any more. A revoked feed is `NotFound`.
+pub async fn rotate(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: FeedId,
+    token: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<Feed, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(ROTATE)
+        .bind(business)
+        .bind(id)
+        .bind(secret::digest(token))
+        .bind(shown_prefix(token))
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
+const UPDATE: &str = concat!(
+    "UPDATE feeds SET name = $3, privacy = $4, revision = revision + 1, changed_at = $5
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Changes what it is called and how much it tells. A revoked feed is `NotFound`.
+pub async fn update(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: FeedId,
+    name: &str,
+    privacy: FeedPrivacy,
+    now: DateTime<Utc>,
+) -> Result<Feed, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(UPDATE)
+        .bind(business)
+        .bind(id)
+        .bind(name)
+        .bind(privacy)
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
+const REVOKE: &str = "
+    UPDATE feeds SET revoked_at = $3, revision = revision + 1, changed_at = $3
+    WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL";
+
+/// Ends its publication for good. A revoked feed is `NotFound`.
+pub async fn revoke(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: FeedId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(REVOKE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+const TOUCH_READ: &str = "
+    UPDATE feeds SET last_read_at = $3
+    WHERE business_id = $1 AND id = $2 AND (last_read_at IS NULL OR last_read_at < $3)";
+
+/// Notes that a feed was read, at most once a minute. Returns whether it was noted.
+pub async fn touch_read(db: &Db, feed: &Feed, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    if feed.last_read_at.is_some_and(|last| now - last < SEEN_EVERY) {
+        return Ok(false);
+    }
+    let mut tx = db.begin().await?;
+    let noted = on_db!(tx, c => sqlx::query(TOUCH_READ)
+        .bind(feed.business_id)
+        .bind(feed.id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    tx.commit().await?;
+    Ok(noted == 1)
+}
+
+// The revisions only ever grow, so their sum changes when one of them does.
+const REVISION_OF: &str = "
+    SELECT f.revision + b.revision + CAST(COALESCE(CASE f.scope
+        WHEN 'resource' THEN (SELECT r.revision FROM resources r WHERE r.business_id = b.id AND r.id = f.subject_id)
+        WHEN 'staff' THEN (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = f.subject_id)
+        ELSE (SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id)
+            + (SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id)
+        END, 0) AS bigint)
+    FROM feeds f JOIN businesses b ON b.id = f.business_id
+    WHERE f.business_id = $1 AND f.id = $2";
+
+/// Grows with every change that a reader of the feed could see, in its settings or in what it shows.
+pub async fn revision_of(db: &Db, feed: &Feed) -> Result<i64, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(REVISION_OF)
+        .bind(feed.business_id)
+        .bind(feed.id)
+        .fetch_one(c)
+        .await)?)
+}

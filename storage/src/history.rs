@@ -1,0 +1,121 @@
+//! Who changed what, when. Nothing is ever changed in it, and nothing deleted.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BusinessId, HistoryId},
+    people::Actor,
+    record::HistorySubject,
+};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+
+/// A change that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLine<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Who.
+    pub actor: &'a Actor,
+    /// What they did, such as `created`.
+    pub action: &'a str,
+    /// To what sort of thing.
+    pub subject_kind: HistorySubject,
+    /// To which.
+    pub subject: Uuid,
+    /// What changed, for the page that shows it; no secrets.
+    pub detail: &'a serde_json::Value,
+}
+
+/// A line of the history.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Line {
+    /// Which.
+    pub id: HistoryId,
+    /// Who.
+    #[sqlx(json)]
+    pub actor: Actor,
+    /// What they did.
+    pub action: String,
+    /// To what sort of thing.
+    pub subject_kind: HistorySubject,
+    /// To which.
+    pub subject_id: Uuid,
+    /// What changed.
+    #[sqlx(json)]
+    pub detail: serde_json::Value,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+const APPEND: &str = "
+    INSERT INTO history (id, business_id, actor, action, subject_kind, subject_id, detail, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// Writes a change down, in the transaction that makes it.
+pub async fn append(tx: &mut Tx, line: &NewLine<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(APPEND)
+        .bind(HistoryId::new(now))
+        .bind(line.business)
+        .bind(Json(line.actor))
+        .bind(line.action)
+        .bind(line.subject_kind)
+        .bind(line.subject)
+        .bind(Json(line.detail))
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+macro_rules! lines_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, actor, action, subject_kind, subject_id, detail, at FROM history WHERE business_id = $1
+             AND (at, id) < ($2, $3) ",
+            $condition,
+            " ORDER BY at DESC, id DESC LIMIT $4"
+        )
+    };
+}
+
+const OF_BUSINESS: &str = lines_where!("");
+const OF_SUBJECT: &str = lines_where!("AND subject_id = $5");
+
+/// What was changed in a business, newest first.
+pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Line>, StorageError> {
+    let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
+    let lines = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
+        .bind(business)
+        .bind(at)
+        .bind(id)
+        .bind(ask.fetch())
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(lines, ask, key))
+}
+
+/// What was changed of one booking, resource ..., newest first.
+pub async fn of_subject(
+    db: &Db,
+    business: BusinessId,
+    subject: Uuid,
+    ask: &PageAsk,
+) -> Result<Page<Line>, StorageError> {
+    let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
+    let lines = on_db!(db, c => sqlx::query_as(OF_SUBJECT)
+        .bind(business)
+        .bind(at)
+        .bind(id)
+        .bind(ask.fetch())
+        .bind(subject)
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(lines, ask, key))
+}
+
+fn key(line: &Line) -> (DateTime<Utc>, Uuid) {
+    (line.at, line.id.0)
+}

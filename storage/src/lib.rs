@@ -1,0 +1,45 @@
+//! What Concord knows, kept in SQLite or PostgreSQL.
+//!
+//! One SQL text a query, written for both databases; `on_db!` runs it on whichever is open. One file a table family.
+//! Whatever belongs together is written in one transaction (`Db::begin`), together with the duties that follow from it.
+//!
+//! It must never call a provider, push a job, read the clock or log a secret. Every table but the global ones has
+//! `business_id`, and every lookup by an id from outside takes it: a row of another tenant is "not found".
+//!
+//! To add a query: put its text in a `const` beside the function that runs it, bind `$1..` in order, write it with
+//! `CAST`, never `::`, and add it to the contract suite (`tests/contract/`), which runs every query on both databases:
+//! SQLite reads an unbound parameter as NULL without a word. To add a column: a migration of the same number in
+//! `migrations/sqlite` and `migrations/postgres`; the parity test compares the two.
+
+pub mod api_keys;
+pub mod bookings;
+pub mod businesses;
+pub mod calendars;
+pub mod connections;
+mod db;
+pub mod duties;
+pub mod entries;
+mod error;
+pub mod feeds;
+pub mod history;
+pub mod idempotency;
+pub mod limits;
+pub mod oauth_states;
+pub mod occupancy;
+pub mod outside_events;
+mod page;
+pub mod people;
+pub mod resources;
+pub mod retention;
+pub mod seal;
+pub mod secret;
+pub mod sign_in;
+pub mod sync_log;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use db::{Db, DbOptions, Tx};
+pub use error::StorageError;
+pub use page::{Page, PageAsk};
+
+pub(crate) use db::{Open, on_db};

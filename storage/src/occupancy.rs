@@ -1,0 +1,429 @@
+//! Who occupies what, when. The rules are in `concord_domain::occupancy`; the database itself refuses two overlapping
+//! rows on one unit.
+//!
+//! Whoever seats rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
+//! nobody chooses a unit from a state that is about to change.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BusinessId, OccupancyId},
+    interval::Interval,
+    occupancy::{self, OccupancySource, Seat, Seating, SubjectKind, seat_booking, seat_fact},
+};
+use uuid::Uuid;
+
+use crate::{Db, StorageError, Tx, db::Open, on_db};
+
+/// What is occupied, and how many units it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Resource or staff member.
+    pub kind: SubjectKind,
+    /// Its id.
+    pub id: Uuid,
+    /// Units; a staff member has one.
+    pub capacity: u32,
+}
+
+/// What wants room.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Where.
+    pub subject: Subject,
+    /// With buffers.
+    pub interval: Interval,
+    /// What sort of fact.
+    pub source: OccupancySource,
+    /// The booking, outside event ...
+    pub source_id: Uuid,
+    /// How many units.
+    pub quantity: u32,
+}
+
+/// A row as it stands, with what it stands for in words.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Standing {
+    /// The row.
+    pub id: OccupancyId,
+    /// Resource or staff member.
+    pub subject_kind: SubjectKind,
+    /// Its id.
+    pub subject_id: Uuid,
+    /// Its name.
+    pub subject_name: Option<String>,
+    /// `None`: it found no unit.
+    pub unit: Option<i64>,
+    /// UTC, buffers included.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// What sort of fact.
+    pub source: OccupancySource,
+    /// Its id.
+    pub source_id: Uuid,
+    /// The booking's, if it is one.
+    pub reference: Option<String>,
+    /// The booking's, if it is one.
+    pub title: Option<String>,
+    /// The calendar that it was read from, if it was.
+    pub calendar: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct SeatRow {
+    id: OccupancyId,
+    unit: Option<i64>,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+}
+
+impl From<SeatRow> for Seat {
+    fn from(row: SeatRow) -> Self {
+        Self {
+            id: row.id,
+            unit: row.unit.and_then(|unit| u32::try_from(unit).ok()),
+            interval: Interval { start: row.starts_at, end: row.ends_at },
+        }
+    }
+}
+
+/// Two texts, since each database has its own way to find overlaps by an index: a GiST index over ranges here ...
+const OVERLAPPING_POSTGRES: &str = "
+    SELECT id, unit, starts_at, ends_at FROM occupancy
+    WHERE subject_id = $1 AND tstzrange(starts_at, ends_at, '[)') && tstzrange($2, $3, '[)')
+    ORDER BY starts_at, id";
+/// ... and a scan of what ends later there.
+const OVERLAPPING_SQLITE: &str = "
+    SELECT id, unit, starts_at, ends_at FROM occupancy
+    WHERE subject_id = $1 AND ends_at > $2 AND starts_at < $3
+    ORDER BY starts_at, id";
+
+async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Seat>, StorageError> {
+    let rows: Vec<SeatRow> = match tx.open() {
+        Open::Sqlite(c) => {
+            sqlx::query_as(OVERLAPPING_SQLITE)
+                .bind(subject)
+                .bind(within.start)
+                .bind(within.end)
+                .fetch_all(c)
+                .await?
+        }
+        Open::Postgres(c) => {
+            sqlx::query_as(OVERLAPPING_POSTGRES)
+                .bind(subject)
+                .bind(within.start)
+                .bind(within.end)
+                .fetch_all(c)
+                .await?
+        }
+    };
+    Ok(rows.into_iter().map(Seat::from).collect())
+}
+
+/// More rows than this are not rearranged for one newcomer.
+const LARGEST_CLUSTER: usize = 2_000;
+
+/// All rows that overlap `wanted`, those that overlap them, and so on: only within these may units change.
+async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Seat>, StorageError> {
+    let mut hull = wanted;
+    loop {
+        let rows = overlapping(tx, subject, hull).await?;
+        let wider = rows.iter().fold(hull, |hull, row| Interval {
+            start: hull.start.min(row.interval.start),
+            end: hull.end.max(row.interval.end),
+        });
+        if wider == hull || rows.len() > LARGEST_CLUSTER {
+            return Ok(rows);
+        }
+        hull = wider;
+    }
+}
+
+type Rule = fn(&[Seat], u32, Interval, u32) -> Seating;
+
+async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Seating, StorageError> {
+    let Arrival { subject, interval, quantity, .. } = *arrival;
+    let near = overlapping(tx, subject.id, interval).await?;
+    match rule(&near, subject.capacity, interval, quantity) {
+        // Moving a row is safe only when all that it could meet is known.
+        Seating::Seated { moves, .. } if !moves.is_empty() => {
+            let rows = cluster(tx, subject.id, interval).await?;
+            if rows.len() > LARGEST_CLUSTER {
+                return Ok(Seating::Full { in_the_way: near.iter().map(|row| row.id).collect() });
+            }
+            Ok(rule(&rows, subject.capacity, interval, quantity))
+        }
+        decided => Ok(decided),
+    }
+}
+
+/// Seats a booking of ours. `Err` inside: there is no room, and these rows stand in the way.
+pub async fn seat(
+    tx: &mut Tx,
+    arrival: &Arrival,
+    now: DateTime<Utc>,
+) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
+    match choose(tx, arrival, seat_booking).await? {
+        Seating::Full { in_the_way } => Ok(Err(in_the_way)),
+        Seating::Seated { units, moves } => {
+            apply_moves(tx, &moves).await?;
+            for (part, unit) in (0_i64..).zip(units) {
+                insert(tx, arrival, part, Some(unit), now).await?;
+            }
+            Ok(Ok(()))
+        }
+    }
+}
+
+/// Writes down a fact from outside: seated if a unit can be found, and without one otherwise. Returns whether it is
+/// seated.
+pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let mut all_seated = true;
+    for part in 0..i64::from(arrival.quantity) {
+        let one = Arrival { quantity: 1, ..*arrival };
+        let unit = match choose(tx, &one, seat_fact).await? {
+            Seating::Full { .. } => None,
+            Seating::Seated { units, moves } => {
+                apply_moves(tx, &moves).await?;
+                units.first().copied()
+            }
+        };
+        all_seated &= unit.is_some();
+        insert(tx, arrival, part, unit, now).await?;
+    }
+    Ok(all_seated)
+}
+
+const INSERT: &str = "
+    INSERT INTO occupancy
+        (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+async fn insert(
+    tx: &mut Tx,
+    arrival: &Arrival,
+    part: i64,
+    unit: Option<u32>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(INSERT)
+        .bind(OccupancyId::new(now))
+        .bind(arrival.business)
+        .bind(arrival.subject.kind)
+        .bind(arrival.subject.id)
+        .bind(unit.map(i64::from))
+        .bind(arrival.interval.start)
+        .bind(arrival.interval.end)
+        .bind(arrival.source)
+        .bind(arrival.source_id)
+        .bind(part)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const SET_UNIT: &str = "UPDATE occupancy SET unit = $2 WHERE id = $1";
+
+/// Two passes: the database checks each row as it is written, and rows may change places.
+async fn apply_moves(tx: &mut Tx, moves: &[(OccupancyId, u32)]) -> Result<(), StorageError> {
+    for (id, _) in moves {
+        set_unit(tx, *id, None).await?;
+    }
+    for (id, unit) in moves {
+        set_unit(tx, *id, Some(*unit)).await?;
+    }
+    Ok(())
+}
+
+async fn set_unit(tx: &mut Tx, id: OccupancyId, unit: Option<u32>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(SET_UNIT).bind(id).bind(unit.map(i64::from)).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Room that became free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Freed {
+    /// Resource or staff member.
+    pub subject_kind: SubjectKind,
+    /// Its id.
+    pub subject_id: Uuid,
+    /// UTC.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+}
+
+const RELEASE: &str = "
+    DELETE FROM occupancy WHERE business_id = $1 AND source_id = $2
+    RETURNING subject_kind, subject_id, starts_at, ends_at";
+
+/// Takes all rows of an outside event or a booking away.
+pub async fn release(tx: &mut Tx, business: BusinessId, source_id: Uuid) -> Result<Vec<Freed>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(RELEASE).bind(business).bind(source_id).fetch_all(c).await)?)
+}
+
+const RELEASE_ON: &str = "
+    DELETE FROM occupancy WHERE business_id = $1 AND source_id = $2 AND subject_id = $3
+    RETURNING subject_kind, subject_id, starts_at, ends_at";
+
+/// Takes the rows of a booking on one resource or staff member away.
+pub(crate) async fn release_on(
+    tx: &mut Tx,
+    business: BusinessId,
+    source_id: Uuid,
+    subject: Uuid,
+) -> Result<Vec<Freed>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(RELEASE_ON)
+        .bind(business)
+        .bind(source_id)
+        .bind(subject)
+        .fetch_all(c)
+        .await)?)
+}
+
+const SEATS_OF_OTHERS: &str = "
+    SELECT o.id, o.unit, o.starts_at, o.ends_at FROM occupancy o LEFT JOIN bookings b ON b.id = o.source_id
+    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
+      AND (b.reference IS NULL OR b.reference <> $5)
+    ORDER BY o.starts_at, o.id";
+
+/// All rows on a subject within a stretch of time, but those of the booking of that reference.
+pub(crate) async fn seats_of_others(
+    db: &Db,
+    business: BusinessId,
+    subject: Uuid,
+    within: Interval,
+    reference: &str,
+) -> Result<Vec<Seat>, StorageError> {
+    let rows: Vec<SeatRow> = on_db!(db, c => sqlx::query_as(SEATS_OF_OTHERS)
+        .bind(business)
+        .bind(subject)
+        .bind(within.start)
+        .bind(within.end)
+        .bind(reference)
+        .fetch_all(c)
+        .await)?;
+    Ok(rows.into_iter().map(Seat::from).collect())
+}
+
+const UNSEATED: &str = "
+    SELECT id, unit, starts_at, ends_at FROM occupancy
+    WHERE business_id = $1 AND subject_id = $2 AND unit IS NULL AND ends_at > $3 AND starts_at < $4
+    ORDER BY created_at, id";
+
+/// Gives units to rows without one, now that `freed` is free; the oldest first. Returns how many found one, and so
+/// how many conflicts closed.
+pub async fn reseat(
+    tx: &mut Tx,
+    business: BusinessId,
+    subject: Subject,
+    freed: Interval,
+) -> Result<u32, StorageError> {
+    let waiting: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(UNSEATED)
+        .bind(business)
+        .bind(subject.id)
+        .bind(freed.start)
+        .bind(freed.end)
+        .fetch_all(c)
+        .await)?;
+    let mut found = 0;
+    for row in waiting.into_iter().map(Seat::from) {
+        let arrival = Arrival {
+            business,
+            subject,
+            interval: row.interval,
+            source: OccupancySource::Busy,
+            source_id: row.id.0,
+            quantity: 1,
+        };
+        if let Seating::Seated { units, moves } = choose(tx, &arrival, seat_fact).await? {
+            apply_moves(tx, &moves).await?;
+            set_unit(tx, row.id, units.first().copied()).await?;
+            found += 1;
+        }
+    }
+    Ok(found)
+}
+
+const SEATED_FROM: &str = "
+    SELECT id, unit, starts_at, ends_at FROM occupancy
+    WHERE business_id = $1 AND subject_id = $2 AND unit IS NOT NULL AND ends_at > $3";
+
+/// Moves what has not ended onto the first `subject.capacity` units. `false`: it does not fit, and nothing was moved. The
+/// subject must be locked.
+pub(crate) async fn fit(
+    tx: &mut Tx,
+    business: BusinessId,
+    subject: Subject,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(SEATED_FROM)
+        .bind(business)
+        .bind(subject.id)
+        .bind(now)
+        .fetch_all(c)
+        .await)?;
+    let rows: Vec<Seat> = rows.into_iter().map(Seat::from).collect();
+    let Some(moves) = occupancy::fit(&rows, subject.capacity) else { return Ok(false) };
+    apply_moves(tx, &moves).await?;
+    Ok(true)
+}
+
+const STANDING: &str = "
+    SELECT o.id, o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.unit,
+           o.starts_at, o.ends_at, o.source, o.source_id, b.reference, b.title, k.name AS calendar
+    FROM occupancy o
+    LEFT JOIN resources r ON r.id = o.subject_id
+    LEFT JOIN staff s ON s.id = o.subject_id
+    LEFT JOIN bookings b ON b.id = o.source_id
+    LEFT JOIN outside_events e ON e.id = o.source_id
+    LEFT JOIN calendars k ON k.id = e.calendar_id";
+
+const STANDING_ON: &str = "
+    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
+    ORDER BY o.starts_at, o.id LIMIT 1000";
+
+/// Everything that occupies a resource or a staff member in a stretch of time, in order: the answer to "why is this
+/// taken?".
+pub async fn standing(
+    db: &Db,
+    business: BusinessId,
+    subject: Uuid,
+    within: Interval,
+) -> Result<Vec<Standing>, StorageError> {
+    let text = format!("{STANDING} {STANDING_ON}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(subject)
+        .bind(within.start)
+        .bind(within.end)
+        .fetch_all(c)
+        .await)?)
+}
+
+const CONFLICTS: &str = "
+    WHERE o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2 AND EXISTS (
+        SELECT 1 FROM occupancy other
+        WHERE other.subject_id = o.subject_id AND other.id <> o.id
+          AND other.starts_at < o.ends_at AND other.ends_at > o.starts_at
+          AND (o.source <> 'busy' OR other.source <> 'busy'))
+    ORDER BY o.starts_at, o.id LIMIT 200";
+
+/// Facts from outside that found no unit and overlap something of ours, still to come. Two appointments of one's own
+/// at one time are nobody's conflict.
+pub async fn conflicts(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Standing>, StorageError> {
+    let text = format!("{STANDING} {CONFLICTS}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(now)
+        .fetch_all(c)
+        .await)?)
+}

@@ -1,0 +1,177 @@
+//! Busy times that were read from connected calendars. Each occupies its staff member.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BusinessId, CalendarId, OutsideEventId, StaffId},
+    interval::Interval,
+    occupancy::{OccupancySource, SubjectKind},
+};
+
+use crate::{
+    Db, StorageError, Tx,
+    occupancy::{self, Arrival, Subject},
+    on_db,
+};
+
+/// A busy time as it was last read.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OutsideEvent {
+    /// Which.
+    pub id: OutsideEventId,
+    /// In which calendar.
+    pub calendar_id: CalendarId,
+    /// The provider's id.
+    pub external_id: String,
+    /// The provider's version.
+    pub etag: Option<String>,
+    /// UTC.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// Whether it is only tentatively accepted.
+    pub tentative: bool,
+    /// When it was last read.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// A busy time as it is to be written down.
+#[derive(Clone, Debug)]
+pub struct NewOutsideEvent<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Whom it occupies.
+    pub staff: StaffId,
+    /// In which calendar.
+    pub calendar: CalendarId,
+    /// The provider's id.
+    pub external_id: &'a str,
+    /// The provider's version.
+    pub etag: Option<&'a str>,
+    /// When.
+    pub interval: Interval,
+    /// Whether it is only tentatively accepted.
+    pub tentative: bool,
+}
+
+const COLUMNS: &str = "id, calendar_id, external_id, etag, starts_at, ends_at, tentative, seen_at";
+const OF_CALENDAR: &str = "WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id";
+const NAMED: &str = "WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3";
+const STILL_TO_COME: &str =
+    "WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200";
+
+/// All that is known of a calendar.
+pub async fn of_calendar(
+    db: &Db,
+    business: BusinessId,
+    calendar: CalendarId,
+) -> Result<Vec<OutsideEvent>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM outside_events {OF_CALENDAR}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(calendar)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// The next busy times of a calendar, for people; at most 200.
+pub async fn upcoming(
+    db: &Db,
+    business: BusinessId,
+    calendar: CalendarId,
+    now: DateTime<Utc>,
+) -> Result<Vec<OutsideEvent>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM outside_events {STILL_TO_COME}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(calendar)
+        .bind(now)
+        .fetch_all(c)
+        .await)?)
+}
+
+/// One busy time by the provider's id.
+pub async fn named(
+    db: &Db,
+    business: BusinessId,
+    calendar: CalendarId,
+    external_id: &str,
+) -> Result<Option<OutsideEvent>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM outside_events {NAMED}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(calendar)
+        .bind(external_id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+const UPSERT: &str = "
+    INSERT INTO outside_events (id, business_id, calendar_id, external_id, etag, starts_at, ends_at, tentative, seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (calendar_id, external_id) DO UPDATE SET
+        etag = excluded.etag, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+        tentative = excluded.tentative, seen_at = excluded.seen_at
+    RETURNING id";
+
+/// Writes a busy time down and occupies its staff member with it; a row that finds no unit stands without one.
+/// The staff member must be locked.
+pub async fn upsert(
+    tx: &mut Tx,
+    event: &NewOutsideEvent<'_>,
+    now: DateTime<Utc>,
+) -> Result<OutsideEventId, StorageError> {
+    let id: OutsideEventId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
+        .bind(OutsideEventId::new(now))
+        .bind(event.business)
+        .bind(event.calendar)
+        .bind(event.external_id)
+        .bind(event.etag)
+        .bind(event.interval.start)
+        .bind(event.interval.end)
+        .bind(event.tentative)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    vacate(tx, event.business, event.staff, id).await?;
+    let arrival = Arrival {
+        business: event.business,
+        subject: staff_subject(event.staff),
+        interval: event.interval,
+        source: OccupancySource::Busy,
+        source_id: id.0,
+        quantity: 1,
+    };
+    occupancy::record(tx, &arrival, now).await?;
+    Ok(id)
+}
+
+const REMOVE: &str = "DELETE FROM outside_events WHERE business_id = $1 AND id = $2";
+
+/// Forgets a busy time and frees its staff member. The staff member must be locked.
+pub async fn remove(
+    tx: &mut Tx,
+    business: BusinessId,
+    staff: StaffId,
+    id: OutsideEventId,
+) -> Result<(), StorageError> {
+    vacate(tx, business, staff, id).await?;
+    on_db!(tx, c => sqlx::query(REMOVE).bind(business).bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+async fn vacate(
+    tx: &mut Tx,
+    business: BusinessId,
+    staff: StaffId,
+    id: OutsideEventId,
+) -> Result<(), StorageError> {
+    for freed in occupancy::release(tx, business, id.0).await? {
+        let room = Interval { start: freed.starts_at, end: freed.ends_at };
+        occupancy::reseat(tx, business, staff_subject(staff), room).await?;
+    }
+    Ok(())
+}
+
+fn staff_subject(staff: StaffId) -> Subject {
+    Subject { kind: SubjectKind::Staff, id: staff.0, capacity: 1 }
+}

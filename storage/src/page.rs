@@ -1,0 +1,76 @@
+//! Lists, a page at a time.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct PageAsk {
+    /// Rows at the most, 1 to 200.
+    pub limit: u32,
+    /// What `Page::next` of the page before said.
+    pub after: Option<String>,
+}
+
+impl Default for PageAsk {
+    fn default() -> Self {
+        Self { limit: 50, after: None }
+    }
+}
+
+impl PageAsk {
+    /// The key of the last row of the page before; `Err` for a text that no page gave.
+    pub(crate) fn after_key<K: DeserializeOwned>(&self) -> Result<Option<K>, BadCursor> {
+        self.after.as_deref().map(decode).transpose()
+    }
+
+    /// One row more than is shown, to know whether there is a next page.
+    pub(crate) fn fetch(&self) -> i64 {
+        i64::from(self.limit.clamp(1, 200)) + 1
+    }
+}
+
+/// A cursor that no page gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the page cursor is not one that a page gave")]
+pub struct BadCursor;
+
+impl From<BadCursor> for crate::StorageError {
+    fn from(_: BadCursor) -> Self {
+        Self::BadCursor
+    }
+}
+
+/// A part of a list, and how to go on.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Opaque; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Cuts what was fetched by `PageAsk::fetch` down to the page; `key` is what the order is by.
+    pub(crate) fn cut<K: Serialize>(mut rows: Vec<T>, ask: &PageAsk, key: impl Fn(&T) -> K) -> Self {
+        let limit = ask.limit.clamp(1, 200) as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|row| encode(&key(row))) } else { None };
+        Self { items: rows, next }
+    }
+
+    /// The same page of something made from the rows.
+    pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(make).collect(), next: self.next }
+    }
+}
+
+fn encode(key: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}
+
+fn decode<K: DeserializeOwned>(text: &str) -> Result<K, BadCursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+    serde_json::from_slice(&bytes).map_err(|_| BadCursor)
+}

@@ -1,0 +1,275 @@
+//! What can be booked.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    ids::{BusinessId, ResourceId},
+    interval::Interval,
+    occupancy::SubjectKind,
+};
+use uuid::Uuid;
+
+use crate::{
+    Db, Page, PageAsk, StorageError, Tx,
+    businesses::{self, zone_named},
+    occupancy::{self, Subject},
+    on_db,
+};
+
+/// A room, a machine, a chair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Which.
+    pub id: ResourceId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// For people.
+    pub name: String,
+    /// Where it stands; `None`: in the business's zone.
+    pub zone: Option<Tz>,
+    /// How many units of it can be booked at one time, 1 to 1000.
+    pub capacity: u32,
+    /// Minutes that it is taken before a booking.
+    pub buffer_before_minutes: u32,
+    /// Minutes that it is taken after a booking.
+    pub buffer_after_minutes: u32,
+    /// Counts the changes of it and of what occupies it.
+    pub revision: i64,
+    /// Since when it can no longer be booked.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a business may choose of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceSettings {
+    /// For people.
+    pub name: String,
+    /// See `Resource::zone`.
+    pub zone: Option<Tz>,
+    /// See `Resource::capacity`.
+    pub capacity: u32,
+    /// See `Resource::buffer_before_minutes`.
+    pub buffer_before_minutes: u32,
+    /// See `Resource::buffer_after_minutes`.
+    pub buffer_after_minutes: u32,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ResourceId,
+    business_id: BusinessId,
+    name: String,
+    zone: Option<String>,
+    #[sqlx(try_from = "i64")]
+    capacity: u32,
+    #[sqlx(try_from = "i64")]
+    buffer_before_minutes: u32,
+    #[sqlx(try_from = "i64")]
+    buffer_after_minutes: u32,
+    revision: i64,
+    archived_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Resource {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        Ok(Self {
+            id: row.id,
+            business_id: row.business_id,
+            name: row.name,
+            zone: row.zone.as_deref().map(zone_named).transpose()?,
+            capacity: row.capacity,
+            buffer_before_minutes: row.buffer_before_minutes,
+            buffer_after_minutes: row.buffer_after_minutes,
+            revision: row.revision,
+            archived_at: row.archived_at,
+            created_at: row.created_at,
+        })
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, name, zone, capacity, buffer_before_minutes, buffer_after_minutes, revision, archived_at,
+         created_at"
+    };
+}
+
+const CREATE: &str = concat!(
+    "INSERT INTO resources (id, business_id, name, zone, capacity, buffer_before_minutes, buffer_after_minutes,
+         revision, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8) RETURNING ",
+    columns!()
+);
+
+/// Makes a resource.
+pub async fn create(
+    tx: &mut Tx,
+    business: BusinessId,
+    settings: &ResourceSettings,
+    now: DateTime<Utc>,
+) -> Result<Resource, StorageError> {
+    let row: Row = on_db!(tx, c => sqlx::query_as(CREATE)
+        .bind(ResourceId::new(now))
+        .bind(business)
+        .bind(&settings.name)
+        .bind(settings.zone.map(Tz::name))
+        .bind(i64::from(settings.capacity))
+        .bind(i64::from(settings.buffer_before_minutes))
+        .bind(i64::from(settings.buffer_after_minutes))
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    row.try_into()
+}
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM resources WHERE business_id = $1 AND id = $2");
+
+/// One resource, archived or not.
+pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Option<Resource>, StorageError> {
+    let row: Option<Row> =
+        on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
+    row.map(Resource::try_from).transpose()
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM resources WHERE business_id = $1 AND archived_at IS NULL AND (name, id) > ($2, $3)
+     ORDER BY name, id LIMIT $4"
+);
+
+/// Those that can be booked, by name.
+pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Resource>, StorageError> {
+    let (name, id) = ask.after_key::<(String, Uuid)>()?.unwrap_or_default();
+    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST)
+        .bind(business)
+        .bind(name)
+        .bind(id)
+        .bind(ask.fetch())
+        .fetch_all(c)
+        .await)?;
+    let resources = rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?;
+    Ok(Page::cut(resources, ask, |last: &Resource| (last.name.clone(), last.id.0)))
+}
+
+const LOCK: &str = concat!(
+    "UPDATE resources SET revision = revision + 1 WHERE business_id = $1 AND id = $2 RETURNING ",
+    columns!()
+);
+
+/// Locks the row until the end of the transaction, and counts the change that is about to be made: whoever changes
+/// what occupies a resource goes through here, one after the other. `NotFound` without such a resource.
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<Resource, StorageError> {
+    let row: Row = on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?;
+    row.try_into()
+}
+
+const CAPACITY: &str = "SELECT capacity FROM resources WHERE business_id = $1 AND id = $2";
+
+/// How many units it has; for whoever knows it as the subject of an occupancy and holds its lock.
+pub async fn capacity(tx: &mut Tx, business: BusinessId, id: Uuid) -> Result<u32, StorageError> {
+    let capacity: i64 =
+        on_db!(tx, c => sqlx::query_scalar(CAPACITY).bind(business).bind(id).fetch_one(c).await)?;
+    u32::try_from(capacity).map_err(|_| StorageError::Inconsistent { what: "capacity" })
+}
+
+/// The feeds of the resource count as changed.
+pub async fn bump_revision(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<(), StorageError> {
+    lock(tx, business, id).await.map(drop)
+}
+
+/// Facts from outside that found no unit may find one when there are more: those of the last weeks, and all to come.
+const WHAT_WAITED: Duration = Duration::days(31);
+const WHAT_WAITS: Duration = Duration::days(36_500);
+
+const STAYS_AHEAD: &str = "
+    SELECT EXISTS (SELECT 1 FROM bookings WHERE business_id = $1 AND resource_id = $2 AND check_in IS NOT NULL
+                     AND ends_at > $3 AND status NOT IN ('cancelled', 'no_show'))";
+
+async fn has_stays_ahead(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ResourceId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_scalar(STAYS_AHEAD).bind(business).bind(id).bind(now).fetch_one(c).await)?)
+}
+
+const HIGHEST_UNIT: &str = "
+    SELECT MAX(unit) FROM occupancy WHERE business_id = $1 AND subject_id = $2 AND unit IS NOT NULL AND ends_at > $3";
+const UPDATE: &str = concat!(
+    "UPDATE resources SET name = $3, zone = $4, capacity = $5, buffer_before_minutes = $6, buffer_after_minutes = $7
+     WHERE business_id = $1 AND id = $2 RETURNING ",
+    columns!()
+);
+
+/// Changes a resource. `UnitsTaken`: what has not ended does not fit on the new number of units. `StaysAhead`: the zone
+/// cannot change while nights are counted in it.
+/// Buffers count for bookings that are made or moved from now on. With more units, facts that found none are seated.
+pub async fn update(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ResourceId,
+    settings: &ResourceSettings,
+    now: DateTime<Utc>,
+) -> Result<Resource, StorageError> {
+    let before = lock(tx, business, id).await?;
+    if settings.zone != before.zone && has_stays_ahead(tx, business, id, now).await? {
+        return Err(StorageError::StaysAhead);
+    }
+    let subject = Subject { kind: SubjectKind::Resource, id: id.0, capacity: settings.capacity };
+    if settings.capacity < before.capacity && !occupancy::fit(tx, business, subject, now).await? {
+        let highest: Option<i64> = on_db!(tx, c => sqlx::query_scalar(HIGHEST_UNIT)
+            .bind(business)
+            .bind(id)
+            .bind(now)
+            .fetch_one(c)
+            .await)?;
+        return Err(StorageError::UnitsTaken { highest: highest.unwrap_or_default() });
+    }
+    if settings.capacity > before.capacity {
+        let ahead = Interval { start: now - WHAT_WAITED, end: now + WHAT_WAITS };
+        occupancy::reseat(tx, business, subject, ahead).await?;
+    }
+    if settings.name != before.name || settings.zone != before.zone {
+        // The feeds of staff tell them too.
+        businesses::bump_revision(tx, business).await?;
+    }
+    let row: Row = on_db!(tx, c => sqlx::query_as(UPDATE)
+        .bind(business)
+        .bind(id)
+        .bind(&settings.name)
+        .bind(settings.zone.map(Tz::name))
+        .bind(i64::from(settings.capacity))
+        .bind(i64::from(settings.buffer_before_minutes))
+        .bind(i64::from(settings.buffer_after_minutes))
+        .fetch_one(c)
+        .await)?;
+    row.try_into()
+}
+
+const ARCHIVE: &str = "
+    UPDATE resources SET archived_at = COALESCE(archived_at, $3), revision = revision + 1
+    WHERE business_id = $1 AND id = $2";
+
+/// It can no longer be booked; what is booked stays.
+pub async fn archive(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ResourceId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(ARCHIVE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,108 @@
+//! What is kept for a time only.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::SyncLogId;
+
+use crate::{Db, StorageError, idempotency, on_db};
+
+/// For how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Lines of the sync log.
+    pub sync_log: Duration,
+    /// Duties that are done, from their last run on.
+    pub done_duties: Duration,
+}
+
+/// How many rows went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Lines of the sync log.
+    pub sync_log: u64,
+    /// Sessions that are over.
+    pub sessions: u64,
+    /// Sign-in links that have expired.
+    pub links: u64,
+    /// Consents that were asked for and came too late, or long ago.
+    pub oauth_states: u64,
+    /// Answers to requests that may no longer be repeated.
+    pub idempotency_keys: u64,
+    /// Duties that are done.
+    pub duties: u64,
+    /// Rate limits that hold nobody back.
+    pub rate_limits: u64,
+}
+
+/// Rows that go in one transaction: other writers wait no longer than for these.
+const BATCH: i64 = 1_000;
+
+// The outer conditions are there again because PostgreSQL, when it has waited for a row that somebody was changing,
+// checks only them anew: without them a duty that was raised at that moment would go.
+//
+// Ids of the log are made at the line's instant and begin with it, so its primary key is an index by time.
+const SYNC_LOG: &str = "
+    DELETE FROM sync_log WHERE id IN (SELECT id FROM sync_log WHERE id < $1 ORDER BY id LIMIT $2)";
+const SESSIONS: &str = "
+    DELETE FROM sessions WHERE expires_at <= $1
+    AND token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
+const LINKS: &str = "
+    DELETE FROM sign_in_links WHERE expires_at <= $1
+    AND token_hash IN (SELECT token_hash FROM sign_in_links WHERE expires_at <= $1 LIMIT $2)";
+const OAUTH_STATES: &str = "
+    DELETE FROM oauth_states WHERE expires_at <= $1
+    AND nonce_hash IN (SELECT nonce_hash FROM oauth_states WHERE expires_at <= $1 LIMIT $2)";
+const IDEMPOTENCY_KEYS: &str = "
+    DELETE FROM idempotency_keys WHERE created_at <= $1
+    AND (business_id, key) IN (SELECT business_id, key FROM idempotency_keys WHERE created_at <= $1 LIMIT $2)";
+const DUTIES: &str = "
+    DELETE FROM duties WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1
+    AND id IN (SELECT id FROM duties WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1 LIMIT $2)";
+const RATE_LIMITS: &str = "
+    DELETE FROM rate_limits WHERE next_at_micros <= $1
+    AND bucket IN (SELECT bucket FROM rate_limits WHERE next_at_micros <= $1 LIMIT $2)";
+
+/// For a day, an answer that comes too late is told so, rather than that nobody asked.
+const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
+
+/// Deletes, in short transactions, all that need no longer be kept.
+pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Deleted, StorageError> {
+    Ok(Deleted {
+        sync_log: delete_all(db, SYNC_LOG, first_id_at(now - keep.sync_log)).await?,
+        sessions: delete_all(db, SESSIONS, now).await?,
+        links: delete_all(db, LINKS, now).await?,
+        oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,
+        idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
+        duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
+        rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
+    })
+}
+
+/// Runs a statement of the form above until nothing is left for it.
+async fn delete_all<V>(db: &Db, statement: &'static str, limit: V) -> Result<u64, StorageError>
+where
+    V: Clone + Send + 'static,
+    V: for<'q> sqlx::Encode<'q, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    V: for<'q> sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    let mut deleted = 0;
+    loop {
+        let mut tx = db.begin().await?;
+        let rows = on_db!(tx, c => sqlx::query(statement)
+            .bind(limit.clone())
+            .bind(BATCH)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        tx.commit().await?;
+        deleted += rows;
+        if rows < BATCH.unsigned_abs() {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// The smallest id that a line of that instant can have.
+fn first_id_at(at: DateTime<Utc>) -> SyncLogId {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
+    SyncLogId(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
+}

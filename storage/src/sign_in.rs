@@ -1,0 +1,171 @@
+//! Links that sign a person in, and the sessions that they begin. Both are stored as digests of their tokens.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::{BusinessId, UserId};
+
+use crate::{
+    Db, StorageError, Tx, on_db,
+    people::{self, User},
+};
+
+/// A browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Session {
+    /// The digest of its token.
+    pub token_hash: String,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Who.
+    pub user_id: UserId,
+    /// What the browser called itself.
+    pub user_agent: String,
+    /// When it signed in.
+    pub created_at: DateTime<Utc>,
+    /// To the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A link to be sent or printed.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLink<'a> {
+    /// Whom it signs in.
+    pub user: UserId,
+    /// The digest of its token.
+    pub digest: &'a str,
+    /// Whether it works until it expires, instead of once.
+    pub reusable: bool,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+const CREATE_LINK: &str = "
+    INSERT INTO sign_in_links (token_hash, user_id, reusable, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)";
+
+/// Makes a link.
+pub async fn create_link(tx: &mut Tx, link: &NewLink<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(CREATE_LINK)
+        .bind(link.digest)
+        .bind(link.user)
+        .bind(link.reusable)
+        .bind(link.expires_at)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+// The condition and the mark are one statement: of two who open a link at once, one gets in.
+const USE_LINK: &str = "
+    UPDATE sign_in_links SET used_at = $2
+    WHERE token_hash = $1 AND expires_at > $2 AND (reusable OR used_at IS NULL)
+    RETURNING user_id";
+const LINK_USER: &str = "
+    SELECT id, business_id, staff_id, name, email, role, archived_at, created_at FROM users
+    WHERE id = $1 AND archived_at IS NULL";
+
+/// Whom a link signs in. `None`: there is no such link, it has expired or was used, or its user may no longer sign in.
+pub async fn use_link(tx: &mut Tx, digest: &str, now: DateTime<Utc>) -> Result<Option<User>, StorageError> {
+    let user: Option<UserId> =
+        on_db!(tx, c => sqlx::query_scalar(USE_LINK).bind(digest).bind(now).fetch_optional(c).await)?;
+    let Some(user) = user else { return Ok(None) };
+    Ok(on_db!(tx, c => sqlx::query_as(LINK_USER).bind(user).fetch_optional(c).await)?)
+}
+
+/// A session about to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Who.
+    pub user: UserId,
+    /// The digest of its token.
+    pub digest: &'a str,
+    /// What the browser calls itself.
+    pub user_agent: &'a str,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+const CREATE_SESSION: &str = "
+    INSERT INTO sessions (token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at)
+    SELECT $1, business_id, id, $4, $5, $5, $6 FROM users WHERE business_id = $2 AND id = $3
+    RETURNING token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at";
+
+/// Begins a session. `NotFound`: the user is not of the business.
+pub async fn create_session(
+    tx: &mut Tx,
+    new: &NewSession<'_>,
+    now: DateTime<Utc>,
+) -> Result<Session, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(CREATE_SESSION)
+        .bind(new.digest)
+        .bind(new.business)
+        .bind(new.user)
+        .bind(new.user_agent)
+        .bind(now)
+        .bind(new.expires_at)
+        .fetch_one(c)
+        .await)?)
+}
+
+const FIND_SESSION: &str = "
+    SELECT token_hash, business_id, user_id, user_agent, created_at, last_seen_at, expires_at FROM sessions
+    WHERE token_hash = $1 AND expires_at > $2";
+
+/// The session of a token and who it is. `None`: there is none, it is over, or its user may no longer sign in.
+pub async fn find_session(
+    db: &Db,
+    digest: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<(Session, User)>, StorageError> {
+    let session: Option<Session> =
+        on_db!(db, c => sqlx::query_as(FIND_SESSION).bind(digest).bind(now).fetch_optional(c).await)?;
+    let Some(session) = session else { return Ok(None) };
+    let user = people::find_user(db, session.business_id, session.user_id).await?;
+    Ok(user.filter(|user| user.archived_at.is_none()).map(|user| (session, user)))
+}
+
+/// How fine "last seen", "last used" and "last read" are: a write at each request would make readers into writers.
+pub(crate) const SEEN_EVERY: Duration = Duration::minutes(1);
+
+const TOUCH_SESSION: &str = "
+    UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2";
+
+/// Notes that a session was seen, at most once a minute. Returns whether it was noted.
+pub async fn touch_session(db: &Db, session: &Session, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    if now - session.last_seen_at < SEEN_EVERY {
+        return Ok(false);
+    }
+    let mut tx = db.begin().await?;
+    let noted = on_db!(tx, c => sqlx::query(TOUCH_SESSION)
+        .bind(&session.token_hash)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    tx.commit().await?;
+    Ok(noted == 1)
+}
+
+const END_SESSION: &str = "DELETE FROM sessions WHERE token_hash = $1";
+
+/// Signs a browser out. One that is signed out already stays so.
+pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(END_SESSION).bind(digest).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const END_ALL_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
+
+/// Signs a person out everywhere. Returns how many sessions ended.
+pub async fn end_all_sessions(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<u64, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query(END_ALL_SESSIONS)
+        .bind(business)
+        .bind(user)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}

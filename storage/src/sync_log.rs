@@ -1,0 +1,167 @@
+//! What each attempt to bring a calendar and the bookings into agreement came to: for the log page and the success
+//! rate. It is kept for a time only (`retention`).
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{BookingId, BusinessId, ConnectionId, SyncLogId},
+    record::SyncOutcome,
+};
+use uuid::Uuid;
+
+use crate::{Db, Page, PageAsk, StorageError, Tx, on_db};
+
+/// An attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct NewLine<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Which connection it was about, if one.
+    pub connection: Option<ConnectionId>,
+    /// Which booking it was about, if one.
+    pub booking: Option<BookingId>,
+    /// What was attempted, such as `create` or `import`.
+    pub operation: &'a str,
+    /// What came of it.
+    pub outcome: SyncOutcome,
+    /// For people; no secrets, no customer's data.
+    pub detail: &'a str,
+    /// Milliseconds that it took.
+    pub duration_ms: i64,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Line {
+    /// Which.
+    pub id: SyncLogId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// Which connection it was about, if one.
+    pub connection_id: Option<ConnectionId>,
+    /// Which booking it was about, if one.
+    pub booking_id: Option<BookingId>,
+    /// What was attempted.
+    pub operation: String,
+    /// What came of it.
+    pub outcome: SyncOutcome,
+    /// For people.
+    pub detail: String,
+    /// Milliseconds that it took.
+    pub duration_ms: i64,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+}
+
+/// Which lines are wanted; all that is given must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Those about this connection.
+    pub connection: Option<ConnectionId>,
+    /// Those about this booking.
+    pub booking: Option<BookingId>,
+    /// Those that ended so.
+    pub outcome: Option<SyncOutcome>,
+    /// Those from then on.
+    pub since: Option<DateTime<Utc>>,
+}
+
+const APPEND: &str = "
+    INSERT INTO sync_log (id, business_id, connection_id, booking_id, operation, outcome, detail, duration_ms, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// Adds a line.
+pub async fn append(tx: &mut Tx, line: &NewLine<'_>) -> Result<SyncLogId, StorageError> {
+    // Of the line's own instant, so that the ids are in the order of time: `retention` deletes by them.
+    let id = SyncLogId::new(line.at);
+    on_db!(tx, c => sqlx::query(APPEND)
+        .bind(id)
+        .bind(line.business)
+        .bind(line.connection)
+        .bind(line.booking)
+        .bind(line.operation)
+        .bind(line.outcome)
+        .bind(line.detail)
+        .bind(line.duration_ms)
+        .bind(line.at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+/// The key of a page that begins with the newest line.
+pub(crate) fn newest() -> (DateTime<Utc>, Uuid) {
+    // The last year that both databases and their texts can hold.
+    (DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC), Uuid::max())
+}
+
+const LINES: &str = "
+    SELECT id, business_id, connection_id, booking_id, operation, outcome, detail, duration_ms, at FROM sync_log
+    WHERE business_id = $1 AND (at, id) < ($2, $3)";
+const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $8";
+
+/// The lines of a business that pass the filter, newest first.
+pub async fn list(
+    db: &Db,
+    business: BusinessId,
+    filter: Filter,
+    ask: &PageAsk,
+) -> Result<Page<Line>, StorageError> {
+    // A condition that isn't wanted is left out rather than made true by a parameter: the planner then takes the
+    // index of the narrowest that is. `$n IS NULL` keeps the numbers of the parameters.
+    let conditions = [
+        if filter.connection.is_some() { "AND connection_id = $4" } else { "AND $4 IS NULL" },
+        if filter.booking.is_some() { "AND booking_id = $5" } else { "AND $5 IS NULL" },
+        if filter.outcome.is_some() { "AND outcome = $6" } else { "AND $6 IS NULL" },
+        if filter.since.is_some() { "AND at >= $7" } else { "AND $7 IS NULL" },
+    ];
+    let text = format!("{LINES} {} {NEWEST_FIRST}", conditions.join(" "));
+    let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
+    let lines = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(at)
+        .bind(id)
+        .bind(filter.connection)
+        .bind(filter.booking)
+        .bind(filter.outcome)
+        .bind(filter.since)
+        .bind(ask.fetch())
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(lines, ask, |last: &Line| (last.at, last.id.0)))
+}
+
+/// How often it went well and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Counts {
+    /// Attempts that ended `ok`.
+    pub ok: i64,
+    /// Attempts that ended `failed`; those that were tried again soon don't count.
+    pub failed: i64,
+}
+
+const COUNTS: &str = "
+    SELECT COUNT(CASE WHEN outcome = 'ok' THEN 1 END) AS ok, COUNT(CASE WHEN outcome = 'failed' THEN 1 END) AS failed
+    FROM sync_log WHERE business_id = $1 AND at >= $2";
+const OF_CONNECTION: &str = "AND connection_id = $3";
+
+/// How often it went well and how often not since then, in the whole business or for one connection.
+pub async fn counts_since(
+    db: &Db,
+    business: BusinessId,
+    connection: Option<ConnectionId>,
+    since: DateTime<Utc>,
+) -> Result<Counts, StorageError> {
+    let Some(connection) = connection else {
+        return Ok(on_db!(db, c => sqlx::query_as(COUNTS).bind(business).bind(since).fetch_one(c).await)?);
+    };
+    let text = format!("{COUNTS} {OF_CONNECTION}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(since)
+        .bind(connection)
+        .fetch_one(c)
+        .await)?)
+}

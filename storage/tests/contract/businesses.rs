@@ -1,0 +1,99 @@
+use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
+use concord_storage::{
+    StorageError,
+    businesses::{self, BusinessSettings},
+    people, resources,
+    testing::{self, TestDb, begin, commit, monday},
+};
+
+use crate::{is_not_found, precise, raw};
+
+fn settings() -> BusinessSettings {
+    BusinessSettings {
+        name: "Quinta do Lago".to_owned(),
+        zone: chrono_tz::Asia::Kathmandu,
+        entry_privacy: EntryPrivacy::Full,
+        mark_cancelled: true,
+    }
+}
+
+async fn what_is_written_is_read_back(db: &TestDb) {
+    let mut tx = begin(db).await;
+    let made = businesses::create(&mut tx, "quinta", &settings(), precise(0)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(made.zone, chrono_tz::Asia::Kathmandu);
+    assert_eq!((made.entry_privacy, made.mark_cancelled, made.revision), (EntryPrivacy::Full, true, 1));
+    assert_eq!(made.created_at, precise(0));
+    assert_eq!(businesses::find(db, made.id).await.unwrap(), Some(made.clone()));
+    assert_eq!(businesses::by_slug(db, "quinta").await.unwrap(), Some(made.clone()));
+    assert_eq!(businesses::list(db).await.unwrap(), [made]);
+    assert_eq!(businesses::find(db, BusinessId::new(monday())).await.unwrap(), None);
+    assert_eq!(businesses::by_slug(db, "Quinta").await.unwrap(), None);
+}
+
+async fn a_slug_is_taken_once(db: &TestDb) {
+    let mut tx = begin(db).await;
+    businesses::create(&mut tx, "quinta", &settings(), monday()).await.unwrap();
+    commit(tx).await;
+    let mut tx = begin(db).await;
+    let again = businesses::create(&mut tx, "quinta", &settings(), monday()).await;
+    assert!(matches!(again, Err(StorageError::Exists)), "{again:?}");
+}
+
+async fn a_change_of_settings_counts(db: &TestDb) {
+    let [before, other] = [testing::business(db).await, testing::business(db).await];
+    let mut tx = begin(db).await;
+    let after = businesses::update(&mut tx, before.id, &settings(), monday()).await.unwrap();
+    is_not_found(businesses::update(&mut tx, BusinessId::new(monday()), &settings(), monday()).await);
+    commit(tx).await;
+    assert_eq!((after.name.as_str(), after.zone), ("Quinta do Lago", chrono_tz::Asia::Kathmandu));
+    assert_eq!((after.entry_privacy, after.mark_cancelled), (EntryPrivacy::Full, true));
+    assert_eq!((after.revision, &after.slug), (before.revision + 1, &before.slug));
+    assert_eq!(businesses::find(db, before.id).await.unwrap(), Some(after));
+    assert_eq!(businesses::find(db, other.id).await.unwrap(), Some(other));
+}
+
+async fn all_that_a_feed_shows_counts_for_the_feed_of_the_business(db: &TestDb) {
+    let [business, other] = [testing::business(db).await, testing::business(db).await];
+    let alone = businesses::feed_revision(db, business.id).await.unwrap();
+    assert_eq!(alone, business.revision);
+    let rooms = [testing::resource(db, &business, 1).await, testing::resource(db, &business, 2).await];
+    let ana = testing::staff(db, &business, "Ana").await;
+    let mut seen = vec![alone, businesses::feed_revision(db, business.id).await.unwrap()];
+    for room in &rooms {
+        let mut tx = begin(db).await;
+        resources::bump_revision(&mut tx, business.id, room.id).await.unwrap();
+        commit(tx).await;
+        seen.push(businesses::feed_revision(db, business.id).await.unwrap());
+    }
+    let mut tx = begin(db).await;
+    people::bump_revision(&mut tx, business.id, &[ana.id]).await.unwrap();
+    commit(tx).await;
+    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
+    let mut tx = begin(db).await;
+    resources::archive(&mut tx, business.id, rooms[0].id, monday()).await.unwrap();
+    commit(tx).await;
+    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
+    let mut tx = begin(db).await;
+    businesses::update(&mut tx, business.id, &settings(), monday()).await.unwrap();
+    commit(tx).await;
+    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
+    assert!(seen.is_sorted_by(|before, after| before < after), "{seen:?}");
+    assert_eq!(businesses::feed_revision(db, other.id).await.unwrap(), other.revision);
+    is_not_found(businesses::feed_revision(db, BusinessId::new(monday())).await);
+}
+
+async fn a_zone_that_nobody_knows_is_said_to_be_inconsistent(db: &TestDb) {
+    let business = testing::business(db).await;
+    raw(db, "UPDATE businesses SET zone = 'Atlantis/Capital'").await;
+    let found = businesses::find(db, business.id).await;
+    assert!(matches!(found, Err(StorageError::Inconsistent { what: "time zone" })), "{found:?}");
+}
+
+concord_storage::on_both_databases!(
+    what_is_written_is_read_back,
+    a_slug_is_taken_once,
+    a_change_of_settings_counts,
+    all_that_a_feed_shows_counts_for_the_feed_of_the_business,
+    a_zone_that_nobody_knows_is_said_to_be_inconsistent,
+);

@@ -1,0 +1,321 @@
+use concord_domain::{
+    connection::{ConnectionState, Coverage, Direction, ProviderKind},
+    ids::ConnectionId,
+};
+use concord_storage::{
+    Db, StorageError,
+    connections::{self, Connection, NewConnection, Settings},
+    people::Staff,
+    seal::{Keyring, MasterKey},
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use secrecy::ExposeSecret;
+
+use crate::{at_once, is_not_found};
+
+async fn adopt(db: &Db, ring: &Keyring, staff: &Staff, subject: &str, refresh: Option<&str>) -> ConnectionId {
+    let new = NewConnection {
+        business: staff.business_id,
+        staff: staff.id,
+        provider: ProviderKind::Google,
+        account_subject: subject.to_owned(),
+        account_email: format!("{subject}@gmail.example"),
+        tokens: testing::tokens("ya29.access", refresh),
+    };
+    let mut tx = begin(db).await;
+    let id = connections::adopt(&mut tx, ring, &new, at(1)).await.unwrap();
+    commit(tx).await;
+    id
+}
+
+async fn found(db: &Db, staff: &Staff, id: ConnectionId) -> Connection {
+    connections::find(db, staff.business_id, id).await.unwrap().unwrap()
+}
+
+async fn set_state(db: &Db, staff: &Staff, id: ConnectionId, state: ConnectionState) -> bool {
+    let mut tx = begin(db).await;
+    let changed =
+        connections::set_state(&mut tx, staff.business_id, id, state, Some("why"), at(2)).await.unwrap();
+    commit(tx).await;
+    changed
+}
+
+async fn ana(db: &Db) -> Staff {
+    let business = testing::business(db).await;
+    testing::staff(db, &business, "Ana").await
+}
+
+async fn the_first_account_of_a_person_is_their_default(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let first = adopt(db, &ring, &ana, "private", Some("1//refresh")).await;
+    let second = adopt(db, &ring, &ana, "work", Some("1//refresh")).await;
+    let connection = found(db, &ana, first).await;
+    assert_eq!((connection.staff_id, connection.provider), (ana.id, ProviderKind::Google));
+    assert_eq!(connection.account_email, "private@gmail.example");
+    assert_eq!((connection.state, connection.direction), (ConnectionState::Active, Direction::Both));
+    assert_eq!((connection.coverage, connection.remove_entries), (Coverage::Assigned, false));
+    assert_eq!((connection.created_at, connection.last_sync_at), (at(1), None));
+    assert!(connection.is_default);
+    assert!(!found(db, &ana, second).await.is_default);
+
+    let mut tx = begin(db).await;
+    connections::set_default(&mut tx, ana.business_id, second).await.unwrap();
+    commit(tx).await;
+    assert!(!found(db, &ana, first).await.is_default);
+    assert!(found(db, &ana, second).await.is_default);
+    let all = connections::list(db, ana.business_id).await.unwrap();
+    let hers = connections::of_staff(db, ana.business_id, ana.id).await.unwrap();
+    assert_eq!((all.len(), hers.len()), (2, 2));
+}
+
+async fn the_same_account_is_adopted_again(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let first = adopt(db, &ring, &ana, "private", Some("1//old")).await;
+    assert!(set_state(db, &ana, first, ConnectionState::Disconnected).await);
+    let over_since = found(db, &ana, first).await.state_changed_at;
+    let mut tx = begin(db).await;
+    assert!(!connections::forget_tokens(&mut tx, first, at(7)).await.unwrap(), "another end of it");
+    assert!(connections::forget_tokens(&mut tx, first, over_since).await.unwrap());
+    connections::set_remove_entries(&mut tx, ana.business_id, first, true).await.unwrap();
+    commit(tx).await;
+    assert!(!found(db, &ana, first).await.is_default);
+    assert_eq!(connections::list(db, ana.business_id).await.unwrap().len(), 0);
+    assert_eq!(connections::of_staff(db, ana.business_id, ana.id).await.unwrap().len(), 0);
+    let stored = connections::tokens(db, &ring, ana.business_id, first).await.unwrap();
+    assert!(stored.access.is_none() && stored.refresh.is_none() && stored.access_expires_at.is_none());
+
+    assert_eq!(adopt(db, &ring, &ana, "private", Some("1//new")).await, first);
+    let again = found(db, &ana, first).await;
+    assert_eq!((again.state, again.last_error), (ConnectionState::Active, None));
+    let mut tx = begin(db).await;
+    assert!(
+        !connections::forget_tokens(&mut tx, first, again.state_changed_at).await.unwrap(),
+        "it is served"
+    );
+    commit(tx).await;
+    assert!(again.is_default && !again.remove_entries);
+    assert_eq!(again.created_at, at(1));
+}
+
+async fn tokens_are_sealed_and_a_kept_refresh_token_stays(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", Some("1//refresh")).await;
+    let mut tx = begin(db).await;
+    connections::store_tokens(&mut tx, &ring, id, &testing::tokens("ya29.second", None)).await.unwrap();
+    commit(tx).await;
+    let stored = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert_eq!(stored.access.unwrap().expose_secret(), "ya29.second");
+    assert_eq!(stored.access_expires_at, Some(at(60)));
+    assert_eq!(stored.refresh.unwrap().expose_secret(), "1//refresh");
+
+    let column = "SELECT access_token || ' ' || refresh_token FROM connections";
+    let kept: String = match &**db {
+        Db::Sqlite { read, .. } => sqlx::query_scalar(column).fetch_one(read).await.unwrap(),
+        Db::Postgres(pool) => sqlx::query_scalar(column).fetch_one(pool).await.unwrap(),
+    };
+    assert!(kept.starts_with("s1.") && !kept.contains("ya29") && !kept.contains("1//"), "{kept}");
+    let stranger = testing::keyring();
+    let refused = connections::tokens(db, &stranger, ana.business_id, id).await.unwrap_err();
+    assert!(matches!(refused, StorageError::Sealed { .. }), "{refused:?}");
+}
+
+async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
+    let (old, ana) = (MasterKey::generate(), ana(db).await);
+    let kept = MasterKey::from_base64(&old.to_base64()).unwrap();
+    let before = Keyring::new(old, vec![]);
+    let ids = [
+        adopt(db, &before, &ana, "private", Some("1//refresh")).await,
+        adopt(db, &before, &ana, "work", None).await,
+    ];
+    let new = MasterKey::generate();
+    let alone = Keyring::new(MasterKey::from_base64(&new.to_base64()).unwrap(), vec![]);
+    let after = Keyring::new(new, vec![kept]);
+    let mut tx = begin(db).await;
+    assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 2);
+    assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 0);
+    commit(tx).await;
+    for (id, refresh) in ids.into_iter().zip([Some("1//refresh"), None]) {
+        let stored = connections::tokens(db, &alone, ana.business_id, id).await.unwrap();
+        assert_eq!(stored.access.unwrap().expose_secret(), "ya29.access");
+        assert_eq!(stored.refresh.as_ref().map(ExposeSecret::expose_secret), refresh);
+    }
+}
+
+async fn settings_and_notes_are_kept(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let settings = Settings { direction: Direction::Out, coverage: Coverage::Everything };
+    let mut tx = begin(db).await;
+    connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
+    connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
+    commit(tx).await;
+    let connection = found(db, &ana, id).await;
+    assert_eq!((connection.direction, connection.coverage), (Direction::Out, Coverage::Everything));
+    assert_eq!(connection.last_error.as_deref(), Some("Google answered 503"));
+    let mut tx = begin(db).await;
+    connections::note_success(&mut tx, id, at(7)).await.unwrap();
+    commit(tx).await;
+    let connection = found(db, &ana, id).await;
+    assert_eq!((connection.last_error, connection.last_sync_at), (None, Some(at(7))));
+}
+
+async fn a_state_changes_once(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    assert!(set_state(db, &ana, id, ConnectionState::NeedsReconnect).await);
+    assert!(!set_state(db, &ana, id, ConnectionState::NeedsReconnect).await);
+    let connection = found(db, &ana, id).await;
+    assert_eq!((connection.state, connection.state_changed_at), (ConnectionState::NeedsReconnect, at(2)));
+    assert!(connection.is_default, "it is only asleep");
+    assert_eq!(connections::list(db, ana.business_id).await.unwrap().len(), 1);
+}
+
+async fn a_refusal_ends_only_the_grant_that_was_refused(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", Some("first")).await;
+    let whose = (ana.business_id, id);
+    let died = async |tokens: &connections::StoredTokens| {
+        let mut tx = begin(db).await;
+        let died = connections::grant_died(&mut tx, whose, tokens, "why", at(2)).await.unwrap();
+        commit(tx).await;
+        died
+    };
+    let first = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    adopt(db, &ring, &ana, "private", Some("second")).await;
+    assert!(!died(&first).await, "connected again meanwhile");
+    assert_eq!(found(db, &ana, id).await.state, ConnectionState::Active);
+    let second = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert_eq!(second.state, ConnectionState::Active);
+    assert!(died(&second).await);
+    assert!(!died(&second).await, "it is known by now");
+    let connection = found(db, &ana, id).await;
+    assert_eq!(
+        (connection.state, connection.last_error.as_deref()),
+        (ConnectionState::NeedsReconnect, Some("why"))
+    );
+    assert!(set_state(db, &ana, id, ConnectionState::Disconnected).await);
+    assert!(!died(&second).await);
+    // One without a refresh token dies too.
+    let over_since = found(db, &ana, id).await.state_changed_at;
+    let mut tx = begin(db).await;
+    assert!(connections::forget_tokens(&mut tx, id, over_since).await.unwrap());
+    commit(tx).await;
+    assert!(set_state(db, &ana, id, ConnectionState::Active).await);
+    assert!(!died(&second).await);
+    let none = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert!(died(&none).await);
+}
+
+async fn an_account_may_be_connected_twice(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let first = adopt(db, &ring, &ana, "private", None).await;
+    assert!(!connections::is_shared(db, ana.business_id, first).await.unwrap());
+    // By somebody of another business, even.
+    let stranger = testing::staff(db, &testing::business(db).await, "Rui").await;
+    let second = adopt(db, &ring, &stranger, "private", None).await;
+    adopt(db, &ring, &ana, "work", None).await;
+    assert!(connections::is_shared(db, ana.business_id, first).await.unwrap());
+    assert!(set_state(db, &stranger, second, ConnectionState::Disconnected).await);
+    assert!(!connections::is_shared(db, ana.business_id, first).await.unwrap());
+}
+
+async fn a_person_whose_default_ended_has_another_one(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let first = adopt(db, &ring, &ana, "private", None).await;
+    let second = adopt(db, &ring, &ana, "work", None).await;
+    let ensure = async || {
+        let mut tx = begin(db).await;
+        connections::ensure_default(&mut tx, ana.business_id, ana.id).await.unwrap();
+        commit(tx).await;
+    };
+    ensure().await;
+    assert!(!found(db, &ana, second).await.is_default, "there is one");
+    assert!(set_state(db, &ana, first, ConnectionState::Disconnected).await);
+    ensure().await;
+    assert!(found(db, &ana, second).await.is_default);
+    assert!(set_state(db, &ana, second, ConnectionState::Disconnected).await);
+    ensure().await;
+    assert!(!found(db, &ana, second).await.is_default);
+}
+
+async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let writers = at_once(db, 8, |db, number| async move {
+        let name = format!("w{number}");
+        let got = connections::take_write_lease(&db, id, &name, at(2), at(1)).await.unwrap();
+        got.then_some(name)
+    })
+    .await;
+    let holders: Vec<String> = writers.into_iter().flatten().collect();
+    let [holder] = holders.as_slice() else { panic!("{holders:?}") };
+    let take = async |name: &str, minute| {
+        connections::take_write_lease(db, id, name, at(minute + 1), at(minute)).await.unwrap()
+    };
+    assert!(take(holder, 1).await, "whoever has it keeps it");
+    let release = async |name: &str| {
+        let mut tx = begin(db).await;
+        let released = connections::release_write_lease(&mut tx, id, name).await.unwrap();
+        commit(tx).await;
+        released
+    };
+    let extend = async |name: &str| connections::extend_write_lease(db, id, name, at(2)).await.unwrap();
+    assert!(!release("somebody else").await);
+    assert!(!extend("somebody else").await);
+    assert!(extend(holder).await);
+    assert!(!take("next", 1).await);
+    assert!(release(holder).await);
+    assert!(!extend(holder).await, "what was given back is not taken again by the way");
+    assert!(take("next", 1).await);
+    assert!(take("after it ran out", 2).await);
+
+    let refreshers = at_once(db, 8, |db, _| async move {
+        connections::take_refresh_lease(&db, id, at(2), at(1)).await.unwrap()
+    })
+    .await;
+    assert_eq!(refreshers.iter().filter(|got| **got).count(), 1);
+    connections::release_refresh_lease(db, id).await.unwrap();
+    assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap());
+    let mut tx = begin(db).await;
+    connections::store_tokens(&mut tx, &ring, id, &testing::tokens("new", None)).await.unwrap();
+    commit(tx).await;
+    assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap(), "new tokens end a refresh");
+    assert!(!connections::take_refresh_lease(db, id, at(3), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, at(3), at(2)).await.unwrap());
+}
+
+async fn another_business_finds_no_connection(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let other = testing::business(db).await.id;
+    assert!(connections::find(db, other, id).await.unwrap().is_none());
+    assert!(connections::list(db, other).await.unwrap().is_empty());
+    assert!(connections::of_staff(db, other, ana.id).await.unwrap().is_empty());
+    is_not_found(connections::tokens(db, &ring, other, id).await);
+    let settings = Settings { direction: Direction::Out, coverage: Coverage::Everything };
+    let mut tx = begin(db).await;
+    is_not_found(connections::set_settings(&mut tx, other, id, settings).await);
+    is_not_found(connections::set_default(&mut tx, other, id).await);
+    is_not_found(connections::set_remove_entries(&mut tx, other, id, true).await);
+    let changed =
+        connections::set_state(&mut tx, other, id, ConnectionState::Paused, None, monday()).await.unwrap();
+    commit(tx).await;
+    assert!(!changed);
+    let connection = found(db, &ana, id).await;
+    assert_eq!((connection.state, connection.direction), (ConnectionState::Active, Direction::Both));
+    assert!(connection.is_default && !connection.remove_entries);
+}
+
+concord_storage::on_both_databases!(
+    the_first_account_of_a_person_is_their_default,
+    the_same_account_is_adopted_again,
+    tokens_are_sealed_and_a_kept_refresh_token_stays,
+    all_is_sealed_again_with_a_new_key,
+    settings_and_notes_are_kept,
+    a_state_changes_once,
+    a_refusal_ends_only_the_grant_that_was_refused,
+    an_account_may_be_connected_twice,
+    a_person_whose_default_ended_has_another_one,
+    one_writes_and_one_refreshes_at_a_time,
+    another_business_finds_no_connection,
+);

@@ -1,0 +1,242 @@
+use chrono::Duration;
+use concord_domain::{
+    duty::{DutyKind, DutyState, QueueClass},
+    ids::{BusinessId, new_uuid},
+};
+use concord_storage::{
+    Db,
+    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use uuid::Uuid;
+
+use crate::{at_once, is_not_found};
+
+fn new(business: BusinessId, subject: Uuid, minute: i64) -> NewDuty {
+    NewDuty {
+        business: Some(business),
+        kind: DutyKind::SyncBooking,
+        subject,
+        queue: QueueClass::Bulk,
+        due_at: at(minute),
+    }
+}
+
+async fn raise(db: &Db, duty: NewDuty, minute: i64) -> DutyRef {
+    let mut tx = begin(db).await;
+    let raised = duties::raise(&mut tx, duty, at(minute)).await.unwrap();
+    commit(tx).await;
+    raised
+}
+
+/// With a lease of ten minutes.
+async fn claim(db: &Db, duty: DutyRef, lease: &str, minute: i64) -> Option<ClaimedDuty> {
+    duties::claim(db, duty, lease, at(minute + 10), at(minute)).await.unwrap()
+}
+
+async fn finish(db: &Db, claimed: &ClaimedDuty, outcome: &Outcome, minute: i64) -> Option<DutyRef> {
+    let mut tx = begin(db).await;
+    let again = duties::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
+    commit(tx).await;
+    again
+}
+
+async fn a_duty_is_due_claimed_and_done(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let subject = new_uuid(monday());
+    let duty = raise(db, new(business, subject, 5), 0).await;
+    assert_eq!((duty.kind, duty.queue, duty.version), (DutyKind::SyncBooking, QueueClass::Bulk, 1));
+    assert_eq!(duties::next_due(db).await.unwrap(), Some(at(5)));
+    assert_eq!(duties::oldest_due(db, at(4)).await.unwrap(), None);
+    assert_eq!(duties::due(db, at(4), 10).await.unwrap(), []);
+    assert!(claim(db, duty, "w#1", 4).await.is_none(), "not yet due");
+
+    assert_eq!(duties::due(db, at(5), 10).await.unwrap(), [duty]);
+    assert_eq!(duties::oldest_due(db, at(7)).await.unwrap(), Some(at(5)));
+    let claimed = claim(db, duty, "w#1", 5).await.unwrap();
+    assert_eq!((claimed.business_id, claimed.subject_id), (Some(business), subject));
+    assert_eq!((claimed.attempts, claimed.version, claimed.raised_at), (1, 1, at(0)));
+    assert!(claim(db, duty, "w#2", 6).await.is_none(), "somebody has it");
+    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), []);
+    assert_eq!(finish(db, &claimed, &Outcome::Done, 6).await, None);
+    assert!(claim(db, duty, "w#2", 7).await.is_none(), "it is done");
+    assert_eq!(duties::due(db, at(700), 10).await.unwrap(), []);
+    assert_eq!(duties::next_due(db).await.unwrap(), None);
+}
+
+async fn of_many_workers_one_claims(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let claimed =
+        at_once(db, 12, |db, number| async move { claim(&db, duty, &format!("w#{number}"), 1).await }).await;
+    assert_eq!(claimed.into_iter().flatten().count(), 1);
+}
+
+async fn raised_again_while_it_waits_it_runs_once_from_the_newest(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let subject = new_uuid(monday());
+    let first = raise(db, new(business, subject, 5), 0).await;
+    let sooner = NewDuty { queue: QueueClass::Interactive, ..new(business, subject, 2) };
+    let second = raise(db, sooner, 1).await;
+    let third = raise(db, new(business, subject, 9), 1).await;
+    assert_eq!((second.id, second.version, third.version), (first.id, 2, 3));
+    assert_eq!(third.queue, QueueClass::Interactive, "somebody still waits for it");
+    assert!(claim(db, second, "w#1", 3).await.is_none(), "there is a newer one");
+    let claimed = claim(db, third, "w#1", 3).await.unwrap();
+    finish(db, &claimed, &Outcome::Done, 3).await;
+    assert_eq!(duties::due(db, at(60), 10).await.unwrap(), []);
+    let fourth = raise(db, new(business, subject, 20), 19).await;
+    assert_eq!((fourth.version, fourth.queue), (4, QueueClass::Bulk));
+    assert!(claim(db, fourth, "w#1", 20).await.is_some());
+}
+
+async fn raised_again_while_it_runs_it_runs_again(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let subject = new_uuid(monday());
+    let first = raise(db, new(business, subject, 0), 0).await;
+    for outcome in [
+        Outcome::Done,
+        Outcome::Again(at(600)),
+        Outcome::Retry { at: at(600), reason: "503".to_owned() },
+        Outcome::Failed { retry_at: None, reason: "403".to_owned() },
+    ] {
+        let duty = raise(db, new(business, subject, 1), 1).await;
+        let claimed = claim(db, duty, "w#1", 2).await.unwrap();
+        let again = raise(db, new(business, subject, 3), 3).await;
+        assert!(claim(db, again, "w#2", 4).await.is_none(), "the first run is still at it");
+        let to_push = finish(db, &claimed, &outcome, 4).await;
+        assert_eq!(to_push, Some(again), "{outcome:?}");
+        let claimed = claim(db, again, "w#2", 5).await.unwrap();
+        assert_eq!(claimed.attempts, 1, "{outcome:?}");
+        finish(db, &claimed, &Outcome::Done, 5).await;
+    }
+    assert!(raise(db, new(business, subject, 6), 6).await.id == first.id);
+}
+
+async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let reason = || "Google answered 503".to_owned();
+    let cases = [
+        (Outcome::Done, None, 0),
+        (Outcome::Again(at(30)), Some(at(30)), 0),
+        (Outcome::Snooze { until: at(30), reason: reason() }, Some(at(30)), 0),
+        (Outcome::Retry { at: at(30), reason: reason() }, Some(at(30)), 1),
+        (Outcome::Failed { retry_at: Some(at(30)), reason: reason() }, Some(at(30)), 1),
+        (Outcome::Failed { retry_at: None, reason: reason() }, None, 1),
+    ];
+    for (outcome, due_at, tries_used) in cases {
+        let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+        let claimed = claim(db, duty, "w#1", 0).await.unwrap();
+        assert_eq!(finish(db, &claimed, &outcome, 1).await, None, "{outcome:?}");
+        let due = duties::due(db, at(30), 10).await.unwrap();
+        assert_eq!(!due.is_empty(), due_at.is_some(), "{outcome:?}");
+        if due_at.is_some() {
+            assert_eq!(duties::due(db, at(29), 10).await.unwrap(), [], "{outcome:?}");
+            let claimed = claim(db, duty, "w#1", 30).await.unwrap();
+            assert_eq!(claimed.attempts, tries_used + 1, "{outcome:?}");
+            finish(db, &claimed, &Outcome::Done, 31).await;
+        }
+    }
+}
+
+async fn a_lease_that_ran_out_is_anothers(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let slow = claim(db, duty, "w#1", 0).await.unwrap();
+    assert!(duties::extend(db, &slow, at(15)).await.unwrap());
+    assert!(claim(db, duty, "w#2", 14).await.is_none());
+    let other = claim(db, duty, "w#2", 15).await.unwrap();
+    assert_eq!(other.attempts, 2);
+    assert!(!duties::extend(db, &slow, at(60)).await.unwrap());
+    assert_eq!(finish(db, &slow, &Outcome::Done, 16).await, None);
+    assert!(duties::extend(db, &other, at(60)).await.unwrap(), "the late one changed nothing");
+    finish(db, &other, &Outcome::Done, 17).await;
+    assert_eq!(duties::due(db, at(600), 10).await.unwrap(), []);
+}
+
+async fn a_worker_that_stops_gives_back_what_it_holds(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let mut held = Vec::new();
+    for lease in ["w1#1", "w1#2", "w11#1"] {
+        let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+        held.push(claim(db, duty, lease, 0).await.unwrap());
+    }
+    assert_eq!(duties::release_all(db, "w1").await.unwrap(), 2);
+    let due: Vec<_> = duties::due(db, at(1), 10).await.unwrap();
+    assert_eq!(due.len(), 2);
+    assert!(due.iter().all(|duty| duty.id != held[2].id), "another worker's stays");
+    let claimed = claim(db, due[0], "w2#1", 1).await.unwrap();
+    assert_eq!(claimed.attempts, 1, "a stop costs no try");
+}
+
+async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
+    let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
+    let subject = new_uuid(monday());
+    let duty = raise(db, new(business, subject, 0), 0).await;
+    let claimed = claim(db, duty, "w#1", 0).await.unwrap();
+    let outcome = Outcome::Failed { retry_at: None, reason: "Google refused it".to_owned() };
+    finish(db, &claimed, &outcome, 1).await;
+    raise(db, NewDuty { business: None, kind: DutyKind::Retention, ..new(business, Uuid::nil(), 9) }, 0)
+        .await;
+
+    let failed = duties::failed(db, business, 10).await.unwrap();
+    assert_eq!(failed.len(), 1);
+    assert_eq!((failed[0].id, failed[0].subject_id, failed[0].state), (duty.id, subject, DutyState::Failed));
+    assert_eq!((failed[0].due_at, failed[0].attempts), (None, 1));
+    assert_eq!(failed[0].last_error.as_deref(), Some("Google refused it"));
+    let mut counts: Vec<_> = duties::counts(db).await.unwrap();
+    counts.sort_by_key(|count| count.kind);
+    let counts: Vec<_> = counts.iter().map(|count| (count.kind, count.state, count.count)).collect();
+    let expected =
+        [(DutyKind::SyncBooking, DutyState::Failed, 1), (DutyKind::Retention, DutyState::Waiting, 1)];
+    assert_eq!(counts, expected);
+
+    assert!(duties::failed(db, other, 10).await.unwrap().is_empty());
+    let mut tx = begin(db).await;
+    is_not_found(duties::retry(&mut tx, other, duty.id, at(2)).await);
+    let again = duties::retry(&mut tx, business, duty.id, at(2)).await.unwrap();
+    is_not_found(duties::retry(&mut tx, business, duty.id, at(2)).await);
+    commit(tx).await;
+    assert_eq!(again.version, duty.version + 1);
+    assert_eq!(claim(db, again, "w#1", 2).await.unwrap().attempts, 1);
+}
+
+async fn the_longest_due_come_first(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let mut raised = Vec::new();
+    for minute in [3, 1, 2] {
+        raised.push(raise(db, new(business, new_uuid(monday()), minute), 0).await);
+    }
+    let due = duties::due(db, at(3) + Duration::seconds(1), 2).await.unwrap();
+    assert_eq!(due, [raised[1], raised[2]]);
+}
+
+async fn what_people_wait_for_comes_before_what_is_longer_due(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let bulk = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let interactive = NewDuty { queue: QueueClass::Interactive, ..new(business, new_uuid(monday()), 5) };
+    let interactive = raise(db, interactive, 0).await;
+    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), [interactive, bulk]);
+}
+
+async fn however_it_was_raised_a_poll_is_a_poll_afterwards(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let claimed = claim(db, first, "w#1", 0).await.unwrap();
+    finish(db, &claimed, &Outcome::Again(at(15)), 1).await;
+    assert_eq!(duties::due(db, at(15), 10).await.unwrap(), [DutyRef { queue: QueueClass::Poll, ..first }]);
+}
+
+concord_storage::on_both_databases!(
+    a_duty_is_due_claimed_and_done,
+    of_many_workers_one_claims,
+    raised_again_while_it_waits_it_runs_once_from_the_newest,
+    raised_again_while_it_runs_it_runs_again,
+    the_outcome_says_when_it_is_due_again,
+    a_lease_that_ran_out_is_anothers,
+    a_worker_that_stops_gives_back_what_it_holds,
+    what_failed_is_listed_counted_and_tried_again_by_hand,
+    the_longest_due_come_first,
+    what_people_wait_for_comes_before_what_is_longer_due,
+    however_it_was_raised_a_poll_is_a_poll_afterwards,
+);

@@ -1,0 +1,450 @@
+use concord_domain::{
+    booking::{Booking, BookingDraft},
+    connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId},
+    people::Actor,
+};
+use concord_storage::{
+    Db,
+    bookings::{self, Change, Put},
+    businesses::{self, Business, BusinessSettings},
+    connections::{self, Settings},
+    duties::DutyRef,
+    entries::{self, Entry, EntryCounts, Reach, WrittenEntry},
+    people::Staff,
+    resources::Resource,
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use uuid::Uuid;
+
+/// Two people whose calendars are written, and somebody who has none.
+struct World {
+    business: Business,
+    room: Resource,
+    ana: Staff,
+    rui: Staff,
+    eva: Staff,
+    of_ana: ConnectionId,
+    of_rui: ConnectionId,
+}
+
+async fn world(db: &Db) -> World {
+    let business = testing::business(db).await;
+    let ring = testing::keyring();
+    let room = testing::resource(db, &business, 1).await;
+    let ana = testing::staff(db, &business, "Ana").await;
+    let rui = testing::staff(db, &business, "Rui").await;
+    let eva = testing::staff(db, &business, "Eva").await;
+    let of_ana = testing::connection(db, &ring, &ana).await;
+    let of_rui = testing::connection(db, &ring, &rui).await;
+    testing::calendar(db, &ana, of_ana).await;
+    testing::calendar(db, &rui, of_rui).await;
+    World { business, room, ana, rui, eva, of_ana, of_rui }
+}
+
+impl World {
+    async fn put(&self, db: &Db, staff: &[&Staff], title: &str) -> Put {
+        let change = Change { business: self.business.id, actor: Actor::System, now: monday() };
+        let draft = BookingDraft {
+            staff: staff.iter().map(|one| one.id).collect(),
+            title: title.to_owned(),
+            ..testing::draft(&self.room, 60, 120)
+        };
+        bookings::put(db, &change, "A-1", &draft, None).await.unwrap()
+    }
+
+    async fn cancel(&self, db: &Db) -> Put {
+        let change = Change { business: self.business.id, actor: Actor::System, now: monday() };
+        bookings::cancel(db, &change, "A-1", None).await.unwrap()
+    }
+
+    /// `name: state` of each calendar that the booking concerns or concerned.
+    async fn states(&self, db: &Db, booking: &Booking) -> Vec<String> {
+        let states = entries::sync_states(db, self.business.id, booking.id).await.unwrap();
+        let mut shown: Vec<String> =
+            states.iter().map(|one| format!("{}: {}", one.staff_name, one.state)).collect();
+        shown.sort();
+        shown
+    }
+
+    async fn entry(&self, db: &Db, booking: &Booking, of: ConnectionId) -> Entry {
+        let ids = ids(db, booking, of).await;
+        entries::find(db, self.business.id, ids).await.unwrap().unwrap()
+    }
+}
+
+async fn aim_again(tx: &mut concord_storage::Tx, booking: &Booking, of: ConnectionId) -> Vec<DutyRef> {
+    let (business, reference) = (booking.business, booking.reference.as_str());
+    bookings::aim_again(tx, business, reference, Reach::Only(of), at(1)).await.unwrap()
+}
+
+/// The entry of a booking in a connection: no query function needs to know it by these.
+async fn ids(db: &Db, booking: &Booking, of: ConnectionId) -> EntryId {
+    let query = "SELECT id FROM entries WHERE booking_id = $1 AND connection_id = $2";
+    match db {
+        Db::Sqlite { read, .. } => {
+            sqlx::query_scalar(query).bind(booking.id).bind(of).fetch_one(read).await.unwrap()
+        }
+        Db::Postgres(pool) => {
+            sqlx::query_scalar(query).bind(booking.id).bind(of).fetch_one(pool).await.unwrap()
+        }
+    }
+}
+
+/// An entry, and the calendar that it is in.
+async fn stands(db: &Db, entry: EntryId) -> (EntryId, CalendarId) {
+    const CALENDAR: &str = "SELECT calendar_id FROM entries WHERE id = $1";
+    let calendar = match db {
+        Db::Sqlite { read, .. } => sqlx::query_scalar(CALENDAR).bind(entry).fetch_one(read).await,
+        Db::Postgres(pool) => sqlx::query_scalar(CALENDAR).bind(entry).fetch_one(pool).await,
+    };
+    (entry, calendar.unwrap())
+}
+
+async fn written(db: &Db, entry: EntryId, version: i64) {
+    entries::begin_write(db, entry).await.unwrap();
+    let written = WrittenEntry { etag: "\"1\"", content_hash: "hash", version };
+    let here = stands(db, entry).await;
+    let mut tx = begin(db).await;
+    entries::record_written(&mut tx, here, &written, at(1)).await.unwrap();
+    commit(tx).await;
+}
+
+fn kinds(duties: &[DutyRef]) -> Vec<DutyKind> {
+    let mut kinds: Vec<DutyKind> = duties.iter().map(|duty| duty.kind).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
+async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana, &world.eva], "Massage").await;
+    assert_eq!(kinds(&put.duties), [DutyKind::SyncBooking]);
+    assert_eq!(put.duties[0].queue, QueueClass::Interactive);
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.booking_id, entry.connection_id), (put.booking.id, world.of_ana));
+    assert_eq!((entry.staff_id, entry.provider), (world.ana.id, ProviderKind::Google));
+    assert_eq!((entry.state, entry.connection_state), (EntryState::Pending, ConnectionState::Active));
+    assert_eq!(entry.calendar_external_id, "ana@harbour.example");
+    assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
+
+    let same = world.put(db, &[&world.eva, &world.ana], "Massage").await;
+    assert!(same.duties.is_empty() && same.booking.version == 1, "nothing changed");
+    let moved = world.put(db, &[&world.rui], "Massage").await;
+    assert_eq!(kinds(&moved.duties), [DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    assert!(!world.entry(db, &put.booking, world.of_ana).await.wanted);
+    assert!(world.entry(db, &put.booking, world.of_rui).await.wanted);
+    assert_eq!(world.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
+    let back = world.put(db, &[&world.ana], "Massage").await;
+    assert_eq!(kinds(&back.duties), [DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    let again = world.entry(db, &put.booking, world.of_ana).await;
+    assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
+}
+
+async fn what_was_written_is_known(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    entries::begin_write(db, id).await.unwrap();
+    assert!(world.entry(db, &put.booking, world.of_ana).await.attempted);
+    written(db, id, 1).await;
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.etag.as_deref(), entry.content_hash.as_deref()), (Some("\"1\""), Some("hash")));
+    assert_eq!((entry.written_version, entry.state), (Some(1), EntryState::Synced));
+    let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
+    assert_eq!((states[0].connection, states[0].staff), (world.of_ana, world.ana.id));
+    assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
+    let counts = entries::counts(db, world.business.id).await.unwrap();
+    assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
+
+    entries::begin_write(db, id).await.unwrap();
+    let unsure = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
+    let mut tx = begin(db).await;
+    entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it").await.unwrap();
+    commit(tx).await;
+    let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
+    assert_eq!(
+        (states[0].state, states[0].last_error.as_deref()),
+        (EntryState::Failed, Some("Google refused it"))
+    );
+    assert_eq!(entries::counts(db, world.business.id).await.unwrap().failed, 1);
+}
+
+async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    world.put(db, &[&world.ana], "Sauna").await;
+    written(db, id, 1).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Pending);
+    written(db, id, 2).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Synced);
+    let cancelled = world.cancel(db).await;
+    assert_eq!(kinds(&cancelled.duties), [DutyKind::DeleteBooking]);
+    written(db, id, 3).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Pending, "it must go");
+    let mut tx = begin(db).await;
+    entries::record_removed(&mut tx, stands(db, id).await, Some("gone"), at(2)).await.unwrap();
+    commit(tx).await;
+    let gone = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((gone.state, gone.etag, gone.written_version), (EntryState::Removed, None, None));
+    assert_eq!(gone.content_hash.as_deref(), Some("gone"));
+    assert!(world.cancel(db).await.duties.is_empty());
+    let revived = world.put(db, &[&world.ana], "Sauna").await;
+    assert_eq!(kinds(&revived.duties), [DutyKind::SyncBooking]);
+    let mut tx = begin(db).await;
+    entries::record_removed(&mut tx, stands(db, id).await, None, at(3)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(
+        world.entry(db, &put.booking, world.of_ana).await.state,
+        EntryState::Pending,
+        "it must return"
+    );
+}
+
+async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
+    let world = world(db).await;
+    let settings = BusinessSettings {
+        name: world.business.name.clone(),
+        zone: world.business.zone,
+        entry_privacy: world.business.entry_privacy,
+        mark_cancelled: true,
+    };
+    let mut tx = begin(db).await;
+    businesses::update(&mut tx, world.business.id, &settings, monday()).await.unwrap();
+    commit(tx).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    assert_eq!(kinds(&world.cancel(db).await.duties), [DutyKind::SyncBooking]);
+    assert!(world.entry(db, &put.booking, world.of_ana).await.wanted);
+}
+
+async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
+    let world = world(db).await;
+    let set = async |direction, coverage| {
+        let mut tx = begin(db).await;
+        let settings = Settings { direction, coverage };
+        connections::set_settings(&mut tx, world.business.id, world.of_rui, settings).await.unwrap();
+        commit(tx).await;
+    };
+    set(Direction::In, Coverage::Everything).await;
+    assert!(world.put(db, &[&world.eva], "Massage").await.duties.is_empty(), "only read");
+    set(Direction::Both, Coverage::Everything).await;
+    let put = world.put(db, &[&world.eva], "Sauna").await;
+    assert_eq!(world.states(db, &put.booking).await, ["Rui: pending"]);
+    set(Direction::Both, Coverage::Assigned).await;
+    let mut tx = begin(db).await;
+    let raised = aim_again(&mut tx, &put.booking, world.of_ana).await;
+    assert!(raised.is_empty());
+    let raised = aim_again(&mut tx, &put.booking, world.of_rui).await;
+    commit(tx).await;
+    assert_eq!(kinds(&raised), [DutyKind::DeleteBooking]);
+}
+
+async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    let business: BusinessId = world.business.id;
+    let first = EntryId(Uuid::nil());
+    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 0, "never attempted");
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    written(db, id, 1).await;
+    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 1);
+    assert_eq!(entries::standing(db, business, world.of_ana, first, 10).await.unwrap(), [id]);
+    assert_eq!(entries::standing(db, business, world.of_ana, id, 10).await.unwrap(), []);
+    assert_eq!(entries::standing(db, business, world.of_rui, first, 10).await.unwrap(), []);
+    let mut tx = begin(db).await;
+    entries::unwant(&mut tx, id).await.unwrap();
+    commit(tx).await;
+    assert!(world.entry(db, &put.booking, world.of_ana).await.wanted, "its connection is served");
+    let mut tx = begin(db).await;
+    let state = ConnectionState::Disconnected;
+    connections::set_state(&mut tx, business, world.of_ana, state, None, at(1)).await.unwrap();
+    entries::unwant(&mut tx, id).await.unwrap();
+    commit(tx).await;
+    assert!(!world.entry(db, &put.booking, world.of_ana).await.wanted);
+    assert_eq!(
+        entries::count_standing(db, business, world.of_ana).await.unwrap(),
+        1,
+        "it still stands there"
+    );
+    let mut tx = begin(db).await;
+    entries::record_removed(&mut tx, stands(db, id).await, None, at(2)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Removed);
+    assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 0);
+}
+
+async fn another_default_gets_no_second_entry(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let second = testing::staff(db, &world.business, "Second").await;
+    let second = Staff { id: world.ana.id, ..second };
+    let second = testing::connection(db, &testing::keyring(), &second).await;
+    testing::calendar(db, &Staff { email: "second@harbour.example".into(), ..world.ana.clone() }, second)
+        .await;
+    let mut tx = begin(db).await;
+    connections::set_default(&mut tx, world.business.id, second).await.unwrap();
+    assert_eq!(aim_again(&mut tx, &put.booking, second).await, []);
+    // Once it cannot stand where it stood, it goes to the new one.
+    let state = ConnectionState::Disconnected;
+    connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
+    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [DutyKind::SyncBooking]);
+    commit(tx).await;
+}
+
+async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    written(db, id, 1).await;
+    let before = stands(db, id).await;
+    let clinic = concord_storage::calendars::ListedCalendar {
+        external_id: "clinic".into(),
+        name: "Clinic".into(),
+        colour: None,
+        zone: None,
+        writable: true,
+        is_primary: true,
+    };
+    let mut tx = begin(db).await;
+    // The main calendar is no longer listed, and there is no other one to go to at first.
+    let reader = concord_storage::calendars::ListedCalendar { writable: false, ..clinic.clone() };
+    concord_storage::calendars::take_over(&mut tx, world.business.id, world.of_ana, &[reader], at(1))
+        .await
+        .unwrap();
+    assert_eq!(aim_again(&mut tx, &put.booking, world.of_ana).await.len(), 1);
+    commit(tx).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.calendar_external_id, world.ana.email);
+    let mut tx = begin(db).await;
+    concord_storage::calendars::take_over(&mut tx, world.business.id, world.of_ana, &[clinic], at(2))
+        .await
+        .unwrap();
+    commit(tx).await;
+    let calendars =
+        concord_storage::calendars::of_connection(db, world.business.id, world.of_ana).await.unwrap();
+    let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
+    let mut tx = begin(db).await;
+    concord_storage::calendars::set_written(&mut tx, world.business.id, world.of_ana, clinic).await.unwrap();
+    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, world.of_ana).await), [DutyKind::SyncBooking]);
+    commit(tx).await;
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
+    // A write into the calendar that is gone ends only now.
+    let mut tx = begin(db).await;
+    let late = WrittenEntry { etag: "\"2\"", content_hash: "hash", version: 1 };
+    entries::record_written(&mut tx, before, &late, at(3)).await.unwrap();
+    commit(tx).await;
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.etag, entry.content_hash, entry.state), (None, None, EntryState::Pending));
+    written(db, id, 1).await;
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Synced);
+}
+
+async fn a_write_in_doubt_is_looked_at_again(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    written(db, id, 1).await;
+    let mut tx = begin(db).await;
+    let raised = entries::doubt(&mut tx, id, at(1)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(raised.kind, DutyKind::SyncBooking);
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.state, entry.etag, entry.content_hash), (EntryState::Pending, None, None));
+    assert!(entry.attempted);
+    world.cancel(db).await;
+    let mut tx = begin(db).await;
+    assert_eq!(entries::doubt(&mut tx, id, at(1)).await.unwrap().kind, DutyKind::DeleteBooking);
+    commit(tx).await;
+}
+
+async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    written(db, id, 1).await;
+    let (business, first) = (world.business.id, EntryId(Uuid::nil()));
+    let of_ana = (business, world.of_ana);
+    let mut tx = begin(db).await;
+    let nothing = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
+    assert_eq!(nothing, (vec![], None));
+    commit(tx).await;
+    world.cancel(db).await;
+    let mut tx = begin(db).await;
+    let (raised, more) = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
+    assert_eq!((kinds(&raised), more), (vec![DutyKind::DeleteBooking], Some(id)));
+    assert_eq!(entries::remove_unwanted(&mut tx, of_ana, id, 1, at(600)).await.unwrap(), (vec![], None));
+    let of_rui = (business, world.of_rui);
+    assert_eq!(entries::remove_unwanted(&mut tx, of_rui, first, 1, at(600)).await.unwrap(), (vec![], None));
+    entries::record_removed(&mut tx, stands(db, id).await, None, at(601)).await.unwrap();
+    assert_eq!(entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap(), (vec![], None));
+    commit(tx).await;
+}
+
+async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let booking =
+        Booking { draft: BookingDraft { staff: vec![], ..put.booking.draft.clone() }, ..put.booking };
+    let cancelled = Booking {
+        draft: BookingDraft {
+            status: concord_domain::booking::BookingStatus::Cancelled,
+            ..booking.draft.clone()
+        },
+        ..booking.clone()
+    };
+    let mut tx = begin(db).await;
+    let raised = entries::aim(&mut tx, &cancelled, false, Reach::Everywhere, at(1)).await.unwrap();
+    assert_eq!(kinds(&raised), [DutyKind::DeleteBooking]);
+    drop(tx);
+    assert!(world.entry(db, &booking, world.of_ana).await.wanted);
+}
+
+async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
+    let world = world(db).await;
+    world.put(db, &[&world.ana], "Massage").await;
+    let pending = EntryCounts { pending: 1, ..EntryCounts::default() };
+    assert_eq!(entries::counts(db, world.business.id).await.unwrap(), pending);
+    assert_eq!(entries::counts_of_staff(db, world.business.id, world.ana.id).await.unwrap(), pending);
+    let nobody = testing::staff(db, &world.business, "Rui").await;
+    let none = entries::counts_of_staff(db, world.business.id, nobody.id).await.unwrap();
+    assert_eq!(none, EntryCounts::default());
+    for state in [ConnectionState::Paused, ConnectionState::NeedsReconnect] {
+        let mut tx = begin(db).await;
+        connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
+        commit(tx).await;
+        let waiting = EntryCounts { waiting: 1, ..EntryCounts::default() };
+        assert_eq!(entries::counts(db, world.business.id).await.unwrap(), waiting, "{state:?}");
+    }
+}
+
+async fn another_business_finds_no_entry(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    written(db, id, 1).await;
+    let other = testing::business(db).await.id;
+    assert!(entries::find(db, other, id).await.unwrap().is_none());
+    assert!(entries::sync_states(db, other, put.booking.id).await.unwrap().is_empty());
+    assert!(entries::standing(db, other, world.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty());
+    assert_eq!(entries::count_standing(db, other, world.of_ana).await.unwrap(), 0);
+    assert_eq!(entries::counts(db, other).await.unwrap(), EntryCounts::default());
+}
+
+concord_storage::on_both_databases!(
+    a_booking_goes_to_the_calendars_of_its_staff,
+    what_was_written_is_known,
+    a_write_that_was_overtaken_is_not_the_last,
+    a_business_may_keep_cancelled_entries,
+    a_calendar_for_everything_gets_every_booking,
+    what_a_disconnection_would_remove_is_counted,
+    another_default_gets_no_second_entry,
+    an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written,
+    a_write_in_doubt_is_looked_at_again,
+    what_should_be_gone_is_raised_again_also_when_it_is_over,
+    aiming_within_a_transaction_is_undone_with_it,
+    what_waits_for_a_paused_calendar_counts_apart,
+    another_business_finds_no_entry,
+);

@@ -1,0 +1,109 @@
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::BusinessId;
+use concord_storage::{
+    Db,
+    idempotency::{self, ABANDONED_AFTER, Begun, KEPT_FOR, KeyedRequest},
+    testing::{self, TestDb, begin, commit},
+};
+
+use crate::{at_once, is_not_found, precise};
+
+fn request(business: BusinessId, hash: &'static str, began_at: DateTime<Utc>) -> KeyedRequest<'static> {
+    KeyedRequest { business, key: "order-17", request_hash: hash, began_at }
+}
+
+async fn start(db: &Db, request: &KeyedRequest<'_>) -> Begun {
+    let mut tx = begin(db).await;
+    let begun = idempotency::begin(&mut tx, request).await.unwrap();
+    commit(tx).await;
+    begun
+}
+
+async fn end(db: &Db, request: &KeyedRequest<'_>) {
+    let mut tx = begin(db).await;
+    idempotency::finish(&mut tx, request, 201, r#"{"id":1}"#).await.unwrap();
+    commit(tx).await;
+}
+
+async fn the_first_answer_is_the_answer_to_all(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    assert_eq!(start(db, &first).await, Begun::Fresh);
+    let second = request(business, "put booking", precise(0) + Duration::seconds(1));
+    assert_eq!(start(db, &second).await, Begun::UnderWay);
+    let other = request(business, "put something else", precise(0));
+    assert_eq!(start(db, &other).await, Begun::Mismatch);
+    end(db, &first).await;
+    let repeat = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned() };
+    assert_eq!(start(db, &second).await, repeat);
+    assert_eq!(start(db, &other).await, Begun::Mismatch);
+    let late = request(business, "put booking", precise(0) + KEPT_FOR - Duration::seconds(1));
+    assert_eq!(start(db, &late).await, repeat);
+    let too_late = request(business, "put something else", precise(0) + KEPT_FOR);
+    assert_eq!(start(db, &too_late).await, Begun::Fresh, "it is no longer kept");
+}
+
+async fn an_attempt_that_was_given_up_is_taken_over(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let dead = request(business, "put booking", precise(0));
+    start(db, &dead).await;
+    let patient = request(business, "put booking", precise(0) + ABANDONED_AFTER - Duration::microseconds(1));
+    assert_eq!(start(db, &patient).await, Begun::UnderWay);
+    let other = request(business, "put something else", precise(0) + ABANDONED_AFTER);
+    assert_eq!(start(db, &other).await, Begun::Mismatch);
+    let heir = request(business, "put booking", precise(0) + ABANDONED_AFTER);
+    assert_eq!(start(db, &heir).await, Begun::Fresh);
+    let mut tx = begin(db).await;
+    is_not_found(idempotency::finish(&mut tx, &dead, 500, "it was not dead after all").await);
+    drop(tx);
+    idempotency::forget(db, &dead).await.unwrap();
+    assert_eq!(
+        start(db, &request(business, "put booking", heir.began_at + Duration::seconds(9))).await,
+        Begun::UnderWay
+    );
+    end(db, &heir).await;
+}
+
+async fn what_failed_may_be_tried_again(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    start(db, &first).await;
+    idempotency::forget(db, &first).await.unwrap();
+    let second = request(business, "put booking", precise(0) + Duration::seconds(1));
+    assert_eq!(start(db, &second).await, Begun::Fresh);
+    end(db, &second).await;
+    idempotency::forget(db, &second).await.unwrap();
+    assert!(matches!(start(db, &first).await, Begun::Repeat { .. }), "an answer is not forgotten");
+}
+
+async fn of_many_at_once_one_is_fresh(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let begun = at_once(db, 16, |db, number| async move {
+        let began_at = precise(0) + Duration::microseconds(i64::try_from(number).unwrap());
+        start(&db, &request(business, "put booking", began_at)).await
+    })
+    .await;
+    assert_eq!(begun.iter().filter(|one| **one == Begun::Fresh).count(), 1, "{begun:?}");
+    assert_eq!(begun.iter().filter(|one| **one == Begun::UnderWay).count(), 15, "{begun:?}");
+}
+
+async fn each_business_has_its_own_keys(db: &TestDb) {
+    let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
+    let ours = request(business, "put booking", precise(0));
+    start(db, &ours).await;
+    let theirs = request(other, "put something else", precise(0));
+    assert_eq!(start(db, &theirs).await, Begun::Fresh);
+    idempotency::forget(db, &theirs).await.unwrap();
+    let mut tx = begin(db).await;
+    is_not_found(idempotency::finish(&mut tx, &theirs, 200, "").await);
+    drop(tx);
+    end(db, &ours).await;
+}
+
+concord_storage::on_both_databases!(
+    the_first_answer_is_the_answer_to_all,
+    an_attempt_that_was_given_up_is_taken_over,
+    what_failed_may_be_tried_again,
+    of_many_at_once_one_is_fresh,
+    each_business_has_its_own_keys,
+);

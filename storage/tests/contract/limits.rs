@@ -1,0 +1,127 @@
+use chrono::{DateTime, Duration, Utc};
+use concord_storage::{
+    Db,
+    limits::{self, Take},
+    testing::{self, TestDb, begin, commit, monday},
+};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+
+use crate::at_once;
+
+async fn take(db: &Db, bucket: &str, now: DateTime<Utc>, interval: Duration, burst: u32) -> Take {
+    let mut tx = begin(db).await;
+    let taken = limits::take(&mut tx, bucket, now, interval, burst).await.unwrap();
+    commit(tx).await;
+    taken
+}
+
+async fn a_burst_goes_and_then_one_an_interval(db: &TestDb) {
+    let second = Duration::seconds(1);
+    for _ in 0..3 {
+        assert_eq!(take(db, "google", monday(), second, 3).await, Take::Go);
+    }
+    assert_eq!(take(db, "google", monday(), second, 3).await, Take::Wait(monday() + second));
+    assert_eq!(take(db, "google:other", monday(), second, 3).await, Take::Go, "each bucket for itself");
+    assert_eq!(take(db, "google", monday() + second, second, 3).await, Take::Go);
+    let just_before = monday() + second * 2 - Duration::microseconds(1);
+    assert_eq!(take(db, "google", just_before, second, 3).await, Take::Wait(monday() + second * 2));
+    for _ in 0..3 {
+        assert_eq!(take(db, "google", monday() + second * 60, second, 3).await, Take::Go, "a rest fills it");
+    }
+    let full = take(db, "google", monday() + second * 60, second, 3).await;
+    assert_eq!(full, Take::Wait(monday() + second * 61), "but not beyond the burst");
+}
+
+async fn a_burst_of_none_is_one(db: &TestDb) {
+    let second = Duration::seconds(1);
+    assert_eq!(take(db, "google", monday(), second, 0).await, Take::Go);
+    assert_eq!(take(db, "google", monday(), second, 0).await, Take::Wait(monday() + second));
+}
+
+async fn a_retry_after_holds_everybody_back(db: &TestDb) {
+    let (second, until) = (Duration::seconds(1), monday() + Duration::seconds(30));
+    for (bucket, fill) in [("new", 0), ("used", 2)] {
+        for _ in 0..fill {
+            take(db, bucket, monday(), second, 3).await;
+        }
+        for again in [until, monday() + second] {
+            let mut tx = begin(db).await;
+            limits::hold_until(&mut tx, bucket, again, second, 3).await.unwrap();
+            commit(tx).await;
+        }
+        assert_eq!(take(db, bucket, monday(), second, 3).await, Take::Wait(until));
+        let just_before = until - Duration::microseconds(1);
+        assert_eq!(take(db, bucket, just_before, second, 3).await, Take::Wait(until));
+        assert_eq!(take(db, bucket, until, second, 3).await, Take::Go);
+        assert_eq!(
+            take(db, bucket, until, second, 3).await,
+            Take::Wait(until + second),
+            "no burst right after"
+        );
+    }
+}
+
+async fn at_once_no_more_than_the_burst_goes(db: &TestDb) {
+    let taken = at_once(db, 40, |db, _| async move {
+        take(&db, "google", monday(), Duration::milliseconds(250), 7).await
+    })
+    .await;
+    assert_eq!(taken.iter().filter(|one| **one == Take::Go).count(), 7, "{taken:?}");
+}
+
+/// In any stretch no more calls go than `burst + stretch / interval`; none is held back for longer than it says, and
+/// none that has waited as long as it was told.
+async fn never_too_many_and_never_too_few(db: &TestDb) {
+    let steps = prop::collection::vec(
+        prop_oneof![3 => Just(0_i64), 5 => 0..400_000_i64, 1 => 0..5_000_000_i64],
+        1..30,
+    );
+    let cases = (1..500_000_i64, 1..6_u32, steps);
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRunner::deterministic().new_rng());
+    for number in 0..24 {
+        let (interval, burst, steps) = cases.new_tree(&mut runner).unwrap().current();
+        let (bucket, interval) = (format!("case {number}"), Duration::microseconds(interval));
+        let mut now = monday();
+        let mut gone: Vec<DateTime<Utc>> = Vec::new();
+        for step in steps {
+            now += Duration::microseconds(step);
+            match take(db, &bucket, now, interval, burst).await {
+                Take::Go => gone.push(now),
+                Take::Wait(until) => {
+                    assert!(until > now && until <= now + interval, "{until} at {now}, {interval}");
+                    now = until;
+                    assert_eq!(take(db, &bucket, now, interval, burst).await, Take::Go);
+                    gone.push(now);
+                }
+            }
+        }
+        for (first, from) in gone.iter().enumerate() {
+            for (last, to) in gone.iter().enumerate().skip(first) {
+                let allowed = i64::from(burst)
+                    + (*to - *from).num_microseconds().unwrap() / interval.num_microseconds().unwrap();
+                let went = i64::try_from(last - first + 1).unwrap();
+                assert!(went <= allowed, "{went} of {allowed} from {from} to {to}: {gone:?}");
+            }
+        }
+    }
+}
+
+async fn a_clock_that_is_behind_gains_nothing(db: &TestDb) {
+    let second = Duration::seconds(1);
+    assert_eq!(take(db, "google", monday(), second, 1).await, Take::Go);
+    let behind = monday() - Duration::hours(1);
+    assert_eq!(take(db, "google", behind, second, 1).await, Take::Wait(testing::monday() + second));
+}
+
+concord_storage::on_both_databases!(
+    a_burst_goes_and_then_one_an_interval,
+    a_burst_of_none_is_one,
+    a_retry_after_holds_everybody_back,
+    at_once_no_more_than_the_burst_goes,
+    never_too_many_and_never_too_few,
+    a_clock_that_is_behind_gains_nothing,
+);

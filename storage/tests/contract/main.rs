@@ -1,0 +1,79 @@
+//! The contract of storage: every query function, on SQLite and on PostgreSQL.
+//!
+//! To add a query: call it in the file of its table family and name the test in `on_both_databases!` at its end.
+//! `coverage` fails while a public query function is not called here at all.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod api_keys;
+mod booking_lists;
+mod bookings;
+mod businesses;
+mod calendars;
+mod connections;
+mod coverage;
+mod duties;
+mod entries;
+mod feeds;
+mod history;
+mod idempotency;
+mod limits;
+mod oauth_states;
+mod occupancy;
+mod opening;
+mod outside_events;
+mod people;
+mod resources;
+mod retention;
+mod schema;
+mod sign_in;
+mod sync_log;
+
+use std::future::Future;
+
+use chrono::{DateTime, Duration, Utc};
+use concord_storage::{Db, PageAsk, StorageError};
+use tokio::task::JoinSet;
+
+/// Runs a number of copies at the same time. What they give comes in the order in which they ended.
+async fn at_once<T, F>(db: &Db, copies: usize, one: impl Fn(Db, usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for number in 0..copies {
+        running.spawn(one(db.clone(), number));
+    }
+    running.join_all().await
+}
+
+/// Runs one statement that no query function offers.
+async fn raw(db: &Db, statement: &'static str) -> u64 {
+    match db {
+        Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.unwrap().rows_affected(),
+        Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.unwrap().rows_affected(),
+    }
+}
+
+/// The first page of that many.
+fn first(limit: u32) -> PageAsk {
+    PageAsk { limit, after: None }
+}
+
+/// The page that `next` of the page before leads to.
+fn following(limit: u32, next: Option<String>) -> PageAsk {
+    PageAsk { limit, after: Some(next.expect("there is another page")) }
+}
+
+/// An instant to the microsecond, the finest that both databases keep.
+fn precise(minutes: i64) -> DateTime<Utc> {
+    concord_storage::testing::at(minutes) + Duration::microseconds(123_457)
+}
+
+#[track_caller]
+fn is_not_found<T: std::fmt::Debug>(result: Result<T, StorageError>) {
+    match result {
+        Err(StorageError::NotFound) => {}
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,222 @@
+use concord_domain::{
+    ids::new_uuid,
+    interval::Interval,
+    occupancy::{OccupancySource, SubjectKind},
+};
+use concord_storage::{
+    Db, StorageError,
+    businesses::Business,
+    occupancy::{self, Arrival, Standing, Subject},
+    resources::{self, Resource},
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use uuid::Uuid;
+
+use crate::{at_once, raw};
+
+fn arrival(room: &Resource, from: i64, to: i64) -> Arrival {
+    Arrival {
+        business: room.business_id,
+        subject: Subject { kind: SubjectKind::Resource, id: room.id.0, capacity: room.capacity },
+        interval: Interval::new(at(from), at(to)).unwrap(),
+        source: OccupancySource::Block,
+        source_id: new_uuid(monday()),
+        quantity: 1,
+    }
+}
+
+/// `false`: there is no room.
+async fn seat(db: &Db, arrival: &Arrival) -> bool {
+    let mut tx = begin(db).await;
+    let room = concord_domain::ids::ResourceId(arrival.subject.id);
+    resources::lock(&mut tx, arrival.business, room).await.unwrap();
+    let seated = occupancy::seat(&mut tx, arrival, monday()).await.unwrap().is_ok();
+    commit(tx).await;
+    seated
+}
+
+async fn record(db: &Db, arrival: &Arrival, minute: i64) -> bool {
+    let mut tx = begin(db).await;
+    let seated = occupancy::record(&mut tx, arrival, at(minute)).await.unwrap();
+    commit(tx).await;
+    seated
+}
+
+async fn release(db: &Db, arrival: &Arrival) -> u32 {
+    let mut tx = begin(db).await;
+    let freed = occupancy::release(&mut tx, arrival.business, arrival.source_id).await.unwrap();
+    let mut reseated = 0;
+    for room in freed {
+        let interval = Interval { start: room.starts_at, end: room.ends_at };
+        assert_eq!((room.subject_kind, room.subject_id), (arrival.subject.kind, arrival.subject.id));
+        reseated += occupancy::reseat(&mut tx, arrival.business, arrival.subject, interval).await.unwrap();
+    }
+    commit(tx).await;
+    reseated
+}
+
+async fn standing(db: &Db, room: &Resource, from: i64, to: i64) -> Vec<Standing> {
+    let within = Interval::new(at(from), at(to)).unwrap();
+    occupancy::standing(db, room.business_id, room.id.0, within).await.unwrap()
+}
+
+fn units(rows: &[Standing]) -> Vec<Option<i64>> {
+    rows.iter().map(|row| row.unit).collect()
+}
+
+async fn touching_intervals_share_a_unit(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 1).await;
+    assert!(seat(db, &arrival(&room, 0, 60)).await);
+    assert!(seat(db, &arrival(&room, 60, 120)).await);
+    assert!(seat(db, &arrival(&room, -30, 0)).await);
+    for (from, to) in [(59, 61), (0, 60), (10, 20), (-90, 600), (119, 121)] {
+        assert!(!seat(db, &arrival(&room, from, to)).await, "{from} to {to}");
+    }
+    let rows = standing(db, &room, 0, 60).await;
+    assert_eq!((rows.len(), rows[0].subject_name.as_deref()), (1, Some("Sea View")));
+    assert_eq!((rows[0].starts_at, rows[0].ends_at, rows[0].unit), (at(0), at(60), Some(1)));
+    assert_eq!(standing(db, &room, -600, 600).await.len(), 3);
+}
+
+async fn alike_units_are_moved_to_make_room(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 2).await;
+    // Unit 1: [0,2) and [4,6), unit 2: [2,4) once [0,2) of the second is gone; then [0,4) fits on no one unit.
+    assert!(seat(db, &arrival(&room, 0, 2)).await);
+    let in_the_way = arrival(&room, 0, 4);
+    assert!(seat(db, &in_the_way).await);
+    assert!(seat(db, &arrival(&room, 4, 6)).await);
+    release(db, &in_the_way).await;
+    assert!(seat(db, &Arrival { quantity: 1, ..arrival(&room, 2, 4) }).await);
+    assert!(seat(db, &arrival(&room, 2, 6)).await);
+    assert!(seat(db, &arrival(&room, 0, 2)).await);
+    let rows = standing(db, &room, 0, 6).await;
+    assert_eq!(rows.len(), 5);
+    for (index, row) in rows.iter().enumerate() {
+        for other in &rows[index + 1..] {
+            let apart = row.ends_at <= other.starts_at || other.ends_at <= row.starts_at;
+            assert!(apart || row.unit != other.unit, "{rows:#?}");
+        }
+    }
+    assert!(!seat(db, &arrival(&room, 1, 5)).await);
+}
+
+async fn several_units_are_taken_together_or_not_at_all(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 3).await;
+    let group = Arrival { quantity: 2, ..arrival(&room, 0, 60) };
+    assert!(seat(db, &group).await);
+    assert!(!seat(db, &Arrival { quantity: 2, ..arrival(&room, 30, 90) }).await);
+    assert_eq!(standing(db, &room, 60, 90).await.len(), 0, "nothing of what was refused was written");
+    assert!(seat(db, &arrival(&room, 30, 90)).await);
+    assert_eq!(release(db, &group).await, 0);
+    assert!(seat(db, &Arrival { quantity: 2, ..arrival(&room, 30, 90) }).await);
+}
+
+async fn a_fact_from_outside_stands_without_a_unit_until_there_is_room(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 1).await;
+    let (first, second) = (arrival(&room, 0, 60), arrival(&room, 30, 90));
+    let outside = Arrival { source: OccupancySource::Reservation, ..arrival(&room, 45, 50) };
+    assert!(record(db, &first, 0).await);
+    assert!(!record(db, &second, 1).await);
+    assert!(!record(db, &outside, 2).await);
+    assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None, None]);
+    assert!(!seat(db, &arrival(&room, 60, 90)).await, "a fact without a unit is no less true");
+
+    let conflicts = occupancy::conflicts(db, business.id, at(49)).await.unwrap();
+    assert_eq!(conflicts.len(), 2);
+    assert_eq!(occupancy::conflicts(db, business.id, at(50)).await.unwrap().len(), 1);
+    assert_eq!(release(db, &first).await, 1, "the oldest of the two gets the unit");
+    assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None]);
+    assert_eq!(release(db, &second).await, 1);
+    assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1)]);
+    assert!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().is_empty());
+}
+
+async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
+    let business = testing::business(db).await;
+    let ana = testing::staff(db, &business, "Ana").await;
+    let busy = |from, to| Arrival {
+        business: business.id,
+        subject: Subject { kind: SubjectKind::Staff, id: ana.id.0, capacity: 1 },
+        interval: Interval::new(at(from), at(to)).unwrap(),
+        source: OccupancySource::Busy,
+        source_id: new_uuid(monday()),
+        quantity: 1,
+    };
+    assert!(record(db, &busy(0, 60), 0).await);
+    assert!(!record(db, &busy(30, 90), 1).await);
+    assert!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().is_empty());
+    assert!(!record(db, &Arrival { source: OccupancySource::Booking, ..busy(50, 55) }, 2).await);
+    assert_eq!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().len(), 2);
+}
+
+async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 3).await;
+    assert!(seat(db, &Arrival { quantity: 2, ..arrival(&room, 0, 60) }).await);
+    let seated = at_once(db, 30, |db, number| {
+        let from = i64::try_from(number).unwrap() % 30;
+        let wanted = arrival(&room, from, from + 31);
+        async move { seat(&db, &wanted).await }
+    })
+    .await;
+    assert_eq!(seated.iter().filter(|got| **got).count(), 1);
+}
+
+/// Whatever the code does, the database itself lets no two rows share a unit.
+async fn the_database_itself_refuses_an_overlap(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 2).await;
+    assert!(seat(db, &arrival(&room, 0, 60)).await);
+    assert!(seat(db, &arrival(&room, 30, 90)).await);
+    assert!(seat(db, &arrival(&room, 60, 120)).await);
+    let statements = [
+        "UPDATE occupancy SET unit = 1 WHERE unit = 2",
+        "UPDATE occupancy SET starts_at = (SELECT MIN(starts_at) FROM occupancy) WHERE unit = 1",
+        "UPDATE occupancy SET ends_at = (SELECT MAX(ends_at) FROM occupancy) WHERE unit = 1",
+    ];
+    for statement in statements {
+        let refused: StorageError = match &**db {
+            Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.unwrap_err().into(),
+            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.unwrap_err().into(),
+        };
+        assert!(matches!(refused, StorageError::Overlap), "{statement}: {refused:?}");
+    }
+    assert_eq!(raw(db, "UPDATE occupancy SET unit = NULL").await, 3);
+}
+
+async fn another_business_sees_and_frees_nothing(db: &TestDb) {
+    let [business, other]: [Business; 2] = [testing::business(db).await, testing::business(db).await];
+    let room = testing::resource(db, &business, 1).await;
+    let (first, second) = (arrival(&room, 0, 60), arrival(&room, 30, 90));
+    record(db, &first, 0).await;
+    record(db, &second, 1).await;
+    let theirs: Vec<Standing> =
+        occupancy::standing(db, other.id, room.id.0, Interval::new(at(0), at(90)).unwrap()).await.unwrap();
+    assert!(theirs.is_empty());
+    assert!(occupancy::conflicts(db, other.id, at(0)).await.unwrap().is_empty());
+    let mut tx = begin(db).await;
+    assert!(occupancy::release(&mut tx, other.id, first.source_id).await.unwrap().is_empty());
+    let wide = Interval::new(at(0), at(90)).unwrap();
+    assert_eq!(
+        occupancy::reseat(&mut tx, other.id, Subject { capacity: 9, ..first.subject }, wide).await.unwrap(),
+        0
+    );
+    commit(tx).await;
+    assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None]);
+    assert_ne!(first.source_id, Uuid::nil());
+}
+
+concord_storage::on_both_databases!(
+    touching_intervals_share_a_unit,
+    alike_units_are_moved_to_make_room,
+    several_units_are_taken_together_or_not_at_all,
+    a_fact_from_outside_stands_without_a_unit_until_there_is_room,
+    two_appointments_of_ones_own_are_no_conflict,
+    of_many_who_want_the_last_unit_one_gets_it,
+    the_database_itself_refuses_an_overlap,
+    another_business_sees_and_frees_nothing,
+);

@@ -1,0 +1,87 @@
+//! Opening, migrating, transactions.
+
+use concord_storage::{
+    Db, DbOptions, StorageError, businesses,
+    testing::{self, TestDb, begin, monday},
+};
+
+use crate::raw;
+
+async fn migrating_again_changes_nothing(db: &TestDb) {
+    let business = testing::business(db).await;
+    db.migrate().await.unwrap();
+    assert_eq!(businesses::list(db).await.unwrap(), [business]);
+}
+
+async fn a_newer_database_is_refused(db: &TestDb) {
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        SELECT 9001, 'from a later version', TRUE, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+    assert_eq!(raw(db, newer).await, 1);
+    let refused = db.migrate().await.unwrap_err();
+    assert!(matches!(refused, StorageError::NewerDatabase { found: 9001 }), "{refused:?}");
+    assert!(refused.to_string().contains("start the newer version again"), "{refused}");
+    let unmigrated = db.check_migrated().await;
+    assert!(matches!(unmigrated, Err(StorageError::NewerDatabase { found: 9001 })), "{unmigrated:?}");
+}
+
+async fn who_does_not_migrate_sees_that_it_is_needed(db: &TestDb) {
+    db.check_migrated().await.unwrap();
+    assert_eq!(raw(db, "DELETE FROM _sqlx_migrations WHERE version >= 1").await, 1);
+    let behind = db.check_migrated().await;
+    assert!(matches!(behind, Err(StorageError::NotMigrated { found: 0, known: 1.. })), "{behind:?}");
+    raw(db, "DROP TABLE _sqlx_migrations").await;
+    let empty = db.check_migrated().await;
+    assert!(matches!(empty, Err(StorageError::NotMigrated { found: 0, .. })), "{empty:?}");
+}
+
+async fn a_dropped_transaction_never_was(db: &TestDb) {
+    let settings = businesses::BusinessSettings {
+        name: "Quinta".to_owned(),
+        zone: chrono_tz::UTC,
+        entry_privacy: concord_domain::privacy::EntryPrivacy::Minimal,
+        mark_cancelled: false,
+    };
+    let mut tx = begin(db).await;
+    businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();
+    assert_eq!(businesses::list(db).await.unwrap(), [], "nobody sees it before the commit");
+    drop(tx);
+    assert_eq!(businesses::by_slug(db, "quinta").await.unwrap(), None);
+    let mut tx = begin(db).await;
+    businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(businesses::by_slug(db, "quinta").await.unwrap().is_some());
+}
+
+async fn a_second_process_sees_what_the_first_wrote(db: &TestDb) {
+    let business = testing::business(db).await;
+    let second = Db::open_url(&DbOptions::new(db.url())).await.unwrap();
+    assert_eq!(second.kind(), db.kind());
+    second.ping().await.unwrap();
+    second.migrate().await.unwrap();
+    assert_eq!(businesses::list(&second).await.unwrap(), [business]);
+    second.close().await;
+    db.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_said_without_the_password() {
+    // Nothing listens on port 1.
+    for url in [
+        "mysql://u:hunter2@localhost/x",
+        "hunter2",
+        "postgres://u:hunter2@127.0.0.1:1/x",
+        "sqlite:/hunter2/x/y",
+    ] {
+        let refused = Db::open_url(&DbOptions::new(url)).await.unwrap_err();
+        assert!(matches!(refused, StorageError::Url(_)), "{url}: {refused:?}");
+        assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+}
+
+concord_storage::on_both_databases!(
+    migrating_again_changes_nothing,
+    a_newer_database_is_refused,
+    who_does_not_migrate_sees_that_it_is_needed,
+    a_dropped_transaction_never_was,
+    a_second_process_sees_what_the_first_wrote,
+);

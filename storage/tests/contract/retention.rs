@@ -1,0 +1,179 @@
+use chrono::Duration;
+use concord_domain::{
+    connection::ProviderKind,
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, new_uuid},
+    record::SyncOutcome,
+};
+use concord_storage::{
+    Db,
+    duties::{self, DutyRef, NewDuty, Outcome},
+    idempotency::{self, KeyedRequest},
+    limits, oauth_states,
+    retention::{self, Deleted, Keep},
+    sign_in::{self, NewLink, NewSession},
+    sync_log::{self, Filter, NewLine},
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use uuid::Uuid;
+
+use crate::{first, people::user, precise};
+
+const DAY: i64 = 24 * 60;
+const KEEP: Keep = Keep { sync_log: Duration::days(30), done_duties: Duration::days(7) };
+
+async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
+    let line = NewLine {
+        business,
+        connection: None,
+        booking: None,
+        operation: "import",
+        outcome: SyncOutcome::Ok,
+        detail: "",
+        duration_ms: 1,
+        at: precise(minute),
+    };
+    let mut tx = begin(db).await;
+    for _ in 0..lines {
+        sync_log::append(&mut tx, &line).await.unwrap();
+    }
+    commit(tx).await;
+}
+
+/// A duty that was done at that minute.
+async fn done(db: &Db, business: BusinessId, minute: i64) -> DutyRef {
+    let duty = raise(db, business, new_uuid(monday()), minute).await;
+    let claimed = duties::claim(db, duty, "worker#1", at(minute + 1), at(minute)).await.unwrap().unwrap();
+    let mut tx = begin(db).await;
+    duties::finish(&mut tx, &claimed, &Outcome::Done, at(minute)).await.unwrap();
+    commit(tx).await;
+    duty
+}
+
+async fn raise(db: &Db, business: BusinessId, subject: Uuid, minute: i64) -> DutyRef {
+    let new = NewDuty {
+        business: Some(business),
+        kind: DutyKind::BatchSync,
+        subject,
+        queue: QueueClass::Bulk,
+        due_at: at(minute),
+    };
+    let mut tx = begin(db).await;
+    let duty = duties::raise(&mut tx, new, at(minute)).await.unwrap();
+    commit(tx).await;
+    duty
+}
+
+async fn delete(db: &Db, minute: i64) -> Deleted {
+    retention::delete_old(db, KEEP, at(minute)).await.unwrap()
+}
+
+async fn the_log_goes_after_its_time(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    log(db, business, 0, 2_100).await;
+    log(db, business, 1, 3).await;
+    assert_eq!(delete(db, 30 * DAY).await, Deleted::default());
+    let after_first = Deleted { sync_log: 2_100, ..Deleted::default() };
+    assert_eq!(delete(db, 30 * DAY + 1).await, after_first);
+    let kept = sync_log::list(db, business, Filter::default(), &first(10)).await.unwrap().items;
+    assert_eq!(kept.iter().map(|line| line.at).collect::<Vec<_>>(), [precise(1); 3]);
+}
+
+async fn what_has_expired_goes(db: &TestDb) {
+    let business = testing::business(db).await;
+    let staff = testing::staff(db, &business, "Ana").await;
+    let ana = user(db, &business, "ana@harbour.example", None).await;
+    let mut tx = begin(db).await;
+    for (digest, minute) in [("short", 10), ("long", 5 * DAY)] {
+        let link = NewLink { user: ana.id, digest, reusable: true, expires_at: at(minute) };
+        sign_in::create_link(&mut tx, &link, monday()).await.unwrap();
+        let session = NewSession {
+            business: business.id,
+            user: ana.id,
+            digest,
+            user_agent: "",
+            expires_at: at(minute),
+        };
+        sign_in::create_session(&mut tx, &session, monday()).await.unwrap();
+        let state = oauth_states::NewOAuthState {
+            nonce_digest: digest.to_owned(),
+            business: business.id,
+            staff: staff.id,
+            session_hash: None,
+            provider: ProviderKind::Google,
+            sealed_verifier: String::new(),
+            return_to: "/".to_owned(),
+            expires_at: at(minute),
+        };
+        oauth_states::create(&mut tx, &state, monday()).await.unwrap();
+        limits::hold_until(&mut tx, digest, at(minute), Duration::seconds(1), 1).await.unwrap();
+    }
+    for (key, minute) in [("first", 0), ("second", 1)] {
+        let request = KeyedRequest { business: business.id, key, request_hash: "same", began_at: at(minute) };
+        idempotency::begin(&mut tx, &request).await.unwrap();
+    }
+    commit(tx).await;
+
+    assert_eq!(delete(db, 9).await, Deleted::default());
+    let soon = Deleted { sessions: 1, links: 1, rate_limits: 1, ..Deleted::default() };
+    assert_eq!(delete(db, 10).await, soon);
+    let a_day_later = Deleted { oauth_states: 1, idempotency_keys: 2, ..Deleted::default() };
+    assert_eq!(delete(db, 10 + DAY).await, a_day_later);
+    assert!(sign_in::find_session(db, "long", at(10 + DAY)).await.unwrap().is_some());
+    let rest = Deleted { sessions: 1, links: 1, rate_limits: 1, oauth_states: 1, ..Deleted::default() };
+    assert_eq!(delete(db, 6 * DAY).await, rest);
+    assert_eq!(delete(db, 600 * DAY).await, Deleted::default());
+}
+
+async fn duties_go_when_they_are_long_done(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    done(db, business, 0).await;
+    done(db, business, DAY).await;
+    raise(db, business, new_uuid(monday()), 0).await;
+    assert_eq!(delete(db, 7 * DAY - 1).await, Deleted::default());
+    assert_eq!(delete(db, 7 * DAY).await, Deleted { duties: 1, ..Deleted::default() });
+    assert_eq!(delete(db, 9 * DAY).await, Deleted { duties: 1, ..Deleted::default() });
+    assert_eq!(delete(db, 900 * DAY).await, Deleted::default(), "what waits is never deleted");
+}
+
+/// Somebody raises a duty that is long done, and before they commit, it is about to be deleted.
+async fn a_duty_that_is_raised_at_that_moment_stays(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let subject = new_uuid(monday());
+    let duty = raise(db, business, subject, 0).await;
+    let claimed = duties::claim(db, duty, "worker#1", at(1), at(0)).await.unwrap().unwrap();
+    let mut tx = begin(db).await;
+    duties::finish(&mut tx, &claimed, &Outcome::Done, at(0)).await.unwrap();
+    commit(tx).await;
+
+    let mut raising = begin(db).await;
+    let new = NewDuty {
+        business: Some(business),
+        kind: DutyKind::BatchSync,
+        subject,
+        queue: QueueClass::Bulk,
+        due_at: at(30 * DAY),
+    };
+    let raised = duties::raise(&mut raising, new, at(30 * DAY)).await.unwrap();
+    let deleting = tokio::spawn({
+        let db = Db::clone(db);
+        async move { delete(&db, 30 * DAY).await }
+    });
+    if let Db::Postgres(pool) = &**db {
+        // On SQLite the other one waits to begin; here it has chosen its rows and waits for this one.
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    commit(raising).await;
+    assert_eq!(deleting.await.unwrap(), Deleted::default());
+    assert_eq!(duties::due(db, at(30 * DAY), 10).await.unwrap(), [raised]);
+}
+
+concord_storage::on_both_databases!(
+    the_log_goes_after_its_time,
+    what_has_expired_goes,
+    duties_go_when_they_are_long_done,
+    a_duty_that_is_raised_at_that_moment_stays,
+);

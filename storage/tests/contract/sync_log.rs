@@ -1,0 +1,147 @@
+use concord_domain::{
+    ids::{BookingId, BusinessId, ConnectionId},
+    record::SyncOutcome,
+};
+use concord_storage::{
+    Db,
+    sync_log::{self, Counts, Filter, Line, NewLine},
+    testing::{self, TestDb, begin, commit},
+};
+
+use crate::{first, following, precise};
+
+/// What the log of the tests is about.
+struct World {
+    business: BusinessId,
+    other: BusinessId,
+    ana: ConnectionId,
+    rui: ConnectionId,
+    booking: BookingId,
+}
+
+async fn world(db: &Db) -> World {
+    let business = testing::business(db).await;
+    let ring = testing::keyring();
+    let ana = testing::staff(db, &business, "Ana").await;
+    let rui = testing::staff(db, &business, "Rui").await;
+    let room = testing::resource(db, &business, 1).await;
+    World {
+        business: business.id,
+        other: testing::business(db).await.id,
+        ana: testing::connection(db, &ring, &ana).await,
+        rui: testing::connection(db, &ring, &rui).await,
+        booking: testing::booking(db, &business, "A-1", &testing::draft(&room, 0, 60)).await.id,
+    }
+}
+
+/// Seven lines, one a minute: who, about the booking or not, how it ended.
+async fn write(db: &Db, world: &World) {
+    let lines = [
+        (Some(world.ana), true, SyncOutcome::Retry),
+        (Some(world.ana), true, SyncOutcome::Ok),
+        (Some(world.rui), true, SyncOutcome::Failed),
+        (Some(world.rui), false, SyncOutcome::Nothing),
+        (Some(world.ana), false, SyncOutcome::Ok),
+        (Some(world.ana), false, SyncOutcome::Held),
+        (None, false, SyncOutcome::Failed),
+    ];
+    let mut tx = begin(db).await;
+    for (minute, (connection, about_booking, outcome)) in (0_i64..).zip(lines) {
+        let line = NewLine {
+            business: world.business,
+            connection,
+            booking: about_booking.then_some(world.booking),
+            operation: "create",
+            outcome,
+            detail: "Google answered 503",
+            duration_ms: 40 + minute,
+            at: precise(minute),
+        };
+        sync_log::append(&mut tx, &line).await.unwrap();
+    }
+    commit(tx).await;
+}
+
+fn minutes(lines: &[Line]) -> Vec<i64> {
+    lines.iter().map(|line| line.duration_ms - 40).collect()
+}
+
+async fn lines_come_newest_first_a_page_at_a_time(db: &TestDb) {
+    let world = world(db).await;
+    write(db, &world).await;
+    let all = Filter::default();
+    let page = sync_log::list(db, world.business, all, &first(3)).await.unwrap();
+    assert_eq!(minutes(&page.items), [6, 5, 4]);
+    let page = sync_log::list(db, world.business, all, &following(3, page.next)).await.unwrap();
+    assert_eq!(minutes(&page.items), [3, 2, 1]);
+    let line = &page.items[2];
+    assert_eq!((line.connection_id, line.booking_id), (Some(world.ana), Some(world.booking)));
+    assert_eq!((line.operation.as_str(), line.outcome), ("create", SyncOutcome::Ok));
+    assert_eq!((line.detail.as_str(), line.at), ("Google answered 503", precise(1)));
+    let page = sync_log::list(db, world.business, all, &following(3, page.next)).await.unwrap();
+    assert_eq!((minutes(&page.items), page.next), (vec![0], None));
+}
+
+async fn every_filter_narrows(db: &TestDb) {
+    let world = world(db).await;
+    write(db, &world).await;
+    let all = Filter::default();
+    let cases = [
+        (Filter { connection: Some(world.ana), ..all }, vec![5, 4, 1, 0]),
+        (Filter { booking: Some(world.booking), ..all }, vec![2, 1, 0]),
+        (Filter { outcome: Some(SyncOutcome::Failed), ..all }, vec![6, 2]),
+        (Filter { since: Some(precise(5)), ..all }, vec![6, 5]),
+        (Filter { connection: Some(world.rui), outcome: Some(SyncOutcome::Ok), ..all }, vec![]),
+        (
+            Filter {
+                connection: Some(world.ana),
+                booking: Some(world.booking),
+                outcome: Some(SyncOutcome::Ok),
+                since: Some(precise(0)),
+            },
+            vec![1],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let page = sync_log::list(db, world.business, filter, &first(10)).await.unwrap();
+        assert_eq!(minutes(&page.items), expected, "{filter:?}");
+    }
+    let narrow = Filter { connection: Some(world.ana), ..all };
+    let page = sync_log::list(db, world.business, narrow, &first(3)).await.unwrap();
+    let page = sync_log::list(db, world.business, narrow, &following(3, page.next)).await.unwrap();
+    assert_eq!(minutes(&page.items), [0]);
+}
+
+async fn the_success_rate_counts_ends_only(db: &TestDb) {
+    let world = world(db).await;
+    write(db, &world).await;
+    let counts = async |business, connection, since| {
+        sync_log::counts_since(db, business, connection, since).await.unwrap()
+    };
+    assert_eq!(counts(world.business, None, precise(0)).await, Counts { ok: 2, failed: 2 });
+    assert_eq!(counts(world.business, None, precise(2)).await, Counts { ok: 1, failed: 2 });
+    assert_eq!(counts(world.business, None, precise(3)).await, Counts { ok: 1, failed: 1 });
+    assert_eq!(counts(world.business, Some(world.ana), precise(4)).await, Counts { ok: 1, failed: 0 });
+    assert_eq!(counts(world.business, Some(world.ana), precise(0)).await, Counts { ok: 2, failed: 0 });
+    assert_eq!(counts(world.business, Some(world.rui), precise(0)).await, Counts { ok: 0, failed: 1 });
+    assert_eq!(counts(world.business, None, precise(7)).await, Counts::default());
+}
+
+async fn another_business_reads_nothing(db: &TestDb) {
+    let world = world(db).await;
+    write(db, &world).await;
+    for filter in [Filter::default(), Filter { connection: Some(world.ana), ..Filter::default() }] {
+        assert_eq!(sync_log::list(db, world.other, filter, &first(10)).await.unwrap().items, []);
+    }
+    for connection in [None, Some(world.ana)] {
+        let counts = sync_log::counts_since(db, world.other, connection, precise(0)).await.unwrap();
+        assert_eq!(counts, Counts::default());
+    }
+}
+
+concord_storage::on_both_databases!(
+    lines_come_newest_first_a_page_at_a_time,
+    every_filter_narrows,
+    the_success_rate_counts_ends_only,
+    another_business_reads_nothing,
+);
