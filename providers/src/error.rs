@@ -1,0 +1,68 @@
+//! The one error of all providers: it says what to do next.
+
+use std::time::Duration;
+
+/// What went wrong at a provider, by what follows from it. Its text is for the log and for people; it never
+/// holds a token.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The access token is not accepted: refresh it once, then try again.
+    #[error("the provider did not accept the access token")]
+    Unauthorized,
+    /// The grant itself is dead (`invalid_grant`): only the person can mend it, by connecting again.
+    #[error("the provider ended the connection: {0}")]
+    GrantDead(String),
+    /// Too many requests: come back later; it costs no try.
+    #[error("the provider asks to slow down")]
+    RateLimited {
+        /// How long the provider wants us to wait, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// The calendar or the entry does not exist (any more).
+    #[error("not found at the provider")]
+    NotFound,
+    /// It changed since we last saw it, or it exists although it should not: look, then plan again.
+    #[error("it was changed at the provider meanwhile")]
+    Precondition,
+    /// The cursor is no longer good: forget it and compare in full.
+    #[error("the cursor has expired")]
+    CursorExpired,
+    /// It will never be accepted as it is.
+    #[error("the provider refused it: {0}")]
+    Rejected(String),
+    /// A passing fault (network, time-out, 5xx, an answer cut short): the call may have had its effect.
+    #[error("the provider could not be reached: {0}")]
+    Transient(String),
+}
+
+impl ProviderError {
+    /// A short word for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::GrantDead(_) => "grant_dead",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::NotFound => "not_found",
+            Self::Precondition => "precondition",
+            Self::CursorExpired => "cursor_expired",
+            Self::Rejected(_) => "rejected",
+            Self::Transient(_) => "transient",
+        }
+    }
+}
+
+/// Why the providers cannot be set up at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The HTTP client cannot be built, for instance because the system has no root certificates.
+    #[error("cannot set up the HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// An address in the configuration is not one that can be called.
+    #[error("{what} must be an http or https address: {url}")]
+    Address {
+        /// Which one.
+        what: &'static str,
+        /// What was given.
+        url: url::Url,
+    },
+}

@@ -1,0 +1,109 @@
+//! The calendars of an account.
+
+use google_calendar3::api::CalendarListEntry;
+
+use super::GoogleCalendar;
+use crate::{
+    error::ProviderError,
+    provider::{Credentials, RemoteCalendar},
+};
+
+/// Google's largest page.
+const PAGE: i32 = 250;
+
+/// Nobody has 10,000 calendars; a server that gives page after page must not keep us for ever.
+const MOST_PAGES: usize = 40;
+
+impl GoogleCalendar {
+    pub(super) async fn list_calendars(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        let mut calendars = Vec::new();
+        let mut page: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let mut session = self.session(credentials)?;
+            let mut call = session.hub.calendar_list().list().max_results(PAGE);
+            if let Some(page) = &page {
+                call = call.page_token(page);
+            }
+            let result = call.delegate(&mut session.capture).doit().await;
+            let list = session.outcome(result)?;
+            calendars.extend(list.items.into_iter().flatten().filter_map(calendar));
+            page = list.next_page_token;
+            if page.is_none() {
+                return Ok(calendars);
+            }
+        }
+        Err(ProviderError::Transient("the list of calendars does not end".to_owned()))
+    }
+}
+
+fn calendar(entry: CalendarListEntry) -> Option<RemoteCalendar> {
+    if entry.deleted == Some(true) {
+        return None;
+    }
+    let external_id = entry.id?;
+    Some(RemoteCalendar {
+        // The person's own name for it comes first.
+        name: entry.summary_override.or(entry.summary).unwrap_or_else(|| external_id.clone()),
+        colour: entry.background_color.filter(|colour| is_colour(colour)),
+        zone: entry.time_zone,
+        writable: matches!(entry.access_role.as_deref(), Some("owner" | "writer")),
+        primary: entry.primary == Some(true),
+        external_id,
+    })
+}
+
+/// `#rrggbb`: it ends up in a style.
+fn is_colour(text: &str) -> bool {
+    text.strip_prefix('#')
+        .is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(json: &str) -> CalendarListEntry {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_persons_own_name_comes_first() {
+        let entry = entry(
+            r##"{"id": "x@group.calendar.google.com", "summary": "Rota", "summaryOverride": "My rota",
+                "accessRole": "writer", "backgroundColor": "#9fe1e7", "timeZone": "Europe/Lisbon"}"##,
+        );
+        let expected = RemoteCalendar {
+            external_id: "x@group.calendar.google.com".to_owned(),
+            name: "My rota".to_owned(),
+            colour: Some("#9fe1e7".to_owned()),
+            zone: Some("Europe/Lisbon".to_owned()),
+            writable: true,
+            primary: false,
+        };
+        assert_eq!(calendar(entry), Some(expected));
+    }
+
+    #[test]
+    fn who_may_read_may_not_write() {
+        for role in ["reader", "freeBusyReader", "unheardOf"] {
+            let found = calendar(entry(&format!(r#"{{"id": "x", "accessRole": "{role}"}}"#))).unwrap();
+            assert!(!found.writable, "{role}");
+            assert_eq!(found.name, "x");
+        }
+    }
+
+    #[test]
+    fn what_is_no_colour_is_dropped() {
+        let found = calendar(entry(r#"{"id": "x", "backgroundColor": "red;} body{"}"#)).unwrap();
+        assert_eq!(found.colour, None);
+    }
+
+    #[test]
+    fn a_deleted_one_and_one_without_id_are_left_out() {
+        assert_eq!(calendar(entry(r#"{"id": "x", "deleted": true}"#)), None);
+        assert_eq!(calendar(entry("{}")), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! What Google's refusals mean (<https://developers.google.com/workspace/calendar/api/guides/errors>).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+
+use crate::{error::ProviderError, http::retry_after, quote::quote};
+
+/// Over quota; with 403 or with 429.
+const RATE_REASONS: &[&str] = &[
+    "rateLimitExceeded",
+    "userRateLimitExceeded",
+    "quotaExceeded",
+    "dailyLimitExceeded",
+    "RATE_LIMIT_EXCEEDED",
+    "RESOURCE_EXHAUSTED",
+];
+
+/// A call that brought nothing: Google said no, or nothing intelligible was said.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// An answer with a status that is no success.
+    Refused(Refusal),
+    /// Everything else.
+    Other(ProviderError),
+}
+
+impl From<ProviderError> for Trouble {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Trouble> for ProviderError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(refusal) => refusal.into_error(),
+            Trouble::Other(error) => error,
+        }
+    }
+}
+
+/// An answer with a status that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    /// `None`: the body is not Google's, so somebody else answered: a proxy, a front end in trouble.
+    body: Option<RefusalBody>,
+}
+
+#[derive(Debug)]
+struct RefusalBody {
+    reason: String,
+    message: String,
+    /// The parameter that is at fault.
+    location: String,
+}
+
+impl Refusal {
+    /// Reads what counts; `now` is for a `Retry-After` that is a date.
+    pub(super) fn new(
+        status: StatusCode,
+        headers: &HeaderMap,
+        error: Option<&Value>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let body = error
+            .and_then(|value| value.get("error"))
+            .filter(|error| error.is_object())
+            .map(RefusalBody::new);
+        Self { status, retry_after: retry_after(headers, now), body }
+    }
+
+    /// The same from the bytes of a body.
+    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Self {
+        Self::new(status, headers, serde_json::from_slice(body).ok().as_ref(), now)
+    }
+
+    /// Whether a removal finds nothing to remove: 410 `deleted` for a tombstone, 404 for what never was.
+    pub(super) fn says_gone(&self) -> bool {
+        self.body.is_some() && matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+    }
+
+    /// Whether it is about the cursor or page that a list was asked with: 410 `fullSyncRequired` or
+    /// `updatedMinTooLongAgo`, or a 400 that names the parameter.
+    pub(super) fn says_cursor_expired(&self) -> bool {
+        let Some(body) = &self.body else { return false };
+        match self.status {
+            StatusCode::GONE => true,
+            StatusCode::BAD_REQUEST => {
+                matches!(body.location.as_str(), "syncToken" | "pageToken")
+                    || body.message.to_ascii_lowercase().contains("sync token")
+                    || body.message.to_ascii_lowercase().contains("page token")
+            }
+            _ => false,
+        }
+    }
+
+    /// What to do next.
+    pub(super) fn into_error(self) -> ProviderError {
+        let Self { status, retry_after, body } = self;
+        if status == StatusCode::UNAUTHORIZED {
+            return ProviderError::Unauthorized;
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return ProviderError::RateLimited { retry_after };
+        }
+        let Some(RefusalBody { reason, message, .. }) = body.filter(|_| !status.is_server_error()) else {
+            return ProviderError::Transient(format!("Google answered {status}"));
+        };
+        match status {
+            StatusCode::FORBIDDEN if RATE_REASONS.contains(&reason.as_str()) => {
+                ProviderError::RateLimited { retry_after }
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => ProviderError::NotFound,
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => ProviderError::Precondition,
+            StatusCode::REQUEST_TIMEOUT => ProviderError::Transient(format!("Google answered {status}")),
+            _ => ProviderError::Rejected(match advice(&reason) {
+                Some(advice) => format!("{advice} ({reason}: {message})"),
+                None => format!("{} {reason}: {message}", status.as_u16()),
+            }),
+        }
+    }
+}
+
+impl RefusalBody {
+    fn new(error: &Value) -> Self {
+        let text = |pointer: &str| error.pointer(pointer).and_then(Value::as_str);
+        // Newer parts of Google give `details` and `status` instead of `errors`.
+        let detail = || {
+            let details = error.get("details").and_then(Value::as_array)?;
+            details.iter().find_map(|detail| detail.get("reason").and_then(Value::as_str))
+        };
+        let reason = text("/errors/0/reason").or_else(detail).or_else(|| text("/status")).unwrap_or_default();
+        Self {
+            reason: quote(reason, &[]),
+            message: quote(text("/message").unwrap_or_default(), &[]),
+            location: quote(text("/errors/0/location").unwrap_or_default(), &[]),
+        }
+    }
+}
+
+/// What a person can do about it.
+fn advice(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
+            "the connection lacks a permission: connect again and leave every box ticked"
+        }
+        "accessNotConfigured" | "SERVICE_DISABLED" => {
+            "the Google Calendar API is not enabled in the project of this OAuth client"
+        }
+        "requiredAccessLevel" | "forbidden" | "forbiddenForNonOrganizer" | "cannotChangeOrganizer" => {
+            "this account may not do that in this calendar"
+        }
+        "timeRangeEmpty" => "the end is not after the start",
+        _ => return None,
+    })
+}
+
+/// An answer that should be JSON of a certain form. Without serde's text, which quotes the answer.
+pub(super) fn unreadable(error: &serde_json::Error) -> ProviderError {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Eof | Category::Io => "cut short",
+        Category::Syntax => "no JSON",
+        Category::Data => "of an unknown form",
+    };
+    ProviderError::Transient(format!(
+        "Google's answer is {what} (line {}, column {})",
+        error.line(),
+        error.column()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::RETRY_AFTER;
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(status: u16, reason: &str, message: &str) -> Refusal {
+        let body = json!({ "error": { "code": status, "message": message,
+            "errors": [{ "domain": "global", "reason": reason, "message": message }] } });
+        read(status, &body.to_string())
+    }
+
+    fn read(status: u16, body: &str) -> Refusal {
+        let headers = [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect();
+        Refusal::read(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn each_reason_has_its_consequence() {
+        for (status, reason, code) in [
+            (401, "authError", "unauthorized"),
+            (403, "rateLimitExceeded", "rate_limited"),
+            (403, "userRateLimitExceeded", "rate_limited"),
+            (403, "quotaExceeded", "rate_limited"),
+            (403, "insufficientPermissions", "rejected"),
+            (403, "forbidden", "rejected"),
+            (404, "notFound", "not_found"),
+            (409, "duplicate", "precondition"),
+            (410, "deleted", "not_found"),
+            (412, "conditionNotMet", "precondition"),
+            (429, "rateLimitExceeded", "rate_limited"),
+            (400, "timeRangeEmpty", "rejected"),
+            (400, "invalid", "rejected"),
+            (500, "backendError", "transient"),
+            (503, "backendError", "transient"),
+            (302, "moved", "rejected"),
+        ] {
+            assert_eq!(refusal(status, reason, "text").into_error().code(), code, "{status} {reason}");
+        }
+    }
+
+    #[test]
+    fn the_wait_is_kept() {
+        for (status, reason) in [(429, "rateLimitExceeded"), (403, "userRateLimitExceeded")] {
+            let error = refusal(status, reason, "").into_error();
+            let nine = Some(Duration::from_secs(9));
+            assert!(
+                matches!(error, ProviderError::RateLimited { retry_after } if retry_after == nine),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_googles_answer_is_passing() {
+        for body in ["<html>Error 404 (Not Found)!!1</html>", "", "{\"error\":", "[]", "{\"error\":\"x\"}"] {
+            for status in [302, 403, 404, 409, 410, 412, 502] {
+                let refusal = read(status, body);
+                assert!(!refusal.says_gone() && !refusal.says_cursor_expired());
+                assert_eq!(refusal.into_error().code(), "transient", "{status} {body:?}");
+            }
+        }
+        assert_eq!(read(401, "<html>").into_error().code(), "unauthorized");
+        assert_eq!(read(429, "<html>").into_error().code(), "rate_limited");
+    }
+
+    #[test]
+    fn an_expired_cursor_is_told_from_a_wrong_request() {
+        assert!(refusal(410, "fullSyncRequired", "").says_cursor_expired());
+        assert!(refusal(410, "updatedMinTooLongAgo", "").says_cursor_expired());
+        assert!(refusal(400, "invalid", "Invalid sync token value.").says_cursor_expired());
+        assert!(!refusal(400, "timeRangeEmpty", "The specified time range is empty.").says_cursor_expired());
+        assert!(!refusal(404, "notFound", "Not Found").says_cursor_expired());
+    }
+
+    #[test]
+    fn newer_forms_of_the_body_are_read() {
+        let body = json!({ "error": { "code": 403, "message": "Request had insufficient scopes.",
+            "status": "PERMISSION_DENIED", "details": [{ "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT" }] } });
+        let error = read(403, &body.to_string()).into_error();
+        assert!(error.to_string().contains("connect again"), "{error}");
+    }
+
+    #[test]
+    fn a_text_from_outside_is_one_short_line() {
+        let error = refusal(400, "invalid", &"line\n".repeat(1_000)).into_error().to_string();
+        assert!(error.len() < 400 && !error.contains('\n'), "{error}");
+    }
+}

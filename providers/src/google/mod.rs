@@ -1,0 +1,240 @@
+//! Google Calendar (API version 3).
+//!
+//! Reading goes through the hub of `google-calendar3` (`hub.rs`), which itself calls through the shared client
+//! (`pipe.rs`). Writing goes through the shared client with the crate's typed `Event` (`writes.rs`): the hub has no
+//! `If-Match`, and its patch drops the nulls that would clear a field. What an entry looks like at Google is in
+//! `entries.rs`, what its refusals mean in `errors.rs`.
+
+mod account;
+mod busy;
+mod calendars;
+mod changes;
+mod entries;
+mod errors;
+mod hub;
+mod ids;
+mod pipe;
+mod writes;
+
+use async_trait::async_trait;
+use concord_domain::{
+    clock::Clock,
+    entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
+    interval::Interval,
+};
+use http::HeaderValue;
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::{
+    error::{ProviderError, SetupError},
+    http::Http,
+    oauth::OAuthEndpoints,
+    provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+};
+
+/// What is asked of the person: who they are, to write entries, and to list calendars and read them.
+pub const SCOPES: &[&str] = &[
+    "openid",
+    "email",
+    "https://www.googleapis.com/auth/calendar.events",
+    "https://www.googleapis.com/auth/calendar.readonly",
+];
+
+/// Where Google stands. Another address is a sandbox or a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoogleConfig {
+    /// Above `/calendar/v3/` and `/oauth2/v3/userinfo`.
+    pub api_base: Url,
+    /// The consent page, tokens, revocation.
+    pub oauth: OAuthEndpoints,
+}
+
+impl GoogleConfig {
+    /// Everything below one address, as in the sandbox: `{base}/calendar/v3/`, `{base}/o/oauth2/v2/auth`, `{base}/token`,
+    /// `{base}/revoke`, `{base}/oauth2/v3/userinfo`.
+    pub fn below(base: &Url) -> Self {
+        Self {
+            api_base: base.clone(),
+            oauth: OAuthEndpoints {
+                auth_url: below(base, "o/oauth2/v2/auth"),
+                token_url: below(base, "token"),
+                revoke_url: Some(below(base, "revoke")),
+            },
+        }
+    }
+}
+
+impl Default for GoogleConfig {
+    /// The real Google, as its discovery document has it
+    /// (<https://accounts.google.com/.well-known/openid-configuration>).
+    fn default() -> Self {
+        Self {
+            api_base: https("www.googleapis.com", ""),
+            oauth: OAuthEndpoints {
+                auth_url: https("accounts.google.com", "o/oauth2/v2/auth"),
+                token_url: https("oauth2.googleapis.com", "token"),
+                revoke_url: Some(https("oauth2.googleapis.com", "revoke")),
+            },
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the hosts are the four literals above, which a test parses")]
+fn https(host: &str, path: &str) -> Url {
+    Url::parse(&format!("https://{host}/{path}")).expect("a literal address")
+}
+
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
+}
+
+/// Google Calendar as a provider.
+#[derive(Clone, Debug)]
+pub struct GoogleCalendar {
+    /// Ends in `/calendar/v3/`, as the hub wants it.
+    calendar_base: Url,
+    userinfo: Url,
+    http: Http,
+    clock: Clock,
+}
+
+impl GoogleCalendar {
+    /// Google at the addresses of `config`, called through `http`.
+    pub fn new(config: &GoogleConfig, http: Http, clock: Clock) -> Result<Self, SetupError> {
+        for (what, url) in [
+            ("the address of Google's API", &config.api_base),
+            ("the address of Google's consent page", &config.oauth.auth_url),
+            ("the address of Google's token endpoint", &config.oauth.token_url),
+        ] {
+            if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+                return Err(SetupError::Address { what, url: url.clone() });
+            }
+        }
+        Ok(Self {
+            calendar_base: below(&config.api_base, "calendar/v3/"),
+            userinfo: below(&config.api_base, "oauth2/v3/userinfo"),
+            http,
+            clock,
+        })
+    }
+}
+
+/// The `Authorization` header. A token that is no header value (a line break in it) cannot be accepted by anybody.
+fn bearer(credentials: &Credentials) -> Result<HeaderValue, ProviderError> {
+    let Credentials::Bearer(token) = credentials;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+        .map_err(|_| ProviderError::Unauthorized)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[async_trait]
+impl CalendarProvider for GoogleCalendar {
+    fn external_id(&self, entry: EntryId) -> String {
+        ids::external_id(entry)
+    }
+
+    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+        self.read_account(credentials).await
+    }
+
+    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        self.list_calendars(credentials).await
+    }
+
+    async fn create(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+    ) -> Result<Written, ProviderError> {
+        self.insert(credentials, calendar, external_id, content).await
+    }
+
+    async fn update(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        self.replace(credentials, calendar, external_id, content, etag).await
+    }
+
+    async fn remove(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<(), ProviderError> {
+        self.delete(credentials, calendar, external_id).await
+    }
+
+    async fn find(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        self.read_entry(credentials, calendar, external_id).await
+    }
+
+    async fn changes(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+        from: &ChangesFrom,
+    ) -> Result<ChangesPage, ProviderError> {
+        self.list_changes(credentials, calendar, window, from).await
+    }
+
+    async fn busy(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+    ) -> Result<Vec<Interval>, ProviderError> {
+        self.free_busy(credentials, calendar, window).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_below_a_base_keep_its_path() {
+        for base in ["http://127.0.0.1:9/google", "http://127.0.0.1:9/google/"] {
+            let config = GoogleConfig::below(&base.parse().unwrap());
+            assert_eq!(config.oauth.token_url.as_str(), "http://127.0.0.1:9/google/token");
+            assert_eq!(
+                below(&config.api_base, "calendar/v3/").as_str(),
+                "http://127.0.0.1:9/google/calendar/v3/"
+            );
+        }
+    }
+
+    #[test]
+    fn the_real_addresses_parse() {
+        let config = GoogleConfig::default();
+        assert_eq!(
+            below(&config.api_base, "calendar/v3/").as_str(),
+            "https://www.googleapis.com/calendar/v3/"
+        );
+        assert_eq!(config.oauth.auth_url.as_str(), "https://accounts.google.com/o/oauth2/v2/auth");
+        assert_eq!(config.oauth.token_url.as_str(), "https://oauth2.googleapis.com/token");
+    }
+
+    #[test]
+    fn a_token_with_a_line_break_is_not_sent() {
+        let credentials = Credentials::Bearer("a\r\nX-Evil: 1".into());
+        assert!(matches!(bearer(&credentials), Err(ProviderError::Unauthorized)));
+    }
+}

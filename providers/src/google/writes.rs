@@ -1,0 +1,114 @@
+//! Writing entries: inserts, conditional replacements, removals.
+//!
+//! Over the shared client: the hub has no `If-Match`, and its patch drops the nulls that would clear a field. A
+//! replacement (PUT) clears whatever it does not name.
+
+use bytes::Bytes;
+use concord_domain::entry::EntryContent;
+use google_calendar3::{api::Event, common::remove_json_null_values};
+use http::{
+    HeaderValue, Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH},
+};
+use serde_json::Value;
+
+use super::{
+    GoogleCalendar, bearer,
+    entries::event,
+    errors::{Refusal, Trouble, unreadable},
+    ids::segment,
+};
+use crate::{
+    error::ProviderError,
+    http::Answer,
+    provider::{Credentials, Written},
+};
+
+impl GoogleCalendar {
+    pub(super) async fn insert(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+    ) -> Result<Written, ProviderError> {
+        let path = format!("calendars/{}/events", segment(calendar)?);
+        let event = Event { id: Some(external_id.to_owned()), ..event(content) };
+        let answer = self.write(credentials, Method::POST, &path, None, Some(&event)).await?;
+        written(&answer)
+    }
+
+    pub(super) async fn replace(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        // What cannot be sent as an etag is not the entry's etag either.
+        let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
+        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
+        let answer = self.write(credentials, Method::PUT, &path, etag, Some(&event(content))).await?;
+        written(&answer)
+    }
+
+    pub(super) async fn delete(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<(), ProviderError> {
+        let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
+        match self.write(credentials, Method::DELETE, &path, None, None).await {
+            Ok(_) => Ok(()),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn write(
+        &self,
+        credentials: &Credentials,
+        method: Method,
+        path: &str,
+        if_match: Option<HeaderValue>,
+        event: Option<&Event>,
+    ) -> Result<Answer, Trouble> {
+        // One party invites, and it is not Google.
+        let address = format!("{}{path}?sendUpdates=none", self.calendar_base);
+        let unsendable = |_| ProviderError::Rejected("the request cannot be written down".to_owned());
+        let mut request = Request::new(event.map(body).transpose().map_err(unsendable)?.unwrap_or_default());
+        *request.method_mut() = method;
+        *request.uri_mut() = address.parse().map_err(|_| ProviderError::NotFound)?;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, bearer(credentials)?);
+        if event.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(etag) = if_match {
+            headers.insert(IF_MATCH, etag);
+        }
+        let answer = self.http.send(request).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(Trouble::Refused(Refusal::read(answer.status, &answer.headers, &answer.body, self.clock.now())))
+    }
+}
+
+/// The model writes every field that it has, absent ones as null.
+fn body(event: &Event) -> serde_json::Result<Bytes> {
+    let mut value: Value = serde_json::to_value(event)?;
+    remove_json_null_values(&mut value);
+    Ok(serde_json::to_vec(&value)?.into())
+}
+
+fn written(answer: &Answer) -> Result<Written, ProviderError> {
+    let event: Event = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+    let header = || answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    match event.etag.or_else(header) {
+        Some(etag) => Ok(Written { etag }),
+        None => Err(ProviderError::Transient("Google's answer to a write has no etag".to_owned())),
+    }
+}

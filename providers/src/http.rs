@@ -1,0 +1,213 @@
+//! The one HTTP client: limits, timing and tracing for every call to a provider.
+
+use std::{error::Error as _, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use http::{
+    HeaderMap, Request, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
+use tokio::time::Instant;
+
+use crate::error::{ProviderError, SetupError};
+
+/// What we call ourselves. Some servers refuse who has no name.
+pub const USER_AGENT: &str = concat!("Concord/", env!("CARGO_PKG_VERSION"));
+
+/// Longest wait that a server can impose; whoever asks for more is asked again after this.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// Limits of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// For the connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For the whole call, from the connection to the last byte of the answer.
+    pub request_timeout: Duration,
+    /// Largest answer, in bytes after decompression.
+    pub max_body_bytes: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            // A page of 2,500 entries with long descriptions is below 20 MB.
+            max_body_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
+/// An answer that was read to its end, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status; a redirect is an answer like any other.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Bytes,
+}
+
+/// The shared client; clones share one pool of connections.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    config: HttpConfig,
+}
+
+impl Http {
+    /// Builds the client. It follows no redirect: a token must not travel to an address that we were not configured
+    /// with.
+    pub fn new(config: HttpConfig) -> Result<Self, SetupError> {
+        install_crypto();
+        #[expect(clippy::disallowed_methods, reason = "this is the one client that everybody else shares")]
+        let builder = reqwest::Client::builder();
+        let client = builder
+            .user_agent(USER_AGENT)
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.request_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .build()?;
+        Ok(Self { client, config })
+    }
+
+    /// Sends `request` once and reads the answer to its end.
+    ///
+    /// Any status is an `Ok`. `Transient`: no or half an answer came, or one that is too large; the call may have had
+    /// its effect. `Rejected`: the request's address cannot be called.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
+        let method = request.method().clone();
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let path = request.uri().path().to_owned();
+        let started = Instant::now();
+        let outcome = self.exchange(request).await;
+        let ms = started.elapsed().as_millis();
+        // Headers, query and bodies stay out: they hold tokens, codes and people's appointments.
+        match &outcome {
+            Ok(answer) => {
+                tracing::debug!(%method, host, path, status = answer.status.as_u16(), ms, "called a provider");
+            }
+            Err(error) => tracing::debug!(%method, host, path, %error, ms, "a call to a provider failed"),
+        }
+        outcome
+    }
+
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
+        let request = reqwest::Request::try_from(request).map_err(failure)?;
+        let mut response = self.client.execute(request).await.map_err(failure)?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if body.len() + chunk.len() > self.config.max_body_bytes {
+                let text = format!("the answer is larger than {} bytes", self.config.max_body_bytes);
+                return Err(ProviderError::Transient(text));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
+    }
+}
+
+/// A transport error in words, without the URL: its query may hold a code.
+fn failure(error: reqwest::Error) -> ProviderError {
+    let error = error.without_url();
+    if error.is_builder() {
+        return ProviderError::Rejected("the address cannot be called".to_owned());
+    }
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else if error.is_body() || error.is_decode() {
+        "the answer was cut short"
+    } else {
+        "the connection failed"
+    };
+    ProviderError::Transient(match innermost(&error) {
+        Some(cause) => format!("{what}: {cause}"),
+        None => what.to_owned(),
+    })
+}
+
+fn innermost(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source()?;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Some(cause.to_string())
+}
+
+/// Makes `ring` the process's TLS provider; whoever comes second finds it done. reqwest is built without a provider of
+/// its own, so that only one is linked.
+pub fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that another thread was faster, with the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// How long the server wants us to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), at most an
+/// hour. A date is measured against the answer's own `Date` where there is one, so that a wrong clock on either side
+/// does no harm; else against `now`.
+pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if let Ok(seconds) = value.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let sent = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?)).unwrap_or(now);
+        (http_date(value)? - sent).to_std().unwrap_or_default()
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| date.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(http::HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn now() -> DateTime<Utc> {
+        "1994-11-06T08:49:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn seconds_are_understood_and_capped() {
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, " 7 ")]), now()), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "0")]), now()), Some(Duration::ZERO));
+        assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "999999999")]), now()), Some(LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_date_is_measured_from_the_answers_date_or_from_now() {
+        let date = (RETRY_AFTER, "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(retry_after(&headers(std::slice::from_ref(&date)), now()), Some(Duration::from_secs(37)));
+        let both = headers(&[date.clone(), (DATE, "Sun, 06 Nov 1994 08:49:27 GMT")]);
+        assert_eq!(retry_after(&both, now()), Some(Duration::from_secs(10)));
+        let past = headers(&[date, (DATE, "Sun, 06 Nov 1994 09:00:00 GMT")]);
+        assert_eq!(retry_after(&past, now()), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn nonsense_is_none() {
+        for text in ["", "soon", "-1", "1.5", "18446744073709551616"] {
+            assert_eq!(retry_after(&headers(&[(RETRY_AFTER, text)]), now()), None, "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now()), None);
+    }
+
+    #[test]
+    fn crypto_can_be_installed_again() {
+        install_crypto();
+        install_crypto();
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+    }
+}

@@ -1,0 +1,354 @@
+//! OAuth 2.0 with any provider: the consent page's address, code against tokens, refresh, revocation.
+
+use std::{borrow::Cow, fmt, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use concord_domain::clock::Clock;
+use http::{StatusCode, header::CONTENT_TYPE};
+use oauth2::{
+    AccessToken, AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
+    CsrfToken, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardRevocableToken,
+    TokenResponse, TokenUrl,
+    basic::{BasicClient, BasicErrorResponse, BasicErrorResponseType, BasicTokenResponse},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::{
+    error::ProviderError,
+    http::{Http, retry_after},
+    quote::quote,
+};
+
+/// Where a provider's OAuth stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthEndpoints {
+    /// The consent page, for the person's browser.
+    pub auth_url: Url,
+    /// Where codes and refresh tokens become access tokens.
+    pub token_url: Url,
+    /// Where a token is ended; `None` where the provider has no such place.
+    pub revoke_url: Option<Url>,
+}
+
+/// What is known of this installation at a provider.
+#[derive(Clone)]
+pub struct OAuthConfig {
+    /// As registered with the provider.
+    pub client_id: String,
+    /// As registered with the provider.
+    pub client_secret: SecretString,
+    /// Our callback, exactly as registered with the provider.
+    pub redirect_url: Url,
+    /// What is asked of the person.
+    pub scopes: Vec<String>,
+    /// Where the provider stands.
+    pub endpoints: OAuthEndpoints,
+    /// What the consent page's address carries besides, such as `access_type=offline`.
+    pub authorize_params: Vec<(String, String)>,
+}
+
+impl fmt::Debug for OAuthConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthConfig")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"hidden")
+            .field("redirect_url", &self.redirect_url.as_str())
+            .field("scopes", &self.scopes)
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where to send the person, and what to keep until they return.
+#[derive(Debug)]
+pub struct AuthorizeRequest {
+    /// The consent page with all its parameters.
+    pub url: Url,
+    /// To be kept with the state and given to [`OAuthApp::exchange`] (RFC 7636).
+    pub pkce_verifier: SecretString,
+}
+
+/// What a provider gave us.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// For the calls.
+    pub access_token: SecretString,
+    /// For the next access token. After a refresh: the one that replaces the old one, `None` if the old one stays.
+    pub refresh_token: Option<SecretString>,
+    /// How long the access token is good for, if the provider says so.
+    pub expires_in: Option<Duration>,
+    /// What the person allowed; empty if the provider does not say.
+    pub scopes: Vec<String>,
+}
+
+/// This installation as a client of a provider's OAuth.
+#[derive(Clone, Debug)]
+pub struct OAuthApp {
+    config: OAuthConfig,
+    http: Http,
+    clock: Clock,
+}
+
+type TokenClient = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+/// How oauth2 reaches the token endpoint. Named types, since with closures no future that awaits these calls would be
+/// `Send` (rust-lang/rust#102211).
+struct TokenCalls<'a>(&'a OAuthApp);
+/// How oauth2 reaches the revocation endpoint.
+struct RevocationCalls<'a>(&'a OAuthApp);
+
+type Call<'c> = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
+
+impl<'c> AsyncHttpClient<'c> for TokenCalls<'_> {
+    type Error = ProviderError;
+    type Future = Call<'c>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.0.call(request))
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for RevocationCalls<'_> {
+    type Error = ProviderError;
+    type Future = Call<'c>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.0.call_revocation(request))
+    }
+}
+
+impl OAuthApp {
+    /// A client that calls through `http`.
+    pub fn new(config: OAuthConfig, http: Http, clock: Clock) -> Self {
+        Self { config, http, clock }
+    }
+
+    /// The consent page for a person. `state` comes back with them; `login_hint` is the account that they had before.
+    pub fn authorize(&self, state: &str, login_hint: Option<&str>) -> AuthorizeRequest {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = self.client();
+        let state = state.to_owned();
+        let mut request = client
+            .authorize_url(move || CsrfToken::new(state))
+            .add_scopes(self.config.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge);
+        for (name, value) in &self.config.authorize_params {
+            request = request.add_extra_param(name, value);
+        }
+        if let Some(hint) = login_hint {
+            request = request.add_extra_param("login_hint", hint);
+        }
+        AuthorizeRequest { url: request.url().0, pkce_verifier: verifier.into_secret().into() }
+    }
+
+    /// Trades the code that came to our callback for tokens. `GrantDead`: the code is used up, too old, or was meant
+    /// for somebody else.
+    pub async fn exchange(
+        &self,
+        code: &SecretString,
+        pkce_verifier: &SecretString,
+    ) -> Result<Grant, ProviderError> {
+        let call = TokenCalls(self);
+        self.client()
+            .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned()))
+            .request_async(&call)
+            .await
+            .map(Grant::from)
+            .map_err(|error| self.failure(error, &[code, pkce_verifier]))
+    }
+
+    /// A new access token. `GrantDead`: the person or the provider has ended the connection.
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, ProviderError> {
+        let call = TokenCalls(self);
+        self.client()
+            .exchange_refresh_token(&RefreshToken::new(refresh_token.expose_secret().to_owned()))
+            .request_async(&call)
+            .await
+            .map(Grant::from)
+            .map_err(|error| self.failure(error, &[refresh_token]))
+    }
+
+    /// Ends a token at the provider, and with a refresh token the whole grant. One that is dead already is a success,
+    /// and so is a provider that has no revocation.
+    pub async fn revoke(&self, token: &SecretString) -> Result<(), ProviderError> {
+        let Some(revoke_url) = &self.config.endpoints.revoke_url else { return Ok(()) };
+        let call = RevocationCalls(self);
+        let secret = token.expose_secret().to_owned();
+        // RFC 7009 wants a hint only where it helps; Google finds either kind of token without one, so `token` is sent
+        // as a refresh token, the kind that callers hold on to.
+        self.client()
+            .set_revocation_url(RevocationUrl::from_url(as_https(revoke_url)))
+            .revoke_token(StandardRevocableToken::RefreshToken(RefreshToken::new(secret)))
+            .map_err(|error| ProviderError::Rejected(format!("the revocation address is no good: {error}")))?
+            .request_async(&call)
+            .await
+            .map_err(|error| match error {
+                RequestTokenError::Request(error) => error,
+                other => {
+                    ProviderError::Rejected(quote(&other.to_string(), &[token, &self.config.client_secret]))
+                }
+            })
+    }
+
+    /// Which of the scopes that we need a person has not allowed: on Google's consent page each can be unticked. Empty
+    /// if the provider does not say what was allowed.
+    pub fn missing_scopes(&self, grant: &Grant) -> Vec<String> {
+        if grant.scopes.is_empty() {
+            return Vec::new();
+        }
+        // `openid` and `email` come back under other names, and cannot be unticked.
+        let optional = self.config.scopes.iter().filter(|scope| scope.starts_with("https://"));
+        optional.filter(|scope| !grant.scopes.contains(scope)).cloned().collect()
+    }
+
+    fn client(&self) -> TokenClient {
+        let config = &self.config;
+        Client::new(ClientId::new(config.client_id.clone()))
+            .set_client_secret(ClientSecret::new(config.client_secret.expose_secret().to_owned()))
+            .set_auth_type(AuthType::RequestBody)
+            .set_redirect_uri(RedirectUrl::from_url(config.redirect_url.clone()))
+            .set_auth_uri(AuthUrl::from_url(config.endpoints.auth_url.clone()))
+            .set_token_uri(TokenUrl::from_url(config.endpoints.token_url.clone()))
+    }
+
+    /// Carries a request of oauth2's over the shared client. That crate keeps neither status nor headers of a refusal,
+    /// so what they decide is decided here.
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+        let answer = self.http.send(request.map(Bytes::from)).await?;
+        let json = answer
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/json"));
+        match answer.status {
+            StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
+                retry_after: retry_after(&answer.headers, self.clock.now()),
+            }),
+            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+                Err(ProviderError::Transient(format!("the token endpoint answered {status}")))
+            }
+            status if !json || answer.body.is_empty() => Err(ProviderError::Transient(format!(
+                "the token endpoint answered {status} with something that is no token; if this lasts, check its address"
+            ))),
+            status => {
+                let mut response = HttpResponse::new(answer.body.to_vec());
+                *response.status_mut() = status;
+                *response.headers_mut() = answer.headers;
+                Ok(response)
+            }
+        }
+    }
+
+    /// The same for a revocation, which succeeds with any body (RFC 7009, section 2.2) and goes to the address as it is
+    /// configured: oauth2 takes https only, a sandbox may speak http.
+    async fn call_revocation(&self, mut request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+        if let Some(url) = self.config.endpoints.revoke_url.as_ref().and_then(|url| url.as_str().parse().ok())
+        {
+            *request.uri_mut() = url;
+        }
+        let answer = self.http.send(request.map(Bytes::from)).await?;
+        match answer.status {
+            status if status.is_success() || says_token_is_dead(&answer.body) => {
+                Ok(HttpResponse::new(Vec::new()))
+            }
+            StatusCode::TOO_MANY_REQUESTS => Err(ProviderError::RateLimited {
+                retry_after: retry_after(&answer.headers, self.clock.now()),
+            }),
+            status if status.is_server_error() => {
+                Err(ProviderError::Transient(format!("the revocation endpoint answered {status}")))
+            }
+            status => Err(ProviderError::Rejected(format!("the revocation endpoint answered {status}"))),
+        }
+    }
+
+    fn failure(
+        &self,
+        error: RequestTokenError<ProviderError, BasicErrorResponse>,
+        sent: &[&SecretString],
+    ) -> ProviderError {
+        match error {
+            RequestTokenError::Request(error) => error,
+            RequestTokenError::ServerResponse(refusal) => self.refusal(&refusal, sent),
+            // Neither its text nor the body, which may hold a token.
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                ProviderError::Transient("the token endpoint's answer cannot be read".to_owned())
+            }
+        }
+    }
+
+    fn refusal(&self, refusal: &BasicErrorResponse, sent: &[&SecretString]) -> ProviderError {
+        let secrets: Vec<&SecretString> = sent.iter().copied().chain([&self.config.client_secret]).collect();
+        let said = quote(refusal.error_description().map_or("", String::as_str), &secrets);
+        let code = quote(refusal.error().as_ref(), &secrets);
+        let text = if said.is_empty() { code.clone() } else { format!("{code}: {said}") };
+        match refusal.error() {
+            // The only thing that marks a grant dead.
+            BasicErrorResponseType::InvalidGrant => ProviderError::GrantDead(text),
+            BasicErrorResponseType::Extension(code) if PASSING.contains(&code.as_str()) => {
+                ProviderError::Transient(text)
+            }
+            BasicErrorResponseType::Extension(code) if SLOW_DOWN.contains(&code.as_str()) => {
+                ProviderError::RateLimited { retry_after: None }
+            }
+            _ => ProviderError::Rejected(match advice(&code, &self.config.redirect_url) {
+                Some(advice) => format!("{text} ({advice})"),
+                None => text,
+            }),
+        }
+    }
+}
+
+/// Beyond RFC 6749, section 5.2: said by servers that are in trouble themselves.
+const PASSING: &[&str] = &["temporarily_unavailable", "server_error", "internal_failure", "backend_error"];
+const SLOW_DOWN: &[&str] = &["slow_down", "rate_limit_exceeded"];
+
+/// What the person who set it up can do.
+fn advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
+    Some(match code {
+        "invalid_client" => "check the client id and the client secret in the configuration".into(),
+        "unauthorized_client" => {
+            "the client at the provider is not allowed this; check its type and settings".into()
+        }
+        "redirect_uri_mismatch" => {
+            format!("register {redirect_url} as a redirect address with the provider, letter by letter")
+                .into()
+        }
+        "invalid_scope" => {
+            "the client at the provider does not have all the scopes that are asked for".into()
+        }
+        "deleted_client" | "disabled_client" => "the client was removed or disabled at the provider".into(),
+        "org_internal" => "the client is only for people of its own organisation".into(),
+        _ => return None,
+    })
+}
+
+fn says_token_is_dead(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    // Google's word for a token that is unknown, expired or revoked.
+    serde_json::from_slice::<Refusal>(body).is_ok_and(|refusal| refusal.error == "invalid_token")
+}
+
+fn as_https(url: &Url) -> Url {
+    let mut url = url.clone();
+    // From http to https is always allowed, so this cannot fail for an address that the client can call.
+    let _ = url.set_scheme("https");
+    url
+}
+
+impl From<BasicTokenResponse> for Grant {
+    fn from(token: BasicTokenResponse) -> Self {
+        Self {
+            access_token: AccessToken::into_secret(token.access_token().clone()).into(),
+            refresh_token: token.refresh_token().map(|token| token.secret().clone().into()),
+            expires_in: token.expires_in(),
+            scopes: token.scopes().into_iter().flatten().map(|scope| scope.to_string()).collect(),
+        }
+    }
+}

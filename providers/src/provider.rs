@@ -1,0 +1,167 @@
+//! What Concord asks of a calendar provider.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use concord_domain::{
+    entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
+    interval::Interval,
+};
+use secrecy::SecretString;
+
+use crate::error::ProviderError;
+
+/// What a call is authorised with.
+#[derive(Clone)]
+pub enum Credentials {
+    /// An OAuth access token.
+    Bearer(SecretString),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bearer(_) => f.write_str("Bearer(hidden)"),
+        }
+    }
+}
+
+/// Whose account the credentials open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The provider's unchanging id of the account; reconnecting is recognised by it.
+    pub subject: String,
+    /// For people.
+    pub email: String,
+}
+
+/// A calendar as the provider lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteCalendar {
+    /// The provider's id.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// `#rrggbb`, where given.
+    pub colour: Option<String>,
+    /// IANA name, where given.
+    pub zone: Option<String>,
+    /// Whether entries can be written.
+    pub writable: bool,
+    /// Whether it is the account's main calendar.
+    pub primary: bool,
+}
+
+/// The version that a write left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What the next conditional write must name.
+    pub etag: String,
+}
+
+/// Where an incremental read stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangesFrom {
+    /// Everything in the window.
+    Start,
+    /// What changed since the cursor that a former read ended with.
+    Cursor(String),
+    /// The next page of a read under way, which must be asked for with the same window as its first page; `cursor`
+    /// is the one that it began with.
+    Page {
+        /// The provider's token of the page.
+        page: String,
+        /// The cursor that the read began with, `None` for one from the start.
+        cursor: Option<String>,
+    },
+}
+
+/// One page of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangesPage {
+    /// In no order that means anything; the same entry may come twice, the later one holds.
+    pub entries: Vec<ObservedEntry>,
+    /// How to go on.
+    pub next: AfterPage,
+}
+
+/// What follows a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterPage {
+    /// Another page.
+    Page(String),
+    /// The end, and the cursor for the next incremental read.
+    Cursor(String),
+}
+
+/// A calendar provider: Google, Microsoft, CalDAV.
+///
+/// Every write is idempotent: done twice, or done again after an answer was lost, it leaves one entry.
+#[async_trait]
+pub trait CalendarProvider: Send + Sync {
+    /// The id that the entry will have at the provider, decided and stored before the first call. The same
+    /// `entry` gives the same id.
+    fn external_id(&self, entry: EntryId) -> String;
+
+    /// Whose account it is.
+    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError>;
+
+    /// All calendars of the account.
+    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError>;
+
+    /// Writes an entry that should not exist yet. `Precondition`: something has that id, perhaps a tombstone,
+    /// perhaps our own write whose answer was lost; `find` it, then `update` it.
+    async fn create(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+    ) -> Result<Written, ProviderError>;
+
+    /// Replaces an entry if it is still at `etag` (`None`: whatever it is at). A tombstone comes back to life.
+    /// `Precondition`: it has moved on. `NotFound`: it is gone for good.
+    async fn update(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError>;
+
+    /// Removes an entry, whatever version it is at. One that is gone already is a success.
+    async fn remove(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<(), ProviderError>;
+
+    /// The entry as it is now, tombstones included; `None` if the provider knows nothing of it.
+    async fn find(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError>;
+
+    /// A page of what the calendar holds in `window`, or of what changed; recurring entries come as instances.
+    /// An incremental read may also bring entries outside the window. `CursorExpired`: begin from the start.
+    async fn changes(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+        from: &ChangesFrom,
+    ) -> Result<ChangesPage, ProviderError>;
+
+    /// The busy times of the calendar in `window`, merged or not, in no order.
+    async fn busy(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+    ) -> Result<Vec<Interval>, ProviderError>;
+}

@@ -1,0 +1,184 @@
+//! Which providers are set up on this installation.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use concord_domain::{clock::Clock, connection::ProviderKind};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    error::SetupError,
+    google::{self, GoogleCalendar, GoogleConfig},
+    http::{Http, HttpConfig},
+    oauth::{OAuthApp, OAuthConfig},
+    provider::CalendarProvider,
+};
+
+/// What the providers are built from. One that is `None` is not set up.
+#[derive(Clone, Debug, Default)]
+pub struct ProvidersConfig {
+    /// Limits of the shared client.
+    pub http: HttpConfig,
+    /// Google Calendar.
+    pub google: Option<GoogleSettings>,
+}
+
+/// This installation at Google.
+#[derive(Clone)]
+pub struct GoogleSettings {
+    /// Of the OAuth client, type "web application".
+    pub client_id: String,
+    /// Of the same client.
+    pub client_secret: SecretString,
+    /// Our callback, `{public url}/oauth/calendar/google/callback`.
+    pub redirect_url: Url,
+    /// Where Google stands.
+    pub addresses: GoogleConfig,
+}
+
+impl fmt::Debug for GoogleSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GoogleSettings")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"hidden")
+            .field("redirect_url", &self.redirect_url.as_str())
+            .field("addresses", &self.addresses)
+            .finish()
+    }
+}
+
+struct Entry {
+    calendar: Arc<dyn CalendarProvider>,
+    oauth: Option<OAuthApp>,
+}
+
+/// The providers that are set up; one that is absent has no credentials, and pages say so.
+#[derive(Default)]
+pub struct Registry(BTreeMap<ProviderKind, Entry>);
+
+impl Registry {
+    /// Builds every provider that has its settings, all over one HTTP client.
+    pub fn new(config: ProvidersConfig, clock: &Clock) -> Result<Self, SetupError> {
+        let http = Http::new(config.http)?;
+        let mut registry = Self::default();
+        if let Some(settings) = config.google {
+            let calendar = GoogleCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
+            let oauth = OAuthApp::new(google_oauth(settings), http.clone(), clock.clone());
+            registry.insert(ProviderKind::Google, Arc::new(calendar), Some(oauth));
+        }
+        Ok(registry)
+    }
+
+    /// Adds a provider, or replaces it.
+    pub fn insert(
+        &mut self,
+        kind: ProviderKind,
+        calendar: Arc<dyn CalendarProvider>,
+        oauth: Option<OAuthApp>,
+    ) {
+        self.0.insert(kind, Entry { calendar, oauth });
+    }
+
+    /// The provider, if it is set up.
+    pub fn get(&self, kind: ProviderKind) -> Option<&Arc<dyn CalendarProvider>> {
+        self.0.get(&kind).map(|entry| &entry.calendar)
+    }
+
+    /// Its OAuth, if it is set up and uses OAuth.
+    pub fn oauth(&self, kind: ProviderKind) -> Option<&OAuthApp> {
+        self.0.get(&kind).and_then(|entry| entry.oauth.as_ref())
+    }
+
+    /// What is set up.
+    pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
+        self.0.keys().copied()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn google_oauth(settings: GoogleSettings) -> OAuthConfig {
+    let strings = |texts: &[&str]| texts.iter().copied().map(str::to_owned).collect();
+    OAuthConfig {
+        client_id: settings.client_id,
+        client_secret: settings.client_secret,
+        redirect_url: settings.redirect_url,
+        scopes: strings(google::SCOPES),
+        endpoints: settings.addresses.oauth,
+        // Without both, Google gives no refresh token when the same account is connected again.
+        authorize_params: [("access_type", "offline"), ("prompt", "consent")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> GoogleSettings {
+        GoogleSettings {
+            client_id: "id".to_owned(),
+            client_secret: "very-secret".into(),
+            redirect_url: "https://book.example/oauth/calendar/google/callback".parse().unwrap(),
+            addresses: GoogleConfig::default(),
+        }
+    }
+
+    #[test]
+    fn what_has_no_credentials_is_absent() {
+        let registry = Registry::new(ProvidersConfig::default(), &Clock::system()).unwrap();
+        assert!(registry.get(ProviderKind::Google).is_none());
+        assert!(registry.oauth(ProviderKind::Google).is_none());
+        assert_eq!(registry.kinds().count(), 0);
+    }
+
+    #[test]
+    fn what_has_them_is_there_and_asks_for_a_refresh_token() {
+        let config = ProvidersConfig { google: Some(settings()), ..ProvidersConfig::default() };
+        let registry = Registry::new(config, &Clock::system()).unwrap();
+        assert!(registry.get(ProviderKind::Google).is_some());
+        let request =
+            registry.oauth(ProviderKind::Google).unwrap().authorize("the-state", Some("ana@example.com"));
+        let query: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
+        assert_eq!(request.url.host_str(), Some("accounts.google.com"));
+        for (name, value) in [
+            ("response_type", "code"),
+            ("client_id", "id"),
+            ("state", "the-state"),
+            ("code_challenge_method", "S256"),
+            ("access_type", "offline"),
+            ("prompt", "consent"),
+            ("login_hint", "ana@example.com"),
+            ("redirect_uri", "https://book.example/oauth/calendar/google/callback"),
+        ] {
+            assert_eq!(query.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert!(query["scope"].contains("https://www.googleapis.com/auth/calendar.events"));
+        assert_eq!(query["code_challenge"].len(), 43);
+    }
+
+    #[test]
+    fn no_secret_shows() {
+        let settings = settings();
+        let oauth = google_oauth(settings.clone());
+        let shown = format!("{settings:?} {oauth:?}");
+        assert!(!shown.contains("very-secret"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_called_is_refused() {
+        let mut settings = settings();
+        settings.addresses.api_base = "mailto:google".parse().unwrap();
+        let config = ProvidersConfig { google: Some(settings), ..ProvidersConfig::default() };
+        let error = Registry::new(config, &Clock::system()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the address of Google's API must be an http or https address: mailto:google"
+        );
+    }
+}

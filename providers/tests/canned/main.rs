@@ -1,0 +1,8 @@
+//! What becomes of answers that no sandbox gives: a server that says whatever a test puts into its mouth.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod google;
+mod http;
+mod oauth;
+mod server;

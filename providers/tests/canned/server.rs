@@ -1,0 +1,111 @@
+//! A server on a free port that answers with canned bytes and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use url::Url;
+
+/// What the server does with a request.
+#[derive(Clone)]
+pub(crate) enum Reply {
+    /// Writes these bytes, then closes the connection.
+    Bytes(Vec<u8>),
+    /// Never answers.
+    Silence,
+}
+
+/// The server; it ends with the test.
+pub(crate) struct Server {
+    pub(crate) url: Url,
+    requests: Arc<Mutex<Vec<String>>>,
+    hung_up: mpsc::UnboundedReceiver<()>,
+}
+
+impl Server {
+    /// Answers every request with `reply`.
+    pub(crate) async fn start(reply: Reply) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (left, hung_up) = mpsc::unbounded_channel();
+        let seen = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, reply.clone(), seen.clone(), left.clone()));
+            }
+        });
+        Self { url, requests, hung_up }
+    }
+
+    /// The requests so far, each with its headers and body.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until a client that gets no answer hangs up.
+    pub(crate) async fn client_left(&mut self) {
+        self.hung_up.recv().await.unwrap();
+    }
+}
+
+async fn answer(
+    mut stream: TcpStream,
+    reply: Reply,
+    seen: Arc<Mutex<Vec<String>>>,
+    left: mpsc::UnboundedSender<()>,
+) {
+    let Some(request) = read_request(&mut stream).await else { return };
+    seen.lock().unwrap().push(request);
+    match reply {
+        Reply::Bytes(bytes) => {
+            // The client may have had enough before the end.
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+        }
+        Reply::Silence => {
+            let _ = stream.read_u8().await;
+            let _ = left.send(());
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = header(head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// A header of a recorded request.
+pub(crate) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    let head = request.split("\r\n\r\n").next()?;
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
+    line.split_once(':').map(|(_, value)| value.trim())
+}
+
+/// A whole answer.
+pub(crate) fn answer_of(status: &str, content_type: &str, extra: &str, body: &str) -> Reply {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n{extra}\r\n"
+    );
+    Reply::Bytes([head.as_bytes(), body.as_bytes()].concat())
+}
+
+/// A JSON answer.
+pub(crate) fn json(status: &str, body: &str) -> Reply {
+    answer_of(status, "application/json; charset=UTF-8", "", body)
+}

@@ -1,0 +1,50 @@
+//! What was said between us and each provider is held against the provider's own definition.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::google;
+
+#[tokio::test]
+async fn all_traffic_with_google_is_as_google_defines_it() {
+    let contracts = std::env::var_os("CONCORD_CONTRACTS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts"), PathBuf::from);
+    let definition = contracts.join("google-calendar-v3.swagger.json");
+    if !definition.exists() {
+        println!("skipped: {} is not there (CONCORD_CONTRACTS names its folder)", definition.display());
+        return;
+    }
+    let world = google::google().await;
+    google::all(&world).await;
+
+    let traffic = tempfile::NamedTempFile::new().unwrap();
+    let recorded = world.recorded().await;
+    std::fs::write(traffic.path(), &recorded).unwrap();
+    let calls = recorded.split(|byte| *byte == b'\n').count();
+    assert!(calls > 100, "hardly anything was recorded: {calls}");
+
+    let output = Command::new(python())
+        .arg(contracts.join("validate_recorded.py"))
+        .args([&definition, traffic.path()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.trim_end().ends_with(" 0 failed"), "{said}");
+}
+
+/// A Python that has `jsonschema`.
+fn python() -> PathBuf {
+    let python = std::env::var_os("CONCORD_TEST_PYTHON").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python/bin/python"),
+        PathBuf::from,
+    );
+    assert!(
+        python.exists(),
+        "{} is not there: python3 -m venv target/python && target/python/bin/pip install jsonschema",
+        python.display()
+    );
+    python
+}

@@ -1,0 +1,91 @@
+//! The life of an entry that is ours.
+
+use concord_domain::{entry::EntryContent, ids::EntryId};
+
+use super::{at, code, content};
+use crate::world::World;
+
+pub(crate) async fn an_entry_is_created_found_changed_and_removed(world: &dyn World) {
+    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    assert_eq!(provider.find(token, calendar, &id).await.unwrap(), None);
+
+    let created = provider.create(token, calendar, &id, &content).await.unwrap();
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert_eq!(found.external_id, id);
+    assert_eq!(found.etag.as_ref(), Some(&created.etag));
+    assert_eq!(found.entry, Some(content.entry));
+    assert_eq!(found.title, "Massage");
+    assert_eq!(found.time.as_ref(), Some(&content.time));
+    assert!(found.busy && !found.deleted && !found.tentative && found.updated_at.is_some());
+
+    let changed = EntryContent { title: "Massage, long".to_owned(), ..content.clone() };
+    let updated = provider.update(token, calendar, &id, &changed, Some(&created.etag)).await.unwrap();
+    assert_ne!(updated.etag, created.etag);
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert_eq!((found.title.as_str(), found.etag.as_ref()), ("Massage, long", Some(&updated.etag)));
+    assert_eq!(world.person_sees(&place).await.len(), 1);
+
+    provider.remove(token, calendar, &id).await.unwrap();
+    assert!(provider.find(token, calendar, &id).await.unwrap().is_none_or(|entry| entry.deleted));
+    assert_eq!(world.person_sees(&place).await, []);
+}
+
+pub(crate) async fn creating_twice_is_noticed(world: &dyn World) {
+    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    provider.create(token, calendar, &id, &content).await.unwrap();
+    assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
+    assert_eq!(world.person_sees(&place).await.len(), 1);
+}
+
+pub(crate) async fn a_tombstone_is_seen_and_comes_back_to_life(world: &dyn World) {
+    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    provider.create(token, calendar, &id, &content).await.unwrap();
+    world.person_deletes(&place, &id).await;
+
+    let tombstone = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert!(tombstone.deleted && !tombstone.busy);
+    assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
+    provider.update(token, calendar, &id, &content, tombstone.etag.as_deref()).await.unwrap();
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert!(!found.deleted && found.busy);
+    assert_eq!(found.time.as_ref(), Some(&content.time));
+    assert_eq!(world.person_sees(&place).await.len(), 1);
+}
+
+pub(crate) async fn a_stale_version_is_noticed(world: &dyn World) {
+    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let created = provider.create(token, calendar, &id, &content).await.unwrap();
+    world.person_moves(&place, &id, at("2026-03-11T09:00:00Z"), at("2026-03-11T10:00:00Z")).await;
+
+    let stale = Some(created.etag.as_str());
+    assert_eq!(code(provider.update(token, calendar, &id, &content, stale).await), "precondition");
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert_ne!(found.time.as_ref(), Some(&content.time), "the person's move was overwritten");
+    provider.update(token, calendar, &id, &content, found.etag.as_deref()).await.unwrap();
+    provider.update(token, calendar, &id, &content, None).await.unwrap();
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert_eq!(found.time.as_ref(), Some(&content.time));
+}
+
+pub(crate) async fn removing_twice_succeeds(world: &dyn World) {
+    let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    provider.remove(token, calendar, &id).await.unwrap();
+    provider.create(token, calendar, &id, &content).await.unwrap();
+    provider.remove(token, calendar, &id).await.unwrap();
+    provider.remove(token, calendar, &id).await.unwrap();
+    assert_eq!(world.person_sees(&place).await, []);
+    assert_eq!(code(provider.update(token, calendar, "neverwasthere", &content, None).await), "not_found");
+}
+
+pub(crate) async fn the_same_entry_has_the_same_id(world: &dyn World) {
+    let provider = world.provider();
+    let entry: EntryId = "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".parse().unwrap();
+    let other: EntryId = "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c".parse().unwrap();
+    assert_eq!(provider.external_id(entry), provider.external_id(entry));
+    assert_ne!(provider.external_id(entry), provider.external_id(other));
+}

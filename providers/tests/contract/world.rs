@@ -1,0 +1,85 @@
+//! What the suite needs of the world around a provider.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use concord_domain::interval::Interval;
+use concord_providers::{CalendarProvider, Credentials, OAuthApp};
+use secrecy::SecretString;
+
+/// A person's account with an empty main calendar, and our permission to use it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The person's e-mail address.
+    pub(crate) email: String,
+    /// The provider's id of their main calendar.
+    pub(crate) calendar: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) refresh_token: SecretString,
+}
+
+/// What a person puts into their calendar.
+#[derive(Clone, Debug)]
+pub(crate) struct Appointment {
+    pub(crate) title: &'static str,
+    pub(crate) time: Interval,
+    /// Whether it is shown as free.
+    pub(crate) free: bool,
+    /// An RFC 5545 line.
+    pub(crate) recurrence: Option<&'static str>,
+}
+
+/// What a person sees of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) location: String,
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    RateLimit,
+    ServerError,
+    Timeout,
+    ApplyThenDrop,
+    ExpireToken,
+    RevokeGrant,
+    GoneCursor,
+}
+
+/// A provider and the people who use it.
+#[async_trait]
+pub(crate) trait World: Send + Sync {
+    /// The provider, with the time-outs of production.
+    fn provider(&self) -> Arc<dyn CalendarProvider>;
+
+    /// The same, but without patience.
+    fn hasty_provider(&self) -> Arc<dyn CalendarProvider>;
+
+    /// Our OAuth client there.
+    fn oauth(&self) -> &OAuthApp;
+
+    /// A new account.
+    async fn place(&self) -> Place;
+
+    /// A person at the consent page; what their browser then asks of our callback.
+    async fn consent(&self, page: &url::Url, email: &str, allow: bool) -> url::Url;
+
+    /// A person adds an appointment; the provider's id of it.
+    async fn person_adds(&self, place: &Place, appointment: &Appointment) -> String;
+
+    /// A person moves an entry.
+    async fn person_moves(&self, place: &Place, id: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>);
+
+    /// A person deletes an entry.
+    async fn person_deletes(&self, place: &Place, id: &str);
+
+    /// The entries that a person sees in their main calendar.
+    async fn person_sees(&self, place: &Place) -> Vec<Seen>;
+
+    /// Lets the next call for this account go wrong.
+    async fn next_call_fails(&self, place: &Place, fault: Fault);
+}
