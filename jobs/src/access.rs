@@ -1,0 +1,233 @@
+//! A valid access token for a connection: refreshed before it expires, by one refresher at a time.
+
+use std::time::Duration as StdDuration;
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    connection::{ConnectionState, ProviderKind},
+    ids::{BusinessId, ConnectionId},
+    people::Actor,
+    record::{HistorySubject, SyncOutcome},
+};
+use concord_providers::{Credentials, Grant, ProviderError};
+use concord_storage::{
+    connections::{self, StoredTokens, Tokens},
+    history,
+    sync_log::{self, NewLine},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::{Context, duty::JobError};
+
+/// Tokens are refreshed this long before they expire, so that no call begins with one that ends on its way.
+const MARGIN: Duration = Duration::seconds(90);
+/// How long a refresh may take at least before another process tries.
+const SHORTEST_REFRESH: Duration = Duration::seconds(30);
+/// How often we look whether somebody else's refresh is done.
+const LOOK_EVERY: StdDuration = StdDuration::from_millis(50);
+
+/// Which connection a call is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    pub(crate) business: BusinessId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) provider: ProviderKind,
+}
+
+/// Credentials for one call, and for the same call again if they were refused.
+pub(crate) struct Access<'a> {
+    context: &'a Context,
+    account: Account,
+    token: SecretString,
+    renewed: bool,
+}
+
+impl<'a> Access<'a> {
+    /// Finds a token that should hold.
+    pub(crate) async fn open(context: &'a Context, account: Account) -> Result<Self, JobError> {
+        let token = current_token(context, account, None).await?;
+        Ok(Self { context, account, token, renewed: false })
+    }
+
+    /// For the call.
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials::Bearer(self.token.clone())
+    }
+
+    /// Whether a refused call may be made once more with another token.
+    pub(crate) fn may_renew<T>(&self, result: &Result<T, ProviderError>) -> bool {
+        !self.renewed && matches!(result, Err(ProviderError::Unauthorized))
+    }
+
+    /// Finds another token than the one that was refused.
+    pub(crate) async fn renew(&mut self) -> Result<(), JobError> {
+        self.token = current_token(self.context, self.account, Some(&self.token)).await?;
+        self.renewed = true;
+        Ok(())
+    }
+}
+
+/// Makes a call with valid credentials: `with_access!(context, account, access => provider.remove(&access, ..))`. A token
+/// that is refused all the same is refreshed once. A dead grant marks the connection, once, and comes back as
+/// `GrantDead`.
+///
+/// A macro, since the future of an async closure cannot be required to be `Send` yet.
+macro_rules! with_access {
+    ($context:expr, $account:expr, $access:ident => $call:expr) => {
+        async {
+            let mut held = $crate::access::Access::open($context, $account).await?;
+            loop {
+                let $access = held.credentials();
+                let result = $call.await;
+                if !held.may_renew(&result) {
+                    break result.map_err($crate::duty::JobError::from);
+                }
+                held.renew().await?;
+            }
+        }
+        .await
+    };
+}
+pub(crate) use with_access;
+
+/// The stored access token if it holds, or a new one. `refused`: a token that the provider did not accept.
+async fn current_token(
+    context: &Context,
+    account: Account,
+    refused: Option<&SecretString>,
+) -> Result<SecretString, JobError> {
+    // Longer than a call may take, as the worker's lease is: else two of them might use one refresh token.
+    let lease = (context.settings.lease * 2).max(SHORTEST_REFRESH);
+    let give_up_at = context.clock.now() + lease;
+    loop {
+        let stored = stored_tokens(context, account).await?;
+        let now = context.clock.now();
+        if let Some(token) = usable(&stored, refused, now)? {
+            return Ok(token);
+        }
+        if connections::take_refresh_lease(&context.db, account.connection, now + lease, now).await? {
+            // Somebody may have finished between our look and our lease.
+            let stored = stored_tokens(context, account).await?;
+            let usable = usable(&stored, refused, context.clock.now());
+            if let Ok(None) = usable {
+                return refresh(context, account, stored).await;
+            }
+            connections::release_refresh_lease(&context.db, account.connection).await?;
+            if let Some(token) = usable? {
+                return Ok(token);
+            }
+        }
+        if context.clock.now() >= give_up_at {
+            return Err(ProviderError::Transient("another worker is refreshing the token".into()).into());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn stored_tokens(context: &Context, account: Account) -> Result<StoredTokens, JobError> {
+    Ok(connections::tokens(&context.db, &context.ring, account.business, account.connection).await?)
+}
+
+/// `None`: it must be refreshed. `GrantDead`: somebody has found out already that this is of no use.
+fn usable(
+    stored: &StoredTokens,
+    refused: Option<&SecretString>,
+    now: DateTime<Utc>,
+) -> Result<Option<SecretString>, ProviderError> {
+    if stored.state == ConnectionState::NeedsReconnect {
+        return Err(ProviderError::GrantDead("it must be connected again".into()));
+    }
+    let Some(token) = &stored.access else { return Ok(None) };
+    let was_refused = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
+    let holds = stored.access_expires_at.is_none_or(|end| end - MARGIN > now);
+    Ok((holds && !was_refused).then(|| token.clone()))
+}
+
+async fn refresh(
+    context: &Context,
+    account: Account,
+    stored: StoredTokens,
+) -> Result<SecretString, JobError> {
+    let result = match (context.providers.oauth(account.provider), &stored.refresh) {
+        (Some(oauth), Some(token)) => oauth.refresh(token).await,
+        (None, _) => Err(ProviderError::Rejected(format!(
+            "{} is not set up on this installation",
+            account.provider.name()
+        ))),
+        (_, None) => Err(ProviderError::GrantDead("there is no refresh token".into())),
+    };
+    match result {
+        Ok(grant) => {
+            let tokens = tokens_of(grant, context.clock.now());
+            let mut tx = context.db.begin().await?;
+            connections::store_tokens(&mut tx, &context.ring, account.connection, &tokens).await?;
+            tx.commit().await?;
+            Ok(tokens.access)
+        }
+        Err(error) => {
+            connections::release_refresh_lease(&context.db, account.connection).await?;
+            if let ProviderError::GrantDead(reason) = &error
+                && !mark_dead(context, account, &stored, reason).await?
+                && stored_tokens(context, account).await?.state == ConnectionState::Active
+            {
+                let words = "the account was connected again just now";
+                return Err(ProviderError::Transient(words.into()).into());
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Providers that do not say how long a token holds mean an hour or more.
+pub(crate) fn tokens_of(grant: Grant, now: DateTime<Utc>) -> Tokens {
+    let holds = grant.expires_in.and_then(|holds| Duration::from_std(holds).ok());
+    Tokens {
+        access: grant.access_token,
+        access_expires_at: now + holds.unwrap_or_else(|| Duration::minutes(55)),
+        refresh: grant.refresh_token,
+    }
+}
+
+/// Nothing more is tried until the person connects again. Written down once, however many jobs find out, and not at all
+/// if what was `refused` is no longer what is stored.
+async fn mark_dead(
+    context: &Context,
+    account: Account,
+    refused: &StoredTokens,
+    reason: &str,
+) -> Result<bool, JobError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let words = format!("{} ended the connection; it must be connected again", account.provider.name());
+    let whose = (account.business, account.connection);
+    let changed = connections::grant_died(&mut tx, whose, refused, &words, now).await?;
+    if changed {
+        tracing::warn!(connection = %account.connection, reason, "a grant is dead");
+        sync_log::append(
+            &mut tx,
+            &NewLine {
+                business: account.business,
+                connection: Some(account.connection),
+                booking: None,
+                operation: "refresh",
+                outcome: SyncOutcome::Failed,
+                detail: &words,
+                duration_ms: 0,
+                at: now,
+            },
+        )
+        .await?;
+        let line = history::NewLine {
+            business: account.business,
+            actor: &Actor::System,
+            action: "needs_reconnect",
+            subject_kind: HistorySubject::Connection,
+            subject: account.connection.0,
+            detail: &json!({}),
+        };
+        history::append(&mut tx, &line, now).await?;
+    }
+    tx.commit().await?;
+    Ok(changed)
+}

@@ -1,0 +1,119 @@
+//! Brings everything that a connection should hold up to date: after connecting, resuming, or by hand.
+//!
+//! Claims the connection. Goes through the bookings still to come that it should hold or has an entry of, and raises
+//! a duty for each entry, on the bulk queue; what is as it should be costs no call.
+
+use concord_domain::{
+    connection::ConnectionState,
+    duty::{DutyKind, QueueClass},
+    ids::{BookingId, BusinessId, ConnectionId, EntryId},
+};
+use concord_storage::{
+    StorageError, Tx, bookings, calendars, connections,
+    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    entries::{self, Reach},
+};
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    duty::{JobError, business_of},
+};
+
+/// Bookings in one transaction: a batch must not keep others from writing for long.
+const PART: u32 = 50;
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let id = ConnectionId(duty.subject_id);
+    let Some(connection) = connections::find(&context.db, business, id).await? else {
+        return Ok(Outcome::Done);
+    };
+    if connection.state != ConnectionState::Active {
+        return Ok(Outcome::Done);
+    }
+    remove_unwanted(context, business, id).await?;
+    let mut after = BookingId(Uuid::nil());
+    loop {
+        let now = context.clock.now();
+        let part = bookings::concerning(&context.db, business, id, now, after, PART).await?;
+        let Some(last) = part.last() else { return Ok(Outcome::Done) };
+        after = last.id;
+        let mut tx = context.db.begin().await?;
+        let mut raised = Vec::new();
+        for booking in &part {
+            let reach = Reach::Only(id);
+            raised.extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
+        }
+        tx.commit().await?;
+        context.push(&raised).await;
+        if !duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
+            // Another worker took over; it goes through all of them again.
+            return Ok(Outcome::Done);
+        }
+    }
+}
+
+/// What should have gone while the connection was not served goes now, also where the booking is over by now.
+async fn remove_unwanted(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), JobError> {
+    let mut after = EntryId(Uuid::nil());
+    loop {
+        let mut tx = context.db.begin().await?;
+        let now = context.clock.now();
+        let (raised, more) = entries::remove_unwanted(&mut tx, (business, id), after, PART, now).await?;
+        tx.commit().await?;
+        context.push(&raised).await;
+        let Some(last) = more else { return Ok(()) };
+        after = last;
+    }
+}
+
+/// Raises the batch of one connection.
+pub(crate) async fn raise(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<DutyRef, StorageError> {
+    let now = context.clock.now();
+    let duty = NewDuty {
+        business: Some(business),
+        kind: DutyKind::BatchSync,
+        subject: connection.0,
+        queue: QueueClass::Bulk,
+        due_at: now,
+    };
+    duties::raise(tx, duty, now).await
+}
+
+/// "Sync all pending bookings": every connection of the business that is active. Returns how many.
+pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
+    let connections = connections::list(&context.db, business).await?;
+    let mut tx = context.db.begin().await?;
+    let mut raised = Vec::new();
+    for connection in connections.iter().filter(|one| one.state == ConnectionState::Active) {
+        raised.push(raise(&mut tx, context, business, connection.id).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(raised.len())
+}
+
+/// "Import all availability": every calendar of the business that is read. Returns how many.
+pub async fn import_all(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
+    let connections = connections::list(&context.db, business).await?;
+    let mut calendars = Vec::new();
+    for connection in connections.iter().filter(|one| one.state == ConnectionState::Active) {
+        if connection.direction.reads() {
+            calendars.extend(calendars::of_connection(&context.db, business, connection.id).await?);
+        }
+    }
+    let mut tx = context.db.begin().await?;
+    let mut raised = Vec::new();
+    for calendar in calendars.iter().filter(|one| one.reads && one.missing_since.is_none()) {
+        raised.push(crate::import_availability::raise(&mut tx, context, calendar, QueueClass::Bulk).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(raised.len())
+}

@@ -1,0 +1,364 @@
+//! Connecting an account: the way to the provider's consent page and back.
+//!
+//! The `state` that goes with the browser is a random name of a row: single-use, for 15 minutes, bound to business,
+//! staff member and browser session. The PKCE verifier waits in that row, sealed.
+
+use chrono::Duration;
+use concord_domain::{
+    connection::{Direction, ProviderKind},
+    duty::QueueClass,
+    ids::{BusinessId, ConnectionId, StaffId},
+    people::Actor,
+    record::HistorySubject,
+};
+use concord_providers::{Credentials, ProviderError, RemoteCalendar};
+use concord_storage::{
+    StorageError, Tx,
+    calendars::{self, ListedCalendar},
+    connections::{self, NewConnection, Tokens},
+    duties::DutyRef,
+    history,
+    oauth_states::{self, NewOAuthState, OAuthState, Taken, verifier_place},
+    people, secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use url::Url;
+
+use crate::{Context, access::tokens_of, batch_sync, import_availability};
+
+/// How long a person may take on the consent page.
+const STATE_HOLDS: Duration = Duration::minutes(15);
+
+/// Who wants to connect what.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Whose account it will be.
+    pub staff: StaffId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// The digest of the browser session that asks; `None` when an API key does.
+    pub session: Option<String>,
+    /// A path of ours to go to afterwards.
+    pub return_to: String,
+    /// The address that the consent page offers first.
+    pub login_hint: Option<String>,
+}
+
+/// What the browser brings back.
+#[derive(Clone, Debug, Default)]
+pub struct Callback {
+    /// What we sent.
+    pub state: Option<String>,
+    /// On consent.
+    pub code: Option<SecretString>,
+    /// On anything else.
+    pub error: Option<String>,
+    /// The provider's own words.
+    pub error_description: Option<String>,
+}
+
+/// A connection that stands.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Which.
+    pub connection: ConnectionId,
+    /// The tenant.
+    pub business: BusinessId,
+    /// Whose.
+    pub staff: StaffId,
+    /// For people.
+    pub account_email: String,
+    /// Where the person wanted to go.
+    pub return_to: String,
+}
+
+/// Why nothing was connected. Nothing was written but that the state is used up.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The installation has no credentials for it.
+    #[error("{} is not set up on this installation yet", .0.name())]
+    NotSetUp(ProviderKind),
+    /// The staff member is not of the business, or archived.
+    #[error("there is no such staff member")]
+    UnknownStaff,
+    /// Nobody here sent the person there.
+    #[error("this answer belongs to no connection that was begun here; begin again")]
+    UnknownState,
+    /// More than 15 minutes passed.
+    #[error("the connection was begun more than 15 minutes ago; begin again")]
+    ExpiredState,
+    /// The page was loaded a second time.
+    #[error("this answer was used already; begin again if the calendar is not connected")]
+    UsedState,
+    /// It was begun in another browser, or the person has signed out.
+    #[error("the connection was begun in another browser session; sign in and begin again")]
+    OtherSession,
+    /// The person said no.
+    #[error("access was not granted, so nothing was connected")]
+    Denied {
+        /// Where they wanted to go.
+        return_to: String,
+    },
+    /// The person left out what is needed.
+    #[error("access to the calendars was not granted in full; connect again and leave all boxes ticked")]
+    MissingScope {
+        /// Where they wanted to go.
+        return_to: String,
+    },
+    /// The provider refused: the answer that the browser brought back holds nothing, or nothing that is any good.
+    #[error("{message}")]
+    Refused {
+        /// For people.
+        message: String,
+        /// Where they wanted to go.
+        return_to: String,
+    },
+    /// The provider could not be reached, or is in trouble.
+    #[error("{message}")]
+    Provider {
+        /// For people.
+        message: String,
+        /// Where they wanted to go.
+        return_to: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Notes the request and returns the address of the provider's consent page.
+pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError> {
+    let oauth = context.providers.oauth(begin.provider).ok_or(ConnectError::NotSetUp(begin.provider))?;
+    check_staff(context, begin.business, begin.staff).await?;
+    let state = secret::new_token("");
+    let digest = secret::digest(&state);
+    let request = oauth.authorize(state.expose_secret(), begin.login_hint.as_deref());
+    let now = context.clock.now();
+    let new = NewOAuthState {
+        sealed_verifier: context.ring.seal(&request.pkce_verifier, verifier_place(&digest)),
+        nonce_digest: digest,
+        business: begin.business,
+        staff: begin.staff,
+        session_hash: begin.session,
+        provider: begin.provider,
+        return_to: local_path(&begin.return_to),
+        expires_at: now + STATE_HOLDS,
+    };
+    let mut tx = context.db.begin().await?;
+    oauth_states::create(&mut tx, &new, now).await?;
+    tx.commit().await?;
+    Ok(request.url)
+}
+
+/// Takes the answer of the consent page: stores the grant, lists the calendars, and sees to it that what the person
+/// already has to do is written and read.
+pub async fn finish(
+    context: &Context,
+    provider: ProviderKind,
+    callback: Callback,
+    session: Option<&str>,
+) -> Result<Finished, ConnectError> {
+    let state = take_state(context, provider, callback.state.as_deref(), session).await?;
+    let return_to = state.0.return_to.clone();
+    let code = match (callback.code, callback.error.as_deref()) {
+        (_, Some("access_denied")) => return Err(ConnectError::Denied { return_to }),
+        (Some(code), None) => code,
+        (_, error) => {
+            let words = callback.error_description.as_deref().or(error).unwrap_or("no code");
+            tracing::info!(%provider, words = plain(words), "a consent page sent somebody back without a code");
+            let message = format!("{} sent you back without giving access", provider.name());
+            return Err(ConnectError::Refused { message, return_to });
+        }
+    };
+    // They may have left while they were on the consent page.
+    check_staff(context, state.0.business_id, state.0.staff_id).await?;
+    let account = Wanted { business: state.0.business_id, staff: state.0.staff_id, provider };
+    let tokens = redeem(context, state, &code).await?;
+    adopt(context, account, tokens, return_to).await
+}
+
+/// Whose account it will be, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Whose.
+    pub staff: StaffId,
+    /// Where.
+    pub provider: ProviderKind,
+}
+
+/// Stores a grant: asks whose account it is and which calendars it has, adopts the connection, and raises what follows.
+pub async fn adopt(
+    context: &Context,
+    wanted: Wanted,
+    tokens: Tokens,
+    return_to: String,
+) -> Result<Finished, ConnectError> {
+    let Wanted { business, staff, provider } = wanted;
+    let calendars_of = context.providers.get(provider).ok_or(ConnectError::NotSetUp(provider))?;
+    let credentials = Credentials::Bearer(tokens.access.clone());
+    let refused = |error: ProviderError| refusal(provider, &error, &return_to);
+    let account = calendars_of.account(&credentials).await.map_err(refused)?;
+    let listed = calendars_of.calendars(&credentials).await.map_err(refused)?;
+    let listed: Vec<ListedCalendar> = listed.into_iter().map(as_listed).collect();
+    let new = NewConnection {
+        business,
+        staff,
+        provider,
+        account_subject: account.subject,
+        account_email: account.email,
+        tokens,
+    };
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let connection = connections::adopt(&mut tx, &context.ring, &new, now).await?;
+    calendars::take_over(&mut tx, business, connection, &listed, now).await?;
+    let line = history::NewLine {
+        business,
+        actor: &Actor::System,
+        action: "connected",
+        subject_kind: HistorySubject::Connection,
+        subject: connection.0,
+        detail: &json!({ "provider": provider, "account": new.account_email, "staff": staff }),
+    };
+    history::append(&mut tx, &line, now).await?;
+    // With the grant or not at all: nobody comes back to raise what a crash in between would have left out.
+    let raised = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(Finished { connection, business, staff, account_email: new.account_email, return_to })
+}
+
+async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Result<(), ConnectError> {
+    let staff = people::find_staff(&context.db, business, id).await?;
+    let works_here = staff.is_some_and(|staff| staff.archived_at.is_none());
+    works_here.then_some(()).ok_or(ConnectError::UnknownStaff)
+}
+
+async fn take_state(
+    context: &Context,
+    provider: ProviderKind,
+    state: Option<&str>,
+    session: Option<&str>,
+) -> Result<(OAuthState, String), ConnectError> {
+    let digest = secret::digest_bytes(state.unwrap_or_default().as_bytes());
+    let mut tx = context.db.begin().await?;
+    let taken = oauth_states::take(&mut tx, &digest, context.clock.now()).await?;
+    tx.commit().await?;
+    match taken {
+        Taken::Unknown => Err(ConnectError::UnknownState),
+        Taken::Expired => Err(ConnectError::ExpiredState),
+        Taken::Used => Err(ConnectError::UsedState),
+        Taken::State(found) if found.provider != provider => Err(ConnectError::UnknownState),
+        Taken::State(found) if found.session_hash.as_deref().is_some_and(|began| session != Some(began)) => {
+            Err(ConnectError::OtherSession)
+        }
+        Taken::State(found) => Ok((found, digest)),
+    }
+}
+
+/// Changes the code for tokens.
+async fn redeem(
+    context: &Context,
+    (state, digest): (OAuthState, String),
+    code: &SecretString,
+) -> Result<Tokens, ConnectError> {
+    let oauth = context.providers.oauth(state.provider).ok_or(ConnectError::NotSetUp(state.provider))?;
+    let verifier = context.ring.open(&state.sealed_verifier, verifier_place(&digest))?;
+    let grant = oauth
+        .exchange(code, &verifier)
+        .await
+        .map_err(|error| refusal(state.provider, &error, &state.return_to))?;
+    if !oauth.missing_scopes(&grant).is_empty() {
+        return Err(ConnectError::MissingScope { return_to: state.return_to });
+    }
+    Ok(tokens_of(grant, context.clock.now()))
+}
+
+fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> ConnectError {
+    let (name, return_to) = (provider.name(), return_to.to_owned());
+    tracing::warn!(%provider, %error, "a provider did not let a calendar be connected");
+    match error {
+        ProviderError::GrantDead(_) => ConnectError::Refused {
+            message: format!("{name} does not accept this consent: it took too long, or was used already"),
+            return_to,
+        },
+        ProviderError::Transient(_) | ProviderError::RateLimited { .. } => {
+            ConnectError::Provider { message: format!("{name} cannot be reached at the moment"), return_to }
+        }
+        _ => ConnectError::Refused {
+            message: format!("{name} refused to connect the calendar; the reason is in the log"),
+            return_to,
+        },
+    }
+}
+
+/// Raises what brings a connection up to date both ways.
+pub(crate) async fn catch_up(
+    tx: &mut Tx,
+    context: &Context,
+    (business, connection): (BusinessId, ConnectionId),
+    direction: Direction,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let mut raised = vec![batch_sync::raise(tx, context, business, connection).await?];
+    if direction.reads() {
+        raised.extend(read_calendars(tx, context, business, connection).await?);
+    }
+    Ok(raised)
+}
+
+/// Raises the reading of every calendar of a connection that is read.
+pub(crate) async fn read_calendars(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let mut raised = Vec::new();
+    for calendar in calendars::to_read(tx, business, connection).await? {
+        raised.push(import_availability::raise(tx, context, &calendar, QueueClass::Bulk).await?);
+    }
+    Ok(raised)
+}
+
+pub(crate) fn as_listed(calendar: RemoteCalendar) -> ListedCalendar {
+    ListedCalendar {
+        external_id: calendar.external_id,
+        name: calendar.name,
+        colour: calendar.colour,
+        zone: calendar.zone,
+        writable: calendar.writable,
+        is_primary: calendar.primary,
+    }
+}
+
+/// Only a path of ours: `//host` and `/\host` are other people's addresses to a browser.
+fn local_path(path: &str) -> String {
+    let local = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(['\\', '\n', '\r', '\t'])
+        && path.len() < 1_000;
+    if local { path.to_owned() } else { "/".to_owned() }
+}
+
+/// The provider's words come through the browser: keep them short and on one line.
+fn plain(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_returned_to() {
+        assert_eq!(local_path("/settings/calendars?a=1"), "/settings/calendars?a=1");
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb", ""] {
+            assert_eq!(local_path(elsewhere), "/", "{elsewhere:?}");
+        }
+    }
+}

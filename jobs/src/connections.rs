@@ -1,0 +1,368 @@
+//! What people do with their connections: test, resync, choose calendars, pause, disconnect.
+
+use concord_domain::{
+    connection::{ConnectionState, Direction},
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, CalendarId, ConnectionId},
+    record::{HistorySubject, SyncOutcome},
+};
+use concord_providers::ProviderError;
+use concord_storage::{
+    StorageError, Tx,
+    bookings::Change,
+    calendars::{self, Calendar},
+    connections::{self as store, Connection, Settings},
+    duties::{self, NewDuty},
+    entries, history,
+    sync_log::{self, NewLine},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Context,
+    access::{Account, with_access},
+    batch_sync, connect,
+    duty::JobError,
+    import_availability,
+};
+
+/// Why it was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// There is no such connection or calendar in this business.
+    #[error("not found")]
+    NotFound,
+    /// It cannot be as things are.
+    #[error("{0}")]
+    NotPossible(String),
+    /// The provider refused or could not be reached.
+    #[error("{0}")]
+    Provider(String),
+    /// The database.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ManageError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::NotFound,
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<JobError> for ManageError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Storage(error) => error.into(),
+            JobError::Provider(error) => Self::Provider(in_words(&error)),
+            other => Self::NotPossible(other.to_string()),
+        }
+    }
+}
+
+/// What a test found.
+#[derive(Clone, Debug)]
+pub struct TestReport {
+    /// Whether the connection works.
+    pub ok: bool,
+    /// For people.
+    pub message: String,
+    /// How many calendars the provider lists.
+    pub calendars: usize,
+}
+
+/// Asks the provider for the calendars, and takes over what has changed of them.
+pub async fn test(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<TestReport, ManageError> {
+    let connection = find(context, business, id).await?;
+    let began_at = context.clock.now();
+    let report = match refresh_calendars(context, business, id).await {
+        Ok(calendars) => TestReport {
+            ok: true,
+            message: format!("{} answers; {calendars} calendars found", connection.provider.name()),
+            calendars,
+        },
+        Err(ManageError::Provider(message)) => TestReport { ok: false, message, calendars: 0 },
+        Err(other) => return Err(other),
+    };
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let line = NewLine {
+        business,
+        connection: Some(id),
+        booking: None,
+        operation: "test",
+        outcome: if report.ok { SyncOutcome::Ok } else { SyncOutcome::Failed },
+        detail: &report.message,
+        duration_ms: (now - began_at).num_milliseconds(),
+        at: now,
+    };
+    sync_log::append(&mut tx, &line).await?;
+    tx.commit().await?;
+    Ok(report)
+}
+
+/// Asks the provider which calendars there are. Returns how many.
+pub async fn refresh_calendars(
+    context: &Context,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<usize, ManageError> {
+    let connection = find(context, business, id).await?;
+    let account = Account { business, connection: id, provider: connection.provider };
+    Ok(look_for_calendars(context, account).await?.external_ids.len())
+}
+
+/// What the provider lists.
+pub(crate) struct Found {
+    external_ids: Vec<String>,
+}
+
+impl Found {
+    pub(crate) fn lists(&self, external_id: &str) -> bool {
+        self.external_ids.iter().any(|listed| listed == external_id)
+    }
+}
+
+/// Asks the provider which calendars there are, and sees to what follows from those that have gone or come back.
+pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> Result<Found, JobError> {
+    let Account { business, connection, provider } = account;
+    let calendars_of = context.providers.get(provider).ok_or_else(|| {
+        JobError::Hopeless(format!("{} is not set up on this installation", provider.name()))
+    })?;
+    let listed = with_access!(context, account, access => calendars_of.calendars(&access))?;
+    let listed: Vec<_> = listed.into_iter().map(connect::as_listed).collect();
+    if !calendars::is_whole(&listed) {
+        let words = "the provider's list of calendars came without the main one";
+        return Err(ProviderError::Transient(words.into()).into());
+    }
+    let found = Found { external_ids: listed.iter().map(|one| one.external_id.clone()).collect() };
+    let before = calendars::of_connection(&context.db, business, connection).await?;
+    let mut tx = context.db.begin().await?;
+    calendars::take_over(&mut tx, business, connection, &listed, context.clock.now()).await?;
+    let mut raised = Vec::new();
+    let moved = |one: &&Calendar| one.missing_since.is_none() != found.lists(&one.external_id);
+    for calendar in before.iter().filter(moved) {
+        // One that is gone frees its owner; the bookings that stood there go to the one that is written now.
+        if calendar.reads {
+            raised.push(import_availability::raise(&mut tx, context, calendar, QueueClass::Bulk).await?);
+        }
+    }
+    if before.iter().any(|one| moved(&one)) {
+        raised.push(batch_sync::raise(&mut tx, context, business, connection).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(found)
+}
+
+/// Writes what waits and reads what is new, now. What people have done to the entries of bookings still to come is put
+/// right: none of them is taken for what we last wrote.
+pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
+    let connection = find(context, business, id).await?;
+    match connection.state {
+        ConnectionState::Active => {}
+        ConnectionState::Paused => {
+            return Err(ManageError::NotPossible("the connection is paused; resume it first".into()));
+        }
+        ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
+            return Err(ManageError::NotPossible("the calendar must be connected again first".into()));
+        }
+    }
+    let mut tx = context.db.begin().await?;
+    entries::doubt_all(&mut tx, business, id).await?;
+    let raised = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(())
+}
+
+/// Changes direction and coverage; what follows is written and read.
+pub async fn set_settings(
+    context: &Context,
+    change: &Change,
+    id: ConnectionId,
+    settings: Settings,
+) -> Result<(), ManageError> {
+    let business = change.business;
+    let mut tx = context.db.begin().await?;
+    let state = store::set_settings(&mut tx, business, id, settings).await?;
+    let detail = json!({ "direction": settings.direction, "coverage": settings.coverage });
+    note(&mut tx, change, id, "changed", &detail).await?;
+    let mut raised = Vec::new();
+    if state == ConnectionState::Active {
+        raised = connect::catch_up(&mut tx, context, (business, id), settings.direction).await?;
+    }
+    if !settings.direction.reads() {
+        // The import finds that nothing is to be read, and forgets what was: during a pause too.
+        raised.extend(connect::read_calendars(&mut tx, context, business, id).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(())
+}
+
+/// Makes it the one to which its staff member's new bookings go; those that stand in another calendar of theirs stay
+/// there.
+pub async fn set_default(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+    let mut tx = context.db.begin().await?;
+    store::set_default(&mut tx, change.business, id).await?;
+    note(&mut tx, change, id, "made_default", &json!({})).await?;
+    let batch = batch_sync::raise(&mut tx, context, change.business, id).await?;
+    tx.commit().await?;
+    context.push(&[batch]).await;
+    Ok(())
+}
+
+/// Makes it the calendar to which the connection's new bookings go; those that exist stay where they are.
+pub async fn set_written(
+    context: &Context,
+    change: &Change,
+    id: ConnectionId,
+    calendar: CalendarId,
+) -> Result<(), ManageError> {
+    let mut tx = context.db.begin().await?;
+    calendars::set_written(&mut tx, change.business, id, calendar).await?;
+    note(&mut tx, change, id, "calendar_written", &json!({ "calendar": calendar })).await?;
+    let batch = batch_sync::raise(&mut tx, context, change.business, id).await?;
+    tx.commit().await?;
+    context.push(&[batch]).await;
+    Ok(())
+}
+
+/// Turns the reading of a calendar's busy times on or off. Off, its owner is free again as far as it goes.
+pub async fn set_reads(
+    context: &Context,
+    change: &Change,
+    id: ConnectionId,
+    calendar: CalendarId,
+    reads: bool,
+) -> Result<(), ManageError> {
+    let found = calendars::find(&context.db, change.business, calendar).await?;
+    let found = found.filter(|found| found.connection_id == id).ok_or(ManageError::NotFound)?;
+    if found.reads == reads {
+        return Ok(());
+    }
+    let mut tx = context.db.begin().await?;
+    calendars::set_reads(&mut tx, change.business, calendar, reads).await?;
+    note(&mut tx, change, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads })).await?;
+    let import = import_availability::raise(&mut tx, context, &found, QueueClass::Interactive).await?;
+    tx.commit().await?;
+    context.push(&[import]).await;
+    Ok(())
+}
+
+/// Stops the connection for a while: nothing is written or read; what changes meanwhile waits.
+pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+    let mut tx = context.db.begin().await?;
+    let states = (ConnectionState::Active, ConnectionState::Paused);
+    move_state(context, &mut tx, change, id, states, "paused").await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends a pause; what waited is written.
+pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
+    let mut tx = context.db.begin().await?;
+    let states = (ConnectionState::Paused, ConnectionState::Active);
+    let direction = move_state(context, &mut tx, change, id, states, "resumed").await?;
+    let raised = connect::catch_up(&mut tx, context, (change.business, id), direction).await?;
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(())
+}
+
+/// The state that it is in is asked for by the change itself: somebody may be disconnecting it at this moment.
+async fn move_state(
+    context: &Context,
+    tx: &mut Tx,
+    change: &Change,
+    id: ConnectionId,
+    states: (ConnectionState, ConnectionState),
+    action: &str,
+) -> Result<Direction, ManageError> {
+    let Some(direction) = store::move_state(tx, (change.business, id), states, change.now).await? else {
+        let connection = find(context, change.business, id).await?;
+        let (from, state) = (states.0, connection.state);
+        let message = format!("only a connection that is {from} can be {action}; this one is {state}");
+        return Err(ManageError::NotPossible(message));
+    };
+    note(tx, change, id, action, &json!({})).await?;
+    Ok(direction)
+}
+
+/// Ends the connection. A job removes the entries if that is wanted, and ends the grant at the provider; the calendars'
+/// imports find that nothing is to be read any more, and forget what was. What the person has to do goes to another
+/// connection of theirs, if they have one.
+pub async fn disconnect(
+    context: &Context,
+    change: &Change,
+    id: ConnectionId,
+    remove_entries: bool,
+) -> Result<(), ManageError> {
+    let business = change.business;
+    let connection = find(context, business, id).await?;
+    let others = store::of_staff(&context.db, business, connection.staff_id).await?;
+    let calendars = calendars::of_connection(&context.db, business, id).await?;
+    let mut tx = context.db.begin().await?;
+    store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
+    let state = ConnectionState::Disconnected;
+    if !store::set_state(&mut tx, business, id, state, None, change.now).await? {
+        return Err(ManageError::NotFound);
+    }
+    store::ensure_default(&mut tx, business, connection.staff_id).await?;
+    note(&mut tx, change, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
+    let duty = NewDuty {
+        business: Some(business),
+        kind: DutyKind::Disconnect,
+        subject: id.0,
+        queue: QueueClass::Interactive,
+        due_at: change.now,
+    };
+    let mut raised = vec![duties::raise(&mut tx, duty, change.now).await?];
+    for calendar in calendars.iter().filter(|calendar| calendar.reads) {
+        raised.push(import_availability::raise(&mut tx, context, calendar, QueueClass::Interactive).await?);
+    }
+    for other in others.iter().filter(|other| other.id != id) {
+        raised.push(batch_sync::raise(&mut tx, context, business, other.id).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(())
+}
+
+async fn find(context: &Context, business: BusinessId, id: ConnectionId) -> Result<Connection, ManageError> {
+    let found = store::find(&context.db, business, id).await?;
+    found.filter(|one| one.state != ConnectionState::Disconnected).ok_or(ManageError::NotFound)
+}
+
+async fn note(
+    tx: &mut Tx,
+    change: &Change,
+    id: ConnectionId,
+    action: &str,
+    detail: &Value,
+) -> Result<(), StorageError> {
+    let line = history::NewLine {
+        business: change.business,
+        actor: &change.actor,
+        action,
+        subject_kind: HistorySubject::Connection,
+        subject: id.0,
+        detail,
+    };
+    history::append(tx, &line, change.now).await
+}
+
+fn in_words(error: &ProviderError) -> String {
+    match error {
+        ProviderError::GrantDead(_) => "access was ended at the provider; connect the calendar again".into(),
+        ProviderError::RateLimited { .. } => "the provider asks to slow down; try again in a minute".into(),
+        other => other.to_string(),
+    }
+}

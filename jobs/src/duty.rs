@@ -1,0 +1,235 @@
+//! Claim, run, record: what all jobs have in common.
+
+use std::{sync::Arc, time::Duration as StdDuration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    duty::{AfterFailure, DutyKind},
+    ids::{BusinessId, DutyId, new_uuid},
+};
+use concord_providers::ProviderError;
+use concord_storage::{
+    StorageError,
+    duties::{self, ClaimedDuty, DutyRef, Outcome},
+};
+
+use crate::{
+    Context, batch_sync, delete_booking, disconnect, import_availability, retention, sync_booking,
+    worker::DutyHandler,
+};
+
+/// Why a job stopped; what follows is decided in one place, `outcome_of`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    /// The provider said so.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The database said so.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// It is not its turn yet, through no fault of its own.
+    #[error("{reason}")]
+    NotNow {
+        /// When it is.
+        until: DateTime<Utc>,
+        /// For people.
+        reason: &'static str,
+    },
+    /// It cannot work as things are; a person must change something. It is tried again slowly.
+    #[error("{0}")]
+    Hopeless(String),
+}
+
+impl JobError {
+    /// Not before `wait` has passed.
+    pub(crate) fn not_now(context: &Context, wait: Duration, reason: &'static str) -> Self {
+        Self::NotNow { until: context.clock.now() + wait, reason }
+    }
+}
+
+/// Runs duties as the worker hands them over.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    context: Context,
+    worker: Arc<str>,
+}
+
+impl Jobs {
+    /// `worker`: a name that no other process and no former start of this one has.
+    pub fn new(context: Context, worker: &str) -> Self {
+        Self { context, worker: worker.into() }
+    }
+
+    /// Claims a duty, runs it and writes how it ended. `false`: there was nothing to claim.
+    pub async fn run(&self, duty: DutyRef) -> Result<bool, StorageError> {
+        let context = &self.context;
+        let now = context.clock.now();
+        let lease = format!("{}#{}", self.worker, new_uuid(now).simple());
+        let Some(claimed) =
+            duties::claim(&context.db, duty, &lease, now + context.settings.lease, now).await?
+        else {
+            return Ok(false);
+        };
+        let outcome = run_job(context, &claimed).await;
+        let now = context.clock.now();
+        let mut tx = context.db.begin().await?;
+        let again = duties::finish(&mut tx, &claimed, &outcome, now).await?;
+        tx.commit().await?;
+        match again {
+            Some(again) => context.push(&[again]).await,
+            None => self.push_soon(&claimed, &outcome, now),
+        }
+        Ok(true)
+    }
+
+    /// What is due again within a moment is pushed then: the sweep would be later.
+    fn push_soon(&self, claimed: &ClaimedDuty, outcome: &Outcome, now: DateTime<Utc>) {
+        let (Outcome::Snooze { until: at, .. } | Outcome::Retry { at, .. }) = outcome else { return };
+        let Ok(wait) = (*at - now).to_std() else { return };
+        if wait > StdDuration::from_secs(5) {
+            return;
+        }
+        let context = self.context.clone();
+        let duty =
+            DutyRef { id: claimed.id, kind: claimed.kind, queue: claimed.queue, version: claimed.version };
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            context.push(&[duty]).await;
+        });
+    }
+
+    /// Runs all that is due, here and now, until nothing is: how tests let work be done without waiting for it.
+    /// Returns how many duties ran.
+    pub async fn drain(&self) -> Result<usize, StorageError> {
+        let mut ran = 0;
+        loop {
+            let due = duties::due(&self.context.db, self.context.clock.now(), 100).await?;
+            if due.is_empty() {
+                return Ok(ran);
+            }
+            for duty in due {
+                ran += usize::from(self.run(duty).await?);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl DutyHandler for Jobs {
+    async fn handle(&self, duty: DutyRef) {
+        if let Err(error) = self.run(duty).await {
+            // The lease runs out and the sweep brings it again.
+            tracing::warn!(duty = %duty.id, kind = %duty.kind, %error, "a duty could not be claimed or finished");
+        }
+    }
+
+    async fn due(&self, limit: u32) -> Vec<DutyRef> {
+        duties::due(&self.context.db, self.context.clock.now(), limit).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the sweep could not read what is due");
+            Vec::new()
+        })
+    }
+
+    async fn release(&self, worker: &str) {
+        match duties::release_all(&self.context.db, worker).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "gave back what was in hand"),
+            Err(error) => tracing::warn!(%error, "could not give back what was in hand"),
+        }
+    }
+}
+
+async fn run_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
+    let result = match duty.kind {
+        DutyKind::SyncBooking => sync_booking::run(context, duty).await,
+        DutyKind::DeleteBooking => delete_booking::run(context, duty).await,
+        DutyKind::BatchSync => batch_sync::run(context, duty).await,
+        DutyKind::ImportAvailability => import_availability::run(context, duty).await,
+        DutyKind::Disconnect => disconnect::run(context, duty).await,
+        DutyKind::Retention => retention::run(context, duty).await,
+    };
+    match result {
+        Ok(outcome) => outcome,
+        Err(error) => outcome_of(context, duty, &error),
+    }
+}
+
+/// What an error means for the duty.
+pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError) -> Outcome {
+    let now = context.clock.now();
+    let reason = error.to_string();
+    match error {
+        JobError::NotNow { until, .. } => Outcome::Snooze { until: *until + patience(duty, now), reason },
+        JobError::Provider(ProviderError::RateLimited { retry_after }) => {
+            let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
+            let wait = wait.filter(|wait| *wait > Duration::zero());
+            Outcome::Snooze { until: now + wait.unwrap_or_else(|| slower(duty, now)), reason }
+        }
+        // The connection is marked; what waits is written when the person has connected again.
+        JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
+        // No use to try it again soon. But what was refused may have been the installation and not the entry, and
+        // nobody raises every duty again when a wrong secret has been put right.
+        JobError::Provider(ProviderError::Rejected(_)) | JobError::Hopeless(_) => {
+            let slow = context.settings.retry.slow_cap;
+            let attempt = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
+            let at = now + slow + part_of(slow / 10, jitter(duty.id, attempt));
+            Outcome::Failed { retry_at: Some(at), reason }
+        }
+        JobError::Provider(_) | JobError::Storage(_) => {
+            let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
+            match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {
+                AfterFailure::Retry(at) => Outcome::Retry { at, reason },
+                AfterFailure::FailedUntil(at) => Outcome::Failed { retry_at: Some(at), reason },
+            }
+        }
+    }
+}
+
+/// Where a provider asks to slow down and does not say for how long.
+const SHORTEST_SLOWNESS: Duration = Duration::seconds(2);
+const LONGEST_SLOWNESS: Duration = Duration::minutes(5);
+
+/// As long again as it has waited by now, so that the waits double.
+fn slower(duty: &ClaimedDuty, now: DateTime<Utc>) -> Duration {
+    (now - duty.raised_at).clamp(SHORTEST_SLOWNESS, LONGEST_SLOWNESS)
+}
+
+/// Those who wait for a turn come back within this time after it could be theirs.
+const SHORTEST_PATIENCE: Duration = Duration::milliseconds(300);
+const LONGEST_PATIENCE: Duration = Duration::seconds(4);
+
+/// The longer a duty has waited for its turn, the further it comes back from the others that wait for the same: else all
+/// of them would come for each turn that only one of them can have.
+fn patience(duty: &ClaimedDuty, now: DateTime<Utc>) -> Duration {
+    let waited = ((now - duty.raised_at) / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+    let moment = u32::try_from(now.timestamp_millis() & 0xffff_ffff).unwrap_or(0);
+    part_of(waited, jitter(duty.id, moment))
+}
+
+/// As much of `most` as `jitter` in `[0, 1)` says.
+pub(crate) fn part_of(most: Duration, jitter: f64) -> Duration {
+    most.to_std().map_or_else(
+        |_| Duration::zero(),
+        |most| Duration::from_std(most.mul_f64(jitter)).unwrap_or_default(),
+    )
+}
+
+/// In `[0, 1)`: the same for the same try of the same duty, and different for duties that failed together.
+pub(crate) fn jitter(duty: DutyId, attempts: u32) -> f64 {
+    // FNV-1a over the id and the attempt: spreading needs no better.
+    let hash = duty
+        .0
+        .as_bytes()
+        .iter()
+        .chain(&attempts.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / 4_294_967_296.0
+}
+
+/// The business of a duty that always has one.
+pub(crate) fn business_of(duty: &ClaimedDuty) -> Result<BusinessId, JobError> {
+    duty.business_id.ok_or(JobError::Storage(StorageError::Inconsistent { what: "duty" }))
+}

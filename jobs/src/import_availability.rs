@@ -1,0 +1,409 @@
+//! Reads the busy times of a calendar, so that nobody is booked while they are elsewhere.
+//!
+//! Claims the calendar. Reads what changed since the cursor, or everything in a rolling window when there is none, it
+//! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::availability`; what a full
+//! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    connection::ConnectionState,
+    duty::{DutyKind, QueueClass},
+    entry::ObservedEntry,
+    ids::{CalendarId, EntryId},
+    interval::Interval,
+    record::SyncOutcome,
+    sync::availability::{Changes, Doubted, ImportPlan, OutsideEvent, Read, ReadKind, plan_import},
+};
+use concord_providers::{AfterPage, ChangesFrom, ProviderError};
+use concord_storage::{
+    StorageError, Tx, businesses,
+    calendars::{self, Calendar, Progress},
+    connections::{self as store, Connection},
+    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    entries,
+    outside_events::{self, NewOutsideEvent},
+    people,
+    sync_log::{self, NewLine},
+};
+
+use crate::{
+    Context,
+    access::{Account, with_access},
+    connections,
+    duty::{JobError, business_of, jitter, outcome_of, part_of},
+    limits::{hold_back, take_turn},
+};
+
+/// Rows in one transaction: an import must not keep bookings from being written for long.
+const PART: usize = 100;
+/// The window is moved on when this much of its end is missing.
+const WINDOW_STEP: Duration = Duration::days(1);
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let id = CalendarId(duty.subject_id);
+    let Some(calendar) = calendars::find(&context.db, business, id).await? else { return Ok(Outcome::Done) };
+    let Some(connection) = store::find(&context.db, business, calendar.connection_id).await? else {
+        return Ok(Outcome::Done);
+    };
+    let import = Import { context, calendar, connection, started_at: context.clock.now() };
+    if !import.is_read() {
+        import.forget_all(duty).await?;
+        return Ok(Outcome::Done);
+    }
+    if import.connection.state != ConnectionState::Active {
+        return Ok(Outcome::Done);
+    }
+    let result = match import.read(duty).await {
+        Err(JobError::Provider(ProviderError::CursorExpired)) => {
+            import.forget_cursor().await?;
+            import.read(duty).await
+        }
+        result => result,
+    };
+    let tally = match result {
+        Ok(tally) => tally,
+        Err(JobError::Provider(ProviderError::NotFound)) => return import.not_found(duty).await,
+        Err(error) => return import.fail(duty, error).await,
+    };
+    import.log(tally.outcome, &tally.detail).await?;
+    let every = context.settings.poll_every;
+    // Spread out, so that calendars that were connected together are not read together for ever.
+    let attempt = u32::try_from(duty.version).unwrap_or(0);
+    let pause = if tally.outcome == SyncOutcome::Held {
+        Duration::minutes(2)
+    } else {
+        every - part_of(every / 10, jitter(duty.id, attempt))
+    };
+    Ok(Outcome::Again(context.clock.now() + pause))
+}
+
+/// Raises the import of one calendar, due now.
+pub(crate) async fn raise(
+    tx: &mut Tx,
+    context: &Context,
+    calendar: &Calendar,
+    queue: QueueClass,
+) -> Result<DutyRef, StorageError> {
+    let now = context.clock.now();
+    let duty = NewDuty {
+        business: Some(calendar.business_id),
+        kind: DutyKind::ImportAvailability,
+        subject: calendar.id.0,
+        queue,
+        due_at: now,
+    };
+    duties::raise(tx, duty, now).await
+}
+
+struct Import<'a> {
+    context: &'a Context,
+    calendar: Calendar,
+    connection: Connection,
+    started_at: DateTime<Utc>,
+}
+
+struct Tally {
+    outcome: SyncOutcome,
+    detail: String,
+}
+
+/// Everything that one read brought.
+struct Pages {
+    entries: Vec<ObservedEntry>,
+    cursor: String,
+}
+
+impl Import<'_> {
+    fn account(&self) -> Account {
+        Account {
+            business: self.calendar.business_id,
+            connection: self.connection.id,
+            provider: self.connection.provider,
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        self.calendar.reads
+            && self.calendar.missing_since.is_none()
+            && self.connection.direction.reads()
+            && self.connection.state != ConnectionState::Disconnected
+    }
+
+    async fn read(&self, duty: &ClaimedDuty) -> Result<Tally, JobError> {
+        let db = &self.context.db;
+        let progress = calendars::progress(db, self.calendar.business_id, self.calendar.id).await?;
+        let now = self.context.clock.now();
+        let (from, window) = self.where_to_begin(&progress, now);
+        let full = from == ChangesFrom::Start;
+        let mut pages = self.all_pages(duty, from, window).await?;
+        self.know_ours(&mut pages.entries).await?;
+        let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
+        let read = Read { kind, window, zone: self.zone().await?, now };
+        let known = self.known(full, &pages.entries).await?;
+        let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
+        let ImportPlan { changes, held } = plan_import(&known, &pages.entries, &read, &doubted);
+        self.apply(duty, &changes).await?;
+        let Some(held) = held else { return self.advance(&changes, &pages.cursor, window, full).await };
+        let words = held.reason.to_string();
+        let mut tx = db.begin().await?;
+        calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
+        tx.commit().await?;
+        let written = changes.upserts.len();
+        Ok(Tally { outcome: SyncOutcome::Held, detail: format!("{words}; {written} written meanwhile") })
+    }
+
+    /// What another business, or another installation, has written there keeps its owner from our bookings like
+    /// anything else.
+    async fn know_ours(&self, entries: &mut [ObservedEntry]) -> Result<(), JobError> {
+        let named: Vec<EntryId> = entries.iter().filter_map(|entry| entry.entry).collect();
+        let ours = entries::ours(&self.context.db, self.calendar.business_id, &named).await?;
+        for entry in entries {
+            entry.entry = entry.entry.filter(|id| ours.contains(id));
+        }
+        Ok(())
+    }
+
+    /// An incremental read keeps the window that its cursor was begun with, until that has fallen behind.
+    fn where_to_begin(&self, progress: &Progress, now: DateTime<Utc>) -> (ChangesFrom, Interval) {
+        let settings = &self.context.settings;
+        let wanted = Interval { start: now - settings.window_past, end: now + settings.window_future };
+        match (&progress.cursor, progress.window_start, progress.window_end) {
+            (Some(cursor), Some(start), Some(end)) if end + WINDOW_STEP > wanted.end => {
+                (ChangesFrom::Cursor(cursor.clone()), Interval { start, end })
+            }
+            _ => (ChangesFrom::Start, wanted),
+        }
+    }
+
+    async fn all_pages(
+        &self,
+        duty: &ClaimedDuty,
+        mut from: ChangesFrom,
+        window: Interval,
+    ) -> Result<Pages, JobError> {
+        let context = self.context;
+        let provider = context.providers.get(self.connection.provider).ok_or_else(|| {
+            JobError::Hopeless(format!("{} is not set up", self.connection.provider.name()))
+        })?;
+        let began_with = match &from {
+            ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
+            ChangesFrom::Start | ChangesFrom::Page { .. } => None,
+        };
+        let mut entries = Vec::new();
+        let calendar = self.calendar.external_id.as_str();
+        loop {
+            take_turn(context, self.account()).await?;
+            let from_here = &from;
+            let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
+            entries.extend(page.entries);
+            self.keep(duty).await?;
+            match page.next {
+                AfterPage::Cursor(cursor) => return Ok(Pages { entries, cursor }),
+                AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
+            }
+        }
+    }
+
+    /// Stays the one who reads this calendar. What a late worker has read may be older than what stands there by now, so
+    /// nothing of it is written without asking for this just before.
+    async fn keep(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
+        let context = self.context;
+        if duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
+            return Ok(());
+        }
+        Err(JobError::not_now(context, Duration::zero(), "another worker reads this calendar"))
+    }
+
+    async fn zone(&self) -> Result<Tz, JobError> {
+        let own = self.calendar.zone.as_deref().and_then(|zone| zone.parse().ok());
+        if let Some(zone) = own {
+            return Ok(zone);
+        }
+        let business = businesses::find(&self.context.db, self.calendar.business_id).await?;
+        Ok(business.ok_or(StorageError::NotFound)?.zone)
+    }
+
+    /// A full read is compared with all that is known; an incremental one only with what it names.
+    async fn known(&self, full: bool, entries: &[ObservedEntry]) -> Result<Vec<OutsideEvent>, JobError> {
+        let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
+        if full || entries.len() > PART {
+            let rows = outside_events::of_calendar(db, business, id).await?;
+            return Ok(rows.into_iter().map(as_known).collect());
+        }
+        let mut known = Vec::new();
+        for entry in entries {
+            known.extend(outside_events::named(db, business, id, &entry.external_id).await?.map(as_known));
+        }
+        known.sort_by(|a, b| a.external_id.cmp(&b.external_id));
+        known.dedup_by(|a, b| a.external_id == b.external_id);
+        Ok(known)
+    }
+
+    async fn apply(&self, duty: &ClaimedDuty, changes: &Changes) -> Result<(), JobError> {
+        for part in changes.removals.chunks(PART) {
+            let names: Vec<&str> = part.iter().map(|removal| removal.external_id.as_str()).collect();
+            self.keep(duty).await?;
+            self.remove(&names).await?;
+        }
+        for part in changes.upserts.chunks(PART) {
+            self.keep(duty).await?;
+            self.upsert(part).await?;
+        }
+        self.keep(duty).await
+    }
+
+    /// Last: what is written twice is written once, what the cursor has passed does not come again.
+    async fn advance(
+        &self,
+        changes: &Changes,
+        cursor: &str,
+        window: Interval,
+        full: bool,
+    ) -> Result<Tally, JobError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin().await?;
+        // The connection before its calendar, as whoever connects it does.
+        store::note_success(&mut tx, self.connection.id, now).await?;
+        calendars::advance(&mut tx, self.calendar.id, cursor, window, now).await?;
+        tx.commit().await?;
+        let (written, removed) = (changes.upserts.len(), changes.removals.len());
+        Ok(Tally {
+            outcome: if changes.is_empty() { SyncOutcome::Nothing } else { SyncOutcome::Ok },
+            detail: format!(
+                "{}: {written} written, {removed} removed",
+                if full { "full read" } else { "changes" }
+            ),
+        })
+    }
+
+    async fn upsert(&self, events: &[OutsideEvent]) -> Result<(), JobError> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin().await?;
+        people::lock(&mut tx, self.calendar.business_id, self.connection.staff_id).await?;
+        for event in events {
+            let new = NewOutsideEvent {
+                business: self.calendar.business_id,
+                staff: self.connection.staff_id,
+                calendar: self.calendar.id,
+                external_id: &event.external_id,
+                etag: event.etag.as_deref(),
+                interval: event.interval,
+                tentative: event.tentative,
+            };
+            outside_events::upsert(&mut tx, &new, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn remove(&self, external_ids: &[&str]) -> Result<(), JobError> {
+        let (business, staff) = (self.calendar.business_id, self.connection.staff_id);
+        let mut rows = Vec::new();
+        for external_id in external_ids {
+            rows.extend(
+                outside_events::named(&self.context.db, business, self.calendar.id, external_id).await?,
+            );
+        }
+        let mut tx = self.context.db.begin().await?;
+        people::lock(&mut tx, business, staff).await?;
+        for row in rows {
+            outside_events::remove(&mut tx, business, staff, row.id).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The calendar is no longer read: its owner is free again as far as it goes.
+    async fn forget_all(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
+        let (business, id) = (self.calendar.business_id, self.calendar.id);
+        let known = outside_events::of_calendar(&self.context.db, business, id).await?;
+        for part in known.chunks(PART) {
+            let names: Vec<&str> = part.iter().map(|event| event.external_id.as_str()).collect();
+            self.keep(duty).await?;
+            self.remove(&names).await?;
+        }
+        self.forget_cursor().await
+    }
+
+    async fn forget_cursor(&self) -> Result<(), JobError> {
+        let mut tx = self.context.db.begin().await?;
+        calendars::forget_cursor(&mut tx, self.calendar.id).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The calendar may be gone. If so, the look at what there is raises this duty again, which then forgets it.
+    async fn not_found(&self, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+        let found = match connections::look_for_calendars(self.context, self.account()).await {
+            Ok(found) => found,
+            Err(error) => return self.fail(duty, error).await,
+        };
+        if found.lists(&self.calendar.external_id) {
+            return self.fail(duty, ProviderError::NotFound.into()).await;
+        }
+        self.log(SyncOutcome::Failed, "the calendar is gone at the provider").await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Writes down why nothing was read, and when it is tried again: a poll never ends.
+    async fn fail(&self, duty: &ClaimedDuty, error: JobError) -> Result<Outcome, JobError> {
+        // What is said of a dead grant is said by whoever found it dead, and waiting is no failure.
+        if let JobError::Provider(ProviderError::GrantDead(_)) | JobError::NotNow { .. } = &error {
+            return Err(error);
+        }
+        let context = self.context;
+        let mut outcome = outcome_of(context, duty, &error);
+        let mut tx = context.db.begin().await?;
+        match &mut outcome {
+            Outcome::Snooze { until, .. } => hold_back(context, &mut tx, self.account(), *until).await?,
+            Outcome::Failed { retry_at, reason } => {
+                let poll = context.clock.now() + context.settings.poll_every;
+                *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
+                store::note_failure(&mut tx, self.connection.id, reason).await?;
+            }
+            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => {}
+        }
+        tx.commit().await?;
+        let failed = matches!(outcome, Outcome::Failed { .. });
+        let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
+        let words = error.to_string();
+        // Told to wait again for the same reason, it says so once.
+        if !matches!(outcome, Outcome::Snooze { .. }) || duty.last_error.as_ref() != Some(&words) {
+            self.log(logged, &words).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn log(&self, outcome: SyncOutcome, detail: &str) -> Result<(), JobError> {
+        // A poll that found nothing new every quarter of an hour is no news.
+        if outcome == SyncOutcome::Nothing {
+            return Ok(());
+        }
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin().await?;
+        let line = NewLine {
+            business: self.calendar.business_id,
+            connection: Some(self.connection.id),
+            booking: None,
+            operation: "import",
+            outcome,
+            detail: &format!("{}: {detail}", self.calendar.name),
+            duration_ms: (now - self.started_at).num_milliseconds(),
+            at: now,
+        };
+        sync_log::append(&mut tx, &line).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn as_known(row: outside_events::OutsideEvent) -> OutsideEvent {
+    OutsideEvent {
+        external_id: row.external_id,
+        etag: row.etag,
+        interval: Interval { start: row.starts_at, end: row.ends_at },
+        tentative: row.tentative,
+    }
+}

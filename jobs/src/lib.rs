@@ -1,0 +1,34 @@
+//! The work that Concord does by itself: where storage and providers meet.
+//!
+//! A duty (a row of `storage::duties`) says that something must be done. A job is the file that does it: it claims
+//! nothing and retries nothing by itself, but loads the rows as they are now, lets a pure function of the domain plan,
+//! acts on the plan and returns an `Outcome`. `duty` claims, runs and records; `queue` and `worker` only see to it that
+//! this happens soon, and `sweep` that it happens at all.
+//!
+//! It must never keep state that is not in the database, write to a calendar without the connection's lease, or sleep
+//! where it can snooze.
+//!
+//! To add a job: a word in `domain::duty::DutyKind`, a file here with `pub(crate) async fn run(context, duty)`, its line
+//! in `duty::run`, and `storage::duties::raise` in the transaction that gives rise to it.
+
+pub mod access;
+pub mod batch_sync;
+pub mod connect;
+pub mod connections;
+mod context;
+mod delete_booking;
+mod disconnect;
+pub mod duty;
+mod entry;
+mod import_availability;
+mod limits;
+pub mod queue;
+pub mod retention;
+pub mod sweep;
+mod sync_booking;
+mod turns;
+pub mod worker;
+mod write_lease;
+
+pub use context::{Context, SyncSettings};
+pub use turns::Turns;

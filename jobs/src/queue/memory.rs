@@ -1,0 +1,114 @@
+//! The queue inside this process: a channel for each class of work.
+
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use apalis::prelude::{MemorySink, MemoryStorage, Task, TaskBuilder};
+use concord_domain::{duty::QueueClass, ids::DutyId};
+use concord_storage::duties::DutyRef;
+use futures::{SinkExt, Stream, sink};
+use tokio::sync::{
+    Notify,
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
+
+use super::PerClass;
+
+/// Channels in this process. Clones share them. Each class is served by one worker at a time.
+#[derive(Clone, Debug)]
+pub struct MemoryQueue(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    lines: PerClass<Line>,
+    backlog_limit: usize,
+    /// Rung when the sweep should not wait for its turn.
+    sweep: Notify,
+}
+
+#[derive(Debug)]
+struct Line {
+    sender: UnboundedSender<Task<DutyRef>>,
+    /// Outlives the worker that reads it, so that the next one finds what this one left.
+    receiver: Arc<Mutex<UnboundedReceiver<Task<DutyRef>>>>,
+    /// What is in the channel, so that the sweep does not push it again and again.
+    waiting: Mutex<HashSet<(DutyId, i64)>>,
+}
+
+impl MemoryQueue {
+    pub(super) fn new(backlog_limit: usize) -> Self {
+        let lines = PerClass::new(|_| {
+            let (sender, receiver) = unbounded_channel();
+            Line { sender, receiver: Arc::new(Mutex::new(receiver)), waiting: Mutex::default() }
+        });
+        Self(Arc::new(Shared { lines, backlog_limit, sweep: Notify::new() }))
+    }
+
+    /// Returns how many found no room. The channel is written directly: apalis' own sink panics when two push at once,
+    /// and never forgets an idempotency key.
+    pub(super) fn push(&self, duties: &[DutyRef]) -> usize {
+        let mut left_out = 0;
+        for duty in duties {
+            let line = self.0.lines.of(duty.queue);
+            let mut waiting = locked(&line.waiting);
+            if waiting.contains(&(duty.id, duty.version)) {
+                continue;
+            }
+            if waiting.len() >= self.0.backlog_limit {
+                left_out += 1;
+                continue;
+            }
+            if line.sender.send(TaskBuilder::new(*duty).build()).is_ok() {
+                waiting.insert((duty.id, duty.version));
+            }
+        }
+        left_out
+    }
+
+    /// A handler is about to look at it: from now on another push is another message.
+    pub(crate) fn taken(&self, duty: &DutyRef) {
+        locked(&self.0.lines.of(duty.queue).waiting).remove(&(duty.id, duty.version));
+    }
+
+    pub(super) fn depth(&self) -> HashMap<QueueClass, usize> {
+        QueueClass::ALL.iter().map(|class| (*class, locked(&self.0.lines.of(*class).waiting).len())).collect()
+    }
+
+    /// Rung when the sweep should not wait for its turn.
+    pub(super) fn sweep(&self) -> &Notify {
+        &self.0.sweep
+    }
+
+    pub(super) fn backlog_limit(&self) -> usize {
+        self.0.backlog_limit
+    }
+
+    /// What an apalis worker of this class reads.
+    pub(crate) fn backend(&self, class: QueueClass) -> MemoryStorage<DutyRef> {
+        let receiver = Arc::clone(&self.0.lines.of(class).receiver);
+        // A worker closes its sink when it stops. This one leads nowhere, so that pushing goes on meanwhile.
+        let nowhere = sink::drain().sink_map_err(|never| match never {});
+        let sink = MemorySink::new(Arc::new(futures::lock::Mutex::new(Box::new(nowhere))));
+        MemoryStorage::new_with(sink, Box::pin(Received(receiver)))
+    }
+}
+
+/// What comes out of a channel that outlives its reader.
+struct Received(Arc<Mutex<UnboundedReceiver<Task<DutyRef>>>>);
+
+impl Stream for Received {
+    type Item = Task<DutyRef>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        locked(&self.0).poll_recv(cx)
+    }
+}
+
+/// Nothing here can be left half done by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,12 @@
+//! Brings one calendar's entry of a booking up to date: created, changed, or put back.
+//!
+//! Claims the entry. Plans from the booking as it is now against what was last written. Calls the provider at most a
+//! few times, each conditional on what the plan saw.
+
+use concord_storage::duties::{ClaimedDuty, Outcome};
+
+use crate::{Context, duty::JobError, entry::reconcile};
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    reconcile(context, duty, true).await
+}

@@ -1,0 +1,161 @@
+//! The places in which handlers run.
+//!
+//! A handler runs in a task of its own, not inside apalis' worker: that one drops everything in mid-await whenever
+//! Redis fails it. So a handler outlives its worker, three workers and a panic disturb nobody, and the limit holds
+//! across the workers that come and go.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    future::{Ready, ready},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll, ready as or_pending},
+};
+
+use apalis::prelude::Task;
+use concord_domain::duty::QueueClass;
+use concord_storage::duties::DutyRef;
+use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, sync::PollSemaphore, task::TaskTracker};
+use tower::Service;
+
+use super::{Concurrency, DutyHandler};
+use crate::queue::{MemoryQueue, PerClass, RedisQueue};
+
+/// All places of this process, so many for each class.
+pub(super) struct Slots<H> {
+    handler: Arc<H>,
+    free: PerClass<Arc<Semaphore>>,
+    running: TaskTracker,
+    /// Cancelled when no more may begin.
+    closing: CancellationToken,
+    /// Cancelled when those that still run have had their time.
+    enough: CancellationToken,
+}
+
+impl<H: DutyHandler> Slots<H> {
+    pub(super) fn new(handler: Arc<H>, places: Concurrency, closing: CancellationToken) -> Self {
+        Self {
+            handler,
+            free: PerClass::new(|class| Arc::new(Semaphore::new(places.of(class)))),
+            running: TaskTracker::new(),
+            closing,
+            enough: CancellationToken::new(),
+        }
+    }
+
+    /// Runs the handler as soon as there is room; `taken` first tells the queue.
+    fn start(&self, duty: DutyRef, taken: impl Future<Output = ()> + Send + 'static) {
+        let free = Arc::clone(self.free.of(duty.queue));
+        // Taken here and now when there is one, so that the next message sees one less.
+        let slot = Arc::clone(&free).try_acquire_owned().ok();
+        let handler = Arc::clone(&self.handler);
+        let run = async move {
+            let _slot = match slot {
+                Some(slot) => Some(slot),
+                None => free.acquire_owned().await.ok(),
+            };
+            taken.await;
+            if let Err(panic) = AssertUnwindSafe(handler.handle(duty)).catch_unwind().await {
+                let panic = in_words(&*panic);
+                tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a handler panicked; the sweep brings its duty again");
+            }
+        };
+        let enough = self.enough.clone();
+        self.running.spawn(async move { enough.run_until_cancelled(run).await });
+    }
+
+    /// Waits until nothing runs.
+    pub(super) async fn finished(&self) {
+        self.running.close();
+        self.running.wait().await;
+    }
+
+    /// Ends what still runs, in the middle of whatever it awaits.
+    pub(super) async fn abandon(&self) {
+        self.enough.cancel();
+        self.finished().await;
+    }
+}
+
+/// What a panic said.
+pub(super) fn in_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
+}
+
+/// Where apalis hands over the messages of one class.
+pub(super) struct Counter<H, Q> {
+    slots: Arc<Slots<H>>,
+    free: PollSemaphore,
+    queue: Q,
+}
+
+impl<H: DutyHandler, Q> Counter<H, Q> {
+    pub(super) fn new(slots: Arc<Slots<H>>, class: QueueClass, queue: Q) -> Self {
+        let free = PollSemaphore::new(Arc::clone(slots.free.of(class)));
+        Self { slots, free, queue }
+    }
+
+    /// Whether there is room. The place is not kept: an idle worker would hold one that the other one of this process
+    /// could use, so a race for the last place can let in one message too many, which then waits its turn.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.slots.closing.is_cancelled() {
+            return Poll::Pending; // apalis is about to hear of it too, and wakes its workers then.
+        }
+        drop(or_pending!(self.free.poll_acquire(cx)));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<H: DutyHandler> Service<Task<DutyRef>> for Counter<H, MemoryQueue> {
+    type Response = ();
+    type Error = Infallible;
+    type Future = Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.poll_room(cx)
+    }
+
+    fn call(&mut self, message: Task<DutyRef>) -> Self::Future {
+        let (queue, duty) = (self.queue.clone(), message.args);
+        self.slots.start(duty, async move { queue.taken(&duty) });
+        ready(Ok(()))
+    }
+}
+
+/// A queue in Redis, as one worker reads it.
+pub(super) struct RedisReader {
+    pub(super) queue: RedisQueue,
+    pub(super) class: QueueClass,
+    /// The worker's name.
+    pub(super) worker: Arc<str>,
+}
+
+impl<H: DutyHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader> {
+    type Response = ();
+    type Error = Infallible;
+    type Future = Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.poll_room(cx)
+    }
+
+    fn call(&mut self, message: Task<serde_json::Value>) -> Self::Future {
+        let RedisReader { queue, class, worker } = &self.queue;
+        let (queue, class, worker) = (queue.clone(), *class, Arc::clone(worker));
+        let id = message.task_id().map(ToString::to_string).unwrap_or_default();
+        let key = message.idempotency_key().unwrap_or_default().to_owned();
+        let taken = async move { queue.taken(class, &worker, &id, &key).await };
+        match serde_json::from_value(message.args) {
+            Ok(duty) => self.slots.start(duty, taken),
+            Err(error) => {
+                tracing::warn!(%error, "a message of another version of Concord is left to its workers");
+                self.slots.running.spawn(taken);
+            }
+        }
+        ready(Ok(()))
+    }
+}

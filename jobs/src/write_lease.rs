@@ -1,0 +1,101 @@
+//! The right to be the one writer of a connection, across processes. A worker that dies loses it by time.
+
+use std::{pin::Pin, time::Duration as StdDuration};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::ConnectionId;
+use concord_storage::{
+    StorageError, Tx, connections,
+    duties::{self, ClaimedDuty},
+};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{Context, duty::JobError};
+
+/// Longer than this nobody holds a worker's place only to wait.
+const LONGEST_WAIT: StdDuration = StdDuration::from_secs(3);
+/// How soon those come back for whom it was too long.
+const COME_BACK: Duration = Duration::milliseconds(150);
+
+/// The right to be the one writer of a connection.
+pub(crate) struct WriteLease<'a> {
+    context: &'a Context,
+    duty: &'a ClaimedDuty,
+    connection: ConnectionId,
+    renew_at: DateTime<Utc>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl<'a> WriteLease<'a> {
+    /// Waits a little for it. `NotNow`: somebody else has it.
+    pub(crate) async fn take(
+        context: &'a Context,
+        duty: &'a ClaimedDuty,
+        connection: ConnectionId,
+    ) -> Result<Self, JobError> {
+        let turn = context.turns.wait(connection, LONGEST_WAIT).await;
+        let taken = |reason| JobError::not_now(context, COME_BACK, reason);
+        let turn = turn.ok_or_else(|| taken("other writes to this calendar come first"))?;
+        let now = context.clock.now();
+        let until = now + context.settings.lease;
+        if !connections::take_write_lease(&context.db, connection, &duty.leased_by, until, now).await? {
+            return Err(taken("another worker writes to this calendar"));
+        }
+        // Soon enough for the duty's own lease too, which began up to `LONGEST_WAIT` before.
+        let renew_at = now + context.settings.lease / 3;
+        Ok(Self { context, duty, connection, renew_at, _turn: turn })
+    }
+
+    /// Makes a call, and keeps this lease and the duty's own alive for as long as it takes. `NotNow`: one of them had
+    /// been lost before, and somebody else is at work; no call was made. Lost during the call, the lease does not end
+    /// it, since nobody could tell what it had done: `release_in` will say so.
+    pub(crate) async fn during<T>(
+        &mut self,
+        mut call: Pin<Box<dyn Future<Output = Result<T, JobError>> + Send + '_>>,
+    ) -> Result<T, JobError> {
+        if self.context.clock.now() >= self.renew_at && !self.renew().await? {
+            return Err(JobError::not_now(self.context, COME_BACK, "another worker has taken over"));
+        }
+        let every = (self.context.settings.lease / 3).to_std().unwrap_or(LONGEST_WAIT);
+        loop {
+            tokio::select! {
+                result = &mut call => return result,
+                () = tokio::time::sleep(every) => {
+                    if let Err(error) = self.renew().await {
+                        tracing::debug!(connection = %self.connection, %error, "a lease could not be renewed");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<bool, StorageError> {
+        let context = self.context;
+        let now = context.clock.now();
+        let until = now + context.settings.lease;
+        let holder = &self.duty.leased_by;
+        let ours = connections::extend_write_lease(&context.db, self.connection, holder, until).await?
+            && duties::extend(&context.db, self.duty, until).await?;
+        if ours {
+            self.renew_at = now + context.settings.lease / 3;
+        }
+        Ok(ours)
+    }
+
+    /// Lets the next writer in. `false`: somebody else has become it meanwhile.
+    pub(crate) async fn release_in(&self, tx: &mut Tx) -> Result<bool, StorageError> {
+        connections::release_write_lease(tx, self.connection, &self.duty.leased_by).await
+    }
+
+    /// The same in a transaction of its own. If even that fails, it runs out.
+    pub(crate) async fn release(&self) {
+        let released = async {
+            let mut tx = self.context.db.begin().await?;
+            self.release_in(&mut tx).await?;
+            tx.commit().await
+        };
+        if let Err(error) = released.await {
+            tracing::debug!(connection = %self.connection, %error, "a lease could not be given back");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The whole chain over a real database: raised in a transaction, pushed, claimed, finished.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use chrono::Duration;
+use concord_domain::{
+    clock::Clock,
+    duty::{DutyKind, DutyState, QueueClass},
+};
+use concord_jobs::{
+    queue::{Queue, QueueConfig},
+    worker::DutyHandler,
+};
+use concord_storage::{
+    Db,
+    duties::{self, DutyRef, NewDuty, Outcome},
+    testing,
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::surroundings::{Worker, connect, on_both_queues, settings};
+
+on_both_queues!(every_raised_duty_is_done, ten_raises_during_a_run_cost_few_runs);
+
+const WORKER: &str = "test-worker";
+
+/// Claims and finishes as the real one does; its work is to count, and to wait at `door`.
+struct OverDb {
+    db: Db,
+    clock: Clock,
+    queue: Queue,
+    runs: watch::Sender<usize>,
+    door: tokio::sync::Semaphore,
+    lost_leases: AtomicUsize,
+}
+
+impl OverDb {
+    async fn new(db: &Db, config: &QueueConfig, open: bool) -> Arc<Self> {
+        let door = tokio::sync::Semaphore::new(if open { tokio::sync::Semaphore::MAX_PERMITS } else { 0 });
+        Arc::new(Self {
+            db: db.clone(),
+            clock: Clock::system(),
+            queue: connect(config).await,
+            runs: watch::Sender::new(0),
+            door,
+            lost_leases: AtomicUsize::new(0),
+        })
+    }
+
+    async fn raise(&self, subjects: &[Uuid]) -> Vec<DutyRef> {
+        let now = self.clock.now();
+        let mut tx = testing::begin(&self.db).await;
+        let mut raised = Vec::new();
+        for subject in subjects {
+            let duty = NewDuty {
+                business: None,
+                kind: DutyKind::SyncBooking,
+                subject: *subject,
+                queue: QueueClass::Interactive,
+                due_at: now,
+            };
+            raised.push(duties::raise(&mut tx, duty, now).await.expect("a duty can be raised"));
+        }
+        testing::commit(tx).await;
+        self.queue.push(&raised).await;
+        raised
+    }
+
+    async fn count(&self, state: DutyState) -> i64 {
+        let counts = duties::counts(&self.db).await.expect("duties can be counted");
+        counts.iter().filter(|of| of.state == state).map(|of| of.count).sum()
+    }
+
+    async fn until_done(&self, count: i64) {
+        crate::surroundings::eventually("all is done", || async {
+            self.count(DutyState::Done).await == count && self.count(DutyState::Waiting).await == 0
+        })
+        .await;
+    }
+}
+
+#[async_trait]
+impl DutyHandler for OverDb {
+    async fn handle(&self, duty: DutyRef) {
+        let now = self.clock.now();
+        let lease = format!("{WORKER}#{}", Uuid::new_v4());
+        let claimed = duties::claim(&self.db, duty, &lease, now + Duration::seconds(60), now).await;
+        let Some(claimed) = claimed.expect("the database answers") else { return };
+        self.runs.send_modify(|runs| *runs += 1);
+        let _through = self.door.acquire().await.expect("the door stays");
+        let mut tx = testing::begin(&self.db).await;
+        let again = duties::finish(&mut tx, &claimed, &Outcome::Done, self.clock.now()).await;
+        testing::commit(tx).await;
+        if let Some(again) = again.expect("the database answers") {
+            self.queue.push(&[again]).await;
+        }
+    }
+
+    async fn due(&self, limit: u32) -> Vec<DutyRef> {
+        duties::due(&self.db, self.clock.now(), limit).await.expect("the database answers")
+    }
+
+    async fn release(&self, worker: &str) {
+        let released = duties::release_all(&self.db, worker).await.expect("the database answers");
+        self.lost_leases.fetch_add(usize::try_from(released).expect("a small number"), Ordering::SeqCst);
+    }
+}
+
+async fn every_raised_duty_is_done(config: QueueConfig) {
+    let db = testing::sqlite().await;
+    let over_db = OverDb::new(&db, &config, true).await;
+    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    let subjects: Vec<_> = (0..100).map(|_| Uuid::new_v4()).collect();
+    for some in subjects.chunks(10) {
+        over_db.raise(some).await;
+    }
+    over_db.until_done(100).await;
+    worker.stop().await;
+    assert_eq!(*over_db.runs.borrow(), 100);
+    assert_eq!(over_db.lost_leases.load(Ordering::SeqCst), 0, "nothing was held at the end");
+}
+
+async fn ten_raises_during_a_run_cost_few_runs(config: QueueConfig) {
+    let db = testing::sqlite().await;
+    let over_db = OverDb::new(&db, &config, false).await;
+    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    let subject = Uuid::new_v4();
+    over_db.raise(&[subject]).await;
+    let mut runs = over_db.runs.subscribe();
+    runs.wait_for(|runs| *runs == 1).await.expect("it runs");
+    for _ in 0..10 {
+        over_db.raise(&[subject]).await;
+    }
+    over_db.door.add_permits(100);
+    over_db.until_done(1).await;
+    worker.stop().await;
+    assert_eq!(*over_db.runs.borrow(), 2, "once before the ten, once after");
+}

@@ -1,0 +1,151 @@
+//! What is in Redis, and what is not.
+
+use std::time::Duration;
+
+use apalis::prelude::TaskSink;
+use apalis_redis::{Config, RedisStorage};
+use concord_domain::duty::QueueClass::{Bulk, Interactive, Poll};
+use concord_jobs::{
+    queue::{Queue, QueueConfig, QueueError},
+    worker::{Concurrency, WorkerSettings},
+};
+use secrecy::ExposeSecret;
+use tokio::time::sleep;
+
+use crate::{
+    ledger::Ledger,
+    surroundings::{RedisServer, Worker, at, connect, connection, eventually, in_redis, settings},
+};
+
+fn url(config: &QueueConfig) -> &str {
+    config.redis_url.as_ref().expect("it is a Redis").expose_secret()
+}
+
+async fn keys(config: &QueueConfig) -> Vec<String> {
+    let mut connection = connection(url(config)).await.expect("Redis answers");
+    let pattern = format!("{}*", config.namespace);
+    redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.expect("Redis lists its keys")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_is_done_nothing_is_left() {
+    let config = in_redis();
+    let queue = connect(&config).await;
+    // Without the sweep, which may push what has just been taken: then a second message waits, and finds nothing.
+    let ledger = Ledger::new().unswept().shared();
+    let worker = Worker::start(&ledger, &queue, settings());
+    for class in [Interactive, Bulk, Poll] {
+        let duties = ledger.raise(class, 100);
+        queue.push(&duties).await;
+        ledger.until_done(&duties).await;
+    }
+    worker.stop().await;
+    assert_eq!(keys(&config).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stopped_worker_had_fetched_waits_again() {
+    let config = in_redis();
+    let queue = connect(&config).await;
+    let slow = Ledger::working(|_| Box::pin(std::future::pending())).unswept().shared();
+    let duties = slow.raise(Bulk, 20);
+    queue.push(&duties).await;
+    let brief = WorkerSettings {
+        concurrency: Concurrency::each(8),
+        shutdown_timeout: Duration::from_millis(200),
+        ..settings()
+    };
+    let worker = Worker::start(&slow, &queue, brief);
+    slow.until("all places are taken", |rows| rows.running == 8).await;
+    worker.stop().await;
+    let waits = queue.depth().await.expect("Redis answers")[&Bulk];
+    assert!((11..=12).contains(&waits), "{waits} of the 12 that no handler had looked at wait");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_the_work() {
+    let config = in_redis();
+    let (first, second) = (connect(&config).await, connect(&config).await);
+    let work = || Ledger::working(|_| Box::pin(sleep(Duration::from_millis(5)))).unswept().shared();
+    let (one, two) = (work(), work());
+    let workers = [Worker::start(&one, &first, settings()), Worker::start(&two, &second, settings())];
+    // Each has the rows, and neither sweeps: what comes to one does not come to the other.
+    let duties = one.raise(Bulk, 400);
+    for duty in &duties {
+        two.adopt(*duty);
+    }
+    first.push(&duties).await;
+    let done = |ledger: &Ledger| ledger.rows().done.len();
+    eventually("all is done", || async { done(&one) + done(&two) >= 400 }).await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    assert_eq!(done(&one) + done(&two), 400);
+    assert!(done(&one) > 40 && done(&two) > 40, "{} and {}", done(&one), done(&two));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_another_version_is_passed_over() {
+    let config = in_redis();
+    let queue = connect(&config).await;
+    let ledger = Ledger::new().unswept().shared();
+    let worker = Worker::start(&ledger, &queue, settings());
+    let foreign = serde_json::json!({ "id": "0", "kind": "not_yet_invented", "queue": "bulk", "version": 1 });
+    let manager = redis::Client::open(url(&config)).expect("the address is right");
+    let manager = manager.get_connection_manager().await.expect("Redis answers");
+    let mut other = RedisStorage::<serde_json::Value>::new(manager)
+        .with_config(Config::default().queue(format!("{}:bulk", config.namespace)));
+    other.push(foreign).await.expect("it can be pushed");
+    let duties = ledger.raise(Bulk, 50);
+    queue.push(&duties).await;
+    ledger.until_done(&duties).await;
+    worker.stop().await;
+    assert_eq!(keys(&config).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_cannot_be_read_is_emptied_and_filled_again() {
+    let config = in_redis();
+    let queue = connect(&config).await;
+    let ledger = Ledger::new().shared();
+    let duties = ledger.raise(Bulk, 100);
+    queue.push(&duties).await;
+    // As a Redis with an eviction policy may do it: the list stays, the messages go.
+    let mut redis = connection(url(&config)).await.expect("Redis answers");
+    let data = format!("{}:bulk:data", config.namespace);
+    let deleted: usize =
+        redis::cmd("DEL").arg(&data).query_async(&mut redis).await.expect("a key can be deleted");
+    assert_eq!(deleted, 1);
+    let worker = Worker::start(&ledger, &queue, settings());
+    ledger.until_done(&duties).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn installations_that_share_a_redis_do_not_meet() {
+    let server = RedisServer::start().await;
+    let (ours, theirs) = (at(&server.url()), at(&server.url()));
+    let (queue, other) = (connect(&ours).await, connect(&theirs).await);
+    let ledger = Ledger::new().unswept().shared();
+    let duties = ledger.raise(Interactive, 10);
+    queue.push(&duties).await;
+    assert_eq!(other.depth().await.expect("Redis answers")[&Interactive], 0);
+    assert_eq!(queue.depth().await.expect("Redis answers")[&Interactive], 10);
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_one_is_refused_without_being_shown() {
+    let config =
+        QueueConfig { redis_url: Some("redis//:secret-word@x".to_owned().into()), ..QueueConfig::default() };
+    let error = Queue::connect(&config).await.expect_err("it is not an address");
+    assert!(matches!(error, QueueError::Address(_)));
+    assert!(!format!("{error} {error:?} {config:?}").contains("secret-word"));
+}
+
+#[tokio::test]
+async fn an_address_with_tls_is_understood() {
+    let nobody = RedisServer::absent();
+    let address = nobody.url().replace("redis://", "rediss://");
+    let queue = Queue::connect(&at(&address)).await.expect("it is an address");
+    assert!(matches!(queue.ping().await, Err(QueueError::Redis(_) | QueueError::Silent(_))));
+}

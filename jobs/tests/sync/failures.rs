@@ -1,0 +1,271 @@
+//! What goes wrong outside, and what then happens: waits, tries, giving up, trying again.
+
+use std::time::Duration as StdDuration;
+
+use chrono::Duration;
+use concord_domain::{connection::EntryState, duty::DutyState};
+use concord_storage::{
+    duties, on_both_databases,
+    testing::{self, TestDb},
+};
+use serde_json::json;
+
+use crate::world::{ANA, World, titled, unhurried};
+
+async fn a_rate_limit_is_a_wait_and_costs_no_try(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    // Said in both of Google's ways, five times: more than there are tries.
+    world.outside.fault(json!({ "kind": "rate_limit", "count": 5, "value": 7 })).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.outside.forget_calls().await;
+    world.drain().await;
+    assert_eq!(world.outside.calls().await, ["POST 429"]);
+    let due = duties::next_due(db).await.unwrap().unwrap();
+    assert_eq!(due - world.clock.now(), Duration::seconds(7));
+
+    // The whole connection waits: another booking of the same calendar makes no call before.
+    world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
+    world.clock.advance(Duration::seconds(6));
+    world.drain().await;
+    assert_eq!(world.outside.calls().await, ["POST 429"]);
+
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 2);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert!(!world.log().await.iter().any(|line| line.ends_with("failed")), "{:?}", world.log().await);
+    let calls = world.outside.calls().await;
+    assert_eq!(calls.iter().filter(|call| call.ends_with("429") || call.ends_with("403")).count(), 5);
+}
+
+async fn after_three_tries_it_has_failed_and_is_tried_slowly(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "server_error" })).await;
+    world.outside.forget_calls().await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    for _ in 0..2 {
+        world.drain().await;
+        assert_eq!(world.entry_state(&booking).await, EntryState::Pending);
+        assert_eq!(world.failed().await.len(), 0);
+        world.clock.advance(Duration::seconds(3));
+    }
+    world.drain().await;
+    assert_eq!(world.outside.calls().await, ["POST 500", "GET 503", "GET 500"]);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
+    let failed = world.failed().await;
+    assert_eq!(failed.len(), 1);
+    assert_eq!((failed[0].attempts, failed[0].state), (3, DutyState::Failed));
+    let reason = failed[0].last_error.as_deref().unwrap_or_default();
+    assert!(reason.contains("Google answered 500"), "{reason}");
+    let state = &world.sync(&booking).await[0];
+    assert_eq!(state.last_error.as_deref(), Some(reason));
+    assert_eq!(world.log().await, ["write retry", "write retry", "write failed"]);
+    let slow = failed[0].due_at.unwrap() - world.clock.now();
+    assert!(slow >= Duration::seconds(15) && slow <= Duration::seconds(23), "{slow}");
+
+    // Nothing before its time, and then the slow try finds the outside well again.
+    world.clock.advance(Duration::seconds(14));
+    assert_eq!(world.drain().await, 0);
+    world.outside.no_faults().await;
+    world.clock.advance(Duration::seconds(10));
+    world.drain().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(world.failed().await.len(), 0);
+    assert_eq!(world.sync(&booking).await[0].last_error, None);
+}
+
+async fn a_person_can_have_it_tried_at_once(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "server_error", "count": 3 })).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    for _ in 0..3 {
+        world.drain().await;
+        world.clock.advance(Duration::seconds(3));
+    }
+    let failed = world.failed().await;
+    let mut tx = testing::begin(db).await;
+    duties::retry(&mut tx, world.business.id, failed[0].id, world.clock.now()).await.unwrap();
+    testing::commit(tx).await;
+    world.drain().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+    assert_eq!(world.failed().await.len(), 0);
+}
+
+async fn a_change_of_the_booking_tries_at_once_too(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "server_error", "count": 3 })).await;
+    let draft = world.draft(&[&world.ana], 60, 120);
+    world.put("A-1", &draft).await;
+    for _ in 0..3 {
+        world.drain().await;
+        world.clock.advance(Duration::seconds(3));
+    }
+    assert_eq!(world.failed().await.len(), 1);
+    world.put("A-1", &titled(&draft, "Changed")).await;
+    world.drain().await;
+    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Changed)"]);
+}
+
+async fn an_answer_that_never_came_is_looked_for_and_nothing_is_written_twice(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    let draft = world.draft(&[&world.ana], 60, 120);
+    for (title, kind) in [("Create", "apply_then_drop"), ("Update", "apply_then_drop")] {
+        world.outside.fault(json!({ "kind": kind, "count": 1 })).await;
+        world.put("A-1", &titled(&draft, title)).await;
+        world.settle().await;
+        assert_eq!(world.outside.titles(ANA).await, [format!("Sea View — Maria ({title})")]);
+    }
+    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    let booking = world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Removed);
+    // And brought back over a lost answer.
+    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 3 })).await;
+    world.put("A-1", &titled(&draft, "Again")).await;
+    world.settle().await;
+    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Again)"]);
+    // None of it was somebody else's doing.
+    let told: Vec<_> =
+        world.log_lines().await.into_iter().filter(|line| line.detail.starts_with("it had")).collect();
+    assert!(told.is_empty(), "{told:?}");
+}
+
+async fn who_does_not_answer_is_not_waited_for_for_ever(db: &TestDb) {
+    let world = World::with(db, unhurried(), StdDuration::from_millis(700)).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "timeout", "count": 1 })).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.drain().await;
+    assert_eq!(world.entry_state(&booking).await, EntryState::Pending);
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+}
+
+/// It does not say for how long, and does not stop saying it.
+async fn a_long_rate_limit_is_asked_about_less_and_less(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    let calendar = world.calendars(id).await[0].id;
+    world.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
+    world.outside.forget_calls().await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    let began = world.clock.now();
+    while world.clock.now() - began < Duration::minutes(30) {
+        world.drain().await;
+        let due = duties::next_due(db).await.unwrap().unwrap();
+        world.clock.advance((due - world.clock.now()).max(Duration::milliseconds(50)));
+    }
+    let calls = world.outside.calls().await.len();
+    assert!((8..=30).contains(&calls), "{calls} calls in half an hour");
+    let log = world.log().await;
+    assert_eq!(log.iter().filter(|line| *line == "write retry").count(), 1, "{log:?}");
+    assert!(log.iter().filter(|line| *line == "import retry").count() <= 3, "{log:?}");
+    assert_eq!(world.entry_state(&booking).await, EntryState::Pending);
+
+    world.outside.no_faults().await;
+    world.clock.advance(Duration::minutes(6));
+    world.settle().await;
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    world.outside.person_adds(ANA, (testing::at(600), testing::at(660)), json!({})).await;
+    world.poll().await;
+    assert_eq!(world.known(calendar).await.len(), 1);
+}
+
+async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    // Consent to reading alone.
+    let scope = "openid email https://www.googleapis.com/auth/calendar.readonly";
+    let grant = json!({ "provider": "google", "account": ANA, "scope": scope });
+    let grant = world.outside.control(http::Method::POST, "grants", Some(grant)).await;
+    let given = crate::outside::Given {
+        access: grant["access_token"].as_str().unwrap().to_owned(),
+        refresh: grant["refresh_token"].as_str().unwrap().to_owned(),
+    };
+    world.connect_with(&world.ana, given).await;
+    world.settle().await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    let failed = world.failed().await;
+    assert_eq!((failed.len(), failed[0].attempts), (1, 1));
+    let slow = failed[0].due_at.unwrap() - world.clock.now();
+    assert!(slow > Duration::minutes(14) && slow < Duration::minutes(17), "{slow}");
+    let reason = failed[0].last_error.clone().unwrap_or_default();
+    assert!(reason.contains("connect again"), "{reason}");
+    assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
+    assert_eq!(world.connection(id).await.last_error, Some(reason));
+
+    // Connected as it should be, it is written without anybody asking for it.
+    world.connect(&world.ana, ANA).await;
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+    assert_eq!(world.failed().await.len(), 0);
+}
+
+/// A worker dies in the middle; when its leases have run out another one takes over.
+async fn a_worker_that_dies_is_succeeded(db: &TestDb) {
+    let world = World::new(db).await;
+    let connection = world.connected(&world.ana).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    // What a process leaves behind that is killed during its first call: both leases, and the mark of a call begun.
+    let now = world.clock.now();
+    let due = duties::due(db, now, 10).await.unwrap();
+    let lease = world.context.settings.lease;
+    let claimed = duties::claim(db, due[0], "dead#1", now + lease, now).await.unwrap().unwrap();
+    concord_storage::connections::take_write_lease(db, connection, "dead#1", now + lease, now).await.unwrap();
+    let entry = concord_domain::ids::EntryId(claimed.subject_id);
+    concord_storage::entries::begin_write(db, entry).await.unwrap();
+
+    world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
+    world.drain().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0, "one writer at a time");
+    world.clock.advance(lease);
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 2);
+    assert_eq!(world.open_duties().await.len(), 0);
+}
+
+/// The provider asks for a pause; the calls that keep to our own limit are not many either.
+async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
+    let settings = concord_jobs::SyncSettings {
+        connection_interval: Duration::milliseconds(100),
+        connection_burst: 20,
+        ..concord_jobs::SyncSettings::default()
+    };
+    let world = World::with(db, settings, StdDuration::from_secs(5)).await;
+    world.connected(&world.ana).await;
+    world.clock.advance(Duration::minutes(1));
+    for number in 0..120 {
+        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 30, number * 30 + 30)).await;
+    }
+    world.outside.forget_calls().await;
+    world.drain().await;
+    assert_eq!(world.outside.calls().await.len(), 20);
+    let began = world.clock.now();
+    let ran = world.settle().await;
+    let took = world.clock.now() - began;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 120);
+    assert!(took >= Duration::milliseconds(9_900), "{took}");
+    assert!(took <= Duration::seconds(30), "{took}");
+    // Each of the hundred that wait comes back a few times, not each time that one of them may go.
+    assert!(ran <= 1_200, "{ran} runs");
+}
+
+on_both_databases!(
+    a_rate_limit_is_a_wait_and_costs_no_try,
+    after_three_tries_it_has_failed_and_is_tried_slowly,
+    a_person_can_have_it_tried_at_once,
+    a_change_of_the_booking_tries_at_once_too,
+    an_answer_that_never_came_is_looked_for_and_nothing_is_written_twice,
+    who_does_not_answer_is_not_waited_for_for_ever,
+    a_long_rate_limit_is_asked_about_less_and_less,
+    what_was_refused_is_tried_again_only_slowly,
+    a_worker_that_dies_is_succeeded,
+    many_bookings_at_once_keep_to_the_limit_and_do_not_crowd,
+);

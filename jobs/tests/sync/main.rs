@@ -1,0 +1,27 @@
+//! What reaches a calendar and what comes back from it: real databases, a real sandbox over HTTP, real providers.
+//!
+//! A test makes a `world::World`, does what people do there, and lets the work be done with `settle`, which runs all
+//! that is due and moves the set clock to whatever is due soon. Nothing here waits for time to pass.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::manual_async_fn,
+    reason = "clippy takes only the functions marked as tests for tests"
+)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test whose surroundings fail has failed")]
+
+mod bookings_out;
+mod busy_times;
+mod calendars;
+mod consent;
+mod endings;
+mod failures;
+mod grants;
+mod outside;
+mod reading;
+mod secrets;
+mod settings;
+mod together;
+mod world;

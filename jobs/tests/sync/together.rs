@@ -1,0 +1,167 @@
+//! Many workers at once, over an outside that fails: never two entries of one booking, and in the end exactly one.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration as StdDuration,
+};
+
+use chrono::Duration;
+use concord_domain::booking::{BookingDraft, BookingTime};
+use concord_jobs::{SyncSettings, duty::Jobs};
+use concord_storage::{
+    duties, on_both_databases,
+    testing::{TestDb, at},
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::world::{ANA, RUI, World, titled, unhurried};
+
+/// The seed of a run, so that it can be repeated with `CONCORD_TEST_SEED`.
+fn seed() -> u64 {
+    let seed = std::env::var("CONCORD_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    println!("CONCORD_TEST_SEED={seed}");
+    seed
+}
+
+/// Of each booking, by the property that is written into its entries, the number of entries that stand.
+async fn standing(world: &World<'_>) -> HashMap<String, usize> {
+    let mut count = HashMap::new();
+    for account in [ANA, RUI] {
+        for entry in world.outside.seen_by(account).await {
+            let booking = entry.raw["extendedProperties"]["private"]["concord_booking"].clone();
+            *count.entry(format!("{account} {}", booking.as_str().unwrap_or("of nobody"))).or_default() += 1;
+        }
+    }
+    count
+}
+
+/// Runs whatever is due, again and again, until told to stop. The clock is everybody's and moves on all the time, so
+/// that snoozed duties come back, and now and then a lease runs out under its holder.
+fn worker(
+    jobs: Jobs,
+    db: concord_storage::Db,
+    clock: concord_domain::clock::Clock,
+    stop: Arc<AtomicBool>,
+) -> impl Future<Output = ()> {
+    async move {
+        while !stop.load(Ordering::SeqCst) {
+            let due = duties::due(&db, clock.now(), 20).await.expect("duties can be read");
+            for duty in due {
+                jobs.run(duty).await.expect("a duty can be claimed and finished");
+            }
+            clock.advance(Duration::milliseconds(40));
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
+    let mut random = StdRng::seed_from_u64(seed());
+    // Leases that do run out: a slow call takes longer, by this clock.
+    let settings = SyncSettings { lease: Duration::seconds(8), ..unhurried() };
+    let world = World::with(db, settings, StdDuration::from_millis(1_500)).await;
+    world.connected(&world.ana).await;
+    world.connected(&world.rui).await;
+    for fault in [
+        json!({ "kind": "rate_limit", "probability": 0.05, "value": 1 }),
+        json!({ "kind": "server_error", "probability": 0.06 }),
+        json!({ "kind": "apply_then_drop", "probability": 0.08 }),
+        json!({ "kind": "expire_token", "probability": 0.02 }),
+        json!({ "kind": "latency_ms", "probability": 0.1, "value": 150 }),
+    ] {
+        world.outside.fault(fault).await;
+    }
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut workers = JoinSet::new();
+    for process in 0..4 {
+        let context = world.elsewhere();
+        for task in 0..4 {
+            let jobs = Jobs::new(context.clone(), &format!("worker-{process}-{task}"));
+            workers.spawn(worker(jobs, (**db).clone(), world.clock.clone(), Arc::clone(&stop)));
+        }
+    }
+    // Meanwhile: bookings come, change, change hands, go and come back.
+    let mut wanted: HashMap<String, Option<BookingDraft>> = HashMap::new();
+    for change in 0..120 {
+        let number = random.random_range(0..12_i64);
+        let reference = format!("A-{number}");
+        let staff = if random.random_bool(0.5) { &world.ana } else { &world.rui };
+        let starts = number * 120 + random.random_range(0..4) * 15;
+        let draft = BookingDraft {
+            time: BookingTime::Timed { starts_at: at(100_000 + starts), ends_at: at(100_030 + starts) },
+            ..titled(&world.draft(&[staff], 0, 1), &format!("Change {change}"))
+        };
+        if random.random_bool(0.25) && wanted.contains_key(&reference) {
+            world.cancel(&reference).await;
+            wanted.insert(reference, None);
+        } else {
+            world.put(&reference, &draft).await;
+            wanted.insert(reference, Some(draft));
+        }
+        let count = standing(&world).await;
+        assert!(count.values().all(|entries| *entries == 1), "after change {change}: {count:?}");
+    }
+    stop.store(true, Ordering::SeqCst);
+    workers.join_all().await;
+    world.outside.no_faults().await;
+    world.clock.advance(Duration::seconds(10));
+    world.settle().await;
+
+    let mut expected: Vec<(String, String, Value)> = wanted
+        .values()
+        .flatten()
+        .map(|draft| {
+            let owner = if draft.staff[0] == world.ana.id { ANA } else { RUI };
+            let BookingTime::Timed { starts_at, .. } = draft.time else { unreachable!("all are timed") };
+            let starts = starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            (owner.to_owned(), format!("Sea View — Maria ({})", draft.title), json!(starts))
+        })
+        .collect();
+    let mut found = Vec::new();
+    for account in [ANA, RUI] {
+        for entry in world.outside.seen_by(account).await {
+            found.push((account.to_owned(), entry.title, json!(entry.starts_at)));
+        }
+    }
+    expected.sort_by_key(|one| format!("{one:?}"));
+    found.sort_by_key(|one| format!("{one:?}"));
+    assert_eq!(found, expected);
+    assert_eq!(world.open_duties().await.len(), 0);
+    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    assert_eq!((counts.pending, counts.failed), (0, 0));
+}
+
+/// A worker that was held up for longer than its lease writes after another one has removed the entry.
+async fn a_worker_that_comes_late_leaves_nothing_behind(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 1_000, "count": 1 })).await;
+    let other = Jobs::new(world.elsewhere(), "second");
+    let overtake = async {
+        while world.outside.hits().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(world.context.settings.lease + Duration::seconds(1));
+        world.cancel("A-1").await;
+        other.drain().await.unwrap();
+        assert_eq!(world.outside.seen_by(ANA).await.len(), 0, "the first one is still held up");
+    };
+    tokio::join!(world.drain(), overtake);
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.open_duties().await.len(), 0);
+}
+
+on_both_databases!(
+    sixteen_workers_in_four_processes_leave_one_entry,
+    a_worker_that_comes_late_leaves_nothing_behind,
+);

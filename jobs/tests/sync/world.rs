@@ -1,0 +1,311 @@
+//! A business whose people have calendars outside, and the work that keeps them in step.
+
+use std::{sync::Arc, time::Duration as StdDuration};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingStatus},
+    clock::Clock,
+    connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
+    duty::DutyKind,
+    ids::{CalendarId, ConnectionId},
+    interval::Interval,
+    people::Actor,
+};
+use concord_jobs::{
+    Context, SyncSettings,
+    connect::{self, Wanted},
+    connections as manage,
+    duty::Jobs,
+    queue::{Queue, QueueConfig},
+};
+use concord_providers::Registry;
+use concord_storage::{
+    PageAsk,
+    bookings::{self, Change, PutError, Taken},
+    businesses::{self, Business},
+    calendars::{self, Calendar},
+    connections::{self, Connection, Settings, Tokens},
+    duties::{self, Duty, DutyCount},
+    entries::{self, SyncState},
+    occupancy,
+    outside_events::{self, OutsideEvent},
+    people::Staff,
+    resources::Resource,
+    sync_log::{self, Line},
+    testing::{self, TestDb, monday},
+};
+
+use crate::outside::{Given, Outside};
+
+pub(crate) const ANA: &str = "ana@harbour.example";
+pub(crate) const RUI: &str = "rui@harbour.example";
+
+/// As long as nobody who is well would take.
+const PATIENCE: StdDuration = StdDuration::from_secs(5);
+/// What is due later than this is not waited for: it is a poll.
+const SOON: Duration = Duration::minutes(3);
+
+/// Between one thing and the next, so that logs tell their order.
+const MOMENT: Duration = Duration::milliseconds(1);
+
+/// The harbour house with two people.
+pub(crate) struct World<'a> {
+    pub(crate) db: &'a TestDb,
+    pub(crate) outside: Outside,
+    pub(crate) clock: Clock,
+    pub(crate) context: Context,
+    pub(crate) jobs: Jobs,
+    pub(crate) business: Business,
+    pub(crate) room: Resource,
+    pub(crate) ana: Staff,
+    pub(crate) rui: Staff,
+}
+
+/// Rates that no test comes near, so that only those about rates meet them.
+pub(crate) fn unhurried() -> SyncSettings {
+    SyncSettings { connection_burst: 100_000, project_burst: 100_000, ..SyncSettings::default() }
+}
+
+impl<'a> World<'a> {
+    pub(crate) async fn new(db: &'a TestDb) -> Self {
+        Self::with(db, unhurried(), PATIENCE).await
+    }
+
+    /// `patience`: how long a call may take.
+    pub(crate) async fn with(db: &'a TestDb, settings: SyncSettings, patience: StdDuration) -> Self {
+        let outside = Outside::start().await;
+        let clock = Clock::set_to(monday());
+        let queue = Queue::connect(&QueueConfig::default()).await.expect("a queue in memory");
+        let registry = Registry::new(outside.providers(patience), &clock).expect("Google is set up");
+        let context = Context {
+            db: (**db).clone(),
+            ring: Arc::new(testing::keyring()),
+            clock: clock.clone(),
+            providers: Arc::new(registry),
+            queue,
+            settings: Arc::new(settings),
+            turns: concord_jobs::Turns::default(),
+        };
+        let business = testing::business(db).await;
+        let room = testing::resource(db, &business, 100).await;
+        let ana = testing::staff(db, &business, "Ana").await;
+        let rui = testing::staff(db, &business, "Rui").await;
+        outside.account(ANA).await;
+        outside.account(RUI).await;
+        let jobs = Jobs::new(context.clone(), "first");
+        Self { db, outside, clock, context, jobs, business, room, ana, rui }
+    }
+
+    /// What another process of the same installation is given: it shares database and clock, and nothing else.
+    pub(crate) fn elsewhere(&self) -> Context {
+        Context { turns: concord_jobs::Turns::default(), ..self.context.clone() }
+    }
+
+    pub(crate) fn change(&self) -> Change {
+        Change { business: self.business.id, actor: Actor::System, now: self.clock.now() }
+    }
+
+    /// Connects the main account of a person, and lets everything be done that follows.
+    pub(crate) async fn connected(&self, staff: &Staff) -> ConnectionId {
+        let id = self.connect(staff, &staff.email).await;
+        self.settle().await;
+        id
+    }
+
+    /// Connects an account of a person.
+    pub(crate) async fn connect(&self, staff: &Staff, email: &str) -> ConnectionId {
+        let given = self.outside.consent(email).await;
+        self.connect_with(staff, given).await
+    }
+
+    pub(crate) async fn connect_with(&self, staff: &Staff, given: Given) -> ConnectionId {
+        let tokens = Tokens {
+            access: given.access.into(),
+            access_expires_at: self.clock.now() + Duration::hours(1),
+            refresh: Some(given.refresh.into()),
+        };
+        let wanted = Wanted { business: staff.business_id, staff: staff.id, provider: ProviderKind::Google };
+        let finished = connect::adopt(&self.context, wanted, tokens, "/".to_owned()).await;
+        finished.expect("an account is connected").connection
+    }
+
+    /// A booking for these people, from and to minutes after `monday`.
+    pub(crate) fn draft(&self, staff: &[&Staff], from: i64, to: i64) -> BookingDraft {
+        BookingDraft {
+            staff: staff.iter().map(|one| one.id).collect(),
+            ..testing::draft(&self.room, from, to)
+        }
+    }
+
+    pub(crate) async fn put(&self, reference: &str, draft: &BookingDraft) -> Booking {
+        self.clock.advance(MOMENT);
+        let put = bookings::put(self.db, &self.change(), reference, draft, None).await;
+        let put = put.expect("a booking is written");
+        self.context.push(&put.duties).await;
+        put.booking
+    }
+
+    pub(crate) async fn cancel(&self, reference: &str) -> Booking {
+        let put = bookings::cancel(self.db, &self.change(), reference, None).await;
+        put.expect("a booking is cancelled").booking
+    }
+
+    /// Why a booking is refused.
+    pub(crate) async fn refused(&self, reference: &str, draft: &BookingDraft) -> Taken {
+        match bookings::put(self.db, &self.change(), reference, draft, None).await {
+            Err(PutError::Taken(taken)) => *taken,
+            other => panic!("it was not refused: {other:?}"),
+        }
+    }
+
+    /// Runs all that is due now. Returns how many duties ran.
+    pub(crate) async fn drain(&self) -> usize {
+        self.clock.advance(MOMENT);
+        self.jobs.drain().await.expect("the work is done")
+    }
+
+    /// Runs all that is due, moves the clock to what is due soon, and so on until nothing is. Returns how many duties
+    /// ran.
+    pub(crate) async fn settle(&self) -> usize {
+        let mut ran = 0;
+        for _ in 0..500 {
+            ran += self.drain().await;
+            let now = self.clock.now();
+            match duties::next_due(self.db).await.expect("the duties can be read") {
+                Some(due) if due - now < SOON => {
+                    self.clock.advance((due - now).max(Duration::milliseconds(50)));
+                }
+                _ => return ran,
+            }
+        }
+        panic!("it does not settle: {:#?}", self.open_duties().await);
+    }
+
+    /// The next poll is due.
+    pub(crate) async fn poll(&self) {
+        self.clock.advance(Duration::minutes(16));
+        self.settle().await;
+    }
+
+    pub(crate) async fn connection(&self, id: ConnectionId) -> Connection {
+        let found = connections::find(self.db, self.business.id, id).await;
+        found.expect("connections can be read").expect("the connection is there")
+    }
+
+    pub(crate) async fn state(&self, id: ConnectionId) -> ConnectionState {
+        self.connection(id).await.state
+    }
+
+    /// The calendars of a connection that a person may have chosen, the main one first.
+    pub(crate) async fn calendars(&self, id: ConnectionId) -> Vec<Calendar> {
+        calendars::of_connection(self.db, self.business.id, id).await.expect("calendars can be read")
+    }
+
+    /// The calendar of a connection by the provider's id.
+    pub(crate) async fn calendar(&self, id: ConnectionId, external_id: &str) -> Calendar {
+        let calendars = self.calendars(id).await;
+        calendars.into_iter().find(|one| one.external_id == external_id).expect("the calendar is there")
+    }
+
+    /// `name: state` of each calendar that the booking concerns or concerned, in order.
+    pub(crate) async fn sync_states(&self, booking: &Booking) -> Vec<String> {
+        let mut states: Vec<String> =
+            self.sync(booking).await.iter().map(|one| format!("{}: {}", one.staff_name, one.state)).collect();
+        states.sort();
+        states
+    }
+
+    pub(crate) async fn sync(&self, booking: &Booking) -> Vec<SyncState> {
+        let states = entries::sync_states(self.db, self.business.id, booking.id).await;
+        states.expect("entries can be read")
+    }
+
+    /// The state of the booking's only entry.
+    pub(crate) async fn entry_state(&self, booking: &Booking) -> EntryState {
+        let states = self.sync(booking).await;
+        assert_eq!(states.len(), 1, "{states:?}");
+        states[0].state
+    }
+
+    /// The busy times that are known of a calendar.
+    pub(crate) async fn known(&self, calendar: CalendarId) -> Vec<OutsideEvent> {
+        outside_events::of_calendar(self.db, self.business.id, calendar).await.expect("events can be read")
+    }
+
+    /// When a person is taken, and why, as `source: from - to` in minutes after `monday`.
+    pub(crate) async fn taken(&self, staff: &Staff) -> Vec<String> {
+        let within = Interval { start: monday() - Duration::days(30), end: monday() + Duration::days(400) };
+        let standing = occupancy::standing(self.db, self.business.id, staff.id.0, within).await;
+        let minutes = |at: DateTime<Utc>| (at - monday()).num_minutes();
+        standing
+            .expect("occupancy can be read")
+            .iter()
+            .map(|row| format!("{}: {} - {}", row.source, minutes(row.starts_at), minutes(row.ends_at)))
+            .collect()
+    }
+
+    /// The sync log, oldest line first, as `operation outcome`.
+    pub(crate) async fn log(&self) -> Vec<String> {
+        self.log_lines().await.iter().map(|line| format!("{} {}", line.operation, line.outcome)).collect()
+    }
+
+    pub(crate) async fn log_lines(&self) -> Vec<Line> {
+        let ask = PageAsk { limit: 500, after: None };
+        let lines = sync_log::list(self.db, self.business.id, sync_log::Filter::default(), &ask).await;
+        let mut lines = lines.expect("the log can be read").items;
+        lines.reverse();
+        lines
+    }
+
+    pub(crate) async fn failed(&self) -> Vec<Duty> {
+        duties::failed(self.db, self.business.id, 100).await.expect("duties can be read")
+    }
+
+    /// The duties that are not done, but for polls.
+    pub(crate) async fn open_duties(&self) -> Vec<DutyCount> {
+        let counts = duties::counts(self.db).await.expect("duties can be counted");
+        let is_poll = |kind| matches!(kind, DutyKind::ImportAvailability | DutyKind::Retention);
+        counts
+            .into_iter()
+            .filter(|count| count.state != concord_domain::duty::DutyState::Done && !is_poll(count.kind))
+            .collect()
+    }
+
+    pub(crate) async fn set(&self, id: ConnectionId, direction: Direction, coverage: Coverage) {
+        let settings = Settings { direction, coverage };
+        manage::set_settings(&self.context, &self.change(), id, settings).await.expect("it is set");
+    }
+
+    /// The business keeps entries of cancelled bookings and marks them.
+    pub(crate) async fn mark_cancelled(&self) {
+        let business = businesses::find(self.db, self.business.id).await.expect("it can be read");
+        let business = business.expect("it is there");
+        let mut settings = testing_settings(&business);
+        settings.mark_cancelled = true;
+        let mut tx = testing::begin(self.db).await;
+        businesses::update(&mut tx, self.business.id, &settings, self.clock.now())
+            .await
+            .expect("it is changed");
+        testing::commit(tx).await;
+    }
+}
+
+fn testing_settings(business: &Business) -> businesses::BusinessSettings {
+    businesses::BusinessSettings {
+        name: business.name.clone(),
+        zone: business.zone,
+        entry_privacy: business.entry_privacy,
+        mark_cancelled: business.mark_cancelled,
+    }
+}
+
+/// The same booking with another status.
+pub(crate) fn with_status(draft: &BookingDraft, status: BookingStatus) -> BookingDraft {
+    BookingDraft { status, ..draft.clone() }
+}
+
+/// The same booking under another title.
+pub(crate) fn titled(draft: &BookingDraft, title: &str) -> BookingDraft {
+    BookingDraft { title: title.to_owned(), ..draft.clone() }
+}
