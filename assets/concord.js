@@ -1,0 +1,117 @@
+// What the pages do on top of plain links and forms; without it they do the same with a page in between.
+"use strict";
+
+const every = (selector, act, root = document) => root.querySelectorAll(selector).forEach(act);
+
+// Copying: a button with data-copy="#id" copies that element's text.
+async function copy(button) {
+  const text = document.querySelector(button.dataset.copy).textContent.trim();
+  const label = button.querySelector("[data-label]") || button;
+  try {
+    await navigator.clipboard.writeText(text);
+    label.textContent = "Copied";
+  } catch {
+    // No clipboard over plain http: select it, so that the keyboard can copy it.
+    getSelection().selectAllChildren(document.querySelector(button.dataset.copy));
+    label.textContent = "Selected: press Ctrl+C";
+  }
+  setTimeout(() => { label.textContent = "Copy"; }, 2500);
+}
+
+// Asking first: a link with data-dialog="#id" opens that dialog instead of the page that asks the same.
+function ask(event, link) {
+  const dialog = document.querySelector(link.dataset.dialog);
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.showModal();
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target instanceof Element ? event.target : null;
+  if (!target) return;
+  const button = target.closest("[data-copy]");
+  if (button) copy(button);
+  const link = target.closest("a[data-dialog]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) ask(event, link);
+  const closer = target.closest("dialog [data-close]");
+  if (closer) { event.preventDefault(); closer.closest("dialog").close(); }
+  every("details.menu[open]", (menu) => { if (!menu.contains(target)) menu.open = false; });
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const search = document.querySelector(".search input[type=search]");
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
+  }
+  if (event.key === "Escape") {
+    every("details.menu[open]", (menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+  }
+});
+
+// The switch between light and dark: at once here, kept by the server for the next page.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form.theme")) return;
+  event.preventDefault();
+  const choice = event.submitter.value;
+  if (choice === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = choice;
+  every("button", (button) => button.setAttribute("aria-pressed", String(button.value === choice)), form);
+  const body = new URLSearchParams(new FormData(form));
+  body.set("theme", choice);
+  fetch(form.action, { method: "POST", body, redirect: "manual" });
+});
+
+// Two presses make one booking.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.matches("form.theme")) return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "yes";
+  setTimeout(() => { delete form.dataset.sent; }, 4000);
+});
+
+// A page that comes back from the history is as it was left, forms included.
+addEventListener("pageshow", () => every("form[data-sent]", (form) => { delete form.dataset.sent; }));
+
+// Live parts: data-live="/path" is asked for again, soon while something in it is under way; ever later while that
+// stays as it is, since it may be waiting for a person.
+const SOON = 600;
+const LATER = 15000;
+
+function follow(part) {
+  let last = null;
+  let unchanged = 0;
+  const wait = () => (part.querySelector("[data-under-way]") ? Math.min(SOON * 1.12 ** unchanged, LATER) : LATER);
+  const look = async () => {
+    try {
+      if (!document.hidden && !part.contains(document.activeElement)) {
+        const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
+        if (answer.status === 401) return;
+        const text = answer.ok ? await answer.text() : last;
+        unchanged = text === last ? unchanged + 1 : 0;
+        if (text !== last && (last !== null || text.trim() !== part.innerHTML.trim())) part.innerHTML = text;
+        last = text;
+      }
+    } catch {
+      // Out of reach for the moment: what is shown stays, and the next look comes in its time.
+    }
+    setTimeout(look, wait());
+  };
+  setTimeout(look, wait());
+}
+
+every("[data-live]", follow);
+
+// What happened is read out: screen readers speak of changes, not of what was there from the start.
+every(".flash .notice", (notice) => {
+  const words = notice.querySelector("[data-words]");
+  if (!words) return;
+  const text = words.textContent;
+  words.textContent = "";
+  requestAnimationFrame(() => { words.textContent = text; });
+});
+
+// Buttons that need this script are shown only now.
+every("[data-copy][hidden]", (button) => { button.hidden = false; });

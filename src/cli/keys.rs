@@ -1,0 +1,51 @@
+//! `concord keys`: making a master key, and sealing everything again with a new one.
+
+use clap::{Args, Subcommand};
+use concord_storage::{connections, seal::MasterKey};
+use secrecy::ExposeSecret;
+
+use super::{
+    CommandError, say,
+    serve::{keyring, open_database},
+};
+use crate::config::{Argument, Config, ConfigError};
+
+/// Options of `concord keys`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints a new key, for CONCORD_MASTER_KEY.
+    Generate,
+    /// Seals again, with the current key, all that a previous key sealed (security.previous_master_keys).
+    Rotate,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    load: impl Fn(Vec<Argument>) -> Result<Config, ConfigError>,
+) -> Result<(), CommandError> {
+    match options.command {
+        Command::Generate => say(MasterKey::generate().to_base64().expose_secret()),
+        Command::Rotate => rotate(&load(vec![])?).await,
+    }
+}
+
+async fn rotate(config: &Config) -> Result<(), CommandError> {
+    let ring = keyring(config)?;
+    let db = open_database(config).await?;
+    db.migrate().await?;
+    let mut tx = db.begin().await?;
+    let changed = connections::rotate_keys(&mut tx, &ring).await?;
+    tx.commit().await?;
+    db.close().await;
+    say(&format!(
+        "{changed} connections were sealed again; everything is sealed with key {} now. \
+         Previous keys may be taken out of the configuration.",
+        ring.current_id()
+    ))
+}

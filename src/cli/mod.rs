@@ -1,0 +1,139 @@
+//! The command line.
+
+mod health;
+mod keys;
+mod sandbox;
+pub mod serve;
+mod user;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Argument, Config, Sources},
+    demo, telemetry,
+};
+
+/// Keeps a booking system and everybody's calendars in agreement.
+#[derive(Debug, Parser)]
+#[command(name = "concord", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// The configuration file; otherwise CONCORD_CONFIG, otherwise ./concord.toml if it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one process: pages, API, feeds and the worker.
+    Serve(Listen),
+    /// Pages, API and feeds; the work is done by `concord worker` processes.
+    Web(Listen),
+    /// The work alone.
+    Worker,
+    /// Brings the database's tables up to date.
+    Migrate,
+    /// A sample business with a sandbox that stands for the outside world; no account needed anywhere.
+    Demo(demo::Options),
+    /// The sandbox as a process of its own, for `concord demo --sandbox URL`.
+    Sandbox(sandbox::Options),
+    /// Businesses and the people who sign in.
+    User(user::Options),
+    /// The master key.
+    Keys(keys::Options),
+    /// Asks a running Concord whether it is well; for health checks of containers.
+    Health(health::Options),
+}
+
+#[derive(Debug, Args)]
+struct Listen {
+    /// The address to listen on, such as 0.0.0.0:8080.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl Listen {
+    fn arguments(self) -> Vec<Argument> {
+        self.listen
+            .map(|value| Argument { flag: "--listen", key: "server.listen", value })
+            .into_iter()
+            .collect()
+    }
+}
+
+/// What a command fails with: one error, told to a person.
+pub(crate) type CommandError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs a command and turns its error into a message and an exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    concord_providers::install_crypto();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<(), CommandError> {
+    let file = cli.config;
+    let load = |arguments| Config::load(&Sources::of_process(file.clone(), arguments));
+    match cli.command {
+        Command::Serve(listen) => serve::run(load(listen.arguments())?, serve::Role::Both).await,
+        Command::Web(listen) => serve::run(load(listen.arguments())?, serve::Role::Front).await,
+        Command::Worker => serve::run(load(vec![])?, serve::Role::Worker).await,
+        Command::Migrate => serve::migrate(&load(vec![])?).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Sandbox(options) => sandbox::run(options).await,
+        Command::User(options) => user::run(options, &load(vec![])?).await,
+        Command::Keys(options) => keys::run(&options, load).await,
+        Command::Health(options) => health::run(options, load).await,
+    }
+}
+
+fn fail(error: &CommandError) -> ExitCode {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_words = inner.to_string();
+        if !words.contains(&inner_words) {
+            words = format!("{words}: {inner_words}");
+        }
+        source = inner.source();
+    }
+    // Nothing can be done about a closed standard error.
+    let _ = writeln!(std::io::stderr(), "concord: {words}");
+    ExitCode::FAILURE
+}
+
+/// Prints a line for the person who typed the command.
+pub(crate) fn say(line: &str) -> Result<(), CommandError> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+/// Cancelled by Ctrl-C and by SIGTERM.
+pub(crate) fn shutdown_signal() -> Result<CancellationToken, CommandError> {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        cancelled.cancel();
+    });
+    Ok(token)
+}
+
+/// Starts the logs; called once a process.
+pub(crate) fn start_logs(config: &Config) -> Result<telemetry::Guard, CommandError> {
+    Ok(telemetry::start(&config.telemetry)?)
+}

@@ -1,0 +1,239 @@
+//! `concord serve`, `web`, `worker` and `migrate`: putting the parts together and running them.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use chrono::Duration;
+use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
+use concord_jobs::{
+    Context, SyncSettings, Turns,
+    duty::Jobs,
+    queue::{Queue, QueueConfig},
+    retention,
+    worker::{self, Concurrency, WorkerSettings},
+};
+use concord_providers::{
+    GoogleConfig, GoogleSettings, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
+};
+use concord_storage::{
+    Db, DbOptions,
+    retention::Keep,
+    seal::{Keyring, MasterKey},
+};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{CommandError, say, shutdown_signal, start_logs};
+use crate::{
+    app::App,
+    config::{Config, WhenMissing},
+    http,
+};
+
+/// Done duties are kept this long, to tell what was done.
+const DONE_DUTIES: Duration = Duration::days(7);
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Both,
+    /// Pages, API and feeds.
+    Front,
+    /// The work.
+    Worker,
+}
+
+pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> {
+    let _logs = start_logs(&config)?;
+    if role != Role::Both && config.queue.redis_url.is_none() {
+        tracing::warn!(
+            "no Redis is configured: workers in other processes look for work every few seconds only"
+        );
+    }
+    let listen = config.server.listen;
+    let app = assemble(config, Clock::system()).await?;
+    let shutdown = shutdown_signal()?;
+    match role {
+        Role::Worker => work(&app, shutdown).await?,
+        Role::Front => serve(app.clone(), bind(listen).await?, shutdown).await?,
+        Role::Both => serve_and_work(app.clone(), bind(listen).await?, shutdown).await?,
+    }
+    app.context.db.close().await;
+    Ok(())
+}
+
+pub(super) async fn migrate(config: &Config) -> Result<(), CommandError> {
+    let db = open_database(config).await?;
+    db.migrate().await?;
+    db.close().await;
+    say(&format!("The {} database is up to date.", db.kind()))
+}
+
+/// Opens everything that the configuration names; fails with the first thing that cannot be used.
+pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError> {
+    let db = open_database(&config).await?;
+    if config.database.migrate_at_start {
+        db.migrate().await?;
+    } else {
+        db.check_migrated().await?;
+    }
+    let queue = Queue::connect(&QueueConfig {
+        redis_url: config.queue.redis_url.clone(),
+        namespace: config.queue.prefix.clone(),
+        ..QueueConfig::default()
+    })
+    .await?;
+    let context = Context {
+        db,
+        ring: Arc::new(keyring(&config)?),
+        providers: Arc::new(Registry::new(providers(&config)?, &clock)?),
+        clock,
+        queue,
+        settings: Arc::new(sync_settings(&config)),
+        turns: Turns::default(),
+    };
+    retention::ensure(&context).await?;
+    Ok(App {
+        context,
+        public_url: config.public_url(),
+        config: Arc::new(config),
+        in_hand: TaskTracker::new(),
+    })
+}
+
+/// Serves pages, API and feeds until `shutdown`, then finishes the requests in hand, within the time that a worker has
+/// for its own.
+pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<(), CommandError> {
+    tracing::info!(address = %listener.local_addr()?, public_url = %app.public_url, "serving");
+    let patience = app.config.worker.shutdown;
+    http::connections::serve(http::router(&app), listener, patience, shutdown).await;
+    app.in_hand.close();
+    if tokio::time::timeout(patience, app.in_hand.wait()).await.is_err() {
+        tracing::warn!(requests = app.in_hand.len(), "requests whose callers have gone were given up");
+    }
+    Ok(())
+}
+
+/// Does the work until `shutdown`, then finishes or gives back what is in hand.
+pub async fn work(app: &App, shutdown: CancellationToken) -> Result<(), CommandError> {
+    let settings = &app.config.worker;
+    // No other process, and no former start of this one, may have the name: leases are given back by it.
+    let name = format!("worker-{}", new_uuid(app.now()).simple());
+    let jobs = Arc::new(Jobs::new(app.context.clone(), &name));
+    let worker = WorkerSettings {
+        concurrency: Concurrency {
+            interactive: settings.interactive,
+            bulk: settings.bulk,
+            poll: settings.poll,
+        },
+        sweep_every: settings.sweep,
+        shutdown_timeout: settings.shutdown,
+        name,
+    };
+    worker::run(jobs, app.context.queue.clone(), worker, shutdown).await?;
+    Ok(())
+}
+
+/// Both in one process; when one ends, the other is asked to.
+pub async fn serve_and_work(
+    app: App,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), CommandError> {
+    let worker = {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            let result = work(&app, shutdown.clone()).await;
+            shutdown.cancel();
+            result
+        })
+    };
+    let served = serve(app, listener, shutdown.clone()).await;
+    shutdown.cancel();
+    let worked = worker.await?;
+    served.and(worked)
+}
+
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}").into())
+}
+
+/// Opens the database without migrating it.
+pub(crate) async fn open_database(config: &Config) -> Result<Db, CommandError> {
+    let url = config.database_url();
+    if url.expose_secret().starts_with("sqlite:") {
+        crate::config::create_private_folder(&config.data_dir)
+            .map_err(|error| format!("cannot use the data folder {}: {error}", config.data_dir.display()))?;
+    }
+    let options = DbOptions {
+        url: url.expose_secret().to_owned(),
+        max_connections: config.database.max_connections,
+        durable: config.database.durable,
+    };
+    Ok(Db::open_url(&options).await?)
+}
+
+/// The key that seals and those that still open. Only on the default SQLite file is a missing key made: with a
+/// database that others share, a key of one's own would open nothing.
+pub(crate) fn keyring(config: &Config) -> Result<Keyring, CommandError> {
+    let when_missing = if config.database.url.is_none() { WhenMissing::Create } else { WhenMissing::Refuse };
+    let current = MasterKey::from_base64(&config.master_key(when_missing)?)?;
+    let previous =
+        config.security.previous_master_keys.iter().map(MasterKey::from_base64).collect::<Result<_, _>>()?;
+    Ok(Keyring::new(current, previous))
+}
+
+fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
+    let section = &config.providers;
+    let google = match section.google.credentials() {
+        None => None,
+        Some((client_id, client_secret)) => Some(GoogleSettings {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_url: config.public_url().join("/oauth/calendar/google/callback")?,
+            addresses: GoogleConfig {
+                api_base: section.google.api_base.clone(),
+                oauth: OAuthEndpoints {
+                    auth_url: section.google.auth_url.clone(),
+                    token_url: section.google.token_url.clone(),
+                    revoke_url: Some(section.google.revoke_url.clone()),
+                },
+            },
+        }),
+    };
+    Ok(ProvidersConfig {
+        http: HttpConfig {
+            connect_timeout: section.connect_timeout,
+            request_timeout: section.request_timeout,
+            max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
+        },
+        google,
+    })
+}
+
+fn sync_settings(config: &Config) -> SyncSettings {
+    let section = &config.sync;
+    let long = |duration| Duration::from_std(duration).unwrap_or(Duration::MAX);
+    let apart = |per_minute: u32| Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)));
+    let google = &config.providers.google;
+    SyncSettings {
+        retry: RetryPolicy {
+            tries: section.tries,
+            base: long(section.first_retry),
+            slow: long(section.slow_retry),
+            slow_cap: long(section.slowest_retry),
+        },
+        poll_every: long(section.poll),
+        window_past: Duration::days(i64::from(section.window_past_days)),
+        window_future: Duration::days(i64::from(section.window_future_days)),
+        lease: long(config.worker.lease),
+        colours: section.entry_colours.iter().map(|(status, colour)| (*status, colour.clone())).collect(),
+        reminders: section.entry_reminders.clone(),
+        connection_interval: apart(google.requests_per_minute_per_connection),
+        connection_burst: google.requests_per_minute_per_connection / 10,
+        project_interval: apart(google.requests_per_minute),
+        project_burst: google.requests_per_minute / 20,
+        keep: Keep { sync_log: long(config.retention.sync_log), done_duties: DONE_DUTIES },
+    }
+}

@@ -1,0 +1,202 @@
+//! `concord user`: the first business and its people, and links to sign in with.
+
+use chrono::Duration;
+use chrono_tz::Tz;
+use clap::{Args, Subcommand};
+use concord_domain::{
+    clock::Clock,
+    ids::{BusinessId, StaffId},
+    people::Role,
+};
+use concord_storage::{
+    Db, PageAsk,
+    businesses::{self, BusinessSettings},
+    people::{self, NewUser, User},
+    secret,
+    sign_in::{self, NewLink},
+};
+use secrecy::ExposeSecret;
+
+use super::{CommandError, say, serve::open_database};
+use crate::config::{CancelledEntries, Config};
+
+/// Options of `concord user`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Creates a business and its first manager, and prints a link to sign in.
+    Business {
+        /// Its name.
+        name: String,
+        /// Its short name in addresses: small letters, digits and hyphens.
+        #[arg(long)]
+        slug: String,
+        /// Its time zone, such as Europe/Lisbon.
+        #[arg(long)]
+        zone: Tz,
+        /// The manager's mail address.
+        #[arg(long)]
+        email: String,
+        /// The manager's name.
+        #[arg(long)]
+        manager: String,
+    },
+    /// Creates a person who signs in.
+    Add {
+        /// The business's slug.
+        #[arg(long)]
+        business: String,
+        /// Mail address.
+        email: String,
+        /// Name.
+        name: String,
+        /// manager or staff.
+        #[arg(long, default_value = "staff")]
+        role: Role,
+        /// The staff member that they are: the name, or the id. Their calendars are then theirs to see and connect.
+        #[arg(long, value_name = "NAME|ID")]
+        staff: Option<String>,
+    },
+    /// Prints a link with which a person signs in, once.
+    Link {
+        /// Mail address.
+        email: String,
+    },
+    /// Lists everybody.
+    List,
+}
+
+pub(super) async fn run(options: Options, config: &Config) -> Result<(), CommandError> {
+    let db = open_database(config).await?;
+    db.migrate().await?;
+    let clock = Clock::system();
+    match options.command {
+        Command::Business { name, slug, zone, email, manager } => {
+            let settings = BusinessSettings {
+                name,
+                zone,
+                entry_privacy: config.sync.entry_privacy,
+                mark_cancelled: config.sync.cancelled_entries == CancelledEntries::Mark,
+            };
+            let now = clock.now();
+            let mut tx = db.begin().await?;
+            let business = businesses::create(&mut tx, &slug, &settings, now)
+                .await
+                .map_err(|error| format!("the business {slug} was not created: {error}"))?;
+            let new =
+                NewUser { business: business.id, staff: None, name: manager, email, role: Role::Manager };
+            let user = people::create_user(&mut tx, &new, now).await?;
+            tx.commit().await?;
+            link(&db, config, &clock, &user).await
+        }
+        Command::Add { business, email, name, role, staff } => {
+            let found = businesses::by_slug(&db, &business).await?;
+            let found = found.ok_or_else(|| format!("there is no business {business}"))?;
+            let staff = match staff {
+                Some(staff) => Some(staff_member(&db, found.id, &staff).await?),
+                None => None,
+            };
+            let mut tx = db.begin().await?;
+            let new = NewUser { business: found.id, staff, name, email, role };
+            let user = people::create_user(&mut tx, &new, clock.now())
+                .await
+                .map_err(|error| format!("{} was not created: {error}", new.email))?;
+            tx.commit().await?;
+            link(&db, config, &clock, &user).await
+        }
+        Command::Link { email } => {
+            let users = people::users_by_email(&db, &email).await?;
+            if users.is_empty() {
+                return Err(
+                    format!("nobody signs in with {email}; `concord user list` shows who does").into()
+                );
+            }
+            for user in users {
+                link(&db, config, &clock, &user).await?;
+            }
+            Ok(())
+        }
+        Command::List => list(&db).await,
+    }
+}
+
+/// Who is meant by a name, in any case of letters, or by an id.
+async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<StaffId, CommandError> {
+    let mut found = Vec::new();
+    let mut ask = PageAsk { limit: 200, after: None };
+    loop {
+        let page = people::list_staff(db, business, &ask).await?;
+        found.extend(page.items.into_iter().filter(|staff| {
+            staff.id.to_string() == wanted || staff.name.to_lowercase() == wanted.trim().to_lowercase()
+        }));
+        ask.after = page.next;
+        if ask.after.is_none() {
+            break;
+        }
+    }
+    match found.as_slice() {
+        [only] => Ok(only.id),
+        [] => Err(format!("no staff member of the business is called {wanted}").into()),
+        several => {
+            let ids: Vec<_> = several.iter().map(|staff| staff.id.to_string()).collect();
+            Err(format!("several are called {wanted}; give an id: {}", ids.join(", ")).into())
+        }
+    }
+}
+
+async fn link(db: &Db, config: &Config, clock: &Clock, user: &User) -> Result<(), CommandError> {
+    let token = secret::new_token("");
+    let now = clock.now();
+    let holds = Duration::from_std(config.security.sign_in_link)?;
+    let mut tx = db.begin().await?;
+    let digest = secret::digest(&token);
+    let new = NewLink { digest: &digest, user: user.id, reusable: false, expires_at: now + holds };
+    sign_in::create_link(&mut tx, &new, now).await?;
+    tx.commit().await?;
+    let url = config.public_url().join(&format!("/sign-in/{}", token.expose_secret()))?;
+    say(&format!(
+        "{} ({}) signs in once within {} minutes at\n{url}",
+        user.name,
+        user.role,
+        holds.num_minutes()
+    ))
+}
+
+async fn list(db: &Db) -> Result<(), CommandError> {
+    for business in businesses::list(db).await? {
+        say(&format!("{} ({}, {})", business.name, business.slug, business.zone))?;
+        for user in people::list_users(db, business.id).await? {
+            say(&format!("  {} <{}> {}", user.name, user.email, user.role))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_storage::testing;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_staff_member_is_meant_by_name_or_by_id() {
+        let db = testing::sqlite().await;
+        let business = testing::business(&db).await;
+        let ana = testing::staff(&db, &business, "Ana Costa").await.id;
+        let [rui, other] =
+            [testing::staff(&db, &business, "Rui").await.id, testing::staff(&db, &business, "rui").await.id];
+        let find = async |wanted: &str| {
+            staff_member(&db, business.id, wanted).await.map_err(|error| error.to_string())
+        };
+        assert_eq!(find("ana costa").await, Ok(ana));
+        assert_eq!(find(&rui.to_string()).await, Ok(rui));
+        let several = find("Rui").await.unwrap_err();
+        assert!(several.contains(&rui.to_string()) && several.contains(&other.to_string()), "{several}");
+        assert!(find("Nobody").await.unwrap_err().contains("Nobody"));
+    }
+}

@@ -1,0 +1,43 @@
+//! What every section's `validate` collects.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use url::Url;
+
+/// The faults of one section, by key.
+pub(super) struct Check {
+    section: &'static str,
+    faults: Vec<(String, String)>,
+}
+
+impl Check {
+    pub(super) fn of(section: &'static str) -> Self {
+        Self { section, faults: Vec::new() }
+    }
+
+    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
+        self.faults.push((format!("{}.{key}", self.section), problem.into()));
+    }
+
+    pub(super) fn within<T: Copy + PartialOrd + Display>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
+        if !range.contains(&value) {
+            self.wrong(key, format!("must be from {} to {}, found {value}", range.start(), range.end()));
+        }
+    }
+
+    /// An address that can be called. Providers' addresses may be http: the sandbox stands on this machine.
+    pub(super) fn web_address(&mut self, key: &str, url: &Url) {
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            self.wrong(key, format!("must be an http or https address, found \"{url}\""));
+        }
+    }
+
+    pub(super) fn into_faults(self) -> Vec<(String, String)> {
+        self.faults
+    }
+}

@@ -1,0 +1,54 @@
+//! `[feeds]`: the calendar feeds that others subscribe to.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{check::Check, units};
+
+/// The calendar feeds that others subscribe to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedsConfig {
+    /// After which readers are asked to look again.
+    #[serde(rename = "refresh_minutes", deserialize_with = "units::minutes")]
+    pub refresh: Duration,
+    /// The most events in a feed.
+    #[serde(deserialize_with = "units::number")]
+    pub max_events: usize,
+    /// How many rendered feeds are kept in memory.
+    pub cache_entries: u64,
+    /// Requests a minute for one feed.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute_per_token: u32,
+    /// Requests a minute from one address for all feeds.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute_per_address: u32,
+    /// Websites whose scripts may read feeds (CORS): origins, or `*` for all.
+    pub allowed_origins: Vec<String>,
+}
+
+impl FeedsConfig {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.within("refresh_minutes", self.refresh.as_secs() / 60, 1..=10_080);
+        check.within("max_events", self.max_events, 1..=1_000_000);
+        check.within("cache_entries", self.cache_entries, 1..=1_000_000);
+        check.within("requests_per_minute_per_token", self.requests_per_minute_per_token, 1..=1_000_000);
+        check.within("requests_per_minute_per_address", self.requests_per_minute_per_address, 1..=1_000_000);
+        for origin in &self.allowed_origins {
+            // An origin is scheme, host and port alone (RFC 6454, section 6.2), and browsers compare it letter by letter.
+            let is_origin = Url::parse(origin).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == *origin
+            });
+            if origin != "*" && !is_origin {
+                check.wrong(
+                    "allowed_origins",
+                    format!(
+                        "expected \"*\" or an origin such as \"https://example.org\", found \"{origin}\""
+                    ),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Settings from several sources laid over one another, each remembered with where it came from.
+//!
+//! The defaults hold every key there is, so they also say which keys are known and of what kind each one is.
+
+use std::{collections::BTreeMap, path::Path};
+
+use toml::{Table, Value};
+
+use super::error::{Fault, Origin};
+
+/// Keys whose values must never be shown.
+const SECRET: &[&str] = &[
+    "database.url",
+    "queue.redis_url",
+    "security.master_key",
+    "security.previous_master_keys",
+    "providers.google.client_secret",
+];
+
+/// The merged settings.
+pub(super) struct Layers {
+    known: BTreeMap<String, Value>,
+    values: BTreeMap<String, Value>,
+    origins: BTreeMap<String, Origin>,
+    faults: Vec<Fault>,
+}
+
+impl Layers {
+    /// Begins with the defaults.
+    pub(super) fn over(defaults: Table) -> Self {
+        let mut known = BTreeMap::new();
+        flatten("", defaults, &mut known);
+        Self { values: known.clone(), known, origins: BTreeMap::new(), faults: Vec::new() }
+    }
+
+    /// Lays a file's text over what there is.
+    pub(super) fn add_file(&mut self, path: &Path, text: &str) {
+        let origin = Origin::File(path.to_path_buf());
+        match text.parse::<Table>() {
+            Ok(table) => self.add_table("", table, &origin),
+            Err(error) => {
+                // The parser's own display quotes the line, and a secret may be on it.
+                let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+                self.fault(&origin, "", format!("line {line}: {}", error.message()));
+            }
+        }
+    }
+
+    fn add_table(&mut self, section: &str, table: Table, origin: &Origin) {
+        for (name, value) in table {
+            let key = join(section, &name);
+            match value {
+                Value::Table(inner) if self.is_section(&key) => self.add_table(&key, inner, origin),
+                value => self.set(&key, value, origin),
+            }
+        }
+    }
+
+    /// Lays one setting, given as text, over what there is.
+    pub(super) fn add_text(&mut self, key: &str, text: &str, origin: &Origin) {
+        if let Some(Origin::Variable(earlier)) = self.origins.get(key)
+            && matches!(origin, Origin::Variable(_))
+        {
+            let problem = format!("sets {key}, which {earlier} sets too: keep one of them");
+            return self.fault(origin, key, problem);
+        }
+        let Some(kind) = self.known.get(key) else { return self.unknown(key, origin) };
+        match from_text(kind, text) {
+            Some(value) => self.set(key, value, origin),
+            None => self.fault(origin, key, mismatch(key, kind, &Value::String(text.to_owned()))),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Value, origin: &Origin) {
+        let Some(kind) = self.known.get(key) else { return self.unknown(key, origin) };
+        let value = match (kind, value) {
+            (Value::Float(_), Value::Integer(whole)) => {
+                whole.to_string().parse().map_or(Value::Integer(whole), Value::Float)
+            }
+            (_, value) => value,
+        };
+        if fits(kind, &value) {
+            self.values.insert(key.to_owned(), value);
+            self.origins.insert(key.to_owned(), origin.clone());
+        } else {
+            self.fault(origin, key, mismatch(key, kind, &value));
+        }
+    }
+
+    fn unknown(&mut self, key: &str, origin: &Origin) {
+        let problem = if self.is_section(key) {
+            let first = self
+                .known
+                .keys()
+                .find(|known| known.starts_with(&format!("{key}.")))
+                .map_or("", |known| known);
+            format!("is a section; set a key of it, such as {}", spelt_for(origin, first))
+        } else {
+            match nearest(key, self.known.keys()) {
+                Some(near) => format!("there is no such key; did you mean {}?", spelt_for(origin, near)),
+                None => "there is no such key".to_owned(),
+            }
+        };
+        self.fault(origin, key, problem);
+    }
+
+    fn is_section(&self, key: &str) -> bool {
+        let within = format!("{key}.");
+        self.known.keys().any(|known| known.starts_with(&within))
+    }
+
+    /// Notes what is wrong with a key, wherever it was set.
+    pub(super) fn wrong(&mut self, key: &str, problem: impl Into<String>) {
+        let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
+        self.fault(&origin, key, problem.into());
+    }
+
+    fn fault(&mut self, origin: &Origin, key: &str, problem: String) {
+        self.faults.push(Fault { origin: origin.clone(), key: key.to_owned(), problem });
+    }
+
+    /// What is wrong so far.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    /// Whether anything is wrong so far.
+    pub(super) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// The settings as one table, with sections inside sections.
+    pub(super) fn merged(&self) -> Table {
+        let mut merged = Table::new();
+        for (key, value) in &self.values {
+            let mut path = key.split('.').peekable();
+            let mut table = &mut merged;
+            while let Some(name) = path.next() {
+                if path.peek().is_none() {
+                    table.insert(name.to_owned(), value.clone());
+                    break;
+                }
+                match table.entry(name).or_insert_with(|| Value::Table(Table::new())) {
+                    Value::Table(inner) => table = inner,
+                    // Two keys of which one is a section of the other: the defaults are a TOML file, where that cannot be.
+                    _ => break,
+                }
+            }
+        }
+        merged
+    }
+}
+
+/// Whether a key's value must never be shown.
+pub(super) fn is_secret(key: &str) -> bool {
+    SECRET.contains(&key)
+}
+
+fn join(section: &str, name: &str) -> String {
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+}
+
+fn flatten(section: &str, table: Table, into: &mut BTreeMap<String, Value>) {
+    for (name, value) in table {
+        let key = join(section, &name);
+        match value {
+            Value::Table(inner) => flatten(&key, inner, into),
+            value => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A variable's text as a value of `kind`. A list is written with commas, or as in a file: `["a", "b"]`.
+fn from_text(kind: &Value, text: &str) -> Option<Value> {
+    let text = text.trim();
+    match kind {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) if text.starts_with('[') => {
+            let mut list = format!("list = {text}").parse::<Table>().ok()?;
+            list.remove("list")
+        }
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+        }
+        _ => Some(Value::String(text.to_owned())),
+    }
+}
+
+fn fits(kind: &Value, value: &Value) -> bool {
+    match (kind, value) {
+        // No key has a use for a number below nought.
+        (Value::Integer(_), Value::Integer(number)) => *number >= 0,
+        (Value::Array(_), Value::Array(items)) => items.iter().all(Value::is_str),
+        (kind, value) => kind.same_type(value),
+    }
+}
+
+fn mismatch(key: &str, kind: &Value, found: &Value) -> String {
+    let expected = match kind {
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list of texts",
+        _ => "a text",
+    };
+    if is_secret(key) {
+        format!("expected {expected}")
+    } else {
+        format!("expected {expected}, found {found}")
+    }
+}
+
+/// A key as it is written where it was set.
+fn spelt_for(origin: &Origin, key: &str) -> String {
+    match origin {
+        Origin::Variable(_) => {
+            format!("{}{}", super::sources::PREFIX, key.to_ascii_uppercase().replace('.', "__"))
+        }
+        _ => key.to_owned(),
+    }
+}
+
+/// The known key that a person most likely meant: the same name in another section, or a slip of the fingers.
+fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a String> + Clone) -> Option<&'a str> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let name = last(key);
+    let elsewhere = known.clone().find(|candidate| last(candidate) == name);
+    let alike = known
+        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate);
+    elsewhere.or(alike).map(String::as_str)
+}

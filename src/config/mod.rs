@@ -1,0 +1,212 @@
+//! What can be set, where it is set, and what holds where nothing is.
+//!
+//! The defaults (`config/default.toml`, inside the binary) lie below a file, the file below the environment, the
+//! environment below the command line. A section is a file here, a struct with its `validate`.
+//!
+//! It must never show a secret's value, nor run with a value that it did not understand: whatever is wrong is named
+//! by key and by the place where it was set, and nothing starts.
+//!
+//! To add a key: a field in its section's struct, a line in `config/default.toml`, the same line with its
+//! explanation in `config/example.toml`, a range in `validate`; then run the tests with `CONCORD_WRITE_DOCS=1`, which
+//! brings `docs/configuration.md` up to date. A key that holds a secret goes into `layers::SECRET` too.
+
+mod check;
+mod database;
+mod error;
+mod feeds;
+mod layers;
+mod master_key;
+mod providers;
+mod queue;
+mod retention;
+mod security;
+mod server;
+mod sources;
+mod sync;
+mod telemetry;
+mod units;
+mod worker;
+
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod tests;
+
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::Table;
+use url::Url;
+
+pub use database::DatabaseConfig;
+pub use error::{ConfigError, Fault, Origin};
+pub use feeds::FeedsConfig;
+pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
+pub use providers::{GoogleConfig, ProvidersConfig};
+pub use queue::QueueConfig;
+pub use retention::RetentionConfig;
+pub use security::SecurityConfig;
+pub use server::{Network, ServerConfig};
+pub use sources::{Argument, NAMED_VARIABLES, Sources};
+pub use sync::{CancelledEntries, SyncConfig};
+pub use telemetry::{LogFormat, TelemetryConfig};
+pub use worker::WorkerConfig;
+
+use check::Check;
+use layers::Layers;
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// All settings, checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where Concord keeps its own files.
+    pub data_dir: PathBuf,
+    /// The pages and the API.
+    pub server: ServerConfig,
+    /// Where bookings are kept.
+    pub database: DatabaseConfig,
+    /// How workers learn of new work.
+    pub queue: QueueConfig,
+    /// Keys and sessions.
+    pub security: SecurityConfig,
+    /// Calls to calendar providers.
+    pub providers: ProvidersConfig,
+    /// Bookings out to calendars, busy times in.
+    pub sync: SyncConfig,
+    /// The processes that do the work.
+    pub worker: WorkerConfig,
+    /// The calendar feeds that others subscribe to.
+    pub feeds: FeedsConfig,
+    /// How long records are kept.
+    pub retention: RetentionConfig,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Config {
+    /// Reads all sources. The error names everything that is wrong, not only the first thing.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut layers = Layers::over(defaults());
+        if let Some(path) = sources.file_to_read() {
+            let text = fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+            layers.add_file(&path, &text);
+        }
+        for (name, key, value) in sources.variables() {
+            layers.add_text(&key, value, &Origin::Variable(name.to_owned()));
+        }
+        for Argument { flag, key, value } in &sources.arguments {
+            layers.add_text(key, value, &Origin::Argument(flag));
+        }
+        if layers.has_faults() {
+            return Err(ConfigError::Wrong(layers.into_faults()));
+        }
+        match serde_path_to_error::deserialize(layers.merged()) {
+            Ok(config) => Self::checked(config, layers),
+            Err(error) => {
+                let key = key_of(error.path());
+                let problem = if layers::is_secret(&key) {
+                    "cannot be understood".to_owned()
+                } else {
+                    error.inner().message().to_owned()
+                };
+                layers.wrong(&key, problem);
+                Err(ConfigError::Wrong(layers.into_faults()))
+            }
+        }
+    }
+
+    fn checked(self, mut layers: Layers) -> Result<Self, ConfigError> {
+        for (key, problem) in self.faults() {
+            layers.wrong(&key, problem);
+        }
+        if layers.has_faults() { Err(ConfigError::Wrong(layers.into_faults())) } else { Ok(self) }
+    }
+
+    fn faults(&self) -> Vec<(String, String)> {
+        let section = |name, validate: &dyn Fn(&mut Check)| {
+            let mut check = Check::of(name);
+            validate(&mut check);
+            check.into_faults()
+        };
+        [
+            section("server", &|check| self.server.validate(check)),
+            section("database", &|check| self.database.validate(check)),
+            section("queue", &|check| self.queue.validate(check)),
+            section("security", &|check| self.security.validate(check)),
+            section("providers", &|check| self.providers.validate(check)),
+            section("sync", &|check| self.sync.validate(check)),
+            section("worker", &|check| {
+                self.worker.validate(check);
+                self.lease_outlasts_a_call(check);
+            }),
+            section("feeds", &|check| self.feeds.validate(check)),
+            section("retention", &|check| self.retention.validate(check)),
+            section("telemetry", &|check| self.telemetry.validate(check)),
+        ]
+        .concat()
+    }
+
+    /// A lease that ends during a call would let two workers write the same entry.
+    fn lease_outlasts_a_call(&self, check: &mut Check) {
+        let call = self.providers.request_timeout.as_secs();
+        if self.worker.lease.as_secs() <= call {
+            check.wrong(
+                "lease_seconds",
+                format!("must be longer than providers.request_timeout_seconds, which is {call}"),
+            );
+        }
+    }
+
+    /// The database: as set, or a file in the data folder.
+    pub fn database_url(&self) -> SecretString {
+        let file = || SecretString::from(format!("sqlite:{}", self.data_dir.join("concord.db").display()));
+        self.database.url.clone().unwrap_or_else(file)
+    }
+
+    /// Where people and providers reach Concord: as set, or the address that it listens on.
+    pub fn public_url(&self) -> Url {
+        self.server.public_url.clone().unwrap_or_else(|| http_url(self.server.listen))
+    }
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "the defaults are inside the binary, and a test loads them")]
+    fn default() -> Self {
+        Self::load(&Sources { folder: PathBuf::from("/nonexistent"), ..Sources::default() })
+            .expect("the defaults")
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the defaults are inside the binary, and a test loads them")]
+fn defaults() -> Table {
+    DEFAULTS.parse().expect("config/default.toml")
+}
+
+/// `http://` and an address of this machine that can be opened: "every address" is opened as the loopback one.
+#[expect(clippy::expect_used, reason = "an address and a port always make a URL")]
+fn http_url(listen: SocketAddr) -> Url {
+    let mut reachable = listen;
+    match listen {
+        SocketAddr::V4(address) if address.ip().is_unspecified() => {
+            reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        SocketAddr::V6(address) if address.ip().is_unspecified() => {
+            reachable.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
+        }
+        _ => {}
+    }
+    format!("http://{reachable}/").parse().expect("an address and a port")
+}
+
+/// A path without the places in lists: what is set is the list.
+fn key_of(path: &serde_path_to_error::Path) -> String {
+    let names = path.iter().filter_map(|segment| match segment {
+        serde_path_to_error::Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    names.collect::<Vec<_>>().join(".")
+}

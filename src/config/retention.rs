@@ -1,0 +1,22 @@
+//! `[retention]`: how long records are kept.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{check::Check, units};
+
+/// How long records are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// The log of what was synced.
+    #[serde(rename = "sync_log_days", deserialize_with = "units::days")]
+    pub sync_log: Duration,
+}
+
+impl RetentionConfig {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.within("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
+    }
+}

@@ -1,0 +1,136 @@
+//! `[server]`: the pages and the API.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{check::Check, units};
+
+/// The pages and the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    #[serde(deserialize_with = "units::listen")]
+    pub listen: SocketAddr,
+    /// As set; [`super::Config::public_url`] is never absent.
+    #[serde(deserialize_with = "units::optional_url")]
+    pub public_url: Option<Url>,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// After this a request that is not answered yet is given up.
+    #[serde(rename = "request_timeout_seconds", deserialize_with = "units::seconds")]
+    pub request_timeout: Duration,
+    /// Largest body of a request, in kilobytes (1,024 bytes).
+    #[serde(deserialize_with = "units::number")]
+    pub max_body_kilobytes: usize,
+}
+
+impl ServerConfig {
+    /// Whether this address is a reverse proxy of ours.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=600);
+        check.within("max_body_kilobytes", self.max_body_kilobytes, 1..=102_400);
+        let Some(url) = &self.public_url else { return };
+        check.web_address("public_url", url);
+        if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
+            // Cookies, callbacks and feed addresses are all made below the root.
+            check.wrong("public_url", format!("must end after the host and port, found \"{url}\""));
+        }
+    }
+}
+
+/// An address, or all addresses that begin alike (CIDR notation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// Whether an address is in it. An IPv4 address that came over an IPv6 socket is the IPv4 address.
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or(0);
+                ours.to_bits() & mask == theirs.to_bits() & mask
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                let mask = u128::MAX.checked_shl(128 - self.prefix).unwrap_or(0);
+                ours.to_bits() & mask == theirs.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A text that is no network.
+#[derive(Debug, thiserror::Error)]
+#[error("expected an address such as \"10.0.0.7\" or a network such as \"172.16.0.0/12\", found \"{0}\"")]
+pub struct BadNetwork(String);
+
+impl FromStr for Network {
+    type Err = BadNetwork;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadNetwork(text.to_owned());
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| bad())?;
+        if prefix <= longest { Ok(Self { address, prefix }) } else { Err(bad()) }
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = BadNetwork;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_what_begins_alike() {
+        for (network, address, inside) in [
+            ("10.0.0.7", "10.0.0.7", true),
+            ("10.0.0.7", "10.0.0.8", false),
+            ("172.16.0.0/12", "172.31.255.255", true),
+            ("172.16.0.0/12", "172.32.0.0", false),
+            ("172.16.0.0/12", "::ffff:172.18.0.2", true),
+            ("0.0.0.0/0", "8.8.8.8", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::1", "::1", true),
+            ("fd00::/8", "fdff::1", true),
+            ("fd00::/8", "fe80::1", false),
+            ("::/0", "2001:db8::1", true),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), inside, "{network:?} {address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/x"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where settings are read from, apart from the defaults.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The variables with a name of their own. All others are `CONCORD__SECTION__KEY`.
+pub const NAMED_VARIABLES: &[(&str, &str)] = &[
+    ("DATABASE_URL", "database.url"),
+    ("REDIS_URL", "queue.redis_url"),
+    ("PUBLIC_URL", "server.public_url"),
+    ("CONCORD_MASTER_KEY", "security.master_key"),
+    ("GOOGLE_CALENDAR_CLIENT_ID", "providers.google.client_id"),
+    ("GOOGLE_CALENDAR_CLIENT_SECRET", "providers.google.client_secret"),
+];
+
+/// What a variable begins with that sets any key.
+pub(super) const PREFIX: &str = "CONCORD__";
+
+const FILE_VARIABLE: &str = "CONCORD_CONFIG";
+const FILE_IN_FOLDER: &str = "concord.toml";
+
+/// All that a configuration is made of; later ones win: file, environment, command line.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file that was asked for; it must be there. Otherwise `CONCORD_CONFIG` is, and otherwise `concord.toml`
+    /// in `folder` if there is one.
+    pub file: Option<PathBuf>,
+    /// Where `concord.toml` is looked for.
+    pub folder: PathBuf,
+    /// Variables; those that are none of ours are passed over.
+    pub env: Vec<(String, String)>,
+    /// Options of the command line.
+    pub arguments: Vec<Argument>,
+}
+
+/// An option of the command line that sets a key.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// As it is typed, for messages: `--listen`.
+    pub flag: &'static str,
+    /// The key, sections separated by dots.
+    pub key: &'static str,
+    /// The value, in the form that a variable would have.
+    pub value: String,
+}
+
+impl Sources {
+    /// The environment and the working folder of this process.
+    pub fn of_process(file: Option<PathBuf>, arguments: Vec<Argument>) -> Self {
+        let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+        let env = env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+        Self { file, folder: PathBuf::from("."), env, arguments }
+    }
+
+    /// The file to read, if any.
+    pub(super) fn file_to_read(&self) -> Option<PathBuf> {
+        let named = || {
+            let value = self.env.iter().find(|(name, _)| name == FILE_VARIABLE).map(|(_, value)| value)?;
+            (!value.is_empty()).then(|| PathBuf::from(value))
+        };
+        let found = || {
+            let path = self.folder.join(FILE_IN_FOLDER);
+            path.is_file().then(|| path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path))
+        };
+        self.file.clone().or_else(named).or_else(found)
+    }
+
+    /// The variables of ours that are set, each with its key.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, String, &str)> {
+        self.env.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, value)| {
+            let named = NAMED_VARIABLES.iter().find(|(known, _)| known == name);
+            let key = match named {
+                Some((_, key)) => (*key).to_owned(),
+                None => name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."),
+            };
+            Some((name.as_str(), key, value.as_str()))
+        })
+    }
+}

@@ -1,0 +1,339 @@
+//! What loads, what is refused, and in which words.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use concord_domain::{
+    booking::BookingStatus,
+    entry::{EntryReminder, ReminderMeans},
+    privacy::EntryPrivacy,
+};
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+
+fn from_env(env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::load(&Sources { folder: PathBuf::from("/nonexistent"), env, ..Sources::default() })
+}
+
+fn from_file(text: &str) -> Result<Config, ConfigError> {
+    with_file(text, &[])
+}
+
+fn with_file(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("concord.toml"), text).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::load(&Sources { folder: folder.path().to_path_buf(), env, ..Sources::default() })
+}
+
+/// The messages, without the temporary folder's name.
+fn words(outcome: Result<Config, ConfigError>) -> String {
+    match outcome {
+        Ok(_) => panic!("it was accepted"),
+        Err(ConfigError::Wrong(faults)) => {
+            let short = |fault: Fault| match fault.origin {
+                Origin::File(path) => {
+                    Fault { origin: Origin::File(path.file_name().unwrap().into()), ..fault }.to_string()
+                }
+                _ => fault.to_string(),
+            };
+            faults.into_iter().map(short).collect::<Vec<_>>().join("\n")
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_defaults_alone_give_every_key() {
+    let config = Config::default();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.public_url().as_str(), "http://127.0.0.1:8080/");
+    assert_eq!(config.database_url().expose_secret(), "sqlite:./data/concord.db");
+    assert!(config.queue.redis_url.is_none());
+    assert!(config.providers.google.credentials().is_none());
+    assert_eq!(config.sync.poll, Duration::from_mins(15));
+    assert_eq!(config.sync.entry_privacy, EntryPrivacy::Minimal);
+    assert_eq!(config.sync.entry_reminders, [EntryReminder { by: ReminderMeans::Popup, minutes: 30 }]);
+    assert_eq!(config.sync.entry_colours.len(), BookingStatus::ALL.len());
+    assert_eq!(config.worker.sweep, Duration::from_secs(2));
+    assert_eq!(config.retention.sync_log, Duration::from_hours(90 * 24));
+}
+
+#[test]
+fn a_file_wins_over_the_defaults_and_the_environment_over_the_file() {
+    let file = "[server]\nlisten = \"127.0.0.1:1000\"\n[sync]\npoll_minutes = 30\ntries = 5\n";
+    let config = with_file(file, &[("CONCORD__SYNC__TRIES", "7")]).unwrap();
+    assert_eq!(config.server.listen.port(), 1000);
+    assert_eq!(config.sync.poll, Duration::from_mins(30));
+    assert_eq!(config.sync.tries, 7);
+    assert_eq!(config.sync.window_future_days, 180);
+}
+
+#[test]
+fn the_command_line_wins_over_all() {
+    let sources = Sources {
+        folder: PathBuf::from("/nonexistent"),
+        env: vec![("CONCORD__SERVER__LISTEN".into(), "127.0.0.1:1".into())],
+        arguments: vec![Argument { flag: "--listen", key: "server.listen", value: "0.0.0.0:2".into() }],
+        ..Sources::default()
+    };
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:2");
+    assert_eq!(config.public_url().as_str(), "http://127.0.0.1:2/");
+    let wrong = Sources {
+        arguments: vec![Argument { flag: "--listen", key: "server.listen", value: "everywhere".into() }],
+        ..sources
+    };
+    assert_eq!(
+        words(Config::load(&wrong)),
+        "--listen: expected an address and a port such as \"127.0.0.1:8080\", found \"everywhere\""
+    );
+}
+
+#[test]
+fn every_kind_can_be_set_by_a_variable() {
+    let config = from_env(&[
+        ("DATABASE_URL", "postgres://concord:hush@db/concord"),
+        ("REDIS_URL", "redis://cache:6379/1"),
+        ("PUBLIC_URL", "https://book.example"),
+        ("CONCORD_MASTER_KEY", KEY),
+        ("GOOGLE_CALENDAR_CLIENT_ID", "id"),
+        ("GOOGLE_CALENDAR_CLIENT_SECRET", "hush"),
+        ("CONCORD__DATA_DIR", "/var/lib/concord"),
+        ("CONCORD__DATABASE__DURABLE", "false"),
+        ("CONCORD__WORKER__INTERACTIVE", "32"),
+        ("CONCORD__TELEMETRY__SAMPLE_RATIO", "0.25"),
+        ("CONCORD__TELEMETRY__LOG_FORMAT", "json"),
+        ("CONCORD__SYNC__ENTRY_REMINDERS", "popup 10, email 1440"),
+        ("CONCORD__SYNC__ENTRY_COLOURS__NO_SHOW", "3"),
+        ("CONCORD__SYNC__CANCELLED_ENTRIES", "mark"),
+        ("CONCORD__SERVER__TRUSTED_PROXIES", r#"["10.0.0.1", "172.16.0.0/12"]"#),
+        ("CONCORD__FEEDS__ALLOWED_ORIGINS", "https://example.org"),
+        ("PATH", "/usr/bin"),
+        ("CONCORD_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+    ])
+    .unwrap();
+    assert_eq!(config.database_url().expose_secret(), "postgres://concord:hush@db/concord");
+    assert_eq!(config.queue.redis_url.as_ref().unwrap().expose_secret(), "redis://cache:6379/1");
+    assert_eq!(config.public_url().as_str(), "https://book.example/");
+    assert_eq!(config.master_key(WhenMissing::Refuse).unwrap().expose_secret(), KEY);
+    assert_eq!(config.providers.google.credentials().unwrap().0, "id");
+    assert_eq!(config.data_dir, PathBuf::from("/var/lib/concord"));
+    assert!(!config.database.durable);
+    assert_eq!(config.worker.interactive, 32);
+    assert!((config.telemetry.sample_ratio - 0.25).abs() < f64::EPSILON);
+    assert_eq!(config.telemetry.log_format, LogFormat::Json);
+    assert_eq!(config.sync.entry_reminders[1], EntryReminder { by: ReminderMeans::Email, minutes: 1440 });
+    assert_eq!(config.sync.entry_colours[&BookingStatus::NoShow], "3");
+    assert_eq!(config.sync.cancelled_entries, CancelledEntries::Mark);
+    assert!(config.server.is_trusted_proxy("172.20.1.1".parse().unwrap()));
+    assert!(!config.server.is_trusted_proxy("10.0.0.2".parse().unwrap()));
+    assert_eq!(config.feeds.allowed_origins, ["https://example.org"]);
+}
+
+enum Given {
+    File(&'static str),
+    Env(&'static [(&'static str, &'static str)]),
+}
+use Given::{Env, File};
+
+#[test]
+fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
+    let from = |given: &Given| match given {
+        File(text) => from_file(text),
+        Env(variables) => from_env(variables),
+    };
+    for (given, expected) in [
+        (
+            File("[sync]\npoll_minutes = \"soon\""),
+            "concord.toml: sync.poll_minutes: expected a whole number, found \"soon\"",
+        ),
+        (
+            Env(&[("CONCORD__SYNC__POLL_MINUTES", "soon")]),
+            "environment CONCORD__SYNC__POLL_MINUTES: expected a whole number, found \"soon\"",
+        ),
+        (
+            File("[sync]\npoll_minutes = -1"),
+            "concord.toml: sync.poll_minutes: expected a whole number, found -1",
+        ),
+        (
+            File("[sync]\npoll_minutes = 0"),
+            "concord.toml: sync.poll_minutes: must be from 1 to 1440, found 0",
+        ),
+        (File("[sync]\ntries = 5_000_000_000"), "concord.toml: sync.tries: is too large"),
+        (File("[sync]\npoll_minutes = 5_000_000_000"), "concord.toml: sync.poll_minutes: is too large"),
+        (
+            File("[sync]\npol_minutes = 3"),
+            "concord.toml: sync.pol_minutes: there is no such key; did you mean sync.poll_minutes?",
+        ),
+        (
+            Env(&[("CONCORD__SYNC__POL_MINUTES", "3")]),
+            "environment CONCORD__SYNC__POL_MINUTES: there is no such key; did you mean CONCORD__SYNC__POLL_MINUTES?",
+        ),
+        (
+            File("poll_minutes = 3"),
+            "concord.toml: poll_minutes: there is no such key; did you mean sync.poll_minutes?",
+        ),
+        (File("[weather]\ntoday = \"fair\""), "concord.toml: weather: there is no such key"),
+        (
+            File("sync = 3"),
+            "concord.toml: sync: is a section; set a key of it, such as sync.cancelled_entries",
+        ),
+        (File("[sync]\n\ntries = = 3"), "concord.toml: line 3: extra `=`"),
+        (
+            File("[telemetry]\nlog_format = \"xml\""),
+            "concord.toml: telemetry.log_format: unknown variant `xml`, expected `text` or `json`",
+        ),
+        (
+            File("[telemetry]\nfilter = \"a=b=c\""),
+            "concord.toml: telemetry.filter: expected directives such as",
+        ),
+        (
+            File("[telemetry]\nsample_ratio = 2"),
+            "concord.toml: telemetry.sample_ratio: must be from 0 to 1, found 2",
+        ),
+        (
+            File("[database]\ndurable = \"yes\""),
+            "concord.toml: database.durable: expected true or false, found \"yes\"",
+        ),
+        (
+            File("[database]\nurl = \"mysql://root:hush@db/x\""),
+            "concord.toml: database.url: must begin with sqlite: or postgres://",
+        ),
+        (
+            Env(&[("REDIS_URL", "localhost:6379")]),
+            "environment REDIS_URL: must begin with redis:// or rediss://",
+        ),
+        (
+            Env(&[("PUBLIC_URL", "book.example")]),
+            "environment PUBLIC_URL: expected an address such as \"https://book.example.org\", found \"book.example\"",
+        ),
+        (
+            Env(&[("PUBLIC_URL", "ftp://book.example")]),
+            "environment PUBLIC_URL: must be an http or https address",
+        ),
+        (
+            Env(&[("PUBLIC_URL", "https://example.org/book")]),
+            "environment PUBLIC_URL: must end after the host and port",
+        ),
+        (
+            Env(&[("GOOGLE_CALENDAR_CLIENT_ID", "id")]),
+            "providers.google.client_secret: is missing, though there is a client_id",
+        ),
+        (
+            File("[sync]\nentry_reminders = [\"shout 5\"]"),
+            "concord.toml: sync.entry_reminders: expected \"popup MINUTES\" or \"email MINUTES\", found \"shout 5\"",
+        ),
+        (
+            File("[sync]\nentry_reminders = [5]"),
+            "concord.toml: sync.entry_reminders: expected a list of texts, found [5]",
+        ),
+        (
+            File("[sync.entry_colours]\npending = \"12\""),
+            "concord.toml: sync.entry_colours.pending: must be \"1\" to \"11\", found \"12\"",
+        ),
+        (
+            File("[sync.entry_colours]\nlost = \"1\""),
+            "concord.toml: sync.entry_colours.lost: there is no such key; did you mean",
+        ),
+        (
+            File("[server]\ntrusted_proxies = [\"proxy\"]"),
+            "concord.toml: server.trusted_proxies: expected an address such as",
+        ),
+        (
+            File("[feeds]\nallowed_origins = [\"https://example.org/\"]"),
+            "concord.toml: feeds.allowed_origins: expected \"*\" or an origin",
+        ),
+        (
+            File("[worker]\nlease_seconds = 10"),
+            "concord.toml: worker.lease_seconds: must be longer than providers.request_timeout_seconds, which is 10",
+        ),
+        (
+            Env(&[("DATABASE_URL", "sqlite:a"), ("CONCORD__DATABASE__URL", "sqlite:b")]),
+            "environment CONCORD__DATABASE__URL: sets database.url, which DATABASE_URL sets too: keep one of them",
+        ),
+    ] {
+        let found = words(from(&given));
+        assert!(found.starts_with(expected), "expected: {expected}\nfound:    {found}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_named_at_once() {
+    let file = "[sync]\npoll_minutes = 0\ntries = 99\n[worker]\nsweep_seconds = 0\n";
+    assert_eq!(words(from_file(file)).lines().count(), 3);
+    let file = "[sync]\npoll_minutes = \"x\"\nlater = 1\n[worker]\nsweep_seconds = true\n";
+    assert_eq!(words(from_file(file)).lines().count(), 3);
+}
+
+#[test]
+fn no_message_and_no_debug_output_shows_a_secret() {
+    let hush = "hush-hush";
+    let wrong = [
+        from_file("[security]\nmaster_key = \"hush-hush\""),
+        from_file("[security]\nprevious_master_keys = [\"hush-hush\"]"),
+        from_file("[security]\nmaster_key = [\"hush-hush\"]"),
+        from_file("[security]\nprevious_master_keys = \"hush-hush\""),
+        from_file("[database]\nurl = \"hush-hush\""),
+        from_file("[database]\nurl = { password = \"hush-hush\" }"),
+        from_file("[database]\nurl = \"hush-hush"),
+        from_file("[providers.google]\nclient_secret = \"hush-hush\" oops"),
+        from_file("[providers.google]\nclient_secret = [\"hush-hush\"]"),
+        from_env(&[("CONCORD_MASTER_KEY", hush)]),
+        from_env(&[("CONCORD__SECURITY__PREVIOUS_MASTER_KEYS", hush)]),
+        from_env(&[("REDIS_URL", hush)]),
+    ];
+    for outcome in wrong {
+        let error = outcome.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(hush), "{error:?}");
+    }
+    let config = from_env(&[
+        ("DATABASE_URL", "postgres://concord:hush-hush@db/concord"),
+        ("REDIS_URL", "redis://:hush-hush@cache"),
+        ("CONCORD_MASTER_KEY", KEY),
+        ("CONCORD__SECURITY__PREVIOUS_MASTER_KEYS", KEY),
+        ("GOOGLE_CALENDAR_CLIENT_ID", "id"),
+        ("GOOGLE_CALENDAR_CLIENT_SECRET", hush),
+    ])
+    .unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(hush) && !shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn a_file_that_was_asked_for_must_be_there() {
+    let missing = PathBuf::from("/nonexistent/concord.toml");
+    let asked = Config::load(&Sources { file: Some(missing), ..Sources::default() });
+    assert!(words(asked).starts_with("/nonexistent/concord.toml: cannot be read: "));
+    let named = from_env(&[("CONCORD_CONFIG", "/nonexistent/other.toml")]);
+    assert!(words(named).starts_with("/nonexistent/other.toml: cannot be read: "));
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let config = with_file(
+        "[sync]\npoll_minutes = 30",
+        &[("CONCORD__SYNC__POLL_MINUTES", ""), ("REDIS_URL", ""), ("CONCORD_CONFIG", "")],
+    )
+    .unwrap();
+    assert_eq!(config.sync.poll, Duration::from_mins(30));
+    assert!(config.queue.redis_url.is_none());
+}
+
+#[test]
+fn a_master_key_is_made_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = from_env(&[("CONCORD__DATA_DIR", data.to_str().unwrap())]).unwrap();
+    assert!(matches!(config.master_key(WhenMissing::Refuse), Err(MasterKeyError::Missing)));
+    assert!(!data.exists());
+    let made = config.master_key(WhenMissing::Create).unwrap();
+    let found = config.master_key(WhenMissing::Refuse).unwrap();
+    assert_eq!(made.expose_secret(), found.expose_secret());
+    let file = data.join("master.key");
+    let elsewhere = from_env(&[("CONCORD__SECURITY__MASTER_KEY_FILE", file.to_str().unwrap())]).unwrap();
+    assert_eq!(elsewhere.master_key(WhenMissing::Refuse).unwrap().expose_secret(), made.expose_secret());
+}

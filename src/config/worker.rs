@@ -1,0 +1,42 @@
+//! `[worker]`: the processes that do the work.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{check::Check, units};
+
+/// The processes that do the work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// Jobs at once, of those that a person waits for.
+    #[serde(deserialize_with = "units::number")]
+    pub interactive: usize,
+    /// Jobs at once, of batches and first imports.
+    #[serde(deserialize_with = "units::number")]
+    pub bulk: usize,
+    /// Jobs at once, of polls and housekeeping.
+    #[serde(deserialize_with = "units::number")]
+    pub poll: usize,
+    /// Between two looks for work that is due and that nobody has.
+    #[serde(rename = "sweep_seconds", deserialize_with = "units::seconds")]
+    pub sweep: Duration,
+    /// From a worker's last sign of life until another one takes over what it had in hand.
+    #[serde(rename = "lease_seconds", deserialize_with = "units::seconds")]
+    pub lease: Duration,
+    /// What a stopping worker gives to what it has in hand.
+    #[serde(rename = "shutdown_seconds", deserialize_with = "units::seconds")]
+    pub shutdown: Duration,
+}
+
+impl WorkerConfig {
+    pub(super) fn validate(&self, check: &mut Check) {
+        check.within("interactive", self.interactive, 1..=256);
+        check.within("bulk", self.bulk, 1..=256);
+        check.within("poll", self.poll, 1..=256);
+        check.within("sweep_seconds", self.sweep.as_secs(), 1..=60);
+        check.within("lease_seconds", self.lease.as_secs(), 5..=3_600);
+        check.within("shutdown_seconds", self.shutdown.as_secs(), 0..=600);
+    }
+}

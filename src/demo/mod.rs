@@ -1,0 +1,208 @@
+//! `concord demo`: a sample business in a house of its own, with the sandbox as the outside world.
+//!
+//! Nothing outside of its data folder is used: the variables that configure a real installation are passed over, but for
+//! those of its logs, so that trying Concord can never touch what is in earnest.
+
+mod sample;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use concord_domain::clock::Clock;
+use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{
+    app::App,
+    cli::{
+        CommandError, say,
+        serve::{assemble, serve_and_work},
+        shutdown_signal, start_logs,
+    },
+    config::{Argument, Config, Sources},
+};
+
+/// Options of `concord demo`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where everything of the demo is kept.
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    data: PathBuf,
+    /// Another database than a SQLite file in the data folder.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// A Redis instead of the queue in this process.
+    #[arg(long, value_name = "URL")]
+    queue_url: Option<String>,
+    /// A sandbox that runs elsewhere (`concord sandbox`) instead of one in this process.
+    #[arg(long, value_name = "URL")]
+    sandbox: Option<Url>,
+}
+
+/// What `DIR/demo.json` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DemoFile {
+    /// Where the demo is served.
+    pub url: String,
+    /// Signs in as the manager.
+    pub sign_in_url: String,
+    /// Signs in as a staff member.
+    pub staff_sign_in_url: String,
+    /// For the API.
+    pub api_key: String,
+    /// The sample business.
+    pub business_id: String,
+    /// The outside world.
+    pub sandbox_url: String,
+    /// What can be booked.
+    pub resources: Vec<DemoThing>,
+    /// Who does the work.
+    pub staff: Vec<DemoThing>,
+}
+
+/// A resource or a staff member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DemoThing {
+    /// Concord's id.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The provider of a staff member's connected calendar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
+/// The demo's only OAuth client, known to the sandbox.
+fn client() -> OAuthClient {
+    OAuthClient::default()
+}
+
+pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
+    crate::config::create_private_folder(&options.data)
+        .map_err(|error| format!("cannot use the data folder {}: {error}", options.data.display()))?;
+    let listener = crate::cli::serve::bind(options.listen).await?;
+    let address = listener.local_addr()?;
+    let (sandbox, sandbox_url) = outside_world(&options, address).await?;
+    let config = configuration(&options, address, &sandbox_url)?;
+    let _logs = start_logs(&config)?;
+    let app = assemble(config, Clock::system()).await?;
+    let before = read(&options.data);
+    let file = sample::furnish(&app, &sandbox_url, before).await?;
+    write(&options.data, &file)?;
+    announce(&file, &options)?;
+    run_until_stopped(app, listener, sandbox).await
+}
+
+async fn run_until_stopped(
+    app: App,
+    listener: TcpListener,
+    sandbox: Option<Sandbox>,
+) -> Result<(), CommandError> {
+    let db = app.context.db.clone();
+    let shutdown = shutdown_signal()?;
+    let result = serve_and_work(app, listener, shutdown).await;
+    if let Some(sandbox) = sandbox {
+        sandbox.stop().await;
+    }
+    db.close().await;
+    result
+}
+
+/// The sandbox that was named, or one in this process: beside the demo's port if that is free.
+async fn outside_world(
+    options: &Options,
+    address: SocketAddr,
+) -> Result<(Option<Sandbox>, String), CommandError> {
+    if let Some(url) = &options.sandbox {
+        return Ok((None, url.as_str().trim_end_matches('/').to_owned()));
+    }
+    let data = options.data.join("sandbox");
+    let ip: IpAddr = address.ip();
+    let beside = SandboxConfig::new(SocketAddr::new(ip, address.port().wrapping_add(1)), &data);
+    let sandbox = match Sandbox::start(beside).await {
+        Ok(sandbox) => sandbox,
+        Err(_) => Sandbox::start(SandboxConfig::new(SocketAddr::new(ip, 0), &data)).await?,
+    };
+    let url = sandbox.url();
+    Ok((Some(sandbox), url))
+}
+
+fn configuration(options: &Options, address: SocketAddr, sandbox_url: &str) -> Result<Config, CommandError> {
+    let mut sources = Sources::of_process(None, vec![]);
+    sources.folder.clone_from(&options.data);
+    sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
+    let google = format!("{sandbox_url}/google");
+    let mut argument = |flag, key, value: String| sources.arguments.push(Argument { flag, key, value });
+    argument("--data", "data_dir", options.data.display().to_string());
+    // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
+    argument("--sandbox", "sync.poll_minutes", "1".to_owned());
+    argument("--listen", "server.listen", address.to_string());
+    argument("--listen", "server.public_url", format!("http://{address}"));
+    if let Some(url) = &options.database_url {
+        argument("--database-url", "database.url", url.clone());
+    }
+    if let Some(url) = &options.queue_url {
+        argument("--queue-url", "queue.redis_url", url.clone());
+    }
+    for (key, value) in [
+        ("providers.google.client_id", client().client_id),
+        ("providers.google.client_secret", client().client_secret),
+        ("providers.google.api_base", google.clone()),
+        ("providers.google.auth_url", format!("{google}/o/oauth2/v2/auth")),
+        ("providers.google.token_url", format!("{google}/token")),
+        ("providers.google.revoke_url", format!("{google}/revoke")),
+    ] {
+        argument("--sandbox", key, value);
+    }
+    let mut config = Config::load(&sources)?;
+    // With PostgreSQL too the demo's key is its own, in its own folder.
+    if config.security.master_key.is_none() {
+        config.security.master_key = Some(crate::config::load_or_create_master_key(&options.data)?);
+    }
+    Ok(config)
+}
+
+fn path_of(data: &Path) -> PathBuf {
+    data.join("demo.json")
+}
+
+/// What a former start wrote: its key and links go on working.
+fn read(data: &Path) -> Option<DemoFile> {
+    serde_json::from_slice(&std::fs::read(path_of(data)).ok()?).ok()
+}
+
+/// Written beside and moved into place, so that nobody reads half of it; for its owner alone, since it holds a key.
+fn write(data: &Path, file: &DemoFile) -> Result<(), CommandError> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let beside = data.join("demo.json.new");
+    let mut out =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    out.write_all(&serde_json::to_vec_pretty(file)?)?;
+    std::fs::rename(beside, path_of(data))?;
+    Ok(())
+}
+
+fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
+    say(&format!(
+        "\nConcord is serving a sample business.\n\n  \
+         Sign in as manager   {}\n  \
+         Sign in as staff     {}\n  \
+         The outside world    {}   (calendars as their owners see them)\n  \
+         API                  {}/api/docs   (key in {})\n\n\
+         Stop with Ctrl-C. Everything is kept in {}.\n",
+        file.sign_in_url,
+        file.staff_sign_in_url,
+        file.sandbox_url,
+        file.url,
+        path_of(&options.data).display(),
+        options.data.display(),
+    ))
+}

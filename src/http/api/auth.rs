@@ -1,0 +1,128 @@
+//! Who calls: a program that shows an API key of a business.
+//!
+//! `require_key` stands before every path of the API, so that none can be forgotten; handlers are given an
+//! `ApiCaller`, whose business is in every call of `storage` that they make.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    ids::{ApiKeyId, BusinessId},
+    people::Actor,
+};
+use concord_storage::{
+    api_keys::{self, ApiKey},
+    bookings::Change,
+    secret,
+};
+use secrecy::SecretString;
+
+use super::problem::{ApiError, Kind};
+use crate::app::App;
+
+/// The program that calls.
+#[derive(Clone, Debug)]
+pub struct ApiCaller {
+    /// Whose key it is: all that the request may see.
+    pub business: BusinessId,
+    /// For the history.
+    pub actor: Actor,
+    /// The key.
+    pub key: ApiKeyId,
+}
+
+impl ApiCaller {
+    /// A change that this caller makes at `now`.
+    pub fn change(&self, now: DateTime<Utc>) -> Change {
+        Change { business: self.business, actor: self.actor.clone(), now }
+    }
+}
+
+impl From<&ApiKey> for ApiCaller {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            business: key.business_id,
+            actor: Actor::ApiKey { id: key.id, name: key.name.clone() },
+            key: key.id,
+        }
+    }
+}
+
+/// Lets only those pass who show a key that opens something, and says who they are.
+pub async fn require_key(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match identify(&app, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError> {
+    let Some(header) = headers.get(header::AUTHORIZATION) else {
+        return Err(unauthorized("The header Authorization is missing.", "Bearer realm=\"concord\""));
+    };
+    let unknown = || {
+        unauthorized(
+            "The API key opens nothing: it was revoked, or never made.",
+            "Bearer realm=\"concord\", error=\"invalid_token\"",
+        )
+    };
+    let token = header.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
+    let digest = secret::digest(&SecretString::from(token));
+    let key = api_keys::find_by_digest(&app.context.db, &digest).await?.ok_or_else(unknown)?;
+    let caller = ApiCaller::from(&key);
+    note_use(app.clone(), key);
+    Ok(caller)
+}
+
+/// The scheme's name is case-insensitive (RFC 9110, section 11.1).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+/// Beside the request, not before it: nobody should wait for the database's one writer to be allowed to read.
+fn note_use(app: App, key: ApiKey) {
+    tokio::spawn(async move {
+        if let Err(error) = api_keys::touch(&app.context.db, &key, app.now()).await {
+            tracing::debug!(%error, "the use of an API key was not noted");
+        }
+    });
+}
+
+fn unauthorized(detail: &str, challenge: &'static str) -> ApiError {
+    ApiError::new(Kind::Unauthorized, detail)
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+impl FromRequestParts<App> for ApiCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::internal("a handler of the API stands outside of require_key"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_may_be_written_in_any_case() {
+        assert_eq!(bearer("Bearer ck_1"), Some("ck_1"));
+        assert_eq!(bearer("bearer  ck_1 "), Some("ck_1"));
+        for bad in ["ck_1", "Basic ck_1", "Bearer ", "Bearer", ""] {
+            assert_eq!(bearer(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What a booking looks like to programs: what they send, what they are answered.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    connection::{EntryState, ProviderKind},
+    ids::{BookingId, ConnectionId, ResourceId, StaffId},
+};
+use concord_storage::entries::SyncState;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use utoipa::ToSchema;
+
+use crate::http::api::{
+    problem::{ApiError, FieldProblem},
+    request::{Date, Instant},
+    schema,
+};
+
+/// A booking as a program says it. What is left out or null has its default. Give either `starts_at` and `ends_at`, or
+/// `check_in` and `check_out`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingBody, example = json!({
+    "resource": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10",
+    "check_in": "2026-12-01",
+    "check_out": "2026-12-03",
+    "title": "Two nights",
+    "customer": { "name": "Maria Silva", "email": "maria@example.org", "phone": "+351 912 000 111" },
+    "party_size": 2
+}))]
+pub(crate) struct BookingBody {
+    /// What is booked.
+    #[schema(value_type = uuid::Uuid)]
+    pub resource: ResourceId,
+    /// What sort of booking it is; `booking` if it is not said.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::BookingKind>)]
+    pub kind: Option<BookingKind>,
+    /// Where it stands; `confirmed` if it is not said.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::BookingStatus>)]
+    pub status: Option<BookingStatus>,
+    /// When it starts: RFC 3339 with any offset.
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
+    pub starts_at: Option<Instant>,
+    /// When it ends (exclusive).
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
+    pub ends_at: Option<Instant>,
+    /// For stays by night: the day of arrival, in the resource's zone.
+    #[serde(default)]
+    #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
+    pub check_in: Option<Date>,
+    /// The day of departure, which is free again.
+    #[serde(default)]
+    #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
+    pub check_out: Option<Date>,
+    /// One line; at most 300 characters.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub title: Option<String>,
+    /// For whom.
+    #[serde(default)]
+    pub customer: Option<CustomerBody>,
+    /// How many people come.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub party_size: Option<u32>,
+    /// How many units of the resource it takes; 1 if it is not said.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub quantity: Option<u32>,
+    /// Who does the work: their calendars get the booking.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<uuid::Uuid>>)]
+    pub staff: Option<Vec<StaffId>>,
+    /// Where, if not at the resource; at most 500 characters.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    pub location: Option<String>,
+    /// For staff; at most 10,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 10_000)]
+    pub notes: Option<String>,
+    /// Where it came from; `api` if it is not said.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub source: Option<String>,
+    // So that an answer can be changed and sent back as it is, what only answers say is passed over.
+    #[serde(default, rename = "id")]
+    #[schema(ignore)]
+    _id: IgnoredAny,
+    #[serde(default, rename = "reference")]
+    #[schema(ignore)]
+    _reference: IgnoredAny,
+    #[serde(default, rename = "version")]
+    #[schema(ignore)]
+    _version: IgnoredAny,
+    #[serde(default, rename = "created_at")]
+    #[schema(ignore)]
+    _created_at: IgnoredAny,
+    #[serde(default, rename = "updated_at")]
+    #[schema(ignore)]
+    _updated_at: IgnoredAny,
+    #[serde(default, rename = "sync")]
+    #[schema(ignore)]
+    _sync: IgnoredAny,
+}
+
+/// Who it is for.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Customer)]
+pub(crate) struct CustomerBody {
+    /// Full name.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub name: Option<String>,
+    /// Mail address.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub email: Option<String>,
+    /// Telephone number.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub phone: Option<String>,
+}
+
+impl BookingBody {
+    /// What is to be booked, if the time is said in one of the two ways.
+    pub(crate) fn into_draft(self) -> Result<BookingDraft, ApiError> {
+        let time = self.time()?;
+        let customer = self.customer.unwrap_or_default();
+        Ok(BookingDraft {
+            resource: self.resource,
+            kind: self.kind.unwrap_or(BookingKind::Booking),
+            status: self.status.unwrap_or(BookingStatus::Confirmed),
+            time,
+            title: self.title.unwrap_or_default(),
+            customer: Customer {
+                name: customer.name.unwrap_or_default(),
+                email: customer.email.unwrap_or_default(),
+                phone: customer.phone.unwrap_or_default(),
+            },
+            party_size: self.party_size,
+            quantity: self.quantity.unwrap_or(1),
+            staff: self.staff.unwrap_or_default(),
+            location: self.location.unwrap_or_default(),
+            notes: self.notes.unwrap_or_default(),
+            source: self.source.unwrap_or_else(|| "api".to_owned()),
+        })
+    }
+
+    fn time(&self) -> Result<BookingTime, ApiError> {
+        time_of((self.starts_at, self.ends_at), (self.check_in, self.check_out))
+    }
+}
+
+/// The one of the two pairs that is given, whole.
+pub(crate) fn time_of(
+    instants: (Option<Instant>, Option<Instant>),
+    dates: (Option<Date>, Option<Date>),
+) -> Result<BookingTime, ApiError> {
+    match (instants, dates) {
+        ((Some(starts_at), Some(ends_at)), (None, None)) => {
+            Ok(BookingTime::Timed { starts_at: starts_at.0, ends_at: ends_at.0 })
+        }
+        ((None, None), (Some(check_in), Some(check_out))) => {
+            Ok(BookingTime::Stay { check_in: check_in.0, check_out: check_out.0 })
+        }
+        (instants, dates) => Err(ApiError::invalid_fields(wrong_pair(instants, dates))),
+    }
+}
+
+fn wrong_pair(
+    instants: (Option<Instant>, Option<Instant>),
+    dates: (Option<Date>, Option<Date>),
+) -> Vec<FieldProblem> {
+    let fault =
+        |field: &str, message: &str| FieldProblem { field: field.to_owned(), message: message.to_owned() };
+    let timed = instants.0.is_some() || instants.1.is_some();
+    let by_date = dates.0.is_some() || dates.1.is_some();
+    match (timed, by_date) {
+        (true, true) => {
+            vec![fault("check_in", "may not stand beside starts_at and ends_at: give one of the two pairs")]
+        }
+        (true, false) if instants.0.is_none() => vec![fault("starts_at", "is missing beside ends_at")],
+        (true, false) => vec![fault("ends_at", "is missing beside starts_at")],
+        (false, true) if dates.0.is_none() => vec![fault("check_in", "is missing beside check_out")],
+        (false, true) => vec![fault("check_out", "is missing beside check_in")],
+        (false, false) => {
+            vec![fault("starts_at", "is missing: give starts_at and ends_at, or check_in and check_out")]
+        }
+    }
+}
+
+/// A booking as it stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Booking)]
+pub(crate) struct BookingAnswer {
+    /// Concord's id.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: BookingId,
+    /// The caller's own name for it.
+    #[schema(example = "2026-0412")]
+    pub reference: String,
+    /// Counts its changes, from 1; the `ETag`.
+    pub version: i64,
+    /// What is booked.
+    #[schema(value_type = uuid::Uuid)]
+    pub resource: ResourceId,
+    /// What sort of booking it is.
+    #[schema(value_type = schema::BookingKind)]
+    pub kind: BookingKind,
+    /// Where it stands.
+    #[schema(value_type = schema::BookingStatus)]
+    pub status: BookingStatus,
+    /// When it starts, in UTC; only of bookings by the hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// When it ends, in UTC (exclusive); only of bookings by the hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<DateTime<Utc>>,
+    /// The day of arrival; only of stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_in: Option<NaiveDate>,
+    /// The day of departure; only of stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_out: Option<NaiveDate>,
+    /// One line.
+    pub title: String,
+    /// For whom.
+    #[schema(value_type = CustomerBody)]
+    pub customer: Customer,
+    /// How many people come.
+    pub party_size: Option<u32>,
+    /// How many units of the resource it takes.
+    pub quantity: u32,
+    /// Who does the work.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    pub staff: Vec<StaffId>,
+    /// Where, if not at the resource.
+    pub location: String,
+    /// For staff.
+    pub notes: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// How it stands in each connected calendar that it concerns or concerned.
+    pub sync: Vec<SyncAnswer>,
+}
+
+impl BookingAnswer {
+    /// The answer for `booking`, which stands in calendars as `states` say.
+    pub(crate) fn new(booking: Booking, states: Vec<SyncState>) -> Self {
+        let draft = booking.draft;
+        let (starts_at, ends_at, check_in, check_out) = match draft.time {
+            BookingTime::Timed { starts_at, ends_at } => (Some(starts_at), Some(ends_at), None, None),
+            BookingTime::Stay { check_in, check_out } => (None, None, Some(check_in), Some(check_out)),
+        };
+        Self {
+            id: booking.id,
+            reference: booking.reference,
+            version: booking.version,
+            resource: draft.resource,
+            kind: draft.kind,
+            status: draft.status,
+            starts_at,
+            ends_at,
+            check_in,
+            check_out,
+            title: draft.title,
+            customer: draft.customer,
+            party_size: draft.party_size,
+            quantity: draft.quantity,
+            staff: draft.staff,
+            location: draft.location,
+            notes: draft.notes,
+            source: draft.source,
+            created_at: booking.created_at,
+            updated_at: booking.updated_at,
+            sync: states.into_iter().map(SyncAnswer::from).collect(),
+        }
+    }
+}
+
+/// How a booking stands in one connected calendar.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = SyncState)]
+pub(crate) struct SyncAnswer {
+    /// The calendar integration.
+    #[schema(value_type = uuid::Uuid)]
+    pub connection: ConnectionId,
+    /// Who keeps the calendar.
+    #[schema(value_type = schema::ProviderKind)]
+    pub provider: ProviderKind,
+    /// Whose calendar it is.
+    #[schema(value_type = uuid::Uuid)]
+    pub staff: StaffId,
+    /// Their name.
+    pub staff_name: String,
+    /// The calendar's name.
+    pub calendar: String,
+    /// The provider's id of the entry.
+    pub external_id: String,
+    /// Where it stands.
+    #[schema(value_type = schema::EntryState)]
+    pub state: EntryState,
+    /// When it was last written.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it could not be written, for people.
+    pub last_error: Option<String>,
+}
+
+impl From<SyncState> for SyncAnswer {
+    fn from(state: SyncState) -> Self {
+        Self {
+            connection: state.connection,
+            provider: state.provider,
+            staff: state.staff,
+            staff_name: state.staff_name,
+            calendar: state.calendar,
+            external_id: state.external_id,
+            state: state.state,
+            written_at: state.written_at,
+            last_error: state.last_error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::api::request::from_json;
+
+    fn draft(more: &str) -> Result<BookingDraft, ApiError> {
+        let json = format!("{{\"resource\":\"0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10\"{more}}}");
+        from_json::<BookingBody>(json.as_bytes())?.into_draft()
+    }
+
+    fn fault(more: &str) -> String {
+        format!("{:?}", draft(more).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let draft =
+            draft(",\"check_in\":\"2026-12-01\",\"check_out\":\"2026-12-02\",\"title\":null").unwrap();
+        assert_eq!((draft.kind, draft.status), (BookingKind::Booking, BookingStatus::Confirmed));
+        assert_eq!((draft.quantity, draft.source.as_str(), draft.title.as_str()), (1, "api", ""));
+    }
+
+    #[test]
+    fn a_time_is_said_in_one_way() {
+        for (more, words) in [
+            ("", "starts_at"),
+            (",\"starts_at\":\"2026-12-01T10:00:00Z\"", "is missing beside starts_at"),
+            (",\"ends_at\":\"2026-12-01T10:00:00Z\"", "is missing beside ends_at"),
+            (",\"check_in\":\"2026-12-01\"", "is missing beside check_in"),
+            (",\"check_out\":\"2026-12-01\"", "is missing beside check_out"),
+            (
+                ",\"starts_at\":\"2026-12-01T10:00:00Z\",\"check_out\":\"2026-12-01\"",
+                "give one of the two pairs",
+            ),
+        ] {
+            assert!(fault(more).contains(words), "{more}: {}", fault(more));
+        }
+    }
+
+    #[test]
+    fn an_answer_can_be_sent_back() {
+        let more = ",\"check_in\":\"2026-12-01\",\"check_out\":\"2026-12-02\",\"id\":\"x\",\"reference\":\"r\",\
+                    \"version\":3,\"created_at\":\"\",\"updated_at\":\"\",\"sync\":[{\"state\":\"synced\"}]";
+        assert!(draft(more).is_ok());
+        assert!(fault(",\"sinc\":1").contains("sinc"));
+    }
+}

@@ -1,0 +1,220 @@
+//! `/calendar_availability`: times that are blocked by hand. A block is a booking of the kind `block`, and as such in
+//! the way of others, in feeds and in calendars.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    ids::{BookingId, ResourceId, StaffId, new_uuid},
+};
+use concord_storage::{
+    bookings::{self, BookingFilter},
+    resources,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    answers::{Listing, Paging},
+    auth::ApiCaller,
+    bookings::body::time_of,
+    problem::ApiError,
+    request::{Body, Date, Instant, PathOf, Search},
+    schema,
+};
+use crate::app::App;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, block)).routes(routes!(unblock))
+}
+
+/// A time to be blocked. Give either `starts_at` and `ends_at`, or `check_in` and `check_out`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BlockBody, example = json!({
+    "resource": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "check_in": "2026-12-24", "check_out": "2026-12-27", "title": "Closed"
+}))]
+struct NewBlock {
+    /// What is blocked.
+    #[schema(value_type = uuid::Uuid)]
+    resource: ResourceId,
+    /// Who is blocked with it.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<uuid::Uuid>>)]
+    staff: Option<Vec<StaffId>>,
+    /// From this instant.
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
+    starts_at: Option<Instant>,
+    /// To this instant (exclusive).
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>, example = "2026-12-01T14:00:00+01:00")]
+    ends_at: Option<Instant>,
+    /// The first day.
+    #[serde(default)]
+    #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
+    check_in: Option<Date>,
+    /// The day after the last.
+    #[serde(default)]
+    #[schema(value_type = Option<NaiveDate>, example = "2026-12-01")]
+    check_out: Option<Date>,
+    /// Units; all of them if it is not said.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: Option<u32>,
+    /// Why, in one line.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    title: Option<String>,
+    /// For staff.
+    #[serde(default)]
+    notes: Option<String>,
+}
+
+/// A time that is blocked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Block)]
+struct BlockAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: BookingId,
+    /// The reference under which it stands among the bookings.
+    reference: String,
+    /// What is blocked.
+    #[schema(value_type = uuid::Uuid)]
+    resource: ResourceId,
+    /// Who is blocked with it.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    staff: Vec<StaffId>,
+    /// When it starts, in UTC; only of blocks by the hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_at: Option<DateTime<Utc>>,
+    /// When it ends, in UTC (exclusive); only of blocks by the hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<DateTime<Utc>>,
+    /// The first day; only of blocks by the day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_in: Option<NaiveDate>,
+    /// The day after the last; only of blocks by the day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_out: Option<NaiveDate>,
+    /// How many units it takes.
+    quantity: u32,
+    /// Why, in one line.
+    title: String,
+    /// For staff.
+    notes: String,
+    /// Whether it still blocks.
+    #[schema(value_type = schema::BookingStatus)]
+    status: BookingStatus,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl From<Booking> for BlockAnswer {
+    fn from(booking: Booking) -> Self {
+        let draft = booking.draft;
+        let (starts_at, ends_at, check_in, check_out) = match draft.time {
+            BookingTime::Timed { starts_at, ends_at } => (Some(starts_at), Some(ends_at), None, None),
+            BookingTime::Stay { check_in, check_out } => (None, None, Some(check_in), Some(check_out)),
+        };
+        Self {
+            id: booking.id,
+            reference: booking.reference,
+            resource: draft.resource,
+            staff: draft.staff,
+            starts_at,
+            ends_at,
+            check_in,
+            check_out,
+            quantity: draft.quantity,
+            title: draft.title,
+            notes: draft.notes,
+            status: draft.status,
+            created_at: booking.created_at,
+        }
+    }
+}
+
+/// List blocks
+///
+/// Those that hold, in the order of their starts.
+#[utoipa::path(get, path = "/calendar_availability", tag = "Availability", operation_id = "list_blocks", params(Paging),
+    responses((status = 200, description = "A page of blocks", body = Listing<BlockAnswer>)))]
+async fn list(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Search(paging): Search<Paging>,
+) -> Result<Json<Listing<BlockAnswer>>, ApiError> {
+    let filter = BookingFilter {
+        kind: Some(BookingKind::Block),
+        status: Some(BookingStatus::Confirmed),
+        ..BookingFilter::default()
+    };
+    let page = bookings::list(&app.context.db, caller.business, &filter, &paging.ask()?).await?;
+    Ok(Json(Listing::of(page, BlockAnswer::from)))
+}
+
+/// Block a time
+///
+/// Nobody can book it until the block is taken away. Refused with 409 where something stands already.
+#[utoipa::path(post, path = "/calendar_availability", tag = "Availability", operation_id = "create_block",
+    request_body = NewBlock,
+    responses((status = 201, description = "Blocked", body = BlockAnswer,
+        headers(("Location" = String, description = "Its address among the bookings")))))]
+async fn block(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Body(body): Body<NewBlock>,
+) -> Result<impl IntoResponse, ApiError> {
+    let time = time_of((body.starts_at, body.ends_at), (body.check_in, body.check_out))?;
+    let resource = resources::find(&app.context.db, caller.business, body.resource).await?;
+    let resource = resource.ok_or_else(|| ApiError::invalid("resource", "is not a resource of yours"))?;
+    let draft = BookingDraft {
+        resource: resource.id,
+        kind: BookingKind::Block,
+        status: BookingStatus::Confirmed,
+        time,
+        title: body.title.unwrap_or_else(|| "Blocked".to_owned()),
+        customer: Customer::default(),
+        party_size: None,
+        quantity: body.quantity.unwrap_or(resource.capacity),
+        staff: body.staff.unwrap_or_default(),
+        location: String::new(),
+        notes: body.notes.unwrap_or_default(),
+        source: "api".to_owned(),
+    };
+    let change = caller.change(app.now());
+    let reference = format!("block-{}", new_uuid(change.now).simple());
+    let written = bookings::put(&app.context.db, &change, &reference, &draft, Some(0)).await?;
+    app.context.push(&written.duties).await;
+    let location = app.address(&format!("/api/v1/bookings/{reference}"));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockAnswer::from(written.booking))))
+}
+
+/// Take a block away
+///
+/// The time can be booked again.
+#[utoipa::path(delete, path = "/calendar_availability/{id}", tag = "Availability", operation_id = "remove_block",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "It no longer blocks", body = BlockAnswer)))]
+async fn unblock(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<BookingId>,
+) -> Result<Json<BlockAnswer>, ApiError> {
+    let found = bookings::by_id(&app.context.db, caller.business, id).await?;
+    let block = found
+        .filter(|booking| booking.draft.kind == BookingKind::Block)
+        .ok_or_else(|| ApiError::not_found("block"))?;
+    let change = caller.change(app.now());
+    let written = bookings::cancel(&app.context.db, &change, &block.reference, None).await?;
+    app.context.push(&written.duties).await;
+    Ok(Json(written.booking.into()))
+}

@@ -1,0 +1,200 @@
+//! What a calendar integration looks like to programs.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::BookingStatus,
+    connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
+    ids::{BookingId, CalendarId, ConnectionId, OutsideEventId, StaffId},
+};
+use concord_storage::{calendars::Calendar, connections::Connection, outside_events::OutsideEvent};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::api::{answers::FreeTime, schema};
+
+/// A staff member's account at a calendar provider.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CalendarIntegration)]
+pub(crate) struct IntegrationAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: ConnectionId,
+    /// Who keeps the calendar.
+    #[schema(value_type = schema::ProviderKind)]
+    pub provider: ProviderKind,
+    /// Whose it is.
+    #[schema(value_type = uuid::Uuid)]
+    pub staff: StaffId,
+    /// The account, as its owner knows it.
+    #[schema(example = "ana@example.org")]
+    pub account_email: String,
+    /// Whether it is served.
+    #[schema(value_type = schema::ConnectionState)]
+    pub state: ConnectionState,
+    /// Which way facts flow.
+    #[schema(value_type = schema::Direction)]
+    pub direction: Direction,
+    /// Which bookings it gets.
+    #[schema(value_type = schema::Coverage)]
+    pub coverage: Coverage,
+    /// Whether new bookings of its staff member go here.
+    pub is_default: bool,
+    /// The last success of any kind.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// The last failure since, for people.
+    pub last_error: Option<String>,
+    /// When it was first connected.
+    pub created_at: DateTime<Utc>,
+    /// Its calendars, the main one first.
+    pub calendars: Vec<CalendarAnswer>,
+}
+
+impl IntegrationAnswer {
+    /// The answer for a connection with its calendars.
+    pub(crate) fn new(connection: Connection, calendars: Vec<Calendar>) -> Self {
+        Self {
+            id: connection.id,
+            provider: connection.provider,
+            staff: connection.staff_id,
+            account_email: connection.account_email,
+            state: connection.state,
+            direction: connection.direction,
+            coverage: connection.coverage,
+            is_default: connection.is_default,
+            last_sync_at: connection.last_sync_at,
+            last_error: connection.last_error,
+            created_at: connection.created_at,
+            calendars: calendars.into_iter().map(CalendarAnswer::from).collect(),
+        }
+    }
+}
+
+/// A calendar of an account.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Calendar)]
+pub(crate) struct CalendarAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: CalendarId,
+    /// The provider's id of it.
+    pub external_id: String,
+    /// For people.
+    pub name: String,
+    /// Whether entries can be written to it at all.
+    pub writable: bool,
+    /// Whether it is the account's main calendar.
+    pub is_primary: bool,
+    /// Whether its busy times are read.
+    pub reads: bool,
+    /// Whether new bookings are written to it.
+    pub writes: bool,
+    /// When its busy times were last read.
+    pub last_import_at: Option<DateTime<Utc>>,
+    /// Why the last reading was held back, if it was.
+    pub held_reason: Option<String>,
+    /// Since when the provider no longer lists it.
+    pub missing_since: Option<DateTime<Utc>>,
+}
+
+impl From<Calendar> for CalendarAnswer {
+    fn from(calendar: Calendar) -> Self {
+        Self {
+            id: calendar.id,
+            external_id: calendar.external_id,
+            name: calendar.name,
+            writable: calendar.writable,
+            is_primary: calendar.is_primary,
+            reads: calendar.reads,
+            writes: calendar.writes,
+            last_import_at: calendar.last_import_at,
+            held_reason: calendar.held_reason,
+            missing_since: calendar.missing_since,
+        }
+    }
+}
+
+/// What stands in the calendars of an integration and is still to come.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CalendarEvents)]
+pub(crate) struct EventsAnswer {
+    /// Bookings that stand there, or are about to; in the order of their making, at most 200.
+    pub entries: Vec<EntryAnswer>,
+    /// Busy times that were read from there; at most 200 a calendar.
+    pub busy: Vec<BusyAnswer>,
+}
+
+/// A booking's entry.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CalendarEntry)]
+pub(crate) struct EntryAnswer {
+    /// The booking.
+    #[schema(value_type = uuid::Uuid)]
+    pub booking: BookingId,
+    /// The booking's reference.
+    pub reference: String,
+    /// Where the booking stands.
+    #[schema(value_type = schema::BookingStatus)]
+    pub status: BookingStatus,
+    /// When it takes place.
+    #[serde(flatten)]
+    pub time: FreeTime,
+    /// The calendar's name.
+    pub calendar: String,
+    /// The provider's id of the entry.
+    pub external_id: String,
+    /// Where the entry stands.
+    #[schema(value_type = schema::EntryState)]
+    pub state: EntryState,
+    /// When it was last written.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it could not be written, for people.
+    pub last_error: Option<String>,
+}
+
+/// A busy time of a connected calendar. What it is about is not known to Concord.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = BusyTime)]
+pub(crate) struct BusyAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: OutsideEventId,
+    /// The calendar.
+    #[schema(value_type = uuid::Uuid)]
+    pub calendar: CalendarId,
+    /// The provider's id.
+    pub external_id: String,
+    /// When it starts, in UTC.
+    pub starts_at: DateTime<Utc>,
+    /// When it ends, in UTC (exclusive).
+    pub ends_at: DateTime<Utc>,
+    /// Whether it is only tentatively accepted.
+    pub tentative: bool,
+    /// When it was last read.
+    pub seen_at: DateTime<Utc>,
+}
+
+impl From<OutsideEvent> for BusyAnswer {
+    fn from(event: OutsideEvent) -> Self {
+        Self {
+            id: event.id,
+            calendar: event.calendar_id,
+            external_id: event.external_id,
+            starts_at: event.starts_at,
+            ends_at: event.ends_at,
+            tentative: event.tentative,
+            seen_at: event.seen_at,
+        }
+    }
+}
+
+/// What a test found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = TestReport)]
+pub(crate) struct TestAnswer {
+    /// Whether the integration works.
+    pub ok: bool,
+    /// For people.
+    pub message: String,
+    /// How many calendars the provider lists.
+    pub calendars: usize,
+}

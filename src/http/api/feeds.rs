@@ -1,0 +1,317 @@
+//! `/feeds`: published iCalendar feeds, as those who publish them see them. Readers meet `http/feeds`.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    feed::FeedScope,
+    ids::{FeedId, ResourceId, StaffId},
+    privacy::FeedPrivacy,
+    record::HistorySubject,
+};
+use concord_storage::{
+    StorageError, Tx,
+    bookings::Change,
+    feeds::{self, Feed, FeedSubject, NewFeed},
+    history, secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    answers::Listing,
+    auth::ApiCaller,
+    checks::Faults,
+    problem::ApiError,
+    request::{Body, PathOf},
+    schema,
+};
+use crate::{app::App, http::feeds::address_of};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change, revoke))
+        .routes(routes!(rotate))
+}
+
+/// What the tokens of feeds begin with, so that people and secret scanners know them.
+const TOKEN_PREFIX: &str = "cf_";
+
+/// A published feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Feed)]
+struct FeedAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: FeedId,
+    /// Whose bookings it shows.
+    #[schema(value_type = schema::FeedScope)]
+    scope: FeedScope,
+    /// The resource or staff member; null for the whole business.
+    subject: Option<Uuid>,
+    /// What readers call the calendar.
+    name: String,
+    /// How much it tells: `busy` says only that the time is taken.
+    #[schema(value_type = schema::FeedPrivacy)]
+    privacy: FeedPrivacy,
+    /// How its token begins, to know it again.
+    token_prefix: String,
+    /// When it was last read, to the minute.
+    last_read_at: Option<DateTime<Utc>>,
+    /// Since when it is no longer published.
+    revoked_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// Its address, which is a secret: whoever has it can read the feed. Given once, when it is made or rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl From<Feed> for FeedAnswer {
+    fn from(feed: Feed) -> Self {
+        Self {
+            id: feed.id,
+            scope: feed.scope,
+            subject: feed.subject_id,
+            name: feed.name,
+            privacy: feed.privacy,
+            token_prefix: feed.token_prefix,
+            last_read_at: feed.last_read_at,
+            revoked_at: feed.revoked_at,
+            created_at: feed.created_at,
+            url: None,
+        }
+    }
+}
+
+impl FeedAnswer {
+    fn with_token(app: &App, feed: Feed, token: &SecretString) -> Self {
+        Self { url: Some(address_of(app, token.expose_secret())), ..Self::from(feed) }
+    }
+}
+
+/// A feed to be published.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FeedBody, example = json!({
+    "scope": "resource", "subject": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "name": "Sea View", "privacy": "busy"
+}))]
+struct NewFeedBody {
+    /// Whose bookings it shows.
+    #[schema(value_type = schema::FeedScope)]
+    scope: FeedScope,
+    /// The resource or staff member; nothing for the whole business.
+    #[serde(default)]
+    subject: Option<Uuid>,
+    /// What readers call the calendar; at most 300 characters.
+    #[schema(max_length = 300)]
+    name: String,
+    /// How much it tells; `busy` if it is not said.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::FeedPrivacy>)]
+    privacy: Option<FeedPrivacy>,
+}
+
+impl NewFeedBody {
+    fn subject(&self, faults: &mut Faults) -> FeedSubject {
+        match (self.scope, self.subject) {
+            (FeedScope::Business, None) => FeedSubject::Business,
+            (FeedScope::Resource, Some(id)) => FeedSubject::Resource(ResourceId(id)),
+            (FeedScope::Staff, Some(id)) => FeedSubject::Staff(StaffId(id)),
+            (FeedScope::Business, Some(_)) => {
+                faults.add("subject", "must be left out: the feed is of the whole business");
+                FeedSubject::Business
+            }
+            (FeedScope::Resource | FeedScope::Staff, None) => {
+                faults.add("subject", format!("is missing: the id of the {}", subject_words(self.scope)));
+                FeedSubject::Business
+            }
+        }
+    }
+}
+
+fn subject_words(scope: FeedScope) -> &'static str {
+    match scope {
+        FeedScope::Business => "business",
+        FeedScope::Resource => "resource",
+        FeedScope::Staff => "staff member",
+    }
+}
+
+/// What changes of a feed; what is left out stays.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FeedChange, example = json!({ "privacy": "title" }))]
+struct ChangedFeed {
+    /// What readers call the calendar.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    name: Option<String>,
+    /// How much it tells.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::FeedPrivacy>)]
+    privacy: Option<FeedPrivacy>,
+}
+
+/// List feeds
+///
+/// Those that are published, in the order of their making.
+#[utoipa::path(get, path = "/feeds", tag = "Feeds", operation_id = "list_feeds",
+    responses((status = 200, description = "All of them", body = Listing<FeedAnswer>)))]
+async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<FeedAnswer>>, ApiError> {
+    let found = feeds::list(&app.context.db, caller.business).await?;
+    Ok(Json(Listing::whole(found.into_iter().map(FeedAnswer::from).collect())))
+}
+
+/// Publish a feed
+///
+/// The answer holds the feed's address, which is shown this once.
+#[utoipa::path(post, path = "/feeds", tag = "Feeds", operation_id = "create_feed", request_body = NewFeedBody,
+    responses((status = 201, description = "Published", body = FeedAnswer,
+        headers(("Location" = String, description = "Where its settings are")))))]
+async fn create(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Body(body): Body<NewFeedBody>,
+) -> Result<impl IntoResponse, ApiError> {
+    let mut faults = Faults::default();
+    let subject = body.subject(&mut faults);
+    faults.name("name", &body.name);
+    faults.into_result()?;
+    let words = subject_words(body.scope);
+    let new = NewFeed {
+        business: caller.business,
+        subject,
+        name: body.name,
+        privacy: body.privacy.unwrap_or(FeedPrivacy::Busy),
+    };
+    let token = secret::new_token(TOKEN_PREFIX);
+    let change = caller.change(app.now());
+    let mut tx = app.context.db.begin().await?;
+    let feed = match feeds::create(&mut tx, &new, &token, change.now).await {
+        Err(StorageError::NotFound) => {
+            return Err(ApiError::invalid("subject", format!("is not a {words} of yours")));
+        }
+        feed => feed?,
+    };
+    note(&mut tx, &change, "created", &feed).await?;
+    tx.commit().await?;
+    let location = app.address(&format!("/api/v1/feeds/{}", feed.id));
+    let answer = FeedAnswer::with_token(&app, feed, &token);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(answer)))
+}
+
+async fn note(tx: &mut Tx, change: &Change, action: &str, feed: &Feed) -> Result<(), ApiError> {
+    let line = history::NewLine {
+        business: change.business,
+        actor: &change.actor,
+        action,
+        subject_kind: HistorySubject::Feed,
+        subject: feed.id.0,
+        detail: &json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy }),
+    };
+    Ok(history::append(tx, &line, change.now).await?)
+}
+
+async fn existing(app: &App, caller: &ApiCaller, id: FeedId) -> Result<Feed, ApiError> {
+    let found = feeds::find(&app.context.db, caller.business, id).await?;
+    found.ok_or_else(|| ApiError::not_found("feed"))
+}
+
+/// Read the settings of a feed
+#[utoipa::path(get, path = "/feeds/{id}", tag = "Feeds", operation_id = "get_feed",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "The feed", body = FeedAnswer)))]
+async fn find(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<FeedId>,
+) -> Result<Json<FeedAnswer>, ApiError> {
+    Ok(Json(existing(&app, &caller, id).await?.into()))
+}
+
+/// Change a feed
+///
+/// What is left out stays, and so does its address.
+#[utoipa::path(patch, path = "/feeds/{id}", tag = "Feeds", operation_id = "change_feed",
+    params(("id" = Uuid, Path, description = "Its id")), request_body = ChangedFeed,
+    responses((status = 200, description = "Changed", body = FeedAnswer)))]
+async fn change(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<FeedId>,
+    Body(body): Body<ChangedFeed>,
+) -> Result<Json<FeedAnswer>, ApiError> {
+    let before = existing(&app, &caller, id).await?;
+    let name = body.name.unwrap_or(before.name);
+    let privacy = body.privacy.unwrap_or(before.privacy);
+    let mut faults = Faults::default();
+    faults.name("name", &name);
+    faults.into_result()?;
+    let change = caller.change(app.now());
+    let mut tx = app.context.db.begin().await?;
+    let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now).await.map_err(gone)?;
+    note(&mut tx, &change, "changed", &feed).await?;
+    tx.commit().await?;
+    Ok(Json(feed.into()))
+}
+
+/// A revoked feed is found, but no longer changes.
+fn gone(error: StorageError) -> ApiError {
+    match error {
+        StorageError::NotFound => ApiError::not_found("feed: it was revoked"),
+        error => error.into(),
+    }
+}
+
+/// Give a feed a new address
+///
+/// The old address opens nothing any more. The answer holds the new one, which is shown this once.
+#[utoipa::path(post, path = "/feeds/{id}/rotate", tag = "Feeds", operation_id = "rotate_feed",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Published under a new address", body = FeedAnswer)))]
+async fn rotate(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<FeedId>,
+) -> Result<Json<FeedAnswer>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let token = secret::new_token(TOKEN_PREFIX);
+    let change = caller.change(app.now());
+    let mut tx = app.context.db.begin().await?;
+    let feed = feeds::rotate(&mut tx, caller.business, id, &token, change.now).await.map_err(gone)?;
+    note(&mut tx, &change, "rotated", &feed).await?;
+    tx.commit().await?;
+    Ok(Json(FeedAnswer::with_token(&app, feed, &token)))
+}
+
+/// Revoke a feed
+///
+/// Its address opens nothing any more, for good.
+#[utoipa::path(delete, path = "/feeds/{id}", tag = "Feeds", operation_id = "revoke_feed",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Revoked", body = FeedAnswer)))]
+async fn revoke(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<FeedId>,
+) -> Result<Json<FeedAnswer>, ApiError> {
+    let before = existing(&app, &caller, id).await?;
+    if before.revoked_at.is_none() {
+        let change = caller.change(app.now());
+        let mut tx = app.context.db.begin().await?;
+        feeds::revoke(&mut tx, caller.business, id, change.now).await?;
+        note(&mut tx, &change, "revoked", &before).await?;
+        tx.commit().await?;
+    }
+    Ok(Json(existing(&app, &caller, id).await?.into()))
+}

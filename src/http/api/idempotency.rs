@@ -1,0 +1,224 @@
+//! `Idempotency-Key`: a POST that is sent twice is done once, and both get the same answer.
+//!
+//! The answer is kept for a day, sealed: it may hold what is shown once, such as a feed's address.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use concord_domain::ids::BusinessId;
+use concord_storage::{
+    StorageError,
+    idempotency::{self, Begun, KeyedRequest},
+    seal::Place,
+    secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use super::{
+    auth::ApiCaller,
+    problem::{ApiError, Kind},
+    request::body_problem,
+};
+use crate::app::App;
+
+/// The header of the request.
+pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header by which an answer says that it is a repetition.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+const LONGEST_KEY: usize = 255;
+/// No answer of ours is larger.
+const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// The headers that belong to an answer's meaning.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+
+/// An answer as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// A request that goes with a key.
+struct Keyed {
+    business: BusinessId,
+    key: String,
+    request_hash: String,
+    began_at: DateTime<Utc>,
+}
+
+impl Keyed {
+    fn stored(&self) -> KeyedRequest<'_> {
+        KeyedRequest {
+            business: self.business,
+            key: &self.key,
+            request_hash: &self.request_hash,
+            began_at: self.began_at,
+        }
+    }
+}
+
+/// Stands around the API, inside of `auth::require_key`. PUT, PATCH and DELETE may carry the header too; they are
+/// idempotent by themselves.
+pub async fn replay(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(KEY) {
+        return next.run(request).await;
+    }
+    let (keyed, request) = match read(&app, request).await {
+        Ok(read) => read,
+        Err(error) => return error.into_response(),
+    };
+    // In a task of its own: a caller who hangs up and a request that takes too long end this future, and what was done
+    // must not be left without its answer, or a repetition would do it again.
+    let in_hand = app.in_hand.clone();
+    let task = async move { once(&app, &keyed, request, next).await };
+    match in_hand.spawn(task.in_current_span()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => error.into_response(),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(ended) => ApiError::internal(ended).into_response(),
+        },
+    }
+}
+
+/// Reads the whole request, since its body belongs to what the key stands for.
+async fn read(app: &App, request: Request) -> Result<(Keyed, Request), ApiError> {
+    let key = key_of(request.headers())?;
+    let business = request
+        .extensions()
+        .get::<ApiCaller>()
+        .map(|caller| caller.business)
+        .ok_or_else(|| ApiError::internal("idempotency stands outside of require_key"))?;
+    let (parts, body) = request.into_parts();
+    let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app)
+        .await
+        .map_err(|rejection| body_problem(rejection.into_response().status()))?;
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let request_hash = digest(parts.method.as_str(), path, &bytes);
+    let keyed = Keyed { business, key, request_hash, began_at: app.now() };
+    Ok((keyed, Request::from_parts(parts, Body::from(bytes))))
+}
+
+async fn once(app: &App, keyed: &Keyed, request: Request, next: Next) -> Result<Response, ApiError> {
+    let keyed = keyed.stored();
+    let mut begun = begin(app, &keyed).await?;
+    if let Begun::Repeat { status, response } = &begun {
+        match replayed(app, keyed.business, *status, response) {
+            Ok(response) => return Ok(response),
+            // Sealed with a key that this installation no longer has: as good as not kept.
+            Err(cause) => {
+                tracing::warn!(%cause, "an answer that was kept cannot be read; the request is done again");
+                idempotency::discard(&app.context.db, &keyed, response).await?;
+                begun = begin(app, &keyed).await?;
+            }
+        }
+    }
+    match begun {
+        Begun::Fresh => keep(app, &keyed, next.run(request).await).await,
+        Begun::Mismatch => Err(ApiError::new(Kind::KeyReused, "The key was used with another path or body.")),
+        // Somebody was faster to do it again; they are as good as under way.
+        Begun::UnderWay | Begun::Repeat { .. } => {
+            Err(ApiError::new(Kind::UnderWay, "The first request with this key has not ended.")
+                .retry_after(1))
+        }
+    }
+}
+
+fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
+    let text = headers.get(KEY).and_then(|key| key.to_str().ok()).unwrap_or_default();
+    if text.is_empty() || text.len() > LONGEST_KEY {
+        return Err(ApiError::new(
+            Kind::Malformed,
+            format!("Idempotency-Key must have 1 to {LONGEST_KEY} visible ASCII characters."),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Zero bytes keep the parts apart: neither a method nor a path holds one.
+fn digest(method: &str, path: &str, body: &[u8]) -> String {
+    secret::digest_bytes(&[method.as_bytes(), b"\0", path.as_bytes(), b"\0", body].concat())
+}
+
+async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<Begun, ApiError> {
+    let mut tx = app.context.db.begin().await?;
+    let begun = idempotency::begin(&mut tx, keyed).await?;
+    tx.commit().await?;
+    Ok(begun)
+}
+
+/// Keeps what was answered, unless the fault was ours: then the caller may try again with the same key.
+async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result<Response, ApiError> {
+    let status = response.status();
+    if status.is_server_error() {
+        idempotency::forget(&app.context.db, keyed).await?;
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, LARGEST_ANSWER).await.map_err(ApiError::internal)?;
+    let kept = Kept {
+        headers: KEPT_HEADERS
+            .iter()
+            .filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())))
+            .collect(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let text = SecretString::from(serde_json::to_string(&kept).map_err(ApiError::internal)?);
+    let sealed = app.context.ring.seal(&text, place(keyed.business));
+    let mut tx = app.context.db.begin().await?;
+    match idempotency::finish(&mut tx, keyed, status.as_u16(), &sealed).await {
+        Ok(()) => tx.commit().await?,
+        // Taken for dead, and done again by another: what was done here is done all the same.
+        Err(StorageError::NotFound) => drop(tx),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// Why an answer that was kept cannot be given again.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Sealed(#[from] StorageError),
+    // Not its text, which may quote the answer.
+    #[error("it is not what is kept")]
+    Other,
+}
+
+fn replayed(app: &App, business: BusinessId, status: u16, sealed: &str) -> Result<Response, Unreadable> {
+    let text = app.context.ring.open(sealed, place(business))?;
+    let kept: Kept = serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable::Other)?;
+    let status = StatusCode::from_u16(status).map_err(|_| Unreadable::Other)?;
+    let mut response = (status, kept.body).into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in kept.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+fn place(business: BusinessId) -> Place {
+    Place { column: "idempotency_keys.response", row: business.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_request_cannot_be_shifted() {
+        assert_ne!(digest("POST", "/a", b"b"), digest("POST", "/ab", b""));
+        assert_eq!(digest("POST", "/a", b"b"), digest("POST", "/a", b"b"));
+    }
+}

@@ -1,0 +1,102 @@
+//! The API: JSON at `/api/v1` for other software, its OpenAPI document at `/api/openapi.json`, a page of it at
+//! `/api/docs`.
+//!
+//! An endpoint group is a file: its types as they are sent and answered, its handlers, each with its annotation for the
+//! document. A handler is given an `ApiCaller`, reads with `Body`, `Search` and `PathOf`, asks `storage` or `jobs` for
+//! that caller's business, and answers JSON or an `ApiError`.
+//!
+//! It must never answer an error that is no problem document, an id of another business, or a secret a second time.
+//!
+//! To add an endpoint: the handler with its `#[utoipa::path]`, and its name in `routes()` of its file; a new file gets
+//! its line in `endpoints` below. The document, the page and the test of tenants pick it up from there.
+
+mod answers;
+pub mod auth;
+mod bookings;
+mod calendar_availability;
+mod calendar_integrations;
+pub mod checks;
+mod conditions;
+mod conflicts;
+mod docs;
+mod document;
+mod feeds;
+pub mod idempotency;
+mod jobs;
+pub mod problem;
+pub mod request;
+mod resource_calendar;
+mod resources;
+mod schema;
+mod staff;
+mod sync_log;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{OriginalUri, Request},
+    http::{HeaderValue, Method, header},
+    middleware::{self, Next},
+    response::Response,
+    routing::any,
+};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::problem::{ApiError, Kind};
+use crate::app::App;
+
+/// All endpoints of version 1, without the prefix of their paths.
+fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(bookings::routes())
+        .merge(resources::routes())
+        .merge(resource_calendar::routes())
+        .merge(staff::routes())
+        .merge(calendar_integrations::routes())
+        .merge(calendar_availability::routes())
+        .merge(feeds::routes())
+        .merge(conflicts::routes())
+        .merge(sync_log::routes())
+        .merge(jobs::routes())
+}
+
+/// The OpenAPI document of an installation.
+pub fn openapi(app: &App) -> OpenApi {
+    document::complete(app, endpoints().into_openapi())
+}
+
+/// The API with its document and page.
+pub fn router(app: &App) -> Router<App> {
+    let (version_1, described) = endpoints().split_for_parts();
+    let document = Arc::new(document::complete(app, described));
+    let version_1 = version_1
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown)
+        // What a repeated POST is answered is kept as it is sent, so errors are written before.
+        .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::replay))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
+        .layer(middleware::from_fn(never_stored));
+    Router::new()
+        .nest("/api/v1", version_1)
+        .route("/api/{*rest}", any(unknown))
+        .merge(docs::router(document))
+        .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+}
+
+/// Answers are of one business and of this moment: no cache on the way may keep them.
+async fn never_stored(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn unknown(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(Kind::NotFound, format!("Nothing answers at {}.", uri.path().escape_debug()))
+}
+
+async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(Kind::MethodNotAllowed, format!("{} does not know {method}.", uri.path().escape_debug()))
+}

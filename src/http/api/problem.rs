@@ -1,0 +1,421 @@
+//! What the API says when something is wrong: problem documents (RFC 9457), and nothing else.
+//!
+//! A handler returns an `ApiError`; `render` makes the document of it, since only there the address of the
+//! installation and the id of the request are known. Texts of the inside (of the database, of a provider's answer) go
+//! to the log, never into the document.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use concord_domain::booking::FieldError;
+use concord_jobs::{connect::ConnectError, connections::ManageError};
+use concord_storage::{StorageError, bookings::PutError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answers::{ConflictAnswer, FreeTime};
+use crate::app::App;
+
+/// The media type of problem documents.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The header in which the id of a request travels.
+pub const REQUEST_ID: &str = "x-request-id";
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $slug:literal, $status:ident, $title:literal, $advice:literal;)+) => {
+        /// What went wrong, as programs tell it apart: the last part of `type`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($(#[$doc])* $kind),+ }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+
+            /// The last part of `type`; it never changes.
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug),+ }
+            }
+
+            /// The HTTP status.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),+ }
+            }
+
+            /// The same words for every problem of the kind.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title),+ }
+            }
+
+            /// What a caller can do about it, for the documentation.
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$kind => $advice),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No JSON, or a header, cursor or parameter that makes no sense.
+    Malformed = "malformed", BAD_REQUEST, "The request cannot be understood",
+        "Mend the request: `detail` and `errors` say where. Sending it again as it is will not help.";
+    /// No key, or none that opens anything.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
+        "Send `Authorization: Bearer ck_...` with a key that a manager made in the settings and has not revoked.";
+    /// Not there, or another business's.
+    NotFound = "not-found", NOT_FOUND, "There is no such thing",
+        "Check the path and the ids in it. What belongs to another business is not found either.";
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not know this method",
+        "The header `Allow` names the methods that it knows.";
+    /// No room.
+    Taken = "taken", CONFLICT, "The time is taken",
+        "`conflicts` says what stands there, `alternatives` which times of the same length are free.";
+    /// A name or key that is taken.
+    Exists = "exists", CONFLICT, "It exists already",
+        "Choose another name, or change what exists.";
+    /// Right in itself, but not as things stand.
+    NotPossible = "not-possible", CONFLICT, "That is not possible as things stand",
+        "`detail` says what stands in the way.";
+    /// `Idempotency-Key`: the first request has not ended.
+    UnderWay = "under-way", CONFLICT, "The same request is being answered right now",
+        "Ask again after the seconds in `Retry-After`: the answer to the first request is then given.";
+    /// `If-Match` or `If-None-Match` does not hold.
+    Stale = "stale", PRECONDITION_FAILED, "It has been changed meanwhile",
+        "Read it again, apply the change to what is there now, and send the new `ETag` as `If-Match`.";
+    /// Too many bytes.
+    TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "Send less at a time.";
+    /// Not JSON by its own account.
+    MediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
+        "Send `Content-Type: application/json`.";
+    /// Fields that are not acceptable.
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are not acceptable",
+        "`errors` names each field and says what is wrong with it. Nothing was written.";
+    /// `Idempotency-Key`: used for something else.
+    KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
+        "Make a new key for each request that means something new.";
+    /// A calendar provider would not.
+    Provider = "provider", BAD_GATEWAY, "The calendar provider did not do it",
+        "`detail` says what the provider's answer means. Try again later, or reconnect the calendar.";
+    /// Others write the same rows.
+    Busy = "busy", SERVICE_UNAVAILABLE, "Too many changes at once",
+        "Nothing was written. Try again after the seconds in `Retry-After`.";
+    /// The database is away.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Concord cannot work at the moment",
+        "Nothing was written. Try again after the seconds in `Retry-After`; `request_id` finds it in the logs.";
+    /// A mistake of ours.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Concord",
+        "Report it with the `request_id`, which finds it in the logs.";
+}
+
+/// A field that is not acceptable, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// The field's name, with dots between the levels; empty where the whole body is meant.
+    #[schema(example = "customer.email")]
+    pub field: String,
+    /// What is wrong with it, to be read after the field's name.
+    #[schema(example = "is not a mail address")]
+    pub message: String,
+}
+
+impl From<FieldError> for FieldProblem {
+    fn from(error: FieldError) -> Self {
+        Self { field: error.field.to_owned(), message: error.message }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document {
+    /// Which sort of problem; the address leads to its explanation.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    pub kind: String,
+    /// The same words for every problem of the sort.
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// What is wrong this time.
+    pub detail: String,
+    /// The fields that are not acceptable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+    /// What stands where a booking was wanted; only with `taken`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<ConflictAnswer>,
+    /// Free times of the same length for the same resource and people, the nearest first; only with `taken`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<Vec<FreeTime>>,
+    /// The version that a booking is at; only with `stale`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_version: Option<i64>,
+    /// Finds the request in the logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// Why a request was not answered as it was meant to be.
+#[derive(Clone, Debug)]
+pub struct ApiError(Box<Problem>);
+
+#[derive(Clone, Debug)]
+struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldProblem>,
+    conflicts: Vec<ConflictAnswer>,
+    alternatives: Option<Vec<FreeTime>>,
+    current_version: Option<i64>,
+    headers: HeaderMap,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+impl ApiError {
+    /// A problem of a kind, and what is wrong this time.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            conflicts: Vec::new(),
+            alternatives: None,
+            current_version: None,
+            headers: HeaderMap::new(),
+            cause: None,
+        }))
+    }
+
+    /// `what`: in words, such as "booking".
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Kind::NotFound, format!("There is no such {what}."))
+    }
+
+    /// One field that is not acceptable.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldProblem { field: field.into(), message: message.into() }])
+    }
+
+    /// Fields that are not acceptable.
+    pub fn invalid_fields(errors: Vec<FieldProblem>) -> Self {
+        Self::new(Kind::Invalid, sentence(&errors)).with_errors(errors)
+    }
+
+    /// Names the fields that it is about.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// When to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u32) -> Self {
+        self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// A mistake of ours; `cause` goes to the log alone.
+    #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
+    pub fn internal(cause: impl ToString) -> Self {
+        let mut error = Self::new(Kind::Internal, "It has been written down; nobody needs to send it again.");
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    fn unavailable(cause: &StorageError) -> Self {
+        let mut error = Self::new(Kind::Unavailable, "The database does not answer.").retry_after(5);
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    fn document(self, app: &App, request_id: Option<String>) -> Document {
+        let problem = *self.0;
+        Document {
+            kind: app.address(&format!("/problems/{}", problem.kind.slug())),
+            title: problem.kind.title(),
+            status: problem.kind.status().as_u16(),
+            detail: problem.detail,
+            errors: problem.errors,
+            conflicts: problem.conflicts,
+            alternatives: problem.alternatives,
+            current_version: problem.current_version,
+            request_id,
+        }
+    }
+}
+
+fn sentence(errors: &[FieldProblem]) -> String {
+    let faults: Vec<String> =
+        errors.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
+    format!("{}.", faults.join("; ").trim())
+}
+
+/// Without `render` around it an error is its status alone.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.0.kind.status().into_response();
+        response.headers_mut().extend(self.0.headers.clone());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the document of an `ApiError`, and its cause to the log. It stands around all of the API.
+pub async fn render(State(app): State<App>, request: Request, next: Next) -> Response {
+    let request_id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
+    if let Some(cause) = &error.0.cause {
+        tracing::error!(request_id, kind = error.0.kind.slug(), cause, "a request could not be answered");
+    }
+    let (mut parts, _) = response.into_parts();
+    let document = error.document(&app, request_id);
+    let body = serde_json::to_vec(&document).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, body.into())
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::not_found("thing here"),
+            StorageError::Exists => Self::new(Kind::Exists, "Something of that name exists already."),
+            StorageError::Overlap | StorageError::Busy => {
+                Self::new(Kind::Busy, "Others are changing the same things.").retry_after(1)
+            }
+            StorageError::UnitsTaken { highest } => Self::new(
+                Kind::NotPossible,
+                format!("Unit {highest} is held by something that has not ended; move or cancel it first."),
+            ),
+            StorageError::StaysAhead => Self::new(
+                Kind::NotPossible,
+                "Stays that have not ended are counted in the nights of the present zone; the zone cannot change.",
+            ),
+            StorageError::BadCursor => {
+                let message = "is not one that a page gave";
+                Self::new(Kind::Malformed, format!("cursor {message}.")).with_errors(vec![FieldProblem {
+                    field: "cursor".to_owned(),
+                    message: message.to_owned(),
+                }])
+            }
+            StorageError::Database(_) => Self::unavailable(&error),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<PutError> for ApiError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Invalid(faults) => {
+                Self::invalid_fields(faults.into_iter().map(FieldProblem::from).collect())
+            }
+            PutError::Taken(taken) => {
+                let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
+                error.0.conflicts = taken.obstacles.into_iter().map(ConflictAnswer::from).collect();
+                error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
+                error
+            }
+            PutError::Stale { current } => stale(current),
+            PutError::Storage(error) => error.into(),
+        }
+    }
+}
+
+fn stale(current: i64) -> ApiError {
+    let detail = if current == 0 {
+        "There is no such booking any more or yet.".to_owned()
+    } else {
+        format!("The booking is at version {current}.")
+    };
+    let mut error = ApiError::new(Kind::Stale, detail);
+    error.0.current_version = (current > 0).then_some(current);
+    error
+}
+
+fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
+    let Some(first) = obstacles.first() else {
+        return "There are not so many units.".to_owned();
+    };
+    let subject = first.subject_name.as_deref().unwrap_or("The resource");
+    let others = match obstacles.len() - 1 {
+        0 => String::new(),
+        1 => " and one other".to_owned(),
+        others => format!(" and {others} others"),
+    };
+    let by = match (&first.reference, &first.calendar) {
+        (Some(reference), _) => format!("by {reference}"),
+        (None, Some(calendar)) => format!("by something in the calendar {calendar}"),
+        (None, None) => "already".to_owned(),
+    };
+    format!("{subject} is taken {by}{others}.")
+}
+
+impl From<ConnectError> for ApiError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::NotSetUp(_) => Self::new(Kind::NotPossible, error.to_string()),
+            ConnectError::Storage(error) => error.into(),
+            ConnectError::Provider { .. } | ConnectError::MissingScope { .. } => {
+                Self::new(Kind::Provider, error.to_string())
+            }
+            _ => Self::new(Kind::Malformed, error.to_string()),
+        }
+    }
+}
+
+impl From<ManageError> for ApiError {
+    fn from(error: ManageError) -> Self {
+        match error {
+            ManageError::NotFound => Self::not_found("calendar integration"),
+            ManageError::NotPossible(reason) => Self::new(Kind::NotPossible, reason),
+            ManageError::Provider(reason) => Self::new(Kind::Provider, reason),
+            ManageError::Storage(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inside_stays_inside() {
+        let error = ApiError::from(StorageError::Url("postgres://user:secret@host".to_owned()));
+        assert_eq!(error.kind(), Kind::Internal);
+        assert!(!error.0.detail.contains("secret"), "{}", error.0.detail);
+    }
+
+    #[test]
+    fn slugs_are_told_apart() {
+        for (index, kind) in Kind::ALL.iter().enumerate() {
+            assert!(Kind::ALL[index + 1..].iter().all(|other| other.slug() != kind.slug()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn faults_are_told_in_one_sentence() {
+        let error = ApiError::invalid("title", "is too long");
+        assert_eq!(error.0.detail, "title is too long.");
+    }
+}

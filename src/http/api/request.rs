@@ -1,0 +1,301 @@
+//! What a request carries, read so that whatever is wrong with it is named by its field.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::IntoResponse,
+};
+use chrono::{DateTime, FixedOffset, NaiveDate, SubsecRound, Utc};
+use chrono_tz::Tz;
+use concord_domain::interval::start_of_day;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+use super::problem::{ApiError, FieldProblem, Kind};
+use crate::app::App;
+
+/// A JSON body.
+#[derive(Clone, Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        check_media_type(request.headers())?;
+        let bytes = read(request, app).await?;
+        from_json(&bytes).map(Body)
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Clone, Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let media_type = check_media_type(request.headers());
+        let bytes = read(request, app).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        media_type?;
+        from_json(&bytes).map(Self)
+    }
+}
+
+async fn read(request: Request, app: &App) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, app)
+        .await
+        .map_err(|rejection| body_problem(rejection.into_response().status()))
+}
+
+/// Why a body could not be read.
+pub(super) fn body_problem(status: StatusCode) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        ApiError::new(Kind::TooLarge, "The body is larger than this installation accepts.")
+    } else {
+        ApiError::new(Kind::Malformed, "The body ended before it was complete.")
+    }
+}
+
+/// `application/json`, any `+json`, or nothing said.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        Ok(())
+    } else {
+        Err(ApiError::new(Kind::MediaType, format!("The body calls itself \"{}\".", text.escape_debug())))
+    }
+}
+
+/// Reads JSON; what is no JSON is `Malformed`, what has the wrong fields is `Invalid` and names the field.
+pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = path_of(&error.path().to_string());
+        json_problem(&field, error.inner())
+    })?;
+    reader.end().map_err(|error| json_problem("", &error))?;
+    Ok(value)
+}
+
+/// As `from_json`, of a value that is JSON already.
+pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = path_of(&error.path().to_string());
+        json_problem(&field, error.inner())
+    })
+}
+
+/// The root is written as a dot.
+fn path_of(path: &str) -> String {
+    if path == "." { String::new() } else { path.to_owned() }
+}
+
+fn json_problem(field: &str, error: &serde_json::Error) -> ApiError {
+    let words = error.to_string();
+    // Lines and columns help with syntax; with a field's name they are noise.
+    let plain = words.split(" at line ").next().unwrap_or(&words);
+    if error.is_data() {
+        ApiError::invalid(field, readable(plain))
+    } else {
+        ApiError::new(Kind::Malformed, format!("The body is not JSON: {words}."))
+    }
+}
+
+/// The words of serde, as they would be read after a field's name.
+fn readable(words: &str) -> String {
+    let rules = [
+        ("invalid type: ", "has the wrong type: "),
+        ("invalid value: ", "has a wrong value: "),
+        ("unknown variant ", "is "),
+        ("unknown field ", "is not known here: "),
+        ("missing field ", "is missing: "),
+        ("duplicate field ", "stands twice: "),
+    ];
+    for (begins, instead) in rules {
+        if let Some(rest) = words.strip_prefix(begins) {
+            return format!("{instead}{rest}");
+        }
+    }
+    words.to_owned()
+}
+
+/// The query.
+#[derive(Clone, Debug)]
+pub struct Search<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Search<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(query_problem(&rejection)),
+        }
+    }
+}
+
+fn query_problem(rejection: &QueryRejection) -> ApiError {
+    let words = rejection.body_text();
+    let plain = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
+    let (field, message) = plain.split_once(": ").unwrap_or(("", plain));
+    let error = FieldProblem { field: field.to_owned(), message: readable(message) };
+    ApiError::new(Kind::Malformed, format!("The query has a fault: {field} {}.", error.message))
+        .with_errors(vec![error])
+}
+
+/// The variable parts of a path. What cannot be one of ours is not found.
+#[derive(Clone, Debug)]
+pub struct PathOf<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for PathOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Path::<T>::from_request_parts(parts, app).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(_) => Err(ApiError::not_found("thing: an id in the path is not one")),
+        }
+    }
+}
+
+/// An instant as callers write it, cut to the microseconds that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant(pub DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        instant(&text).map(Self).ok_or_else(|| {
+            serde::de::Error::custom(
+                "must be an RFC 3339 time with its offset, such as 2026-12-01T14:00:00+01:00",
+            )
+        })
+    }
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::<FixedOffset>::parse_from_rfc3339(text).ok()?;
+    Some(at.with_timezone(&Utc).trunc_subsecs(6))
+}
+
+/// A date as callers write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(pub NaiveDate);
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        date(&text).map(Self).ok_or_else(|| serde::de::Error::custom("must be a date such as 2026-12-01"))
+    }
+}
+
+fn date(text: &str) -> Option<NaiveDate> {
+    // chrono alone would take 2026-12-1 too.
+    (text.len() == 10).then(|| text.parse().ok()).flatten()
+}
+
+/// One end of a stretch of time in a query: an instant, or a day in the business's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// An instant.
+    At(DateTime<Utc>),
+    /// The beginning of a day.
+    On(NaiveDate),
+}
+
+impl Bound {
+    /// As an instant.
+    pub fn instant(self, zone: Tz) -> DateTime<Utc> {
+        match self {
+            Self::At(at) => at,
+            Self::On(date) => start_of_day(date, zone),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bound {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // A plus sign that was not encoded arrives as a space.
+        let text = String::deserialize(from)?.replace(' ', "+");
+        date(&text).map(Self::On).or_else(|| instant(&text).map(Self::At)).ok_or_else(|| {
+            serde::de::Error::custom("must be a date, or an RFC 3339 time with its offset (encode + as %2B)")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[expect(dead_code, reason = "only read from JSON")]
+        at: Instant,
+        #[expect(dead_code, reason = "only read from JSON")]
+        #[serde(default)]
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        #[expect(dead_code, reason = "only read from JSON")]
+        count: u32,
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named() {
+        for (json, kind, words) in [
+            ("{", Kind::Malformed, "The body is not JSON"),
+            ("{\"at\":\"2026-01-01T00:00:00Z\"} x", Kind::Malformed, "The body is not JSON"),
+            ("[]", Kind::Invalid, "at"),
+            ("{}", Kind::Invalid, "is missing: `at`"),
+            ("{\"at\":\"soon\"}", Kind::Invalid, "at must be an RFC 3339 time"),
+            ("{\"at\":\"2026-01-01T00:00:00\"}", Kind::Invalid, "at must be an RFC 3339 time"),
+            ("{\"at\":7}", Kind::Invalid, "at has the wrong type"),
+            ("{\"at\":\"2026-01-01T00:00:00Z\",\"colour\":1}", Kind::Invalid, "colour is not known here"),
+            ("{\"at\":\"2026-01-01T00:00:00Z\",\"inner\":{\"count\":-1}}", Kind::Invalid, "inner.count"),
+        ] {
+            let error = from_json::<Sample>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), kind, "{json}: {error:?}");
+            assert!(format!("{error:?}").contains(words), "{json}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn any_offset_is_the_same_instant() {
+        assert_eq!(instant("2026-12-01T14:00:00+01:00"), instant("2026-12-01T13:00:00Z"));
+        assert_eq!(instant("2026-12-01T13:00:00.123456789Z").unwrap().timestamp_subsec_nanos(), 123_456_000);
+    }
+
+    #[test]
+    fn dates_have_ten_characters() {
+        assert!(date("2026-12-01").is_some());
+        for bad in ["2026-12-1", "20261201", "2026-02-30", "+2026-12-01", ""] {
+            assert!(date(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_json_is_read() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+            headers
+        };
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+            assert!(check_media_type(&with(good)).is_ok(), "{good}");
+        }
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+            assert!(check_media_type(&with(bad)).is_err(), "{bad}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_ok());
+    }
+}

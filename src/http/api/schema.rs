@@ -1,0 +1,61 @@
+//! How the domain's closed sets of words look in the OpenAPI document.
+//!
+//! The domain knows nothing of OpenAPI, so each set has a stand-in here, of the same name, for `value_type`.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr,
+        schema::{Schema, Type},
+    },
+};
+
+macro_rules! stand_ins {
+    ($($words:ident of $module:ident, $doc:literal;)+) => {$(
+        #[doc = $doc]
+        #[derive(Debug)]
+        pub(crate) enum $words {}
+
+        impl PartialSchema for $words {
+            fn schema() -> RefOr<Schema> {
+                one_of($doc, concord_domain::$module::$words::ALL.iter().map(|word| word.as_str()))
+            }
+        }
+
+        impl ToSchema for $words {
+            fn name() -> Cow<'static, str> {
+                stringify!($words).into()
+            }
+        }
+    )+};
+}
+
+stand_ins! {
+    BookingKind of booking, "What sort of booking it is.";
+    BookingStatus of booking, "Where a booking stands.";
+    ConnectionState of connection, "Whether a calendar integration is served.";
+    Coverage of connection, "Which bookings a calendar integration gets.";
+    Direction of connection, "Which way facts flow.";
+    EntryState of connection, "Where a booking's entry in a calendar stands.";
+    ProviderKind of connection, "Who keeps the calendar.";
+    DutyKind of duty, "What is done.";
+    DutyState of duty, "Where a piece of work stands.";
+    QueueClass of duty, "How urgent a piece of work is.";
+    FeedScope of feed, "Whose bookings a feed shows.";
+    FeedPrivacy of privacy, "How much a feed tells.";
+    OccupancySource of occupancy, "Where a fact came from.";
+    SubjectKind of occupancy, "What is occupied.";
+    Craft of people, "Which bookings suit a staff member.";
+    SyncOutcome of record, "How an attempt ended.";
+}
+
+fn one_of(words: &str, values: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
+    let object = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(words))
+        .enum_values(Some(values))
+        .build();
+    RefOr::T(Schema::Object(object))
+}

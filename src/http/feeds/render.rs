@@ -1,0 +1,161 @@
+//! From the rows of a feed to its bytes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    booking::Booking,
+    feed::FeedScope,
+    ical::feed::{FeedHeader, FeedNames, PRODUCT, booking_feed},
+    ids::{ResourceId, StaffId},
+    privacy::FeedPrivacy,
+};
+use concord_storage::{
+    StorageError,
+    bookings::{self, FeedAsk},
+    businesses::{self, Business},
+    feeds::Feed,
+    resources, secret,
+};
+use flate2::{Compression, write::GzEncoder};
+
+use super::caching::Variant;
+use crate::app::App;
+
+/// A feed as bytes, and compressed.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    plain: Bytes,
+    /// `None`: there is the plain variant only.
+    gzip: Option<Bytes>,
+    digest: String,
+    /// When this was made, which is after the last change that it shows.
+    pub(super) made_at: DateTime<Utc>,
+}
+
+impl Rendered {
+    /// The variant for a reader who would rather have this one.
+    pub(super) fn available(&self, wanted: Variant) -> Variant {
+        if self.gzip.is_some() { wanted } else { Variant::Plain }
+    }
+
+    /// The bytes of a variant that is available.
+    pub(super) fn body(&self, variant: Variant) -> Bytes {
+        match variant {
+            Variant::Plain => self.plain.clone(),
+            Variant::Gzip => self.gzip.as_ref().unwrap_or(&self.plain).clone(),
+        }
+    }
+
+    /// The strong entity tag of a variant: other bytes, another tag (RFC 9110, section 8.8.3.3).
+    pub(super) fn tag(&self, variant: Variant) -> String {
+        match variant {
+            Variant::Plain => format!("\"{}\"", self.digest),
+            Variant::Gzip => format!("\"{}-gzip\"", self.digest),
+        }
+    }
+
+    /// The tags of both variants: who has one has them all.
+    pub(super) fn tags(&self) -> [String; 2] {
+        [self.tag(Variant::Plain), self.tag(Variant::Gzip)]
+    }
+}
+
+/// The feed as its rows are now, without what was over before `first_day`.
+pub(super) async fn render(
+    app: &App,
+    feed: &Feed,
+    first_day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Rendered, StorageError> {
+    let db = &app.context.db;
+    let business = businesses::find(db, feed.business_id).await?.ok_or(StorageError::NotFound)?;
+    let most = app.config.feeds.max_events;
+    let mut bookings = load(app, feed, first_day, most).await?;
+    if bookings.len() > most {
+        tracing::warn!(feed = %feed.id, most, "a feed leaves out its oldest bookings: raise feeds.max_events");
+        bookings.remove(0);
+    }
+    let resources = resource_names(app, &business, &bookings).await?;
+    let zone = zone(app, feed, &business).await?;
+    let plain = bytes(app, feed, &business, &resources, zone, &bookings);
+    // Megabytes take tens of milliseconds, in which this thread would answer nobody.
+    tokio::task::spawn_blocking(move || compressed(plain, now))
+        .await
+        .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })
+}
+
+/// One more than `most` where there are more.
+async fn load(
+    app: &App,
+    feed: &Feed,
+    first_day: NaiveDate,
+    most: usize,
+) -> Result<Vec<Booking>, StorageError> {
+    let (db, business) = (&app.context.db, feed.business_id);
+    let ask = FeedAsk { from: first_day.and_time(NaiveTime::MIN).and_utc(), most: most.saturating_add(1) };
+    let subject = || feed.subject_id.ok_or(StorageError::Inconsistent { what: "feed" });
+    match feed.scope {
+        FeedScope::Business => bookings::of_business(db, business, ask).await,
+        FeedScope::Resource => bookings::of_resource(db, business, ResourceId(subject()?), ask).await,
+        FeedScope::Staff => bookings::of_staff(db, business, StaffId(subject()?), ask).await,
+    }
+}
+
+async fn resource_names(
+    app: &App,
+    business: &Business,
+    bookings: &[Booking],
+) -> Result<BTreeMap<ResourceId, String>, StorageError> {
+    let ids: BTreeSet<ResourceId> = bookings.iter().map(|booking| booking.draft.resource).collect();
+    let mut names = BTreeMap::new();
+    for id in ids {
+        if let Some(resource) = resources::find(&app.context.db, business.id, id).await? {
+            names.insert(id, resource.name);
+        }
+    }
+    Ok(names)
+}
+
+/// A resource's own zone, where the feed is about one that has it.
+async fn zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, StorageError> {
+    let (FeedScope::Resource, Some(id)) = (feed.scope, feed.subject_id) else { return Ok(business.zone) };
+    let resource = resources::find(&app.context.db, business.id, ResourceId(id)).await?;
+    Ok(resource.and_then(|resource| resource.zone).unwrap_or(business.zone))
+}
+
+fn bytes(
+    app: &App,
+    feed: &Feed,
+    business: &Business,
+    resources: &BTreeMap<ResourceId, String>,
+    zone: Tz,
+    bookings: &[Booking],
+) -> Vec<u8> {
+    let header = FeedHeader {
+        name: &feed.name,
+        // Readers of a busy feed are told that the time is taken, not by whom.
+        description: if feed.privacy == FeedPrivacy::Busy { "" } else { &business.name },
+        zone,
+        refresh: u32::try_from(app.config.feeds.refresh.as_secs() / 60).unwrap_or(60).max(1),
+        organizer: None,
+        product: PRODUCT,
+    };
+    let names = FeedNames { business: &business.name, resources };
+    let host = app.public_url.host_str().unwrap_or("localhost");
+    booking_feed(bookings, names, feed.privacy, host, &header)
+}
+
+fn compressed(plain: Vec<u8>, made_at: DateTime<Utc>) -> Rendered {
+    let digest = secret::digest_bytes(&plain)[..32].to_owned();
+    // Without a name and a time in its header the same bytes come out each time.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::default());
+    // Writing to memory cannot fail; if it did, an empty variant would be worse than none.
+    let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).ok().map(Bytes::from);
+    Rendered { plain: plain.into(), gzip, digest, made_at }
+}

@@ -1,0 +1,195 @@
+//! `/metrics` in Prometheus' text format: what was answered, what is waiting, how old the oldest of it is.
+//!
+//! Nothing in it is about one business. To add a metric: read it in `scrape` and write it with `Page`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::{Display, Write},
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use concord_domain::duty::QueueClass;
+use concord_storage::{StorageError, duties};
+
+use crate::app::App;
+
+/// Seconds; the last bucket is infinite.
+const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What was answered since the process began. One for the process, as its readers count by processes.
+static ANSWERED: LazyLock<Mutex<Answered>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Answered {
+    counts: BTreeMap<(&'static str, String, u16), u64>,
+    durations: BTreeMap<(&'static str, String), Histogram>,
+}
+
+#[derive(Clone, Default)]
+struct Histogram {
+    /// Not cumulative.
+    buckets: [u64; BOUNDS.len() + 1],
+    seconds: f64,
+}
+
+impl Histogram {
+    fn observe(&mut self, seconds: f64) {
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
+        self.buckets[bucket] += 1;
+        self.seconds += seconds;
+    }
+}
+
+/// Counts and times each answer under the route that gave it. A layer over routes: it must know which one matched.
+pub async fn count_requests(request: Request, next: Next) -> Response {
+    let method = method_name(request.method());
+    // The pattern, never the path: paths hold references and secrets, and there is no end of them.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let mut answered = ANSWERED.lock().unwrap_or_else(PoisonError::into_inner);
+    *answered.counts.entry((method, route.clone(), response.status().as_u16())).or_default() += 1;
+    answered.durations.entry((method, route)).or_default().observe(seconds);
+    drop(answered);
+    response
+}
+
+/// A caller can make up methods, but not make us count them one by one.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Answers a scrape. What the database cannot say is left out, and `concord_database_up` says so.
+pub(super) async fn scrape(State(app): State<App>) -> Response {
+    let mut page = Page::default();
+    page.family("concord_build_info", "gauge", "The running program.");
+    page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
+    let duties = write_duties(&mut page, &app).await;
+    page.family("concord_database_up", "gauge", "Whether the database answers.");
+    page.sample("concord_database_up", &[("kind", &app.context.db.kind())], u8::from(duties.is_ok()));
+    let depth = app.context.queue.depth().await;
+    page.family("concord_queue_up", "gauge", "Whether the queue answers.");
+    page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_ok()));
+    write_depth(&mut page, &depth.unwrap_or_default());
+    write_answered(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, page.0).into_response()
+}
+
+async fn write_duties(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    let counts = duties::counts(&app.context.db).await?;
+    let now = app.now();
+    let oldest = duties::oldest_due(&app.context.db, now).await?;
+    page.family("concord_duties", "gauge", "Pieces of work by kind, queue and state.");
+    for count in counts {
+        page.sample(
+            "concord_duties",
+            &[("kind", &count.kind), ("queue", &count.queue), ("state", &count.state)],
+            count.count,
+        );
+    }
+    page.family(
+        "concord_oldest_due_seconds",
+        "gauge",
+        "For how long the work that has waited longest is due.",
+    );
+    let waited = oldest.map_or(0, |due| (now - due).num_milliseconds().max(0));
+    page.sample("concord_oldest_due_seconds", &[], format!("{}.{:03}", waited / 1000, waited % 1000));
+    Ok(())
+}
+
+fn write_depth(page: &mut Page, depth: &HashMap<QueueClass, usize>) {
+    page.family("concord_queue_messages", "gauge", "Messages that wait in the queue.");
+    for queue in QueueClass::ALL {
+        page.sample("concord_queue_messages", &[("queue", queue)], depth.get(queue).copied().unwrap_or(0));
+    }
+}
+
+fn write_answered(page: &mut Page, answered: &Answered) {
+    let name = "concord_http_requests_total";
+    page.family(name, "counter", "Requests answered, by method, route and status.");
+    for ((method, route, status), count) in &answered.counts {
+        page.sample(name, &[("method", method), ("route", route), ("status", status)], count);
+    }
+    let name = "concord_http_request_duration_seconds";
+    page.family(name, "histogram", "How long answers took, by method and route.");
+    for ((method, route), histogram) in &answered.durations {
+        let mut so_far = 0;
+        for (index, count) in histogram.buckets.iter().enumerate() {
+            so_far += count;
+            let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+            let labels: [(&str, &dyn Display); 3] = [("method", method), ("route", route), ("le", &bound)];
+            page.sample(&format!("{name}_bucket"), &labels, so_far);
+        }
+        let labels: [(&str, &dyn Display); 2] = [("method", method), ("route", route)];
+        page.sample(&format!("{name}_sum"), &labels, histogram.seconds);
+        page.sample(&format!("{name}_count"), &labels, so_far);
+    }
+}
+
+/// A text in the exposition format.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let text = text.to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{}{label}=\"{text}\"", if index == 0 { '{' } else { ',' });
+        }
+        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_as_prometheus_reads_them() {
+        let mut page = Page::default();
+        page.family("a", "gauge", "Help.");
+        page.sample("a", &[], 1);
+        page.sample("a", &[("x", &"q\"\\\n"), ("y", &2)], 0.5);
+        assert_eq!(page.0, "# HELP a Help.\n# TYPE a gauge\na 1\na{x=\"q\\\"\\\\\\n\",y=\"2\"} 0.5\n");
+    }
+
+    #[test]
+    fn buckets_add_up() {
+        let mut answered = Answered::default();
+        let histogram = answered.durations.entry(("GET", "/x".to_owned())).or_default();
+        for seconds in [0.0004, 0.002, 0.002, 30.0] {
+            histogram.observe(seconds);
+        }
+        let mut page = Page::default();
+        write_answered(&mut page, &answered);
+        assert!(page.0.contains("le=\"0.001\"} 1\n"), "{}", page.0);
+        assert!(page.0.contains("le=\"0.0025\"} 3\n"));
+        assert!(page.0.contains("le=\"5\"} 3\n"));
+        assert!(page.0.contains("le=\"+Inf\"} 4\n"));
+        assert!(page.0.contains("_count{method=\"GET\",route=\"/x\"} 4\n"));
+    }
+}

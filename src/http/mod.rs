@@ -1,0 +1,26 @@
+//! Everything that is reached over HTTP.
+
+pub mod api;
+pub(crate) mod connections;
+pub mod feeds;
+pub mod health;
+pub mod oauth;
+pub mod pages;
+mod security;
+
+use axum::{Router, middleware};
+
+use crate::app::App;
+
+/// The whole front.
+pub fn router(app: &App) -> Router {
+    let router = Router::new()
+        .merge(api::router(app))
+        .merge(pages::router(app))
+        .merge(feeds::router(app))
+        .merge(oauth::router())
+        .merge(health::router())
+        .layer(middleware::from_fn(health::metrics::count_requests))
+        .with_state(app.clone());
+    security::guard(router, app)
+}

@@ -1,0 +1,150 @@
+//! The way back from a provider's consent page.
+
+use std::str::FromStr;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use concord_domain::connection::ProviderKind;
+use concord_jobs::connect::{self, Callback, ConnectError};
+use concord_storage::people;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::pages::{Asked, Assets, CurrentUser, Flash, Named, PageError, SessionToken, Theme, local_path};
+use crate::app::App;
+
+/// `/oauth/calendar/{google|microsoft}/callback`.
+pub fn router() -> Router<App> {
+    Router::new().route("/oauth/calendar/{provider}/callback", get(callback))
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// Nobody needs to be signed in for a consent that an API key began.
+async fn callback(
+    State(app): State<App>,
+    Named(provider): Named<String>,
+    Asked(answer): Asked<Answer>,
+    user: Result<CurrentUser, PageError>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
+    let session = SessionToken::sent(&headers).map(|token| token.digest());
+    let callback = Callback {
+        state: answer.state,
+        code: answer.code.map(SecretString::from),
+        error: answer.error,
+        error_description: answer.error_description,
+    };
+    let finished = connect::finish(&app.context, provider, callback, session.as_deref())
+        .await
+        .map_err(|error| explained(provider, error))?;
+    let to = local_path(&finished.return_to).unwrap_or("/calendars").to_owned();
+    let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
+    let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
+    let said = format!(
+        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.",
+        provider.name(),
+        finished.account_email
+    );
+    match user {
+        Ok(user) => Ok(user.go(&app, &to, &Flash::good(said))),
+        Err(_) => connected(&headers, &said, &to),
+    }
+}
+
+/// For a person who has no session here, since a program sent them to the consent page: every other page would ask them
+/// to sign in.
+#[derive(Template)]
+#[template(path = "connected.html")]
+struct ConnectedPage<'a> {
+    theme: Theme,
+    assets: Assets,
+    text: &'a str,
+    /// Where the program wanted them to go.
+    to: &'a str,
+}
+
+fn connected(headers: &HeaderMap, text: &str, to: &str) -> Result<Response, PageError> {
+    let page = ConnectedPage { theme: Theme::chosen(headers), assets: Assets::now(), text, to };
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((no_store, Html(page.render()?)).into_response())
+}
+
+/// What went wrong in words, and where to try again.
+fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
+    if let ConnectError::Storage(error) = error {
+        return error.into();
+    }
+    let message = match &error {
+        // "There is no such staff member" would be true, and tell the person nothing.
+        ConnectError::UnknownStaff => "You no longer work here, as far as Concord knows.".to_owned(),
+        error => sentence(&error.to_string()),
+    };
+    let (advice, is_providers) = match &error {
+        ConnectError::Denied { .. } => {
+            ("Nothing was changed. Connect again whenever you like, and choose to allow it then.", false)
+        }
+        ConnectError::MissingScope { .. } => {
+            ("Nothing was changed. Concord needs to see the calendars and to write entries.", false)
+        }
+        ConnectError::ExpiredState | ConnectError::UsedState | ConnectError::UnknownState => {
+            ("Nothing was changed. If the calendar is connected already, there is nothing left to do.", false)
+        }
+        ConnectError::OtherSession => {
+            ("Nothing was changed. Use the browser in which you pressed the button.", false)
+        }
+        ConnectError::NotSetUp(_) => {
+            ("Nothing was changed. Whoever runs this installation can set it up in its configuration.", false)
+        }
+        ConnectError::UnknownStaff => {
+            ("Nothing was changed. If that is wrong, ask a manager of your business.", false)
+        }
+        ConnectError::Refused { .. } => ("Nothing was changed. Begin again to connect the calendar.", false),
+        ConnectError::Provider { .. } | ConnectError::Storage(_) => {
+            ("Nothing was changed. Try again in a moment.", true)
+        }
+    };
+    let back = match &error {
+        ConnectError::Denied { return_to }
+        | ConnectError::MissingScope { return_to }
+        | ConnectError::Refused { return_to, .. }
+        | ConnectError::Provider { return_to, .. } => {
+            local_path(return_to).unwrap_or("/calendars").to_owned()
+        }
+        _ => "/calendars".to_owned(),
+    };
+    tracing::info!(%provider, reason = %message, "a calendar was not connected");
+    PageError::Connect { message, advice, is_providers, back }
+}
+
+/// With a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{first}{rest}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_sentences() {
+        assert_eq!(sentence("access was not granted"), "Access was not granted.");
+        assert_eq!(sentence("Google answered: no."), "Google answered: no.");
+    }
+}

@@ -1,0 +1,209 @@
+//! What a person has to see to: calendars whose grant is dead, work that was given up, double bookings. Everything
+//! else that is not yet in agreement comes right by itself.
+
+use askama::{Template, filters::HtmlSafe};
+use concord_domain::{
+    connection::ConnectionState,
+    duty::DutyKind,
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+    occupancy::SubjectKind,
+};
+use concord_storage::{
+    Db, StorageError, bookings, calendars,
+    connections::{self, Connection},
+    duties::{self, Duty},
+    entries::{self, EntryCounts},
+    occupancy::{self, Standing},
+};
+
+use super::{
+    PageError,
+    pieces::{Icon, Tone, count},
+    session::CurrentUser,
+};
+use crate::app::App;
+
+/// More than this are not counted one by one.
+const MOST_FAILURES: u32 = 100;
+
+/// What a person has to see to.
+pub(super) struct Attention {
+    /// All connections that they may see.
+    pub connections: Vec<Connection>,
+    /// Work that was given up.
+    pub failures: Vec<Duty>,
+    /// Facts from outside that overlap something of ours.
+    pub conflicts: Vec<Standing>,
+    /// How the entries stand in the calendars that they may see.
+    pub entries: EntryCounts,
+}
+
+impl Attention {
+    /// Looks at all that the person may see.
+    pub(crate) async fn of(app: &App, user: &CurrentUser) -> Result<Self, PageError> {
+        let (db, business) = (&app.context.db, user.business.id);
+        let (connections, failures, conflicts, entries) = futures::try_join!(
+            connections::list(db, business),
+            duties::failed(db, business, MOST_FAILURES),
+            occupancy::conflicts(db, business, app.now()),
+            entries::counts(db, business),
+        )?;
+        let mut all = Self { connections, failures, conflicts, entries };
+        if !user.is_manager() {
+            all.narrow(db, user).await?;
+        }
+        Ok(all)
+    }
+
+    /// Leaves what is the person's own.
+    async fn narrow(&mut self, db: &Db, user: &CurrentUser) -> Result<(), StorageError> {
+        self.connections.retain(|connection| user.may_see(connection.staff_id));
+        self.conflicts.retain(|conflict| {
+            conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
+        });
+        let mut own = Vec::new();
+        for duty in std::mem::take(&mut self.failures) {
+            if let Some(about) = About::of(db, user.business.id, &duty).await?
+                && user.may_see(about.staff)
+            {
+                own.push(duty);
+            }
+        }
+        self.failures = own;
+        self.entries = match user.user.staff_id {
+            Some(staff) => entries::counts_of_staff(db, user.business.id, staff).await?,
+            None => EntryCounts::default(),
+        };
+        Ok(())
+    }
+
+    /// Those whose person must connect again.
+    pub(crate) fn dead(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().filter(|connection| connection.state == ConnectionState::NeedsReconnect)
+    }
+
+    /// How many things wait for a person.
+    pub(crate) fn count(&self) -> usize {
+        self.dead().count() + self.failures.len() + self.conflicts.len()
+    }
+
+    /// All of it in a word.
+    pub(crate) fn word(&self) -> SyncWord {
+        let wrong = self.count();
+        if wrong > 0 {
+            let text = if wrong >= MOST_FAILURES as usize {
+                format!("{MOST_FAILURES}+ things need you")
+            } else if wrong == 1 {
+                "1 thing needs you".to_owned()
+            } else {
+                format!("{wrong} things need you")
+            };
+            return SyncWord { tone: Tone::Wrong, text, is_under_way: false };
+        }
+        if self.connections.is_empty() {
+            return SyncWord {
+                tone: Tone::Neutral,
+                text: "No calendars yet".to_owned(),
+                is_under_way: false,
+            };
+        }
+        if self.entries.pending > 0 {
+            let text = format!("{} to write", count(self.entries.pending, "entry", "entries"));
+            return SyncWord { tone: Tone::Waiting, text, is_under_way: true };
+        }
+        if self.entries.waiting > 0 {
+            // Not until somebody resumes the calendar.
+            let text = format!("{} on hold", count(self.entries.waiting, "entry", "entries"));
+            return SyncWord { tone: Tone::Neutral, text, is_under_way: false };
+        }
+        SyncWord { tone: Tone::Good, text: "In agreement".to_owned(), is_under_way: false }
+    }
+}
+
+/// The state of sync in a word, which leads to what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(
+    ext = "html",
+    source = r#"<a class="sync-word {{ tone.class() }}" href="/"{% if is_under_way %} data-under-way{% endif %}>{{ icon() }}{{ text }}</a>"#
+)]
+pub(super) struct SyncWord {
+    /// How it stands.
+    pub tone: Tone,
+    /// In words.
+    pub text: String,
+    /// Whether it will soon be another.
+    pub is_under_way: bool,
+}
+impl HtmlSafe for SyncWord {}
+
+impl SyncWord {
+    fn icon(&self) -> Icon {
+        self.tone.icon()
+    }
+}
+
+/// What a duty is about.
+pub(super) struct About {
+    /// Whose calendar.
+    pub staff: StaffId,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Which booking, if one.
+    pub booking: Option<BookingId>,
+    /// Which calendar's name, if one.
+    pub calendar: Option<String>,
+}
+
+impl About {
+    /// `None`: what it was about is gone, or it is about nobody's calendar.
+    pub(crate) async fn of(db: &Db, business: BusinessId, duty: &Duty) -> Result<Option<Self>, StorageError> {
+        match duty.kind {
+            DutyKind::SyncBooking | DutyKind::DeleteBooking => {
+                let entry = entries::find(db, business, EntryId(duty.subject_id)).await?;
+                Ok(entry.map(|entry| Self {
+                    staff: entry.staff_id,
+                    connection: entry.connection_id,
+                    booking: Some(entry.booking_id),
+                    calendar: None,
+                }))
+            }
+            DutyKind::ImportAvailability => {
+                let Some(calendar) = calendars::find(db, business, CalendarId(duty.subject_id)).await? else {
+                    return Ok(None);
+                };
+                let about = Self::of_connection(db, business, calendar.connection_id).await?;
+                Ok(about.map(|about| Self { calendar: Some(calendar.name), ..about }))
+            }
+            DutyKind::BatchSync | DutyKind::Disconnect => {
+                Self::of_connection(db, business, ConnectionId(duty.subject_id)).await
+            }
+            DutyKind::Retention => Ok(None),
+        }
+    }
+
+    async fn of_connection(
+        db: &Db,
+        business: BusinessId,
+        id: ConnectionId,
+    ) -> Result<Option<Self>, StorageError> {
+        let connection = connections::find(db, business, id).await?;
+        Ok(connection.map(|connection| Self {
+            staff: connection.staff_id,
+            connection: id,
+            booking: None,
+            calendar: None,
+        }))
+    }
+
+    /// The booking's reference and title.
+    pub(crate) async fn booking(
+        &self,
+        db: &Db,
+        business: BusinessId,
+    ) -> Result<Option<concord_domain::booking::Booking>, StorageError> {
+        match self.booking {
+            Some(id) => bookings::by_id(db, business, id).await,
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One booking: what it is, how it stands in each calendar, and what became of it.
+
+use askama::{Template, filters::HtmlSafe};
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    booking::{Booking, BookingStatus},
+    connection::EntryState,
+};
+use concord_storage::{
+    PageAsk,
+    entries::{self, SyncState},
+    history,
+};
+
+use super::super::{
+    PageError,
+    asked::Named,
+    frame::{Frame, Place, page, part},
+    names::Names,
+    overview::name_of,
+    pieces::{Pill, capital, kind_label},
+    session::CurrentUser,
+    when::{When, span},
+};
+use super::{
+    change::former_status,
+    differences::{Difference, deed, differences, learn},
+    found, path_of,
+};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "booking.html")]
+struct BookingPage {
+    frame: Frame,
+    path: String,
+    booking: Booking,
+    name: String,
+    kind: &'static str,
+    status: Pill,
+    when: String,
+    length: String,
+    zone: String,
+    resource: String,
+    staff: String,
+    people: String,
+    created: When,
+    /// Where it came from, as the end of a sentence.
+    source: String,
+    live: BookingLive,
+    history: Vec<Change>,
+    is_cancelled: bool,
+    /// What it would be again.
+    former: BookingStatus,
+}
+
+/// How it stands in each calendar: the part that changes while it is looked at.
+#[derive(Template)]
+#[template(path = "booking_live.html")]
+struct BookingLive {
+    entries: Vec<Entry>,
+    is_under_way: bool,
+    /// Whether anything could be in a calendar at all.
+    is_anybodys: bool,
+}
+impl HtmlSafe for BookingLive {}
+
+impl BookingLive {
+    /// Where it stands: "Ana's calendar", "3 calendars"; `None`: nowhere.
+    fn places(&self) -> Option<String> {
+        let standing: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.is_gone).collect();
+        match standing.as_slice() {
+            [] => None,
+            [only] => Some(format!("{}'s calendar", only.staff)),
+            many => Some(format!("{} calendars", many.len())),
+        }
+    }
+}
+
+struct Entry {
+    /// The connection's page, for those who may see it.
+    path: Option<String>,
+    staff: String,
+    /// For those who may see it.
+    calendar: Option<String>,
+    provider: &'static str,
+    state: Pill,
+    /// Whether it stood there once and no longer does.
+    is_gone: bool,
+    written: Option<When>,
+    error: Option<String>,
+}
+
+struct Change {
+    at: When,
+    who: String,
+    deed: String,
+    differences: Vec<Difference>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(key): Named<String>,
+) -> Result<Response, PageError> {
+    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+    let booking = found(db, &user, &key).await?;
+    let mut names = Names::load(db, business, user.business.zone).await?;
+    names.learn(db, std::slice::from_ref(&booking)).await?;
+    let lines = history::of_subject(db, business, booking.id.0, &PageAsk::default()).await?.items;
+    learn(&mut names, db, &lines).await?;
+    let zone = names.zone_of(booking.draft.resource);
+    let today = now.with_timezone(&zone).date_naive();
+    let time = span(&booking.draft.time, zone, today);
+    let former = former_status(&lines);
+    let shown = BookingPage {
+        frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking)).await?,
+        path: path_of(&booking),
+        name: name_of(&booking),
+        kind: kind_label(booking.draft.kind),
+        status: booking.draft.status.into(),
+        when: time.text,
+        length: time.length,
+        zone: zone.name().replace('_', " "),
+        resource: names.of_resource(booking.draft.resource),
+        staff: names.of_all_staff(&booking.draft.staff),
+        people: booking.draft.party_size.map(|size| size.to_string()).unwrap_or_default(),
+        created: When::of(booking.created_at, now, zone),
+        source: match booking.draft.source.as_str() {
+            "" => String::new(),
+            "page" => " on a page".to_owned(),
+            "api" => " by a program".to_owned(),
+            other => format!(", from {other}"),
+        },
+        live: live_part(&app, &user, &booking, zone).await?,
+        history: lines
+            .iter()
+            .map(|line| Change {
+                at: When::of(line.at, now, zone),
+                who: line.actor.label().to_owned(),
+                deed: deed(line),
+                differences: differences(line, &names, zone, today),
+            })
+            .collect(),
+        is_cancelled: booking.draft.status == BookingStatus::Cancelled,
+        former,
+        booking,
+    };
+    page(&app, &user, &shown)
+}
+
+pub(super) async fn live(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(key): Named<String>,
+) -> Result<Response, PageError> {
+    let booking = found(&app.context.db, &user, &key).await?;
+    part(&live_part(&app, &user, &booking, user.business.zone).await?)
+}
+
+async fn live_part(
+    app: &App,
+    user: &CurrentUser,
+    booking: &Booking,
+    zone: Tz,
+) -> Result<BookingLive, PageError> {
+    let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
+    Ok(BookingLive {
+        is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending),
+        is_anybodys: !booking.draft.staff.is_empty(),
+        entries: states.iter().map(|state| entry(state, user, app.now(), zone)).collect(),
+    })
+}
+
+fn entry(state: &SyncState, user: &CurrentUser, now: DateTime<Utc>, zone: Tz) -> Entry {
+    let may_see = user.may_see(state.staff);
+    Entry {
+        path: may_see.then(|| format!("/calendars/{}", state.connection)),
+        staff: state.staff_name.clone(),
+        calendar: may_see.then(|| state.calendar.clone()),
+        provider: state.provider.name(),
+        state: state.state.into(),
+        is_gone: state.state == EntryState::Removed,
+        written: state.written_at.map(|at| When::of(at, now, zone)),
+        error: state.last_error.as_deref().filter(|_| may_see).map(capital),
+    }
+}

@@ -1,0 +1,411 @@
+//! What a person types into the form of a booking, and what it means. Whatever was typed goes back into the form when
+//! it cannot be accepted.
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Timelike, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, FieldError},
+    ids::StaffId,
+    interval::instant_at,
+};
+use concord_storage::secret::fill_random;
+use serde::Deserialize;
+
+use super::super::when::{is_within_reach, typed_date};
+
+/// The form, as it was typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Fields {
+    pub reference: String,
+    /// The reference that we proposed: two presses of the button then make one booking.
+    pub proposed: String,
+    /// The version that was read; empty for a new booking.
+    pub version: String,
+    pub resource: String,
+    pub kind: String,
+    pub status: String,
+    /// `stay` or `timed`.
+    pub mode: String,
+    pub check_in: String,
+    pub check_out: String,
+    pub starts_at: String,
+    pub ends_at: String,
+    pub title: String,
+    pub name: String,
+    pub email: String,
+    pub phone: String,
+    pub party_size: String,
+    pub quantity: String,
+    pub staff: Vec<String>,
+    pub location: String,
+    pub notes: String,
+    /// A free time that was chosen instead: its two ends, with a bar between.
+    pub instead: String,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field's name in the form.
+    pub field: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
+const MINUTE: &str = "%Y-%m-%dT%H:%M";
+
+impl Fields {
+    /// The form of a new booking: the next full hour, for an hour.
+    pub(crate) fn fresh(now: DateTime<Utc>, zone: Tz) -> Self {
+        let local = now.with_timezone(&zone).naive_local();
+        let hour = local.date().and_hms_opt(local.hour(), 0, 0).unwrap_or(local) + Duration::hours(1);
+        let date = local.date();
+        let proposed = new_reference();
+        Self {
+            reference: proposed.clone(),
+            proposed,
+            kind: BookingKind::Booking.as_str().to_owned(),
+            status: BookingStatus::Confirmed.as_str().to_owned(),
+            mode: "timed".to_owned(),
+            check_in: date.to_string(),
+            check_out: (date + Duration::days(1)).to_string(),
+            starts_at: hour.format(MINUTE).to_string(),
+            ends_at: (hour + Duration::hours(1)).format(MINUTE).to_string(),
+            quantity: "1".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Proposes another reference, since the first one is taken. Returns it.
+    pub(crate) fn propose_another(&mut self) -> String {
+        self.proposed = new_reference();
+        self.reference.clone_from(&self.proposed);
+        self.proposed.clone()
+    }
+
+    /// The form of a booking as it stands.
+    pub(crate) fn of(booking: &Booking, zone: Tz) -> Self {
+        let draft = &booking.draft;
+        let mut fields = Self {
+            reference: booking.reference.clone(),
+            version: booking.version.to_string(),
+            resource: draft.resource.to_string(),
+            kind: draft.kind.as_str().to_owned(),
+            status: draft.status.as_str().to_owned(),
+            title: draft.title.clone(),
+            name: draft.customer.name.clone(),
+            email: draft.customer.email.clone(),
+            phone: draft.customer.phone.clone(),
+            party_size: draft.party_size.map(|size| size.to_string()).unwrap_or_default(),
+            quantity: draft.quantity.to_string(),
+            staff: draft.staff.iter().map(StaffId::to_string).collect(),
+            location: draft.location.clone(),
+            notes: draft.notes.clone(),
+            ..Self::default()
+        };
+        fields.set_time(&draft.time, zone);
+        fields
+    }
+
+    /// Puts a time into the fields, and into those of the other way as near as it can be told.
+    pub(crate) fn set_time(&mut self, time: &BookingTime, zone: Tz) {
+        let (from, until) = match *time {
+            BookingTime::Stay { check_in, check_out } => {
+                "stay".clone_into(&mut self.mode);
+                (at_noon(check_in), at_noon(check_out))
+            }
+            BookingTime::Timed { starts_at, ends_at } => {
+                "timed".clone_into(&mut self.mode);
+                (starts_at.with_timezone(&zone).naive_local(), ends_at.with_timezone(&zone).naive_local())
+            }
+        };
+        self.check_in = from.date().to_string();
+        self.check_out = until.date().max(from.date() + Duration::days(1)).to_string();
+        self.starts_at = from.format(MINUTE).to_string();
+        self.ends_at = until.format(MINUTE).to_string();
+    }
+
+    /// Takes over the free time that was chosen instead, if one was.
+    pub(crate) fn take_instead(&mut self) {
+        let Some((from, until)) = self.instead.split_once('|') else { return };
+        if self.mode == "stay" {
+            (self.check_in, self.check_out) = (from.to_owned(), until.to_owned());
+        } else {
+            (self.starts_at, self.ends_at) = (from.to_owned(), until.to_owned());
+        }
+        self.instead.clear();
+    }
+
+    /// A free time as the form sends it, when it is chosen instead.
+    pub(crate) fn as_instead(time: &BookingTime, zone: Tz) -> String {
+        let mut fields = Self::default();
+        fields.set_time(time, zone);
+        match time {
+            BookingTime::Stay { .. } => format!("{}|{}", fields.check_in, fields.check_out),
+            BookingTime::Timed { .. } => format!("{}|{}", fields.starts_at, fields.ends_at),
+        }
+    }
+
+    /// What it means, in the zone of the resource. `before`: the booking that it changes.
+    pub(crate) fn read(&self, zone: Tz, before: Option<&Booking>) -> Result<BookingDraft, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut fault = |field, text: &str| {
+            faults.push(Fault { field, text: text.to_owned() });
+        };
+        let resource = self.resource.parse();
+        if resource.is_err() {
+            fault("resource", "Choose what is booked.");
+        }
+        let time = self.time(zone, before, &mut fault);
+        let party_size = match self.party_size.trim() {
+            "" => None,
+            text => text.parse().map_err(|_| fault("party_size", "People must be a whole number.")).ok(),
+        };
+        let quantity = match self.quantity.trim() {
+            "" => 1,
+            text => text.parse().unwrap_or_else(|_| {
+                fault("quantity", "Units must be a whole number.");
+                1
+            }),
+        };
+        let kind = self.kind.parse().unwrap_or(BookingKind::Booking);
+        let status = self.status.parse().unwrap_or(BookingStatus::Confirmed);
+        let staff: Vec<StaffId> = self.staff.iter().filter_map(|id| id.parse().ok()).collect();
+        let (Ok(resource), Some(time)) = (resource, time) else { return Err(faults) };
+        let draft = BookingDraft {
+            resource,
+            kind,
+            status,
+            time,
+            title: self.title.trim().to_owned(),
+            customer: Customer {
+                name: self.name.trim().to_owned(),
+                email: self.email.trim().to_owned(),
+                phone: self.phone.trim().to_owned(),
+            },
+            party_size,
+            quantity,
+            staff,
+            location: self.location.trim().to_owned(),
+            // Browsers send line breaks as CR LF.
+            notes: self.notes.trim_end().replace("\r\n", "\n"),
+            source: before.map_or_else(|| "page".to_owned(), |before| before.draft.source.clone()),
+        };
+        if let Err(wrong) = draft.check(zone) {
+            faults.extend(wrong.iter().map(Fault::from));
+        }
+        if faults.is_empty() { Ok(draft) } else { Err(faults) }
+    }
+
+    fn time(
+        &self,
+        zone: Tz,
+        before: Option<&Booking>,
+        fault: &mut impl FnMut(&'static str, &str),
+    ) -> Option<BookingTime> {
+        if self.mode == "stay" {
+            let (check_in, check_out) = (typed_date(&self.check_in), typed_date(&self.check_out));
+            if check_in.is_none() {
+                fault("check_in", "Choose the day of arrival.");
+            }
+            if check_out.is_none() {
+                fault("check_out", "Choose the day of departure.");
+            }
+            return Some(BookingTime::Stay { check_in: check_in?, check_out: check_out? });
+        }
+        let starts_at = local(&self.starts_at);
+        let ends_at = local(&self.ends_at);
+        if starts_at.is_none() {
+            fault("starts_at", "Choose day and time of the start.");
+        }
+        if ends_at.is_none() {
+            fault("ends_at", "Choose day and time of the end.");
+        }
+        let (starts_at, ends_at) = (starts_at?, ends_at?);
+        // What was not touched keeps its instant, even in the hour that clocks show twice.
+        if let Some(BookingTime::Timed { starts_at: from, ends_at: until }) =
+            before.map(|before| before.draft.time)
+        {
+            let as_before =
+                Self::minute(from, zone) == Some(starts_at) && Self::minute(until, zone) == Some(ends_at);
+            if as_before {
+                return Some(BookingTime::Timed { starts_at: from, ends_at: until });
+            }
+        }
+        Some(BookingTime::Timed {
+            starts_at: instant_at(starts_at, zone),
+            ends_at: instant_at(ends_at, zone),
+        })
+    }
+
+    fn minute(at: DateTime<Utc>, zone: Tz) -> Option<NaiveDateTime> {
+        local(&at.with_timezone(&zone).format(MINUTE).to_string())
+    }
+}
+
+fn at_noon(date: NaiveDate) -> NaiveDateTime {
+    date.and_hms_opt(12, 0, 0).unwrap_or_default()
+}
+
+/// Browsers send seconds too, where somebody typed them.
+fn local(text: &str) -> Option<NaiveDateTime> {
+    let text = text.trim();
+    NaiveDateTime::parse_from_str(text, MINUTE)
+        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))
+        .ok()
+        .filter(|at| is_within_reach(at.date()))
+}
+
+/// Easy to read out: no letters that look or sound alike.
+fn new_reference() -> String {
+    const DIGITS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let mut bytes = [0; 7];
+    fill_random(&mut bytes);
+    bytes.iter().fold(String::from("B-"), |mut text, byte| {
+        text.push(char::from(DIGITS[usize::from(byte & 31)]));
+        text
+    })
+}
+
+impl From<&FieldError> for Fault {
+    /// The API names its own fields; people read the labels of the form.
+    fn from(error: &FieldError) -> Self {
+        let (field, label) = match error.field {
+            "resource" => ("resource", "The resource"),
+            "title" => ("title", "The title"),
+            "customer.name" => ("name", "The name"),
+            "customer.email" => ("email", "The mail address"),
+            "customer.phone" => ("phone", "The phone number"),
+            "party_size" => ("party_size", "The number of people"),
+            "quantity" => ("quantity", "The number of units"),
+            "staff" => ("staff", "Staff"),
+            "location" => ("location", "The place"),
+            "notes" => ("notes", "The text of the notes"),
+            "reference" => ("reference", "The reference"),
+            "check_in" => ("check_in", "The arrival"),
+            "check_out" => ("check_out", "The departure"),
+            "starts_at" => ("starts_at", "The start"),
+            "ends_at" => ("ends_at", "The end"),
+            _ => ("title", "The form"),
+        };
+        let message = error.message.replace("starts_at", "the start").replace("check_in", "the arrival");
+        Self { field, text: format!("{label} {message}.") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_domain::ids::{BookingId, BusinessId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ZONE: Tz = chrono_tz::Europe::Berlin;
+
+    fn typed() -> Fields {
+        Fields {
+            resource: Uuid::nil().to_string(),
+            mode: "timed".to_owned(),
+            starts_at: "2026-12-01T10:00".to_owned(),
+            ends_at: "2026-12-01T11:30".to_owned(),
+            name: " Maria Silva ".to_owned(),
+            notes: "One\r\nTwo\r\n".to_owned(),
+            ..Fields::default()
+        }
+    }
+
+    fn booking(time: BookingTime) -> Booking {
+        let draft = BookingDraft { time, ..typed().read(ZONE, None).unwrap() };
+        Booking {
+            id: BookingId(Uuid::nil()),
+            business: BusinessId(Uuid::nil()),
+            reference: "B-1".to_owned(),
+            version: 3,
+            interval: time.interval(ZONE).unwrap(),
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+            draft,
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let draft = typed().read(ZONE, None).unwrap();
+        assert_eq!(
+            draft.time,
+            BookingTime::Timed {
+                starts_at: "2026-12-01T09:00:00Z".parse().unwrap(),
+                ends_at: "2026-12-01T10:30:00Z".parse().unwrap(),
+            }
+        );
+        assert_eq!((draft.customer.name.as_str(), draft.notes.as_str()), ("Maria Silva", "One\nTwo"));
+        assert_eq!((draft.quantity, draft.status), (1, BookingStatus::Confirmed));
+    }
+
+    #[test]
+    fn every_fault_is_named_at_its_field() {
+        let wrong = Fields {
+            resource: String::new(),
+            starts_at: "soon".to_owned(),
+            ends_at: String::new(),
+            party_size: "a few".to_owned(),
+            ..typed()
+        };
+        let fields: Vec<_> = wrong.read(ZONE, None).unwrap_err().iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["resource", "starts_at", "ends_at", "party_size"]);
+        let backwards =
+            Fields { ends_at: "2026-12-01T09:00".to_owned(), email: "nobody".to_owned(), ..typed() };
+        let faults = backwards.read(ZONE, None).unwrap_err();
+        let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
+        assert_eq!(texts, ["The mail address is not a mail address.", "The end must be after the start."]);
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_kept_when_nobody_touched_it() {
+        let time = BookingTime::Timed {
+            starts_at: "2026-10-25T01:15:00Z".parse().unwrap(),
+            ends_at: "2026-10-25T03:00:00Z".parse().unwrap(),
+        };
+        let before = booking(time);
+        let fields = Fields::of(&before, ZONE);
+        assert_eq!(fields.starts_at, "2026-10-25T02:15");
+        assert_eq!(fields.read(ZONE, Some(&before)).unwrap().time, time);
+    }
+
+    #[test]
+    fn what_stands_goes_through_the_form_unchanged() {
+        for time in [
+            BookingTime::Stay {
+                check_in: "2026-12-30".parse().unwrap(),
+                check_out: "2027-01-02".parse().unwrap(),
+            },
+            BookingTime::Timed {
+                starts_at: "2026-12-01T22:00:30Z".parse().unwrap(),
+                ends_at: "2026-12-02T01:00:00Z".parse().unwrap(),
+            },
+        ] {
+            let before = booking(time);
+            assert_eq!(Fields::of(&before, ZONE).read(ZONE, Some(&before)).unwrap(), before.draft);
+        }
+    }
+
+    #[test]
+    fn a_free_time_takes_the_place_of_what_was_typed() {
+        let free = BookingTime::Timed {
+            starts_at: "2026-12-02T09:00:00Z".parse().unwrap(),
+            ends_at: "2026-12-02T10:30:00Z".parse().unwrap(),
+        };
+        let mut fields = Fields { instead: Fields::as_instead(&free, ZONE), ..typed() };
+        fields.take_instead();
+        assert_eq!(fields.read(ZONE, None).unwrap().time, free);
+        assert_eq!(fields.instead, "");
+    }
+
+    #[test]
+    fn references_can_be_read_out() {
+        let reference = new_reference();
+        assert_eq!(reference.len(), 9);
+        assert!(reference[2..].chars().all(|c| c.is_ascii_alphanumeric() && !"01IOl".contains(c)));
+    }
+}

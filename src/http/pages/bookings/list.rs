@@ -1,0 +1,248 @@
+//! The list of bookings, with its filters.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use concord_domain::{
+    booking::{Booking, BookingStatus},
+    connection::EntryState,
+    interval::start_of_day,
+};
+use concord_storage::{
+    PageAsk,
+    bookings::{self, BookingFilter},
+    entries::{self, SyncState},
+};
+use serde::Deserialize;
+
+use super::super::{
+    PageError,
+    asked::Asked,
+    frame::{Frame, Place, page},
+    names::Names,
+    overview::{name_of, title_beside_name},
+    pieces::{Choice, Pill, Tone},
+    session::CurrentUser,
+    when::{day, span, typed_date},
+};
+use super::path_of;
+use crate::app::App;
+
+/// The filters, as they were typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wish {
+    q: String,
+    resource: String,
+    staff: String,
+    status: String,
+    /// Absent: from today on. Empty: from the beginning.
+    from: Option<String>,
+    until: String,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "bookings.html")]
+struct BookingsPage {
+    frame: Frame,
+    rows: Vec<Row>,
+    resources: Vec<Choice>,
+    staff: Vec<Choice>,
+    statuses: Vec<Choice>,
+    from: String,
+    /// "today", "Sat 21 Nov".
+    from_words: String,
+    until: String,
+    search: String,
+    /// Whether anything narrows the list.
+    is_narrowed: bool,
+    zone: String,
+    /// The address of the next page, and whether this is not the first.
+    next: Option<String>,
+    is_further: bool,
+}
+
+struct Row {
+    path: String,
+    edit: String,
+    name: String,
+    title: String,
+    reference: String,
+    when: String,
+    length: String,
+    resource: String,
+    staff: String,
+    kind: &'static str,
+    status: Pill,
+    sync: Option<Pill>,
+    is_over: bool,
+}
+
+const ROWS: u32 = 25;
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(wish): Asked<Wish>,
+) -> Result<Response, PageError> {
+    let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
+    let today = now.with_timezone(&zone).date_naive();
+    let from = wish.from.clone().unwrap_or_else(|| today.to_string());
+    let filter = filter(&wish, &from, zone);
+    let ask = PageAsk { limit: ROWS, after: wish.after.clone() };
+    let found = bookings::list(db, user.business.id, &filter, &ask).await?;
+    let mut names = Names::load(db, user.business.id, zone).await?;
+    names.learn(db, &found.items).await?;
+    let mut synced: Vec<Vec<SyncState>> = Vec::with_capacity(found.items.len());
+    for booking in &found.items {
+        synced.push(entries::sync_states(db, user.business.id, booking.id).await?);
+    }
+    let rows = found
+        .items
+        .iter()
+        .zip(&synced)
+        .map(|(booking, sync)| row(booking, sync, &names, today, now))
+        .collect();
+    let mut frame = Frame::around(&app, &user, Place::Bookings, "Bookings").await?;
+    frame.search.clone_from(&wish.q);
+    let bookings = BookingsPage {
+        frame,
+        rows,
+        resources: names
+            .resources
+            .iter()
+            .map(|resource| Choice::new(resource.id.to_string(), &resource.name, &wish.resource))
+            .collect(),
+        staff: names
+            .staff
+            .iter()
+            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &wish.staff))
+            .collect(),
+        statuses: BookingStatus::ALL
+            .iter()
+            .map(|status| Choice::new(status.as_str(), status.label(), &wish.status))
+            .collect(),
+        is_narrowed: is_narrowed(&wish),
+        next: found.next.map(|after| address(&wish, &from, &after)),
+        is_further: wish.after.is_some(),
+        from_words: from_words(&from, today),
+        from,
+        until: wish.until,
+        search: wish.q,
+        zone: zone.name().replace('_', " "),
+    };
+    page(&app, &user, &bookings)
+}
+
+fn filter(wish: &Wish, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
+    BookingFilter {
+        resource: wish.resource.parse().ok(),
+        staff: wish.staff.parse().ok(),
+        status: wish.status.parse().ok(),
+        kind: None,
+        from: typed_date(from).map(|date| start_of_day(date, zone)),
+        // The last day belongs to what is asked for.
+        until: typed_date(&wish.until).map(|date| start_of_day(date + Duration::days(1), zone)),
+        search: Some(wish.q.trim().to_owned()).filter(|search| !search.is_empty()),
+        standing: false,
+    }
+}
+
+fn from_words(from: &str, today: NaiveDate) -> String {
+    match typed_date(from) {
+        Some(date) if date == today => "today".to_owned(),
+        Some(date) => day(date, today),
+        None => String::new(),
+    }
+}
+
+fn is_narrowed(wish: &Wish) -> bool {
+    [&wish.q, &wish.resource, &wish.staff, &wish.status, &wish.until]
+        .iter()
+        .any(|text| !text.trim().is_empty())
+}
+
+fn address(wish: &Wish, from: &str, after: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [
+        ("q", wish.q.as_str()),
+        ("resource", &wish.resource),
+        ("staff", &wish.staff),
+        ("status", &wish.status),
+        ("from", from),
+        ("until", &wish.until),
+        ("after", after),
+    ] {
+        if !value.is_empty() || name == "from" {
+            query.append_pair(name, value);
+        }
+    }
+    format!("/bookings?{}", query.finish())
+}
+
+fn row(booking: &Booking, sync: &[SyncState], names: &Names, today: NaiveDate, now: DateTime<Utc>) -> Row {
+    let draft = &booking.draft;
+    let time = span(&draft.time, names.zone_of(draft.resource), today);
+    let path = path_of(booking);
+    Row {
+        edit: format!("{path}/edit"),
+        path,
+        name: name_of(booking),
+        title: title_beside_name(booking),
+        reference: booking.reference.clone(),
+        when: time.text,
+        length: time.length,
+        resource: names.of_resource(draft.resource),
+        staff: names.of_all_staff(&draft.staff),
+        kind: draft.kind.as_str(),
+        status: draft.status.into(),
+        sync: in_a_word(sync),
+        is_over: !draft.status.occupies() || booking.interval.end <= now,
+    }
+}
+
+/// How a booking stands in all its calendars; `None`: it is in none.
+pub(super) fn in_a_word(sync: &[SyncState]) -> Option<Pill> {
+    let standing: Vec<_> = sync.iter().filter(|entry| entry.state != EntryState::Removed).collect();
+    let first = standing.first()?;
+    let worst = |state| standing.iter().any(|entry| entry.state == state);
+    Some(if worst(EntryState::Failed) {
+        Pill::new(Tone::Wrong, "Failed")
+    } else if worst(EntryState::Pending) {
+        Pill::new(Tone::Waiting, "Waiting")
+    } else if standing.len() == 1 {
+        Pill::new(Tone::Good, format!("In {}'s", first.staff_name.split(' ').next().unwrap_or_default()))
+    } else {
+        Pill::new(Tone::Good, format!("In {} calendars", standing.len()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_asks_for_the_same() {
+        let wish = Wish { q: "a&b".to_owned(), status: "confirmed".to_owned(), ..Wish::default() };
+        assert_eq!(address(&wish, "", "key"), "/bookings?q=a%26b&status=confirmed&from=&after=key");
+    }
+
+    #[test]
+    fn the_last_day_belongs_to_what_is_asked_for() {
+        let wish = Wish { until: "2026-12-01".to_owned(), ..Wish::default() };
+        let filter = filter(&wish, "2026-12-01", chrono_tz::Europe::Berlin);
+        assert_eq!(filter.from.unwrap().to_rfc3339(), "2026-11-30T23:00:00+00:00");
+        assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-12-01T23:00:00+00:00");
+    }
+
+    #[test]
+    fn dates_beyond_all_bookings_narrow_nothing() {
+        for beyond in ["+262142-12-31", "-262143-01-01", "9999-12-31", "1969-12-31"] {
+            let wish = Wish { until: beyond.to_owned(), ..Wish::default() };
+            let filter = filter(&wish, beyond, chrono_tz::Pacific::Kiritimati);
+            assert_eq!((filter.from, filter.until), (None, None), "{beyond}");
+            assert_eq!(from_words(beyond, "2026-12-01".parse().unwrap()), "");
+        }
+    }
+}

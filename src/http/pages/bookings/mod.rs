@@ -1,0 +1,100 @@
+//! The pages of bookings: list, form, detail, cancel and its undo.
+
+mod change;
+mod detail;
+mod differences;
+mod edit;
+mod fields;
+mod list;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use concord_domain::{booking::Booking, ids::BookingId};
+use concord_storage::{Db, StorageError, bookings};
+
+use super::{PageError, session::CurrentUser};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/bookings", get(list::show).post(edit::create))
+        .route("/bookings/new", get(edit::begin))
+        .route("/bookings/{key}", get(detail::show).post(edit::update))
+        .route("/bookings/{key}/live", get(detail::live))
+        .route("/bookings/{key}/edit", get(edit::show))
+        .route("/bookings/{key}/cancel", get(change::ask).post(change::cancel))
+        .route("/bookings/{key}/restore", post(change::restore))
+}
+
+/// Where a booking's page is.
+pub(super) fn path_of(booking: &Booking) -> String {
+    if is_awkward(&booking.reference) {
+        format!("/bookings/{}", booking.id)
+    } else {
+        path_to(&booking.reference)
+    }
+}
+
+/// Where the page of the booking of that reference is.
+fn path_to(reference: &str) -> String {
+    let mut path = String::from("/bookings/");
+    for byte in reference.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:@!$'()*,;=".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+        }
+    }
+    path
+}
+
+fn hex(digit: u8) -> char {
+    char::from(b"0123456789ABCDEF"[usize::from(digit)])
+}
+
+/// The same where only the reference is known; `None` where it alone does not lead there.
+pub(super) fn link_to(reference: &str) -> Option<String> {
+    (!is_awkward(reference)).then(|| path_to(reference))
+}
+
+/// A reference that would name another page, or that browsers take for a way up.
+fn is_awkward(reference: &str) -> bool {
+    matches!(reference, "new" | "." | "..") || reference.parse::<BookingId>().is_ok()
+}
+
+/// The booking that a path names: by its reference, or by its id.
+async fn found(db: &Db, user: &CurrentUser, key: &str) -> Result<Booking, PageError> {
+    let business = user.business.id;
+    let by_id = match key.parse() {
+        Ok(id) => bookings::by_id(db, business, id).await?,
+        Err(_) => None,
+    };
+    let booking: Result<_, StorageError> = match by_id {
+        Some(booking) => Ok(Some(booking)),
+        None => bookings::find(db, business, key).await,
+    };
+    booking?.ok_or(PageError::NotFound("booking"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_reference_has_a_path_of_its_own() {
+        for (reference, path) in [
+            ("B-7", "/bookings/B-7"),
+            ("a?b#c%", "/bookings/a%3Fb%23c%25"),
+            ("Sée", "/bookings/S%C3%A9e"),
+            ("2026-A.7:x", "/bookings/2026-A.7:x"),
+        ] {
+            assert_eq!(path_to(reference), path);
+        }
+        for awkward in ["new", "..", "0193b5a0-0000-7000-8000-000000000000"] {
+            assert!(is_awkward(awkward), "{awkward}");
+        }
+        assert!(!is_awkward("new-1"));
+    }
+}

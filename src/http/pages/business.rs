@@ -1,0 +1,151 @@
+//! The business's own settings.
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use chrono_tz::{TZ_VARIANTS, Tz};
+use concord_domain::{privacy::EntryPrivacy, record::HistorySubject};
+use concord_storage::{
+    StorageError,
+    businesses::{self, BusinessSettings},
+    history,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    PageError,
+    asked::Sent,
+    flash::Flash,
+    frame::{Frame, Place, page},
+    names::{NAME_RULE, is_name},
+    session::CurrentUser,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/settings/business", get(show).post(save))
+}
+
+#[derive(Template)]
+#[template(path = "business.html")]
+struct BusinessPage {
+    frame: Frame,
+    form: Form,
+    zones: Vec<&'static str>,
+    fault: Option<(&'static str, &'static str)>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    name: String,
+    zone: String,
+    privacy: String,
+    cancelled: String,
+}
+
+impl BusinessPage {
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+    }
+}
+
+/// Every zone that a person would choose: none of the old short names.
+pub(super) fn zones() -> Vec<&'static str> {
+    TZ_VARIANTS
+        .iter()
+        .map(|zone| zone.name())
+        .filter(|name| name.contains('/') && !name.starts_with("Etc/"))
+        .collect()
+}
+
+async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let business = &user.business;
+    let form = Form {
+        name: business.name.clone(),
+        zone: business.zone.name().to_owned(),
+        privacy: business.entry_privacy.as_str().to_owned(),
+        cancelled: if business.mark_cancelled { "mark" } else { "remove" }.to_owned(),
+    };
+    let shown = describe(&app, &user, form, None).await?;
+    page(&app, &user, &shown)
+}
+
+async fn describe(
+    app: &App,
+    user: &CurrentUser,
+    form: Form,
+    fault: Option<(&'static str, &'static str)>,
+) -> Result<BusinessPage, PageError> {
+    let frame = Frame::around(app, user, Place::Settings, "Business").await?;
+    Ok(BusinessPage { frame, form, zones: zones(), fault })
+}
+
+async fn save(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(form): Sent<Form>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let settings = match read(&form) {
+        Ok(settings) => settings,
+        Err(fault) => return refuse(&app, &user, form, fault).await,
+    };
+    let detail = json!({ "name": settings.name, "zone": settings.zone.name() });
+    let line = history::NewLine {
+        business: user.business.id,
+        actor: &user.actor(),
+        action: "changed",
+        subject_kind: HistorySubject::Business,
+        subject: user.business.id.0,
+        detail: &detail,
+    };
+    let mut tx = app.context.db.begin().await?;
+    match businesses::update(&mut tx, user.business.id, &settings, app.now()).await {
+        Ok(_) => {}
+        Err(StorageError::StaysAhead) => {
+            drop(tx);
+            return refuse(&app, &user, form, ("zone", STAYS_AHEAD)).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    history::append(&mut tx, &line, app.now()).await?;
+    tx.commit().await?;
+    let before = &user.business;
+    if (before.name.as_str(), before.zone, before.entry_privacy, before.mark_cancelled)
+        != (settings.name.as_str(), settings.zone, settings.entry_privacy, settings.mark_cancelled)
+    {
+        app.refresh_calendars(before.id).await;
+    }
+    Ok(user.go(&app, "/settings/business", &Flash::good("The settings were saved.")))
+}
+
+/// Why a zone stays as it is.
+pub(super) const STAYS_AHEAD: &str =
+    "There are stays that have not ended, and their nights are those of the present time zone.";
+
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    form: Form,
+    fault: (&'static str, &'static str),
+) -> Result<Response, PageError> {
+    let mut response = page(app, user, &describe(app, user, form, Some(fault)).await?)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+fn read(form: &Form) -> Result<BusinessSettings, (&'static str, &'static str)> {
+    let name = form.name.trim();
+    if !is_name(name) {
+        return Err(("name", NAME_RULE));
+    }
+    let zone: Tz = form.zone.trim().parse().map_err(|_| ("zone", "Choose a time zone from the list."))?;
+    Ok(BusinessSettings {
+        name: name.to_owned(),
+        zone,
+        entry_privacy: form.privacy.parse().unwrap_or(EntryPrivacy::Minimal),
+        mark_cancelled: form.cancelled == "mark",
+    })
+}

@@ -1,0 +1,277 @@
+//! One connection: what is read and written, how it goes, and what can be done.
+
+use askama::{Template, filters::HtmlSafe};
+use axum::{extract::State, response::Response};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    connection::{ConnectionState, Coverage, Direction},
+    ids::ConnectionId,
+    interval::Interval,
+};
+use concord_storage::{
+    PageAsk,
+    calendars::{self, Calendar},
+    connections::Connection,
+    entries, outside_events, people,
+    sync_log::{self, Filter},
+};
+
+use super::{
+    super::{
+        PageError,
+        asked::Named,
+        frame::{Frame, Place, page, part},
+        overview::success_rate,
+        pieces::{Pill, capital, count},
+        session::CurrentUser,
+        sync_log::{LogRow, rows},
+        when::{When, stretch},
+    },
+    found,
+};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "calendar.html")]
+struct CalendarPage {
+    frame: Frame,
+    path: String,
+    staff: String,
+    staff_id: String,
+    provider: &'static str,
+    provider_word: &'static str,
+    account: String,
+    state: Pill,
+    sentence: String,
+    is_active: bool,
+    is_paused: bool,
+    needs_reconnect: bool,
+    is_default: bool,
+    has_others: bool,
+    calendars: Vec<CalendarRow>,
+    direction: Direction,
+    coverage: Coverage,
+    /// What a disconnection would remove: "14 entries".
+    standing: String,
+    has_standing: bool,
+    live: CalendarLive,
+}
+
+struct CalendarRow {
+    id: String,
+    name: String,
+    colour: Option<String>,
+    is_primary: bool,
+    writable: bool,
+    reads: bool,
+    writes: bool,
+    is_missing: bool,
+    last: Option<When>,
+    held: Option<String>,
+}
+
+/// What changes while it is looked at.
+#[derive(Template)]
+#[template(path = "calendar_live.html")]
+struct CalendarLive {
+    id: String,
+    standing: i64,
+    success: Option<String>,
+    last: Option<When>,
+    error: Option<String>,
+    log: Vec<LogRow>,
+    busy: Vec<Busy>,
+    reads: bool,
+    zone: String,
+}
+impl HtmlSafe for CalendarLive {}
+
+struct Busy {
+    when: String,
+    calendar: String,
+    tentative: bool,
+}
+
+const LOG_LINES: u32 = 12;
+const BUSY_LINES: usize = 12;
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ConnectionId>,
+) -> Result<Response, PageError> {
+    let connection = found(&app, &user, id).await?;
+    let shown = describe(&app, &user, &connection).await?;
+    page(&app, &user, &shown)
+}
+
+async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Result<CalendarPage, PageError> {
+    let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
+    let staff = people::find_staff(db, business, connection.staff_id).await?;
+    let staff = staff.map_or_else(|| "Somebody".to_owned(), |staff| staff.name);
+    let all = calendars::of_connection(db, business, connection.id).await?;
+    let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
+    let title = format!("{staff}'s {} calendar", connection.provider.name());
+    let live = live_part(app, user, connection, &all).await?;
+    Ok(CalendarPage {
+        frame: Frame::around(app, user, Place::Calendars, title).await?,
+        path: format!("/calendars/{}", connection.id),
+        staff_id: connection.staff_id.to_string(),
+        provider: connection.provider.name(),
+        provider_word: connection.provider.as_str(),
+        account: connection.account_email.clone(),
+        state: connection.state.into(),
+        sentence: sentence(connection, &staff),
+        staff,
+        is_active: connection.state == ConnectionState::Active,
+        is_paused: connection.state == ConnectionState::Paused,
+        needs_reconnect: connection.state == ConnectionState::NeedsReconnect,
+        is_default: connection.is_default,
+        has_others: others.len() > 1,
+        calendars: all.iter().map(|calendar| row(calendar, app.now(), zone)).collect(),
+        direction: connection.direction,
+        coverage: connection.coverage,
+        standing: count(live.standing, "entry", "entries"),
+        has_standing: live.standing > 0,
+        live,
+    })
+}
+
+fn sentence(connection: &Connection, staff: &str) -> String {
+    let provider = connection.provider.name();
+    match connection.state {
+        ConnectionState::Active => match connection.direction {
+            Direction::Both => "Bookings are written to it, and its busy times are read.".to_owned(),
+            Direction::Out => "Bookings are written to it; nothing is read.".to_owned(),
+            Direction::In => "Its busy times are read; nothing is written.".to_owned(),
+        },
+        ConnectionState::NeedsReconnect => format!(
+            "{provider} no longer lets Concord in. Nothing is lost: once {staff} has connected again, all that waits is written."
+        ),
+        ConnectionState::Paused => "Nothing is written or read until it is resumed.".to_owned(),
+        ConnectionState::Disconnected => "It is over.".to_owned(),
+    }
+}
+
+fn row(calendar: &Calendar, now: DateTime<Utc>, zone: Tz) -> CalendarRow {
+    CalendarRow {
+        id: calendar.id.to_string(),
+        name: calendar.name.clone(),
+        colour: calendar.colour.clone().filter(|colour| is_colour(colour)),
+        is_primary: calendar.is_primary,
+        writable: calendar.writable && calendar.missing_since.is_none(),
+        reads: calendar.reads,
+        writes: calendar.writes,
+        is_missing: calendar.missing_since.is_some(),
+        last: calendar.last_import_at.map(|at| When::of(at, now, zone)),
+        held: calendar.held_reason.clone(),
+    }
+}
+
+/// `#rrggbb`: it comes from outside and stands in an attribute.
+fn is_colour(text: &str) -> bool {
+    text.len() == 7 && text.starts_with('#') && text[1..].chars().all(|c| c.is_ascii_hexdigit())
+}
+
+pub(super) async fn live(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ConnectionId>,
+) -> Result<Response, PageError> {
+    let connection = found(&app, &user, id).await?;
+    let all = calendars::of_connection(&app.context.db, user.business.id, id).await?;
+    part(&live_part(&app, &user, &connection, &all).await?)
+}
+
+async fn live_part(
+    app: &App,
+    user: &CurrentUser,
+    connection: &Connection,
+    all: &[Calendar],
+) -> Result<CalendarLive, PageError> {
+    let (db, business, id, now) = (&app.context.db, user.business.id, connection.id, app.now());
+    let zone = user.business.zone;
+    let ask = PageAsk { limit: LOG_LINES, after: None };
+    let log =
+        sync_log::list(db, business, Filter { connection: Some(id), ..Filter::default() }, &ask).await?;
+    let counts = sync_log::counts_since(db, business, Some(id), now - Duration::hours(24)).await?;
+    Ok(CalendarLive {
+        id: id.to_string(),
+        standing: entries::count_standing(db, business, id).await?,
+        success: success_rate(counts),
+        last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
+        error: connection.last_error.as_deref().map(capital),
+        log: rows(app, user, log.items).await?,
+        busy: busy(app, user, all, now.with_timezone(&zone).date_naive()).await?,
+        reads: connection.direction.reads(),
+        zone: zone.name().replace('_', " "),
+    })
+}
+
+async fn busy(
+    app: &App,
+    user: &CurrentUser,
+    all: &[Calendar],
+    today: NaiveDate,
+) -> Result<Vec<Busy>, PageError> {
+    let mut events = Vec::new();
+    for calendar in all.iter().filter(|calendar| calendar.reads) {
+        let upcoming =
+            outside_events::upcoming(&app.context.db, user.business.id, calendar.id, app.now()).await?;
+        events.extend(upcoming.into_iter().map(|event| (event, &calendar.name)));
+    }
+    events.sort_by_key(|(event, _)| event.starts_at);
+    Ok(events
+        .into_iter()
+        .take(BUSY_LINES)
+        .map(|(event, calendar)| Busy {
+            when: stretch(Interval { start: event.starts_at, end: event.ends_at }, user.business.zone, today),
+            calendar: calendar.clone(),
+            tentative: event.tentative,
+        })
+        .collect())
+}
+
+#[derive(Template)]
+#[template(path = "calendar_disconnect.html")]
+struct DisconnectPage {
+    frame: Frame,
+    path: String,
+    staff: String,
+    provider: &'static str,
+    standing: String,
+    has_standing: bool,
+}
+
+/// The question on a page of its own, for whoever has no script.
+pub(super) async fn ask_disconnect(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ConnectionId>,
+) -> Result<Response, PageError> {
+    let connection = found(&app, &user, id).await?;
+    let shown = describe(&app, &user, &connection).await?;
+    let question = DisconnectPage {
+        frame: Frame { title: format!("Disconnect {}'s calendar", shown.staff), ..shown.frame },
+        path: shown.path,
+        staff: shown.staff,
+        provider: shown.provider,
+        standing: shown.standing,
+        has_standing: shown.has_standing,
+    };
+    page(&app, &user, &question)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_colour_is_a_colour() {
+        assert!(is_colour("#2f5D50"));
+        for bad in ["", "#fff", "red", "#2f5d5g", "url(x)1"] {
+            assert!(!is_colour(bad), "{bad}");
+        }
+    }
+}

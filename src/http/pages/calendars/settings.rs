@@ -1,0 +1,61 @@
+//! What a person chooses for a connection, all in one form: only what differs is changed.
+
+use axum::{extract::State, response::Response};
+use concord_domain::{
+    connection::{Coverage, Direction},
+    ids::{CalendarId, ConnectionId},
+};
+use concord_jobs::connections as manage;
+use concord_storage::{calendars, connections::Settings};
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        asked::{Named, Sent},
+        flash::Flash,
+        session::CurrentUser,
+    },
+    found,
+};
+use crate::app::App;
+
+#[derive(Deserialize)]
+pub(super) struct Choices {
+    direction: Direction,
+    coverage: Coverage,
+    /// The calendars that are read.
+    #[serde(default)]
+    reads: Vec<CalendarId>,
+    /// The one that is written.
+    writes: Option<CalendarId>,
+    /// A tick, or nothing.
+    default: Option<String>,
+}
+
+pub(super) async fn save(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ConnectionId>,
+    Sent(choices): Sent<Choices>,
+) -> Result<Response, PageError> {
+    let connection = found(&app, &user, id).await?;
+    let (context, change) = (&app.context, user.change(&app));
+    for calendar in calendars::of_connection(&context.db, user.business.id, id).await? {
+        let reads = choices.reads.contains(&calendar.id);
+        if reads != calendar.reads {
+            manage::set_reads(context, &change, id, calendar.id, reads).await?;
+        }
+        if choices.writes == Some(calendar.id) && !calendar.writes {
+            manage::set_written(context, &change, id, calendar.id).await?;
+        }
+    }
+    if choices.default.is_some() && !connection.is_default {
+        manage::set_default(context, &change, id).await?;
+    }
+    let settings = Settings { direction: choices.direction, coverage: choices.coverage };
+    if (settings.direction, settings.coverage) != (connection.direction, connection.coverage) {
+        manage::set_settings(context, &change, id, settings).await?;
+    }
+    Ok(user.go(&app, &format!("/calendars/{id}"), &Flash::good("The settings were saved.")))
+}

@@ -1,0 +1,386 @@
+//! Published feeds: made, given a new address, changed, ended. An address is shown once; only its digest is kept.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, header},
+    response::Response,
+    routing::get,
+};
+use concord_domain::{
+    feed::FeedScope,
+    ids::{FeedId, ResourceId, StaffId},
+    privacy::FeedPrivacy,
+    record::HistorySubject,
+};
+use concord_storage::{
+    feeds::{self, Feed, FeedSubject, NewFeed},
+    history, secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    PageError,
+    asked::{Named, Sent},
+    flash::Flash,
+    frame::{Frame, Place, page},
+    names::{NAME_RULE, Names, is_name},
+    pieces::Choice,
+    session::CurrentUser,
+    when::When,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/feeds", get(show).post(create))
+        .route("/feeds/{id}/edit", get(edit).post(update))
+        .route("/feeds/{id}/rotate", get(ask_rotate).post(rotate))
+        .route("/feeds/{id}/revoke", get(ask_revoke).post(revoke))
+}
+
+#[derive(Template)]
+#[template(path = "feeds.html")]
+struct FeedsPage {
+    frame: Frame,
+    rows: Vec<Row>,
+    /// What a feed can be about: of the business, its resources, its people.
+    whole: Vec<Choice>,
+    resources: Vec<Choice>,
+    staff: Vec<Choice>,
+    name: String,
+    privacy: FeedPrivacy,
+    fault: Option<String>,
+    /// The address of a feed that was just made or rotated.
+    shown_once: Option<ShownOnce>,
+}
+
+struct Row {
+    id: FeedId,
+    name: String,
+    about: String,
+    privacy: &'static str,
+    prefix: String,
+    read: Option<When>,
+}
+
+struct ShownOnce {
+    name: String,
+    url: String,
+    /// Opens the calendar application of the reader.
+    subscribe: String,
+    is_new: bool,
+}
+
+/// What is typed into the form of a new feed.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wish {
+    /// `business`, `resource:{id}` or `staff:{id}`.
+    about: String,
+    name: String,
+    privacy: String,
+}
+
+async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    let feeds = describe(&app, &user, &Wish::default()).await?;
+    page(&app, &user, &feeds)
+}
+
+async fn create(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(wish): Sent<Wish>,
+) -> Result<Response, PageError> {
+    let Some(subject) = subject_named(&wish.about).filter(|subject| may_publish(&user, *subject)) else {
+        return refuse(&app, &user, &wish, "Choose whose bookings the feed shows.").await;
+    };
+    let name = wish.name.trim();
+    if !is_name(name) {
+        return refuse(&app, &user, &wish, NAME_RULE).await;
+    }
+    let new = NewFeed {
+        business: user.business.id,
+        subject,
+        name: name.to_owned(),
+        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
+    };
+    let token = new_token();
+    let now = app.now();
+    let mut tx = app.context.db.begin().await?;
+    let feed = feeds::create(&mut tx, &new, &token, now).await?;
+    note(&mut tx, &app, &user, &feed, "created", json!({ "name": feed.name, "privacy": feed.privacy }))
+        .await?;
+    tx.commit().await?;
+    show_once(&app, &user, &feed, &token, true).await
+}
+
+async fn rotate(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    let feed = found(&app, &user, id).await?;
+    let token = new_token();
+    let mut tx = app.context.db.begin().await?;
+    let feed = feeds::rotate(&mut tx, user.business.id, feed.id, &token, app.now()).await?;
+    note(&mut tx, &app, &user, &feed, "rotated", json!({})).await?;
+    tx.commit().await?;
+    show_once(&app, &user, &feed, &token, false).await
+}
+
+async fn revoke(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    let feed = found(&app, &user, id).await?;
+    let mut tx = app.context.db.begin().await?;
+    feeds::revoke(&mut tx, user.business.id, id, app.now()).await?;
+    note(&mut tx, &app, &user, &feed, "revoked", json!({})).await?;
+    tx.commit().await?;
+    Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” is no longer published.", feed.name))))
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    name: String,
+    privacy: FeedPrivacy,
+}
+
+async fn update(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+    Sent(settings): Sent<Settings>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let name = settings.name.trim();
+    if !is_name(name) {
+        let flash = Flash::wrong(format!("The feed was not changed. {NAME_RULE}"));
+        return Ok(user.go(&app, &format!("/feeds/{id}/edit"), &flash));
+    }
+    let mut tx = app.context.db.begin().await?;
+    let feed = feeds::update(&mut tx, user.business.id, id, name, settings.privacy, app.now()).await?;
+    note(&mut tx, &app, &user, &feed, "changed", json!({ "name": feed.name, "privacy": feed.privacy }))
+        .await?;
+    tx.commit().await?;
+    Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” was changed.", feed.name))))
+}
+
+#[derive(Template)]
+#[template(path = "feed_edit.html")]
+struct EditPage {
+    frame: Frame,
+    id: FeedId,
+    name: String,
+    privacy: FeedPrivacy,
+}
+
+async fn edit(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    let feed = found(&app, &user, id).await?;
+    let form = EditPage {
+        frame: Frame::around(&app, &user, Place::Feeds, format!("Edit {}", feed.name)).await?,
+        id,
+        name: feed.name,
+        privacy: feed.privacy,
+    };
+    page(&app, &user, &form)
+}
+
+#[derive(Template)]
+#[template(path = "feed_ask.html")]
+struct AskPage {
+    frame: Frame,
+    id: FeedId,
+    name: String,
+    /// Whether it gets a new address, or ends.
+    rotates: bool,
+}
+
+async fn ask_rotate(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    ask(&app, &user, id, true).await
+}
+
+async fn ask_revoke(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    ask(&app, &user, id, false).await
+}
+
+async fn ask(app: &App, user: &CurrentUser, id: FeedId, rotates: bool) -> Result<Response, PageError> {
+    let feed = found(app, user, id).await?;
+    let frame = Frame::around(app, user, Place::Feeds, feed.name.clone()).await?;
+    page(app, user, &AskPage { frame, id, name: feed.name, rotates })
+}
+
+/// The address opens the feed to whoever has it, so it is as long as a key.
+fn new_token() -> SecretString {
+    secret::new_token("cf_")
+}
+
+fn subject_named(text: &str) -> Option<FeedSubject> {
+    match text.split_once(':') {
+        None if text == "business" => Some(FeedSubject::Business),
+        Some(("resource", id)) => id.parse().ok().map(FeedSubject::Resource),
+        Some(("staff", id)) => id.parse().ok().map(FeedSubject::Staff),
+        _ => None,
+    }
+}
+
+/// Managers publish anything, everybody else their own bookings.
+fn may_publish(user: &CurrentUser, subject: FeedSubject) -> bool {
+    match subject {
+        FeedSubject::Business | FeedSubject::Resource(_) => user.is_manager(),
+        FeedSubject::Staff(staff) => user.may_see(staff),
+    }
+}
+
+fn may_see(user: &CurrentUser, feed: &Feed) -> bool {
+    user.is_manager()
+        || (feed.scope == FeedScope::Staff && feed.subject_id.is_some_and(|id| user.may_see(StaffId(id))))
+}
+
+async fn found(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageError> {
+    feeds::find(&app.context.db, user.business.id, id)
+        .await?
+        .filter(|feed| feed.revoked_at.is_none() && may_see(user, feed))
+        .ok_or(PageError::NotFound("feed"))
+}
+
+async fn note(
+    tx: &mut concord_storage::Tx,
+    app: &App,
+    user: &CurrentUser,
+    feed: &Feed,
+    action: &str,
+    detail: Value,
+) -> Result<(), PageError> {
+    let line = history::NewLine {
+        business: user.business.id,
+        actor: &user.actor(),
+        action,
+        subject_kind: HistorySubject::Feed,
+        subject: feed.id.0,
+        detail: &detail,
+    };
+    Ok(history::append(tx, &line, app.now()).await?)
+}
+
+async fn refuse(app: &App, user: &CurrentUser, wish: &Wish, fault: &str) -> Result<Response, PageError> {
+    let feeds = FeedsPage { fault: Some(fault.to_owned()), ..describe(app, user, wish).await? };
+    let mut response = page(app, user, &feeds)?;
+    *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// The page with the address on it, in the answer itself: it must be nowhere else.
+async fn show_once(
+    app: &App,
+    user: &CurrentUser,
+    feed: &Feed,
+    token: &SecretString,
+    is_new: bool,
+) -> Result<Response, PageError> {
+    let url = app.address(&format!("/feeds/{}.ics", token.expose_secret()));
+    let subscribe = url.replacen("https://", "webcal://", 1).replacen("http://", "webcal://", 1);
+    let shown_once = Some(ShownOnce { name: feed.name.clone(), url, subscribe, is_new });
+    let feeds = FeedsPage { shown_once, ..describe(app, user, &Wish::default()).await? };
+    let mut response = page(app, user, &feeds)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+async fn describe(app: &App, user: &CurrentUser, wish: &Wish) -> Result<FeedsPage, PageError> {
+    let db = &app.context.db;
+    let mut names = Names::load(db, user.business.id, user.business.zone).await?;
+    let all = feeds::list(db, user.business.id).await?;
+    let mut rows = Vec::new();
+    for feed in all.iter().filter(|feed| may_see(user, feed)) {
+        rows.push(row(app, user, feed, &mut names).await?);
+    }
+    let whole = if user.is_manager() {
+        vec![Choice::new("business", format!("Everything of {}", user.business.name), &wish.about)]
+    } else {
+        Vec::new()
+    };
+    let resources = names.resources.iter().filter(|_| user.is_manager());
+    let staff = names.staff.iter().filter(|staff| user.may_see(staff.id));
+    Ok(FeedsPage {
+        frame: Frame::around(app, user, Place::Feeds, "Feeds").await?,
+        rows,
+        whole,
+        resources: resources
+            .map(|resource| Choice::new(format!("resource:{}", resource.id), &resource.name, &wish.about))
+            .collect(),
+        staff: staff
+            .map(|staff| Choice::new(format!("staff:{}", staff.id), &staff.name, &wish.about))
+            .collect(),
+        name: wish.name.clone(),
+        privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
+        fault: None,
+        shown_once: None,
+    })
+}
+
+async fn row(app: &App, user: &CurrentUser, feed: &Feed, names: &mut Names) -> Result<Row, PageError> {
+    let db = &app.context.db;
+    let about = match (feed.scope, feed.subject_id) {
+        (FeedScope::Resource, Some(id)) => {
+            names.learn_resource(db, ResourceId(id)).await?;
+            names.of_resource(ResourceId(id))
+        }
+        (FeedScope::Staff, Some(id)) => {
+            names.learn_staff(db, StaffId(id)).await?;
+            names.of_staff(StaffId(id))
+        }
+        _ => "Everything".to_owned(),
+    };
+    Ok(Row {
+        id: feed.id,
+        name: feed.name.clone(),
+        about,
+        privacy: privacy_label(feed.privacy),
+        prefix: feed.token_prefix.clone(),
+        read: feed.last_read_at.map(|at| When::of(at, app.now(), user.business.zone)),
+    })
+}
+
+fn privacy_label(privacy: FeedPrivacy) -> &'static str {
+    match privacy {
+        FeedPrivacy::Busy => "Busy only",
+        FeedPrivacy::Title => "Titles",
+        FeedPrivacy::Full => "Everything",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_a_feed_is_about_is_named_in_one_word() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(subject_named("business"), Some(FeedSubject::Business));
+        assert_eq!(subject_named(&format!("resource:{id}")), Some(FeedSubject::Resource(ResourceId(id))));
+        assert_eq!(subject_named(&format!("staff:{id}")), Some(FeedSubject::Staff(StaffId(id))));
+        for bad in ["", "resource", "resource:", "staff:7", "planet:1"] {
+            assert_eq!(subject_named(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What stands around every page: the business, search, the word on sync, the person's menu, the places, and the line
+//! that says what the last action came to.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, header},
+    response::{Html, IntoResponse, Response},
+};
+
+use super::{
+    PageError,
+    assets::Assets,
+    attention::{Attention, SyncWord},
+    flash::Flash,
+    session::{CurrentUser, with_cookie},
+    theme::Theme,
+};
+use crate::app::App;
+
+/// A place in the rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Is anything wrong, and what is next?
+    Overview,
+    /// What is booked.
+    Bookings,
+    /// Whose calendars are connected.
+    Calendars,
+    /// Who may subscribe.
+    Feeds,
+    /// Everything else.
+    Settings,
+}
+
+impl Place {
+    /// As the rail shows them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Overview, Self::Bookings, Self::Calendars, Self::Feeds, Self::Settings];
+
+    /// Its page.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "/",
+            Self::Bookings => "/bookings",
+            Self::Calendars => "/calendars",
+            Self::Feeds => "/feeds",
+            Self::Settings => "/settings",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Bookings => "Bookings",
+            Self::Calendars => "Calendars",
+            Self::Feeds => "Feeds",
+            Self::Settings => "Settings",
+        }
+    }
+
+    /// An SVG of ours.
+    pub(crate) fn icon(self) -> &'static str {
+        match self {
+            Self::Overview => include_str!("../../../templates/icons/overview.svg"),
+            Self::Bookings => include_str!("../../../templates/icons/bookings.svg"),
+            Self::Calendars => include_str!("../../../templates/icons/calendars.svg"),
+            Self::Feeds => include_str!("../../../templates/icons/feeds.svg"),
+            Self::Settings => include_str!("../../../templates/icons/settings.svg"),
+        }
+    }
+}
+
+/// What stands around a page.
+pub(super) struct Frame {
+    /// Of this page.
+    pub title: String,
+    /// Where in the rail it is.
+    pub place: Place,
+    /// The business's name.
+    pub business: String,
+    /// The person's name.
+    pub user: String,
+    /// The person's mail address.
+    pub email: String,
+    /// The person's role.
+    pub role: &'static str,
+    /// For every form.
+    pub csrf: String,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Whether all is in agreement.
+    pub sync_word: SyncWord,
+    /// What the last action came to.
+    pub flash: Option<Flash>,
+    /// What is being searched for.
+    pub search: String,
+    /// The rail.
+    pub places: [Place; 5],
+    /// What the colours may be.
+    pub themes: [Theme; 3],
+    /// The addresses of style, script and icon.
+    pub assets: Assets,
+}
+
+impl Frame {
+    /// The frame of a page.
+    pub(crate) async fn around(
+        app: &App,
+        user: &CurrentUser,
+        place: Place,
+        title: impl Into<String>,
+    ) -> Result<Self, PageError> {
+        let attention = Attention::of(app, user).await?;
+        Ok(Self::with_attention(user, place, title, &attention))
+    }
+
+    /// The same for a page that has looked already.
+    pub(crate) fn with_attention(
+        user: &CurrentUser,
+        place: Place,
+        title: impl Into<String>,
+        attention: &Attention,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            place,
+            business: user.business.name.clone(),
+            user: user.user.name.clone(),
+            email: user.user.email.clone(),
+            role: if user.is_manager() { "Manager" } else { "Staff" },
+            csrf: user.token.form_token(),
+            theme: user.theme,
+            sync_word: attention.word(),
+            flash: user.flash.clone(),
+            search: String::new(),
+            places: Place::ALL,
+            themes: Theme::ALL,
+            assets: Assets::now(),
+        }
+    }
+
+    /// Two letters that stand for the person.
+    pub(crate) fn initials(&self) -> String {
+        let mut words = self.user.split_whitespace();
+        let first = words.next().and_then(|word| word.chars().next());
+        let last = words.next_back().and_then(|word| word.chars().next());
+        first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+    }
+}
+
+/// A page as an answer. The line that it showed is not shown again.
+pub(super) fn page(app: &App, user: &CurrentUser, page: &impl Template) -> Result<Response, PageError> {
+    let mut response = Html(page.render()?).into_response();
+    // Back and forward show what was there; anybody else's cache keeps nothing.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(if user.flash.is_some() { with_cookie(response, Flash::no_cookie(app)) } else { response })
+}
+
+/// A part of a page that is asked for again and again.
+pub(super) fn part(part: &impl Template) -> Result<Response, PageError> {
+    let mut response = Html(part.render()?).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

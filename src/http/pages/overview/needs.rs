@@ -1,0 +1,166 @@
+//! What a person has to see to, each thing with its reason and a way out.
+
+use askama::{Template, filters::HtmlSafe};
+use chrono::{DateTime, NaiveDate, Utc};
+use concord_domain::{duty::DutyKind, ids::DutyId, interval::Interval, occupancy::OccupancySource};
+use concord_storage::{duties::Duty, occupancy::Standing};
+
+use super::super::{
+    PageError,
+    attention::{About, Attention, SyncWord},
+    bookings::path_of,
+    names::Names,
+    pieces::{Tone, capital},
+    session::CurrentUser,
+    when::{When, stretch},
+};
+use crate::app::App;
+
+/// What a person has to see to: it changes while it is looked at.
+#[derive(Template)]
+#[template(path = "overview_needs.html")]
+pub(super) struct Needs {
+    csrf: String,
+    word: SyncWord,
+    reconnect: Vec<Reconnect>,
+    failures: Vec<Failure>,
+    more_failures: usize,
+    conflicts: Vec<Conflict>,
+}
+impl HtmlSafe for Needs {}
+
+struct Reconnect {
+    staff: String,
+    staff_id: String,
+    provider: &'static str,
+    provider_word: &'static str,
+    account: String,
+    since: When,
+}
+
+struct Failure {
+    id: DutyId,
+    what: String,
+    path: String,
+    reason: String,
+    again: Option<When>,
+}
+
+struct Conflict {
+    who: String,
+    what: String,
+    when: String,
+    /// What is booked for them then.
+    path: String,
+}
+
+impl Needs {
+    fn is_calm(&self) -> bool {
+        self.word.tone != Tone::Wrong
+    }
+}
+
+/// So many failures are shown one by one.
+const SHOWN_FAILURES: usize = 8;
+
+/// Looks at each thing that waits for the person.
+pub(super) async fn needs(
+    app: &App,
+    user: &CurrentUser,
+    attention: &Attention,
+    names: &mut Names,
+) -> Result<Needs, PageError> {
+    let (now, zone) = (app.now(), user.business.zone);
+    let today = now.with_timezone(&zone).date_naive();
+    let mut failures = Vec::new();
+    for duty in attention.failures.iter().take(SHOWN_FAILURES) {
+        failures.push(failure(app, user, duty, names).await?);
+    }
+    let mut reconnect = Vec::new();
+    for connection in attention.dead() {
+        names.learn_staff(&app.context.db, connection.staff_id).await?;
+        reconnect.push(Reconnect {
+            staff: names.of_staff(connection.staff_id),
+            staff_id: connection.staff_id.to_string(),
+            provider: connection.provider.name(),
+            provider_word: connection.provider.as_str(),
+            account: connection.account_email.clone(),
+            since: When::of(connection.state_changed_at, now, zone),
+        });
+    }
+    Ok(Needs {
+        csrf: user.token.form_token(),
+        word: attention.word(),
+        reconnect,
+        failures,
+        more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
+        conflicts: attention.conflicts.iter().map(|row| conflict(row, user, today)).collect(),
+    })
+}
+
+async fn failure(
+    app: &App,
+    user: &CurrentUser,
+    duty: &Duty,
+    names: &mut Names,
+) -> Result<Failure, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let about = About::of(db, business, duty).await?;
+    let mut whose = "a calendar".to_owned();
+    let mut path = "/settings/sync-log?outcome=failed".to_owned();
+    let mut booking = None;
+    if let Some(about) = &about {
+        names.learn_staff(db, about.staff).await?;
+        whose = format!("{}'s calendar", names.of_staff(about.staff));
+        path = format!("/calendars/{}", about.connection);
+        booking = about.booking(db, business).await?;
+    }
+    if let Some(booking) = &booking {
+        path = path_of(booking);
+    }
+    let booking =
+        booking.map_or_else(|| "a booking".to_owned(), |booking| format!("booking {}", booking.reference));
+    let what = match duty.kind {
+        DutyKind::SyncBooking => format!("{} could not be written to {whose}", capital(&booking)),
+        DutyKind::DeleteBooking => format!("{} could not be removed from {whose}", capital(&booking)),
+        DutyKind::ImportAvailability => match about.and_then(|about| about.calendar) {
+            Some(calendar) => format!("Busy times could not be read from “{calendar}” in {whose}"),
+            None => format!("Busy times could not be read from {whose}"),
+        },
+        DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
+        DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
+        DutyKind::Retention => "Old records could not be cleared away".to_owned(),
+    };
+    Ok(Failure {
+        id: duty.id,
+        what,
+        path,
+        reason: duty.last_error.as_deref().map_or_else(|| "No reason was given".to_owned(), capital),
+        again: duty.due_at.map(|at| When::of(at, app.now(), user.business.zone)),
+    })
+}
+
+fn conflict(row: &Standing, user: &CurrentUser, today: NaiveDate) -> Conflict {
+    let what = match (row.source, &row.calendar) {
+        (OccupancySource::Busy, Some(calendar)) => format!("An appointment in the calendar “{calendar}”"),
+        (OccupancySource::Busy, None) => "An appointment in a connected calendar".to_owned(),
+        (OccupancySource::Reservation, _) => "A platform's reservation".to_owned(),
+        (OccupancySource::Booking | OccupancySource::Block, _) => match &row.reference {
+            Some(reference) => format!("Booking {reference}"),
+            None => "A booking".to_owned(),
+        },
+    };
+    Conflict {
+        who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
+        what,
+        when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
+        path: day_of(row, user),
+    }
+}
+
+/// The list of what is booked on that day, for that resource or person.
+fn day_of(row: &Standing, user: &CurrentUser) -> String {
+    let day = |at: DateTime<Utc>| at.with_timezone(&user.business.zone).date_naive();
+    let (from, until) = (day(row.starts_at), day(row.ends_at));
+    format!("/bookings?{}={}&from={from}&until={until}", row.subject_kind, row.subject_id)
+}

@@ -1,0 +1,171 @@
+//! The people of a business: staff, who do the work and may connect calendars, and those who sign in.
+
+mod staff;
+mod users;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    response::Response,
+    routing::{get, post},
+};
+use concord_domain::{
+    ids::{StaffId, UserId},
+    people::{Craft, Role},
+    record::HistorySubject,
+};
+use concord_storage::{StorageError, Tx, history, people};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    PageError,
+    frame::{Frame, Place, page},
+    names::all_staff,
+    pieces::Choice,
+    session::CurrentUser,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/settings/people", get(list))
+        .route("/settings/people/staff", post(staff::create))
+        .route("/settings/people/staff/new", get(staff::begin))
+        .route("/settings/people/staff/{id}", get(staff::edit).post(staff::update))
+        .route("/settings/people/staff/{id}/archive", get(staff::ask_archive).post(staff::archive))
+        .route("/settings/people/users", post(users::invite))
+        .route("/settings/people/users/{id}", get(users::edit).post(users::update))
+        .route("/settings/people/users/{id}/link", post(users::make_link))
+        .route("/settings/people/users/{id}/archive", get(users::ask_archive).post(users::archive))
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct PeoplePage {
+    frame: Frame,
+    staff: Vec<StaffRow>,
+    users: Vec<UserRow>,
+    form: users::UserForm,
+    /// Whom a new user may stand for.
+    standing_for: Vec<Choice>,
+    fault: Option<String>,
+    /// A link that was just made.
+    shown_once: Option<ShownOnce>,
+}
+
+struct StaffRow {
+    id: StaffId,
+    name: String,
+    email: String,
+    craft: &'static str,
+}
+
+struct UserRow {
+    id: UserId,
+    name: String,
+    email: String,
+    role: &'static str,
+    stands_for: String,
+    is_you: bool,
+}
+
+struct ShownOnce {
+    name: String,
+    url: String,
+    until: String,
+}
+
+/// What a staff member does, for people.
+pub(super) fn craft_label(craft: Craft) -> &'static str {
+    match craft {
+        Craft::General => "Serves customers",
+        Craft::Technician => "Technician",
+        Craft::Driver => "Driver",
+    }
+}
+
+fn role_label(role: Role) -> &'static str {
+    match role {
+        Role::Manager => "Manager",
+        Role::Staff => "Staff",
+    }
+}
+
+async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let shown = describe(&app, &user, users::UserForm::default()).await?;
+    page(&app, &user, &shown)
+}
+
+async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Result<PeoplePage, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let staff = all_staff(db, business).await?;
+    let users = people::list_users(db, business).await?;
+    let name_of = |id: Option<StaffId>| {
+        id.and_then(|id| staff.iter().find(|staff| staff.id == id))
+            .map(|staff| staff.name.clone())
+            .unwrap_or_default()
+    };
+    Ok(PeoplePage {
+        frame: Frame::around(app, user, Place::Settings, "People").await?,
+        users: users
+            .iter()
+            .map(|other| UserRow {
+                id: other.id,
+                name: other.name.clone(),
+                email: other.email.clone(),
+                role: role_label(other.role),
+                stands_for: name_of(other.staff_id),
+                is_you: other.id == user.user.id,
+            })
+            .collect(),
+        standing_for: staff
+            .iter()
+            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &form.staff))
+            .collect(),
+        staff: staff
+            .into_iter()
+            .map(|staff| StaffRow {
+                id: staff.id,
+                name: staff.name,
+                email: staff.email,
+                craft: craft_label(staff.craft),
+            })
+            .collect(),
+        form,
+        fault: None,
+        shown_once: None,
+    })
+}
+
+async fn note(
+    tx: &mut Tx,
+    app: &App,
+    user: &CurrentUser,
+    (subject_kind, subject): (HistorySubject, Uuid),
+    action: &str,
+    name: &str,
+) -> Result<(), StorageError> {
+    let line = history::NewLine {
+        business: user.business.id,
+        actor: &user.actor(),
+        action,
+        subject_kind,
+        subject,
+        detail: &json!({ "name": name }),
+    };
+    history::append(tx, &line, app.now()).await
+}
+
+/// Asks before somebody is taken away.
+#[derive(Template)]
+#[template(path = "people_ask.html")]
+struct AskPage {
+    frame: Frame,
+    action: String,
+    question: String,
+    text: &'static str,
+    button: &'static str,
+}

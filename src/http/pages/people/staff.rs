@@ -1,0 +1,199 @@
+//! Staff: added, changed, archived.
+
+use askama::Template;
+use axum::{extract::State, http::StatusCode, response::Response};
+use concord_domain::{booking::looks_like_mail_address, ids::StaffId, people::Craft, record::HistorySubject};
+use concord_storage::people::{self, Staff, StaffSettings};
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        asked::{Named, Sent},
+        flash::Flash,
+        frame::{Frame, Place, page},
+        names::{NAME_RULE, is_name},
+        pieces::Choice,
+        session::CurrentUser,
+    },
+    AskPage, craft_label, note,
+};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "staff_form.html")]
+struct StaffFormPage {
+    frame: Frame,
+    id: Option<StaffId>,
+    form: StaffForm,
+    crafts: Vec<Choice>,
+    faults: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StaffForm {
+    name: String,
+    email: String,
+    craft: String,
+}
+
+impl StaffFormPage {
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
+    }
+
+    async fn of(
+        app: &App,
+        user: &CurrentUser,
+        id: Option<StaffId>,
+        form: StaffForm,
+        faults: Vec<(&'static str, &'static str)>,
+    ) -> Result<Self, PageError> {
+        let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
+        let frame = Frame::around(app, user, Place::Settings, title).await?;
+        let crafts = Craft::ALL
+            .iter()
+            .map(|craft| Choice::new(craft.as_str(), craft_label(*craft), &form.craft))
+            .collect();
+        Ok(Self { frame, id, form, crafts, faults })
+    }
+}
+
+pub(super) async fn begin(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let shown = StaffFormPage::of(&app, &user, None, StaffForm::default(), Vec::new()).await?;
+    page(&app, &user, &shown)
+}
+
+pub(super) async fn edit(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<StaffId>,
+) -> Result<Response, PageError> {
+    let staff = found(&app, &user, id).await?;
+    let form = StaffForm { name: staff.name, email: staff.email, craft: staff.craft.as_str().to_owned() };
+    let shown = StaffFormPage::of(&app, &user, Some(id), form, Vec::new()).await?;
+    page(&app, &user, &shown)
+}
+
+async fn found(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, PageError> {
+    user.must_be_manager()?;
+    people::find_staff(&app.context.db, user.business.id, id)
+        .await?
+        .filter(|staff| staff.archived_at.is_none())
+        .ok_or(PageError::NotFound("staff member"))
+}
+
+fn read(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
+    let mut faults = Vec::new();
+    let (name, email) = (form.name.trim(), form.email.trim());
+    if !is_name(name) {
+        faults.push(("name", NAME_RULE));
+    }
+    if !email.is_empty() && (!looks_like_mail_address(email) || email.chars().count() > 254) {
+        faults.push(("email", "That is not a mail address."));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let craft = form.craft.parse().unwrap_or(Craft::General);
+    Ok(StaffSettings { name: name.to_owned(), email: email.to_owned(), craft })
+}
+
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    id: Option<StaffId>,
+    form: StaffForm,
+    faults: Vec<(&'static str, &'static str)>,
+) -> Result<Response, PageError> {
+    let mut response = page(app, user, &StaffFormPage::of(app, user, id, form, faults).await?)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(form): Sent<StaffForm>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let settings = match read(&form) {
+        Ok(settings) => settings,
+        Err(faults) => return refuse(&app, &user, None, form, faults).await,
+    };
+    let mut tx = app.context.db.begin().await?;
+    let made = people::create_staff(&mut tx, user.business.id, &settings, app.now()).await?;
+    note(&mut tx, &app, &user, (HistorySubject::Staff, made.id.0), "created", &made.name).await?;
+    tx.commit().await?;
+    let flash =
+        Flash::good(format!("{} is on the team. Connect a calendar for them under Calendars.", made.name));
+    Ok(user.go(&app, "/settings/people", &flash))
+}
+
+pub(super) async fn update(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<StaffId>,
+    Sent(form): Sent<StaffForm>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let settings = match read(&form) {
+        Ok(settings) => settings,
+        Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
+    };
+    let mut tx = app.context.db.begin().await?;
+    people::update_staff(&mut tx, user.business.id, id, &settings).await?;
+    note(&mut tx, &app, &user, (HistorySubject::Staff, id.0), "changed", &settings.name).await?;
+    tx.commit().await?;
+    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
+}
+
+pub(super) async fn archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<StaffId>,
+) -> Result<Response, PageError> {
+    let staff = found(&app, &user, id).await?;
+    let mut tx = app.context.db.begin().await?;
+    people::archive_staff(&mut tx, user.business.id, id, app.now()).await?;
+    note(&mut tx, &app, &user, (HistorySubject::Staff, id.0), "archived", &staff.name).await?;
+    tx.commit().await?;
+    let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name));
+    Ok(user.go(&app, "/settings/people", &flash))
+}
+
+pub(super) async fn ask_archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<StaffId>,
+) -> Result<Response, PageError> {
+    let staff = found(&app, &user, id).await?;
+    let question = AskPage {
+        frame: Frame::around(&app, &user, Place::Settings, format!("Archive {}", staff.name)).await?,
+        action: format!("/settings/people/staff/{id}/archive"),
+        question: format!("Archive {}?", staff.name),
+        text: "Nobody can book them any more. What is booked stays, and so do connected calendars.",
+        button: "Archive",
+    };
+    page(&app, &user, &question)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_staff_member_needs_a_name_and_no_mail_address() {
+        let form = |name: &str, email: &str| StaffForm {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            craft: "technician".to_owned(),
+        };
+        assert_eq!(read(&form(" Rui ", "")).unwrap().name, "Rui");
+        let fields: Vec<_> =
+            read(&form("", "nobody")).unwrap_err().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["name", "email"]);
+    }
+}

@@ -1,0 +1,264 @@
+//! Those who sign in: let in, given a link, made something else, shut out.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use concord_domain::{
+    booking::looks_like_mail_address,
+    ids::{StaffId, UserId},
+    people::Role,
+    record::HistorySubject,
+};
+use concord_storage::{
+    StorageError,
+    people::{self, NewUser, User, UserSettings},
+    secret,
+    sign_in::{self, NewLink},
+};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        asked::{Named, Sent},
+        flash::Flash,
+        frame::{Frame, Place, page},
+        names::all_staff,
+        names::{NAME_RULE, is_name},
+        pieces::Choice,
+        session::CurrentUser,
+        when::exact,
+    },
+    AskPage, PeoplePage, ShownOnce, describe, note, role_label,
+};
+use crate::app::App;
+
+/// What is typed into the form.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UserForm {
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) role: String,
+    pub(super) staff: String,
+}
+
+pub(super) async fn invite(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(form): Sent<UserForm>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let (name, email) = (form.name.trim(), form.email.trim());
+    if !is_name(name) {
+        return refuse(&app, &user, form, NAME_RULE).await;
+    }
+    if !looks_like_mail_address(email) || email.chars().count() > 254 {
+        return refuse(&app, &user, form, "That is not a mail address.").await;
+    }
+    let new = NewUser {
+        business: user.business.id,
+        staff: form.staff.parse().ok(),
+        name: name.to_owned(),
+        email: email.to_owned(),
+        role: form.role.parse().unwrap_or(Role::Staff),
+    };
+    let mut tx = app.context.db.begin().await?;
+    let made = match people::create_user(&mut tx, &new, app.now()).await {
+        Ok(made) => made,
+        Err(StorageError::Exists) => {
+            drop(tx);
+            return refuse(&app, &user, form, "Somebody with this mail address can sign in already.").await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    note(&mut tx, &app, &user, (HistorySubject::User, made.id.0), "created", &made.name).await?;
+    tx.commit().await?;
+    show_link(&app, &user, made.id, &made.name).await
+}
+
+async fn refuse(app: &App, user: &CurrentUser, form: UserForm, fault: &str) -> Result<Response, PageError> {
+    let shown = PeoplePage { fault: Some(fault.to_owned()), ..describe(app, user, form).await? };
+    let mut response = page(app, user, &shown)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+async fn found(app: &App, user: &CurrentUser, id: UserId) -> Result<User, PageError> {
+    user.must_be_manager()?;
+    people::find_user(&app.context.db, user.business.id, id)
+        .await?
+        .filter(|found| found.archived_at.is_none())
+        .ok_or(PageError::NotFound("person"))
+}
+
+#[derive(Template)]
+#[template(path = "user_form.html")]
+struct UserFormPage {
+    frame: Frame,
+    id: UserId,
+    email: String,
+    form: UserForm,
+    roles: Vec<Choice>,
+    /// Whom they may stand for.
+    standing_for: Vec<Choice>,
+    fault: Option<&'static str>,
+    is_you: bool,
+}
+
+impl UserFormPage {
+    async fn of(
+        app: &App,
+        user: &CurrentUser,
+        person: &User,
+        form: UserForm,
+        fault: Option<&'static str>,
+    ) -> Result<Self, PageError> {
+        let (db, business) = (&app.context.db, user.business.id);
+        let mut standing_for: Vec<Choice> = all_staff(db, business)
+            .await?
+            .iter()
+            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &form.staff))
+            .collect();
+        // Whom they stand for can be kept, also when nobody can be booked with them any more.
+        if let Some(id) = person.staff_id
+            && !standing_for.iter().any(|choice| choice.value == id.to_string())
+            && let Some(staff) = people::find_staff(db, business, id).await?
+        {
+            let label = format!("{} (archived)", staff.name);
+            standing_for.push(Choice::new(id.to_string(), label, &form.staff));
+        }
+        let roles = [Role::Staff, Role::Manager]
+            .iter()
+            .map(|role| Choice::new(role.as_str(), role_label(*role), &form.role))
+            .collect();
+        let frame = Frame::around(app, user, Place::Settings, format!("Edit {}", person.name)).await?;
+        let (email, is_you) = (person.email.clone(), person.id == user.user.id);
+        Ok(Self { frame, id: person.id, email, form, roles, standing_for, fault, is_you })
+    }
+}
+
+pub(super) async fn edit(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<UserId>,
+) -> Result<Response, PageError> {
+    let person = found(&app, &user, id).await?;
+    let form = UserForm {
+        name: person.name.clone(),
+        email: String::new(),
+        role: person.role.as_str().to_owned(),
+        staff: person.staff_id.map(|id| id.to_string()).unwrap_or_default(),
+    };
+    page(&app, &user, &UserFormPage::of(&app, &user, &person, form, None).await?)
+}
+
+pub(super) async fn update(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<UserId>,
+    Sent(form): Sent<UserForm>,
+) -> Result<Response, PageError> {
+    let person = found(&app, &user, id).await?;
+    let settings = match settings(&form, &person, &user) {
+        Ok(settings) => settings,
+        Err(fault) => {
+            let shown = UserFormPage::of(&app, &user, &person, form, Some(fault)).await?;
+            let mut response = page(&app, &user, &shown)?;
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(response);
+        }
+    };
+    let mut tx = app.context.db.begin().await?;
+    people::update_user(&mut tx, user.business.id, id, &settings).await?;
+    note(&mut tx, &app, &user, (HistorySubject::User, id.0), "changed", &settings.name).await?;
+    tx.commit().await?;
+    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
+}
+
+/// What the form asks for, or why it cannot be.
+fn settings(form: &UserForm, person: &User, user: &CurrentUser) -> Result<UserSettings, &'static str> {
+    let name = form.name.trim();
+    if !is_name(name) {
+        return Err(NAME_RULE);
+    }
+    let role = form.role.parse().map_err(|_| "Choose a role.")?;
+    // Then there is always one who can give the role back.
+    if person.id == user.user.id && role != Role::Manager {
+        return Err("You cannot take the role of manager from yourself. Another manager can.");
+    }
+    let staff = match form.staff.trim() {
+        "" => None,
+        id => Some(id.parse::<StaffId>().map_err(|_| "Choose a staff member, or nobody.")?),
+    };
+    Ok(UserSettings { staff, name: name.to_owned(), role })
+}
+
+pub(super) async fn make_link(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<UserId>,
+) -> Result<Response, PageError> {
+    let person = found(&app, &user, id).await?;
+    show_link(&app, &user, id, &person.name).await
+}
+
+/// A link that works once, in the answer itself: it must be nowhere else.
+async fn show_link(app: &App, user: &CurrentUser, id: UserId, name: &str) -> Result<Response, PageError> {
+    let token = secret::new_token("cl_");
+    let now = app.now();
+    let lasts = chrono::Duration::from_std(app.config.security.sign_in_link)
+        .map_err(|error| PageError::Broken(error.to_string()))?;
+    let link =
+        NewLink { user: id, digest: &secret::digest(&token), reusable: false, expires_at: now + lasts };
+    let mut tx = app.context.db.begin().await?;
+    sign_in::create_link(&mut tx, &link, now).await?;
+    note(&mut tx, app, user, (HistorySubject::User, id.0), "given a sign-in link", name).await?;
+    tx.commit().await?;
+    let shown_once = Some(ShownOnce {
+        name: name.to_owned(),
+        url: app.address(&format!("/sign-in/{}", token.expose_secret())),
+        until: exact(link.expires_at, user.business.zone),
+    });
+    let shown = PeoplePage { shown_once, ..describe(app, user, UserForm::default()).await? };
+    let mut response = page(app, user, &shown)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+pub(super) async fn archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<UserId>,
+) -> Result<Response, PageError> {
+    let person = found(&app, &user, id).await?;
+    if person.id == user.user.id {
+        return Err(PageError::NotPossible("You cannot take your own access away.".to_owned()));
+    }
+    let mut tx = app.context.db.begin().await?;
+    people::archive_user(&mut tx, user.business.id, id, app.now()).await?;
+    sign_in::end_all_sessions(&mut tx, user.business.id, id).await?;
+    note(&mut tx, &app, &user, (HistorySubject::User, id.0), "archived", &person.name).await?;
+    tx.commit().await?;
+    Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} can no longer sign in.", person.name))))
+}
+
+pub(super) async fn ask_archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<UserId>,
+) -> Result<Response, PageError> {
+    let person = found(&app, &user, id).await?;
+    let question = AskPage {
+        frame: Frame::around(&app, &user, Place::Settings, format!("Remove {}", person.name)).await?,
+        action: format!("/settings/people/users/{id}/archive"),
+        question: format!("Take {}'s access away?", person.name),
+        text: "They are signed out everywhere and can no longer sign in. What they did stays in the history.",
+        button: "Take access away",
+    };
+    page(&app, &user, &question)
+}

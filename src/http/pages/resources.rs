@@ -1,0 +1,306 @@
+//! What can be booked.
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use chrono_tz::Tz;
+use concord_domain::{ids::ResourceId, record::HistorySubject};
+use concord_storage::{
+    StorageError, Tx, history,
+    resources::{self, Resource, ResourceSettings},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    PageError,
+    asked::{Named, Sent},
+    business::{STAYS_AHEAD, zones},
+    flash::Flash,
+    frame::{Frame, Place, page},
+    names::{NAME_RULE, all_resources, is_name},
+    session::CurrentUser,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/settings/resources", get(list).post(create))
+        .route("/settings/resources/new", get(begin))
+        .route("/settings/resources/{id}", get(edit).post(update))
+        .route("/settings/resources/{id}/archive", get(ask_archive).post(archive))
+}
+
+#[derive(Template)]
+#[template(path = "resources.html")]
+struct ResourcesPage {
+    frame: Frame,
+    rows: Vec<Resource>,
+}
+
+#[derive(Template)]
+#[template(path = "resource_form.html")]
+struct ResourceForm {
+    frame: Frame,
+    /// `None`: a new one.
+    id: Option<ResourceId>,
+    form: Form,
+    zones: Vec<&'static str>,
+    business_zone: String,
+    faults: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    name: String,
+    capacity: String,
+    zone: String,
+    before: String,
+    after: String,
+}
+
+impl ResourceForm {
+    fn fault(&self, field: &str) -> Option<&str> {
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+    }
+}
+
+async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let frame = Frame::around(&app, &user, Place::Settings, "Resources").await?;
+    let rows = all_resources(&app.context.db, user.business.id).await?;
+    page(&app, &user, &ResourcesPage { frame, rows })
+}
+
+async fn begin(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let form =
+        Form { capacity: "1".to_owned(), before: "0".to_owned(), after: "0".to_owned(), ..Form::default() };
+    let shown = describe(&app, &user, None, form, Vec::new()).await?;
+    page(&app, &user, &shown)
+}
+
+async fn edit(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ResourceId>,
+) -> Result<Response, PageError> {
+    let resource = found(&app, &user, id).await?;
+    let form = Form {
+        name: resource.name,
+        capacity: resource.capacity.to_string(),
+        zone: resource.zone.map(|zone| zone.name().to_owned()).unwrap_or_default(),
+        before: resource.buffer_before_minutes.to_string(),
+        after: resource.buffer_after_minutes.to_string(),
+    };
+    let shown = describe(&app, &user, Some(id), form, Vec::new()).await?;
+    page(&app, &user, &shown)
+}
+
+async fn describe(
+    app: &App,
+    user: &CurrentUser,
+    id: Option<ResourceId>,
+    form: Form,
+    faults: Vec<(&'static str, String)>,
+) -> Result<ResourceForm, PageError> {
+    let title = if id.is_some() { format!("Edit {}", form.name) } else { "New resource".to_owned() };
+    let frame = Frame::around(app, user, Place::Settings, title).await?;
+    let business_zone = user.business.zone.name().to_owned();
+    Ok(ResourceForm { frame, id, form, zones: zones(), business_zone, faults })
+}
+
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    id: Option<ResourceId>,
+    form: Form,
+    faults: Vec<(&'static str, String)>,
+) -> Result<Response, PageError> {
+    let mut response = page(app, user, &describe(app, user, id, form, faults).await?)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+async fn found(app: &App, user: &CurrentUser, id: ResourceId) -> Result<Resource, PageError> {
+    user.must_be_manager()?;
+    resources::find(&app.context.db, user.business.id, id)
+        .await?
+        .filter(|resource| resource.archived_at.is_none())
+        .ok_or(PageError::NotFound("resource"))
+}
+
+async fn create(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(form): Sent<Form>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let settings = match read(&form) {
+        Ok(settings) => settings,
+        Err(faults) => return refuse(&app, &user, None, form, faults).await,
+    };
+    let mut tx = app.context.db.begin().await?;
+    let made = resources::create(&mut tx, user.business.id, &settings, app.now()).await?;
+    note(&mut tx, &app, &user, made.id, "created", &settings).await?;
+    tx.commit().await?;
+    let flash = Flash::good(format!("“{}” can be booked now.", made.name));
+    Ok(user.go(&app, "/settings/resources", &flash))
+}
+
+async fn update(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ResourceId>,
+    Sent(form): Sent<Form>,
+) -> Result<Response, PageError> {
+    let before = found(&app, &user, id).await?;
+    let settings = match read(&form) {
+        Ok(settings) => settings,
+        Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
+    };
+    let mut tx = app.context.db.begin().await?;
+    let changed = match resources::update(&mut tx, user.business.id, id, &settings, app.now()).await {
+        Ok(changed) => changed,
+        Err(StorageError::UnitsTaken { highest }) => {
+            drop(tx);
+            let text =
+                format!("Unit {highest} is held by something that has not ended. Move or cancel that first.");
+            return refuse(&app, &user, Some(id), form, vec![("capacity", text)]).await;
+        }
+        Err(StorageError::StaysAhead) => {
+            drop(tx);
+            return refuse(&app, &user, Some(id), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    note(&mut tx, &app, &user, id, "changed", &settings).await?;
+    tx.commit().await?;
+    if changed.name != before.name || changed.zone != before.zone {
+        app.refresh_calendars(user.business.id).await;
+    }
+    let flash = Flash::good(format!("“{}” was changed.", changed.name));
+    Ok(user.go(&app, "/settings/resources", &flash))
+}
+
+fn read(form: &Form) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
+    let mut faults = Vec::new();
+    let name = form.name.trim().to_owned();
+    if !is_name(&name) {
+        faults.push(("name", NAME_RULE.to_owned()));
+    }
+    let mut number =
+        |field: &'static str, text: &str, allowed: std::ops::RangeInclusive<u32>, sentence: &str| {
+            let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
+            if number.is_none() {
+                faults.push((field, sentence.to_owned()));
+            }
+            number.unwrap_or_default()
+        };
+    let capacity =
+        number("capacity", &form.capacity, 1..=1000, "Units must be a whole number from 1 to 1000.");
+    let before =
+        number("before", &form.before, 0..=10_080, "Minutes must be a whole number from 0 to 10080.");
+    let after = number("after", &form.after, 0..=10_080, "Minutes must be a whole number from 0 to 10080.");
+    let zone: Option<Tz> = form.zone.trim().parse().ok();
+    if zone.is_none() && !form.zone.trim().is_empty() {
+        faults.push(("zone", "Choose a time zone from the list, or leave it empty.".to_owned()));
+    }
+    if faults.is_empty() {
+        Ok(ResourceSettings {
+            name,
+            zone,
+            capacity,
+            buffer_before_minutes: before,
+            buffer_after_minutes: after,
+        })
+    } else {
+        Err(faults)
+    }
+}
+
+async fn note(
+    tx: &mut Tx,
+    app: &App,
+    user: &CurrentUser,
+    id: ResourceId,
+    action: &str,
+    settings: &ResourceSettings,
+) -> Result<(), StorageError> {
+    let detail = json!({ "name": settings.name, "capacity": settings.capacity });
+    let line = history::NewLine {
+        business: user.business.id,
+        actor: &user.actor(),
+        action,
+        subject_kind: HistorySubject::Resource,
+        subject: id.0,
+        detail: &detail,
+    };
+    history::append(tx, &line, app.now()).await
+}
+
+#[derive(Template)]
+#[template(path = "resource_archive.html")]
+struct ArchivePage {
+    frame: Frame,
+    id: ResourceId,
+    name: String,
+}
+
+async fn ask_archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ResourceId>,
+) -> Result<Response, PageError> {
+    let resource = found(&app, &user, id).await?;
+    let frame = Frame::around(&app, &user, Place::Settings, format!("Archive {}", resource.name)).await?;
+    page(&app, &user, &ArchivePage { frame, id, name: resource.name })
+}
+
+async fn archive(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ResourceId>,
+) -> Result<Response, PageError> {
+    let resource = found(&app, &user, id).await?;
+    let settings = ResourceSettings {
+        name: resource.name.clone(),
+        zone: resource.zone,
+        capacity: resource.capacity,
+        buffer_before_minutes: resource.buffer_before_minutes,
+        buffer_after_minutes: resource.buffer_after_minutes,
+    };
+    let mut tx = app.context.db.begin().await?;
+    resources::archive(&mut tx, user.business.id, id, app.now()).await?;
+    note(&mut tx, &app, &user, id, "archived", &settings).await?;
+    tx.commit().await?;
+    let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name));
+    Ok(user.go(&app, "/settings/resources", &flash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_named_at_its_field() {
+        let form = Form {
+            name: " ".to_owned(),
+            capacity: "0".to_owned(),
+            zone: "Mars/Olympus".to_owned(),
+            before: "-1".to_owned(),
+            after: "30".to_owned(),
+        };
+        let fields: Vec<_> = read(&form).unwrap_err().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["name", "capacity", "before", "zone"]);
+        let good = Form {
+            name: "Sea View".to_owned(),
+            capacity: "2".to_owned(),
+            zone: String::new(),
+            before: "0".to_owned(),
+            ..form
+        };
+        let settings = read(&good).unwrap();
+        assert_eq!((settings.capacity, settings.zone, settings.buffer_after_minutes), (2, None, 30));
+    }
+}

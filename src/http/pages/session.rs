@@ -1,0 +1,231 @@
+//! Who is signed in: a random token in a cookie, of which the database holds the digest.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use axum_extra::extract::cookie::CookieJar;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use concord_domain::{
+    ids::StaffId,
+    people::{Actor, Role},
+};
+use concord_storage::{
+    bookings::Change,
+    businesses::{self, Business},
+    people::User,
+    secret,
+    sign_in::{self, Session},
+};
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use super::{PageError, flash::Flash, theme::Theme};
+use crate::app::App;
+
+/// The cookie that holds the token.
+const COOKIE: &str = "concord_session";
+
+/// The token of a browser's session. Its digest names the session; what is derived from it proves that a form or a
+/// flash came from us for this very session.
+pub(crate) struct SessionToken(SecretString);
+
+impl SessionToken {
+    /// A token for a session about to begin.
+    pub(super) fn new() -> Self {
+        Self(secret::new_token("cs_"))
+    }
+
+    /// The token that a browser sent, true or not.
+    pub(crate) fn sent(headers: &HeaderMap) -> Option<Self> {
+        let token = sent_cookie(headers, COOKIE)?;
+        (!token.is_empty()).then(|| Self(SecretString::from(token)))
+    }
+
+    /// As the database knows it.
+    pub(crate) fn digest(&self) -> String {
+        secret::digest(&self.0)
+    }
+
+    /// What every form of the session carries.
+    pub(super) fn form_token(&self) -> String {
+        self.mark("form", b"")
+    }
+
+    /// Whether a form carries what it should.
+    pub(super) fn is_form_token(&self, sent: &str) -> bool {
+        self.is_mark("form", b"", sent)
+    }
+
+    /// A mark on something that the browser keeps for us.
+    pub(super) fn mark(&self, purpose: &str, bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.mac(purpose, bytes).finalize().into_bytes())
+    }
+
+    /// Whether the mark is ours.
+    pub(super) fn is_mark(&self, purpose: &str, bytes: &[u8], mark: &str) -> bool {
+        self.mark(purpose, bytes).as_bytes().ct_eq(mark.as_bytes()).into()
+    }
+
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    fn mac(&self, purpose: &str, bytes: &[u8]) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.0.expose_secret().as_bytes()).expect("a key of any length");
+        mac.update(purpose.as_bytes());
+        mac.update(&[0]);
+        mac.update(bytes);
+        mac
+    }
+
+    /// The cookie that begins the session in the browser.
+    pub(super) fn cookie(&self, app: &App) -> HeaderValue {
+        cookie(app, COOKIE, self.0.expose_secret(), app.config.security.session.as_secs())
+    }
+
+    /// The cookie that ends it.
+    pub(super) fn no_cookie(app: &App) -> HeaderValue {
+        cookie(app, COOKIE, "", 0)
+    }
+}
+
+/// A cookie of ours: out of scripts' reach, and not sent with what other sites embed or post. `Lax`, since the
+/// provider's consent page leads back here from elsewhere. `value` is of letters, digits, `.`, `-` and `_`.
+#[expect(clippy::expect_used, reason = "visible ASCII")]
+pub(super) fn cookie(app: &App, name: &str, value: &str, seconds: u64) -> HeaderValue {
+    let secure = if app.is_secure() { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&text).expect("visible ASCII")
+}
+
+/// What a cookie of ours holds.
+pub(super) fn sent_cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    CookieJar::from_headers(headers).get(name).map(|cookie| cookie.value().to_owned())
+}
+
+/// Adds a cookie to an answer.
+pub(super) fn with_cookie(mut response: Response, cookie: HeaderValue) -> Response {
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+/// The person at the page, their business, and what their browser keeps for us.
+pub(crate) struct CurrentUser {
+    /// Who.
+    pub user: User,
+    /// Where.
+    pub business: Business,
+    /// Of the browser.
+    pub token: SessionToken,
+    /// What their last action came to.
+    pub flash: Option<Flash>,
+    /// Light or dark.
+    pub theme: Theme,
+}
+
+impl CurrentUser {
+    /// A change that this person makes now.
+    pub(crate) fn change(&self, app: &App) -> Change {
+        Change { business: self.business.id, actor: self.actor(), now: app.now() }
+    }
+
+    /// For the history.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::User { id: self.user.id, name: self.user.name.clone() }
+    }
+
+    /// Whether they may see and do everything in the business.
+    pub(crate) fn is_manager(&self) -> bool {
+        self.user.role == Role::Manager
+    }
+
+    /// Refuses whoever is not a manager.
+    pub(crate) fn must_be_manager(&self) -> Result<(), PageError> {
+        if self.is_manager() { Ok(()) } else { Err(PageError::ManagersOnly) }
+    }
+
+    /// Whether a staff member's calendars are theirs to see: another's do not exist for them.
+    pub(crate) fn may_see(&self, staff: StaffId) -> bool {
+        self.is_manager() || self.user.staff_id == Some(staff)
+    }
+
+    /// Back to a page, with a line that says what happened.
+    pub(crate) fn go(&self, app: &App, path: &str, flash: &Flash) -> Response {
+        with_cookie(Redirect::to(path).into_response(), flash.cookie(app, &self.token))
+    }
+}
+
+impl FromRequestParts<App> for CurrentUser {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        let signed_out = || PageError::SignedOut {
+            // A form that was sent too late is not sent again by itself.
+            next: (parts.method == Method::GET).then(|| parts.uri.to_string()),
+        };
+        let token = SessionToken::sent(&parts.headers).ok_or_else(signed_out)?;
+        let db = &app.context.db;
+        let (session, user) =
+            sign_in::find_session(db, &token.digest(), app.now()).await?.ok_or_else(signed_out)?;
+        let business = businesses::find(db, user.business_id).await?.ok_or_else(signed_out)?;
+        note_seen(app.clone(), session);
+        let flash = Flash::sent(&parts.headers, &token);
+        Ok(Self { user, business, token, flash, theme: Theme::chosen(&parts.headers) })
+    }
+}
+
+/// Beside the request, not before it: nobody's page waits for the database's one writer, or fails with it.
+fn note_seen(app: App, session: Session) {
+    tokio::spawn(async move {
+        if let Err(error) = sign_in::touch_session(&app.context.db, &session, app.now()).await {
+            tracing::debug!(%error, "it was not noted that a session was seen");
+        }
+    });
+}
+
+/// The path if it leads to a page of ours, and not elsewhere.
+pub(crate) fn local_path(path: &str) -> Option<&str> {
+    // Browsers read `//host`, `/\host` and what has tabs or line breaks in it as the way to another site.
+    let is_local = path.starts_with('/')
+        && !path[1..].starts_with(['/', '\\'])
+        && !path.chars().any(|c| c.is_control() || c == '\\');
+    is_local.then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_holds_for_one_session_one_purpose_and_one_text() {
+        let (ours, other) = (SessionToken::new(), SessionToken::new());
+        let mark = ours.mark("flash", b"Saved");
+        assert!(ours.is_mark("flash", b"Saved", &mark));
+        assert!(!ours.is_mark("flash", b"Lost", &mark));
+        assert!(!ours.is_mark("form", b"Saved", &mark));
+        assert!(!other.is_mark("flash", b"Saved", &mark));
+        assert!(!ours.is_mark("flash", b"Saved", ""));
+    }
+
+    #[test]
+    fn the_way_back_stays_in_the_house() {
+        for path in ["/", "/bookings?q=a%20b", "/a//b"] {
+            assert_eq!(local_path(path), Some(path));
+        }
+        for elsewhere in
+            ["", "bookings", "//evil.example", "/\\evil.example", "https://evil.example", "/a\n/b", "/a\\b"]
+        {
+            assert_eq!(local_path(elsewhere), None, "{elsewhere:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_there_is_no_session() {
+        assert!(SessionToken::sent(&HeaderMap::new()).is_none());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_static("concord_session="));
+        assert!(SessionToken::sent(&headers).is_none());
+    }
+}

@@ -1,0 +1,27 @@
+//! The settings' front page: where everything else is.
+
+use askama::Template;
+use axum::{Router, extract::State, response::Response, routing::get};
+
+use super::{
+    PageError,
+    frame::{Frame, Place, page},
+    session::CurrentUser,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/settings", get(show))
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    frame: Frame,
+    is_manager: bool,
+}
+
+async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    let frame = Frame::around(&app, &user, Place::Settings, "Settings").await?;
+    page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager() })
+}

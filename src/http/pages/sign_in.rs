@@ -1,0 +1,199 @@
+//! Signing in by a link, and out.
+//!
+//! A link that a person was sent works once. Opening it only asks: what scans mails and chats for links opens them too,
+//! and would use it up. A link that works until it expires, as the demo prints, signs in at once.
+//!
+//! Who wanted to see a page and has to sign in first gets there in the end: the page that says how to sign in leaves
+//! the way in a cookie, since the link comes from elsewhere.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use concord_storage::{
+    businesses,
+    people::User,
+    secret,
+    sign_in::{self, NewSession},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{
+    PageError,
+    asked::{Asked, Named},
+    assets::Assets,
+    session::{CurrentUser, SessionToken, cookie, local_path, sent_cookie, with_cookie},
+    theme::Theme,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/sign-in", get(explain))
+        .route("/sign-in/{token}", get(open).post(enter))
+        .route("/sign-out", post(leave))
+}
+
+/// The page that says how to sign in. Whoever then opens a link in this browser comes to `next`.
+pub(super) fn path_for(next: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("/sign-in?next={next}")
+}
+
+/// The cookie that holds where somebody wanted to go.
+const WAY_COOKIE: &str = "concord_next";
+
+/// Longer ones are no page's; browsers keep cookies of up to 4096 bytes (RFC 6265, section 6.1).
+const LONGEST_WAY: usize = 2000;
+
+/// The way that is left in the browser, for as long as a link works.
+fn way_cookie(app: &App, next: &str) -> HeaderValue {
+    cookie(app, WAY_COOKIE, &URL_SAFE_NO_PAD.encode(next), app.config.security.sign_in_link.as_secs())
+}
+
+/// The way that was left. Not every cookie is ours, so it is looked at as closely as what stands in an address.
+fn way(headers: &HeaderMap) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(sent_cookie(headers, WAY_COOKIE)?).ok()?;
+    String::from_utf8(bytes).ok().filter(|next| is_way(next))
+}
+
+/// Whether somebody can have wanted to go there: a page of ours, and not a part that a script asked for.
+fn is_way(next: &str) -> bool {
+    let path = next.split('?').next().unwrap_or_default();
+    let is_part = path.starts_with("/live/") || path.ends_with("/live");
+    next.len() <= LONGEST_WAY && !is_part && local_path(next).is_some()
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    theme: Theme,
+    assets: Assets,
+    /// Who would be signed in, and where; `None`: nobody has a link yet.
+    person: Option<Person>,
+}
+
+struct Person {
+    name: String,
+    role: &'static str,
+    business: String,
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    next: Option<String>,
+}
+
+/// `user`: somebody who is signed in already needs no explanation.
+async fn explain(
+    State(app): State<App>,
+    user: Result<CurrentUser, PageError>,
+    Asked(wish): Asked<Wish>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let next = wish.next.as_deref().filter(|next| is_way(next));
+    if user.is_ok() {
+        return Ok(Redirect::to(next.unwrap_or("/")).into_response());
+    }
+    let page = SignInPage { theme: Theme::chosen(&headers), assets: Assets::now(), person: None };
+    let response = (StatusCode::UNAUTHORIZED, Html(page.render()?)).into_response();
+    Ok(match next {
+        Some(next) => with_cookie(response, way_cookie(&app, next)),
+        None => response,
+    })
+}
+
+async fn open(
+    State(app): State<App>,
+    Named(token): Named<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let digest = secret::digest(&SecretString::from(token));
+    let mut tx = app.context.db.begin().await?;
+    let user = sign_in::use_link(&mut tx, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
+    // Only a link that works until it expires can be used twice; whatever this was is taken back.
+    let works_again = sign_in::use_link(&mut tx, &digest, app.now()).await?.is_some();
+    drop(tx);
+    if works_again {
+        return begin(&app, &headers, &user).await;
+    }
+    let business = businesses::find(&app.context.db, user.business_id).await?.ok_or(PageError::DeadLink)?;
+    let person = Person { name: user.name, role: user.role.as_str(), business: business.name };
+    let page = SignInPage { theme: Theme::chosen(&headers), assets: Assets::now(), person: Some(person) };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
+}
+
+async fn enter(
+    State(app): State<App>,
+    Named(token): Named<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let digest = secret::digest(&SecretString::from(token));
+    let mut tx = app.context.db.begin().await?;
+    let user = sign_in::use_link(&mut tx, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
+    tx.commit().await?;
+    begin(&app, &headers, &user).await
+}
+
+/// Begins a session under a new token, whatever the browser had before.
+async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, PageError> {
+    let token = SessionToken::new();
+    let now = app.now();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let lasts = chrono::Duration::from_std(app.config.security.session)
+        .map_err(|error| PageError::Broken(error.to_string()))?;
+    let new = NewSession {
+        business: user.business_id,
+        user: user.id,
+        digest: &token.digest(),
+        user_agent: &agent.chars().take(300).collect::<String>(),
+        expires_at: now + lasts,
+    };
+    let mut tx = app.context.db.begin().await?;
+    if let Some(before) = SessionToken::sent(headers) {
+        sign_in::end_session(&mut tx, &before.digest()).await?;
+    }
+    sign_in::create_session(&mut tx, &new, now).await?;
+    tx.commit().await?;
+    let next = way(headers);
+    let mut response = Redirect::to(next.as_deref().unwrap_or("/")).into_response();
+    if next.is_some() {
+        response = with_cookie(response, cookie(app, WAY_COOKIE, "", 0));
+    }
+    Ok(with_cookie(response, token.cookie(app)))
+}
+
+async fn leave(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    let mut tx = app.context.db.begin().await?;
+    sign_in::end_session(&mut tx, &user.token.digest()).await?;
+    tx.commit().await?;
+    Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::no_cookie(&app)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_leads_to_a_page_of_ours() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            let cookie = format!("{WAY_COOKIE}={}", URL_SAFE_NO_PAD.encode(value));
+            headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
+            way(&headers)
+        };
+        assert_eq!(with("/bookings?q=maria silva").as_deref(), Some("/bookings?q=maria silva"));
+        let long = format!("/bookings?q={}", "a".repeat(LONGEST_WAY));
+        for no_way in ["//evil.example", "https://evil.example", "/live/needs", "/bookings/B-1/live?x", &long]
+        {
+            assert_eq!(with(no_way), None, "{no_way}");
+        }
+        assert_eq!(way(&HeaderMap::new()), None);
+    }
+}

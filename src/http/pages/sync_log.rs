@@ -1,0 +1,268 @@
+//! What each attempt to bring calendars and bookings into agreement came to.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::{Router, extract::State, response::Response, routing::get};
+use chrono::Duration;
+use concord_domain::{
+    connection::ConnectionState,
+    ids::{BookingId, ConnectionId},
+    record::SyncOutcome,
+};
+use concord_storage::{
+    PageAsk, bookings,
+    connections::{self, Connection},
+    sync_log::{self, Filter, Line},
+};
+use serde::Deserialize;
+
+use super::{
+    PageError,
+    asked::Asked,
+    bookings::path_of,
+    frame::{Frame, Place, page},
+    names::Names,
+    overview::success_rate,
+    pieces::{Choice, Pill, capital},
+    session::CurrentUser,
+    when::When,
+};
+use crate::app::App;
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/settings/sync-log", get(show))
+}
+
+#[derive(Template)]
+#[template(path = "sync_log.html")]
+struct SyncLogPage {
+    frame: Frame,
+    rows: Vec<LogRow>,
+    connections: Vec<Choice>,
+    outcomes: Vec<Choice>,
+    booking: String,
+    /// The booking that was asked for is not there.
+    is_unknown_booking: bool,
+    success: Option<String>,
+    ok: i64,
+    failed: i64,
+    next: Option<String>,
+    is_further: bool,
+    is_narrowed: bool,
+}
+
+/// A line of the log, in words.
+pub(super) struct LogRow {
+    pub at: When,
+    pub operation: String,
+    pub outcome: Pill,
+    pub detail: String,
+    pub took: String,
+    /// The connection's name and page.
+    pub connection: Option<(String, String)>,
+    /// The booking's reference and page.
+    pub booking: Option<(String, String)>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+struct Wish {
+    connection: String,
+    outcome: String,
+    /// A reference.
+    booking: String,
+    after: Option<String>,
+}
+
+const ROWS: u32 = 50;
+
+async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(wish): Asked<Wish>,
+) -> Result<Response, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let own: Vec<Connection> = connections::list(db, business)
+        .await?
+        .into_iter()
+        .filter(|connection| user.may_see(connection.staff_id))
+        .collect();
+    let booking = match wish.booking.trim() {
+        "" => None,
+        reference => Some(bookings::find(db, business, reference).await?),
+    };
+    let filter = Filter {
+        connection: wish.connection.parse().ok(),
+        booking: booking.as_ref().and_then(Option::as_ref).map(|booking| booking.id),
+        outcome: wish.outcome.parse().ok(),
+        since: None,
+    };
+    let is_unknown_booking = matches!(booking, Some(None));
+    let (lines, next) = if is_unknown_booking {
+        (Vec::new(), None)
+    } else {
+        lines(&app, &user, &own, filter, wish.after.clone()).await?
+    };
+    let mut names = Names::load(db, business, user.business.zone).await?;
+    for connection in &own {
+        names.learn_staff(db, connection.staff_id).await?;
+    }
+    let counts = counts(&app, &user, &own, filter.connection).await?;
+    let log = SyncLogPage {
+        frame: Frame::around(&app, &user, Place::Settings, "Sync log").await?,
+        rows: rows(&app, &user, lines).await?,
+        connections: own
+            .iter()
+            .map(|connection| {
+                let label =
+                    format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name());
+                Choice::new(connection.id.to_string(), label, &wish.connection)
+            })
+            .collect(),
+        outcomes: SyncOutcome::ALL
+            .iter()
+            .map(|outcome| Choice::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
+            .collect(),
+        is_unknown_booking,
+        success: success_rate(counts),
+        ok: counts.ok,
+        failed: counts.failed,
+        next: next.map(|after| address(&wish, &after)),
+        is_further: wish.after.is_some(),
+        is_narrowed: [&wish.connection, &wish.outcome, &wish.booking].iter().any(|text| !text.is_empty()),
+        booking: wish.booking,
+    };
+    page(&app, &user, &log)
+}
+
+/// How often it went well in the last 24 hours, in what the person may see.
+async fn counts(
+    app: &App,
+    user: &CurrentUser,
+    own: &[Connection],
+    wanted: Option<ConnectionId>,
+) -> Result<sync_log::Counts, PageError> {
+    let (db, business, since) = (&app.context.db, user.business.id, app.now() - Duration::hours(24));
+    if user.is_manager() {
+        return Ok(sync_log::counts_since(db, business, wanted, since).await?);
+    }
+    let mut all = sync_log::Counts::default();
+    for connection in own.iter().filter(|one| wanted.is_none_or(|wanted| wanted == one.id)) {
+        let counts = sync_log::counts_since(db, business, Some(connection.id), since).await?;
+        all.ok += counts.ok;
+        all.failed += counts.failed;
+    }
+    Ok(all)
+}
+
+/// A manager reads the log as it is. Everybody else reads the lines of their own connections: with one connection that
+/// is one list, with several those that are newest of all.
+async fn lines(
+    app: &App,
+    user: &CurrentUser,
+    own: &[Connection],
+    filter: Filter,
+    after: Option<String>,
+) -> Result<(Vec<Line>, Option<String>), PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let ask = PageAsk { limit: ROWS, after };
+    let is_own = |id: ConnectionId| own.iter().any(|connection| connection.id == id);
+    if user.is_manager() || filter.connection.is_some_and(is_own) {
+        let page = sync_log::list(db, business, filter, &ask).await?;
+        return Ok((page.items, page.next));
+    }
+    if filter.connection.is_some() {
+        return Err(PageError::NotFound("calendar"));
+    }
+    let mut all = Vec::new();
+    let mut more = None;
+    for connection in own {
+        let filter = Filter { connection: Some(connection.id), ..filter };
+        let page = sync_log::list(db, business, filter, &ask).await?;
+        all.extend(page.items);
+        more = page.next.filter(|_| own.len() == 1);
+    }
+    all.sort_by_key(|line| std::cmp::Reverse((line.at, line.id)));
+    all.truncate(ROWS as usize);
+    Ok((all, more))
+}
+
+fn address(wish: &Wish, after: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in
+        [("connection", &wish.connection), ("outcome", &wish.outcome), ("booking", &wish.booking)]
+    {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("after", after);
+    format!("/settings/sync-log?{}", query.finish())
+}
+
+/// Lines in words, with what they are about.
+pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Result<Vec<LogRow>, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    let mut names = Names::load(db, business, user.business.zone).await?;
+    let mut of_bookings: HashMap<BookingId, Option<(String, String)>> = HashMap::new();
+    let mut of_connections: HashMap<ConnectionId, Option<(String, String)>> = HashMap::new();
+    let mut rows = Vec::with_capacity(lines.len());
+    for line in lines {
+        if let Some(id) = line.booking_id
+            && !of_bookings.contains_key(&id)
+        {
+            let booking = bookings::by_id(db, business, id).await?;
+            of_bookings.insert(id, booking.map(|booking| (booking.reference.clone(), path_of(&booking))));
+        }
+        if let Some(id) = line.connection_id
+            && !of_connections.contains_key(&id)
+        {
+            let connection = connections::find(db, business, id).await?;
+            if let Some(connection) = &connection {
+                names.learn_staff(db, connection.staff_id).await?;
+            }
+            of_connections.insert(id, connection.map(|connection| named(&connection, &names)));
+        }
+        rows.push(LogRow {
+            at: When::of(line.at, app.now(), user.business.zone),
+            operation: capital(&line.operation.replace('_', " ")),
+            outcome: line.outcome.into(),
+            detail: capital(&line.detail),
+            took: took(line.duration_ms),
+            connection: line.connection_id.and_then(|id| of_connections.get(&id).cloned().flatten()),
+            booking: line.booking_id.and_then(|id| of_bookings.get(&id).cloned().flatten()),
+        });
+    }
+    Ok(rows)
+}
+
+/// One that is over has no page.
+fn named(connection: &Connection, names: &Names) -> (String, String) {
+    let path = if connection.state == ConnectionState::Disconnected {
+        String::new()
+    } else {
+        format!("/calendars/{}", connection.id)
+    };
+    (format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name()), path)
+}
+
+fn took(milliseconds: i64) -> String {
+    if milliseconds < 1000 {
+        format!("{milliseconds} ms")
+    } else {
+        format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (milliseconds, text) in [(0, "0 ms"), (999, "999 ms"), (1_250, "1.2 s"), (61_000, "61.0 s")] {
+            assert_eq!(took(milliseconds), text);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Light, dark, or as the device has it: a choice that the browser keeps.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
+use serde::Deserialize;
+
+use super::asked::Sent;
+use super::session::{cookie, local_path, sent_cookie, with_cookie};
+use crate::app::App;
+
+const COOKIE: &str = "concord_theme";
+const YEAR: u64 = 365 * 86_400;
+
+/// Light, dark, or as the device has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Theme {
+    /// As the device has it.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// All of them, as the menu shows them.
+    pub(crate) const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
+
+    /// What the browser kept.
+    pub(crate) fn chosen(headers: &HeaderMap) -> Self {
+        match sent_cookie(headers, COOKIE).as_deref() {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::Auto,
+        }
+    }
+
+    /// In the page and in the form.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::Light => "Light",
+            Self::Dark => "Dark",
+        }
+    }
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/theme", post(choose))
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    theme: Theme,
+}
+
+async fn choose(State(app): State<App>, headers: HeaderMap, Sent(choice): Sent<Choice>) -> Response {
+    with_cookie(
+        Redirect::to(&came_from(&headers)).into_response(),
+        cookie(&app, COOKIE, choice.theme.as_str(), YEAR),
+    )
+}
+
+/// The page on which the button was.
+fn came_from(headers: &HeaderMap) -> String {
+    headers
+        .get(header::REFERER)
+        .and_then(|from| from.to_str().ok())
+        .and_then(|from| url::Url::parse(from).ok())
+        .map(|from| match from.query() {
+            Some(query) => format!("{}?{query}", from.path()),
+            None => from.path().to_owned(),
+        })
+        .filter(|path| local_path(path).is_some())
+        .unwrap_or_else(|| "/".to_owned())
+}

@@ -1,0 +1,273 @@
+//! What holds for every request, whichever part of the front answers it.
+//!
+//! The policy for browsers is strict: nothing inline, nothing from elsewhere. The one thing that must be let out is the
+//! form that connects a calendar: it is answered by a redirect to the provider, and browsers hold redirects of forms
+//! against `form-action` too.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use concord_domain::ids::new_uuid;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use tracing::{Span, field, info_span};
+
+use super::{
+    api::problem::{self, ApiError, Kind},
+    pages::{self, PageError},
+};
+use crate::app::App;
+
+/// The header that carries the id under which a request is logged.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the whole front behind what holds for every request.
+pub(super) fn guard(router: Router, app: &App) -> Router {
+    let policy = Policy::of(app);
+    router
+        .layer(middleware::from_fn_with_state(app.config.server.request_timeout, in_time))
+        .layer(DefaultBodyLimit::max(app.config.server.max_body_kilobytes * 1024))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
+        .layer(middleware::from_fn(tell_the_right_reader))
+        .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+        .layer(middleware::from_fn(pages::error::render))
+        .layer(CompressionLayer::new().compress_when(is_text))
+        .layer(middleware::from_fn_with_state(policy, protect))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(|response: &Response, took: Duration, span: &Span| {
+                    span.record("status", response.status().as_u16());
+                    tracing::info!(parent: span, milliseconds = took.as_secs_f64() * 1000.0, "answered");
+                })
+                .on_failure(()),
+        )
+        .layer(middleware::from_fn_with_state(app.clone(), name_request))
+}
+
+#[derive(Clone)]
+struct Policy {
+    content: HeaderValue,
+    is_secure: bool,
+}
+
+impl Policy {
+    #[expect(clippy::expect_used, reason = "origins of URLs are visible ASCII")]
+    fn of(app: &App) -> Self {
+        let providers = &app.context.providers;
+        let consent_pages: Vec<String> = providers
+            .kinds()
+            .filter_map(|kind| providers.oauth(kind))
+            .map(|oauth| oauth.authorize("", None).url.origin().ascii_serialization())
+            .collect();
+        Self {
+            content: HeaderValue::from_str(&content_policy(&consent_pages)).expect("a policy of ASCII"),
+            is_secure: app.is_secure(),
+        }
+    }
+}
+
+fn content_policy(consent_pages: &[String]) -> String {
+    let forms =
+        ["'self'"].into_iter().chain(consent_pages.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
+    )
+}
+
+async fn protect(State(policy): State<Policy>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy.content),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        // Sign-in links and feeds carry a token in their path; other sites learn nothing of it.
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (
+            HeaderName::from_static("permissions-policy"),
+            HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    ] {
+        headers.entry(name).or_insert(value);
+    }
+    if policy.is_secure {
+        headers
+            .entry(header::STRICT_TRANSPORT_SECURITY)
+            .or_insert(HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+async fn name_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    // An id from outside would let a caller write into our log; a reverse proxy can log the one in the answer.
+    let id = new_uuid(app.now()).simple().to_string();
+    let Ok(id) = HeaderValue::from_str(&id) else { return next.run(request).await };
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn span(request: &Request) -> Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    // The pattern, never the path, which may hold a token; and no query: a callback's holds the code of a consent.
+    let path = match request.extensions().get::<MatchedPath>() {
+        Some(pattern) => pattern.as_str().to_owned(),
+        None => beginning(request.uri().path()),
+    };
+    info_span!("request", method = %request.method(), %path, request_id = id, status = field::Empty)
+}
+
+/// Of a path that leads nowhere, what may be logged: its first part, if that is a word. A token, which has digits, an
+/// underscore or capitals, is none.
+fn beginning(path: &str) -> String {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let Some(first) = parts.next() else { return "/".to_owned() };
+    let is_word =
+        first.len() <= 20 && first.bytes().all(|byte| byte.is_ascii_lowercase() || b".-".contains(&byte));
+    let first = if is_word { first } else { "…" };
+    let rest = if parts.next().is_some() { "/…" } else { "" };
+    format!("/{first}{rest}")
+}
+
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Trouble::TooSlow.into_response(),
+    }
+}
+
+fn after_panic(panic: &(dyn Any + Send)) -> Response {
+    let words = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words");
+    tracing::error!(words, "a handler panicked");
+    Trouble::Panic.into_response()
+}
+
+/// What went wrong outside of any handler; who asked is known further out.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    TooSlow,
+    Panic,
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Programs get a problem document, people a page; both are written further out.
+async fn tell_the_right_reader(request: Request, next: Next) -> Response {
+    let is_program = request.uri().path().starts_with("/api/");
+    let response = next.run(request).await;
+    let Some(trouble) = response.extensions().get::<Trouble>().copied() else { return response };
+    match (is_program, trouble) {
+        (true, Trouble::TooSlow) => {
+            ApiError::new(Kind::Unavailable, "The answer took too long and was given up.")
+                .retry_after(5)
+                .into_response()
+        }
+        (true, Trouble::Panic) => ApiError::internal("a handler panicked").into_response(),
+        (false, Trouble::TooSlow) => PageError::TooSlow.into_response(),
+        (false, Trouble::Panic) => PageError::Broken("a handler panicked".to_owned()).into_response(),
+    }
+}
+
+/// Feeds compress themselves, once per revision; pictures and what is tiny gain nothing.
+fn is_text(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    status != StatusCode::PARTIAL_CONTENT
+        && [
+            "text/html",
+            "text/css",
+            "text/javascript",
+            "application/json",
+            "application/problem+json",
+            "image/svg",
+        ]
+        .iter()
+        .any(|text| kind.starts_with(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        routing::get,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn of_a_path_that_leads_nowhere_the_first_word_is_logged() {
+        for (path, logged) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/favicon.ico", "/favicon.ico"),
+            ("/feeds", "/feeds"),
+            ("//feeds/cf_abc.ics", "/feeds/…"),
+            ("/feeds//cf_abc.ics", "/feeds/…"),
+            ("/sign-in//cl_secret", "/sign-in/…"),
+            ("/cf_abc.ics", "/…"),
+            ("//ck_abc/x", "/…/…"),
+            ("/Zm9vYmFy", "/…"),
+            ("/%63f_abc", "/…"),
+            ("/zmzvymfyzmzvymfyzmzvymfy", "/…"),
+        ] {
+            assert_eq!(beginning(path), logged);
+        }
+    }
+
+    async fn answer(path: &str) -> (StatusCode, String) {
+        let router = Router::new()
+            .route("/broken", get(async || -> &'static str { panic!("as a mistake would") }))
+            .route("/slow", get(std::future::pending::<&'static str>))
+            .layer(middleware::from_fn_with_state(Duration::from_millis(20), in_time))
+            .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
+            .layer(middleware::from_fn(tell_the_right_reader))
+            .layer(middleware::from_fn(pages::error::render));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 100_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn people_get_a_page_whatever_goes_wrong() {
+        let (status, page) = answer("/broken").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(page.contains("Something went wrong on our side") && !page.contains("as a mistake would"));
+        let (status, page) = answer("/slow").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(page.contains("This took too long"));
+    }
+
+    #[test]
+    fn the_policy_allows_nothing_inline_and_lets_forms_out_to_consent_pages_only() {
+        let policy = content_policy(&["https://accounts.google.com".to_owned()]);
+        assert!(!policy.contains("unsafe"));
+        assert!(policy.starts_with("default-src 'none';"));
+        assert!(policy.contains("form-action 'self' https://accounts.google.com;"));
+    }
+}
