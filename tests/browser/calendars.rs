@@ -1,0 +1,191 @@
+//! A calendar is connected through the consent page, set up, tested and disconnected; a refused consent is explained.
+
+use crate::{
+    browser::{Browser, Kind},
+    house::{House, day, told, until},
+};
+
+#[tokio::test]
+async fn a_calendar_is_connected_used_and_disconnected() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/calendars")).await;
+    browser.click_on("Connect Google for Ben Okafor").await;
+    browser.see("Choose an account").await;
+    browser.click_on("Allow").await;
+    browser.see("Ben Okafor's Google calendar").await;
+    browser.see("is connected. Bookings are being written").await;
+    assert_eq!(browser.path().await, "/calendars");
+
+    // What he had to do before is written now.
+    house.entries_named("Peter", 1).await;
+
+    browser.click_on("Manage ben@example.com").await;
+    browser.click_on("Test connection").await;
+    browser.see("The test passed: Google answers").await;
+    browser.tick("Only out").await;
+    browser.click_on("Save settings").await;
+    browser.see("The settings were saved.").await;
+    browser.see("nothing is read.").await;
+    browser.click_on("Pause").await;
+    browser.see("Paused.").await;
+    browser.click_on("Undo").await;
+    browser.see("Resumed.").await;
+
+    browser.click_on("Disconnect").await;
+    browser.see("in Ben Okafor's calendar stay as they are.").await;
+    browser.tick("Remove them").await;
+    browser.click("dialog[open] button.danger").await;
+    browser.see("is disconnected. Its entries are being removed.").await;
+    house.entries_named("Peter", 0).await;
+}
+
+#[tokio::test]
+async fn what_is_busy_outside_is_busy_here() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let event = serde_json::json!({
+        "provider": "google", "account": "ana@example.com", "title": "Dentist",
+        // In summer Lisbon is an hour ahead, so the hours are taken broadly.
+        "starts_at": format!("{}T10:00:00Z", day(40)), "ends_at": format!("{}T14:00:00Z", day(40)),
+    });
+    let url = format!("{}/control/events", house.demo("sandbox_url"));
+    let made = house.http.post(url).json(&event).send().await.unwrap();
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+
+    browser.go(&house.url("/calendars")).await;
+    browser.click_on("Import all availability").await;
+    browser.see("being read now.").await;
+    browser.click_on("Manage ana@example.com").await;
+    browser.see(&told(day(40))).await;
+
+    browser.go(&house.url("/bookings/new")).await;
+    browser.fill("resource", "Treatment Room").await;
+    browser.fill("starts_at", &format!("{}T12:00", day(40))).await;
+    browser.fill("ends_at", &format!("{}T13:00", day(40))).await;
+    browser.tick("Ana Pereira").await;
+    browser.click_on("Create booking").await;
+    browser.see("That time is taken, so nothing was saved.").await;
+    browser.see("Ana Pereira: busy in the calendar").await;
+    assert!(!browser.text().await.contains("Dentist"), "what the appointment is about is nobody's business");
+}
+
+#[tokio::test]
+async fn a_refused_consent_is_explained_and_connects_nothing() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/calendars")).await;
+    browser.click_on("Connect Google for Ben Okafor").await;
+    browser.click_on("Deny").await;
+    browser.see("The calendar was not connected").await;
+    browser.see("Access was not granted, so nothing was connected.").await;
+    browser.click_on("Try again").await;
+    browser.see("Ben Okafor").await;
+    assert_eq!(browser.path().await, "/calendars");
+    assert!(!browser.text().await.contains("ben@example.com"));
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_refused() {
+    let house = House::open().await;
+    for (query, words) in [
+        ("state=made-up&code=abc", "belongs to no connection that was begun here"),
+        ("code=abc", "belongs to no connection that was begun here"),
+        ("", "belongs to no connection that was begun here"),
+        ("error=access_denied", "belongs to no connection that was begun here"),
+    ] {
+        let url = house.url(&format!("/oauth/calendar/google/callback?{query}"));
+        let answer = house.http.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{query}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(words) && page.contains("Try again"), "{query}: {page}");
+    }
+    let unknown = house.http.get(house.url("/oauth/calendar/mars/callback")).send().await.unwrap();
+    assert_eq!(unknown.status(), 404);
+}
+
+#[tokio::test]
+async fn an_answer_is_used_once_and_in_its_own_session() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/calendars")).await;
+    let form = [("csrf", browser.value("csrf").await), ("staff", house.id_of("staff", "Ben Okafor"))];
+    let begin = async |cookie: &str| {
+        let url = house.url("/calendars/connect/google");
+        let answer = house.http.post(url).header("cookie", cookie).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        let consent: reqwest::Url = answer.headers()["location"].to_str().unwrap().parse().unwrap();
+        let mut allow: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
+        allow.push(("account".into(), "ben@example.com".into()));
+        allow.push(("decision".into(), "allow".into()));
+        let mut page = consent.clone();
+        page.set_query(None);
+        let answer = house.http.post(page).form(&allow).send().await.unwrap();
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let cookie = browser.cookie().await;
+
+    let callback = begin(&cookie).await;
+    let stranger = house.http.get(&callback).send().await.unwrap();
+    assert_eq!(stranger.status(), 400, "another session may not finish it");
+    assert!(stranger.text().await.unwrap().contains("another browser session"));
+
+    let callback = begin(&cookie).await;
+    let first = house.http.get(&callback).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!((first.status().as_u16(), first.headers()["location"].to_str().unwrap()), (303, "/calendars"));
+    let again = house.http.get(&callback).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(again.status(), 400, "an answer works once");
+    assert!(again.text().await.unwrap().contains("used already"));
+}
+
+#[tokio::test]
+async fn staff_see_their_own_calendars_only() {
+    let house = House::open().await;
+    let manager = Browser::signed_in(Kind::Desk, &house).await;
+    manager.go(&house.url("/calendars")).await;
+    manager.click_on("Connect Google for Ben Okafor").await;
+    manager.click_on("Allow").await;
+    manager.click_on("Manage ben@example.com").await;
+    manager.see("Ben Okafor's Google calendar").await;
+    let bens = manager.path().await;
+    assert!(bens.starts_with("/calendars/"), "{bens}");
+
+    manager.forget().await;
+    manager.go(house.demo("staff_sign_in_url")).await;
+    manager.see("Overview").await;
+    let overview = manager.text().await;
+    assert!(!overview.contains("succeeded in 24 h"), "the figures are of the whole business: {overview}");
+    manager.go(&house.url("/calendars")).await;
+    manager.see("Ana Pereira").await;
+    assert!(!manager.text().await.contains("Ben Okafor"));
+    manager.go(&house.url("/bookings/CA-1006")).await;
+    manager.see("In calendars").await;
+    let booking = manager.text().await;
+    assert!(booking.contains("Ben Okafor") && !booking.contains("ben@example.com"), "{booking}");
+
+    let cookie = manager.cookie().await;
+    let status = async |path: &str| {
+        house.http.get(house.url(path)).header("cookie", &cookie).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status(&bens).await, 404);
+    assert_eq!(status(&format!("{bens}/live")).await, 404);
+    assert_eq!(status(&format!("{bens}/disconnect")).await, 404);
+    let query = bens.rsplit('/').next().unwrap_or_default().to_owned();
+    assert_eq!(status(&format!("/settings/sync-log?connection={query}")).await, 404);
+    for managers in [
+        "/settings/people",
+        "/settings/api-keys",
+        "/settings/business",
+        "/settings/resources",
+        "/settings/resources/new",
+    ] {
+        assert_eq!(status(managers).await, 403, "{managers}");
+    }
+    assert_eq!(status("/bookings").await, 200);
+    let csrf = until("a form", async || Some(manager.value("csrf").await)).await;
+    for path in [format!("{bens}/resync"), format!("{bens}/pause"), format!("{bens}/test")] {
+        let answer =
+            house.http.post(house.url(&path)).header("cookie", &cookie).form(&[("csrf", &csrf)]).send().await;
+        assert_eq!(answer.unwrap().status(), 404, "{path}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Forms that did not come from a page of this session change nothing.
+
+use crate::{
+    browser::{Browser, Kind},
+    house::House,
+};
+
+#[tokio::test]
+async fn a_forged_form_is_refused() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/bookings/CA-1001/cancel")).await;
+    let csrf = browser.value("csrf").await;
+    let cookie = browser.cookie().await;
+    let cancel =
+        async |csrf: Option<&str>, site: Option<&str>, origin: Option<&str>, cookie: Option<&str>| {
+            let mut request = house.http.post(house.url("/bookings/CA-1001/cancel"));
+            for (name, value) in [("sec-fetch-site", site), ("origin", origin), ("cookie", cookie)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            let fields: Vec<(&str, &str)> = csrf.map(|csrf| ("csrf", csrf)).into_iter().collect();
+            request.form(&fields).send().await.unwrap().status().as_u16()
+        };
+    let (token, session) = (Some(csrf.as_str()), Some(cookie.as_str()));
+    assert_eq!(cancel(None, None, None, session).await, 403, "no token");
+    assert_eq!(cancel(Some("made-up"), None, None, session).await, 403, "another token");
+    assert_eq!(cancel(token, Some("cross-site"), None, session).await, 403, "from another site");
+    assert_eq!(cancel(token, None, Some("https://evil.example"), session).await, 403, "from another origin");
+    assert_eq!(cancel(token, None, None, None).await, 401, "from nobody");
+    assert_eq!(
+        cancel(token, None, None, Some("concord_session=cs_made-up")).await,
+        403,
+        "from another session"
+    );
+    browser.go(&house.url("/bookings/CA-1001")).await;
+    browser.see("Confirmed").await;
+    assert_eq!(cancel(token, Some("same-origin"), None, session).await, 303, "and the real one works");
+    browser.go(&house.url("/bookings/CA-1001")).await;
+    browser.see("Cancelled").await;
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_policies() {
+    let house = House::open().await;
+    for path in ["/", "/sign-in", "/nowhere", "/assets/none", "/api/health", "/api/v1/bookings"] {
+        let answer = house.http.get(house.url(path)).send().await.unwrap();
+        let headers = answer.headers();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "same-origin", "{path}");
+        assert!(headers.contains_key("x-request-id"), "{path}");
+    }
+    let page = house.http.get(house.url("/nowhere")).send().await.unwrap();
+    assert_eq!(page.status(), 404);
+    assert!(page.text().await.unwrap().contains("There is nothing here"));
+}
+
+#[tokio::test]
+async fn too_much_is_refused_with_a_page() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let body = format!("csrf=x&notes={}", "x".repeat(2_000_000));
+    let answer = house.http.post(house.url("/bookings")).header("cookie", browser.cookie().await);
+    let answer =
+        answer.header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(answer.text().await.unwrap().contains("That was too much"));
+}

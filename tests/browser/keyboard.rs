@@ -1,0 +1,105 @@
+//! Everything can be done without a mouse.
+
+use fantoccini::key::Key;
+
+use crate::{
+    browser::{Browser, Kind},
+    house::{House, day, told},
+};
+
+/// What has the focus, as a screen reader would name it.
+const FOCUSED: &str = "
+    const at = document.activeElement;
+    const label = at.labels && at.labels[0] ? at.labels[0].innerText : '';
+    return (at.getAttribute('aria-label') || label || at.innerText || at.name || '').trim().split('\\n')[0].trim();";
+
+impl Browser {
+    /// Presses Tab until something of that name has the focus, and sees to it that the focus can be seen.
+    async fn tab_to(&self, name: &str) {
+        let mut passed = Vec::new();
+        for _ in 0..80 {
+            self.keys(&Key::Tab).await;
+            let focused = self.ask(FOCUSED).await;
+            let focused = focused.as_str().unwrap_or_default().to_owned();
+            if focused == name {
+                let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+                let seen = self.ask(outline).await;
+                assert_ne!(seen, "none", "the focus on “{name}” cannot be seen");
+                return;
+            }
+            passed.push(focused);
+        }
+        panic!("Tab never came to “{name}”; it passed {passed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_booking_is_made_and_cancelled_with_the_keyboard_alone() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+
+    browser.tab_to("Skip to the content").await;
+    browser.keys(&Key::Enter).await;
+    browser.tab_to("New booking").await;
+    browser.keys(&Key::Enter).await;
+    browser.see("What and when").await;
+
+    browser.tab_to("Resource").await;
+    browser.keys("Treat").await;
+    browser.tab_to("Hours").await;
+    browser.keys(&Key::Right).await;
+    browser.tab_to("Arrival").await;
+    browser.keys(&day(60).format("%m%d%Y").to_string()).await;
+    browser.tab_to("Departure").await;
+    browser.keys(&day(62).format("%m%d%Y").to_string()).await;
+    browser.tab_to("Carla Nunes").await;
+    browser.keys(" ").await;
+    browser.tab_to("Customer optional").await;
+    browser.keys("Kay Board").await;
+    // Enter in a field sends the form.
+    browser.keys(&Key::Enter).await;
+    browser.see("was created.").await;
+    browser.see(&told(day(62))).await;
+    browser.see("2 nights").await;
+    browser.see("Carla Nunes").await;
+
+    browser.tab_to("Cancel booking").await;
+    browser.keys(&Key::Enter).await;
+    browser.see("The customer is not told.").await;
+    // Escape leaves things as they are and gives the focus back.
+    browser.keys(&Key::Escape).await;
+    assert_eq!(browser.ask(FOCUSED).await, "Cancel booking");
+    browser.keys(&Key::Enter).await;
+    browser.see("The customer is not told.").await;
+    browser.tab_to("Cancel booking").await;
+    browser.keys(&Key::Enter).await;
+    browser.see("was cancelled.").await;
+    browser.tab_to("Undo").await;
+    browser.keys(&Key::Enter).await;
+    browser.see("stands again").await;
+}
+
+#[tokio::test]
+async fn a_slash_searches_and_the_menu_changes_the_colours() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.keys("/").await;
+    assert_eq!(browser.ask(FOCUSED).await, "Search bookings");
+    browser.keys("boiler").await;
+    browser.keys(&Key::Enter).await;
+    browser.see("Boiler service").await;
+    assert!(!browser.text().await.contains("Noor Haddad"));
+
+    let background = "return getComputedStyle(document.body.parentElement).backgroundColor";
+    browser.click(".menu summary").await;
+    browser.click_on("Dark").await;
+    let dark = browser.ask(background).await;
+    assert_eq!(dark, "rgb(22, 21, 19)");
+    // The next page is dark from its first moment.
+    crate::house::until("the choice is kept", async || {
+        browser.go(&house.url("/feeds")).await;
+        (browser.ask("return document.documentElement.dataset.theme").await == "dark").then_some(())
+    })
+    .await;
+    assert_eq!(browser.ask(background).await, dark);
+}

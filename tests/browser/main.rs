@@ -1,0 +1,29 @@
+//! The pages, used in a real browser against the real program: `concord demo` with its sandbox, the system's Chromium,
+//! driven over WebDriver.
+//!
+//! `house` starts the program, `browser` a browser; each other file is a story of what a person does. Nobody sleeps:
+//! what takes its time is awaited by `until` and `Browser::see`.
+//!
+//! To add a story: a file with `#[tokio::test]` functions that begin with `House::open()` and `Browser::open(..)`. It
+//! needs `chromium` and `chromedriver` (Debian: `apt-get install chromium chromium-driver`), or the driver's path in
+//! `CONCORD_TEST_CHROMEDRIVER`.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test whose surroundings fail has failed, and says what it saw"
+)]
+
+mod accessible;
+mod bookings;
+mod browser;
+mod calendars;
+mod feeds;
+mod forged;
+mod house;
+mod keyboard;
+mod phone;
+mod sign_in;
+mod without_script;

@@ -1,0 +1,112 @@
+//! Nothing sticks out to the side, and on a phone the places are at hand.
+
+use crate::{
+    browser::{Browser, Kind},
+    house::{House, day},
+};
+
+/// Every page that can be reached without changing anything.
+pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
+    browser.go(&house.url("/calendars")).await;
+    let connection = browser.find("a[href^='/calendars/']").await.attr("href").await.unwrap().unwrap();
+    let (room, ana) = (house.id_of("resources", "Sea View Suite"), house.id_of("staff", "Ana Pereira"));
+    browser.go(&house.url("/feeds")).await;
+    browser.fill("name", "A feed with a rather long name for somebody's phone").await;
+    browser.click_on("Create feed").await;
+    browser.see("is published.").await;
+    let edit = browser.find("a[href$='/edit']").await.attr("href").await.unwrap().unwrap();
+    let feed = edit.trim_end_matches("/edit").to_owned();
+    let mut pages: Vec<String> = [
+        "/",
+        "/bookings",
+        "/bookings?from=&q=nobody",
+        "/bookings/new",
+        "/bookings/CA-1005",
+        "/bookings/CA-1005/edit",
+        "/bookings/CA-1005/cancel",
+        "/calendars",
+        "/feeds",
+        "/settings",
+        "/settings/business",
+        "/settings/resources",
+        "/settings/resources/new",
+        "/settings/people",
+        "/settings/people/staff/new",
+        "/settings/api-keys",
+        "/settings/sync-log",
+        "/settings/sync-log?booking=none",
+        "/sign-in",
+        "/nowhere",
+    ]
+    .map(str::to_owned)
+    .into();
+    pages.extend([
+        connection.clone(),
+        format!("{connection}/disconnect"),
+        format!("/settings/resources/{room}"),
+        format!("/settings/resources/{room}/archive"),
+        format!("/settings/people/staff/{ana}"),
+        format!("/settings/people/staff/{ana}/archive"),
+        format!("{feed}/edit"),
+        format!("{feed}/rotate"),
+        format!("{feed}/revoke"),
+    ]);
+    pages
+}
+
+/// A booking whose every text is long, or of another script, or one word without an end.
+pub(crate) async fn awkward_booking(house: &House) -> &'static str {
+    let body = serde_json::json!({
+        "resource": house.id_of("resources", "Garden Rooms"),
+        "starts_at": format!("{}T10:00:00Z", day(40)), "ends_at": format!("{}T12:00:00Z", day(40)),
+        "title": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+        "customer": { "name": "عبد الرحمن بن محمد بن عبد العزيز", "email": "a-very-long-address-that-does-not-want-to-end@subdomain.of.a.host.example" },
+        "location": "x".repeat(120), "notes": "Line\n".repeat(20),
+    });
+    let url = house.url("/api/v1/bookings/LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE");
+    let answer = house.http.put(url).bearer_auth(house.demo("api_key")).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+    "/bookings/LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE-LONG-REFERENCE"
+}
+
+#[tokio::test]
+async fn nothing_sticks_out_to_the_side_of_a_phone() {
+    nothing_sticks_out(Kind::Phone, 360).await;
+}
+
+#[tokio::test]
+async fn nothing_sticks_out_to_the_side_of_a_desk() {
+    nothing_sticks_out(Kind::Desk, 1280).await;
+}
+
+async fn nothing_sticks_out(kind: Kind, width: u64) {
+    let house = House::open().await;
+    let browser = Browser::signed_in(kind, &house).await;
+    let mut pages = all_pages(&house, &browser).await;
+    pages.push(awkward_booking(&house).await.to_owned());
+    pages.push(format!("/bookings?from={}", day(35)));
+    for path in pages {
+        browser.go(&house.url(&path)).await;
+        let widths = browser.ask("return [innerWidth, document.documentElement.scrollWidth]").await;
+        assert_eq!(widths[0], width, "{path}");
+        assert_eq!(widths[1], width, "{path} can be scrolled to the side");
+    }
+}
+
+#[tokio::test]
+async fn the_places_are_at_the_bottom_of_a_phone() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Phone, &house).await;
+    for (place, words) in [
+        ("Bookings", "Jonas Berg"),
+        ("Calendars", "Ana Pereira"),
+        ("Feeds", "New feed"),
+        ("Settings", "API keys"),
+        ("Overview", "Next"),
+    ] {
+        browser.click_on(place).await;
+        browser.see(words).await;
+        let bar = browser.ask("const r = document.querySelector('.places').getBoundingClientRect(); return innerHeight - r.bottom").await;
+        assert_eq!(bar.as_f64(), Some(0.0), "{place}");
+    }
+}

@@ -1,0 +1,155 @@
+//! Real processes that are killed when the test ends, however it ends.
+
+use std::{
+    fs::{self, OpenOptions},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+
+/// How long a process may take to be there, on a slow and busy machine.
+const START: Duration = Duration::from_secs(30);
+
+/// A program that can be killed and started again.
+pub(crate) struct Process {
+    program: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    /// Everything that it says, from all of its starts.
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts it with these variables and no others but the path of programs.
+    pub(crate) fn new(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(String, String)],
+        log: PathBuf,
+    ) -> Self {
+        let mut process = Self {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            variables: variables.to_vec(),
+            log,
+            child: None,
+        };
+        process.start();
+        process
+    }
+
+    pub(crate) fn start(&mut self) {
+        let said =
+            OpenOptions::new().create(true).append(true).open(&self.log).expect("a log can be written");
+        let also_said = said.try_clone().expect("a file can be shared");
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(said)
+            .stderr(also_said)
+            .spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.program.display())));
+    }
+
+    /// SIGKILL: it gets no chance to tidy up.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Process {
+    /// By which the kernel knows it.
+    #[allow(dead_code, reason = "for `benches/latency.rs`, which uses this file too")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The last lines of every log in a folder.
+pub(crate) fn last_words(folder: &Path) -> String {
+    let files = fs::read_dir(folder).expect("the folder can be read");
+    let logs = files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension() == Some("log".as_ref()));
+    let last = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("--- {}\n{}", path.display(), lines[lines.len().saturating_sub(25)..].join("\n"))
+    };
+    logs.map(last).collect::<Vec<_>>().join("\n")
+}
+
+/// A port that nobody listens on. Below those that the kernel gives to outgoing connections, so that none of them takes
+/// it while the one who has it is dead.
+pub(crate) fn free_port() -> u16 {
+    (0..200)
+        .map(|_| 15_000 + uuid::Uuid::new_v4().as_fields().1 % 17_000)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
+}
+
+/// Waits until something listens there.
+pub(crate) async fn listens(port: u16) {
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert!(began.elapsed() < START, "nothing listens on port {port}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A Redis of its own that keeps nothing.
+pub(crate) struct Redis {
+    port: u16,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Redis {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let port_text = port.to_string();
+        let dir = folder.path().display().to_string();
+        let arguments =
+            ["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", &dir];
+        let log = folder.path().join("redis.log");
+        let process = Process::new(Path::new("redis-server"), &arguments, &[], log);
+        listens(port).await;
+        Self { port, _process: process, _folder: folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Everything in it is gone.
+    pub(crate) async fn flush(&self) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("Redis listens");
+        stream.write_all(b"FLUSHALL\r\n").await.expect("Redis listens");
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await.expect("Redis answers");
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+}

@@ -1,0 +1,238 @@
+//! Whatever is wrong with a request is said clearly, and nothing is written.
+
+use concord_storage::testing::TestDb;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::house::{Answer, House, day, hour, stay};
+
+/// The fields that an answer names.
+fn fields(problem: &Value) -> Vec<&str> {
+    problem["errors"]
+        .as_array()
+        .map_or(vec![], |errors| errors.iter().filter_map(|error| error["field"].as_str()).collect())
+}
+
+async fn a_bad_booking_is_not_written(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(2).await;
+    let (other, _) = house.other_business().await;
+    let their_room = concord_storage::testing::resource(house.db(), &other, 1).await;
+    let their_staff = concord_storage::testing::staff(house.db(), &other, "Eva").await;
+    let with = |changes: Value| {
+        let mut body = stay(&room, 1, 2);
+        for (name, value) in changes.as_object().unwrap() {
+            if value == "absent" {
+                body.as_object_mut().unwrap().remove(name);
+            } else {
+                body[name] = value.clone();
+            }
+        }
+        body
+    };
+    for (changes, field) in [
+        (json!({ "check_out": day(1) }), "check_out"),
+        (json!({ "check_out": day(0) }), "check_out"),
+        (json!({ "check_out": "absent" }), "check_out"),
+        (json!({ "check_in": "2026-02-30" }), "check_in"),
+        (json!({ "check_in": "tomorrow" }), "check_in"),
+        (json!({ "check_in": "absent", "check_out": "absent" }), "starts_at"),
+        (json!({ "starts_at": hour(1, 9), "ends_at": hour(1, 10) }), "check_in"),
+        (json!({ "check_in": "absent", "check_out": "absent", "starts_at": hour(1, 9) }), "ends_at"),
+        (
+            json!({ "check_in": "absent", "check_out": "absent", "starts_at": hour(1, 9), "ends_at": hour(1, 9) }),
+            "ends_at",
+        ),
+        (
+            json!({ "check_in": "absent", "check_out": "absent", "starts_at": hour(1, 9), "ends_at": hour(1, 8) }),
+            "ends_at",
+        ),
+        (
+            json!({ "check_in": "absent", "check_out": "absent", "starts_at": "2026-12-01T09:00", "ends_at": hour(1, 8) }),
+            "starts_at",
+        ),
+        (
+            json!({ "check_in": "absent", "check_out": "absent", "starts_at": "2026-12-01T09:00:00[Atlantis/Capital]", "ends_at": hour(1, 8) }),
+            "starts_at",
+        ),
+        (json!({ "check_in": "1815-06-18", "check_out": "1815-06-19" }), "check_out"),
+        (json!({ "check_out": day(1 + 1_200) }), "check_out"),
+        (json!({ "title": "x".repeat(5_000) }), "title"),
+        (json!({ "title": "one\r\ntwo" }), "title"),
+        (json!({ "title": 7 }), "title"),
+        (json!({ "notes": "x".repeat(10_001) }), "notes"),
+        (json!({ "customer": { "email": "nobody" } }), "customer.email"),
+        (json!({ "customer": { "name": ["x"] } }), "customer.name"),
+        (json!({ "customer": { "nick": "x" } }), "customer.nick"),
+        (json!({ "customer": "Maria" }), "customer"),
+        (json!({ "party_size": 0 }), "party_size"),
+        (json!({ "party_size": -1 }), "party_size"),
+        (json!({ "party_size": "two" }), "party_size"),
+        (json!({ "quantity": 0 }), "quantity"),
+        (json!({ "quantity": 1.5 }), "quantity"),
+        (json!({ "quantity": 5_000_000_000_u64 }), "quantity"),
+        (json!({ "kind": "party" }), "kind"),
+        (json!({ "status": "maybe" }), "status"),
+        (json!({ "staff": ["nobody"] }), "staff[0]"),
+        (json!({ "staff": [Uuid::nil()] }), "staff"),
+        (json!({ "staff": [their_staff.id] }), "staff"),
+        (json!({ "staff": "Ana" }), "staff"),
+        (json!({ "resource": "absent" }), ""),
+        (json!({ "resource": "room 7" }), "resource"),
+        (json!({ "resource": Uuid::nil() }), "resource"),
+        (json!({ "resource": their_room.id }), "resource"),
+        (json!({ "colour": "red" }), "colour"),
+    ] {
+        let problem =
+            house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+        assert_eq!(fields(&problem), [field], "{changes}: {problem}");
+        nothing_written(&house, &changes).await;
+    }
+    // All faults at once.
+    let changes = json!({ "title": "x".repeat(5_000), "quantity": 0, "check_out": day(1) });
+    let problem = house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+    assert_eq!(fields(&problem), ["title", "quantity", "check_out"]);
+    nothing_written(&house, &changes).await;
+    house.stop().await;
+}
+
+async fn nothing_written(house: &House, what: &Value) {
+    let list = house.api.get("/api/v1/bookings").await.expect(200);
+    assert_eq!(list["items"], json!([]), "{what}");
+}
+
+async fn references_stand_in_addresses(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(2).await;
+    let put = async |reference: &str| {
+        house.api.put(&format!("/api/v1/bookings/{reference}"), stay(&room, 1, 2)).await
+    };
+    for bad in ["x".repeat(129), "a%20b".to_owned(), "a%2Fb".to_owned(), "a%0Ab".to_owned()] {
+        let problem = put(&bad).await.problem(422, "invalid");
+        assert_eq!(fields(&problem), ["reference"], "{bad}");
+    }
+    nothing_written(&house, &json!(null)).await;
+    // What is odd but allowed comes back as it went.
+    let made = put("2026-A.7:%C3%A9%3F%25").await;
+    assert_eq!(made.header("location"), format!("{}/api/v1/bookings/2026-A.7:%C3%A9%3F%25", house.api.base));
+    let location = made.header("location").to_owned();
+    assert_eq!(made.expect(201)["reference"], "2026-A.7:é?%");
+    let path = location.strip_prefix(&house.api.base).unwrap();
+    assert_eq!(house.api.get(path).await.expect(200)["reference"], "2026-A.7:é?%");
+    house.stop().await;
+}
+
+async fn what_is_no_json_is_refused(db: &TestDb) {
+    let house = House::on(db).await;
+    let path = "/api/v1/bookings/bad";
+    let put = async |kind: &str, body: &str| -> Answer {
+        house.api.raw(Method::PUT, path, Some((kind, body.to_owned())), &[]).await
+    };
+    for bad in ["", "{", "{\"resource\":}", "nonsense", "\u{feff}{}"] {
+        put("application/json", bad).await.problem(400, "malformed");
+    }
+    for bad in ["{} {}", "[]", "7", "null", "\"text\"", "{\"title\":\"a\",\"title\":\"b\"}"] {
+        put("application/json", bad).await.problem(422, "invalid");
+    }
+    put("text/plain", "{}").await.problem(415, "unsupported-media-type");
+    put("application/x-www-form-urlencoded", "resource=1").await.problem(415, "unsupported-media-type");
+    let large = format!("{{\"title\":\"{}\"}}", "x".repeat(1_100_000));
+    put("application/json", &large).await.problem(413, "too-large");
+    let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    put("application/json", &deep).await;
+    nothing_written(&house, &json!(null)).await;
+    house.stop().await;
+}
+
+async fn a_bad_query_is_named(db: &TestDb) {
+    let house = House::on(db).await;
+    for (query, status, sort, field) in [
+        ("limit=0", 422, "invalid", "limit"),
+        ("limit=201", 422, "invalid", "limit"),
+        ("limit=many", 400, "malformed", "limit"),
+        ("cursor=made-up", 400, "malformed", "cursor"),
+        ("status=maybe", 400, "malformed", "status"),
+        ("resource=7", 400, "malformed", "resource"),
+        ("from=soon", 400, "malformed", "from"),
+        ("until=2026-13-01", 400, "malformed", "until"),
+        ("colour=red", 400, "malformed", ""),
+    ] {
+        let problem = house.api.get(&format!("/api/v1/bookings?{query}")).await.problem(status, sort);
+        let named = fields(&problem);
+        assert!(named == [field] || field.is_empty(), "{query}: {problem}");
+    }
+    // A plus sign that nobody encoded.
+    house.api.get("/api/v1/bookings?from=2026-12-01T10:00:00+01:00").await.expect(200);
+    house.stop().await;
+}
+
+async fn bad_settings_are_not_written(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    let staff = house.staff("Ana").await;
+    let (_, other) = house.other_business().await;
+    for (path, body, field) in [
+        ("resources", json!({ "name": "" }), "name"),
+        ("resources", json!({ "name": "x".repeat(301) }), "name"),
+        ("resources", json!({ "name": "Room", "zone": "Atlantis/Capital" }), "zone"),
+        ("resources", json!({ "name": "Room", "capacity": 0 }), "capacity"),
+        ("resources", json!({ "name": "Room", "capacity": 1001 }), "capacity"),
+        ("resources", json!({ "name": "Room", "buffer_before_minutes": 100_000 }), "buffer_before_minutes"),
+        ("resources", json!({ "name": "Room", "colour": "red" }), "colour"),
+        ("resources", json!({}), ""),
+        ("staff", json!({ "name": "  " }), "name"),
+        ("staff", json!({ "name": "Ana", "email": "nobody" }), "email"),
+        ("staff", json!({ "name": "Ana", "craft": "wizard" }), "craft"),
+        ("feeds", json!({ "scope": "resource", "name": "x" }), "subject"),
+        ("feeds", json!({ "scope": "business", "name": "x", "subject": room.id }), "subject"),
+        ("feeds", json!({ "scope": "resource", "name": "x", "subject": staff }), "subject"),
+        ("feeds", json!({ "scope": "staff", "name": "x", "subject": room.id }), "subject"),
+        ("feeds", json!({ "scope": "business", "name": "x", "privacy": "all" }), "privacy"),
+        (
+            "calendar_availability",
+            json!({ "resource": Uuid::nil(), "check_in": day(1), "check_out": day(2) }),
+            "resource",
+        ),
+        (
+            "calendar_availability",
+            json!({ "resource": room.id, "check_in": day(2), "check_out": day(2) }),
+            "check_out",
+        ),
+        ("calendar_integrations/google/authorize", json!({ "staff": Uuid::nil() }), "staff"),
+    ] {
+        let problem = house.api.post(&format!("/api/v1/{path}"), body.clone()).await.problem(422, "invalid");
+        assert_eq!(fields(&problem), [field], "{path} {body}: {problem}");
+    }
+    // Another business's subject is as good as none.
+    for body in [
+        json!({ "scope": "resource", "name": "x", "subject": room.id }),
+        json!({ "scope": "staff", "name": "x", "subject": staff }),
+    ] {
+        let problem = other.post("/api/v1/feeds", body).await.problem(422, "invalid");
+        assert_eq!(fields(&problem), ["subject"]);
+    }
+    other
+        .post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": staff }))
+        .await
+        .problem(422, "invalid");
+    house
+        .api
+        .post("/api/v1/calendar_integrations/outlook/authorize", json!({ "staff": staff }))
+        .await
+        .problem(409, "not-possible");
+    for path in ["resources", "staff"] {
+        let list = house.api.get(&format!("/api/v1/{path}")).await.expect(200);
+        assert_eq!(list["items"].as_array().unwrap().len(), 1, "{path}");
+    }
+    assert_eq!(house.api.get("/api/v1/feeds").await.expect(200)["items"], json!([]));
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    a_bad_booking_is_not_written,
+    references_stand_in_addresses,
+    what_is_no_json_is_refused,
+    a_bad_query_is_named,
+    bad_settings_are_not_written,
+);

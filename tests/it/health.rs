@@ -1,0 +1,50 @@
+//! What those who run Concord ask it.
+
+use concord_storage::testing::TestDb;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::house::{House, stay};
+
+async fn it_says_how_it_is(db: &TestDb) {
+    let house = House::on(db).await;
+    let health = house.api.plain(Method::GET, "/api/health").await.expect(200);
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["database"], json!({ "kind": house.db().kind(), "status": "ok" }));
+    assert_eq!(health["queue"], json!({ "kind": "memory", "status": "ok" }));
+    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 200);
+
+    let room = house.resource(1).await;
+    house.api.put("/api/v1/bookings/m-1", stay(&room, 1, 1)).await.expect(201);
+    let metrics = house.api.plain(Method::GET, "/metrics").await;
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    for line in [
+        "concord_build_info{version=\"",
+        "concord_database_up{kind=\"",
+        "concord_duties{kind=\"retention\"",
+        "concord_oldest_due_seconds ",
+        "concord_queue_messages{queue=\"interactive\"} ",
+        "concord_http_requests_total{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",status=\"201\"} ",
+        "concord_http_request_duration_seconds_bucket{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",le=\"+Inf\"} ",
+    ] {
+        assert!(metrics.text.contains(line), "{line} is missing in\n{}", metrics.text);
+    }
+    assert!(!metrics.text.contains("m-1"), "routes, not paths");
+    for line in metrics.text.lines().filter(|line| !line.starts_with('#')) {
+        let value = line.rsplit(' ').next().unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+
+    house.db().close().await;
+    let health = house.api.plain(Method::GET, "/api/health").await.expect(503);
+    assert_eq!((&health["status"], &health["database"]["status"]), (&json!("down"), &json!("down")));
+    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 503);
+    assert!(house.api.plain(Method::GET, "/metrics").await.text.contains("concord_database_up{kind=\""));
+    let down = house.api.get("/api/v1/bookings").await;
+    assert_eq!(down.header("retry-after"), "5");
+    let problem = down.problem(503, "unavailable");
+    assert!(problem["request_id"].is_string(), "{problem}");
+}
+
+concord_storage::on_both_databases!(it_says_how_it_is);

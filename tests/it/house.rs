@@ -1,0 +1,375 @@
+//! A Concord that runs: front and worker in this process, the sandbox as the outside world, a business with an API key.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chrono::{Days, NaiveDate};
+use concord::{
+    app::App,
+    cli::serve::{assemble, serve_and_work},
+    config::{Argument, Config, Sources},
+};
+use concord_domain::{clock::Clock, ids::StaffId};
+use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
+use concord_storage::{
+    Db, api_keys,
+    businesses::Business,
+    resources::Resource,
+    seal::MasterKey,
+    secret,
+    testing::{self, TestDb},
+};
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::logs;
+
+/// How long anything may take, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct House {
+    pub app: App,
+    pub sandbox: Sandbox,
+    pub business: Business,
+    /// For the business, by a key of its own.
+    pub api: Api,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+    _data: TempDir,
+}
+
+/// What a test may want otherwise.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    pub redis_url: Option<String>,
+    pub settings: Vec<(&'static str, String)>,
+}
+
+impl House {
+    pub(crate) async fn on(db: &TestDb) -> Self {
+        Self::with(db, Wishes::default()).await
+    }
+
+    /// With Redis as the queue, its keys under a name of their own.
+    pub(crate) async fn on_redis(db: &TestDb) -> Self {
+        let redis_url = std::env::var("CONCORD_TEST_REDIS_URL").expect(
+            "CONCORD_TEST_REDIS_URL is not set, and this test needs a Redis: run `make test`, which starts one, or \
+             eval \"$(scripts/services.sh up)\"",
+        );
+        Self::with(db, Wishes { redis_url: Some(redis_url), ..Wishes::default() }).await
+    }
+
+    pub(crate) async fn with(db: &TestDb, wishes: Wishes) -> Self {
+        logs::collect();
+        concord_providers::install_crypto();
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let sandbox = start_sandbox(&data).await;
+        let config = configuration(db, &data, address, &sandbox, wishes);
+        let app = assemble(config, Clock::system()).await.expect("the parts fit together");
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn({
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { serve_and_work(app, listener, shutdown).await.expect("it serves") }
+        });
+        let business = testing::business(db).await;
+        let api = Api { base: format!("http://{address}"), key: key(db, &business).await, http: client() };
+        Self { app, sandbox, business, api, shutdown, running, _data: data }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.app.context.db
+    }
+
+    pub(crate) async fn resource(&self, capacity: u32) -> Resource {
+        testing::resource(self.db(), &self.business, capacity).await
+    }
+
+    pub(crate) async fn staff(&self, name: &str) -> StaffId {
+        testing::staff(self.db(), &self.business, name).await.id
+    }
+
+    /// Another tenant of the same installation.
+    pub(crate) async fn other_business(&self) -> (Business, Api) {
+        let business = testing::business(self.db()).await;
+        let key = key(self.db(), &business).await;
+        (business, Api { key, ..self.api.clone() })
+    }
+
+    /// Connects an account of the sandbox's Google as a person would: through the consent page. Returns the
+    /// integration.
+    pub(crate) async fn connect_google(&self, staff: StaffId, account: &str) -> Value {
+        let begun =
+            self.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": staff })).await;
+        let url: Url = begun.expect(200)["url"].as_str().expect("an address").parse().expect("a URL");
+        let callback = self.consent(&url, account, "allow").await;
+        let answer = self.api.plain(Method::GET, &callback).await;
+        assert!(matches!(answer.status, 200 | 303), "{} {}", answer.status, answer.text);
+        let list = self.api.get(&format!("/api/v1/calendar_integrations?staff={staff}")).await;
+        list.expect(200)["items"][0].clone()
+    }
+
+    /// Decides on the consent page. Returns the address that the browser is sent to.
+    pub(crate) async fn consent(&self, url: &Url, account: &str, decision: &str) -> String {
+        let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        form.push(("account".to_owned(), account.to_owned()));
+        form.push(("decision".to_owned(), decision.to_owned()));
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut page = url.clone();
+        page.set_query(None);
+        let answer = self
+            .api
+            .http
+            .post(page)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+            .await
+            .expect("the consent page answers");
+        assert_eq!(answer.status(), StatusCode::FOUND);
+        answer.headers()["location"].to_str().expect("an address").to_owned()
+    }
+
+    /// What the sandbox says of every entry in its calendars, deleted ones too.
+    pub(crate) async fn outside(&self) -> Vec<Value> {
+        let url = format!("{}/control/events?provider=google", self.sandbox.url());
+        let answer = self.api.http.get(url).send().await.expect("the sandbox answers");
+        let value: Value = answer.json().await.expect("JSON");
+        let items =
+            value.as_array().or_else(|| value["events"].as_array()).or_else(|| value["items"].as_array());
+        items.expect("a list").clone()
+    }
+
+    /// What a person does in their own calendar.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Value {
+        let url = format!("{}/control{path}", self.sandbox.url());
+        let request = self.api.http.request(method, url).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.expect("the sandbox answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("a text");
+        assert!(status.is_success(), "{status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Stops front and worker, and waits for what is in hand.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.expect("it ends well");
+        self.app.context.db.close().await;
+        self.sandbox.stop().await;
+    }
+}
+
+async fn start_sandbox(data: &TempDir) -> Sandbox {
+    let address = "127.0.0.1:0".parse().expect("an address");
+    Sandbox::start(SandboxConfig::new(address, data.path().join("sandbox")))
+        .await
+        .expect("the sandbox starts")
+}
+
+fn configuration(
+    db: &TestDb,
+    data: &TempDir,
+    address: SocketAddr,
+    sandbox: &Sandbox,
+    wishes: Wishes,
+) -> Config {
+    let google = format!("{}/google", sandbox.url());
+    let client = OAuthClient::default();
+    let mut settings = vec![
+        ("data_dir", data.path().display().to_string()),
+        ("server.listen", address.to_string()),
+        ("server.public_url", format!("http://{address}")),
+        ("database.url", db.url().to_owned()),
+        ("database.durable", "false".to_owned()),
+        ("database.max_connections", "12".to_owned()),
+        ("database.migrate_at_start", "false".to_owned()),
+        ("queue.prefix", format!("test-{}", &secret::digest_bytes(db.url().as_bytes())[..16])),
+        ("security.master_key", MasterKey::generate().to_base64().expose_secret().to_owned()),
+        ("providers.google.client_id", client.client_id),
+        ("providers.google.client_secret", client.client_secret),
+        ("providers.google.api_base", google.clone()),
+        ("providers.google.auth_url", format!("{google}/o/oauth2/v2/auth")),
+        ("providers.google.token_url", format!("{google}/token")),
+        ("providers.google.revoke_url", format!("{google}/revoke")),
+        ("worker.sweep_seconds", "1".to_owned()),
+        ("feeds.requests_per_minute_per_address", "100000".to_owned()),
+        ("feeds.requests_per_minute_per_token", "100000".to_owned()),
+    ];
+    if let Some(url) = wishes.redis_url {
+        settings.push(("queue.redis_url", url));
+    }
+    settings.extend(wishes.settings);
+    let arguments =
+        settings.into_iter().map(|(key, value)| Argument { flag: "--test", key, value }).collect();
+    let sources = Sources { file: None, folder: data.path().to_owned(), env: vec![], arguments };
+    Config::load(&sources).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn key(db: &Db, business: &Business) -> String {
+    let token = secret::new_token("ck_");
+    let mut tx = testing::begin(db).await;
+    api_keys::create(&mut tx, business.id, "Test", &token, Clock::system().now())
+        .await
+        .expect("a key is made");
+    testing::commit(tx).await;
+    logs::keep_out(token.expose_secret());
+    token.expose_secret().to_owned()
+}
+
+fn client() -> reqwest::Client {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's own client, which shows redirects and compressed bytes"
+    )]
+    let builder = reqwest::Client::builder();
+    builder.redirect(reqwest::redirect::Policy::none()).no_gzip().timeout(PATIENCE).build().expect("a client")
+}
+
+/// A program that calls the API.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub base: String,
+    pub key: String,
+    pub http: reqwest::Client,
+}
+
+/// What it was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body, if the status is this one.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.body
+    }
+
+    /// The problem document, if it is one of this sort.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, sort: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(self.body["status"], status, "{}", self.text);
+        let kind = self.body["type"].as_str().unwrap_or_default();
+        assert!(kind.ends_with(&format!("/problems/{sort}")), "{}", self.text);
+        for field in ["title", "detail"] {
+            assert!(self.body[field].as_str().is_some_and(|words| words.len() > 5), "{field}: {}", self.text);
+        }
+        self.body
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("visible ASCII"))
+    }
+}
+
+impl Api {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Some(body), &[]).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body), &[]).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, Some(body), &[]).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, &[]).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let body = body.map(|body| body.to_string());
+        self.raw(method, path, body.map(|body| ("application/json", body)), headers).await
+    }
+
+    /// With a body that need not be JSON.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, String)>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body);
+        }
+        answer(request).await
+    }
+
+    /// Without the key, at any address.
+    pub(crate) async fn plain(&self, method: Method, url: &str) -> Answer {
+        let url = if url.starts_with('/') { format!("{}{url}", self.base) } else { url.to_owned() };
+        answer(self.http.request(method, url)).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.expect("a text");
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    logs::check_answer(&text);
+    Answer { status, headers, body, text }
+}
+
+/// Asks again until there is something, a few hundredths of a second apart.
+pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        beat.tick().await;
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain: {what}");
+    }
+}
+
+/// Today in UTC.
+pub(crate) fn today() -> NaiveDate {
+    Clock::system().now().date_naive()
+}
+
+/// A day well ahead of now.
+pub(crate) fn day(ahead: u64) -> String {
+    (today() + Days::new(30 + ahead)).to_string()
+}
+
+/// An hour on a day well ahead of now.
+pub(crate) fn hour(ahead: u64, hour: u32) -> String {
+    format!("{}T{hour:02}:00:00Z", day(ahead))
+}
+
+/// A stay of that many nights.
+pub(crate) fn stay(resource: &Resource, from: u64, nights: u64) -> Value {
+    json!({ "resource": resource.id, "check_in": day(from), "check_out": day(from + nights) })
+}

@@ -1,0 +1,169 @@
+//! Requests that are sent twice.
+
+use concord_storage::{
+    idempotency::{self, Begun, KeyedRequest},
+    resources,
+    testing::{self, TestDb},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::house::{Answer, Api, House, day, stay, until};
+
+async fn a_post_is_done_once(db: &TestDb) {
+    let house = House::on(db).await;
+    let post = async |key: &str, body: Value| -> Answer {
+        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
+    };
+    let first = post("k-1", json!({ "name": "Room" })).await;
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let location = first.header("location").to_owned();
+    let first = first.expect(201);
+
+    let again = post("k-1", json!({ "name": "Room" })).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.header("location"), location);
+    assert_eq!(again.header("content-type"), "application/json");
+    assert_eq!(again.expect(201), first);
+    let list = house.api.get("/api/v1/resources").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+
+    post("k-1", json!({ "name": "Another" })).await.problem(422, "idempotency-key-reused");
+    assert_ne!(post("k-2", json!({ "name": "Room" })).await.expect(201)["id"], first["id"]);
+    // An error is an answer too.
+    let refused = post("k-3", json!({ "name": "" })).await.problem(422, "invalid");
+    let again = post("k-3", json!({ "name": "" })).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.problem(422, "invalid")["errors"], refused["errors"]);
+    for bad in [String::new(), "x".repeat(256)] {
+        post(&bad, json!({ "name": "Room" })).await.problem(400, "malformed");
+    }
+
+    // Another business has keys of its own.
+    let (_, other) = house.other_business().await;
+    let key = [("idempotency-key", "k-1")];
+    let theirs = other.send(Method::POST, "/api/v1/resources", Some(json!({ "name": "Room" })), &key).await;
+    assert_eq!(theirs.header("idempotency-replayed"), "");
+    assert_ne!(theirs.expect(201)["id"], first["id"]);
+    // PUT is idempotent by itself.
+    let room = house.resource(1).await;
+    for status in [201, 200] {
+        let put = house.api.send(Method::PUT, "/api/v1/bookings/x", Some(stay(&room, 1, 1)), &key).await;
+        put.expect(status);
+    }
+    house.stop().await;
+}
+
+async fn what_is_shown_once_is_shown_again_to_the_same_request(db: &TestDb) {
+    let house = House::on(db).await;
+    let post = async || {
+        let body = json!({ "scope": "business", "name": "All" });
+        house
+            .api
+            .send(Method::POST, "/api/v1/feeds", Some(body), &[("idempotency-key", "feed")])
+            .await
+            .expect(201)
+    };
+    let first = post().await;
+    assert!(first["url"].as_str().unwrap().contains("/feeds/cf_"));
+    assert_eq!(post().await, first);
+    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    house.stop().await;
+}
+
+async fn many_at_once_are_one(db: &TestDb) {
+    let house = House::on(db).await;
+    let requests = (0..20).map(|_| {
+        let api = house.api.clone();
+        tokio::spawn(async move {
+            let body = json!({ "name": "Ana" });
+            api.send(Method::POST, "/api/v1/staff", Some(body), &[("idempotency-key", "many")]).await
+        })
+    });
+    for answer in futures::future::join_all(requests).await {
+        let answer = answer.unwrap();
+        if answer.status == 409 {
+            assert_eq!(answer.header("retry-after"), "1");
+            answer.problem(409, "under-way");
+        } else {
+            answer.expect(201);
+        }
+    }
+    let list = house.api.get("/api/v1/staff").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    house.stop().await;
+}
+
+async fn a_caller_who_hangs_up_finds_the_answer_later(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    let block = || json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
+    // Whoever writes waits for this: on PostgreSQL those who write about the room, on SQLite all.
+    let mut held = testing::begin(db).await;
+    resources::bump_revision(&mut held, house.business.id, room.id).await.unwrap();
+    let mut caller = TcpStream::connect(house.api.base.trim_start_matches("http://")).await.unwrap();
+    let (key, body) = (&house.api.key, block().to_string());
+    let request = format!(
+        "POST /api/v1/calendar_availability HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\n\
+         idempotency-key: gone\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len(),
+    );
+    caller.write_all(request.as_bytes()).await.unwrap();
+    if db.kind() == "postgres" {
+        // The request is known to be in hand before its caller goes.
+        until("the key is claimed", async || {
+            let (business, began_at) = (house.business.id, house.app.now());
+            let other = KeyedRequest { business, key: "gone", request_hash: "other", began_at };
+            let mut tx = testing::begin(db).await;
+            (idempotency::begin(&mut tx, &other).await.unwrap() == Begun::Mismatch).then_some(())
+        })
+        .await;
+    }
+    drop(caller);
+    drop(held);
+    let again = until("the request has ended", async || {
+        let key = [("idempotency-key", "gone")];
+        let answer = house.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await;
+        (answer.status != 409).then_some(answer)
+    })
+    .await;
+    let made = again.expect(201);
+    let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
+    assert_eq!(list["items"], json!([made]));
+    house.stop().await;
+}
+
+async fn an_answer_that_nobody_can_open_is_as_good_as_forgotten(db: &TestDb) {
+    let house = House::on(db).await;
+    let post = async || {
+        let body = json!({ "name": "Room" });
+        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", "old")]).await
+    };
+    let first = post().await.expect(201);
+    // The house that opens later has another master key, as after one that was lost.
+    let other = House::on(db).await;
+    let later = async || {
+        let api = Api { key: house.api.key.clone(), ..other.api.clone() };
+        let body = json!({ "name": "Room" });
+        api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", "old")]).await
+    };
+    let again = later().await;
+    assert_eq!(again.header("idempotency-replayed"), "");
+    let again = again.expect(201);
+    assert_ne!(again["id"], first["id"]);
+    let replayed = later().await;
+    assert_eq!(replayed.header("idempotency-replayed"), "true");
+    assert_eq!(replayed.expect(201), again);
+    other.stop().await;
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    a_caller_who_hangs_up_finds_the_answer_later,
+    an_answer_that_nobody_can_open_is_as_good_as_forgotten,
+    a_post_is_done_once,
+    what_is_shown_once_is_shown_again_to_the_same_request,
+    many_at_once_are_one,
+);

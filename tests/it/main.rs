@@ -1,0 +1,31 @@
+//! The whole of Concord over HTTP: the front, a worker and the sandbox in this process, on real databases.
+//!
+//! `house` starts it all; each other file is about one group of endpoints. A test is written once and run on SQLite and
+//! PostgreSQL by `on_both_databases!`. Nobody sleeps: what takes its time is awaited by `until`.
+//!
+//! To add a test: a function that takes a `&TestDb`, `House::on(db)`, requests by `house.api`, and its name in the
+//! macro at the end of the file.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test whose surroundings fail has failed"
+)]
+
+mod bad_input;
+mod bookings;
+mod calendars;
+mod conditional;
+mod feeds;
+mod health;
+mod house;
+mod idempotency;
+mod last_unit;
+mod lists;
+mod logs;
+mod openapi;
+mod pages;
+mod resources;
+mod secrets;
+mod stopping;
+mod tenants;

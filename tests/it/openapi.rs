@@ -1,0 +1,168 @@
+//! The OpenAPI document says what is so.
+
+use std::collections::BTreeSet;
+
+use concord_storage::testing::TestDb;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::house::House;
+
+async fn every_operation_answers_as_the_document_says(db: &TestDb) {
+    let house = House::on(db).await;
+    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let mut ids = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} stands twice");
+            for field in ["summary", "tags", "responses"] {
+                assert!(!operation[field].is_null(), "{id} has no {field}");
+            }
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let address = path
+                .replace("{reference}", "none")
+                .replace("{id}", &Uuid::nil().to_string())
+                .replace("{calendar}", &Uuid::nil().to_string())
+                .replace("{token}", "cf_none");
+            assert!(!address.contains('{'), "a parameter that this test does not know: {path}");
+            let body = operation.get("requestBody").map(|_| json!({}));
+            let answer = house.api.send(method.clone(), &address, body, &[]).await;
+            assert!(
+                answer.status < 500 && answer.status != 405,
+                "{method} {path}: {} {}",
+                answer.status,
+                answer.text
+            );
+            assert!(!answer.text.contains("Nothing answers"), "{method} {path} is not there");
+            check_answer(&document, operation, &answer.status.to_string(), &answer.body);
+        }
+    }
+    assert!(ids.len() > 35, "{ids:?}");
+    house.stop().await;
+}
+
+/// The status is one of those written down, and the body has the fields that its schema requires.
+fn check_answer(document: &Value, operation: &Value, status: &str, body: &Value) {
+    let responses = &operation["responses"];
+    let response = responses.get(status).or_else(|| responses.get("default"));
+    let response = response.unwrap_or_else(|| panic!("{status} is not written down: {operation}"));
+    let Some(content) = response["content"].as_object().and_then(|content| content.values().next()) else {
+        return;
+    };
+    check_schema(document, &content["schema"], body, &operation["operationId"].to_string());
+}
+
+fn check_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').unwrap();
+        let target = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
+        return check_schema(document, target, value, &format!("{place} {reference}"));
+    }
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        assert!(value.get(required).is_some(), "{place}: {required} is missing in {value}");
+    }
+    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object()) {
+        for (name, field) in fields {
+            let property =
+                properties.get(name).unwrap_or_else(|| panic!("{place}: {name} is not written down"));
+            check_schema(document, property, field, &format!("{place}.{name}"));
+        }
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        for value in values {
+            check_schema(document, items, value, place);
+        }
+    }
+}
+
+async fn every_reference_leads_somewhere(db: &TestDb) {
+    let house = House::on(db).await;
+    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut waiting = vec![&document];
+    let mut seen = 0;
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(fields) => {
+                if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                    assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+                    seen += 1;
+                }
+                waiting.extend(fields.values());
+            }
+            Value::Array(values) => waiting.extend(values),
+            _ => {}
+        }
+    }
+    assert!(seen > 50);
+    house.stop().await;
+}
+
+async fn every_field_is_explained(db: &TestDb) {
+    let house = House::on(db).await;
+    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let explained = |field: &Value| {
+        let choices = field["oneOf"].as_array().into_iter().flatten();
+        [field]
+            .into_iter()
+            .chain(choices)
+            .any(|one| one["description"].as_str().is_some_and(|words| words.len() > 5))
+    };
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(explained(property), "{name}.{field}: {property}");
+        }
+    }
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(explained(parameter), "{path}: {parameter}");
+            }
+        }
+    }
+    house.stop().await;
+}
+
+async fn people_can_read_it(db: &TestDb) {
+    let house = House::on(db).await;
+    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let page = house.api.plain(Method::GET, "/api/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(!page.text.contains("<script") && !page.text.contains(" style="), "the policy forbids it");
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let anchor = format!("id=\"{}\"", operation["operationId"].as_str().unwrap());
+            assert!(page.text.contains(&anchor), "{anchor}");
+        }
+    }
+    assert!(page.text.contains("curl -X PUT"));
+    assert_eq!(house.api.plain(Method::GET, "/api/docs.css").await.status, 200);
+    // The type of a problem is an address that explains it.
+    let problem = house.api.get("/api/v1/bookings/none").await.problem(404, "not-found");
+    let explained = house.api.plain(Method::GET, problem["type"].as_str().unwrap()).await;
+    assert_eq!((explained.status, explained.header("location")), (303, "/api/docs#problem-not-found"));
+    assert!(page.text.contains("id=\"problem-not-found\""));
+    house.stop().await;
+}
+
+async fn what_is_not_there_is_a_problem_document(db: &TestDb) {
+    let house = House::on(db).await;
+    for path in ["/api/v1/nothing", "/api/v1/bookings/a/b/c", "/api/v1"] {
+        house.api.get(path).await.problem(404, "not-found");
+    }
+    house.api.plain(Method::GET, "/api/nothing").await.problem(404, "not-found");
+    let wrong = house.api.send(Method::DELETE, "/api/v1/bookings", None, &[]).await;
+    assert!(wrong.header("allow").contains("GET"), "{:?}", wrong.headers);
+    wrong.problem(405, "method-not-allowed");
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    every_operation_answers_as_the_document_says,
+    every_reference_leads_somewhere,
+    every_field_is_explained,
+    people_can_read_it,
+    what_is_not_there_is_a_problem_document,
+);

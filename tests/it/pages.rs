@@ -1,0 +1,296 @@
+//! What the pages do with what is sent to them, without a browser: the stories of people are told in `tests/browser`.
+
+use chrono::Duration;
+use concord_domain::{connection::ConnectionState, ids::StaffId, people::Role};
+use concord_storage::{
+    connections,
+    people::{self, NewUser, User},
+    secret,
+    sign_in::{self, NewLink},
+    testing::{TestDb, begin, commit},
+};
+use reqwest::header::HeaderMap;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::house::{House, day, hour, stay, until};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a page answered.
+struct Page {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn leads_to(&self) -> &str {
+        assert_eq!(self.status, 303, "{}", self.text);
+        self.headers["location"].to_str().unwrap()
+    }
+
+    /// The cookies that it sets, as a browser sends them back.
+    fn cookies(&self) -> Vec<String> {
+        self.headers
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|cookie| cookie.to_str().unwrap().split(';').next().map(str::to_owned))
+            .collect()
+    }
+}
+
+/// Somebody at the pages.
+struct Visitor<'a> {
+    house: &'a House,
+    cookies: Vec<String>,
+}
+
+impl<'a> Visitor<'a> {
+    fn unknown(house: &'a House) -> Self {
+        Self { house, cookies: Vec::new() }
+    }
+
+    async fn signed_in(house: &'a House, user: &User) -> Self {
+        let mut visitor = Self::unknown(house);
+        assert_eq!(visitor.enter(user).await, "/");
+        visitor
+    }
+
+    async fn get(&self, path: &str) -> Page {
+        self.ask(self.house.api.http.get(format!("{}{path}", self.house.api.base))).await
+    }
+
+    /// As a browser sends a form, with the token of the session.
+    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let page = self.get("/settings").await.text;
+        let token = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrf", token)
+            .extend_pairs(fields)
+            .finish();
+        let url = format!("{}{path}", self.house.api.base);
+        self.ask(self.house.api.http.post(url).header("content-type", FORM).body(body)).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
+        let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Page { status, headers, text: answer.text().await.unwrap() }
+    }
+
+    /// Uses a link; returns where it leads.
+    async fn enter(&mut self, user: &User) -> String {
+        let token = secret::new_token("cl_");
+        let now = self.house.app.now();
+        let link = NewLink {
+            user: user.id,
+            digest: &secret::digest(&token),
+            reusable: false,
+            expires_at: now + Duration::minutes(5),
+        };
+        let mut tx = begin(self.house.db()).await;
+        sign_in::create_link(&mut tx, &link, now).await.unwrap();
+        commit(tx).await;
+        let url = format!("{}/sign-in/{}", self.house.api.base, token.expose_secret());
+        let page = self.ask(self.house.api.http.post(url)).await;
+        self.cookies = page.cookies();
+        page.leads_to().to_owned()
+    }
+}
+
+async fn person(house: &House, role: Role, staff: Option<StaffId>) -> User {
+    let new = NewUser {
+        business: house.business.id,
+        staff,
+        name: "Nina".to_owned(),
+        email: format!("{role}@example.org"),
+        role,
+    };
+    let mut tx = begin(house.db()).await;
+    let user = people::create_user(&mut tx, &new, house.app.now()).await.unwrap();
+    commit(tx).await;
+    user
+}
+
+async fn going_back_to_the_form_of_a_booking_makes_another_one(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let send = async |name: &str, from: u64| {
+        let (check_in, check_out) = (day(from), day(from + 1));
+        let fields = [
+            ("proposed", "B-7"),
+            ("reference", "B-7"),
+            ("resource", &room),
+            ("mode", "stay"),
+            ("check_in", &check_in),
+            ("check_out", &check_out),
+            ("name", name),
+        ];
+        visitor.send("/bookings", &fields).await
+    };
+    assert_eq!(send("Maria", 1).await.leads_to(), "/bookings/B-7");
+    // The button was pressed twice.
+    assert_eq!(send("Maria", 1).await.leads_to(), "/bookings/B-7");
+    // Back in the browser, the form still proposes the same reference.
+    let second = send("Jonas", 3).await;
+    let path = second.leads_to();
+    assert_ne!(path, "/bookings/B-7");
+    assert!(visitor.get(path).await.text.contains("Jonas"));
+    assert!(visitor.get("/bookings/B-7").await.text.contains("Maria"));
+    // What is refused comes back under the other reference too.
+    let taken = send("Eva", 3).await;
+    assert_eq!(taken.status, 409);
+    assert!(!taken.text.contains("B-7"), "{}", taken.text);
+    let list = house.api.get("/api/v1/bookings").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    house.stop().await;
+}
+
+async fn cancelled_bookings_hide_nothing_that_is_next(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    for number in 0..30 {
+        let mut body = stay(&room, 1, 1);
+        body["status"] = json!("cancelled");
+        house.api.put(&format!("/api/v1/bookings/gone-{number}"), body).await.expect(201);
+    }
+    let mut body = stay(&room, 5, 1);
+    body["customer"] = json!({ "name": "Maria Silva" });
+    house.api.put("/api/v1/bookings/stands", body).await.expect(201);
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    assert!(visitor.get("/").await.text.contains("Maria Silva"));
+    house.stop().await;
+}
+
+async fn dates_out_of_all_reach_are_no_filter(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    for date in ["%2B262142-12-31", "-262143-01-01", "9999-12-31"] {
+        let page = visitor.get(&format!("/bookings?from={date}&until={date}")).await;
+        assert_eq!(page.status, 200, "{date}");
+    }
+    house.stop().await;
+}
+
+async fn who_signs_in_comes_to_where_they_wanted_to_go(db: &TestDb) {
+    let house = House::on(db).await;
+    let user = person(&house, Role::Staff, None).await;
+    let mut visitor = Visitor::unknown(&house);
+    let refused = visitor.get("/bookings?q=maria%20silva").await;
+    let explained = visitor.get(refused.leads_to()).await;
+    assert_eq!(explained.status, 401);
+    visitor.cookies = explained.cookies();
+    assert_eq!(visitor.enter(&user).await, "/bookings?q=maria%20silva");
+    assert!(visitor.cookies.contains(&"concord_next=".to_owned()), "{:?}", visitor.cookies);
+
+    for no_way in ["//evil.example", "/live/needs"] {
+        let mut visitor = Visitor::unknown(&house);
+        let next: String = url::form_urlencoded::byte_serialize(no_way.as_bytes()).collect();
+        visitor.cookies = visitor.get(&format!("/sign-in?next={next}")).await.cookies();
+        assert_eq!(visitor.enter(&user).await, "/", "{no_way}");
+    }
+    house.stop().await;
+}
+
+async fn another_persons_calendar_has_no_name_and_what_waits_for_it_counts_apart(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let calendar = integration["calendars"][0]["name"].as_str().unwrap();
+    let body =
+        json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "staff": [ana] });
+    house.api.put("/api/v1/bookings/one", body).await.expect(201);
+    until("the entry stands", async || {
+        let state = house.api.get("/api/v1/sync").await.expect(200);
+        (state["synced"] == 1).then_some(())
+    })
+    .await;
+    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let quoted = format!("“{calendar}”");
+    assert!(manager.get("/bookings/one").await.text.contains(&quoted));
+    let other = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    let seen = other.get("/bookings/one").await;
+    assert_eq!(seen.status, 200);
+    assert!(!seen.text.contains(&quoted), "{}", seen.text);
+
+    let id = integration["id"].as_str().unwrap().parse().unwrap();
+    let mut tx = begin(house.db()).await;
+    let (business, now) = (house.business.id, house.app.now());
+    connections::set_state(&mut tx, business, id, ConnectionState::Paused, None, now).await.unwrap();
+    commit(tx).await;
+    let changed = json!({ "title": "Changed" });
+    house.api.patch("/api/v1/bookings/one", changed).await.expect(200);
+    let overview = manager.get("/").await.text;
+    assert!(overview.contains("1 entry waits for a calendar that is paused"), "{overview}");
+    assert!(overview.contains("1 entry on hold"), "{overview}");
+    house.stop().await;
+}
+
+async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestDb) {
+    let house = House::on(db).await;
+    let ana = house.staff("Ana").await.to_string();
+    let me = person(&house, Role::Manager, None).await;
+    let manager = Visitor::signed_in(&house, &me).await;
+    let user = person(&house, Role::Staff, None).await;
+    let path = format!("/settings/people/users/{}", user.id);
+    assert!(manager.get(&path).await.text.contains("Signs in as staff@example.org"));
+    let change = [("name", "Nina Novak"), ("role", "manager"), ("staff", ana.as_str())];
+    assert_eq!(manager.send(&path, &change).await.leads_to(), "/settings/people");
+    let found = async || {
+        let found = people::find_user(house.db(), house.business.id, user.id).await.unwrap().unwrap();
+        (found.name, found.role, found.staff_id.map(|id| id.to_string()), found.archived_at.is_some())
+    };
+    assert_eq!(found().await, ("Nina Novak".to_owned(), Role::Manager, Some(ana.clone()), false));
+
+    let mine = format!("/settings/people/users/{}", me.id);
+    let refused = manager.send(&mine, &[("name", "Nina"), ("role", "staff"), ("staff", "")]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("You cannot take the role of manager from yourself"));
+
+    manager.send(&format!("{path}/archive"), &[]).await.leads_to();
+    assert!(found().await.3);
+    let again =
+        [("name", "Nina"), ("email", "staff@example.org"), ("role", "staff"), ("staff", ana.as_str())];
+    let page = manager.send("/settings/people/users", &again).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert_eq!(found().await, ("Nina".to_owned(), Role::Staff, Some(ana), false));
+    house.stop().await;
+}
+
+async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana, ben) = (house.resource(1).await, house.staff("Ana").await, house.staff("Ben").await);
+    house.connect_google(ana, "ana@example.com").await;
+    house.connect_google(ben, "ben@example.com").await;
+    let body =
+        json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "staff": [ana] });
+    house.api.put("/api/v1/bookings/one", body).await.expect(201);
+    let synced = async |what: &str| {
+        until(what, async || {
+            let state = house.api.get("/api/v1/sync").await.expect(200);
+            (state["synced"] == 1 && state["pending"] == 0).then_some(())
+        })
+        .await;
+    };
+    synced("the entry stands").await;
+    house.api.patch("/api/v1/bookings/one", json!({ "staff": [ben] })).await.expect(200);
+    synced("the entry has moved").await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let page = visitor.get("/bookings/one").await.text;
+    assert!(page.contains("and the entry goes from Ben&#39;s calendar"), "{page}");
+    let question = visitor.get("/bookings/one/cancel").await.text;
+    assert!(question.contains("the entry goes from its calendar"), "{question}");
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    going_back_to_the_form_of_a_booking_makes_another_one,
+    cancelled_bookings_hide_nothing_that_is_next,
+    dates_out_of_all_reach_are_no_filter,
+    who_signs_in_comes_to_where_they_wanted_to_go,
+    another_persons_calendar_has_no_name_and_what_waits_for_it_counts_apart,
+    a_person_is_made_something_else_and_comes_back_after_removal,
+    the_question_before_a_cancellation_counts_what_still_stands,
+);

@@ -1,0 +1,94 @@
+//! A secret stands in no log line, no answer and no error.
+
+use concord_domain::ids::ConnectionId;
+use concord_storage::{connections, testing::TestDb};
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::{
+    house::{House, stay, until},
+    logs,
+};
+
+async fn no_secret_is_told(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(2).await;
+    let ana = house.staff("Ana").await;
+    let begun =
+        house.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": ana })).await;
+    let consent: url::Url = begun.expect(200)["url"].as_str().unwrap().parse().unwrap();
+    let callback: url::Url = house.consent(&consent, "ana@example.com", "allow").await.parse().unwrap();
+    house.api.plain(Method::GET, callback.as_str()).await;
+    for (name, value) in callback.query_pairs().filter(|(name, _)| name == "code" || name == "state") {
+        assert!(value.len() > 20, "{name}");
+        logs::keep_out(&value);
+    }
+    let list = house.api.get("/api/v1/calendar_integrations").await.expect(200);
+    let id = list["items"][0]["id"].as_str().unwrap().to_owned();
+    let connection = ConnectionId(id.parse().unwrap());
+    let tokens = async || {
+        let tokens = connections::tokens(house.db(), &house.app.context.ring, house.business.id, connection)
+            .await
+            .unwrap();
+        for token in [tokens.access, tokens.refresh].into_iter().flatten() {
+            assert!(token.expose_secret().len() > 20);
+            logs::keep_out(token.expose_secret());
+        }
+    };
+    tokens().await;
+    let feed =
+        house.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
+    let url = feed["url"].as_str().unwrap().to_owned();
+    house.api.plain(Method::GET, &url).await;
+    house.api.plain(Method::GET, &format!("{url}x")).await;
+    logs::keep_out(url.rsplit('/').next().unwrap().trim_end_matches(".ics"));
+
+    // Everything that writes, fails, refreshes and tells.
+    let expire = json!({ "provider": "google", "kind": "expire_token", "probability": 1.0, "count": 1 });
+    house.control(Method::POST, "/faults", expire).await;
+    let fail = json!({ "provider": "google", "kind": "server_error", "probability": 1.0, "count": 1 });
+    house.control(Method::POST, "/faults", fail).await;
+    let mut body = stay(&room, 1, 1);
+    body["staff"] = json!([ana]);
+    house.api.put("/api/v1/bookings/s", body).await.expect(201);
+    until("the booking stands in the calendar", async || {
+        let booking = house.api.get("/api/v1/bookings/s").await.expect(200);
+        (booking["sync"][0]["state"] == "synced").then_some(())
+    })
+    .await;
+    tokens().await;
+    house.api.post(&format!("/api/v1/calendar_integrations/{id}/test"), json!({})).await.expect(200);
+    for path in [
+        "/api/v1/calendar_integrations",
+        &format!("/api/v1/calendar_integrations/{id}/events"),
+        "/api/v1/sync_log?limit=200",
+        "/api/v1/jobs/failed",
+        "/api/v1/feeds",
+        "/api/v1/bookings/s/history",
+        "/api/v1/bookings?cursor=x",
+        "/metrics",
+        "/api/health",
+        "/api/openapi.json",
+        "/api/docs",
+    ] {
+        // `Api` looks for every secret in every answer.
+        house.api.get(path).await;
+    }
+    house.api.delete(&format!("/api/v1/calendar_integrations/{id}?remove_entries=true")).await.expect(200);
+    until("the grant is ended", async || {
+        let tokens = connections::tokens(house.db(), &house.app.context.ring, house.business.id, connection)
+            .await
+            .unwrap();
+        tokens.refresh.is_none().then_some(())
+    })
+    .await;
+    let master_key = house.app.config.security.master_key.as_ref().unwrap().expose_secret().to_owned();
+    logs::keep_out(&master_key);
+    logs::keep_out("sandbox-google-secret");
+    house.stop().await;
+    assert!(logs::written().len() > 1_000, "nothing was collected");
+    logs::check();
+}
+
+concord_storage::on_both_databases!(no_secret_is_told);

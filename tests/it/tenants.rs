@@ -1,0 +1,140 @@
+//! Two businesses in one installation never meet, and a key opens nothing once it is revoked.
+
+use concord_storage::{api_keys, testing::TestDb};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{Api, House, day, stay, until};
+
+/// All operations of the OpenAPI document that need a key: method and path.
+async fn operations(api: &Api) -> Vec<(Method, String)> {
+    let document = api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, _) in item.as_object().unwrap() {
+            if path.starts_with("/api/v1/") {
+                found.push((method.to_uppercase().parse().unwrap(), path.clone()));
+            }
+        }
+    }
+    assert!(found.len() > 30, "the document is nearly empty");
+    found
+}
+
+/// Everything that a business can have, with the ids that stand in paths.
+struct Belongings {
+    paths: Vec<(&'static str, String)>,
+    /// All ids, and the reference.
+    marks: Vec<String>,
+}
+
+async fn furnish(house: &House) -> Belongings {
+    let room = house.resource(1).await;
+    let ana = house.staff("Ana").await;
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let mut body = stay(&room, 1, 2);
+    body["staff"] = json!([ana]);
+    body["title"] = json!("Very private");
+    let booking = house.api.put("/api/v1/bookings/mine-alone", body).await.expect(201);
+    let block = json!({ "resource": room.id, "check_in": day(8), "check_out": day(9) });
+    let block = house.api.post("/api/v1/calendar_availability", block).await.expect(201);
+    let feed =
+        house.api.post("/api/v1/feeds", json!({ "scope": "business", "name": "All" })).await.expect(201);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let calendar = text(&integration["calendars"][0]["id"]);
+    let (integration, block_id, feed) = (text(&integration["id"]), text(&block["id"]), text(&feed["id"]));
+    let (room, ana) = (room.id.to_string(), ana.to_string());
+    Belongings {
+        marks: vec![
+            "mine-alone".to_owned(),
+            "Very private".to_owned(),
+            room.clone(),
+            ana.clone(),
+            integration.clone(),
+            calendar.clone(),
+            block_id.clone(),
+            feed.clone(),
+            text(&booking["id"]),
+        ],
+        paths: vec![
+            ("/bookings/{reference}", "/bookings/mine-alone".to_owned()),
+            ("/resources/{id}", format!("/resources/{room}")),
+            ("/products/{id}", format!("/products/{room}")),
+            ("/staff/{id}", format!("/staff/{ana}")),
+            ("/calendars/{calendar}", format!("/calendars/{calendar}")),
+            ("/calendar_integrations/{id}", format!("/calendar_integrations/{integration}")),
+            ("/calendar_availability/{id}", format!("/calendar_availability/{block_id}")),
+            ("/feeds/{id}", format!("/feeds/{feed}")),
+            ("/jobs/{id}", format!("/jobs/{feed}")),
+        ],
+    }
+}
+
+async fn nothing_of_one_business_is_seen_by_another(db: &TestDb) {
+    let house = House::on(db).await;
+    let mine = furnish(&house).await;
+    let before = house.api.get("/api/v1/bookings").await.expect(200);
+    let (_, other) = house.other_business().await;
+    for (method, pattern) in operations(&house.api).await {
+        let path = mine.paths.iter().fold(pattern.clone(), |path, (from, to)| path.replace(from, to));
+        assert!(!path.contains('{'), "an operation that this test does not know: {pattern}");
+        // Bodies that would be accepted, were the thing the caller's own.
+        let body = matches!(method, Method::PUT | Method::POST | Method::PATCH).then(|| json!({}));
+        let answer = other.send(method.clone(), &path, body, &[]).await;
+        for mark in &mine.marks {
+            let told = answer.text.replace("/bookings/mine-alone", "");
+            assert!(!told.contains(mark), "{method} {path} tells {mark}: {told}");
+        }
+        if path != pattern && method != Method::PUT {
+            answer.problem(404, "not-found");
+        }
+    }
+    // The other's reference is free to me, and stays two bookings.
+    let theirs = other.post("/api/v1/resources", json!({ "name": "Theirs" })).await.expect(201);
+    let body = json!({ "resource": theirs["id"], "check_in": day(1), "check_out": day(2) });
+    other.put("/api/v1/bookings/mine-alone", body).await.expect(201);
+    other.delete("/api/v1/bookings/mine-alone").await.expect(200);
+    let after = house.api.get("/api/v1/bookings").await.expect(200);
+    assert_eq!(references(&after), references(&before));
+    assert_eq!(after["items"][0]["status"], "confirmed");
+    house.stop().await;
+}
+
+fn references(list: &Value) -> Vec<(&Value, &Value)> {
+    list["items"].as_array().unwrap().iter().map(|one| (&one["reference"], &one["version"])).collect()
+}
+
+async fn without_a_key_nothing_opens(db: &TestDb) {
+    let house = House::on(db).await;
+    let made_up = Api { key: "ck_made_up".to_owned(), ..house.api.clone() };
+    for (method, path) in operations(&house.api).await {
+        let none = house.api.plain(method.clone(), &path).await;
+        assert_eq!(none.header("www-authenticate"), "Bearer realm=\"concord\"", "{method} {path}");
+        none.problem(401, "unauthorized");
+        let wrong = made_up.send(method.clone(), &path, None, &[]).await;
+        assert!(wrong.header("www-authenticate").contains("invalid_token"), "{method} {path}");
+        wrong.problem(401, "unauthorized");
+    }
+    house.stop().await;
+}
+
+async fn a_revoked_key_opens_nothing(db: &TestDb) {
+    let house = House::on(db).await;
+    house.api.get("/api/v1/bookings").await.expect(200);
+    let keys = api_keys::list(house.db(), house.business.id).await.unwrap();
+    until("the use of the key is noted", async || {
+        api_keys::list(house.db(), house.business.id).await.unwrap()[0].last_used_at
+    })
+    .await;
+    let mut tx = house.db().begin().await.unwrap();
+    api_keys::revoke(&mut tx, house.business.id, keys[0].id, house.app.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    house.api.get("/api/v1/bookings").await.problem(401, "unauthorized");
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    nothing_of_one_business_is_seen_by_another,
+    without_a_key_nothing_opens,
+    a_revoked_key_opens_nothing,
+);
