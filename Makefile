@@ -1,0 +1,45 @@
+# The commands of this project. `make help` lists them.
+
+LISTEN ?= 127.0.0.1:8080
+DATA ?= data/demo
+BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench lint format tools services-up services-down
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
+		printf '  make %-14s %s\n' "$$name" "$$words"; done
+
+run: build ## Try it: a sample business with sandbox calendars, on http://127.0.0.1:8080 (LISTEN=, DATA=)
+	@exec $(BINARY) demo --listen $(LISTEN) --data $(DATA)
+
+# Not optimised: built in minutes on a small machine, fast enough to be tried with, and shared with `make test`.
+build: ## Build what `make run` starts
+	@scripts/tools.sh --build
+	cargo build --bin concord
+
+test: ## Check everything that must hold, on both databases and both queues
+	scripts/test.sh
+
+bench: ## Measure: seats against raw SQL, the queue, the writer of feeds (set CONCORD_TEST_POSTGRES_URL, CONCORD_TEST_REDIS_URL)
+	cargo run --release -p concord-storage --example occupancy_bench
+	cargo run --release -p concord-jobs --example queue_bench
+	cargo bench -p concord-domain --bench feed
+	cargo bench --bench latency
+
+lint: ## Only formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+format: ## Format the code
+	cargo fmt --all
+
+tools: ## Install what the tests need besides Rust
+	scripts/tools.sh
+
+services-up: ## Start a throw-away PostgreSQL and Redis to test against; prints the variables to set
+	@scripts/services.sh up
+
+services-down: ## Stop them
+	@scripts/services.sh down

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Everything that must hold: formatting, lints, the files for containers, and all tests on both databases and both
+# queues. It brings its own PostgreSQL and Redis and takes them away again. `make test` and CI call it.
+#
+#   scripts/test.sh                     everything
+#   scripts/test.sh ARGUMENTS           only the tests, with these arguments for the test runner: -p concord-storage
+#
+# CONCORD_CONTRACTS, if set, names the folder with the providers' definitions.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+step "tools"
+scripts/tools.sh
+CONCORD_TEST_PYTHON="$(scripts/python.sh)"
+export CONCORD_TEST_PYTHON
+if [ -n "${CONCORD_CONTRACTS:-}" ]; then
+  # Each crate's tests run in a folder of their own.
+  CONCORD_CONTRACTS="$(cd "$CONCORD_CONTRACTS" && pwd)"
+  export CONCORD_CONTRACTS
+fi
+
+if [ $# = 0 ]; then
+  step "formatting"
+  cargo fmt --all --check
+  step "lints"
+  cargo clippy --workspace --all-targets -- -D warnings
+fi
+
+step "services"
+# A set of its own, so that neither a developer's nor another run's is stopped at the end.
+CONCORD_SERVICES_DIR="$(mktemp -d "${TMPDIR:-/tmp}/concord-test.XXXXXX")"
+export CONCORD_SERVICES_DIR
+trap 'scripts/services.sh down; rm -rf "$CONCORD_SERVICES_DIR"' EXIT
+trap 'exit 130' INT TERM HUP
+variables="$(scripts/services.sh up)"
+eval "$variables"
+
+step "tests"
+# What a developer has set for a server of their own must not reach the tests.
+unset DATABASE_URL REDIS_URL PUBLIC_URL CONCORD_MASTER_KEY CONCORD_CONFIG GOOGLE_CALENDAR_CLIENT_ID \
+  GOOGLE_CALENDAR_CLIENT_SECRET RUST_LOG "${!CONCORD__@}"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --no-fail-fast "${@:---workspace}"
+  # nextest runs no examples of the documentation.
+  [ $# -gt 0 ] || cargo test --workspace --doc --quiet
+else
+  cargo test --no-fail-fast "${@:---workspace}"
+fi
+
+if [ $# = 0 ]; then
+  step "containers"
+  cargo build --quiet --bin concord
+  "$CONCORD_TEST_PYTHON" scripts/check_containers.py "${CARGO_TARGET_DIR:-target}/debug/concord"
+fi
+
+step "all is well"
