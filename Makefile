@@ -22,11 +22,8 @@ build: ## Build what `make run` starts
 test: ## Check everything that must hold, on both databases and both queues
 	scripts/test.sh
 
-bench: ## Measure: seats against raw SQL, the queue, the writer of feeds (set CONCORD_TEST_POSTGRES_URL, CONCORD_TEST_REDIS_URL)
-	cargo run --release -p concord-storage --example occupancy_bench
-	cargo run --release -p concord-jobs --example queue_bench
-	cargo bench -p concord-domain --bench feed
-	cargo bench --bench latency
+bench: ## Measure: seats against raw SQL, the queue, the writer of feeds, from an edit to the calendar
+	scripts/bench.sh
 
 lint: ## Only formatting and lints
 	cargo fmt --all --check

@@ -4,6 +4,7 @@
 #   eval "$(scripts/services.sh up)"     start them (or find them running) and set the variables that tests read
 #   scripts/services.sh env              print the variables of what runs
 #   scripts/services.sh down             stop them and delete their data
+#   scripts/services.sh with COMMAND     start a set of its own, run the command with the variables, stop it again
 #
 # CONCORD_SERVICES_DIR names the folder that remembers what runs (default: target/services), so that several sets can
 # run side by side. Nothing is durable: a stop deletes every byte.
@@ -177,6 +178,23 @@ up() {
   cat "$remembered"
 }
 
+# A set of its own, so that neither a developer's nor another run's is stopped at the end.
+with_services() {
+  local variables
+  CONCORD_SERVICES_DIR="$(mktemp -d "${TMPDIR:-/tmp}/concord-services-of.XXXXXX")"
+  export CONCORD_SERVICES_DIR
+  trap 'scripts/services.sh down; rm -rf "$CONCORD_SERVICES_DIR"' EXIT
+  trap 'exit 130' INT TERM HUP
+  variables="$(scripts/services.sh up)"
+  eval "$variables"
+  "$@"
+}
+if [ "${1:-}" = with ]; then
+  shift
+  with_services "$@"
+  exit
+fi
+
 mkdir -p "$state"
 exec 9>"$state/lock"
 flock 9
@@ -185,5 +203,5 @@ case "${1:-}" in
   up) up ;;
   down) down ;;
   env) if are_running; then cat "$remembered"; else fail "nothing runs: scripts/services.sh up"; fi ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

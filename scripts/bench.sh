@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Measures what is promised in figures, and prints them: seats against raw SQL, the queue, the writer of feeds, and how
+# soon an edit through the API stands in the calendar. `make bench` calls it. It brings its own PostgreSQL and Redis.
+# The figures are those of this machine as it is now: let nothing else run beside it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+[ "${1:-}" = --measure ] || exec scripts/services.sh with scripts/bench.sh --measure
+
+step "seats against raw SQL"
+cargo run --release -p concord-storage --example occupancy_bench
+step "the queue"
+cargo run --release -p concord-jobs --example queue_bench
+step "the writer of feeds"
+cargo bench -p concord-domain --bench feed
+step "from an edit to the calendar, and idle memory"
+cargo bench --bench latency
