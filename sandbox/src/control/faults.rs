@@ -26,6 +26,8 @@ struct NewFault {
     #[serde(default)]
     count: Count,
     account: Option<String>,
+    /// Milliseconds, of `latency_ms` alone, by whose name it may go too.
+    #[serde(alias = "latency_ms")]
     value: Option<u64>,
 }
 
