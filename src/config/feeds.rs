@@ -17,8 +17,9 @@ pub struct FeedsConfig {
     /// The most events in a feed.
     #[serde(deserialize_with = "units::number")]
     pub max_events: usize,
-    /// How many rendered feeds are kept in memory.
-    pub cache_entries: u64,
+    /// How much memory rendered feeds may take, in bytes.
+    #[serde(rename = "cache_megabytes", deserialize_with = "units::megabytes")]
+    pub cache_bytes: u64,
     /// Requests a minute for one feed.
     #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_token: u32,
@@ -33,7 +34,7 @@ impl FeedsConfig {
     pub(super) fn validate(&self, check: &mut Check) {
         check.within("refresh_minutes", self.refresh.as_secs() / 60, 1..=10_080);
         check.within("max_events", self.max_events, 1..=1_000_000);
-        check.within("cache_entries", self.cache_entries, 1..=1_000_000);
+        check.within("cache_megabytes", self.cache_bytes >> 20, 1..=100_000);
         check.within("requests_per_minute_per_token", self.requests_per_minute_per_token, 1..=1_000_000);
         check.within("requests_per_minute_per_address", self.requests_per_minute_per_address, 1..=1_000_000);
         for origin in &self.allowed_origins {

@@ -5,6 +5,7 @@
 //! its tag. The token is a secret: it stands in no log and no answer.
 
 mod caching;
+mod kept;
 mod limits;
 mod render;
 
@@ -17,19 +18,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chrono::{DateTime, Days, NaiveDate, Utc};
-use concord_domain::ids::FeedId;
+use chrono::{DateTime, Days, Utc};
 use concord_storage::{
     StorageError,
     feeds::{self, Feed},
     secret,
 };
-use moka::future::Cache;
 use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::{
     caching::{Variant, is_fresh, wants_gzip},
+    kept::{KeptFeeds, Version},
     limits::Limits,
     render::Rendered,
 };
@@ -38,14 +38,10 @@ use crate::{app::App, config::FeedsConfig};
 /// How long a booking that is over stays in a feed.
 const PAST_DAYS: u64 = 31;
 
-/// What a rendered feed is kept under. The revision grows with everything that its readers could see; the first day
-/// moves once a day.
-type Key = (FeedId, i64, NaiveDate);
-
-/// Feeds as they were last rendered.
+/// What is remembered from one request to the next.
 #[derive(Clone)]
 pub(in crate::http) struct Kept {
-    rendered: Cache<Key, Arc<Rendered>>,
+    feeds: KeptFeeds,
     limits: Arc<Limits>,
 }
 
@@ -53,7 +49,7 @@ pub(in crate::http) struct Kept {
 pub fn router(app: &App) -> Router<App> {
     let config = &app.config.feeds;
     let kept = Kept {
-        rendered: Cache::new(config.cache_entries),
+        feeds: KeptFeeds::new(config.cache_bytes),
         limits: Arc::new(Limits::new(
             config.requests_per_minute_per_token,
             config.requests_per_minute_per_address,
@@ -144,17 +140,14 @@ async fn answer(
     let revision = feeds::revision_of(&app.context.db, &feed).await?;
     let first_day = now.date_naive().checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(now.date_naive());
     let rendering = render::render(app, &feed, first_day, now);
-    let rendered = kept
-        .rendered
-        .try_get_with((feed.id, revision, first_day), async { rendering.await.map(Arc::new) })
-        .await
-        .map_err(|error: Arc<StorageError>| kept_error(&error))?;
+    let version = Version::new(&feed, revision, first_day);
+    let rendered = kept.feeds.get(feed.id, version, rendering).await.map_err(|error| shared(&error))?;
     note_read(app.clone(), feed.clone(), now);
     Ok(respond(&feed, &rendered, headers, app, now))
 }
 
 /// Whoever waited for the same rendering shares its error.
-fn kept_error(error: &StorageError) -> StorageError {
+fn shared(error: &StorageError) -> StorageError {
     match error {
         StorageError::NotFound => StorageError::NotFound,
         StorageError::Busy => StorageError::Busy,

@@ -39,6 +39,21 @@ pub(super) struct Rendered {
 }
 
 impl Rendered {
+    /// Compresses what was rendered.
+    pub(super) fn of(plain: Vec<u8>, made_at: DateTime<Utc>) -> Self {
+        let digest = secret::digest_bytes(&plain)[..32].to_owned();
+        // Without a name and a time in its header the same bytes come out each time.
+        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::default());
+        // Writing to memory cannot fail; if it did, an empty variant would be worse than none.
+        let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).ok().map(Bytes::from);
+        Self { plain: plain.into(), gzip, digest, made_at }
+    }
+
+    /// How much memory its variants take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.plain.len() + self.gzip.as_ref().map_or(0, Bytes::len)
+    }
+
     /// The variant for a reader who would rather have this one.
     pub(super) fn available(&self, wanted: Variant) -> Variant {
         if self.gzip.is_some() { wanted } else { Variant::Plain }
@@ -85,7 +100,7 @@ pub(super) async fn render(
     let zone = zone(app, feed, &business).await?;
     let plain = bytes(app, feed, &business, &resources, zone, &bookings);
     // Megabytes take tens of milliseconds, in which this thread would answer nobody.
-    tokio::task::spawn_blocking(move || compressed(plain, now))
+    tokio::task::spawn_blocking(move || Rendered::of(plain, now))
         .await
         .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })
 }
@@ -149,13 +164,4 @@ fn bytes(
     let names = FeedNames { business: &business.name, resources };
     let host = app.public_url.host_str().unwrap_or("localhost");
     booking_feed(bookings, names, feed.privacy, host, &header)
-}
-
-fn compressed(plain: Vec<u8>, made_at: DateTime<Utc>) -> Rendered {
-    let digest = secret::digest_bytes(&plain)[..32].to_owned();
-    // Without a name and a time in its header the same bytes come out each time.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::default());
-    // Writing to memory cannot fail; if it did, an empty variant would be worse than none.
-    let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish()).ok().map(Bytes::from);
-    Rendered { plain: plain.into(), gzip, digest, made_at }
 }

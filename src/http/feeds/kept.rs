@@ -1,0 +1,130 @@
+//! Feeds as they were last rendered: one rendering a feed, all of them within so many bytes.
+
+use std::{future::Future, sync::Arc};
+
+use chrono::NaiveDate;
+use concord_domain::ids::FeedId;
+use concord_storage::{StorageError, feeds::Feed};
+use moka::future::Cache;
+
+use super::render::Rendered;
+
+/// What a rendering shows. It stands for the same bytes as long as nothing of it moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Of the settings that it was rendered by: they were read before `contents`, and may be older than it.
+    settings: i64,
+    /// Grows with everything that a reader could see.
+    contents: i64,
+    /// What was over before it is left out; it moves once a day.
+    first_day: NaiveDate,
+}
+
+impl Version {
+    /// `feed`: as it will be rendered. `contents`: its revision as read after it.
+    pub(super) fn new(feed: &Feed, contents: i64, first_day: NaiveDate) -> Self {
+        Self { settings: feed.revision, contents, first_day }
+    }
+}
+
+/// Renderings in memory.
+#[derive(Clone)]
+pub(super) struct KeptFeeds(Cache<FeedId, Kept>);
+
+#[derive(Clone)]
+struct Kept {
+    version: Version,
+    /// A failure is kept for those alone who waited for the same rendering.
+    rendered: Result<Arc<Rendered>, Arc<StorageError>>,
+}
+
+impl Kept {
+    fn bytes(&self) -> u32 {
+        let rendered = self.rendered.as_ref().map_or(0, |rendered| rendered.bytes());
+        u32::try_from(size_of::<Self>() + rendered).unwrap_or(u32::MAX)
+    }
+}
+
+impl KeptFeeds {
+    /// `most`: bytes. Those that were read least go first.
+    pub(super) fn new(most: u64) -> Self {
+        Self(Cache::builder().max_capacity(most).weigher(|_, kept: &Kept| kept.bytes()).build())
+    }
+
+    /// The feed in this version, rendered by `render` if it is not there: once, however many ask.
+    pub(super) async fn get(
+        &self,
+        feed: FeedId,
+        version: Version,
+        render: impl Future<Output = Result<Rendered, StorageError>>,
+    ) -> Result<Arc<Rendered>, Arc<StorageError>> {
+        let rendering = async { Kept { version, rendered: render.await.map(Arc::new).map_err(Arc::new) } };
+        let is_other = |kept: &Kept| kept.version != version || kept.rendered.is_err();
+        self.0.entry(feed).or_insert_with_if(rendering, is_other).await.into_value().rendered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn version(settings: i64, contents: i64) -> Version {
+        Version { settings, contents, first_day: "2026-11-21".parse().unwrap() }
+    }
+
+    /// Renders `text` in `version`, and counts if it had to.
+    async fn read(kept: &KeptFeeds, version: Version, text: &str, count: &AtomicU32) -> Vec<u8> {
+        let render = async {
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(Rendered::of(text.as_bytes().to_vec(), chrono::DateTime::UNIX_EPOCH))
+        };
+        let rendered = kept.get(FeedId(uuid::Uuid::nil()), version, render).await.unwrap();
+        rendered.body(super::super::caching::Variant::Plain).to_vec()
+    }
+
+    #[tokio::test]
+    async fn what_has_not_moved_is_rendered_once() {
+        let (kept, count) = (KeptFeeds::new(1 << 20), AtomicU32::new(0));
+        let one = || read(&kept, version(1, 1), "one", &count);
+        let all = futures::future::join_all((0..20).map(|_| one())).await;
+        assert!(all.iter().all(|bytes| bytes == b"one"));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn settings_that_were_read_too_early_are_not_served_later() {
+        let (kept, count) = (KeptFeeds::new(1 << 20), AtomicU32::new(0));
+        assert_eq!(read(&kept, version(1, 2), "full, though it is busy by now", &count).await.len(), 30);
+        assert_eq!(read(&kept, version(2, 2), "busy", &count).await, b"busy");
+    }
+
+    #[tokio::test]
+    async fn one_rendering_of_a_feed_is_kept() {
+        let (kept, count) = (KeptFeeds::new(1 << 30), AtomicU32::new(0));
+        for contents in 0..50 {
+            read(&kept, version(1, contents), &"x".repeat(10_000), &count).await;
+        }
+        kept.0.run_pending_tasks().await;
+        assert_eq!(kept.0.entry_count(), 1);
+        assert!(kept.0.weighted_size() < 20_000, "{}", kept.0.weighted_size());
+    }
+
+    #[tokio::test]
+    async fn no_more_is_kept_than_was_allowed() {
+        let (kept, count) = (KeptFeeds::new(5_000), AtomicU32::new(0));
+        read(&kept, version(1, 1), &"x".repeat(10_000), &count).await;
+        kept.0.run_pending_tasks().await;
+        assert_eq!(kept.0.entry_count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_kept() {
+        let (kept, count) = (KeptFeeds::new(1 << 20), AtomicU32::new(0));
+        let failing = async { Err(StorageError::Busy) };
+        assert!(kept.get(FeedId(uuid::Uuid::nil()), version(1, 1), failing).await.is_err());
+        assert_eq!(read(&kept, version(1, 1), "one", &count).await, b"one");
+    }
+}
