@@ -164,6 +164,18 @@ pub async fn rotate(
         .await)?)
 }
 
+const LOCK: &str = concat!(
+    "UPDATE feeds SET revision = revision + 1
+     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Locks the row until the end of the transaction, for whoever changes a part of what it says. A revoked feed is
+/// `NotFound`.
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: FeedId) -> Result<Feed, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?)
+}
+
 const UPDATE: &str = concat!(
     "UPDATE feeds SET name = $3, privacy = $4, revision = revision + 1, changed_at = $5
      WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",

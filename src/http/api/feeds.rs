@@ -251,14 +251,15 @@ async fn change(
     PathOf(id): PathOf<FeedId>,
     Body(body): Body<ChangedFeed>,
 ) -> Result<Json<FeedAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    existing(&app, &caller, id).await?;
+    let change = caller.change(app.now());
+    let mut tx = app.context.db.begin().await?;
+    let before = feeds::lock(&mut tx, caller.business, id).await.map_err(gone)?;
     let name = body.name.unwrap_or(before.name);
     let privacy = body.privacy.unwrap_or(before.privacy);
     let mut faults = Faults::default();
     faults.name("name", &name);
     faults.into_result()?;
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
     let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now).await.map_err(gone)?;
     note(&mut tx, &change, "changed", &feed).await?;
     tx.commit().await?;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{ids::ResourceId, record::HistorySubject};
 use concord_storage::{
-    Tx,
+    StorageError, Tx,
     bookings::Change,
     history,
     resources::{self, Resource, ResourceSettings},
@@ -224,7 +224,7 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, resource: &Resource) -
 /// A resource of the caller's business, archived or not.
 pub(super) async fn existing(app: &App, caller: &ApiCaller, id: ResourceId) -> Result<Resource, ApiError> {
     let found = resources::find(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| ApiError::not_found("resource"))
+    found.ok_or_else(|| unknown(StorageError::NotFound))
 }
 
 /// Read a resource
@@ -251,11 +251,11 @@ async fn change(
     PathOf(id): PathOf<ResourceId>,
     Body(body): Body<ChangedResource>,
 ) -> Result<Json<ResourceAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
-    let (name, zone) = (before.name.clone(), before.zone);
-    let settings = body.applied_to(before)?;
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
+    let before = resources::lock(&mut tx, caller.business, id).await.map_err(unknown)?;
+    let (name, zone) = (before.name.clone(), before.zone);
+    let settings = body.applied_to(before)?;
     let resource = resources::update(&mut tx, caller.business, id, &settings, change.now).await?;
     note(&mut tx, &change, "changed", &resource).await?;
     tx.commit().await?;
@@ -263,6 +263,13 @@ async fn change(
         app.refresh_calendars(caller.business).await;
     }
     Ok(Json(resource.into()))
+}
+
+fn unknown(error: StorageError) -> ApiError {
+    match error {
+        StorageError::NotFound => ApiError::not_found("resource"),
+        error => error.into(),
+    }
 }
 
 /// Archive a resource

@@ -9,7 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use concord_domain::{ids::StaffId, people::Craft, record::HistorySubject};
 use concord_storage::{
-    Tx,
+    StorageError, Tx,
     bookings::Change,
     history,
     people::{self, Staff, StaffSettings},
@@ -161,7 +161,14 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, staff: &Staff) -> Resu
 
 async fn existing(app: &App, caller: &ApiCaller, id: StaffId) -> Result<Staff, ApiError> {
     let found = people::find_staff(&app.context.db, caller.business, id).await?;
-    found.ok_or_else(|| ApiError::not_found("staff member"))
+    found.ok_or_else(|| unknown(StorageError::NotFound))
+}
+
+fn unknown(error: StorageError) -> ApiError {
+    match error {
+        StorageError::NotFound => ApiError::not_found("staff member"),
+        error => error.into(),
+    }
 }
 
 /// Read a staff member
@@ -188,14 +195,14 @@ async fn change(
     PathOf(id): PathOf<StaffId>,
     Body(body): Body<ChangedStaff>,
 ) -> Result<Json<StaffAnswer>, ApiError> {
-    let before = existing(&app, &caller, id).await?;
+    let change = caller.change(app.now());
+    let mut tx = app.context.db.begin().await?;
+    let before = people::lock(&mut tx, caller.business, id).await.map_err(unknown)?;
     let settings = check(StaffSettings {
         name: body.name.unwrap_or(before.name),
         email: body.email.unwrap_or(before.email),
         craft: body.craft.unwrap_or(before.craft),
     })?;
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
     let staff = people::update_staff(&mut tx, caller.business, id, &settings).await?;
     note(&mut tx, &change, "changed", &staff).await?;
     tx.commit().await?;

@@ -63,17 +63,20 @@ async fn a_revoked_feed_stays_revoked(db: &TestDb) {
     let business = testing::business(db).await;
     let (feed, token) = publish(db, &business, FeedSubject::Business).await;
     let mut tx = begin(db).await;
+    let locked = feeds::lock(&mut tx, business.id, feed.id).await.unwrap();
+    assert_eq!((locked.name, locked.privacy), (feed.name.clone(), feed.privacy));
     let changed =
         feeds::update(&mut tx, business.id, feed.id, "Vrbo", FeedPrivacy::Full, at(1)).await.unwrap();
     feeds::revoke(&mut tx, business.id, feed.id, at(2)).await.unwrap();
     commit(tx).await;
     assert_eq!((changed.name.as_str(), changed.privacy), ("Vrbo", FeedPrivacy::Full));
-    assert_eq!((changed.revision, changed.changed_at), (feed.revision + 1, at(1)));
+    assert_eq!((changed.revision, changed.changed_at), (feed.revision + 2, at(1)));
     assert_eq!(found_by(db, &token).await, None);
     assert_eq!(feeds::list(db, business.id).await.unwrap(), []);
     let revoked = feeds::find(db, business.id, feed.id).await.unwrap().unwrap();
     assert_eq!(revoked.revoked_at, Some(at(2)));
     let mut tx = begin(db).await;
+    is_not_found(feeds::lock(&mut tx, business.id, feed.id).await);
     is_not_found(feeds::rotate(&mut tx, business.id, feed.id, &secret::new_token(""), at(3)).await);
     is_not_found(feeds::update(&mut tx, business.id, feed.id, "Vrbo", FeedPrivacy::Busy, at(3)).await);
     is_not_found(feeds::revoke(&mut tx, business.id, feed.id, at(3)).await);
