@@ -1,6 +1,15 @@
 //! Two businesses in one installation never meet, and a key opens nothing once it is revoked.
 
-use concord_storage::{api_keys, testing::TestDb};
+use chrono::Duration;
+use concord_domain::{
+    duty::{DutyKind, QueueClass},
+    ids::DutyId,
+};
+use concord_storage::{
+    api_keys,
+    duties::{self, NewDuty, Outcome},
+    testing::TestDb,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -28,6 +37,30 @@ struct Belongings {
     marks: Vec<String>,
 }
 
+/// Work of the business that has failed for good. It is due long after the worker of this test is gone, so that nobody
+/// but the test can have run it.
+async fn failed_job(house: &House) -> DutyId {
+    let (db, now) = (house.db(), house.app.now());
+    let due_at = now + Duration::days(1);
+    let duty = NewDuty {
+        business: Some(house.business.id),
+        kind: DutyKind::SyncBooking,
+        subject: uuid::Uuid::from_u128(1),
+        queue: QueueClass::Bulk,
+        due_at,
+    };
+    let mut tx = db.begin().await.unwrap();
+    let raised = duties::raise(&mut tx, duty, now).await.unwrap();
+    tx.commit().await.unwrap();
+    let claimed =
+        duties::claim(db, raised, "test", due_at + Duration::minutes(1), due_at).await.unwrap().unwrap();
+    let outcome = Outcome::Failed { retry_at: None, reason: "Very private".to_owned() };
+    let mut tx = db.begin().await.unwrap();
+    duties::finish(&mut tx, &claimed, &outcome, now).await.unwrap();
+    tx.commit().await.unwrap();
+    claimed.id
+}
+
 async fn furnish(house: &House) -> Belongings {
     let room = house.resource(1).await;
     let ana = house.staff("Ana").await;
@@ -44,6 +77,7 @@ async fn furnish(house: &House) -> Belongings {
     let calendar = text(&integration["calendars"][0]["id"]);
     let (integration, block_id, feed) = (text(&integration["id"]), text(&block["id"]), text(&feed["id"]));
     let (room, ana) = (room.id.to_string(), ana.to_string());
+    let job = failed_job(house).await.to_string();
     Belongings {
         marks: vec![
             "mine-alone".to_owned(),
@@ -54,6 +88,7 @@ async fn furnish(house: &House) -> Belongings {
             calendar.clone(),
             block_id.clone(),
             feed.clone(),
+            job.clone(),
             text(&booking["id"]),
         ],
         paths: vec![
@@ -65,7 +100,7 @@ async fn furnish(house: &House) -> Belongings {
             ("/calendar_integrations/{id}", format!("/calendar_integrations/{integration}")),
             ("/calendar_availability/{id}", format!("/calendar_availability/{block_id}")),
             ("/feeds/{id}", format!("/feeds/{feed}")),
-            ("/jobs/{id}", format!("/jobs/{feed}")),
+            ("/jobs/{id}", format!("/jobs/{job}")),
         ],
     }
 }
@@ -97,6 +132,8 @@ async fn nothing_of_one_business_is_seen_by_another(db: &TestDb) {
     let after = house.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(references(&after), references(&before));
     assert_eq!(after["items"][0]["status"], "confirmed");
+    let failed = house.api.get("/api/v1/jobs/failed").await.expect(200);
+    assert_eq!(failed["items"].as_array().unwrap().len(), 1, "nobody else has tried it again: {failed}");
     house.stop().await;
 }
 
