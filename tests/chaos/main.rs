@@ -103,6 +103,9 @@ async fn storm(house: &House<'_>, seed: u64, victim: &mut Process, redis: Option
     victim.start();
     let stormed = began.elapsed();
     let hits = house.end_faults().await;
+    // Otherwise all is well because nothing went wrong.
+    assert!(kills >= 5, "only {kills} kills: is the program too fast to be killed?");
+    assert!(hits >= 30, "only {hits} calls went wrong");
 
     let calm = Instant::now();
     let wanted = diary.entries();
