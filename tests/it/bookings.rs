@@ -158,7 +158,9 @@ async fn capacity_is_kept(db: &TestDb) {
     house.api.put("/api/v1/bookings/a", with(2)).await.expect(201);
     house.api.put("/api/v1/bookings/b", with(2)).await.problem(409, "taken");
     house.api.put("/api/v1/bookings/b", with(1)).await.expect(201);
-    house.api.put("/api/v1/bookings/c", with(4)).await.problem(409, "taken");
+    let too_many = house.api.put("/api/v1/bookings/c", with(4)).await.problem(422, "invalid");
+    let fault = json!({ "field": "quantity", "message": "is 4, but Sea View has 3 units" });
+    assert_eq!(too_many["errors"], json!([fault]));
     house.api.patch("/api/v1/bookings/a", json!({ "quantity": 1 })).await.expect(200);
     house.api.put("/api/v1/bookings/c", with(1)).await.expect(201);
     house.stop().await;

@@ -148,6 +148,27 @@ async fn going_back_to_the_form_of_a_booking_makes_another_one(db: &TestDb) {
     house.stop().await;
 }
 
+async fn too_many_units_are_told_at_their_field(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let (from, until) = (day(1), day(2));
+    let form = [
+        ("reference", "B-1"),
+        ("resource", room.as_str()),
+        ("mode", "stay"),
+        ("check_in", from.as_str()),
+        ("check_out", until.as_str()),
+        ("quantity", "9"),
+    ];
+    let page = visitor.send("/bookings", &form).await;
+    assert_eq!(page.status, 422);
+    let at_the_field = "id=\"quantity-fault\">The number of units is 9, but Sea View has 1 unit.<";
+    assert!(page.text.contains(at_the_field), "{}", page.text);
+    assert!(!page.text.contains("That time is taken"));
+    house.stop().await;
+}
+
 async fn cancelled_bookings_hide_nothing_that_is_next(db: &TestDb) {
     let house = House::on(db).await;
     let room = house.resource(1).await;
@@ -287,6 +308,7 @@ async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb
 
 concord_storage::on_both_databases!(
     going_back_to_the_form_of_a_booking_makes_another_one,
+    too_many_units_are_told_at_their_field,
     cancelled_bookings_hide_nothing_that_is_next,
     dates_out_of_all_reach_are_no_filter,
     who_signs_in_comes_to_where_they_wanted_to_go,

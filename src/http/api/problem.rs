@@ -354,11 +354,9 @@ fn stale(current: i64) -> ApiError {
 }
 
 fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
-    let Some(first) = obstacles.first() else {
-        return "There are not so many units.".to_owned();
-    };
+    let [first, others @ ..] = obstacles else { return "Something stands there.".to_owned() };
     let subject = first.subject_name.as_deref().unwrap_or("The resource");
-    let others = match obstacles.len() - 1 {
+    let others = match others.len() {
         0 => String::new(),
         1 => " and one other".to_owned(),
         others => format!(" and {others} others"),

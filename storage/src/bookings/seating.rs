@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::Booking,
+    booking::{Booking, FieldError},
     ids::OccupancyId,
     interval::Interval,
     occupancy::{Claim, OccupancySource, SubjectKind},
@@ -44,6 +44,23 @@ pub(super) async fn seat_anew(
         occupancy::reseat(tx, booking.business, subject, within).await?;
     }
     Ok(Ok(()))
+}
+
+/// Asks for more units than there are: no other time would help. What it holds already it may keep, even where the
+/// resource has fewer units by now.
+pub(super) fn too_many_units(
+    before: Option<&Booking>,
+    booking: &Booking,
+    resource: &Resource,
+) -> Option<FieldError> {
+    let had = before.map(needs).unwrap_or_default();
+    let (wanted, there) = (booking.draft.quantity, resource.capacity);
+    let is_new = |need: &Need| need.kind == SubjectKind::Resource && !had.contains(need);
+    if wanted <= there || !needs(booking).iter().any(is_new) {
+        return None;
+    }
+    let units = if there == 1 { "unit" } else { "units" };
+    Some(FieldError::new("quantity", format!("is {wanted}, but {} has {there} {units}", resource.name)))
 }
 
 /// What a booking takes of one subject.

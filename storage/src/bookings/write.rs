@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     read::find_in,
-    seating::seat_anew,
+    seating::{seat_anew, too_many_units},
     taken::{Taken, alternatives, obstacles},
 };
 use crate::{
@@ -181,6 +181,9 @@ async fn put_in(
         updated_at: change.now,
         draft,
     };
+    if let Some(fault) = too_many_units(before.as_ref(), &booking, &resource) {
+        return Err(PutError::Invalid(vec![fault]).into());
+    }
     write_rows(tx, &booking).await?;
     if let Err(in_the_way) = seat_anew(tx, before.as_ref(), &booking, &resource, change.now).await? {
         let obstacles = obstacles(tx, change.business, &in_the_way).await?;

@@ -10,7 +10,7 @@ use concord_storage::{
     bookings::{self, BookingFilter, Change, FeedAsk, Put, PutError},
     businesses, history, occupancy,
     outside_events::{self, NewOutsideEvent},
-    resources::{self, ResourceSettings},
+    resources::{self, Resource, ResourceSettings},
     testing::{self, TestDb, at, begin, commit, draft, monday},
 };
 use uuid::Uuid;
@@ -134,6 +134,42 @@ async fn a_refusal_says_what_is_there_and_what_is_free(db: &TestDb) {
         let elsewhere = BookingDraft { time, ..draft(&room, 0, 1) };
         assert!(!is_taken(db, business.id, "A-2", &elsewhere).await, "{time:?} was said to be free");
     }
+}
+
+async fn more_units_than_there_are_is_a_fault_of_the_field(db: &TestDb) {
+    let business = testing::business(db).await;
+    let [single, pair] =
+        [testing::resource(db, &business, 1).await, testing::resource(db, &business, 2).await];
+    let of = |room: &Resource, quantity: u32| BookingDraft { quantity, ..draft(room, 60, 120) };
+    let fault =
+        async |reference: &str, draft: &BookingDraft| match put(db, business.id, reference, draft).await {
+            Err(PutError::Invalid(faults)) => format!("{} {}", faults[0].field, faults[0].message),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(fault("A-1", &of(&single, 9)).await, "quantity is 9, but Sea View has 1 unit");
+    assert_eq!(fault("A-1", &of(&pair, 3)).await, "quantity is 3, but Sea View has 2 units");
+    // Who takes up nothing may say what they like, until they take it up.
+    let cancelled = BookingDraft { status: BookingStatus::Cancelled, ..of(&single, 9) };
+    put(db, business.id, "A-1", &cancelled).await.unwrap();
+    assert_eq!(fault("A-1", &of(&single, 9)).await, "quantity is 9, but Sea View has 1 unit");
+
+    put(db, business.id, "A-2", &of(&pair, 2)).await.unwrap();
+    let fewer = ResourceSettings {
+        name: "Sea View".to_owned(),
+        zone: None,
+        capacity: 1,
+        buffer_before_minutes: 0,
+        buffer_after_minutes: 0,
+    };
+    let mut tx = begin(db).await;
+    resources::update(&mut tx, business.id, pair.id, &fewer, at(121)).await.unwrap();
+    commit(tx).await;
+    // It was held while there were two, and can still be told what became of it.
+    let completed = BookingDraft { status: BookingStatus::Completed, ..of(&pair, 2) };
+    assert_eq!(put(db, business.id, "A-2", &completed).await.unwrap().booking.version, 2);
+    let moved = BookingDraft { time: draft(&pair, 180, 240).time, ..completed.clone() };
+    assert_eq!(fault("A-2", &moved).await, "quantity is 2, but Sea View has 1 unit");
+    put(db, business.id, "A-2", &BookingDraft { quantity: 1, ..moved }).await.unwrap();
 }
 
 async fn a_stay_leaves_its_last_day_free(db: &TestDb) {
@@ -397,6 +433,7 @@ concord_storage::on_both_databases!(
     a_change_counts_and_is_written_down,
     the_time_is_held_from_the_first_to_the_last_minute,
     a_refusal_says_what_is_there_and_what_is_free,
+    more_units_than_there_are_is_a_fault_of_the_field,
     a_stay_leaves_its_last_day_free,
     buffers_are_kept_free,
     people_do_one_thing_at_a_time,
