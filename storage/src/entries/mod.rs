@@ -1,11 +1,12 @@
-//! A booking's entry in each connected calendar: what should stand there (`aim`), and what we last wrote (`written`).
+//! A booking's entry in each connected calendar: what should stand there (`aim`), what we last wrote (`written`), and how it
+//! stands there (`states`).
 
 mod aim;
+mod states;
 mod written;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
@@ -15,6 +16,7 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 pub use self::{
     aim::{Reach, aim, doubt, doubt_all, remove_unwanted},
+    states::{SyncState, sync_states, sync_states_of},
     written::{WrittenEntry, begin_write, record_failure, record_removed, record_written, unwant},
 };
 use crate::{Db, Open, StorageError, on_db};
@@ -58,32 +60,6 @@ pub struct Entry {
     pub last_error: Option<String>,
 }
 
-/// How a booking stands in one connected calendar, for the API and the page.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct SyncState {
-    /// Of which booking.
-    #[serde(skip)]
-    pub booking_id: BookingId,
-    /// Which connection.
-    pub connection: ConnectionId,
-    /// Where.
-    pub provider: ProviderKind,
-    /// Whose.
-    pub staff: StaffId,
-    /// Their name.
-    pub staff_name: String,
-    /// The calendar's name.
-    pub calendar: String,
-    /// The provider's id of the entry.
-    pub external_id: String,
-    /// Where it stands.
-    pub state: EntryState,
-    /// When it was last written.
-    pub written_at: Option<DateTime<Utc>>,
-    /// Why it could not be, for people.
-    pub last_error: Option<String>,
-}
-
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
@@ -124,25 +100,6 @@ pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Hash
         });
     }
     Ok(found)
-}
-
-const SYNC_STATES: &str = "
-    SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
-           k.name AS calendar, e.external_id, e.state, e.written_at, e.last_error
-    FROM entries e
-    JOIN connections c ON c.id = e.connection_id
-    JOIN staff s ON s.id = c.staff_id
-    JOIN calendars k ON k.id = e.calendar_id
-    WHERE e.business_id = $1 AND e.booking_id = $2
-    ORDER BY e.created_at, e.id";
-
-/// How a booking stands in every connected calendar that it concerns or concerned.
-pub async fn sync_states(
-    db: &Db,
-    business: BusinessId,
-    booking: BookingId,
-) -> Result<Vec<SyncState>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(SYNC_STATES).bind(business).bind(booking).fetch_all(c).await)?)
 }
 
 const TO_REMOVE: &str = "

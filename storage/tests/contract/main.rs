@@ -13,6 +13,7 @@ mod connections;
 mod coverage;
 mod duties;
 mod entries;
+mod entry_states;
 mod feeds;
 mod history;
 mod idempotency;

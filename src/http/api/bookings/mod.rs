@@ -10,14 +10,13 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind, BookingStatus},
-    ids::{BusinessId, HistoryId, ResourceId, StaffId},
+    ids::{BookingId, BusinessId, HistoryId, ResourceId, StaffId},
     people::Actor,
 };
 use concord_storage::{
     bookings::{self, BookingFilter, Put, PutError},
     businesses, entries, history,
 };
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -100,12 +99,14 @@ async fn list(
         search: filter.search.filter(|search| !search.trim().is_empty()),
         standing: false,
     };
-    let page = bookings::list(&app.context.db, caller.business, &wanted, &ask).await?;
-    let next_cursor = page.next;
-    // A few at a time: each is one short query by an index.
-    let items =
-        stream::iter(page.items).map(|booking| answer(&app, booking)).buffered(8).try_collect().await?;
-    Ok(Json(Listing { items, next_cursor }))
+    let db = &app.context.db;
+    let page = bookings::list(db, caller.business, &wanted, &ask).await?;
+    let ids: Vec<BookingId> = page.items.iter().map(|booking| booking.id).collect();
+    let mut states = entries::sync_states_of(db, caller.business, &ids).await?;
+    Ok(Json(Listing::of(page, |booking| {
+        let states = states.remove(&booking.id).unwrap_or_default();
+        BookingAnswer::new(booking, states)
+    })))
 }
 
 /// The zone in which a business means its days.

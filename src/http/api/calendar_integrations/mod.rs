@@ -320,10 +320,14 @@ async fn events(
     let (db, business, now) = (&app.context.db, caller.business, app.now());
     existing(&app, &caller, id).await?;
     let first = BookingId(Uuid::nil());
+    let concerned = bookings::concerning(db, business, id, now, first, MOST_ENTRIES).await?;
+    let ids: Vec<BookingId> = concerned.iter().map(|booking| booking.id).collect();
+    let mut states = entries::sync_states_of(db, business, &ids).await?;
     let mut entries = Vec::new();
-    for booking in bookings::concerning(db, business, id, now, first, MOST_ENTRIES).await? {
-        let states = entries::sync_states(db, business, booking.id).await?;
-        for state in states.into_iter().filter(|state| state.connection == id) {
+    for booking in concerned {
+        for state in
+            states.remove(&booking.id).unwrap_or_default().into_iter().filter(|state| state.connection == id)
+        {
             entries.push(EntryAnswer {
                 booking: booking.id,
                 reference: booking.reference.clone(),

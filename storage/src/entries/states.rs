@@ -1,0 +1,90 @@
+//! How bookings stand in connected calendars.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::{EntryState, ProviderKind},
+    ids::{BookingId, BusinessId, ConnectionId, StaffId},
+};
+use serde::Serialize;
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+
+use super::ASKED_AT_ONCE;
+use crate::{Db, Open, StorageError};
+
+/// How a booking stands in one connected calendar, for the API and the page.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct SyncState {
+    /// Of which booking.
+    #[serde(skip)]
+    pub booking_id: BookingId,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// Whose.
+    pub staff: StaffId,
+    /// Their name.
+    pub staff_name: String,
+    /// The calendar's name.
+    pub calendar: String,
+    /// The provider's id of the entry.
+    pub external_id: String,
+    /// Where it stands.
+    pub state: EntryState,
+    /// When it was last written.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it could not be, for people.
+    pub last_error: Option<String>,
+}
+
+const SYNC_STATES: &str = "
+    SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
+           k.name AS calendar, e.external_id, e.state, e.written_at, e.last_error
+    FROM entries e
+    JOIN connections c ON c.id = e.connection_id
+    JOIN staff s ON s.id = c.staff_id
+    JOIN calendars k ON k.id = e.calendar_id
+    WHERE e.business_id = ";
+
+/// How each of these bookings stands in every connected calendar that it concerns or concerned. A booking that concerns
+/// none is not among the keys.
+pub async fn sync_states_of(
+    db: &Db,
+    business: BusinessId,
+    bookings: &[BookingId],
+) -> Result<HashMap<BookingId, Vec<SyncState>>, StorageError> {
+    macro_rules! ask {
+        ($database:ty, $pool:expr, $bookings:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(SYNC_STATES);
+            query.push_bind(business).push(" AND e.booking_id IN (");
+            let mut list = query.separated(", ");
+            for booking in $bookings {
+                list.push_bind(*booking);
+            }
+            list.push_unseparated(") ORDER BY e.created_at, e.id");
+            query.build_query_as::<SyncState>().fetch_all($pool).await?
+        }};
+    }
+    let mut found: HashMap<BookingId, Vec<SyncState>> = HashMap::new();
+    for part in bookings.chunks(ASKED_AT_ONCE) {
+        let states = match db.open() {
+            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
+            Open::Postgres(pool) => ask!(Postgres, pool, part),
+        };
+        for state in states {
+            found.entry(state.booking_id).or_default().push(state);
+        }
+    }
+    Ok(found)
+}
+
+/// How one booking stands in every connected calendar that it concerns or concerned.
+pub async fn sync_states(
+    db: &Db,
+    business: BusinessId,
+    booking: BookingId,
+) -> Result<Vec<SyncState>, StorageError> {
+    Ok(sync_states_of(db, business, &[booking]).await?.remove(&booking).unwrap_or_default())
+}

@@ -1,0 +1,46 @@
+use concord_domain::{booking::BookingDraft, connection::EntryState, ids::BookingId};
+use concord_storage::{
+    entries,
+    testing::{self, TestDb, draft, monday},
+};
+
+async fn many_bookings_are_asked_about_at_once(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 3).await;
+    let ring = testing::keyring();
+    let mut crew = Vec::new();
+    for name in ["Ana", "Rui"] {
+        let staff = testing::staff(db, &business, name).await;
+        let connection = testing::connection(db, &ring, &staff).await;
+        testing::calendar(db, &staff, connection).await;
+        crew.push(staff.id);
+    }
+    let with = |staff: &[_], from| BookingDraft { staff: staff.to_vec(), ..draft(&room, from, from + 30) };
+    let both = testing::booking(db, &business, "both", &with(&crew, 0)).await.id;
+    let one = testing::booking(db, &business, "one", &with(&crew[1..], 60)).await.id;
+    let none = testing::booking(db, &business, "none", &with(&[], 120)).await.id;
+    // More than are asked about in one statement, and ours in different ones.
+    let mut asked = vec![both];
+    asked.extend((0..600).map(|_| BookingId::new(monday())));
+    asked.extend([one, none]);
+
+    let states = entries::sync_states_of(db, business.id, &asked).await.unwrap();
+    let names = |booking| {
+        let mut names: Vec<&str> = states[booking].iter().map(|state| state.staff_name.as_str()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!((states.len(), states.contains_key(&none)), (2, false));
+    assert_eq!((names(&both), names(&one)), (vec!["Ana", "Rui"], vec!["Rui"]));
+    for (booking, states) in &states {
+        assert!(
+            states.iter().all(|state| state.booking_id == *booking && state.state == EntryState::Pending)
+        );
+    }
+    assert!(entries::sync_states(db, business.id, none).await.unwrap().is_empty());
+    assert!(entries::sync_states_of(db, business.id, &[]).await.unwrap().is_empty());
+    let other = testing::business(db).await.id;
+    assert!(entries::sync_states_of(db, other, &asked).await.unwrap().is_empty());
+}
+
+concord_storage::on_both_databases!(many_bookings_are_asked_about_at_once);
