@@ -13,4 +13,5 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod http;
+mod spelling;
 pub mod telemetry;

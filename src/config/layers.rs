@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use toml::{Table, Value};
 
 use super::error::{Fault, Origin};
+use crate::spelling;
 
 /// Keys whose values must never be shown.
 const SECRET: &[&str] = &[
@@ -230,10 +231,5 @@ fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a String> + Clone) -> Op
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let name = last(key);
     let elsewhere = known.clone().find(|candidate| last(candidate) == name);
-    let alike = known
-        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate);
-    elsewhere.or(alike).map(String::as_str)
+    elsewhere.map(String::as_str).or_else(|| spelling::nearest(key, known.map(String::as_str)))
 }

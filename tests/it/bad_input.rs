@@ -78,7 +78,7 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
         (json!({ "staff": [Uuid::nil()] }), "staff"),
         (json!({ "staff": [their_staff.id] }), "staff"),
         (json!({ "staff": "Ana" }), "staff"),
-        (json!({ "resource": "absent" }), ""),
+        (json!({ "resource": "absent" }), "resource"),
         (json!({ "resource": "room 7" }), "resource"),
         (json!({ "resource": Uuid::nil() }), "resource"),
         (json!({ "resource": their_room.id }), "resource"),
@@ -88,6 +88,17 @@ async fn a_bad_booking_is_not_written(db: &TestDb) {
             house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
         assert_eq!(fields(&problem), [field], "{changes}: {problem}");
         nothing_written(&house, &changes).await;
+    }
+    // In words that help.
+    for (changes, message) in [
+        (json!({ "resource": "absent" }), "is missing"),
+        (json!({ "resource": "room 7" }), "must be an id (a UUID)"),
+        (json!({ "titel": "x" }), "is not known here; did you mean `title`?"),
+        (json!({ "kind": "party" }), "must be one of `booking`, `maintenance`, `delivery`, `block`"),
+    ] {
+        let problem =
+            house.api.put("/api/v1/bookings/bad", with(changes.clone())).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["message"], message, "{changes}");
     }
     // All faults at once.
     let changes = json!({ "title": "x".repeat(5_000), "quantity": 0, "check_out": day(1) });
@@ -156,11 +167,12 @@ async fn a_bad_query_is_named(db: &TestDb) {
         ("resource=7", 400, "malformed", "resource"),
         ("from=soon", 400, "malformed", "from"),
         ("until=2026-13-01", 400, "malformed", "until"),
-        ("colour=red", 400, "malformed", ""),
+        ("colour=red", 400, "malformed", "colour"),
+        ("form=2026-12-01", 400, "malformed", "form"),
     ] {
         let problem = house.api.get(&format!("/api/v1/bookings?{query}")).await.problem(status, sort);
         let named = fields(&problem);
-        assert!(named == [field] || field.is_empty(), "{query}: {problem}");
+        assert_eq!(named, [field], "{query}: {problem}");
     }
     // A plus sign that nobody encoded.
     house.api.get("/api/v1/bookings?from=2026-12-01T10:00:00+01:00").await.expect(200);
@@ -180,7 +192,7 @@ async fn bad_settings_are_not_written(db: &TestDb) {
         ("resources", json!({ "name": "Room", "capacity": 1001 }), "capacity"),
         ("resources", json!({ "name": "Room", "buffer_before_minutes": 100_000 }), "buffer_before_minutes"),
         ("resources", json!({ "name": "Room", "colour": "red" }), "colour"),
-        ("resources", json!({}), ""),
+        ("resources", json!({}), "name"),
         ("staff", json!({ "name": "  " }), "name"),
         ("staff", json!({ "name": "Ana", "email": "nobody" }), "email"),
         ("staff", json!({ "name": "Ana", "craft": "wizard" }), "craft"),

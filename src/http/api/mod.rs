@@ -30,6 +30,7 @@ mod resources;
 mod schema;
 mod staff;
 mod sync_log;
+mod wording;
 
 use std::sync::Arc;
 

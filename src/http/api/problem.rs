@@ -241,6 +241,12 @@ impl ApiError {
         self.0.kind
     }
 
+    /// The fields that it is about.
+    #[cfg(test)]
+    pub(super) fn errors(&self) -> &[FieldProblem] {
+        &self.0.errors
+    }
+
     fn unavailable(cause: &StorageError) -> Self {
         let mut error = Self::new(Kind::Unavailable, "The database does not answer.").retry_after(5);
         error.0.cause = Some(cause.to_string());
@@ -264,9 +270,14 @@ impl ApiError {
 }
 
 fn sentence(errors: &[FieldProblem]) -> String {
+    let subject = |fault: &FieldProblem| match fault.field.as_str() {
+        "" => "The body".to_owned(),
+        field => field.to_owned(),
+    };
     let faults: Vec<String> =
-        errors.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
-    format!("{}.", faults.join("; ").trim())
+        errors.iter().map(|fault| format!("{} {}", subject(fault), fault.message)).collect();
+    let sentence = faults.join("; ");
+    if sentence.ends_with('?') { sentence } else { format!("{sentence}.") }
 }
 
 /// Without `render` around it an error is its status alone.

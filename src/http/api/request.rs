@@ -11,7 +11,10 @@ use chrono_tz::Tz;
 use concord_domain::interval::start_of_day;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use super::problem::{ApiError, FieldProblem, Kind};
+use super::{
+    problem::{ApiError, Kind},
+    wording::fault,
+};
 use crate::app::App;
 
 /// A JSON body.
@@ -97,33 +100,15 @@ fn path_of(path: &str) -> String {
     if path == "." { String::new() } else { path.to_owned() }
 }
 
-fn json_problem(field: &str, error: &serde_json::Error) -> ApiError {
+fn json_problem(path: &str, error: &serde_json::Error) -> ApiError {
     let words = error.to_string();
+    if !error.is_data() {
+        return ApiError::new(Kind::Malformed, format!("The body is not JSON: {words}."));
+    }
     // Lines and columns help with syntax; with a field's name they are noise.
-    let plain = words.split(" at line ").next().unwrap_or(&words);
-    if error.is_data() {
-        ApiError::invalid(field, readable(plain))
-    } else {
-        ApiError::new(Kind::Malformed, format!("The body is not JSON: {words}."))
-    }
-}
-
-/// The words of serde, as they would be read after a field's name.
-fn readable(words: &str) -> String {
-    let rules = [
-        ("invalid type: ", "has the wrong type: "),
-        ("invalid value: ", "has a wrong value: "),
-        ("unknown variant ", "is "),
-        ("unknown field ", "is not known here: "),
-        ("missing field ", "is missing: "),
-        ("duplicate field ", "stands twice: "),
-    ];
-    for (begins, instead) in rules {
-        if let Some(rest) = words.strip_prefix(begins) {
-            return format!("{instead}{rest}");
-        }
-    }
-    words.to_owned()
+    let plain =
+        words.rsplit_once(" at line ").filter(|_| error.line() > 0).map_or(&*words, |(plain, _)| plain);
+    ApiError::invalid_fields(vec![fault(path, plain)])
 }
 
 /// The query.
@@ -145,8 +130,8 @@ fn query_problem(rejection: &QueryRejection) -> ApiError {
     let words = rejection.body_text();
     let plain = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(&words);
     let (field, message) = plain.split_once(": ").unwrap_or(("", plain));
-    let error = FieldProblem { field: field.to_owned(), message: readable(message) };
-    ApiError::new(Kind::Malformed, format!("The query has a fault: {field} {}.", error.message))
+    let error = fault(field, message);
+    ApiError::new(Kind::Malformed, format!("The query has a fault: {} {}.", error.field, error.message))
         .with_errors(vec![error])
 }
 
@@ -232,7 +217,10 @@ impl<'de> Deserialize<'de> for Bound {
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::{feed::FeedScope, ids::StaffId};
+
     use super::*;
+    use crate::http::api::problem::FieldProblem;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -245,27 +233,83 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Inner {
         #[expect(dead_code, reason = "only read from JSON")]
         count: u32,
+        #[expect(dead_code, reason = "only read from JSON")]
+        whose: Option<StaffId>,
+        #[expect(dead_code, reason = "only read from JSON")]
+        scope: Option<FeedScope>,
     }
 
     #[test]
     fn whatever_is_wrong_is_named() {
-        for (json, kind, words) in [
-            ("{", Kind::Malformed, "The body is not JSON"),
-            ("{\"at\":\"2026-01-01T00:00:00Z\"} x", Kind::Malformed, "The body is not JSON"),
-            ("[]", Kind::Invalid, "at"),
-            ("{}", Kind::Invalid, "is missing: `at`"),
-            ("{\"at\":\"soon\"}", Kind::Invalid, "at must be an RFC 3339 time"),
-            ("{\"at\":\"2026-01-01T00:00:00\"}", Kind::Invalid, "at must be an RFC 3339 time"),
-            ("{\"at\":7}", Kind::Invalid, "at has the wrong type"),
-            ("{\"at\":\"2026-01-01T00:00:00Z\",\"colour\":1}", Kind::Invalid, "colour is not known here"),
-            ("{\"at\":\"2026-01-01T00:00:00Z\",\"inner\":{\"count\":-1}}", Kind::Invalid, "inner.count"),
+        const AT: &str = "\"at\":\"2026-01-01T00:00:00Z\"";
+        for (json, kind, field, message) in [
+            ("{}".to_owned(), Kind::Invalid, "at", "is missing"),
+            ("[]".to_owned(), Kind::Invalid, "", "must be a JSON object"),
+            ("7".to_owned(), Kind::Invalid, "", "must be a JSON object"),
+            (
+                "{\"at\":\"2026-01-01T00:00:00\"}".to_owned(),
+                Kind::Invalid,
+                "at",
+                "must be an RFC 3339 time with its offset, such as 2026-12-01T14:00:00+01:00",
+            ),
+            ("{\"at\":7}".to_owned(), Kind::Invalid, "at", "must be a text"),
+            (format!("{{{AT},{AT}}}"), Kind::Invalid, "at", "stands twice"),
+            (format!("{{{AT},\"colour\":1}}"), Kind::Invalid, "colour", "is not known here"),
+            (
+                format!("{{{AT},\"iner\":1}}"),
+                Kind::Invalid,
+                "iner",
+                "is not known here; did you mean `inner`?",
+            ),
+            (format!("{{{AT},\"a at line b\":1}}"), Kind::Invalid, "a at line b", "is not known here"),
+            (format!("{{{AT},\"inner\":{{}}}}"), Kind::Invalid, "inner.count", "is missing"),
+            (
+                format!("{{{AT},\"inner\":{{\"count\":-1}}}}"),
+                Kind::Invalid,
+                "inner.count",
+                "must be a whole number between 0 and 4294967295",
+            ),
+            (
+                format!("{{{AT},\"inner\":{{\"count\":1,\"cuont\":1}}}}"),
+                Kind::Invalid,
+                "inner.cuont",
+                "is not known here; did you mean `count`?",
+            ),
+            (
+                format!("{{{AT},\"inner\":{{\"count\":1,\"whose\":\"Ana\"}}}}"),
+                Kind::Invalid,
+                "inner.whose",
+                "must be an id (a UUID)",
+            ),
+            (
+                format!("{{{AT},\"inner\":{{\"count\":1,\"scope\":\"all\"}}}}"),
+                Kind::Invalid,
+                "inner.scope",
+                "must be one of `business`, `resource`, `staff`",
+            ),
         ] {
             let error = from_json::<Sample>(json.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), kind, "{json}: {error:?}");
-            assert!(format!("{error:?}").contains(words), "{json}: {error:?}");
+            assert_eq!(
+                error.errors(),
+                [FieldProblem { field: field.into(), message: message.into() }],
+                "{json}"
+            );
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            // A value that was read already knows each name once.
+            if message != "stands twice" {
+                let again = from_value::<Sample>(value).unwrap_err();
+                assert_eq!(again.errors(), error.errors(), "{json}");
+            }
+        }
+        for json in ["{", "{\"at\":\"2026-01-01T00:00:00Z\"} x"] {
+            let error = from_json::<Sample>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Malformed, "{json}: {error:?}");
+            assert!(format!("{error:?}").contains("The body is not JSON"), "{json}: {error:?}");
         }
     }
 
