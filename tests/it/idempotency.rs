@@ -8,6 +8,7 @@ use concord_storage::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+use uuid::Uuid;
 
 use crate::house::{Answer, Api, House, day, stay, until};
 
@@ -51,6 +52,40 @@ async fn a_post_is_done_once(db: &TestDb) {
     for status in [201, 200] {
         let put = house.api.send(Method::PUT, "/api/v1/bookings/x", Some(stay(&room, 1, 1)), &key).await;
         put.expect(status);
+    }
+    house.stop().await;
+}
+
+async fn what_nobody_decided_may_be_tried_again(db: &TestDb) {
+    let house = House::on(db).await;
+    let key = [("idempotency-key", "k-1")];
+    let room = || Some(("application/json", json!({ "name": "Room" }).to_string()));
+    let large = "x".repeat(1_100_000);
+    for (path, body, status, sort) in [
+        ("nothing", room(), 404, "not-found"),
+        ("bookings", room(), 405, "method-not-allowed"),
+        ("resources", Some(("text/plain", "{}".to_owned())), 415, "unsupported-media-type"),
+        ("resources", Some(("application/json", "{".to_owned())), 400, "malformed"),
+        ("resources", Some(("application/json", large)), 413, "too-large"),
+    ] {
+        for _ in 0..2 {
+            let path = format!("/api/v1/{path}");
+            let refused = house.api.raw(Method::POST, &path, body.clone(), &key).await;
+            assert_eq!(refused.header("idempotency-replayed"), "", "{path}");
+            refused.problem(status, sort);
+        }
+    }
+    // The key is as good as new.
+    let made = house.api.raw(Method::POST, "/api/v1/resources", room(), &key).await;
+    assert_eq!(made.header("idempotency-replayed"), "");
+    made.expect(201);
+    // That a thing of ours is not there was looked up: an answer like any other.
+    let path = format!("/api/v1/calendar_integrations/{}/test", Uuid::nil());
+    for replayed in ["", "true"] {
+        let key = [("idempotency-key", "k-2")];
+        let missing = house.api.send(Method::POST, &path, None, &key).await;
+        assert_eq!(missing.header("idempotency-replayed"), replayed);
+        missing.problem(404, "not-found");
     }
     house.stop().await;
 }
@@ -164,6 +199,7 @@ concord_storage::on_both_databases!(
     a_caller_who_hangs_up_finds_the_answer_later,
     an_answer_that_nobody_can_open_is_as_good_as_forgotten,
     a_post_is_done_once,
+    what_nobody_decided_may_be_tried_again,
     what_is_shown_once_is_shown_again_to_the_same_request,
     many_at_once_are_one,
 );

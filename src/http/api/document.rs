@@ -32,7 +32,8 @@ begins does not overlap it.\n\
 **Lists** are given a page at a time: send `next_cursor` as `cursor` for the next one.\n\
 \n\
 **Sending twice.** PUT, PATCH and DELETE can be repeated as they are. A POST that carries `Idempotency-Key` is done \
-once: for 24 hours the same key with the same body is answered as the first time, with `Idempotency-Replayed: true`.\n\
+once: for 24 hours the same key with the same body is answered as the first time, with `Idempotency-Replayed: true`. \
+What nobody decided (no JSON, an unknown path or method, a fault of the server) is not kept.\n\
 \n\
 **Changing what others change too.** A booking's `ETag` is its version; sent as `If-Match`, the change is made only if \
 the booking is still at it.\n\

@@ -155,10 +155,30 @@ async fn begin(app: &App, keyed: &KeyedRequest<'_>) -> Result<Begun, ApiError> {
     Ok(begun)
 }
 
-/// Keeps what was answered, unless the fault was ours: then the caller may try again with the same key.
+/// In the extensions of an answer: nothing is at that address.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingThere;
+
+/// Whether the request came to somebody who decided about it. What did not is not settled by its answer: the caller may
+/// mend it, or try again, with the same key.
+fn is_decided(response: &Response) -> bool {
+    let status = response.status();
+    let never_read = matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::TOO_MANY_REQUESTS
+    );
+    !(never_read || status.is_server_error() || response.extensions().get::<NothingThere>().is_some())
+}
+
+/// Keeps what was decided; otherwise the key is as good as never used.
 async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result<Response, ApiError> {
     let status = response.status();
-    if status.is_server_error() {
+    if !is_decided(&response) {
         idempotency::forget(&app.context.db, keyed).await?;
         return Ok(response);
     }
@@ -215,6 +235,19 @@ fn place(business: BusinessId) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_decided_is_kept() {
+        let with = |status: u16| StatusCode::from_u16(status).unwrap().into_response();
+        for kept in [200, 201, 202, 404, 409, 412, 422] {
+            assert!(is_decided(&with(kept)), "{kept}");
+        }
+        for tried_again in [400, 401, 405, 413, 415, 429, 500, 502, 503] {
+            assert!(!is_decided(&with(tried_again)), "{tried_again}");
+        }
+        let nowhere = (axum::Extension(NothingThere), StatusCode::NOT_FOUND).into_response();
+        assert!(!is_decided(&nowhere));
+    }
 
     #[test]
     fn the_parts_of_a_request_cannot_be_shifted() {

@@ -35,7 +35,7 @@ mod wording;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{OriginalUri, Request},
     http::{HeaderValue, Method, header},
     middleware::{self, Next},
@@ -45,7 +45,10 @@ use axum::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::problem::{ApiError, Kind};
+use self::{
+    idempotency::NothingThere,
+    problem::{ApiError, Kind},
+};
 use crate::app::App;
 
 /// All endpoints of version 1, without the prefix of their paths.
@@ -94,8 +97,9 @@ async fn never_stored(request: Request, next: Next) -> Response {
     response
 }
 
-async fn unknown(OriginalUri(uri): OriginalUri) -> ApiError {
-    ApiError::new(Kind::NotFound, format!("Nothing answers at {}.", uri.path().escape_debug()))
+async fn unknown(OriginalUri(uri): OriginalUri) -> (Extension<NothingThere>, ApiError) {
+    let words = format!("Nothing answers at {}.", uri.path().escape_debug());
+    (Extension(NothingThere), ApiError::new(Kind::NotFound, words))
 }
 
 async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
