@@ -19,13 +19,9 @@ pub(super) async fn run(
     options: Options,
     load: impl Fn(Vec<Argument>) -> Result<Config, ConfigError>,
 ) -> Result<(), CommandError> {
-    let base = if let Some(url) = options.url {
-        url
-    } else {
-        let listen = load(vec![])?.server.listen;
-        let host =
-            if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
-        Url::parse(&format!("http://{host}:{}", listen.port()))?
+    let base = match options.url {
+        Some(url) => url,
+        None => load(vec![])?.server.listen.url(),
     };
     let client = Http::new(HttpConfig::default())?;
     let url = base.join("/api/health")?;

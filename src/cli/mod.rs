@@ -51,7 +51,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Listen {
-    /// The address to listen on, such as 0.0.0.0:8080.
+    /// The address, or name, and port to listen on, such as 0.0.0.0:8080.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! `concord serve`, `web`, `worker` and `migrate`: putting the parts together and running them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{CommandError, say, shutdown_signal, start_logs};
 use crate::{
     app::App,
-    config::{Config, WhenMissing},
+    config::{Config, Listen, WhenMissing},
     http,
 };
 
@@ -51,13 +51,13 @@ pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> 
             "no Redis is configured: workers in other processes look for work every few seconds only"
         );
     }
-    let listen = config.server.listen;
+    let listen = config.server.listen.clone();
     let app = assemble(config, Clock::system()).await?;
     let shutdown = shutdown_signal()?;
     match role {
         Role::Worker => work(&app, shutdown).await?,
-        Role::Front => serve(app.clone(), bind(listen).await?, shutdown).await?,
-        Role::Both => serve_and_work(app.clone(), bind(listen).await?, shutdown).await?,
+        Role::Front => serve(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
+        Role::Both => serve_and_work(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
     }
     app.context.db.close().await;
     Ok(())
@@ -155,8 +155,13 @@ pub async fn serve_and_work(
     served.and(worked)
 }
 
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, CommandError> {
-    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}").into())
+/// The key that says where to listen.
+const LISTEN: &str = "server.listen";
+
+/// `key`: where the place was said, for the message.
+pub(crate) async fn bind(key: &str, listen: &Listen) -> Result<TcpListener, CommandError> {
+    let bound = TcpListener::bind(listen.to_string()).await;
+    bound.map_err(|error| format!("{key}: cannot listen on {listen}: {error}").into())
 }
 
 /// Opens the database without migrating it.

@@ -15,6 +15,7 @@ mod database;
 mod error;
 mod feeds;
 mod layers;
+mod listen;
 mod master_key;
 mod providers;
 mod queue;
@@ -32,7 +33,7 @@ mod docs;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -42,6 +43,7 @@ use url::Url;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Fault, Origin};
 pub use feeds::FeedsConfig;
+pub use listen::Listen;
 pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
 pub use providers::{GoogleConfig, ProvidersConfig};
 pub use queue::QueueConfig;
@@ -169,7 +171,7 @@ impl Config {
 
     /// Where people and providers reach Concord: as set, or the address that it listens on.
     pub fn public_url(&self) -> Url {
-        self.server.public_url.clone().unwrap_or_else(|| http_url(self.server.listen))
+        self.server.public_url.clone().unwrap_or_else(|| self.server.listen.url())
     }
 }
 
@@ -184,22 +186,6 @@ impl Default for Config {
 #[expect(clippy::expect_used, reason = "the defaults are inside the binary, and a test loads them")]
 fn defaults() -> Table {
     DEFAULTS.parse().expect("config/default.toml")
-}
-
-/// `http://` and an address of this machine that can be opened: "every address" is opened as the loopback one.
-#[expect(clippy::expect_used, reason = "an address and a port always make a URL")]
-fn http_url(listen: SocketAddr) -> Url {
-    let mut reachable = listen;
-    match listen {
-        SocketAddr::V4(address) if address.ip().is_unspecified() => {
-            reachable.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-        }
-        SocketAddr::V6(address) if address.ip().is_unspecified() => {
-            reachable.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
-        }
-        _ => {}
-    }
-    format!("http://{reachable}/").parse().expect("an address and a port")
 }
 
 /// A path without the places in lists: what is set is the list.

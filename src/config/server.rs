@@ -1,23 +1,18 @@
 //! `[server]`: the pages and the API.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    str::FromStr,
-    time::Duration,
-};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 use url::Url;
 
-use super::{check::Check, units};
+use super::{check::Check, listen::Listen, units};
 
 /// The pages and the API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
-    /// Address and port to listen on.
-    #[serde(deserialize_with = "units::listen")]
-    pub listen: SocketAddr,
+    /// Address or name, and port, to listen on.
+    pub listen: Listen,
     /// As set; [`super::Config::public_url`] is never absent.
     #[serde(deserialize_with = "units::optional_url")]
     pub public_url: Option<Url>,

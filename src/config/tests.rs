@@ -66,7 +66,7 @@ fn the_defaults_alone_give_every_key() {
 fn a_file_wins_over_the_defaults_and_the_environment_over_the_file() {
     let file = "[server]\nlisten = \"127.0.0.1:1000\"\n[sync]\npoll_minutes = 30\ntries = 5\n";
     let config = with_file(file, &[("CONCORD__SYNC__TRIES", "7")]).unwrap();
-    assert_eq!(config.server.listen.port(), 1000);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:1000");
     assert_eq!(config.sync.poll, Duration::from_mins(30));
     assert_eq!(config.sync.tries, 7);
     assert_eq!(config.sync.window_future_days, 180);
@@ -83,6 +83,8 @@ fn the_command_line_wins_over_all() {
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:2");
     assert_eq!(config.public_url().as_str(), "http://127.0.0.1:2/");
+    let named = from_env(&[("CONCORD__SERVER__LISTEN", "localhost:3")]).unwrap();
+    assert_eq!(named.public_url().as_str(), "http://localhost:3/");
     let wrong = Sources {
         arguments: vec![Argument { flag: "--listen", key: "server.listen", value: "everywhere".into() }],
         ..sources

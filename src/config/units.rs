@@ -1,6 +1,6 @@
 //! How texts and numbers of the file become values: durations from numbers, "not set" from an empty text.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::{
@@ -56,12 +56,6 @@ pub(super) fn secrets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SecretSt
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(from)?;
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
-}
-
-pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(from)?;
-    let expected = "expected an address and a port such as \"127.0.0.1:8080\"";
-    text.parse().map_err(|_| D::Error::custom(format!("{expected}, found \"{text}\"")))
 }
 
 pub(super) fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {

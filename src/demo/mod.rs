@@ -24,15 +24,15 @@ use crate::{
         serve::{assemble, serve_and_work},
         shutdown_signal, start_logs,
     },
-    config::{Argument, Config, Sources},
+    config::{Argument, Config, Listen, Sources},
 };
 
 /// Options of `concord demo`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The address to listen on.
+    /// The address, or name, and port to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    listen: Listen,
     /// Where everything of the demo is kept.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     data: PathBuf,
@@ -88,10 +88,10 @@ fn client() -> OAuthClient {
 pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
     crate::config::create_private_folder(&options.data)
         .map_err(|error| format!("cannot use the data folder {}: {error}", options.data.display()))?;
-    let listener = crate::cli::serve::bind(options.listen).await?;
+    let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
     let address = listener.local_addr()?;
     let (sandbox, sandbox_url) = outside_world(&options, address).await?;
-    let config = configuration(&options, address, &sandbox_url)?;
+    let config = configuration(&options, &options.listen.at_port(address.port()), &sandbox_url)?;
     let _logs = start_logs(&config)?;
     let app = assemble(config, Clock::system()).await?;
     let before = read(&options.data);
@@ -135,7 +135,7 @@ async fn outside_world(
     Ok((Some(sandbox), url))
 }
 
-fn configuration(options: &Options, address: SocketAddr, sandbox_url: &str) -> Result<Config, CommandError> {
+fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Result<Config, CommandError> {
     let mut sources = Sources::of_process(None, vec![]);
     sources.folder.clone_from(&options.data);
     sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
@@ -144,8 +144,7 @@ fn configuration(options: &Options, address: SocketAddr, sandbox_url: &str) -> R
     argument("--data", "data_dir", options.data.display().to_string());
     // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
     argument("--sandbox", "sync.poll_minutes", "1".to_owned());
-    argument("--listen", "server.listen", address.to_string());
-    argument("--listen", "server.public_url", format!("http://{address}"));
+    argument("--listen", "server.listen", listen.to_string());
     if let Some(url) = &options.database_url {
         argument("--database-url", "database.url", url.clone());
     }
