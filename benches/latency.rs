@@ -61,8 +61,9 @@ struct Demo {
 impl Demo {
     async fn start(program: &Path, redis_url: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (listen, data) = (format!("127.0.0.1:{}", free_port()), folder.path().display().to_string());
-        let mut arguments = vec!["demo", "--listen", &listen, "--data", &data];
+        let data = folder.path().join("data");
+        let (listen, data_argument) = (format!("127.0.0.1:{}", free_port()), data.display().to_string());
+        let mut arguments = vec!["demo", "--listen", &listen, "--data", &data_argument];
         if let Some(url) = &redis_url {
             arguments.extend(["--queue-url", url]);
         }
@@ -71,7 +72,7 @@ impl Demo {
         let http = Http::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
         let http = http.expect("a client");
         answers(&http, &format!("{url}/readyz")).await;
-        let demo = fs::read(folder.path().join("demo.json")).expect("it has written demo.json");
+        let demo = fs::read(data.join("demo.json")).expect("it has written demo.json");
         let demo: Value = serde_json::from_slice(&demo).expect("JSON");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let ana = demo["staff"].as_array().expect("a list").iter().find(|one| !one["provider"].is_null());

@@ -54,8 +54,10 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
             let path = PathBuf::from(path);
             move |source| SandboxError::Storage { path, source }
         };
-        std::fs::write(&beside, lines(records).map_err(failed(&beside))?).map_err(failed(&beside))?;
-        File::open(&beside).and_then(|file| file.sync_all()).map_err(failed(&beside))?;
+        let content = lines(records).map_err(failed(&beside))?;
+        private_file(&beside)
+            .and_then(|mut file| file.write_all(&content).and_then(|()| file.sync_all()))
+            .map_err(failed(&beside))?;
         std::fs::rename(&beside, path).map_err(failed(path))?;
         let mut file = OpenOptions::new().append(true).open(path).map_err(failed(path))?;
         let length = file.seek(SeekFrom::End(0)).map_err(failed(path))?;
@@ -72,6 +74,15 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
         self.length += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// Persons' calendars and tokens, even of a sandbox, are for its owner alone.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn lines<R: Serialize>(records: &[R]) -> std::io::Result<Vec<u8>> {
@@ -96,6 +107,17 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"4").unwrap();
         assert_eq!(Journal::<u32>::read(&path).unwrap(), [1, 2, 3]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::<u32>::rewrite(&path, &[1]).unwrap();
+        journal.append(&[2]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

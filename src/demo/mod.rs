@@ -3,11 +3,12 @@
 //! Nothing outside of its data folder is used: the variables that configure a real installation are passed over, but for
 //! those of its logs, so that trying Concord can never touch what is in earnest.
 
+mod folder;
 mod sample;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -52,9 +53,9 @@ pub struct Options {
 pub struct DemoFile {
     /// Where the demo is served.
     pub url: String,
-    /// Signs in as the manager.
+    /// Signs in as the manager, as often as it is used.
     pub sign_in_url: String,
-    /// Signs in as a staff member.
+    /// Signs in as a staff member, as often as it is used.
     pub staff_sign_in_url: String,
     /// For the API.
     pub api_key: String,
@@ -86,17 +87,16 @@ fn client() -> OAuthClient {
 }
 
 pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
-    crate::config::create_private_folder(&options.data)
-        .map_err(|error| format!("cannot use the data folder {}: {error}", options.data.display()))?;
+    folder::claim(&options.data)?;
     let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
     let address = listener.local_addr()?;
     let (sandbox, sandbox_url) = outside_world(&options, address).await?;
     let config = configuration(&options, &options.listen.at_port(address.port()), &sandbox_url)?;
     let _logs = start_logs(&config)?;
     let app = assemble(config, Clock::system()).await?;
-    let before = read(&options.data);
+    let before = folder::read(&options.data);
     let file = sample::furnish(&app, &sandbox_url, before).await?;
-    write(&options.data, &file)?;
+    folder::write(&options.data, &file)?;
     announce(&file, &options)?;
     run_until_stopped(app, listener, sandbox).await
 }
@@ -169,26 +169,6 @@ fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Resul
     Ok(config)
 }
 
-fn path_of(data: &Path) -> PathBuf {
-    data.join("demo.json")
-}
-
-/// What a former start wrote: its key and links go on working.
-fn read(data: &Path) -> Option<DemoFile> {
-    serde_json::from_slice(&std::fs::read(path_of(data)).ok()?).ok()
-}
-
-/// Written beside and moved into place, so that nobody reads half of it; for its owner alone, since it holds a key.
-fn write(data: &Path, file: &DemoFile) -> Result<(), CommandError> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let beside = data.join("demo.json.new");
-    let mut out =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    out.write_all(&serde_json::to_vec_pretty(file)?)?;
-    std::fs::rename(beside, path_of(data))?;
-    Ok(())
-}
-
 fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
     say(&format!(
         "\nConcord is serving a sample business.\n\n  \
@@ -196,12 +176,14 @@ fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
          Sign in as staff     {}\n  \
          The outside world    {}   (calendars as their owners see them)\n  \
          API                  {}/api/docs   (key in {})\n\n\
+         The two links work as often as you like, for {} days and after a restart too.\n\
          Stop with Ctrl-C. Everything is kept in {}.\n",
         file.sign_in_url,
         file.staff_sign_in_url,
         file.sandbox_url,
         file.url,
-        path_of(&options.data).display(),
+        folder::file(&options.data).display(),
+        sample::LINKS_HOLD.num_days(),
         options.data.display(),
     ))
 }

@@ -31,8 +31,8 @@ use crate::{app::App, cli::CommandError};
 
 const SLUG: &str = "casa-azul";
 const ZONE: Tz = chrono_tz::Europe::Lisbon;
-/// The demo's links work until then, also after a restart.
-const LINKS_HOLD: Duration = Duration::days(365);
+/// The demo's links work for so long, as often as they are used, also after a restart.
+pub(super) const LINKS_HOLD: Duration = Duration::days(365);
 
 /// Makes the sample business if it is not there, and says how to reach it.
 pub(super) async fn furnish(

@@ -1,6 +1,6 @@
 //! The two databases behind one face.
 
-use std::{str::FromStr, time::Duration};
+use std::{fs::OpenOptions, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -93,6 +93,7 @@ impl Db {
             .busy_timeout(Duration::from_secs(15))
             .pragma("trusted_schema", "OFF")
             .disable_statement_logging();
+        make_private(connect.get_filename());
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(30))
@@ -204,6 +205,20 @@ impl Tx {
             Self::Postgres(tx) => Open::Postgres(tx),
         }
     }
+}
+
+/// A new file is its owner's alone, and SQLite gives the files beside it the same permissions. One that is there keeps
+/// what somebody gave it; whatever stands in the way, SQLite then says itself.
+fn make_private(file: &Path) {
+    // A database in memory has such a name.
+    if file.to_string_lossy().starts_with("file:") {
+        return;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _there_already_or_impossible = options.open(file);
 }
 
 const NEWEST_MIGRATION: &str = "SELECT MAX(version) FROM _sqlx_migrations";

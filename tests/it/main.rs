@@ -15,6 +15,7 @@
 mod bad_input;
 mod bookings;
 mod calendars;
+mod command_line;
 mod conditional;
 mod feeds;
 mod health;

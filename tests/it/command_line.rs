@@ -1,0 +1,127 @@
+//! The binary as people start it.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::house::until;
+
+/// With no variables but these, and as on most machines: others may read what is made, unless it is told otherwise.
+fn concord(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_concord")])
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Killed when the test ends, however it ends.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
+        let said = fs::File::create(log).unwrap();
+        let mut command = concord(arguments, variables);
+        Self(command.stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Every file and folder below, with its permissions.
+fn everything(folder: &Path) -> Vec<(String, u32)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // A file that SQLite or the demo has moved away meanwhile.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        found.push((path.display().to_string(), metadata.permissions().mode() & 0o777));
+        if metadata.is_dir() {
+            found.extend(everything(&path));
+        }
+    }
+    found
+}
+
+fn check_private(folder: &Path, expected: &[&str]) {
+    let found = everything(folder);
+    for name in expected {
+        assert!(found.iter().any(|(path, _)| path.ends_with(name)), "{name} is not among {found:?}");
+    }
+    for (path, mode) in &found {
+        let is_folder = Path::new(path).is_dir();
+        assert!(is_folder || *mode == 0o600, "{path} has mode {mode:o}");
+    }
+    assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn what_a_demo_keeps_is_its_owners_alone() {
+    let folder = TempDir::new().unwrap();
+    let (data, log) = (folder.path().join("new/demo"), folder.path().join("log"));
+    let arguments = ["demo", "--listen", "localhost:0", "--data", data.to_str().unwrap()];
+    for _start_and_start_again in 0..2 {
+        let running = Running::start(&arguments, &[], &log);
+        until("the demo says where it is", async || {
+            fs::read_to_string(&log).unwrap().contains("Stop with Ctrl-C").then_some(())
+        })
+        .await;
+        check_private(&data, &["concord.db", "-wal", "-shm", "demo.json", "master.key", "google.jsonl"]);
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(said.contains("http://localhost:"), "{said}");
+        assert!(said.contains("work as often as you like, for 365 days"), "{said}");
+        drop(running);
+    }
+}
+
+#[tokio::test]
+async fn what_an_installation_keeps_is_its_owners_alone() {
+    let folder = TempDir::new().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let variables = [("CONCORD__DATA_DIR", data.to_str().unwrap())];
+    let _running = Running::start(&["serve", "--listen", "127.0.0.1:0"], &variables, &log);
+    until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
+    check_private(&data, &["concord.db", "-wal", "-shm", "master.key"]);
+}
+
+fn refusal(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_demo_keeps_out_of_what_is_in_earnest() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("concord.db"), "in earnest").unwrap();
+    let data = folder.path().to_str().unwrap();
+    let output = concord(&["demo", "--listen", "127.0.0.1:0", "--data", data], &[]).output().unwrap();
+    let refused = refusal(&output);
+    assert!(refused.contains("name a new folder, or an empty one"), "{refused}");
+    assert_eq!(everything(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_place_that_cannot_be_had_is_named_with_its_key() {
+    let folder = TempDir::new().unwrap();
+    let variables = [
+        ("CONCORD__DATA_DIR", folder.path().to_str().unwrap()),
+        ("CONCORD__SERVER__LISTEN", "nobody.invalid:1"),
+    ];
+    let refused = refusal(&concord(&["serve"], &variables).output().unwrap());
+    assert!(refused.contains("server.listen: cannot listen on nobody.invalid:1: "), "{refused}");
+}
