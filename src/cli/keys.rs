@@ -44,8 +44,10 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     tx.commit().await?;
     db.close().await;
     say(&format!(
-        "{changed} connections were sealed again; everything is sealed with key {} now. \
-         Previous keys may be taken out of the configuration.",
+        "{changed} connections were sealed again; everything is sealed with key {} now.\n\
+         A process that was started with another key goes on sealing with it. Restart every process that still runs \
+         with the old configuration, then run this command once more; when it seals nothing again, previous keys may \
+         be taken out of the configuration.",
         ring.current_id()
     ))
 }

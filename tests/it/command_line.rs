@@ -125,3 +125,14 @@ fn a_place_that_cannot_be_had_is_named_with_its_key() {
     let refused = refusal(&concord(&["serve"], &variables).output().unwrap());
     assert!(refused.contains("server.listen: cannot listen on nobody.invalid:1: "), "{refused}");
 }
+
+#[test]
+fn a_rotation_says_what_is_left_to_do() {
+    let folder = TempDir::new().unwrap();
+    let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];
+    let output = concord(&["keys", "rotate"], &variables).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("0 connections were sealed again"), "{said}");
+    assert!(said.contains("Restart every process that still runs with the old configuration"), "{said}");
+}
