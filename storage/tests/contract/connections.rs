@@ -170,6 +170,54 @@ async fn a_state_changes_once(db: &TestDb) {
     assert_eq!(connections::list(db, ana.business_id).await.unwrap().len(), 1);
 }
 
+async fn a_state_is_left_only_where_it_was_thought_to_be(db: &TestDb) {
+    use ConnectionState::{Active, Disconnected, Paused};
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let whose = (ana.business_id, id);
+    let go = async |whose, states, minute| {
+        let mut tx = begin(db).await;
+        let direction = connections::move_state(&mut tx, whose, states, at(minute)).await.unwrap();
+        commit(tx).await;
+        direction
+    };
+    let mut tx = begin(db).await;
+    let settings = Settings { direction: Direction::In, coverage: Coverage::Assigned };
+    connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
+    connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
+    commit(tx).await;
+    assert_eq!(go(whose, (Paused, Active), 2).await, None, "it is not paused");
+    let stranger = (testing::business(db).await.id, id);
+    assert_eq!(go(stranger, (Active, Paused), 2).await, None, "another business has no such connection");
+    let before = found(db, &ana, id).await;
+    assert_eq!((before.state, before.state_changed_at), (Active, at(1)));
+    assert_eq!(before.last_error.as_deref(), Some("Google answered 503"));
+
+    assert_eq!(go(whose, (Active, Paused), 3).await, Some(Direction::In));
+    assert_eq!(go(whose, (Active, Paused), 4).await, None, "somebody else has paused it by then");
+    let paused = found(db, &ana, id).await;
+    assert_eq!((paused.state, paused.state_changed_at, paused.last_error), (Paused, at(3), None));
+    // Who ends a pause must not bring back what is being disconnected at the same moment.
+    assert!(set_state(db, &ana, id, Disconnected).await);
+    assert_eq!(go(whose, (Paused, Active), 5).await, None);
+    assert_eq!(found(db, &ana, id).await.state, Disconnected);
+}
+
+async fn of_many_who_pause_at_once_one_does(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let business = ana.business_id;
+    let moved = at_once(db, 8, |db, _| async move {
+        let mut tx = begin(&db).await;
+        let states = (ConnectionState::Active, ConnectionState::Paused);
+        let moved = connections::move_state(&mut tx, (business, id), states, at(2)).await.unwrap();
+        commit(tx).await;
+        moved
+    })
+    .await;
+    assert_eq!(moved.into_iter().flatten().count(), 1);
+}
+
 async fn a_refusal_ends_only_the_grant_that_was_refused(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", Some("first")).await;
@@ -313,6 +361,8 @@ concord_storage::on_both_databases!(
     all_is_sealed_again_with_a_new_key,
     settings_and_notes_are_kept,
     a_state_changes_once,
+    a_state_is_left_only_where_it_was_thought_to_be,
+    of_many_who_pause_at_once_one_does,
     a_refusal_ends_only_the_grant_that_was_refused,
     an_account_may_be_connected_twice,
     a_person_whose_default_ended_has_another_one,

@@ -360,6 +360,54 @@ async fn a_write_in_doubt_is_looked_at_again(db: &TestDb) {
     commit(tx).await;
 }
 
+async fn all_that_stands_in_an_account_is_doubted(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    for of in [world.of_ana, world.of_rui] {
+        written(db, world.entry(db, &put.booking, of).await.id, 1).await;
+    }
+    let doubt_all = async |business| {
+        let mut tx = begin(db).await;
+        entries::doubt_all(&mut tx, business, world.of_ana).await.unwrap();
+        commit(tx).await;
+    };
+    doubt_all(testing::business(db).await.id).await;
+    let hash = async |of| world.entry(db, &put.booking, of).await.content_hash;
+    assert!(hash(world.of_ana).await.is_some(), "another business's account");
+    doubt_all(world.business.id).await;
+    let doubted = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((doubted.content_hash, doubted.etag.as_deref()), (None, Some("\"1\"")));
+    assert_eq!((doubted.state, doubted.attempted), (EntryState::Synced, true), "nothing is raised by that");
+    assert!(hash(world.of_rui).await.is_some(), "another account");
+
+    // That it is gone, and is to be gone, is known for good; and nothing is known of what was never tried.
+    world.cancel(db).await;
+    let mut tx = begin(db).await;
+    entries::record_removed(&mut tx, stands(db, doubted.id).await, Some("gone"), at(2)).await.unwrap();
+    commit(tx).await;
+    doubt_all(world.business.id).await;
+    assert_eq!(hash(world.of_ana).await.as_deref(), Some("gone"));
+}
+
+async fn one_knows_its_own_entries(db: &TestDb) {
+    let world = world(db).await;
+    assert!(entries::ours(db, world.business.id, &[]).await.unwrap().is_empty());
+    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    let mine = [
+        world.entry(db, &put.booking, world.of_ana).await.id,
+        world.entry(db, &put.booking, world.of_rui).await.id,
+    ];
+    // More than one question's worth, with one of ours at either end, and one of them twice.
+    let mut asked: Vec<EntryId> = (0..1_200).map(|_| EntryId(Uuid::new_v4())).collect();
+    asked.insert(0, mine[0]);
+    asked.extend([mine[1], mine[0]]);
+    let found = entries::ours(db, world.business.id, &asked).await.unwrap();
+    assert_eq!(found, mine.into_iter().collect());
+    assert_eq!(entries::ours(db, world.business.id, &mine[..1]).await.unwrap(), [mine[0]].into());
+    let other = testing::business(db).await.id;
+    assert!(entries::ours(db, other, &asked).await.unwrap().is_empty());
+}
+
 async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
@@ -443,6 +491,8 @@ concord_storage::on_both_databases!(
     another_default_gets_no_second_entry,
     an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written,
     a_write_in_doubt_is_looked_at_again,
+    all_that_stands_in_an_account_is_doubted,
+    one_knows_its_own_entries,
     what_should_be_gone_is_raised_again_also_when_it_is_over,
     aiming_within_a_transaction_is_undone_with_it,
     what_waits_for_a_paused_calendar_counts_apart,

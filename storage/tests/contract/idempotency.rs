@@ -100,10 +100,35 @@ async fn each_business_has_its_own_keys(db: &TestDb) {
     end(db, &ours).await;
 }
 
+async fn an_answer_that_nobody_can_read_is_discarded(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    start(db, &first).await;
+    // Under way, it has no answer yet: whoever works at it is left alone.
+    idempotency::discard(db, &first, "").await.unwrap();
+    let second = request(business, "put booking", precise(0) + Duration::seconds(1));
+    assert_eq!(start(db, &second).await, Begun::UnderWay);
+    end(db, &first).await;
+    let repeat = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned() };
+    idempotency::discard(db, &second, "another answer").await.unwrap();
+    idempotency::discard(db, &request(business, "put something else", precise(0)), r#"{"id":1}"#)
+        .await
+        .unwrap();
+    let other = testing::business(db).await.id;
+    idempotency::discard(db, &request(other, "put booking", precise(0)), r#"{"id":1}"#).await.unwrap();
+    assert_eq!(start(db, &second).await, repeat, "that was another answer each time");
+    idempotency::discard(db, &second, r#"{"id":1}"#).await.unwrap();
+    assert_eq!(start(db, &second).await, Begun::Fresh);
+    // Two who could not read the same answer: the second one finds a new attempt under way.
+    idempotency::discard(db, &first, r#"{"id":1}"#).await.unwrap();
+    assert_eq!(start(db, &first).await, Begun::UnderWay);
+}
+
 concord_storage::on_both_databases!(
     the_first_answer_is_the_answer_to_all,
     an_attempt_that_was_given_up_is_taken_over,
     what_failed_may_be_tried_again,
     of_many_at_once_one_is_fresh,
     each_business_has_its_own_keys,
+    an_answer_that_nobody_can_read_is_discarded,
 );
