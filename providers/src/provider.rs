@@ -5,7 +5,6 @@ use std::fmt;
 use async_trait::async_trait;
 use concord_domain::{
     entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
     interval::Interval,
 };
 use secrecy::SecretString;
@@ -100,10 +99,6 @@ pub enum AfterPage {
 /// Every write is idempotent: done twice, or done again after an answer was lost, it leaves one entry.
 #[async_trait]
 pub trait CalendarProvider: Send + Sync {
-    /// The id that the entry will have at the provider, decided and stored before the first call. The same
-    /// `entry` gives the same id.
-    fn external_id(&self, entry: EntryId) -> String;
-
     /// Whose account it is.
     async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError>;
 

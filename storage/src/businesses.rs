@@ -187,15 +187,3 @@ pub(crate) async fn bump_revision(tx: &mut Tx, id: BusinessId) -> Result<(), Sto
         .map(|done| done.rows_affected()))?;
     if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
 }
-
-// PostgreSQL sums bigint to numeric, hence the CAST. The archived count too, or the sum would fall.
-const FEED_REVISION: &str = "
-    SELECT b.revision
-        + CAST((SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id) AS bigint)
-        + CAST((SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id) AS bigint)
-    FROM businesses b WHERE b.id = $1";
-
-/// Grows with every change that a feed of the whole business shows. `NotFound` without such a business.
-pub async fn feed_revision(db: &Db, id: BusinessId) -> Result<i64, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(FEED_REVISION).bind(id).fetch_one(c).await)?)
-}

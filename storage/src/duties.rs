@@ -324,10 +324,3 @@ const OLDEST_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE due_at <= $1 AND 
 pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_one(c).await)?)
 }
-
-const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";
-
-/// When the next duty is or was due.
-pub async fn next_due(db: &Db) -> Result<Option<DateTime<Utc>>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await)?)
-}

@@ -29,6 +29,7 @@ use crate::{
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
     db::POSTGRES_MIGRATIONS,
+    on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
     seal::{Keyring, MasterKey},
@@ -258,6 +259,16 @@ pub async fn begin(db: &Db) -> Tx {
 /// If the database does not let it.
 pub async fn commit(tx: Tx) {
     tx.commit().await.expect("a transaction commits");
+}
+
+const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";
+
+/// When the next duty is or was due: how far a test's clock must be moved.
+///
+/// # Panics
+/// If the duties cannot be read.
+pub async fn next_due(db: &Db) -> Option<DateTime<Utc>> {
+    on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the duties can be read")
 }
 
 /// A business in Lisbon with a slug of its own.

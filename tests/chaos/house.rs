@@ -232,7 +232,7 @@ impl<'a> House<'a> {
         let missing: Vec<_> = wanted.iter().filter(|entry| !found.contains(entry)).collect();
         let too_many: Vec<_> = found.iter().filter(|entry| !wanted.contains(entry)).collect();
         let counts = duties::counts(self.db).await.expect("duties can be counted");
-        let next = duties::next_due(self.db).await.expect("duties can be read");
+        let next = testing::next_due(self.db).await;
         format!(
             "{} entries wanted, {} found\nmissing: {missing:#?}\ntoo many: {too_many:#?}\nduties: {counts:#?}\nnext due \
              {next:?}, now {}\n{}",

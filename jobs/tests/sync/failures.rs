@@ -21,7 +21,7 @@ async fn a_rate_limit_is_a_wait_and_costs_no_try(db: &TestDb) {
     world.outside.forget_calls().await;
     world.drain().await;
     assert_eq!(world.outside.calls().await, ["POST 429"]);
-    let due = duties::next_due(db).await.unwrap().unwrap();
+    let due = testing::next_due(db).await.unwrap();
     assert_eq!(due - world.clock.now(), Duration::seconds(7));
 
     // The whole connection waits: another booking of the same calendar makes no call before.
@@ -158,7 +158,7 @@ async fn a_long_rate_limit_is_asked_about_less_and_less(db: &TestDb) {
     let began = world.clock.now();
     while world.clock.now() - began < Duration::minutes(30) {
         world.drain().await;
-        let due = duties::next_due(db).await.unwrap().unwrap();
+        let due = testing::next_due(db).await.unwrap();
         world.clock.advance((due - world.clock.now()).max(Duration::milliseconds(50)));
     }
     let calls = world.outside.calls().await.len();

@@ -20,7 +20,6 @@ use async_trait::async_trait;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
-    ids::EntryId,
     interval::Interval,
 };
 use http::HeaderValue;
@@ -134,10 +133,6 @@ fn bearer(credentials: &Credentials) -> Result<HeaderValue, ProviderError> {
 
 #[async_trait]
 impl CalendarProvider for GoogleCalendar {
-    fn external_id(&self, entry: EntryId) -> String {
-        ids::external_id(entry)
-    }
-
     async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
         self.read_account(credentials).await
     }

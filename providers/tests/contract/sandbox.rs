@@ -93,6 +93,10 @@ impl World for SandboxWorld {
         self.hasty.clone()
     }
 
+    fn kind(&self) -> ProviderKind {
+        self.kind
+    }
+
     fn oauth(&self) -> &OAuthApp {
         self.registry.oauth(self.kind).unwrap()
     }

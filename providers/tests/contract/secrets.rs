@@ -75,7 +75,7 @@ async fn a_secret_is_in_no_log_line_no_error_and_no_debug_text() {
     errors.extend(world.oauth().exchange(&code.clone().into(), &request.pkce_verifier).await.err());
     secrets.push(code);
     let content = content("Massage");
-    let id = provider.external_id(content.entry);
+    let id = world.external_id(content.entry);
     provider.create(&place.credentials, &place.calendar, &id, &content).await.unwrap();
     errors.extend(provider.create(&place.credentials, &place.calendar, &id, &content).await.err());
     for fault in

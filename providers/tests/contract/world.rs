@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use concord_domain::interval::Interval;
+use concord_domain::{connection::ProviderKind, entry::external_id, ids::EntryId, interval::Interval};
 use concord_providers::{CalendarProvider, Credentials, OAuthApp};
 use secrecy::SecretString;
 
@@ -58,6 +58,14 @@ pub(crate) trait World: Send + Sync {
 
     /// The same, but without patience.
     fn hasty_provider(&self) -> Arc<dyn CalendarProvider>;
+
+    /// Which provider it is.
+    fn kind(&self) -> ProviderKind;
+
+    /// The id that an entry has there.
+    fn external_id(&self, entry: EntryId) -> String {
+        external_id(self.kind(), entry)
+    }
 
     /// Our OAuth client there.
     fn oauth(&self) -> &OAuthApp;

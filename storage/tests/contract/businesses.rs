@@ -2,7 +2,6 @@ use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
 use concord_storage::{
     StorageError,
     businesses::{self, BusinessSettings},
-    people, resources,
     testing::{self, TestDb, begin, commit, monday},
 };
 
@@ -53,36 +52,6 @@ async fn a_change_of_settings_counts(db: &TestDb) {
     assert_eq!(businesses::find(db, other.id).await.unwrap(), Some(other));
 }
 
-async fn all_that_a_feed_shows_counts_for_the_feed_of_the_business(db: &TestDb) {
-    let [business, other] = [testing::business(db).await, testing::business(db).await];
-    let alone = businesses::feed_revision(db, business.id).await.unwrap();
-    assert_eq!(alone, business.revision);
-    let rooms = [testing::resource(db, &business, 1).await, testing::resource(db, &business, 2).await];
-    let ana = testing::staff(db, &business, "Ana").await;
-    let mut seen = vec![alone, businesses::feed_revision(db, business.id).await.unwrap()];
-    for room in &rooms {
-        let mut tx = begin(db).await;
-        resources::bump_revision(&mut tx, business.id, room.id).await.unwrap();
-        commit(tx).await;
-        seen.push(businesses::feed_revision(db, business.id).await.unwrap());
-    }
-    let mut tx = begin(db).await;
-    people::bump_revision(&mut tx, business.id, &[ana.id]).await.unwrap();
-    commit(tx).await;
-    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
-    let mut tx = begin(db).await;
-    resources::archive(&mut tx, business.id, rooms[0].id, monday()).await.unwrap();
-    commit(tx).await;
-    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
-    let mut tx = begin(db).await;
-    businesses::update(&mut tx, business.id, &settings(), monday()).await.unwrap();
-    commit(tx).await;
-    seen.push(businesses::feed_revision(db, business.id).await.unwrap());
-    assert!(seen.is_sorted_by(|before, after| before < after), "{seen:?}");
-    assert_eq!(businesses::feed_revision(db, other.id).await.unwrap(), other.revision);
-    is_not_found(businesses::feed_revision(db, BusinessId::new(monday())).await);
-}
-
 async fn a_zone_that_nobody_knows_is_said_to_be_inconsistent(db: &TestDb) {
     let business = testing::business(db).await;
     raw(db, "UPDATE businesses SET zone = 'Atlantis/Capital'").await;
@@ -94,6 +63,5 @@ concord_storage::on_both_databases!(
     what_is_written_is_read_back,
     a_slug_is_taken_once,
     a_change_of_settings_counts,
-    all_that_a_feed_shows_counts_for_the_feed_of_the_business,
     a_zone_that_nobody_knows_is_said_to_be_inconsistent,
 );

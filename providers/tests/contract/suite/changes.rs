@@ -45,7 +45,7 @@ pub(crate) async fn what_a_person_does_is_seen(world: &dyn World) {
 pub(crate) async fn what_we_write_is_known_again(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
     let (_, _, cursor) = read(&*provider, &place, None).await.unwrap();
-    let id = provider.external_id(content.entry);
+    let id = world.external_id(content.entry);
     let written = provider.create(&place.credentials, &place.calendar, &id, &content).await.unwrap();
     for from in [None, Some(cursor.as_str())] {
         let (entries, _, _) = read(&*provider, &place, from).await.unwrap();
@@ -136,7 +136,7 @@ pub(crate) async fn busy_times_are_what_takes_up_time(world: &dyn World) {
         time: EntryTime::AllDay { from: "2026-03-20".parse().unwrap(), until: "2026-03-22".parse().unwrap() },
         ..content("Stay")
     };
-    let id = provider.external_id(stay.entry);
+    let id = world.external_id(stay.entry);
     provider.create(&place.credentials, &place.calendar, &id, &stay).await.unwrap();
 
     let window = interval("2026-03-12T00:00:00Z", "2026-03-21T00:00:00Z");

@@ -8,7 +8,7 @@ use crate::world::{Place, Seen, World};
 
 async fn write(world: &dyn World, place: &Place, content: &EntryContent) -> String {
     let provider = world.provider();
-    let id = provider.external_id(content.entry);
+    let id = world.external_id(content.entry);
     provider.create(&place.credentials, &place.calendar, &id, content).await.unwrap();
     id
 }

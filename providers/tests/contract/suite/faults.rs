@@ -22,7 +22,7 @@ pub(crate) async fn too_many_requests_names_a_wait(world: &dyn World) {
 
 pub(crate) async fn a_server_error_is_passing(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let id = provider.external_id(content.entry);
+    let id = world.external_id(content.entry);
     world.next_call_fails(&place, Fault::ServerError).await;
     assert_eq!(code(provider.create(&place.credentials, &place.calendar, &id, &content).await), "transient");
     world.next_call_fails(&place, Fault::ServerError).await;
@@ -32,7 +32,7 @@ pub(crate) async fn a_server_error_is_passing(world: &dyn World) {
 
 pub(crate) async fn silence_is_passing(world: &dyn World) {
     let (hasty, place, content) = (world.hasty_provider(), world.place().await, content("Massage"));
-    let id = hasty.external_id(content.entry);
+    let id = world.external_id(content.entry);
     world.next_call_fails(&place, Fault::Timeout).await;
     assert_eq!(code(hasty.create(&place.credentials, &place.calendar, &id, &content).await), "transient");
     world.next_call_fails(&place, Fault::Timeout).await;
@@ -41,7 +41,7 @@ pub(crate) async fn silence_is_passing(world: &dyn World) {
 
 pub(crate) async fn a_lost_answer_leaves_one_entry(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     world.next_call_fails(&place, Fault::ApplyThenDrop).await;
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "transient");
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
@@ -64,7 +64,7 @@ pub(crate) async fn a_lost_answer_leaves_one_entry(world: &dyn World) {
 
 pub(crate) async fn an_unknown_calendar_is_not_found(world: &dyn World) {
     let (provider, mut place, content) = (world.provider(), world.place().await, content("Massage"));
-    let id = provider.external_id(content.entry);
+    let id = world.external_id(content.entry);
     place.calendar = String::from("nobodys-calendar@example.com");
     let (token, calendar) = (&place.credentials, &place.calendar);
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "not_found");
@@ -77,11 +77,11 @@ pub(crate) async fn an_unknown_calendar_is_not_found(world: &dyn World) {
 pub(crate) async fn a_strange_id_reaches_nothing_else(world: &dyn World) {
     let (provider, place, ours) = (world.provider(), world.place().await, content("Massage"));
     let (token, calendar) = (&place.credentials, &place.calendar);
-    let id = provider.external_id(ours.entry);
+    let id = world.external_id(ours.entry);
     provider.create(token, calendar, &id, &ours).await.unwrap();
 
     let other = content("Other");
-    let unused = provider.external_id(EntryId(uuid::Uuid::nil()));
+    let unused = world.external_id(EntryId(uuid::Uuid::nil()));
     for strange in [
         format!("{id}/instances"),
         format!("{unused}/../{id}"),

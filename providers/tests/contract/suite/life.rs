@@ -1,13 +1,13 @@
 //! The life of an entry that is ours.
 
-use concord_domain::{entry::EntryContent, ids::EntryId};
+use concord_domain::entry::EntryContent;
 
 use super::{at, code, content};
 use crate::world::World;
 
 pub(crate) async fn an_entry_is_created_found_changed_and_removed(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     assert_eq!(provider.find(token, calendar, &id).await.unwrap(), None);
 
     let created = provider.create(token, calendar, &id, &content).await.unwrap();
@@ -33,7 +33,7 @@ pub(crate) async fn an_entry_is_created_found_changed_and_removed(world: &dyn Wo
 
 pub(crate) async fn creating_twice_is_noticed(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     provider.create(token, calendar, &id, &content).await.unwrap();
     assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
     assert_eq!(world.person_sees(&place).await.len(), 1);
@@ -41,7 +41,7 @@ pub(crate) async fn creating_twice_is_noticed(world: &dyn World) {
 
 pub(crate) async fn a_tombstone_is_seen_and_comes_back_to_life(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     provider.create(token, calendar, &id, &content).await.unwrap();
     world.person_deletes(&place, &id).await;
 
@@ -57,7 +57,7 @@ pub(crate) async fn a_tombstone_is_seen_and_comes_back_to_life(world: &dyn World
 
 pub(crate) async fn a_stale_version_is_noticed(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     let created = provider.create(token, calendar, &id, &content).await.unwrap();
     world.person_moves(&place, &id, at("2026-03-11T09:00:00Z"), at("2026-03-11T10:00:00Z")).await;
 
@@ -73,19 +73,11 @@ pub(crate) async fn a_stale_version_is_noticed(world: &dyn World) {
 
 pub(crate) async fn removing_twice_succeeds(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     provider.remove(token, calendar, &id).await.unwrap();
     provider.create(token, calendar, &id, &content).await.unwrap();
     provider.remove(token, calendar, &id).await.unwrap();
     provider.remove(token, calendar, &id).await.unwrap();
     assert_eq!(world.person_sees(&place).await, []);
     assert_eq!(code(provider.update(token, calendar, "neverwasthere", &content, None).await), "not_found");
-}
-
-pub(crate) async fn the_same_entry_has_the_same_id(world: &dyn World) {
-    let provider = world.provider();
-    let entry: EntryId = "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".parse().unwrap();
-    let other: EntryId = "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c".parse().unwrap();
-    assert_eq!(provider.external_id(entry), provider.external_id(entry));
-    assert_ne!(provider.external_id(entry), provider.external_id(other));
 }

@@ -26,7 +26,6 @@ macro_rules! contract {
             life: a_tombstone_is_seen_and_comes_back_to_life,
             life: a_stale_version_is_noticed,
             life: removing_twice_succeeds,
-            life: the_same_entry_has_the_same_id,
             content: texts_come_back_as_they_were,
             content: times_come_back_as_they_were,
             content: a_cleared_field_is_clear,

@@ -103,7 +103,7 @@ pub(crate) async fn a_read_only_calendar_is_read_and_not_written(world: &dyn Wor
     let (entries, _, _) = read(&*provider, &place, None).await.unwrap();
     assert!(entries.iter().all(|entry| !entry.busy && !entry.title.is_empty()), "{entries:?}");
 
-    let (token, calendar, id) = (&place.credentials, &place.calendar, provider.external_id(content.entry));
+    let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
     let error = provider.create(token, calendar, &id, &content).await.unwrap_err();
     assert!(matches!(&error, ProviderError::Rejected(text) if text.contains("may not")), "{error:?}");
     assert_eq!(provider.find(token, calendar, &id).await.unwrap(), None);
