@@ -100,6 +100,8 @@ pub struct EntryContent {
     pub colour: Option<String>,
     /// Pending bookings are tentative.
     pub tentative: bool,
+    /// Whether it takes up its owner's time: what is kept of a booking that does not take place leaves them free.
+    pub busy: bool,
     /// The provider's own reminders.
     pub reminders: Vec<EntryReminder>,
 }

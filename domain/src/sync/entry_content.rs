@@ -93,6 +93,7 @@ pub fn desired_content(
         },
         colour: settings.colours.get(&status).cloned(),
         tentative: status == BookingStatus::Pending,
+        busy: status.occupies(),
         // Nobody needs to be reminded of what is over or will not take place.
         reminders: if status.occupies() && status != BookingStatus::Completed {
             settings.reminders.clone()
@@ -139,6 +140,7 @@ mod tests {
           },
           "colour": "10",
           "tentative": false,
+          "busy": true,
           "reminders": [
             {
               "by": "popup",
@@ -177,6 +179,7 @@ mod tests {
             };
             assert_eq!(marked.title, title);
             assert_eq!(marked.tentative, status == BookingStatus::Pending);
+            assert_eq!(marked.busy, !gone, "{status}");
             assert_eq!(marked.reminders.is_empty(), gone || status == BookingStatus::Completed, "{status}");
         }
     }
@@ -192,5 +195,12 @@ mod tests {
         assert_eq!(hash(&first), hash(&second));
         second.draft.status = BookingStatus::Completed;
         assert_ne!(hash(&first), hash(&second));
+    }
+
+    #[test]
+    fn that_its_owner_is_free_is_written_too() {
+        let content = desired_content(&booking(), ENTRY, &NAMES, &settings());
+        let free = EntryContent { busy: false, ..content.clone() };
+        assert_ne!(content.hash(), free.hash());
     }
 }

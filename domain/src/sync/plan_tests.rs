@@ -19,6 +19,7 @@ fn content(title: &str) -> EntryContent {
         time: EntryTime::AllDay { from: "2026-12-01".parse().unwrap(), until: "2026-12-02".parse().unwrap() },
         colour: None,
         tentative: false,
+        busy: true,
         reminders: vec![],
     }
 }

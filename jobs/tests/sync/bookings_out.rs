@@ -90,10 +90,19 @@ async fn a_cancelled_one_is_marked_if_the_business_says_so(db: &TestDb) {
     world.settle().await;
     let booking = world.cancel("A-1").await;
     world.settle().await;
-    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Cancelled: Sea View — Maria (Massage)");
+    let kept = world.outside.one_seen_by(ANA).await;
+    assert_eq!(kept.title, "Cancelled: Sea View — Maria (Massage)");
     assert_eq!(world.sync_states(&booking).await, ["Ana: synced"]);
-    // Marked, it takes up nobody's time.
+    // Marked, it takes up nobody's time: neither here nor there.
     assert_eq!(world.taken(&world.ana).await, [""; 0]);
+    assert_eq!(kept.raw["transparency"], "transparent");
+    let again = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    assert_ne!(world.outside.one_seen_by(ANA).await.raw["transparency"], "transparent");
+    let missed = with_status(&again.draft, BookingStatus::NoShow);
+    world.put("A-1", &missed).await;
+    world.settle().await;
+    assert_eq!(world.outside.one_seen_by(ANA).await.raw["transparency"], "transparent");
 }
 
 async fn a_booking_that_never_stood_leaves_nothing(db: &TestDb) {

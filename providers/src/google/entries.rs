@@ -31,7 +31,7 @@ pub(super) fn event(content: &EntryContent) -> Event {
         end: Some(end),
         // Said outright, it brings a tombstone back to life.
         status: Some(if content.tentative { "tentative" } else { "confirmed" }.to_owned()),
-        transparency: Some("opaque".to_owned()),
+        transparency: Some(if content.busy { "opaque" } else { "transparent" }.to_owned()),
         // Other providers' colours are names, which Google would refuse.
         color_id: content.colour.clone().filter(|colour| matches!(colour.parse::<u8>(), Ok(1..=11))),
         reminders: Some(EventReminders {
@@ -151,6 +151,7 @@ mod tests {
             time,
             colour: Some("5".to_owned()),
             tentative: false,
+            busy: true,
             reminders: vec![EntryReminder { by: ReminderMeans::Popup, minutes: 50_000 }],
         }
     }
@@ -188,6 +189,12 @@ mod tests {
             assert_eq!(seen.title, content.title);
             assert_eq!(seen.entry, Some(content.entry));
             assert!(seen.busy && !seen.tentative && !seen.deleted);
+            let free = EntryContent { busy: false, ..content };
+            assert!(
+                !observed(Event { id: Some("abcde".to_owned()), ..self::event(&free) }, Tz::UTC)
+                    .unwrap()
+                    .busy
+            );
         }
     }
 

@@ -44,6 +44,7 @@ fn content() -> EntryContent {
         time: EntryTime::Timed { starts_at: window().start, ends_at: window().end, zone: Tz::UTC },
         colour: None,
         tentative: false,
+        busy: true,
         reminders: Vec::new(),
     }
 }

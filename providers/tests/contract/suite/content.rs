@@ -89,3 +89,22 @@ pub(crate) async fn a_pending_booking_is_tentative(world: &dyn World) {
     let found = provider.find(&place.credentials, &place.calendar, &id).await.unwrap().unwrap();
     assert!(!found.tentative && found.busy);
 }
+
+pub(crate) async fn what_is_kept_of_a_cancelled_booking_leaves_its_owner_free(world: &dyn World) {
+    let (provider, place) = (world.provider(), world.place().await);
+    let (token, calendar) = (&place.credentials, place.calendar.as_str());
+    let mut content = content("Massage");
+    let id = write(world, &place, &content).await;
+    let busy = async || provider.busy(token, calendar, super::window()).await.unwrap().len();
+    assert_eq!(busy().await, 1);
+    content.busy = false;
+    provider.update(token, calendar, &id, &content, None).await.unwrap();
+    let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
+    assert!(!found.busy && !found.deleted);
+    assert_eq!(busy().await, 0);
+    // The booking takes place after all.
+    content.busy = true;
+    provider.update(token, calendar, &id, &content, None).await.unwrap();
+    assert!(provider.find(token, calendar, &id).await.unwrap().unwrap().busy);
+    assert_eq!(busy().await, 1);
+}

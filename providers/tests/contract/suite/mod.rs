@@ -30,6 +30,7 @@ macro_rules! contract {
             content: times_come_back_as_they_were,
             content: a_cleared_field_is_clear,
             content: a_pending_booking_is_tentative,
+            content: what_is_kept_of_a_cancelled_booking_leaves_its_owner_free,
             changes: what_a_person_does_is_seen,
             changes: what_we_write_is_known_again,
             changes: a_first_read_keeps_to_the_window,
@@ -98,6 +99,7 @@ pub(crate) fn content(title: &str) -> EntryContent {
         },
         colour: None,
         tentative: false,
+        busy: true,
         reminders: Vec::new(),
     }
 }
