@@ -310,11 +310,11 @@ pub async fn disconnect(
     let others = store::of_staff(&context.db, business, connection.staff_id).await?;
     let calendars = calendars::of_connection(&context.db, business, id).await?;
     let mut tx = context.db.begin().await?;
-    store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     let state = ConnectionState::Disconnected;
     if !store::set_state(&mut tx, business, id, state, None, change.now).await? {
         return Err(ManageError::NotFound);
     }
+    store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     store::ensure_default(&mut tx, business, connection.staff_id).await?;
     note(&mut tx, change, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
     let duty = NewDuty {

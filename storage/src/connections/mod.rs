@@ -1,6 +1,7 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
 //! in `leases`.
 
+mod aims;
 mod leases;
 mod tokens;
 
@@ -11,6 +12,8 @@ use concord_domain::{
 };
 use secrecy::SecretString;
 
+pub(crate) use self::aims::begin_to_aim;
+use self::aims::begin_to_change;
 pub use self::{
     leases::{
         extend_write_lease, release_refresh_lease, release_write_lease, take_refresh_lease, take_write_lease,
@@ -109,6 +112,7 @@ pub async fn adopt(
     new: &NewConnection,
     now: DateTime<Utc>,
 ) -> Result<ConnectionId, StorageError> {
+    begin_to_change(tx, new.business).await?;
     let id: ConnectionId = on_db!(tx, c => sqlx::query_scalar(ADOPT)
         .bind(ConnectionId::new(now))
         .bind(new.business)
@@ -196,6 +200,7 @@ pub async fn set_settings(
     id: ConnectionId,
     settings: Settings,
 ) -> Result<ConnectionState, StorageError> {
+    begin_to_change(tx, business).await?;
     let state: Option<ConnectionState> = on_db!(tx, c => sqlx::query_scalar(SET_SETTINGS)
         .bind(business)
         .bind(id)
@@ -215,6 +220,7 @@ const SET_DEFAULT: &str = "
 
 /// Makes it the one to which its staff member's new bookings go; those that exist stay where they are.
 pub async fn set_default(tx: &mut Tx, business: BusinessId, id: ConnectionId) -> Result<(), StorageError> {
+    begin_to_change(tx, business).await?;
     on_db!(tx, c => sqlx::query(CLEAR_DEFAULT).bind(business).bind(id).execute(c).await.map(drop))?;
     let rows = on_db!(tx, c => sqlx::query(SET_DEFAULT)
         .bind(business)
@@ -236,6 +242,7 @@ const NEXT_DEFAULT: &str = "
 
 /// Gives a staff member who has no default connection, but another one, a default: the oldest that they have.
 pub async fn ensure_default(tx: &mut Tx, business: BusinessId, staff: StaffId) -> Result<(), StorageError> {
+    begin_to_change(tx, business).await?;
     on_db!(tx, c => sqlx::query(NEXT_DEFAULT).bind(business).bind(staff).execute(c).await.map(drop))?;
     Ok(())
 }
@@ -255,6 +262,7 @@ pub async fn set_state(
     reason: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
+    begin_to_change(tx, business).await?;
     let rows = on_db!(tx, c => sqlx::query(SET_STATE)
         .bind(business)
         .bind(id)

@@ -10,7 +10,7 @@ use concord_domain::{
 };
 
 use crate::{
-    StorageError, Tx,
+    StorageError, Tx, connections,
     duties::{self, DutyRef, NewDuty},
     on_db,
 };
@@ -119,6 +119,7 @@ pub async fn aim(
     reach: Reach,
     now: DateTime<Utc>,
 ) -> Result<Vec<DutyRef>, StorageError> {
+    connections::begin_to_aim(tx, booking.business).await?;
     let queue = reach.queue();
     let occupies = booking.draft.status.occupies();
     let mut raised = Vec::new();
