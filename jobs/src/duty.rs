@@ -10,7 +10,7 @@ use concord_domain::{
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError,
+    StorageError, connections,
     duties::{self, ClaimedDuty, DutyRef, Outcome},
 };
 
@@ -46,6 +46,19 @@ impl JobError {
     pub(crate) fn not_now(context: &Context, wait: Duration, reason: &'static str) -> Self {
         Self::NotNow { until: context.clock.now() + wait, reason }
     }
+}
+
+/// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits
+/// for leases to run out. Were another one at work after all, it would be told that it has lost them, as if they had.
+pub async fn release_former(context: &Context) -> Result<(), StorageError> {
+    let mut tx = context.db.begin().await?;
+    let count = duties::release_former(&mut tx).await?;
+    connections::release_former_leases(&mut tx).await?;
+    tx.commit().await?;
+    if count > 0 {
+        tracing::info!(count, "taking up what was in hand when the process before this one ended");
+    }
+    Ok(())
 }
 
 /// Runs duties as the worker hands them over.

@@ -6,7 +6,7 @@ use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
     Context, SyncSettings, Turns,
-    duty::Jobs,
+    duty::{self, Jobs},
     queue::{Queue, QueueConfig},
     retention,
     worker::{self, Concurrency, WorkerSettings},
@@ -135,12 +135,15 @@ pub async fn work(app: &App, shutdown: CancellationToken) -> Result<(), CommandE
     Ok(())
 }
 
-/// Both in one process; when one ends, the other is asked to.
+/// Both in one process; when one ends, the other is asked to. With a SQLite file it is the only process that works.
 pub async fn serve_and_work(
     app: App,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), CommandError> {
+    if matches!(app.context.db, Db::Sqlite { .. }) {
+        duty::release_former(&app.context).await?;
+    }
     let worker = {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         tokio::spawn(async move {

@@ -276,6 +276,15 @@ pub async fn release_all(db: &Db, worker: &str) -> Result<u64, StorageError> {
     Ok(rows)
 }
 
+const RELEASE_FORMER: &str = "
+    UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL";
+
+/// Gives back all that anybody holds: for the start of a process that is the only one, so that whoever held it is dead.
+/// The tries that ended with them count: one of them may be what they died of.
+pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?)
+}
+
 const DUE: &str = "
     SELECT id, kind, queue, version FROM duties
     WHERE due_at <= $1 AND state <> 'done' AND (lease_until IS NULL OR lease_until <= $1)

@@ -3,9 +3,14 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
-use concord_domain::{connection::EntryState, duty::DutyState};
+use concord_domain::{
+    connection::EntryState,
+    duty::DutyState,
+    ids::{ConnectionId, EntryId},
+};
+use concord_jobs::duty::{Jobs, release_former};
 use concord_storage::{
-    duties, on_both_databases,
+    connections, duties, entries, on_both_databases,
     testing::{self, TestDb},
 };
 use serde_json::json;
@@ -209,26 +214,45 @@ async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
 }
 
 /// A worker dies in the middle; when its leases have run out another one takes over.
+/// What a process leaves behind that is killed during its first call: both leases, and the mark of a call begun.
+async fn die_while_writing(world: &World<'_>, connection: ConnectionId) {
+    let now = world.clock.now();
+    let due = duties::due(world.db, now, 10).await.unwrap();
+    let until = now + world.context.settings.lease;
+    let claimed = duties::claim(world.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
+    assert!(connections::take_write_lease(world.db, connection, "dead#1", until, now).await.unwrap());
+    entries::begin_write(world.db, EntryId(claimed.subject_id)).await.unwrap();
+}
+
 async fn a_worker_that_dies_is_succeeded(db: &TestDb) {
     let world = World::new(db).await;
     let connection = world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    // What a process leaves behind that is killed during its first call: both leases, and the mark of a call begun.
-    let now = world.clock.now();
-    let due = duties::due(db, now, 10).await.unwrap();
-    let lease = world.context.settings.lease;
-    let claimed = duties::claim(db, due[0], "dead#1", now + lease, now).await.unwrap().unwrap();
-    concord_storage::connections::take_write_lease(db, connection, "dead#1", now + lease, now).await.unwrap();
-    let entry = concord_domain::ids::EntryId(claimed.subject_id);
-    concord_storage::entries::begin_write(db, entry).await.unwrap();
-
+    die_while_writing(&world, connection).await;
     world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
     world.drain().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0, "one writer at a time");
-    world.clock.advance(lease);
+    world.clock.advance(world.context.settings.lease);
     world.settle().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 2);
     assert_eq!(world.open_duties().await.len(), 0);
+}
+
+async fn the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_killed(db: &TestDb) {
+    let world = World::new(db).await;
+    let connection = world.connected(&world.ana).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    die_while_writing(&world, connection).await;
+    let until = world.clock.now() + Duration::minutes(1);
+    assert!(connections::take_refresh_lease(db, connection, until, world.clock.now()).await.unwrap());
+    let born_at = world.clock.now();
+    release_former(&world.context).await.unwrap();
+    let again = Jobs::new(world.elsewhere(), "again");
+    again.drain().await.unwrap();
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.clock.now(), born_at, "nobody waited for a lease");
+    assert!(connections::take_refresh_lease(db, connection, until, born_at).await.unwrap());
 }
 
 /// The provider asks for a pause; the calls that keep to our own limit are not many either.
@@ -267,5 +291,6 @@ on_both_databases!(
     a_long_rate_limit_is_asked_about_less_and_less,
     what_was_refused_is_tried_again_only_slowly,
     a_worker_that_dies_is_succeeded,
+    the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_killed,
     many_bookings_at_once_keep_to_the_limit_and_do_not_crowd,
 );

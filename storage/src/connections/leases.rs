@@ -66,6 +66,16 @@ pub async fn release_write_lease(tx: &mut Tx, id: ConnectionId, holder: &str) ->
     Ok(rows == 1)
 }
 
+const RELEASE_FORMER: &str = "
+    UPDATE connections SET write_lease_until = NULL, write_leased_by = NULL, refresh_lease_until = NULL
+    WHERE write_leased_by IS NOT NULL OR refresh_lease_until IS NOT NULL";
+
+/// Ends everybody's right to write and to refresh: for the start of a process that is the only one.
+pub async fn release_former_leases(tx: &mut Tx) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 const TAKE_REFRESH_LEASE: &str = "
     UPDATE connections SET refresh_lease_until = $2
     WHERE id = $1 AND (refresh_lease_until IS NULL OR refresh_lease_until <= $3)";

@@ -16,7 +16,8 @@ pub(crate) use self::aims::begin_to_aim;
 use self::aims::begin_to_change;
 pub use self::{
     leases::{
-        extend_write_lease, release_refresh_lease, release_write_lease, take_refresh_lease, take_write_lease,
+        extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
+        take_refresh_lease, take_write_lease,
     },
     tokens::{StoredTokens, forget_tokens, grant_died, rotate_keys, store_tokens, tokens},
 };

@@ -332,6 +332,22 @@ async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
     assert!(connections::take_refresh_lease(db, id, at(3), at(2)).await.unwrap());
 }
 
+async fn what_the_dead_held_is_free(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    assert!(connections::take_write_lease(db, id, "dead", at(9), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    let mut tx = begin(db).await;
+    connections::release_former_leases(&mut tx).await.unwrap();
+    commit(tx).await;
+    assert!(
+        !connections::extend_write_lease(db, id, "dead", at(9)).await.unwrap(),
+        "whoever is alive is told"
+    );
+    assert!(connections::take_write_lease(db, id, "alive", at(9), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+}
+
 async fn another_business_finds_no_connection(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
@@ -367,5 +383,6 @@ concord_storage::on_both_databases!(
     an_account_may_be_connected_twice,
     a_person_whose_default_ended_has_another_one,
     one_writes_and_one_refreshes_at_a_time,
+    what_the_dead_held_is_free,
     another_business_finds_no_connection,
 );

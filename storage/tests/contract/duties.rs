@@ -64,6 +64,21 @@ async fn a_duty_is_due_claimed_and_done(db: &TestDb) {
     assert_eq!(testing::next_due(db).await, None);
 }
 
+async fn what_the_dead_held_is_given_back_and_their_tries_count(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let held = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let waiting = raise(db, new(business, new_uuid(monday()), 5), 0).await;
+    claim(db, held, "dead#1", 1).await.unwrap();
+    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), []);
+    let mut tx = begin(db).await;
+    assert_eq!(duties::release_former(&mut tx).await.unwrap(), 1);
+    assert_eq!(duties::release_former(&mut tx).await.unwrap(), 0);
+    commit(tx).await;
+    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), [held]);
+    assert_eq!(claim(db, held, "alive#1", 2).await.unwrap().attempts, 2);
+    assert_eq!(claim(db, waiting, "alive#2", 5).await.unwrap().attempts, 1);
+}
+
 async fn of_many_workers_one_claims(db: &TestDb) {
     let business = testing::business(db).await.id;
     let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
@@ -229,6 +244,7 @@ async fn however_it_was_raised_a_poll_is_a_poll_afterwards(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     a_duty_is_due_claimed_and_done,
+    what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,
     raised_again_while_it_waits_it_runs_once_from_the_newest,
     raised_again_while_it_runs_it_runs_again,
