@@ -106,8 +106,8 @@ pub enum WorkerError {
 
 /// How long apalis may take to give back what it had fetched.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a release may take; after that the leases have to run out.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a release may take; after that the leases have to run out. It comes after `shutdown_timeout`.
+pub const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 /// An apalis worker that ends sooner than this after its start has not ended by chance.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
 /// Before the next one after a short life.
@@ -116,7 +116,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const SHORT_LIVES_AT_MOST: u32 = 5;
 
 /// Runs until `shutdown` is cancelled, then takes nothing new, waits for the handlers that run, for at most
-/// `shutdown_timeout`, drops those that still do, and releases what is held. At most one of these runs on a queue
+/// `shutdown_timeout`, drops those that still do, and releases what is held, within [`RELEASE_WITHIN`]. At most one of these runs on a queue
 /// inside the process.
 ///
 /// # Errors
@@ -151,7 +151,7 @@ pub async fn run<H: DutyHandler>(
     parts.shutdown().await;
     slots.abandon().await;
     let release = AssertUnwindSafe(handler.release(&settings.name)).catch_unwind();
-    if !matches!(timeout(RELEASE_TIMEOUT, release).await, Ok(Ok(()))) {
+    if !matches!(timeout(RELEASE_WITHIN, release).await, Ok(Ok(()))) {
         tracing::warn!("what this worker held is free only when its leases have run out");
     }
     result

@@ -107,11 +107,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<(), CommandError> {
     tracing::info!(address = %listener.local_addr()?, public_url = %app.public_url, "serving");
     let patience = app.config.worker.shutdown;
-    http::connections::serve(http::router(&app), listener, patience, shutdown).await;
-    app.in_hand.close();
-    if tokio::time::timeout(patience, app.in_hand.wait()).await.is_err() {
-        tracing::warn!(requests = app.in_hand.len(), "requests whose callers have gone were given up");
-    }
+    http::connections::serve(http::router(&app), listener, &app.in_hand, patience, shutdown).await;
     Ok(())
 }
 

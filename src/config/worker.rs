@@ -40,3 +40,20 @@ impl WorkerConfig {
         check.within("shutdown_seconds", self.shutdown.as_secs(), 0..=600);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use concord_jobs::worker::RELEASE_WITHIN;
+    use concord_storage::CLOSE_WITHIN;
+
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn a_stop_takes_less_than_half_a_minute_unless_it_is_told_to() {
+        let config = Config::load(&Sources { folder: "/nonexistent".into(), ..Sources::default() }).unwrap();
+        // First what is in hand ends, then what did not is handed back, then the database is closed.
+        let longest = config.worker.shutdown + RELEASE_WITHIN + CLOSE_WITHIN;
+        assert!(longest < Duration::from_secs(30), "{longest:?}");
+    }
+}

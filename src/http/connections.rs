@@ -11,19 +11,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 /// For the head of a request, and between two requests of a connection. The body is within the time of the request.
 /// Longer than reverse proxies keep a connection that nobody uses, so that they don't use one that we are closing.
 const HEAD_WITHIN: Duration = Duration::from_secs(150);
 
-/// Answers requests until `shutdown`, then gives those in hand `patience` to end.
+/// Answers requests until `shutdown`, then gives those in hand, and what goes on beside them, `patience` to end.
 pub(crate) async fn serve(
     router: Router,
     mut listener: TcpListener,
+    in_hand: &TaskTracker,
     patience: Duration,
     shutdown: CancellationToken,
 ) {
@@ -38,9 +39,15 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    if timeout(patience, async { while open.join_next().await.is_some() {} }).await.is_err() {
+    // One time for both: a stop is not to take twice as long because of what comes after the requests.
+    let deadline = Instant::now() + patience;
+    if timeout_at(deadline, async { while open.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!(connections = open.len(), "requests that had not ended were given up");
         open.shutdown().await;
+    }
+    in_hand.close();
+    if timeout_at(deadline, in_hand.wait()).await.is_err() {
+        tracing::warn!(requests = in_hand.len(), "requests whose callers have gone were given up");
     }
 }
 
@@ -62,5 +69,42 @@ async fn answer(router: Router, stream: TcpStream, peer: SocketAddr, shutdown: C
     if let Err(error) = ended {
         // Callers hang up; that is their right.
         tracing::trace!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::Arc};
+
+    use axum::routing::get;
+    use tokio::{io::AsyncWriteExt, sync::Notify};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_takes_no_longer_than_its_patience_whatever_is_in_hand() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        caller.write_all(b"GET /never HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        let begun = Arc::new(Notify::new());
+        let asked = Arc::clone(&begun);
+        let never = || async move {
+            asked.notify_one();
+            pending::<()>().await;
+        };
+        let in_hand = TaskTracker::new();
+        let _never = in_hand.spawn(pending::<()>());
+        let (router, shutdown) = (Router::new().route("/never", get(never)), CancellationToken::new());
+        let patience = Duration::from_secs(1);
+        let serving = serve(router, listener, &in_hand, patience, shutdown.clone());
+        let stopping = async {
+            begun.notified().await;
+            shutdown.cancel();
+            Instant::now()
+        };
+        let ((), began) = tokio::join!(serving, stopping);
+        let took = began.elapsed();
+        assert!(took >= patience, "they had their time, and not {took:?}");
+        assert!(took < 2 * patience, "each of them had a time of its own: {took:?}");
     }
 }

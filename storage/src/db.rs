@@ -54,6 +54,9 @@ macro_rules! on_db {
 }
 pub(crate) use on_db;
 
+/// How long a database waits for what is under way when it is closed.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct DbOptions {
@@ -169,14 +172,20 @@ impl Db {
         }
     }
 
-    /// Waits for what is under way and closes.
+    /// Closes, and waits a moment for what is under way. What takes longer is as if the process had been killed: its
+    /// transaction never was.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite { read, write } => {
-                read.close().await;
-                write.close().await;
+        let closed = async {
+            match self {
+                Self::Sqlite { read, write } => {
+                    read.close().await;
+                    write.close().await;
+                }
+                Self::Postgres(pool) => pool.close().await,
             }
-            Self::Postgres(pool) => pool.close().await,
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
+            tracing::warn!("the database was still in use when it was closed");
         }
     }
 

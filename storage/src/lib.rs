@@ -38,7 +38,7 @@ pub mod sync_log;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use db::{Db, DbOptions, Tx};
+pub use db::{CLOSE_WITHIN, Db, DbOptions, Tx};
 pub use error::StorageError;
 pub use page::{Page, PageAsk};
 

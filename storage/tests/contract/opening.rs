@@ -1,9 +1,10 @@
 //! Opening, migrating, transactions.
 
 use concord_storage::{
-    Db, DbOptions, StorageError, businesses,
+    CLOSE_WITHIN, Db, DbOptions, StorageError, businesses,
     testing::{self, TestDb, begin, monday},
 };
+use tokio::time::timeout;
 
 use crate::raw;
 
@@ -78,7 +79,14 @@ async fn what_cannot_be_opened_is_said_without_the_password() {
     }
 }
 
+async fn whoever_holds_on_to_it_does_not_keep_it_from_closing(db: &TestDb) {
+    let held = begin(db).await;
+    timeout(10 * CLOSE_WITHIN, db.close()).await.expect("it closes all the same");
+    drop(held);
+}
+
 concord_storage::on_both_databases!(
+    whoever_holds_on_to_it_does_not_keep_it_from_closing,
     migrating_again_changes_nothing,
     a_newer_database_is_refused,
     who_does_not_migrate_sees_that_it_is_needed,
