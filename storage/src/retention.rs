@@ -1,9 +1,8 @@
 //! What is kept for a time only.
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::SyncLogId;
 
-use crate::{Db, StorageError, idempotency, on_db};
+use crate::{Db, StorageError, idempotency, on_db, sync_log};
 
 /// For how long.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +66,7 @@ const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
 /// Deletes, in short transactions, all that need no longer be kept.
 pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Deleted, StorageError> {
     Ok(Deleted {
-        sync_log: delete_all(db, SYNC_LOG, first_id_at(now - keep.sync_log)).await?,
+        sync_log: delete_all(db, SYNC_LOG, sync_log::first_id_at(now - keep.sync_log)).await?,
         sessions: delete_all(db, SESSIONS, now).await?,
         links: delete_all(db, LINKS, now).await?,
         oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,
@@ -99,10 +98,4 @@ where
             return Ok(deleted);
         }
     }
-}
-
-/// The smallest id that a line of that instant can have.
-fn first_id_at(at: DateTime<Utc>) -> SyncLogId {
-    let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
-    SyncLogId(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
 }

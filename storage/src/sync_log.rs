@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    connection::ProviderKind,
     ids::{BookingId, BusinessId, ConnectionId, SyncLogId},
     record::SyncOutcome,
 };
@@ -164,4 +165,33 @@ pub async fn counts_since(
         .bind(connection)
         .fetch_one(c)
         .await)?)
+}
+
+/// How many attempts at a provider ended in a way.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct OutcomeCount {
+    /// At which one.
+    pub provider: ProviderKind,
+    /// What was attempted.
+    pub operation: String,
+    /// What came of it.
+    pub outcome: SyncOutcome,
+    /// How many.
+    pub count: i64,
+}
+
+const OUTCOMES: &str = "
+    SELECT c.provider, l.operation, l.outcome, COUNT(*) AS count
+    FROM sync_log l JOIN connections c ON c.id = l.connection_id
+    WHERE l.id >= $1 GROUP BY c.provider, l.operation, l.outcome ORDER BY c.provider, l.operation, l.outcome";
+
+/// What came of the attempts since then, in all businesses, for the metrics.
+pub async fn outcomes_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<OutcomeCount>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(OUTCOMES).bind(first_id_at(since)).fetch_all(c).await)?)
+}
+
+/// The smallest id that a line of that instant can have: the primary key is an index by time.
+pub(crate) fn first_id_at(at: DateTime<Utc>) -> SyncLogId {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
+    SyncLogId(uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid())
 }

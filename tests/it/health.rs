@@ -1,6 +1,11 @@
 //! What those who run Concord ask it.
 
-use concord_storage::testing::TestDb;
+use chrono::Duration;
+use concord_domain::{clock::Clock, record::SyncOutcome};
+use concord_storage::{
+    sync_log::{self, NewLine},
+    testing::{self, TestDb},
+};
 use reqwest::Method;
 use serde_json::json;
 
@@ -17,6 +22,25 @@ async fn it_says_how_it_is(db: &TestDb) {
 
     let room = house.resource(1).await;
     house.api.put("/api/v1/bookings/m-1", stay(&room, 1, 1)).await.expect(201);
+    let business = testing::business(house.db()).await;
+    let ana = testing::staff(house.db(), &business, "Ana").await;
+    let connection = testing::connection(house.db(), &testing::keyring(), &ana).await;
+    let now = Clock::system().now();
+    for at in [now, now - Duration::minutes(50), now - Duration::minutes(70)] {
+        let mut tx = testing::begin(house.db()).await;
+        let line = NewLine {
+            business: business.id,
+            connection: Some(connection),
+            booking: None,
+            operation: "import",
+            outcome: SyncOutcome::Failed,
+            detail: "",
+            duration_ms: 0,
+            at,
+        };
+        sync_log::append(&mut tx, &line).await.unwrap();
+        testing::commit(tx).await;
+    }
     let metrics = house.api.plain(Method::GET, "/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
     for line in [
@@ -25,6 +49,7 @@ async fn it_says_how_it_is(db: &TestDb) {
         "concord_duties{kind=\"retention\"",
         "concord_oldest_due_seconds ",
         "concord_queue_messages{queue=\"interactive\"} ",
+        "concord_sync_attempts_last_hour{provider=\"google\",operation=\"import\",outcome=\"failed\"} 2\n",
         "concord_http_requests_total{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",status=\"201\"} ",
         "concord_http_request_duration_seconds_bucket{method=\"PUT\",route=\"/api/v1/bookings/{reference}\",le=\"+Inf\"} ",
     ] {

@@ -1,4 +1,5 @@
-//! `/metrics` in Prometheus' text format: what was answered, what is waiting, how old the oldest of it is.
+//! `/metrics` in Prometheus' text format: what was answered, what is waiting, how old the oldest of it is,
+//! what came of calling the providers.
 //!
 //! Nothing in it is about one business. To add a metric: read it in `scrape` and write it with `Page`.
 
@@ -15,8 +16,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use chrono::Duration;
 use concord_domain::duty::QueueClass;
-use concord_storage::{StorageError, duties};
+use concord_storage::{
+    StorageError, duties,
+    sync_log::{self, OutcomeCount},
+};
 
 use crate::app::App;
 
@@ -81,9 +86,12 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
     let mut page = Page::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let duties = write_duties(&mut page, &app).await;
+    let answers = match write_duties(&mut page, &app).await {
+        Ok(()) => write_outcomes(&mut page, &app).await,
+        Err(error) => Err(error),
+    };
     page.family("concord_database_up", "gauge", "Whether the database answers.");
-    page.sample("concord_database_up", &[("kind", &app.context.db.kind())], u8::from(duties.is_ok()));
+    page.sample("concord_database_up", &[("kind", &app.context.db.kind())], u8::from(answers.is_ok()));
     let depth = app.context.queue.depth().await;
     page.family("concord_queue_up", "gauge", "Whether the queue answers.");
     page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_ok()));
@@ -112,6 +120,26 @@ async fn write_duties(page: &mut Page, app: &App) -> Result<(), StorageError> {
     );
     let waited = oldest.map_or(0, |due| (now - due).num_milliseconds().max(0));
     page.sample("concord_oldest_due_seconds", &[], format!("{}.{:03}", waited / 1000, waited % 1000));
+    Ok(())
+}
+
+/// A gauge and no counter: it comes from the log that all workers write and that is kept for a time only, so that every
+/// front says the same, and it falls again.
+async fn write_outcomes(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    let outcomes = sync_log::outcomes_since(&app.context.db, app.now() - Duration::hours(1)).await?;
+    let name = "concord_sync_attempts_last_hour";
+    page.family(
+        name,
+        "gauge",
+        "What came of the calls for calendars within the last hour, by provider, operation and outcome.",
+    );
+    for OutcomeCount { provider, operation, outcome, count } in outcomes {
+        page.sample(
+            name,
+            &[("provider", &provider), ("operation", &operation), ("outcome", &outcome)],
+            count,
+        );
+    }
     Ok(())
 }
 

@@ -139,7 +139,34 @@ async fn another_business_reads_nothing(db: &TestDb) {
     }
 }
 
+async fn what_came_of_the_attempts_is_counted_over_all_businesses(db: &TestDb) {
+    let [ours, theirs] = [world(db).await, world(db).await];
+    write(db, &ours).await;
+    write(db, &theirs).await;
+    let counts = async |minute| {
+        let counts = sync_log::outcomes_since(db, precise(minute)).await.unwrap();
+        let shown = counts
+            .iter()
+            .map(|one| format!("{} {} {}: {}", one.provider, one.operation, one.outcome, one.count));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        counts(0).await,
+        [
+            "google create failed: 2",
+            "google create held: 2",
+            "google create nothing: 2",
+            "google create ok: 4",
+            "google create retry: 2"
+        ],
+        "what is about no connection is no attempt at a provider"
+    );
+    assert_eq!(counts(4).await, ["google create held: 2", "google create ok: 2"]);
+    assert_eq!(counts(7).await, [""; 0]);
+}
+
 concord_storage::on_both_databases!(
+    what_came_of_the_attempts_is_counted_over_all_businesses,
     lines_come_newest_first_a_page_at_a_time,
     every_filter_narrows,
     the_success_rate_counts_ends_only,
