@@ -66,6 +66,28 @@ const LINK_USER: &str = "
     SELECT id, business_id, staff_id, name, email, role, archived_at, created_at FROM users
     WHERE id = $1 AND archived_at IS NULL";
 
+/// A link that still works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLink {
+    /// Whom it signs in.
+    pub user: User,
+    /// Whether it works until it expires, instead of once.
+    pub reusable: bool,
+}
+
+const OPEN_LINK: &str = "
+    SELECT user_id, reusable FROM sign_in_links
+    WHERE token_hash = $1 AND expires_at > $2 AND (reusable OR used_at IS NULL)";
+
+/// What `use_link` would find, without using it up.
+pub async fn find_link(db: &Db, digest: &str, now: DateTime<Utc>) -> Result<Option<OpenLink>, StorageError> {
+    let link: Option<(UserId, bool)> =
+        on_db!(db, c => sqlx::query_as(OPEN_LINK).bind(digest).bind(now).fetch_optional(c).await)?;
+    let Some((user, reusable)) = link else { return Ok(None) };
+    let user: Option<User> = on_db!(db, c => sqlx::query_as(LINK_USER).bind(user).fetch_optional(c).await)?;
+    Ok(user.map(|user| OpenLink { user, reusable }))
+}
+
 /// Whom a link signs in. `None`: there is no such link, it has expired or was used, or its user may no longer sign in.
 pub async fn use_link(tx: &mut Tx, digest: &str, now: DateTime<Utc>) -> Result<Option<User>, StorageError> {
     let user: Option<UserId> =

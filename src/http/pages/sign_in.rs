@@ -19,7 +19,7 @@ use concord_storage::{
     businesses,
     people::User,
     secret,
-    sign_in::{self, NewSession},
+    sign_in::{self, NewSession, OpenLink},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -115,12 +115,9 @@ async fn open(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let digest = secret::digest(&SecretString::from(token));
-    let mut tx = app.context.db.begin().await?;
-    let user = sign_in::use_link(&mut tx, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
-    // Only a link that works until it expires can be used twice; whatever this was is taken back.
-    let works_again = sign_in::use_link(&mut tx, &digest, app.now()).await?.is_some();
-    drop(tx);
-    if works_again {
+    let OpenLink { user, reusable } =
+        sign_in::find_link(&app.context.db, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
+    if reusable {
         return begin(&app, &headers, &user).await;
     }
     let business = businesses::find(&app.context.db, user.business_id).await?.ok_or(PageError::DeadLink)?;

@@ -2,7 +2,7 @@ use concord_storage::{
     Db,
     businesses::Business,
     people::{self, User},
-    sign_in::{self, NewLink, NewSession, Session},
+    sign_in::{self, NewLink, NewSession, OpenLink, Session},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 
@@ -46,6 +46,26 @@ async fn a_link_opens_once_and_not_too_late(db: &TestDb) {
     assert_eq!(open(db, "once", 1).await, None);
     assert_eq!(open(db, "late", 15).await, None);
     assert_eq!(open(db, "late", 14).await, Some(ana));
+}
+
+async fn looking_at_a_link_does_not_use_it_up(db: &TestDb) {
+    let business = testing::business(db).await;
+    let ana = user(db, &business, "ana@harbour.example", None).await;
+    link(db, &ana, "once", false).await;
+    link(db, &ana, "demo", true).await;
+    let look = async |digest, minute| sign_in::find_link(db, digest, at(minute)).await.unwrap();
+    let found = |reusable| Some(OpenLink { user: ana.clone(), reusable });
+    assert_eq!(look("never made", 1).await, None);
+    assert_eq!((look("once", 1).await, look("once", 2).await), (found(false), found(false)));
+    assert_eq!(open(db, "once", 3).await, Some(ana.clone()));
+    assert_eq!(look("once", 3).await, None, "it is used up");
+    assert_eq!(open(db, "demo", 3).await, Some(ana.clone()));
+    assert_eq!(look("demo", 14).await, found(true));
+    assert_eq!(look("demo", 15).await, None);
+    let mut tx = begin(db).await;
+    people::archive_user(&mut tx, business.id, ana.id, at(4)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(look("demo", 5).await, None, "nobody is signed in by it any more");
 }
 
 async fn a_reusable_link_opens_until_it_expires(db: &TestDb) {
@@ -133,6 +153,7 @@ async fn another_business_begins_and_ends_nothing(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     a_link_opens_once_and_not_too_late,
+    looking_at_a_link_does_not_use_it_up,
     a_reusable_link_opens_until_it_expires,
     of_many_who_open_a_link_at_once_one_gets_in,
     a_session_holds_until_it_expires_or_ends,
