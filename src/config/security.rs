@@ -21,7 +21,7 @@ pub struct SecurityConfig {
     /// Former master keys, which still open what they sealed.
     #[serde(deserialize_with = "units::secrets")]
     pub previous_master_keys: Vec<SecretString>,
-    /// After this a person has to sign in again.
+    /// After this time without a visit a person has to sign in again.
     #[serde(rename = "session_days", deserialize_with = "units::days")]
     pub session: Duration,
     /// How long a sign-in link is good.

@@ -1,5 +1,7 @@
 //! Links that sign a person in, and the sessions that they begin. Both are stored as digests of their tokens.
 
+use std::time::Duration as StdDuration;
+
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::{BusinessId, UserId};
 
@@ -153,11 +155,25 @@ pub async fn find_session(
 /// How fine "last seen", "last used" and "last read" are: a write at each request would make readers into writers.
 pub(crate) const SEEN_EVERY: Duration = Duration::minutes(1);
 
-const TOUCH_SESSION: &str = "
-    UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2";
+/// The longest that a session holds, however often its person comes back: then they prove anew who they are. `lasts`: how
+/// long it holds when they do not.
+pub fn longest_session(lasts: StdDuration) -> StdDuration {
+    lasts * 3
+}
 
-/// Notes that a session was seen, at most once a minute. Returns whether it was noted.
-pub async fn touch_session(db: &Db, session: &Session, now: DateTime<Utc>) -> Result<bool, StorageError> {
+// One that is over stays over, however late its last request is noted.
+const TOUCH_SESSION: &str = "
+    UPDATE sessions SET last_seen_at = $2, expires_at = $3
+    WHERE token_hash = $1 AND last_seen_at < $2 AND expires_at > $2";
+
+/// Notes that a session was seen, at most once a minute: from then on it holds for as long as it `lasts`, but no longer
+/// than `longest_session`. Returns whether it was noted.
+pub async fn touch_session(
+    db: &Db,
+    session: &Session,
+    lasts: StdDuration,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
     if now - session.last_seen_at < SEEN_EVERY {
         return Ok(false);
     }
@@ -165,6 +181,7 @@ pub async fn touch_session(db: &Db, session: &Session, now: DateTime<Utc>) -> Re
     let noted = on_db!(tx, c => sqlx::query(TOUCH_SESSION)
         .bind(&session.token_hash)
         .bind(now)
+        .bind((now + lasts).min(session.created_at + longest_session(lasts)))
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

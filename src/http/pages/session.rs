@@ -80,9 +80,11 @@ impl SessionToken {
         mac
     }
 
-    /// The cookie that begins the session in the browser.
+    /// The cookie that begins the session in the browser. It stays there for as long as a session can hold: when one is
+    /// over is for the database to say.
     pub(super) fn cookie(&self, app: &App) -> HeaderValue {
-        cookie(app, COOKIE, self.0.expose_secret(), app.config.security.session.as_secs())
+        let longest = sign_in::longest_session(app.config.security.session);
+        cookie(app, COOKIE, self.0.expose_secret(), longest.as_secs())
     }
 
     /// The cookie that ends it.
@@ -179,7 +181,8 @@ impl FromRequestParts<App> for CurrentUser {
 /// Beside the request, not before it: nobody's page waits for the database's one writer, or fails with it.
 fn note_seen(app: App, session: Session) {
     tokio::spawn(async move {
-        if let Err(error) = sign_in::touch_session(&app.context.db, &session, app.now()).await {
+        let lasts = app.config.security.session;
+        if let Err(error) = sign_in::touch_session(&app.context.db, &session, lasts, app.now()).await {
             tracing::debug!(%error, "it was not noted that a session was seen");
         }
     });

@@ -143,14 +143,12 @@ async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, 
     let token = SessionToken::new();
     let now = app.now();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let lasts = chrono::Duration::from_std(app.config.security.session)
-        .map_err(|error| PageError::Broken(error.to_string()))?;
     let new = NewSession {
         business: user.business_id,
         user: user.id,
         digest: &token.digest(),
         user_agent: &agent.chars().take(300).collect::<String>(),
-        expires_at: now + lasts,
+        expires_at: now + app.config.security.session,
     };
     let mut tx = app.context.db.begin().await?;
     if let Some(before) = SessionToken::sent(headers) {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use concord_storage::{
     Db,
     businesses::Business,
@@ -7,6 +9,9 @@ use concord_storage::{
 };
 
 use crate::{at_once, is_not_found, people::user, precise};
+
+/// As long as the sessions of these tests.
+const LASTS: Duration = Duration::from_hours(10);
 
 async fn link(db: &Db, user: &User, digest: &str, reusable: bool) {
     let link = NewLink { user: user.id, digest, reusable, expires_at: at(15) };
@@ -114,11 +119,33 @@ async fn a_session_is_noted_as_seen_once_a_minute(db: &TestDb) {
     let business = testing::business(db).await;
     let ana = user(db, &business, "ana@harbour.example", None).await;
     let made = session(db, &business, &ana, "first").await;
-    assert!(!sign_in::touch_session(db, &made, at(1)).await.unwrap(), "not a whole minute yet");
-    assert!(sign_in::touch_session(db, &made, at(2)).await.unwrap());
-    assert!(!sign_in::touch_session(db, &made, at(2)).await.unwrap(), "another request was faster");
+    let touch = async |minute| sign_in::touch_session(db, &made, LASTS, at(minute)).await.unwrap();
+    assert!(!touch(1).await, "not a whole minute yet");
+    assert!(touch(2).await);
+    assert!(!touch(2).await, "another request was faster");
     let (seen, _) = sign_in::find_session(db, "first", at(3)).await.unwrap().unwrap();
     assert_eq!(seen.last_seen_at, at(2));
+}
+
+async fn a_session_that_is_used_goes_on_but_not_for_ever(db: &TestDb) {
+    let business = testing::business(db).await;
+    let ana = user(db, &business, "ana@harbour.example", None).await;
+    session(db, &business, &ana, "used").await;
+    session(db, &business, &ana, "left").await;
+    // Every six hours, where ten are allowed.
+    let (mut end, mut visits) = (at(600), 0);
+    while let Some((found, _)) = sign_in::find_session(db, "used", at(visits * 360)).await.unwrap() {
+        assert!(found.expires_at >= end, "it never ends sooner than it was to");
+        end = found.expires_at;
+        sign_in::touch_session(db, &found, LASTS, at(visits * 360)).await.unwrap();
+        visits += 1;
+    }
+    assert_eq!((visits, end), (6, precise(0) + sign_in::longest_session(LASTS)), "thirty hours in all");
+    assert_eq!(sign_in::find_session(db, "left", at(601)).await.unwrap(), None);
+
+    let late = session(db, &business, &ana, "late").await;
+    assert!(!sign_in::touch_session(db, &late, LASTS, at(600)).await.unwrap(), "it is over by then");
+    assert_eq!(sign_in::find_session(db, "late", at(600)).await.unwrap(), None);
 }
 
 async fn who_is_archived_gets_in_nowhere(db: &TestDb) {
@@ -158,6 +185,7 @@ concord_storage::on_both_databases!(
     of_many_who_open_a_link_at_once_one_gets_in,
     a_session_holds_until_it_expires_or_ends,
     a_session_is_noted_as_seen_once_a_minute,
+    a_session_that_is_used_goes_on_but_not_for_ever,
     who_is_archived_gets_in_nowhere,
     another_business_begins_and_ends_nothing,
 );
