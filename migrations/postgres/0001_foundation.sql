@@ -235,8 +235,8 @@ CREATE TABLE calendars (
     cursor text,
     window_start timestamptz,
     window_end timestamptz,
-    -- A digest of a full read that was held back, to know it when it is seen again.
-    held_digest text,
+    -- The provider's ids of what the last full read missed and was not believed in, one a line.
+    held_ids text,
     held_reason text,
     last_import_at timestamptz,
     -- NULL while the provider lists it.

@@ -233,8 +233,8 @@ CREATE TABLE calendars (
     cursor TEXT,
     window_start TEXT,
     window_end TEXT,
-    -- A digest of a full read that was held back, to know it when it is seen again.
-    held_digest TEXT,
+    -- The provider's ids of what the last full read missed and was not believed in, one a line.
+    held_ids TEXT,
     held_reason TEXT,
     last_import_at TEXT,
     -- NULL while the provider lists it.

@@ -226,14 +226,14 @@ pub struct Progress {
     /// Its end, exclusive.
     pub window_end: Option<DateTime<Utc>>,
     /// What the last full read took away and was held back, as the plan wrote it.
-    #[sqlx(rename = "held_digest")]
+    #[sqlx(rename = "held_ids")]
     pub held: Option<String>,
     /// Whose busy times they are.
     pub staff_id: StaffId,
 }
 
 const PROGRESS: &str = "
-    SELECT k.cursor, k.window_start, k.window_end, k.held_digest, c.staff_id
+    SELECT k.cursor, k.window_start, k.window_end, k.held_ids, c.staff_id
     FROM calendars k JOIN connections c ON c.id = k.connection_id
     WHERE k.business_id = $1 AND k.id = $2";
 
@@ -243,7 +243,7 @@ pub async fn progress(db: &Db, business: BusinessId, id: CalendarId) -> Result<P
 }
 
 const ADVANCE: &str = "
-    UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, held_digest = NULL,
+    UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, held_ids = NULL,
         held_reason = NULL
     WHERE id = $1";
 
@@ -267,7 +267,7 @@ pub async fn advance(
     Ok(())
 }
 
-const HOLD: &str = "UPDATE calendars SET held_digest = $2, held_reason = $3 WHERE id = $1";
+const HOLD: &str = "UPDATE calendars SET held_ids = $2, held_reason = $3 WHERE id = $1";
 
 /// What a full read took away is held back until it is seen again.
 pub async fn hold(tx: &mut Tx, id: CalendarId, held: &str, reason: &str) -> Result<(), StorageError> {
