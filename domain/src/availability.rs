@@ -1,4 +1,4 @@
-//! Where else there is room: the alternatives that come with a refused booking.
+//! Where there is room: the alternatives that come with a refused booking, and what is free each day.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use crate::{
     booking::BookingTime,
-    interval::Interval,
+    interval::{Interval, start_of_day},
     occupancy::{Claim, Seat},
 };
 
@@ -49,7 +49,8 @@ const MAX_SHIFTS: i32 = 2_688;
 /// Free times like the wanted one (as long, as many nights), nearest first and the earlier one of two as near. Timed
 /// suggestions do not overlap each other: a quarter of an hour's difference is no other choice.
 pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
-    let levels: Vec<Levels> = needs.iter().map(Levels::of).collect();
+    let levels: Vec<Levels> =
+        needs.iter().map(|need| Levels::of(need.rows.iter().map(|row| row.interval))).collect();
     let mut found: Vec<(BookingTime, Interval)> = Vec::new();
     for time in shifted(search) {
         if found.len() >= search.most {
@@ -95,15 +96,42 @@ fn moved(time: BookingTime, by: Duration) -> Option<BookingTime> {
     })
 }
 
+/// A day, and how many units are free for all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeDay {
+    /// Which day.
+    pub date: NaiveDate,
+    /// No instant of it needs one of these.
+    pub units: u32,
+}
+
+/// What is free on each day `from` a date to the day before another, in `zone`. `taken`: the time of each row, seated or
+/// not, that overlaps these days; units are alike, and what is seated can move.
+pub fn free_by_day(
+    taken: &[Interval],
+    capacity: u32,
+    (from, to): (NaiveDate, NaiveDate),
+    zone: Tz,
+) -> Vec<FreeDay> {
+    let levels = Levels::of(taken.iter().copied());
+    let days = from.iter_days().take_while(|date| *date < to);
+    days.filter_map(|date| {
+        let day = Interval::new(start_of_day(date, zone), start_of_day(date.succ_opt()?, zone))?;
+        let most = u32::try_from(levels.peak(day)).unwrap_or(0);
+        Some(FreeDay { date, units: capacity.saturating_sub(most) })
+    })
+    .collect()
+}
+
 /// How many rows there are at each instant: each level holds from its instant to the next one's.
 struct Levels(Vec<(DateTime<Utc>, i64)>);
 
 impl Levels {
-    fn of(need: &Need<'_>) -> Self {
+    fn of(rows: impl Iterator<Item = Interval>) -> Self {
         let mut steps: BTreeMap<DateTime<Utc>, i64> = BTreeMap::new();
-        for row in need.rows {
-            *steps.entry(row.interval.start).or_default() += 1;
-            *steps.entry(row.interval.end).or_default() -= 1;
+        for row in rows {
+            *steps.entry(row.start).or_default() += 1;
+            *steps.entry(row.end).or_default() -= 1;
         }
         let levels = steps.into_iter().scan(0, |level, (at, step)| {
             *level += step;
@@ -117,14 +145,14 @@ impl Levels {
     fn have_room(&self, need: &Need<'_>, interval: Interval) -> bool {
         let Need { buffer_before, buffer_after, .. } = *need;
         let taken = Claim { interval, buffer_before, buffer_after }.occupied();
-        let first = self.0.partition_point(|(at, _)| *at <= taken.start).saturating_sub(1);
-        let peak = self.0[first..]
-            .iter()
-            .take_while(|(at, _)| *at < taken.end)
-            .map(|(_, level)| *level)
-            .max()
-            .unwrap_or(0);
-        peak + i64::from(need.quantity) <= i64::from(need.capacity)
+        self.peak(taken) + i64::from(need.quantity) <= i64::from(need.capacity)
+    }
+
+    /// The most rows at any instant of a stretch of time.
+    fn peak(&self, within: Interval) -> i64 {
+        let first = self.0.partition_point(|(at, _)| *at <= within.start).saturating_sub(1);
+        let levels = self.0[first..].iter().take_while(|(at, _)| *at < within.end);
+        levels.map(|(_, level)| *level).max().unwrap_or(0)
     }
 }
 
@@ -220,6 +248,30 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(next_free(&[need(&rows, 0)], &near), []);
+    }
+
+    #[test]
+    fn what_ends_before_the_next_begins_takes_one_unit() {
+        let row = |start: &str, hours| Interval { start: at(start), end: at(start) + Duration::hours(hours) };
+        let taken = [
+            row("2026-12-01T08:00:00Z", 2),
+            row("2026-12-01T10:00:00Z", 2),
+            row("2026-12-02T09:00:00Z", 1),
+            row("2026-12-02T09:30:00Z", 30),
+        ];
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let free = free_by_day(&taken, 2, (day("2026-12-01"), day("2026-12-05")), chrono_tz::UTC);
+        assert_eq!(free.iter().map(|day| day.units).collect::<Vec<_>>(), [1, 0, 1, 2]);
+        assert_eq!((free[0].date, free[3].date), (day("2026-12-01"), day("2026-12-04")));
+    }
+
+    #[test]
+    fn more_than_there_are_units_leaves_none_and_midnight_is_that_of_the_zone() {
+        // The whole of the 1st in Lisbon's summer, which ends an hour before midnight in UTC.
+        let whole_day = Interval { start: at("2026-07-31T23:00:00Z"), end: at("2026-08-01T23:00:00Z") };
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let free = free_by_day(&[whole_day; 3], 2, (day("2026-07-31"), day("2026-08-03")), LISBON);
+        assert_eq!(free.iter().map(|day| day.units).collect::<Vec<_>>(), [2, 0, 2]);
     }
 
     fn instant(quarters: i64) -> DateTime<Utc> {

@@ -1,15 +1,13 @@
 //! `/resources/{id}/calendar`: what occupies a resource, and how much of it is free each day.
 
-use std::collections::BTreeMap;
-
 use axum::{Json, extract::State};
-use chrono::{DateTime, Days, NaiveDate, Utc};
-use chrono_tz::Tz;
+use chrono::{Days, NaiveDate};
 use concord_domain::{
+    availability::{FreeDay, free_by_day},
     ids::ResourceId,
     interval::{Interval, start_of_day},
 };
-use concord_storage::occupancy::{self, Standing};
+use concord_storage::occupancy;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -80,6 +78,12 @@ struct DayAnswer {
     available: bool,
 }
 
+impl From<FreeDay> for DayAnswer {
+    fn from(day: FreeDay) -> Self {
+        Self { date: day.date, free_units: day.units, available: day.units > 0 }
+    }
+}
+
 /// Read the calendar of a resource
 ///
 /// What occupies it, why, and how many units are free each day.
@@ -129,13 +133,16 @@ async fn read(
     if standing.len() >= MOST_ROWS {
         return Err(ApiError::invalid("to", "takes in more than can be shown at once; ask for fewer days"));
     }
+    let taken: Vec<Interval> =
+        standing.iter().map(|row| Interval { start: row.starts_at, end: row.ends_at }).collect();
+    let days = free_by_day(&taken, resource.capacity, (from, to), zone).into_iter().map(DayAnswer::from);
     Ok(CalendarAnswer {
         resource: id,
         zone: zone.name(),
         from,
         to,
         capacity: resource.capacity,
-        days: free_by_day(&standing, resource.capacity, from, to, zone),
+        days: days.collect(),
         occupied: standing.into_iter().map(ConflictAnswer::from).collect(),
     })
 }
@@ -155,91 +162,9 @@ fn bounds(days: &DayRange, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), A
     }
 }
 
-/// A unit is free for a day if no instant of it needs that many: units are alike, and what is seated can move.
-fn free_by_day(
-    standing: &[Standing],
-    capacity: u32,
-    from: NaiveDate,
-    to: NaiveDate,
-    zone: Tz,
-) -> Vec<DayAnswer> {
-    let steps = steps(standing);
-    let mut days = Vec::new();
-    let mut date = from;
-    while date < to {
-        let Some(next) = date.succ_opt() else { break };
-        let taken = most_at_once(&steps, start_of_day(date, zone), start_of_day(next, zone));
-        let free_units = capacity.saturating_sub(taken);
-        days.push(DayAnswer { date, free_units, available: free_units > 0 });
-        date = next;
-    }
-    days
-}
-
-/// How many more (or, negative, fewer) rows there are from an instant on.
-fn steps(standing: &[Standing]) -> BTreeMap<DateTime<Utc>, i64> {
-    let mut steps = BTreeMap::new();
-    for row in standing {
-        *steps.entry(row.starts_at).or_default() += 1;
-        *steps.entry(row.ends_at).or_default() -= 1;
-    }
-    steps
-}
-
-fn most_at_once(steps: &BTreeMap<DateTime<Utc>, i64>, start: DateTime<Utc>, end: DateTime<Utc>) -> u32 {
-    let mut level: i64 = steps.range(..=start).map(|(_, step)| step).sum();
-    let mut most = level;
-    for (_, step) in steps.range(start..end).filter(|(at, _)| **at > start) {
-        level += step;
-        most = most.max(level);
-    }
-    u32::try_from(most).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
-    use concord_domain::{
-        ids::OccupancyId,
-        occupancy::{OccupancySource, SubjectKind},
-    };
-    use uuid::Uuid;
-
     use super::*;
-
-    fn row(starts_at: &str, hours: i64) -> Standing {
-        let starts_at: DateTime<Utc> = starts_at.parse().unwrap();
-        Standing {
-            id: OccupancyId(Uuid::nil()),
-            subject_kind: SubjectKind::Resource,
-            subject_id: Uuid::nil(),
-            subject_name: None,
-            unit: None,
-            starts_at,
-            ends_at: starts_at + Duration::hours(hours),
-            source: OccupancySource::Booking,
-            source_id: Uuid::nil(),
-            reference: None,
-            title: None,
-            calendar: None,
-        }
-    }
-
-    #[test]
-    fn what_ends_before_the_next_begins_takes_one_unit() {
-        let rows = [
-            row("2026-12-01T08:00:00Z", 2),
-            row("2026-12-01T10:00:00Z", 2),
-            row("2026-12-02T09:00:00Z", 1),
-            row("2026-12-02T09:30:00Z", 30),
-        ];
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let free: Vec<u32> = free_by_day(&rows, 2, day("2026-12-01"), day("2026-12-05"), chrono_tz::UTC)
-            .into_iter()
-            .map(|day| day.free_units)
-            .collect();
-        assert_eq!(free, [1, 0, 1, 2]);
-    }
 
     #[test]
     fn days_have_an_order_and_an_end() {
