@@ -213,6 +213,17 @@ impl BookingDraft {
 
     /// Checks everything that can be checked without the database; all faults at once.
     pub fn check(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
+        let mut faults = self.faults_of_texts();
+        faults.extend(self.faults_of_numbers());
+        let interval = self.time.interval(zone);
+        faults.extend(self.faults_of_time(interval));
+        match interval {
+            Some(interval) if faults.is_empty() => Ok(interval),
+            _ => Err(faults),
+        }
+    }
+
+    fn faults_of_texts(&self) -> Vec<FieldError> {
         let mut faults = Vec::new();
         for (field, text, limit) in [
             ("title", &self.title, MAX_LINE),
@@ -225,19 +236,22 @@ impl BookingDraft {
         ] {
             let length = text.chars().count();
             if length > limit {
-                faults.push(FieldError::new(
-                    field,
-                    format!("is {length} characters long; at most {limit} are allowed"),
-                ));
+                let message = format!("is {length} characters long; at most {limit} are allowed");
+                faults.push(FieldError::new(field, message));
             }
-            if text.chars().any(|c| c.is_control() && !(field == "notes" && matches!(c, '\n' | '\r' | '\t')))
-            {
+            let may_break = |c| field == "notes" && matches!(c, '\n' | '\r' | '\t');
+            if text.chars().any(|c| c.is_control() && !may_break(c)) {
                 faults.push(FieldError::new(field, "holds a control character or a line break"));
             }
         }
         if !self.customer.email.is_empty() && !looks_like_mail_address(&self.customer.email) {
             faults.push(FieldError::new("customer.email", "is not a mail address"));
         }
+        faults
+    }
+
+    fn faults_of_numbers(&self) -> Vec<FieldError> {
+        let mut faults = Vec::new();
         if !(1..=1000).contains(&self.quantity) {
             faults.push(FieldError::new("quantity", "must be between 1 and 1000"));
         }
@@ -247,32 +261,25 @@ impl BookingDraft {
         if self.staff.len() > 50 {
             faults.push(FieldError::new("staff", "names more than 50 people"));
         }
-        let interval = self.time.interval(zone);
-        match (interval, &self.time) {
-            (None, BookingTime::Timed { .. }) => {
-                faults.push(FieldError::new("ends_at", "must be after starts_at"));
-            }
-            (None, BookingTime::Stay { .. }) => {
-                faults.push(FieldError::new("check_out", "must be at least one night after check_in"));
-            }
-            (Some(interval), time) => {
-                let field = if matches!(time, BookingTime::Stay { .. }) { "check_out" } else { "ends_at" };
-                if interval.length() > Duration::days(MAX_DAYS) {
-                    faults.push(FieldError::new(
-                        field,
-                        format!("is more than {MAX_DAYS} days after the start"),
-                    ));
-                }
-                // Both databases and all providers agree on four-digit years.
-                if interval.start.timestamp() < 0 || interval.end.timestamp() >= 253_370_764_800 {
-                    faults.push(FieldError::new(field, "lies outside the years 1970 to 9998"));
-                }
-            }
+        faults
+    }
+
+    /// `interval`: the time as it is in its zone; `None`: it ends before it begins.
+    fn faults_of_time(&self, interval: Option<Interval>) -> Vec<FieldError> {
+        let (field, must_be) = match self.time {
+            BookingTime::Timed { .. } => ("ends_at", "must be after starts_at"),
+            BookingTime::Stay { .. } => ("check_out", "must be at least one night after check_in"),
+        };
+        let Some(interval) = interval else { return vec![FieldError::new(field, must_be)] };
+        let mut faults = Vec::new();
+        if interval.length() > Duration::days(MAX_DAYS) {
+            faults.push(FieldError::new(field, format!("is more than {MAX_DAYS} days after the start")));
         }
-        match interval {
-            Some(interval) if faults.is_empty() => Ok(interval),
-            _ => Err(faults),
+        // Both databases and all providers agree on four-digit years.
+        if interval.start.timestamp() < 0 || interval.end.timestamp() >= 253_370_764_800 {
+            faults.push(FieldError::new(field, "lies outside the years 1970 to 9998"));
         }
+        faults
     }
 }
 

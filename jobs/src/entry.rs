@@ -16,9 +16,9 @@ use concord_domain::{
         },
     },
 };
-use concord_providers::{CalendarProvider, ProviderError};
+use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, bookings, businesses, connections,
+    StorageError, Tx, bookings, businesses, connections,
     duties::{ClaimedDuty, Outcome},
     entries::{self, Entry, WrittenEntry},
     resources,
@@ -73,13 +73,30 @@ struct EntryRun<'a> {
     started_at: DateTime<Utc>,
 }
 
-/// What came of a run.
+/// What a run has come to.
 struct Done {
     /// The last call that changed something.
     operation: &'static str,
     known: Known,
     version: i64,
     note: Option<&'static str>,
+}
+
+/// A run between two calls.
+struct Way {
+    /// The next one.
+    action: EntryAction,
+    done: Done,
+}
+
+/// What is written down of a run.
+struct Record {
+    /// For the duty.
+    outcome: Outcome,
+    /// For the log.
+    logged: SyncOutcome,
+    operation: &'static str,
+    detail: String,
 }
 
 impl<'a> EntryRun<'a> {
@@ -107,67 +124,80 @@ impl<'a> EntryRun<'a> {
     }
 
     async fn carry_out(&self, lease: &mut WriteLease<'_>) -> Result<Done, JobError> {
-        let provider = self
-            .context
-            .providers
-            .get(self.account.provider)
-            .ok_or_else(|| JobError::Hopeless(format!("{} is not set up", self.account.provider.name())))?
-            .as_ref();
         let (desired, version) = self.desired().await?;
-        let mut known = self.known();
-        let mut operation = "nothing";
-        let mut note = None;
-        let mut action = plan_entry(&desired, &known, None);
+        let known = self.known();
+        let mut way = Way {
+            action: plan_entry(&desired, &known, None),
+            done: Done { operation: "nothing", known, version, note: None },
+        };
         for _ in 0..MAX_STEPS {
-            if action == EntryAction::Nothing {
+            if way.action == EntryAction::Nothing {
                 break;
             }
-            // Each call takes a place at the provider's limit; before the mark of a write begun, since it may have to wait.
-            take_turn(self.context, self.account).await?;
-            if action.writes() {
-                operation = operation_name(&action);
-                known = known.begun();
-                entries::begin_write(&self.context.db, self.entry.id).await?;
-            }
-            let before = known.clone();
-            match lease.during(Box::pin(self.act(provider, &action, &desired))).await {
-                Ok(Step::Written(etag)) => {
-                    let Desired::Present(content) = &desired else { return Err(impossible()) };
-                    known = before.written(etag, content);
-                    action = EntryAction::Nothing;
-                }
-                Ok(Step::Removed) => {
-                    known = before.removed();
-                    action = EntryAction::Nothing;
-                }
-                Ok(Step::Seen(observation)) => {
-                    // What we knew before this run's own writes began.
-                    let stored = Known { hash: self.entry.content_hash.clone(), ..before };
-                    note = note.or_else(|| outside_change(&stored, &observation).map(in_words));
-                    action = plan_entry(&desired, &known, Some(&observation));
-                }
-                Err(JobError::Provider(fault)) => {
-                    let fault = match fault {
-                        ProviderError::Precondition => WriteFault::Precondition,
-                        ProviderError::NotFound => WriteFault::NotFound,
-                        other => return Err(other.into()),
-                    };
-                    action = match after(&action, fault) {
-                        Next::Do(next) => next,
-                        Next::Gone => {
-                            known = known.removed();
-                            EntryAction::Nothing
-                        }
-                        Next::CalendarGone => return Err(self.calendar_gone().await),
-                    };
-                }
-                Err(error) => return Err(error),
-            }
+            self.step(lease, &desired, &mut way).await?;
         }
-        if action == EntryAction::Nothing {
-            return Ok(Done { operation, known, version, note });
+        if way.action == EntryAction::Nothing {
+            return Ok(way.done);
         }
         Err(ProviderError::Transient("somebody else keeps changing the entry".into()).into())
+    }
+
+    /// One call, and what follows from its answer.
+    async fn step(
+        &self,
+        lease: &mut WriteLease<'_>,
+        desired: &Desired,
+        Way { action, done }: &mut Way,
+    ) -> Result<(), JobError> {
+        // Each call takes a place at the provider's limit; before the mark of a write begun, since it may have to wait.
+        take_turn(self.context, self.account).await?;
+        if action.writes() {
+            done.operation = operation_name(action);
+            done.known = done.known.begun();
+            entries::begin_write(&self.context.db, self.entry.id).await?;
+        }
+        *action = match lease.during(Box::pin(self.act(action, desired))).await {
+            Ok(Step::Written(etag)) => {
+                let Desired::Present(content) = desired else { return Err(impossible()) };
+                done.known = done.known.written(etag, content);
+                EntryAction::Nothing
+            }
+            Ok(Step::Removed) => {
+                done.known = done.known.removed();
+                EntryAction::Nothing
+            }
+            Ok(Step::Seen(observation)) => {
+                // What we knew before this run's own writes began.
+                let stored = Known { hash: self.entry.content_hash.clone(), ..done.known.clone() };
+                done.note = done.note.or_else(|| outside_change(&stored, &observation).map(in_words));
+                plan_entry(desired, &done.known, Some(&observation))
+            }
+            Err(JobError::Provider(ProviderError::Precondition)) => {
+                self.follow(action, WriteFault::Precondition, &mut done.known).await?
+            }
+            Err(JobError::Provider(ProviderError::NotFound)) => {
+                self.follow(action, WriteFault::NotFound, &mut done.known).await?
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    /// What is done next, after a fault that says something about the entry.
+    async fn follow(
+        &self,
+        action: &EntryAction,
+        fault: WriteFault,
+        known: &mut Known,
+    ) -> Result<EntryAction, JobError> {
+        match after(action, fault) {
+            Next::Do(next) => Ok(next),
+            Next::Gone => {
+                *known = known.removed();
+                Ok(EntryAction::Nothing)
+            }
+            Next::CalendarGone => Err(self.calendar_gone().await),
+        }
     }
 
     /// Asks which calendars there are. If the entry's is not among them, its bookings move to the one that is written
@@ -183,12 +213,11 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    async fn act(
-        &self,
-        provider: &dyn CalendarProvider,
-        action: &EntryAction,
-        desired: &Desired,
-    ) -> Result<Step, JobError> {
+    async fn act(&self, action: &EntryAction, desired: &Desired) -> Result<Step, JobError> {
+        let provider =
+            self.context.providers.get(self.account.provider).ok_or_else(|| {
+                JobError::Hopeless(format!("{} is not set up", self.account.provider.name()))
+            })?;
         let calendar = self.entry.calendar_external_id.as_str();
         let id = self.entry.external_id.as_str();
         let content = || match desired {
@@ -255,63 +284,79 @@ impl<'a> EntryRun<'a> {
         let now = context.clock.now();
         let mut tx = context.db.begin().await?;
         let in_time = lease.release_in(&mut tx).await?;
-        let (outcome, logged, operation, detail) = match result {
-            Ok(done) => {
-                let hash = done.known.hash.as_deref();
-                let here = (self.entry.id, self.entry.calendar_id);
-                match (&done.known.etag, hash) {
-                    (Some(etag), Some(content_hash)) => {
-                        let written = WrittenEntry { etag, content_hash, version: done.version };
-                        entries::record_written(&mut tx, here, &written, now).await?;
-                    }
-                    _ => entries::record_removed(&mut tx, here, hash, now).await?,
-                }
-                connections::note_success(&mut tx, self.account.connection, now).await?;
-                let logged = if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok };
-                (Outcome::Done, logged, done.operation, done.note.unwrap_or_default().to_owned())
-            }
-            Err(error) => {
-                let outcome = outcome_of(context, duty, &error);
-                if let (
-                    JobError::Provider(ProviderError::RateLimited { .. }),
-                    Outcome::Snooze { until, .. },
-                ) = (&error, &outcome)
-                {
-                    hold_back(context, &mut tx, self.account, *until).await?;
-                }
-                let reason = error.to_string();
-                let (state, logged) = match outcome {
-                    Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
-                    _ => (EntryState::Pending, SyncOutcome::Retry),
-                };
-                entries::record_failure(&mut tx, self.entry.id, state, &reason).await?;
-                if logged == SyncOutcome::Failed {
-                    connections::note_failure(&mut tx, self.account.connection, &reason).await?;
-                }
-                (outcome, logged, if self.entry.wanted { "write" } else { "remove" }, reason)
-            }
+        let record = match result {
+            Ok(done) => self.record_done(&mut tx, done, now).await?,
+            Err(error) => self.record_failure(&mut tx, duty, &error).await?,
         };
-        // Told to wait again for the same reason, it says so once.
-        let is_news =
-            !matches!(outcome, Outcome::Snooze { .. }) || self.entry.last_error.as_deref() != Some(&detail);
-        if is_news {
-            let line = NewLine {
-                business: self.account.business,
-                connection: Some(self.account.connection),
-                booking: Some(self.entry.booking_id),
-                operation,
-                outcome: logged,
-                detail: &detail,
-                duration_ms: (now - self.started_at).num_milliseconds(),
-                at: now,
-            };
-            sync_log::append(&mut tx, &line).await?;
-        }
+        self.log(&mut tx, &record, now).await?;
         // Another writer may have come before our last call or after it.
         let again = if in_time { None } else { Some(entries::doubt(&mut tx, self.entry.id, now).await?) };
         tx.commit().await?;
         context.push(again.as_slice()).await;
-        Ok(outcome)
+        Ok(record.outcome)
+    }
+
+    async fn record_done(&self, tx: &mut Tx, done: Done, now: DateTime<Utc>) -> Result<Record, StorageError> {
+        let hash = done.known.hash.as_deref();
+        let here = (self.entry.id, self.entry.calendar_id);
+        match (&done.known.etag, hash) {
+            (Some(etag), Some(content_hash)) => {
+                let written = WrittenEntry { etag, content_hash, version: done.version };
+                entries::record_written(tx, here, &written, now).await?;
+            }
+            _ => entries::record_removed(tx, here, hash, now).await?,
+        }
+        connections::note_success(tx, self.account.connection, now).await?;
+        Ok(Record {
+            outcome: Outcome::Done,
+            logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
+            operation: done.operation,
+            detail: done.note.unwrap_or_default().to_owned(),
+        })
+    }
+
+    async fn record_failure(
+        &self,
+        tx: &mut Tx,
+        duty: &ClaimedDuty,
+        error: &JobError,
+    ) -> Result<Record, StorageError> {
+        let outcome = outcome_of(self.context, duty, error);
+        if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Snooze { until, .. }) =
+            (error, &outcome)
+        {
+            hold_back(self.context, tx, self.account, *until).await?;
+        }
+        let detail = error.to_string();
+        let (state, logged) = match outcome {
+            Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
+            _ => (EntryState::Pending, SyncOutcome::Retry),
+        };
+        entries::record_failure(tx, self.entry.id, state, &detail).await?;
+        if logged == SyncOutcome::Failed {
+            connections::note_failure(tx, self.account.connection, &detail).await?;
+        }
+        let operation = if self.entry.wanted { "write" } else { "remove" };
+        Ok(Record { outcome, logged, operation, detail })
+    }
+
+    /// Told to wait again for the same reason, it says so once.
+    async fn log(&self, tx: &mut Tx, record: &Record, now: DateTime<Utc>) -> Result<(), StorageError> {
+        let waits = matches!(record.outcome, Outcome::Snooze { .. });
+        if waits && self.entry.last_error.as_deref() == Some(&record.detail) {
+            return Ok(());
+        }
+        let line = NewLine {
+            business: self.account.business,
+            connection: Some(self.account.connection),
+            booking: Some(self.entry.booking_id),
+            operation: record.operation,
+            outcome: record.logged,
+            detail: &record.detail,
+            duration_ms: (now - self.started_at).num_milliseconds(),
+            at: now,
+        };
+        sync_log::append(tx, &line).await.map(drop)
     }
 }
 

@@ -4,16 +4,18 @@
 //! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::availability`; what a full
 //! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
 
+mod rows;
+
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     connection::ConnectionState,
     duty::{DutyKind, QueueClass},
     entry::ObservedEntry,
-    ids::{CalendarId, EntryId},
+    ids::CalendarId,
     interval::Interval,
     record::SyncOutcome,
-    sync::availability::{Changes, Doubted, ImportPlan, OutsideEvent, Read, ReadKind, plan_import},
+    sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, plan_import},
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
@@ -21,9 +23,6 @@ use concord_storage::{
     calendars::{self, Calendar, Progress},
     connections::{self as store, Connection},
     duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
-    entries,
-    outside_events::{self, NewOutsideEvent},
-    people,
     sync_log::{self, NewLine},
 };
 
@@ -35,8 +34,6 @@ use crate::{
     limits::{hold_back, take_turn},
 };
 
-/// Rows in one transaction: an import must not keep bookings from being written for long.
-const PART: usize = 100;
 /// The window is moved on when this much of its end is missing.
 const WINDOW_STEP: Duration = Duration::days(1);
 
@@ -154,17 +151,6 @@ impl Import<'_> {
         Ok(Tally { outcome: SyncOutcome::Held, detail: format!("{words}; {written} written meanwhile") })
     }
 
-    /// What another business, or another installation, has written there keeps its owner from our bookings like
-    /// anything else.
-    async fn know_ours(&self, entries: &mut [ObservedEntry]) -> Result<(), JobError> {
-        let named: Vec<EntryId> = entries.iter().filter_map(|entry| entry.entry).collect();
-        let ours = entries::ours(&self.context.db, self.calendar.business_id, &named).await?;
-        for entry in entries {
-            entry.entry = entry.entry.filter(|id| ours.contains(id));
-        }
-        Ok(())
-    }
-
     /// An incremental read keeps the window that its cursor was begun with, until that has fallen behind.
     fn where_to_begin(&self, progress: &Progress, now: DateTime<Utc>) -> (ChangesFrom, Interval) {
         let settings = &self.context.settings;
@@ -225,35 +211,6 @@ impl Import<'_> {
         Ok(business.ok_or(StorageError::NotFound)?.zone)
     }
 
-    /// A full read is compared with all that is known; an incremental one only with what it names.
-    async fn known(&self, full: bool, entries: &[ObservedEntry]) -> Result<Vec<OutsideEvent>, JobError> {
-        let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
-        if full || entries.len() > PART {
-            let rows = outside_events::of_calendar(db, business, id).await?;
-            return Ok(rows.into_iter().map(as_known).collect());
-        }
-        let mut known = Vec::new();
-        for entry in entries {
-            known.extend(outside_events::named(db, business, id, &entry.external_id).await?.map(as_known));
-        }
-        known.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        known.dedup_by(|a, b| a.external_id == b.external_id);
-        Ok(known)
-    }
-
-    async fn apply(&self, duty: &ClaimedDuty, changes: &Changes) -> Result<(), JobError> {
-        for part in changes.removals.chunks(PART) {
-            let names: Vec<&str> = part.iter().map(|removal| removal.external_id.as_str()).collect();
-            self.keep(duty).await?;
-            self.remove(&names).await?;
-        }
-        for part in changes.upserts.chunks(PART) {
-            self.keep(duty).await?;
-            self.upsert(part).await?;
-        }
-        self.keep(duty).await
-    }
-
     /// Last: what is written twice is written once, what the cursor has passed does not come again.
     async fn advance(
         &self,
@@ -276,55 +233,6 @@ impl Import<'_> {
                 if full { "full read" } else { "changes" }
             ),
         })
-    }
-
-    async fn upsert(&self, events: &[OutsideEvent]) -> Result<(), JobError> {
-        let now = self.context.clock.now();
-        let mut tx = self.context.db.begin().await?;
-        people::lock(&mut tx, self.calendar.business_id, self.connection.staff_id).await?;
-        for event in events {
-            let new = NewOutsideEvent {
-                business: self.calendar.business_id,
-                staff: self.connection.staff_id,
-                calendar: self.calendar.id,
-                external_id: &event.external_id,
-                etag: event.etag.as_deref(),
-                interval: event.interval,
-                tentative: event.tentative,
-            };
-            outside_events::upsert(&mut tx, &new, now).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn remove(&self, external_ids: &[&str]) -> Result<(), JobError> {
-        let (business, staff) = (self.calendar.business_id, self.connection.staff_id);
-        let mut rows = Vec::new();
-        for external_id in external_ids {
-            rows.extend(
-                outside_events::named(&self.context.db, business, self.calendar.id, external_id).await?,
-            );
-        }
-        let mut tx = self.context.db.begin().await?;
-        people::lock(&mut tx, business, staff).await?;
-        for row in rows {
-            outside_events::remove(&mut tx, business, staff, row.id).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The calendar is no longer read: its owner is free again as far as it goes.
-    async fn forget_all(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
-        let (business, id) = (self.calendar.business_id, self.calendar.id);
-        let known = outside_events::of_calendar(&self.context.db, business, id).await?;
-        for part in known.chunks(PART) {
-            let names: Vec<&str> = part.iter().map(|event| event.external_id.as_str()).collect();
-            self.keep(duty).await?;
-            self.remove(&names).await?;
-        }
-        self.forget_cursor().await
     }
 
     async fn forget_cursor(&self) -> Result<(), JobError> {
@@ -396,14 +304,5 @@ impl Import<'_> {
         sync_log::append(&mut tx, &line).await?;
         tx.commit().await?;
         Ok(())
-    }
-}
-
-fn as_known(row: outside_events::OutsideEvent) -> OutsideEvent {
-    OutsideEvent {
-        external_id: row.external_id,
-        etag: row.etag,
-        interval: Interval { start: row.starts_at, end: row.ends_at },
-        tentative: row.tentative,
     }
 }

@@ -4,6 +4,8 @@
 //! Whoever seats rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
 //! nobody chooses a unit from a state that is about to change.
 
+mod standing;
+
 use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, OccupancyId},
@@ -12,7 +14,9 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
-use crate::{Db, StorageError, Tx, db::Open, on_db};
+pub(crate) use self::standing::seats_of_others;
+pub use self::standing::{Standing, conflicts, standing};
+use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,35 +44,6 @@ pub struct Arrival {
     pub source_id: Uuid,
     /// How many units.
     pub quantity: u32,
-}
-
-/// A row as it stands, with what it stands for in words.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Standing {
-    /// The row.
-    pub id: OccupancyId,
-    /// Resource or staff member.
-    pub subject_kind: SubjectKind,
-    /// Its id.
-    pub subject_id: Uuid,
-    /// Its name.
-    pub subject_name: Option<String>,
-    /// `None`: it found no unit.
-    pub unit: Option<i64>,
-    /// UTC, buffers included.
-    pub starts_at: DateTime<Utc>,
-    /// UTC, exclusive.
-    pub ends_at: DateTime<Utc>,
-    /// What sort of fact.
-    pub source: OccupancySource,
-    /// Its id.
-    pub source_id: Uuid,
-    /// The booking's, if it is one.
-    pub reference: Option<String>,
-    /// The booking's, if it is one.
-    pub title: Option<String>,
-    /// The calendar that it was read from, if it was.
-    pub calendar: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -285,31 +260,6 @@ pub(crate) async fn release_on(
         .await)?)
 }
 
-const SEATS_OF_OTHERS: &str = "
-    SELECT o.id, o.unit, o.starts_at, o.ends_at FROM occupancy o LEFT JOIN bookings b ON b.id = o.source_id
-    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
-      AND (b.reference IS NULL OR b.reference <> $5)
-    ORDER BY o.starts_at, o.id";
-
-/// All rows on a subject within a stretch of time, but those of the booking of that reference.
-pub(crate) async fn seats_of_others(
-    db: &Db,
-    business: BusinessId,
-    subject: Uuid,
-    within: Interval,
-    reference: &str,
-) -> Result<Vec<Seat>, StorageError> {
-    let rows: Vec<SeatRow> = on_db!(db, c => sqlx::query_as(SEATS_OF_OTHERS)
-        .bind(business)
-        .bind(subject)
-        .bind(within.start)
-        .bind(within.end)
-        .bind(reference)
-        .fetch_all(c)
-        .await)?;
-    Ok(rows.into_iter().map(Seat::from).collect())
-}
-
 const UNSEATED: &str = "
     SELECT id, unit, starts_at, ends_at FROM occupancy
     WHERE business_id = $1 AND subject_id = $2 AND unit IS NULL AND ends_at > $3 AND starts_at < $4
@@ -371,59 +321,4 @@ pub(crate) async fn fit(
     let Some(moves) = occupancy::fit(&rows, subject.capacity) else { return Ok(false) };
     apply_moves(tx, &moves).await?;
     Ok(true)
-}
-
-const STANDING: &str = "
-    SELECT o.id, o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.unit,
-           o.starts_at, o.ends_at, o.source, o.source_id, b.reference, b.title, k.name AS calendar
-    FROM occupancy o
-    LEFT JOIN resources r ON r.id = o.subject_id
-    LEFT JOIN staff s ON s.id = o.subject_id
-    LEFT JOIN bookings b ON b.id = o.source_id
-    LEFT JOIN outside_events e ON e.id = o.source_id
-    LEFT JOIN calendars k ON k.id = e.calendar_id";
-
-const STANDING_ON: &str = "
-    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
-    ORDER BY o.starts_at, o.id LIMIT 1000";
-
-/// Everything that occupies a resource or a staff member in a stretch of time, in order: the answer to "why is this
-/// taken?".
-pub async fn standing(
-    db: &Db,
-    business: BusinessId,
-    subject: Uuid,
-    within: Interval,
-) -> Result<Vec<Standing>, StorageError> {
-    let text = format!("{STANDING} {STANDING_ON}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(subject)
-        .bind(within.start)
-        .bind(within.end)
-        .fetch_all(c)
-        .await)?)
-}
-
-const CONFLICTS: &str = "
-    WHERE o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2 AND EXISTS (
-        SELECT 1 FROM occupancy other
-        WHERE other.subject_id = o.subject_id AND other.id <> o.id
-          AND other.starts_at < o.ends_at AND other.ends_at > o.starts_at
-          AND (o.source <> 'busy' OR other.source <> 'busy'))
-    ORDER BY o.starts_at, o.id LIMIT 200";
-
-/// Facts from outside that found no unit and overlap something of ours, still to come. Two appointments of one's own
-/// at one time are nobody's conflict.
-pub async fn conflicts(
-    db: &Db,
-    business: BusinessId,
-    now: DateTime<Utc>,
-) -> Result<Vec<Standing>, StorageError> {
-    let text = format!("{STANDING} {CONFLICTS}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
-        .bind(business)
-        .bind(now)
-        .fetch_all(c)
-        .await)?)
 }
