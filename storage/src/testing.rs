@@ -271,6 +271,26 @@ pub async fn next_due(db: &Db) -> Option<DateTime<Utc>> {
     on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the duties can be read")
 }
 
+const WAITING: &str = "
+    SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// Waits until so many transactions wait for a lock, which is to say: has them stopped where a test wants them. There is
+/// none of it with SQLite, whose one writer is waited for in the process.
+///
+/// # Panics
+/// If the server cannot be asked.
+pub async fn until_locked_out(db: &Db, transactions: i64) {
+    let Db::Postgres(pool) = db else { return };
+    loop {
+        let waiting: i64 =
+            sqlx::query_scalar(WAITING).fetch_one(pool).await.expect("the server says who waits");
+        if waiting >= transactions {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A business in Lisbon with a slug of its own.
 ///
 /// # Panics

@@ -25,7 +25,11 @@ use uuid::Uuid;
 
 use crate::surroundings::{Worker, connect, on_both_queues, settings};
 
-on_both_queues!(every_raised_duty_is_done, ten_raises_during_a_run_cost_few_runs);
+on_both_queues!(
+    every_raised_duty_is_done,
+    what_was_committed_by_the_dead_is_done,
+    ten_raises_during_a_run_cost_few_runs,
+);
 
 const WORKER: &str = "test-worker";
 
@@ -52,7 +56,13 @@ impl OverDb {
         })
     }
 
-    async fn raise(&self, subjects: &[Uuid]) -> Vec<DutyRef> {
+    async fn raise(&self, subjects: &[Uuid]) {
+        let raised = self.commit(subjects).await;
+        self.queue.push(&raised).await;
+    }
+
+    /// As far as a process comes that is killed before it can push.
+    async fn commit(&self, subjects: &[Uuid]) -> Vec<DutyRef> {
         let now = self.clock.now();
         let mut tx = testing::begin(&self.db).await;
         let mut raised = Vec::new();
@@ -67,7 +77,6 @@ impl OverDb {
             raised.push(duties::raise(&mut tx, duty, now).await.expect("a duty can be raised"));
         }
         testing::commit(tx).await;
-        self.queue.push(&raised).await;
         raised
     }
 
@@ -123,6 +132,19 @@ async fn every_raised_duty_is_done(config: QueueConfig) {
     worker.stop().await;
     assert_eq!(*over_db.runs.borrow(), 100);
     assert_eq!(over_db.lost_leases.load(Ordering::SeqCst), 0, "nothing was held at the end");
+}
+
+async fn what_was_committed_by_the_dead_is_done(config: QueueConfig) {
+    let db = testing::sqlite().await;
+    let over_db = OverDb::new(&db, &config, true).await;
+    let subjects: Vec<_> = (0..20).map(|_| Uuid::new_v4()).collect();
+    over_db.commit(&subjects[..10]).await;
+    let worker = Worker::start(&over_db, &over_db.queue, settings());
+    over_db.until_done(10).await;
+    over_db.commit(&subjects[10..]).await;
+    over_db.until_done(20).await;
+    worker.stop().await;
+    assert_eq!(*over_db.runs.borrow(), 20);
 }
 
 async fn ten_raises_during_a_run_cost_few_runs(config: QueueConfig) {

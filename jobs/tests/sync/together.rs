@@ -13,8 +13,8 @@ use chrono::Duration;
 use concord_domain::booking::{BookingDraft, BookingTime};
 use concord_jobs::{SyncSettings, duty::Jobs};
 use concord_storage::{
-    duties, on_both_databases,
-    testing::{TestDb, at},
+    duties, on_both_databases, people,
+    testing::{self, TestDb, at},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -158,6 +158,35 @@ async fn a_worker_that_comes_late_leaves_nothing_behind(db: &TestDb) {
     tokio::join!(world.drain(), overtake);
     world.settle().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.open_duties().await.len(), 0);
+}
+
+/// What a late worker has read may be older than what another one has written by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_whose_lease_ran_out_while_it_writes_goes_no_further() {
+    let db = testing::postgres().await;
+    let world = World::new(&db).await;
+    for number in 0..150 {
+        let time = (at(10_000 + number * 60), at(10_030 + number * 60));
+        world.outside.person_adds(ANA, time, json!({})).await;
+    }
+    let id = world.connect(&world.ana, ANA).await;
+    // Somebody books her all the time, so that both readers get stuck in the midst of writing.
+    let mut booking = testing::begin(&db).await;
+    people::lock(&mut booking, world.business.id, world.ana.id).await.unwrap();
+    let (first, second) = (world.jobs.clone(), Jobs::new(world.elsewhere(), "second"));
+    let first = tokio::spawn(async move { first.drain().await.unwrap() });
+    testing::until_locked_out(&db, 1).await;
+    world.clock.advance(world.context.settings.lease + Duration::seconds(1));
+    let second = tokio::spawn(async move { second.drain().await.unwrap() });
+    testing::until_locked_out(&db, 2).await;
+    testing::commit(booking).await;
+    first.await.unwrap();
+    second.await.unwrap();
+    let log = world.log().await;
+    assert_eq!(log.iter().filter(|line| line.starts_with("import")).collect::<Vec<_>>(), ["import ok"]);
+    assert_eq!(world.known(world.calendars(id).await[0].id).await.len(), 150);
+    world.settle().await;
     assert_eq!(world.open_duties().await.len(), 0);
 }
 
