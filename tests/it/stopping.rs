@@ -1,8 +1,18 @@
-//! A process that is told to stop.
+//! A process that is told to stop, and one that comes after another was killed.
 
 use std::time::Duration;
 
-use concord_storage::testing::TestDb;
+use concord_domain::{
+    clock::Clock,
+    duty::{DutyKind, QueueClass},
+    ids::new_uuid,
+};
+use concord_storage::{
+    Db,
+    duties::{self, NewDuty},
+    testing::{self, TestDb},
+};
+use reqwest::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,4 +40,29 @@ async fn a_request_that_never_ends_does_not_keep_it(db: &TestDb) {
     assert!(TcpStream::connect(&address).await.is_err(), "nobody listens");
 }
 
-concord_storage::on_both_databases!(a_request_that_never_ends_does_not_keep_it);
+/// With PostgreSQL another worker may be alive and at it.
+async fn the_only_process_is_not_kept_from_its_work_by_its_own_dead(db: &TestDb) {
+    let now = Clock::system().now();
+    let new = NewDuty {
+        business: Some(testing::business(db).await.id),
+        kind: DutyKind::BatchSync,
+        subject: new_uuid(now),
+        queue: QueueClass::Bulk,
+        due_at: now,
+    };
+    let mut tx = testing::begin(db).await;
+    let duty = duties::raise(&mut tx, new, now).await.unwrap();
+    testing::commit(tx).await;
+    let until = now + chrono::Duration::hours(1);
+    let held = duties::claim(db, duty, "killed#1", until, now).await.unwrap().unwrap();
+    let house = House::on(db).await;
+    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 200);
+    let still_held = duties::extend(db, &held, until).await.unwrap();
+    assert_eq!(still_held, matches!(**db, Db::Postgres(_)));
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    a_request_that_never_ends_does_not_keep_it,
+    the_only_process_is_not_kept_from_its_work_by_its_own_dead,
+);
