@@ -59,7 +59,7 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
     let answer = house.http.get(house.demo("sign_in_url")).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
-    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"] {
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=7776000"] {
         assert!(cookie.contains(part), "{part}: {cookie}");
     }
     assert!(!cookie.contains("Secure"), "the demo is served over http");
