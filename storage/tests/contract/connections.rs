@@ -1,5 +1,3 @@
-use std::{sync::Arc, time::Duration};
-
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::ConnectionId,
@@ -12,7 +10,6 @@ use concord_storage::{
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
 
 use crate::{at_once, is_not_found};
 
@@ -142,59 +139,6 @@ async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
         assert_eq!(stored.access.unwrap().expose_secret(), "ya29.access");
         assert_eq!(stored.refresh.as_ref().map(ExposeSecret::expose_secret), refresh);
     }
-}
-
-/// As long as whatever waits for another transaction has been waiting by then.
-const A_WHILE: Duration = Duration::from_millis(400);
-
-/// A process that runs since before the keys were changed refreshes a token while the command changes them.
-async fn a_token_that_is_refreshed_while_keys_change_is_not_lost(db: &TestDb) {
-    let (old, ana) = (MasterKey::generate(), ana(db).await);
-    let kept = MasterKey::from_base64(&old.to_base64()).unwrap();
-    let before = Arc::new(Keyring::new(old, vec![]));
-    let after = Arc::new(Keyring::new(MasterKey::generate(), vec![kept]));
-    let id = adopt(db, &before, &ana, "private", Some("1//first")).await;
-    let refresh = |ring: &Arc<Keyring>, token: &'static str| {
-        let (db, ring) = ((**db).clone(), Arc::clone(ring));
-        tokio::spawn(async move {
-            let mut tx = begin(&db).await;
-            let tokens = testing::tokens("ya29.new", Some(token));
-            connections::store_tokens(&mut tx, &ring, id, &tokens).await.unwrap();
-            commit(tx).await;
-        })
-    };
-    let refreshed = async || {
-        let stored = connections::tokens(db, &after, ana.business_id, id).await.unwrap();
-        stored.refresh.unwrap().expose_secret().to_owned()
-    };
-
-    // The change of keys comes first ...
-    let mut tx = begin(db).await;
-    assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 1);
-    let mut refreshing = refresh(&before, "1//second");
-    assert!(timeout(A_WHILE, &mut refreshing).await.is_err(), "it waits");
-    commit(tx).await;
-    refreshing.await.unwrap();
-    assert_eq!(refreshed().await, "1//second");
-
-    // ... or the refresh does.
-    let mut tx = begin(db).await;
-    let tokens = testing::tokens("ya29.newer", Some("1//third"));
-    connections::store_tokens(&mut tx, &before, id, &tokens).await.unwrap();
-    let (same_db, ring) = ((**db).clone(), Arc::clone(&after));
-    let mut rotating = tokio::spawn(async move {
-        let mut tx = begin(&same_db).await;
-        let changed = connections::rotate_keys(&mut tx, &ring).await.unwrap();
-        commit(tx).await;
-        changed
-    });
-    assert!(timeout(A_WHILE, &mut rotating).await.is_err(), "it waits");
-    commit(tx).await;
-    assert_eq!(rotating.await.unwrap(), 1);
-    assert_eq!(refreshed().await, "1//third");
-    let mut tx = begin(db).await;
-    assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 0, "all is under the new key");
-    commit(tx).await;
 }
 
 async fn settings_and_notes_are_kept(db: &TestDb) {
@@ -431,7 +375,6 @@ concord_storage::on_both_databases!(
     the_same_account_is_adopted_again,
     tokens_are_sealed_and_a_kept_refresh_token_stays,
     all_is_sealed_again_with_a_new_key,
-    a_token_that_is_refreshed_while_keys_change_is_not_lost,
     settings_and_notes_are_kept,
     a_state_changes_once,
     a_state_is_left_only_where_it_was_thought_to_be,

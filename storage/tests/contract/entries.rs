@@ -1,10 +1,8 @@
-use std::{sync::Arc, time::Duration};
-
 use concord_domain::{
     booking::{Booking, BookingDraft},
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
     duty::{DutyKind, QueueClass},
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId},
     people::Actor,
 };
 use concord_storage::{
@@ -18,21 +16,20 @@ use concord_storage::{
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
 };
-use tokio::time::timeout;
 use uuid::Uuid;
 
 /// Two people whose calendars are written, and somebody who has none.
-struct World {
-    business: Business,
+pub(crate) struct World {
+    pub(crate) business: Business,
     room: Resource,
-    ana: Staff,
+    pub(crate) ana: Staff,
     rui: Staff,
-    eva: Staff,
-    of_ana: ConnectionId,
-    of_rui: ConnectionId,
+    pub(crate) eva: Staff,
+    pub(crate) of_ana: ConnectionId,
+    pub(crate) of_rui: ConnectionId,
 }
 
-async fn world(db: &Db) -> World {
+pub(crate) async fn world(db: &Db) -> World {
     let business = testing::business(db).await;
     let ring = testing::keyring();
     let room = testing::resource(db, &business, 1).await;
@@ -47,7 +44,7 @@ async fn world(db: &Db) -> World {
 }
 
 impl World {
-    async fn put(&self, db: &Db, staff: &[&Staff], title: &str) -> Put {
+    pub(crate) async fn put(&self, db: &Db, staff: &[&Staff], title: &str) -> Put {
         let change = Change { business: self.business.id, actor: Actor::System, now: monday() };
         let draft = BookingDraft {
             staff: staff.iter().map(|one| one.id).collect(),
@@ -63,7 +60,7 @@ impl World {
     }
 
     /// `name: state` of each calendar that the booking concerns or concerned.
-    async fn states(&self, db: &Db, booking: &Booking) -> Vec<String> {
+    pub(crate) async fn states(&self, db: &Db, booking: &Booking) -> Vec<String> {
         let states = entries::sync_states(db, self.business.id, booking.id).await.unwrap();
         let mut shown: Vec<String> =
             states.iter().map(|one| format!("{}: {}", one.staff_name, one.state)).collect();
@@ -279,64 +276,6 @@ async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
     assert_eq!(entries::count_standing(db, business, world.of_ana).await.unwrap(), 0);
 }
 
-/// Whatever waits for a lock has been waiting for some time by then; without the lock it would be done.
-const A_WHILE: Duration = Duration::from_millis(400);
-
-async fn a_booking_waits_for_a_calendar_that_is_being_disconnected(db: &TestDb) {
-    let world = Arc::new(world(db).await);
-    // One who covers everything has nothing to do with the people of a booking.
-    let mut tx = begin(db).await;
-    let settings = Settings { direction: Direction::Both, coverage: Coverage::Everything };
-    connections::set_settings(&mut tx, world.business.id, world.of_rui, settings).await.unwrap();
-    commit(tx).await;
-
-    let mut tx = begin(db).await;
-    let state = ConnectionState::Disconnected;
-    for ending in [world.of_ana, world.of_rui] {
-        connections::set_state(&mut tx, world.business.id, ending, state, None, at(1)).await.unwrap();
-    }
-    let (same_world, same_db) = (Arc::clone(&world), (**db).clone());
-    let mut putting =
-        tokio::spawn(async move { same_world.put(&same_db, &[&same_world.ana], "Massage").await });
-    assert!(timeout(A_WHILE, &mut putting).await.is_err(), "nobody knows yet where the booking must stand");
-    commit(tx).await;
-    let put = putting.await.unwrap();
-    assert_eq!(world.states(db, &put.booking).await, [""; 0], "it is aimed at nothing that is over");
-}
-
-async fn a_calendar_waits_for_a_booking_that_is_being_written(db: &TestDb) {
-    let world = world(db).await;
-    let put = world.put(db, &[&world.eva], "Massage").await;
-    let mut tx = begin(db).await;
-    assert_eq!(
-        entries::aim(&mut tx, &put.booking, false, Reach::Everywhere, at(1)).await.unwrap(),
-        [],
-        "nobody covers it"
-    );
-    let (business, same_db, eva) = (world.business.id, (**db).clone(), world.eva.clone());
-    let mut connecting =
-        tokio::spawn(async move { testing::connection(&same_db, &testing::keyring(), &eva).await });
-    assert!(timeout(A_WHILE, &mut connecting).await.is_err(), "it would not see what is being written");
-    commit(tx).await;
-    let connection = connecting.await.unwrap();
-    testing::calendar(db, &world.eva, connection).await;
-    let start = BookingId(Uuid::nil());
-    let concerning = bookings::concerning(db, business, connection, monday(), start, 10).await.unwrap();
-    assert_eq!(concerning.len(), 1);
-}
-
-/// SQLite has one writer.
-#[tokio::test]
-async fn bookings_of_a_business_are_aimed_at_the_same_time() {
-    let db = testing::postgres().await;
-    let world = world(&db).await;
-    let put = world.put(&db, &[&world.eva], "Massage").await;
-    let [mut one, mut other] = [begin(&db).await, begin(&db).await];
-    entries::aim(&mut one, &put.booking, false, Reach::Everywhere, at(1)).await.unwrap();
-    let aimed = entries::aim(&mut other, &put.booking, false, Reach::Everywhere, at(1));
-    timeout(A_WHILE * 20, aimed).await.expect("neither waits for the other").unwrap();
-}
-
 async fn another_default_gets_no_second_entry(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
@@ -549,8 +488,6 @@ concord_storage::on_both_databases!(
     a_business_may_keep_cancelled_entries,
     a_calendar_for_everything_gets_every_booking,
     what_a_disconnection_would_remove_is_counted,
-    a_booking_waits_for_a_calendar_that_is_being_disconnected,
-    a_calendar_waits_for_a_booking_that_is_being_written,
     another_default_gets_no_second_entry,
     an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written,
     a_write_in_doubt_is_looked_at_again,

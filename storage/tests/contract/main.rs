@@ -18,6 +18,7 @@ mod feeds;
 mod history;
 mod idempotency;
 mod limits;
+mod meanwhile;
 mod oauth_states;
 mod occupancy;
 mod opening;
