@@ -15,6 +15,7 @@ step "tools"
 scripts/tools.sh
 CONCORD_TEST_PYTHON="$(scripts/python.sh)"
 export CONCORD_TEST_PYTHON
+scripts/axe.sh
 if [ -n "${CONCORD_CONTRACTS:-}" ]; then
   # Each crate's tests run in a folder of their own.
   CONCORD_CONTRACTS="$(cd "$CONCORD_CONTRACTS" && pwd)"

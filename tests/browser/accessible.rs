@@ -1,7 +1,7 @@
 //! Every page can be read by a screen reader, in light and in dark.
 //!
-//! `axe-core` judges where it is installed (`target/node/node_modules/axe-core`, or `CONCORD_TEST_AXE`); a few rules of
-//! our own hold everywhere.
+//! `axe-core` judges where `scripts/axe.sh` could install it (`target/node/node_modules/axe-core`), or where
+//! `CONCORD_TEST_AXE` says it is; a few rules of our own hold everywhere.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,10 @@ fn axe() -> Option<String> {
     );
     let source = std::fs::read_to_string(&path).ok();
     if source.is_none() {
-        println!("axe-core is not at {}: only the rules of our own were held", path.display());
+        println!(
+            "axe-core is not at {} (scripts/axe.sh brings it): only the rules of our own were held",
+            path.display()
+        );
     }
     source
 }
