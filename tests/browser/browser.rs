@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -215,6 +215,10 @@ impl Browser {
     }
 }
 
+/// More than one driver that starts at once may be given a port of IPv6 that is somebody else's in IPv4; it then ends
+/// with "IPv4 port not available".
+const STARTS: usize = 5;
+
 fn start_driver() -> Driver {
     let program =
         std::env::var_os("CONCORD_TEST_CHROMEDRIVER").map(PathBuf::from).or_else(|| in_path("chromedriver"));
@@ -222,7 +226,19 @@ fn start_driver() -> Driver {
         "chromedriver is not there: install it (Debian: apt-get install chromium chromium-driver), or put its path \
          into CONCORD_TEST_CHROMEDRIVER",
     );
-    let process = Command::new(&program)
+    let mut said = String::new();
+    for _ in 0..STARTS {
+        match try_driver(&program) {
+            Ok(driver) => return driver,
+            Err(words) => said.push_str(&words),
+        }
+    }
+    panic!("chromedriver ended {STARTS} times: {said}");
+}
+
+/// What it said, if it ended instead.
+fn try_driver(program: &Path) -> Result<Driver, String> {
+    let process = Command::new(program)
         .arg("--port=0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -234,12 +250,14 @@ fn start_driver() -> Driver {
     let mut said = String::new();
     loop {
         let mut line = String::new();
-        assert!(lines.read_line(&mut line).is_ok_and(|length| length > 0), "chromedriver ended: {said}");
+        if !lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+            return Err(said);
+        }
         if let Some((_, port)) = line.split_once("started successfully on port ") {
             // What it says later must not fill the pipe.
             std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
             driver.address = format!("http://127.0.0.1:{}", port.trim().trim_end_matches('.'));
-            return driver;
+            return Ok(driver);
         }
         said.push_str(&line);
     }
