@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use chrono::{DateTime, Duration, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::entry_form::{EntryForm, day_of};
 use super::html::{document_with_head, escape, path_part, query};
 use super::not_found;
 use super::panel::{self, Origin};
-use super::week::{Block, Day, Week, monday};
+use super::week::{Week, monday};
 use crate::app::App;
 use crate::clock;
 use crate::google::{AccessRole, ApiError, Calendar, Place, Subscription, World, standing};
@@ -182,13 +182,14 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
         .into_response()
 }
 
-struct Page<'a> {
+/// What is being looked at.
+pub(super) struct Page<'a> {
     account: &'a str,
-    calendar: &'a Calendar,
+    pub(super) calendar: &'a Calendar,
     subscription: &'a Subscription,
-    first: NaiveDate,
-    today: NaiveDate,
-    now: DateTime<Utc>,
+    pub(super) first: NaiveDate,
+    pub(super) today: NaiveDate,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Page<'_> {
@@ -196,7 +197,8 @@ impl Page<'_> {
         format!("/calendar/google/{}", path_part(self.account))
     }
 
-    fn link(&self, week: NaiveDate, entry: Option<&str>) -> String {
+    /// The address of a week, or of an entry in it.
+    pub(super) fn link(&self, week: NaiveDate, entry: Option<&str>) -> String {
         let week = week.to_string();
         let mut pairs = vec![("calendar", self.calendar.info.id.as_str()), ("week", &week)];
         pairs.extend(entry.map(|id| ("entry", id)));
@@ -240,101 +242,6 @@ impl Page<'_> {
             self.link(self.first - Duration::days(7), None),
             self.link(monday(self.today), None),
             self.link(self.first + Duration::days(7), None),
-        )
-    }
-
-    fn grid(&self, week: &Week) -> String {
-        let hours = week.last_hour - week.first_hour;
-        let mut grid =
-            format!("<div class=\"grid\" style=\"--first:{};--hours:{hours}\">", week.first_hour * 60);
-        grid.push_str("<div class=\"gutter\" aria-hidden=\"true\"><div></div><div class=\"label\">all day</div><div class=\"hours\">");
-        for hour in week.first_hour..week.last_hour {
-            let _infallible = write!(grid, "<span>{hour:02}:00</span>");
-        }
-        grid.push_str("</div></div>");
-        for day in &week.days {
-            grid.push_str(&self.day(day, week));
-        }
-        grid.push_str("</div>");
-        grid
-    }
-
-    fn day(&self, day: &Day, week: &Week) -> String {
-        let mut classes = String::from("day");
-        if day.date == self.today {
-            classes.push_str(" today");
-        }
-        if matches!(chrono::Datelike::weekday(&day.date), chrono::Weekday::Sat | chrono::Weekday::Sun) {
-            classes.push_str(" weekend");
-        }
-        if day.whole.is_empty() && day.timed.is_empty() {
-            classes.push_str(" empty");
-        }
-        let blocks = |blocks: &[Block]| blocks.iter().map(|block| self.block(block)).collect::<String>();
-        let mut timed = blocks(&day.timed);
-        if day.date == self.today {
-            let local = self.now.with_timezone(&self.calendar.info.zone);
-            let minute = i64::from(local.hour() * 60 + local.minute());
-            if (week.first_hour * 60..week.last_hour * 60).contains(&minute) {
-                let _infallible = write!(timed, "<div class=\"now\" style=\"--from:{minute}\"></div>");
-            }
-        }
-        format!(
-            "<section class=\"{classes}\"><h3>{} <b>{}</b></h3><div class=\"allday\">{}</div><div class=\"hours\">{timed}</div></section>",
-            day.date.format("%a"),
-            day.date.format("%-d"),
-            blocks(&day.whole),
-        )
-    }
-
-    fn block(&self, block: &Block) -> String {
-        let mut classes = String::from("entry");
-        for (name, set) in
-            [(" tentative", block.tentative), (" free", block.free), (" application", block.by_application)]
-        {
-            if set {
-                classes.push_str(name);
-            }
-        }
-        let (style, time, length) = match block.minutes {
-            None => (String::new(), String::new(), 0),
-            Some((from, to)) => (
-                format!(
-                    " style=\"--from:{from};--for:{};--lane:{};--lanes:{}\"",
-                    to - from,
-                    block.lane,
-                    block.lanes
-                ),
-                format!("{:02}:{:02}–{:02}:{:02}", from / 60, from % 60, to / 60 % 24, to % 60),
-                to - from,
-            ),
-        };
-        if length < 45 {
-            classes.push_str(" short");
-        }
-        if block.lanes > 1 {
-            classes.push_str(" beside-others");
-        }
-        let marks: Vec<_> = [
-            (block.tentative, "tentative"),
-            (block.free, "shown as free"),
-            (block.recurring, "repeats"),
-            (block.by_application, "from an app"),
-        ]
-        .into_iter()
-        .filter_map(|(set, word)| set.then_some(word))
-        .collect();
-        let details: Vec<_> = [block.location.as_str()]
-            .into_iter()
-            .filter(|text| !text.is_empty())
-            .chain(marks.iter().copied())
-            .collect();
-        let details = escape(&details.join(" · "));
-        format!(
-            "<a class=\"{classes}\" href=\"{}\"{style} title=\"{}\"><b dir=\"auto\">{}</b> <time>{time}</time> <small>{details}</small></a>",
-            self.link(self.first, Some(&block.id)),
-            escape(&format!("{time} {}", block.title)),
-            escape(&block.title),
         )
     }
 

@@ -4,6 +4,7 @@
 
 mod calendar;
 mod entry_form;
+mod grid;
 mod home;
 pub(crate) mod html;
 mod panel;

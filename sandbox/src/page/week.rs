@@ -1,4 +1,8 @@
-//! A week as a person sees it: days across, hours down, what overlaps side by side.
+//! A week as a person sees it: days across, hours down, what overlaps side by side; above the hours a bar over all the
+//! days of whatever takes whole days.
+
+use std::cmp::Reverse;
+use std::ops::Range;
 
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
@@ -11,7 +15,7 @@ const MINUTES_OF_DAY: i64 = 24 * 60;
 /// The least height of an entry, so that its title can be read.
 const LEAST_MINUTES: i64 = 30;
 
-/// An entry on one day.
+/// An entry, on one day or over several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) id: String,
@@ -29,12 +33,24 @@ pub(super) struct Block {
     pub(super) recurring: bool,
 }
 
+/// What takes whole days.
+#[derive(Debug, Clone)]
+pub(super) struct Bar {
+    pub(super) block: Block,
+    /// Its days of this week, counted from 0.
+    pub(super) days: Range<usize>,
+    /// Which of the rows above the hours it stands in.
+    pub(super) row: usize,
+    /// When it is, from its first to its last day.
+    pub(super) when: String,
+    pub(super) begins_before: bool,
+    pub(super) ends_after: bool,
+}
+
 /// A day with what stands on it.
 #[derive(Debug, Clone)]
 pub(super) struct Day {
     pub(super) date: NaiveDate,
-    /// What takes the whole day.
-    pub(super) whole: Vec<Block>,
     pub(super) timed: Vec<Block>,
 }
 
@@ -42,6 +58,7 @@ pub(super) struct Day {
 #[derive(Debug, Clone)]
 pub(super) struct Week {
     pub(super) days: Vec<Day>,
+    pub(super) bars: Vec<Bar>,
     /// The hours that are shown.
     pub(super) first_hour: i64,
     pub(super) last_hour: i64,
@@ -59,9 +76,9 @@ impl Week {
         let window =
             Window { from: Some(midnight(first, zone)), to: Some(midnight(first + Duration::days(7), zone)) };
         let shown = standing_between(calendar, window, now);
-        let mut days: Vec<_> = (0..7)
-            .map(|number| Day { date: first + Duration::days(number), whole: Vec::new(), timed: Vec::new() })
-            .collect();
+        let mut days: Vec<_> =
+            (0..7).map(|number| Day { date: first + Duration::days(number), timed: Vec::new() }).collect();
+        let mut bars = Vec::new();
         for one in shown {
             let entry = one.entry();
             let text =
@@ -79,23 +96,85 @@ impl Week {
                 recurring: entry.series.is_some() || entry.occurrence_of.is_some(),
             };
             let (start, end) = one.span();
+            if let Some(whole) = whole_days(start, end, zone) {
+                bars.push(Bar::of(block, &whole, when(start, end, zone), first));
+                continue;
+            }
             for day in &mut days {
                 day.put(&block, start, end, zone);
             }
         }
-        let mut week = Self { days, first_hour: 8, last_hour: 18 };
+        let mut week = Self { days, bars, first_hour: 8, last_hour: 18 };
         week.arrange();
         week
     }
 
     fn arrange(&mut self) {
+        stack(&mut self.bars);
         for day in &mut self.days {
-            day.whole.sort_by(|one, other| one.title.cmp(&other.title));
             lay_out(&mut day.timed);
             for (from, to) in day.timed.iter().filter_map(|block| block.minutes) {
                 self.first_hour = self.first_hour.min(from / 60);
                 self.last_hour = self.last_hour.max((to + 59) / 60);
             }
+        }
+    }
+}
+
+/// The days of what lasts a day or longer, the last one exclusive; `None`: it stands among the hours.
+fn whole_days(start: When, end: When, zone: Tz) -> Option<Range<NaiveDate>> {
+    if let (When::On(first), When::On(end)) = (start, end) {
+        return Some(first..end);
+    }
+    let (from, to) = (start.instant(zone), end.instant(zone));
+    if to - from < Duration::days(1) {
+        return None;
+    }
+    let last = (to - Duration::seconds(1)).with_timezone(&zone).date_naive();
+    Some(from.with_timezone(&zone).date_naive()..last + Duration::days(1))
+}
+
+/// "Mon 2 Feb", "Mon 2 – Wed 4 Feb", "Mon 2 Feb, 15:00 – Wed 4 Feb, 11:00".
+fn when(start: When, end: When, zone: Tz) -> String {
+    if let (When::On(first), When::On(end)) = (start, end) {
+        let last = end - Duration::days(1);
+        let end = last.format("%a %-d %b");
+        return if last <= first {
+            end.to_string()
+        } else if first.month() == last.month() {
+            format!("{} – {end}", first.format("%a %-d"))
+        } else {
+            format!("{} – {end}", first.format("%a %-d %b"))
+        };
+    }
+    let at = |when: When| when.instant(zone).with_timezone(&zone).format("%a %-d %b, %H:%M").to_string();
+    format!("{} – {}", at(start), at(end))
+}
+
+impl Bar {
+    fn of(block: Block, whole: &Range<NaiveDate>, when: String, monday: NaiveDate) -> Self {
+        let day = |date: NaiveDate| usize::try_from((date - monday).num_days().clamp(0, 7)).unwrap_or(0);
+        Self {
+            block,
+            days: day(whole.start)..day(whole.end),
+            row: 0,
+            when,
+            begins_before: whole.start < monday,
+            ends_after: whole.end > monday + Duration::days(7),
+        }
+    }
+}
+
+/// Gives bars that share a day rows of their own: the earliest first, of those the longest.
+fn stack(bars: &mut [Bar]) {
+    bars.sort_by_key(|bar| (bar.days.start, Reverse(bar.days.end), bar.block.title.clone()));
+    let mut ends: Vec<usize> = Vec::new();
+    for bar in bars {
+        bar.row = ends.iter().position(|end| *end <= bar.days.start).unwrap_or(ends.len());
+        if bar.row == ends.len() {
+            ends.push(bar.days.end);
+        } else {
+            ends[bar.row] = bar.days.end;
         }
     }
 }
@@ -108,12 +187,6 @@ impl Day {
             let days = (local.date() - self.date).num_days();
             days * MINUTES_OF_DAY + i64::from(local.hour() * 60 + local.minute())
         };
-        if let (When::On(first), When::On(end)) = (start, end) {
-            if (first..end).contains(&self.date) {
-                self.whole.push(block.clone());
-            }
-            return;
-        }
         let (from, to) = (today(start.instant(zone)), today(end.instant(zone)));
         if from < MINUTES_OF_DAY && to > 0 {
             let minutes = Some((from.max(0), to.min(MINUTES_OF_DAY)));
@@ -181,16 +254,64 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_over_midnight_is_cut_and_a_stay_shows_on_each_of_its_days() {
+    fn an_entry_over_midnight_is_cut() {
         let zone = chrono_tz::UTC;
-        let mut day = Day { date: "2026-02-03".parse().unwrap(), whole: Vec::new(), timed: Vec::new() };
-        let at = |text: &str| When::At(text.parse().unwrap());
-        day.put(&block(0, 0), at("2026-02-02T22:00:00Z"), at("2026-02-03T01:30:00Z"), zone);
+        let mut day = Day { date: "2026-02-03".parse().unwrap(), timed: Vec::new() };
+        let (start, end) = (at("2026-02-02T22:00:00Z"), at("2026-02-03T01:30:00Z"));
+        assert_eq!(whole_days(start, end, zone), None);
+        day.put(&block(0, 0), start, end, zone);
         assert_eq!(day.timed[0].minutes, Some((0, 90)));
-        let on = |text: &str| When::On(text.parse().unwrap());
-        day.put(&block(0, 0), on("2026-02-01"), on("2026-02-03"), zone);
-        assert!(day.whole.is_empty());
-        day.put(&block(0, 0), on("2026-02-03"), on("2026-02-04"), zone);
-        assert_eq!(day.whole.len(), 1);
+    }
+
+    fn at(text: &str) -> When {
+        When::At(text.parse().unwrap())
+    }
+
+    fn on(text: &str) -> When {
+        When::On(text.parse().unwrap())
+    }
+
+    #[test]
+    fn what_takes_whole_days_is_a_bar_over_all_of_them() {
+        let zone = chrono_tz::Europe::Berlin;
+        let monday: NaiveDate = "2026-02-02".parse().unwrap();
+        for (start, end, days, words) in [
+            (on("2026-02-03"), on("2026-02-04"), 1..2, "Tue 3 Feb"),
+            (on("2026-02-03"), on("2026-02-06"), 1..4, "Tue 3 – Thu 5 Feb"),
+            (on("2026-01-30"), on("2026-02-20"), 0..7, "Fri 30 Jan – Thu 19 Feb"),
+            (
+                at("2026-02-03T14:00:00Z"),
+                at("2026-02-05T10:00:00Z"),
+                1..4,
+                "Tue 3 Feb, 15:00 – Thu 5 Feb, 11:00",
+            ),
+            (
+                at("2026-02-02T23:00:00Z"),
+                at("2026-02-03T23:00:00Z"),
+                1..2,
+                "Tue 3 Feb, 00:00 – Wed 4 Feb, 00:00",
+            ),
+        ] {
+            let whole = whole_days(start, end, zone).unwrap();
+            let bar = Bar::of(block(0, 0), &whole, when(start, end, zone), monday);
+            assert_eq!((bar.days, bar.when.as_str()), (days, words));
+            assert_eq!(bar.begins_before && bar.ends_after, words.starts_with("Fri 30"));
+        }
+    }
+
+    #[test]
+    fn bars_that_share_a_day_stand_below_each_other() {
+        let bar = |days: Range<usize>| Bar {
+            block: block(0, 0),
+            days,
+            row: 0,
+            when: String::new(),
+            begins_before: false,
+            ends_after: false,
+        };
+        let mut bars = [bar(3..5), bar(0..2), bar(0..4), bar(2..3)];
+        stack(&mut bars);
+        let rows: Vec<_> = bars.iter().map(|bar| (bar.days.clone(), bar.row)).collect();
+        assert_eq!(rows, [(0..4, 0), (0..2, 1), (2..3, 1), (3..5, 1)]);
     }
 }

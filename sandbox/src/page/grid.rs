@@ -1,0 +1,146 @@
+//! The week as HTML: bars above, hours below. Where everything stands is in style attributes.
+
+use std::fmt::Write;
+
+use chrono::{Datelike, Timelike, Weekday};
+
+use super::calendar::Page;
+use super::html::escape;
+use super::week::{Bar, Block, Day, Week};
+
+impl Page<'_> {
+    /// All of it.
+    pub(super) fn grid(&self, week: &Week) -> String {
+        let hours = week.last_hour - week.first_hour;
+        let mut grid =
+            format!("<div class=\"grid\" style=\"--first:{};--hours:{hours}\">", week.first_hour * 60);
+        grid.push_str("<div class=\"gutter\" aria-hidden=\"true\"><div></div><div class=\"label\">all day</div><div class=\"hours\">");
+        for hour in week.first_hour..week.last_hour {
+            let _infallible = write!(grid, "<span>{hour:02}:00</span>");
+        }
+        grid.push_str("</div></div>");
+        grid.push_str("<div class=\"bars\">");
+        for bar in &week.bars {
+            grid.push_str(&self.bar(bar));
+        }
+        grid.push_str("</div>");
+        for (number, day) in week.days.iter().enumerate() {
+            grid.push_str(&self.day(day, number, week));
+        }
+        grid.push_str("</div>");
+        grid
+    }
+
+    fn bar(&self, bar: &Bar) -> String {
+        let mut classes = classes(&bar.block);
+        for (name, set) in [(" begins-before", bar.begins_before), (" ends-after", bar.ends_after)] {
+            if set {
+                classes.push_str(name);
+            }
+        }
+        format!(
+            "<a class=\"{classes}\" href=\"{}\" style=\"grid-area:{}/{}/auto/{}\" title=\"{}\">\
+             <b dir=\"auto\">{}</b> <time>{}</time> <small>{}</small></a>",
+            self.link(self.first, Some(&bar.block.id)),
+            bar.row + 1,
+            bar.days.start + 1,
+            bar.days.end + 1,
+            escape(&in_full(&bar.when, &bar.block)),
+            escape(&bar.block.title),
+            escape(&bar.when),
+            escape(&details(&bar.block)),
+        )
+    }
+
+    fn day(&self, day: &Day, number: usize, week: &Week) -> String {
+        let mut classes = String::from("day");
+        let covered = week.bars.iter().any(|bar| bar.days.contains(&number));
+        if day.date == self.today {
+            classes.push_str(" today");
+        }
+        if matches!(day.date.weekday(), Weekday::Sat | Weekday::Sun) {
+            classes.push_str(" weekend");
+        }
+        if day.timed.is_empty() && !covered {
+            classes.push_str(" empty");
+        }
+        let mut timed: String = day.timed.iter().map(|block| self.block(block)).collect();
+        if day.date == self.today {
+            let local = self.now.with_timezone(&self.calendar.info.zone);
+            let minute = i64::from(local.hour() * 60 + local.minute());
+            if (week.first_hour * 60..week.last_hour * 60).contains(&minute) {
+                let _infallible = write!(timed, "<div class=\"now\" style=\"--from:{minute}\"></div>");
+            }
+        }
+        format!(
+            "<section class=\"{classes}\" style=\"grid-column:{}\"><h3>{} <b>{}</b></h3><div class=\"allday\"></div><div class=\"hours\">{timed}</div></section>",
+            number + 2,
+            day.date.format("%a"),
+            day.date.format("%-d"),
+        )
+    }
+
+    fn block(&self, block: &Block) -> String {
+        let (from, to) = block.minutes.unwrap_or_default();
+        let length = to - from;
+        let mut classes = classes(block);
+        for (name, set) in [(" short", length < 45), (" beside-others", block.lanes > 1)] {
+            if set {
+                classes.push_str(name);
+            }
+        }
+        let time = format!("{:02}:{:02}–{:02}:{:02}", from / 60, from % 60, to / 60 % 24, to % 60);
+        format!(
+            "<a class=\"{classes}\" href=\"{}\" style=\"--from:{from};--for:{length};--lane:{};--lanes:{};--lines:{}\" \
+             title=\"{}\"><b dir=\"auto\">{}</b> <time>{time}</time> <small>{}</small></a>",
+            self.link(self.first, Some(&block.id)),
+            block.lane,
+            block.lanes,
+            lines_of_title(length, block.lanes > 1),
+            escape(&in_full(&time, block)),
+            escape(&block.title),
+            escape(&details(block)),
+        )
+    }
+}
+
+/// The classes of an entry, wherever it stands.
+fn classes(block: &Block) -> String {
+    let mut classes = String::from("entry");
+    for (name, set) in
+        [(" tentative", block.tentative), (" free", block.free), (" application", block.by_application)]
+    {
+        if set {
+            classes.push_str(name);
+        }
+    }
+    classes
+}
+
+/// Where it is and what is special about it.
+fn details(block: &Block) -> String {
+    let marks = [
+        (block.tentative, "tentative"),
+        (block.free, "shown as free"),
+        (block.recurring, "repeats"),
+        (block.by_application, "from an app"),
+    ];
+    let marks = marks.into_iter().filter_map(|(set, word)| set.then_some(word));
+    let parts: Vec<_> =
+        [block.location.as_str()].into_iter().filter(|text| !text.is_empty()).chain(marks).collect();
+    parts.join(" · ")
+}
+
+/// All that may be cut off where there is little room.
+fn in_full(time: &str, block: &Block) -> String {
+    let details = details(block);
+    let rest = if details.is_empty() { String::new() } else { format!(" ({details})") };
+    format!("{time} {}{rest}", block.title)
+}
+
+/// How many lines of an entry are for its title, as long as an hour is 56 pixels high and a line 17; from three lines on
+/// the last one is for the time, which entries beside others do not show.
+fn lines_of_title(minutes: i64, is_beside_others: bool) -> i64 {
+    let lines = (minutes * 56 / 60 - 4) / 17;
+    if lines >= 3 && !is_beside_others { lines - 1 } else { lines.max(1) }
+}
