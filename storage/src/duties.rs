@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     duty::{DutyKind, DutyState, QueueClass},
-    ids::{BusinessId, DutyId},
+    ids::{BusinessId, ConnectionId, DutyId},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -302,6 +302,27 @@ const FAILED: &str = "
 /// The failed duties of a business, with their reasons.
 pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Duty>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
+}
+
+const UNDER_WAY: &str = "
+    SELECT kind, COUNT(*) AS count FROM duties
+    WHERE business_id = $1 AND state = 'waiting' AND (queue <> 'poll' OR due_at <= $3)
+      AND (subject_id = $2
+        OR subject_id IN (SELECT id FROM entries WHERE business_id = $1 AND connection_id = $2)
+        OR subject_id IN (SELECT id FROM calendars WHERE business_id = $1 AND connection_id = $2))
+    GROUP BY kind";
+
+/// How much of each kind is queued, running or about to be tried again for a connection. Polls that are not due are
+/// not: nobody waits for them.
+pub async fn under_way(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(DutyKind, i64)>, StorageError> {
+    Ok(
+        on_db!(db, c => sqlx::query_as(UNDER_WAY).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
+    )
 }
 
 const RETRY: &str = "

@@ -242,7 +242,41 @@ async fn however_it_was_raised_a_poll_is_a_poll_afterwards(db: &TestDb) {
     assert_eq!(duties::due(db, at(15), 10).await.unwrap(), [DutyRef { queue: QueueClass::Poll, ..first }]);
 }
 
+async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &TestDb) {
+    let ring = testing::keyring();
+    let business = testing::business(db).await;
+    let staff = testing::staff(db, &business, "Ana").await;
+    let connection = testing::connection(db, &ring, &staff).await;
+    let calendar = testing::calendar(db, &staff, connection).await;
+    let other = testing::connection(db, &ring, &testing::staff(db, &business, "Ben").await).await;
+    let under_way = async |minute| {
+        let mut all = duties::under_way(db, business.id, connection, at(minute)).await.unwrap();
+        all.sort_unstable();
+        all
+    };
+    let of = |kind, subject| NewDuty { kind, ..new(business.id, subject, 0) };
+    raise(db, of(DutyKind::BatchSync, other.0), 0).await;
+    assert_eq!(under_way(1).await, []);
+    let batch = raise(db, of(DutyKind::BatchSync, connection.0), 0).await;
+    let import = raise(db, of(DutyKind::ImportAvailability, calendar.0), 0).await;
+    let both = [(DutyKind::BatchSync, 1), (DutyKind::ImportAvailability, 1)];
+    assert_eq!(under_way(1).await, both);
+    let claimed = claim(db, batch, "w#1", 1).await.unwrap();
+    assert_eq!(under_way(1).await, both, "what runs is under way");
+    finish(db, &claimed, &Outcome::Retry { at: at(60), reason: "503".to_owned() }, 2).await;
+    assert_eq!(under_way(2).await, both, "and so is what is tried again");
+    let claimed = claim(db, batch, "w#1", 60).await.unwrap();
+    finish(db, &claimed, &Outcome::Done, 61).await;
+    let claimed = claim(db, import, "w#2", 61).await.unwrap();
+    finish(db, &claimed, &Outcome::Again(at(90)), 62).await;
+    assert_eq!(under_way(62).await, [], "nobody waits for the next poll");
+    assert_eq!(under_way(90).await, [(DutyKind::ImportAvailability, 1)]);
+    let stranger = testing::business(db).await.id;
+    assert_eq!(duties::under_way(db, stranger, connection, at(90)).await.unwrap(), []);
+}
+
 concord_storage::on_both_databases!(
+    what_is_under_way_for_a_connection_is_counted_until_it_is_done,
     a_duty_is_due_claimed_and_done,
     what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,
