@@ -75,34 +75,58 @@ document.addEventListener("submit", (event) => {
 // A page that comes back from the history is as it was left, forms included.
 addEventListener("pageshow", () => every("form[data-sent]", (form) => { delete form.dataset.sent; }));
 
-// Live parts: data-live="/path" is asked for again, soon while something in it is under way; ever later while that
-// stays as it is, since it may be waiting for a person.
+// Live parts: data-live="/path" is asked for again while something in it is under way, soon at first and ever later while
+// it stays as it is, since it may be waiting for a person. Once it is quiet nothing is asked for any more, until another
+// part has changed or somebody comes back to the page. Only the word on sync (data-watch) is looked at all the time: by
+// it a page that is left open learns what others do.
 const SOON = 600;
 const LATER = 15000;
+const looks = [];
 
 function follow(part) {
+  const isWatched = "watch" in part.dataset;
   let last = null;
   let unchanged = 0;
-  const wait = () => (part.querySelector("[data-under-way]") ? Math.min(SOON * 1.12 ** unchanged, LATER) : LATER);
+  let timer;
+  let isLooking = false;
+  let isOver = false;
+  const plan = () => {
+    clearTimeout(timer);
+    if (part.querySelector("[data-under-way]")) timer = setTimeout(look, Math.min(SOON * 1.12 ** unchanged, LATER));
+    else if (isWatched) timer = setTimeout(look, LATER);
+  };
+  const ask = async () => {
+    const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
+    isOver = answer.status === 401;
+    if (!answer.ok) return;
+    const text = await answer.text();
+    const before = last;
+    last = text;
+    unchanged = text === before ? unchanged + 1 : 0;
+    if (text === before || (before === null && text.trim() === part.innerHTML.trim())) return;
+    part.innerHTML = text;
+    if (before !== null) looks.forEach((other) => { if (other !== look) other(); });
+  };
   const look = async () => {
+    if (isLooking || isOver || document.hidden) return;
+    clearTimeout(timer);
+    // What somebody is about to press stays where it is.
+    if (part.contains(document.activeElement)) { timer = setTimeout(look, LATER); return; }
+    isLooking = true;
     try {
-      if (!document.hidden && !part.contains(document.activeElement)) {
-        const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
-        if (answer.status === 401) return;
-        const text = answer.ok ? await answer.text() : last;
-        unchanged = text === last ? unchanged + 1 : 0;
-        if (text !== last && (last !== null || text.trim() !== part.innerHTML.trim())) part.innerHTML = text;
-        last = text;
-      }
+      await ask();
     } catch {
       // Out of reach for the moment: what is shown stays, and the next look comes in its time.
     }
-    setTimeout(look, wait());
+    isLooking = false;
+    if (!isOver) plan();
   };
-  setTimeout(look, wait());
+  looks.push(look);
+  plan();
 }
 
 every("[data-live]", follow);
+document.addEventListener("visibilitychange", () => looks.forEach((look) => look()));
 
 // What happened is read out: screen readers speak of changes, not of what was there from the start.
 every(".flash .notice", (notice) => {

@@ -41,6 +41,42 @@ async fn a_calendar_is_connected_used_and_disconnected() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_calendar_follows_what_is_done_and_rests_afterwards() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/calendars")).await;
+    browser.click_on("Manage ana@example.com").await;
+    browser.see("Nothing is coming up in the calendars that are read.").await;
+    // Google is slow, so that the work can be watched.
+    let faults = format!("{}/control/faults", house.demo("sandbox_url"));
+    let slow = serde_json::json!({ "provider": "google", "kind": "latency_ms", "value": 700 });
+    let made = house.http.post(&faults).json(&slow).send().await.unwrap();
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    let event = serde_json::json!({
+        "provider": "google", "account": "ana@example.com", "title": "Dentist",
+        "starts_at": format!("{}T10:00:00Z", day(40)), "ends_at": format!("{}T14:00:00Z", day(40)),
+    });
+    let url = format!("{}/control/events", house.demo("sandbox_url"));
+    assert!(house.http.post(url).json(&event).send().await.unwrap().status().is_success());
+
+    browser.click_on("Resync").await;
+    browser.see("At work").await;
+    // Nobody loads it again.
+    browser.see(&told(day(40))).await;
+    until("all is quiet", async || (!browser.text().await.contains("At work")).then_some(())).await;
+    // That nothing is asked for any more shows only by waiting: several times as long as work is asked after.
+    let looks = browser
+        .ask_later(
+            "const done = arguments[arguments.length - 1];
+             const looks = () => performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/live')).length;
+             setTimeout(() => { const before = looks(); setTimeout(() => done([before, looks()]), 4000); }, 2000);",
+        )
+        .await;
+    assert!(looks[0].as_u64() > Some(0), "{looks}");
+    assert_eq!(looks[0], looks[1], "nothing is asked for once all is quiet");
+}
+
+#[tokio::test]
 async fn what_is_busy_outside_is_busy_here() {
     let house = House::open().await;
     let browser = Browser::signed_in(Kind::Desk, &house).await;

@@ -9,7 +9,7 @@ use concord_storage::{
     sign_in::{self, NewLink},
     testing::{TestDb, begin, commit},
 };
-use reqwest::header::HeaderMap;
+use reqwest::{Method, header::HeaderMap};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -306,7 +306,26 @@ async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb
     house.stop().await;
 }
 
+async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
+    let house = House::on(db).await;
+    let ana = house.staff("Ana").await;
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let path = format!("/calendars/{}", integration["id"].as_str().unwrap());
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let live = async || visitor.get(&format!("{path}/live")).await.text;
+    let quiet = async || (!live().await.contains("data-under-way")).then_some(());
+    until("what follows from connecting is done", quiet).await;
+    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 1500 });
+    house.control(Method::POST, "/faults", slow).await;
+    visitor.send(&format!("{path}/resync"), &[]).await;
+    let shown = live().await;
+    assert!(shown.contains("data-under-way") && shown.contains("Load this page again"), "{shown}");
+    until("all is quiet again", quiet).await;
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     too_many_units_are_told_at_their_field,
     cancelled_bookings_hide_nothing_that_is_next,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
+    duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
 };
@@ -13,7 +14,7 @@ use concord_storage::{
     PageAsk,
     calendars::{self, Calendar},
     connections::Connection,
-    entries, outside_events, people,
+    duties, entries, outside_events, people,
     sync_log::{self, Filter},
 };
 
@@ -76,6 +77,8 @@ struct CalendarRow {
 #[template(path = "calendar_live.html")]
 struct CalendarLive {
     id: String,
+    /// What is being done at this moment; empty once all is quiet.
+    under_way: Vec<String>,
     standing: i64,
     success: Option<String>,
     last: Option<When>,
@@ -196,8 +199,14 @@ async fn live_part(
     let log =
         sync_log::list(db, business, Filter { connection: Some(id), ..Filter::default() }, &ask).await?;
     let counts = sync_log::counts_since(db, business, Some(id), now - Duration::hours(24)).await?;
+    let at_work = match connection.state {
+        ConnectionState::Active => duties::under_way(db, business, id, now).await?,
+        // What waits for a person to resume or to connect again is not on its way.
+        _ => Vec::new(),
+    };
     Ok(CalendarLive {
         id: id.to_string(),
+        under_way: progress(&at_work),
         standing: entries::count_standing(db, business, id).await?,
         success: success_rate(counts),
         last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
@@ -207,6 +216,27 @@ async fn live_part(
         reads: connection.direction.reads(),
         zone: zone.name().replace('_', " "),
     })
+}
+
+/// What is being done, in sentences.
+fn progress(at_work: &[(DutyKind, i64)]) -> Vec<String> {
+    let number = |wanted: &[DutyKind]| -> i64 {
+        at_work.iter().filter(|(kind, _)| wanted.contains(kind)).map(|(_, number)| number).sum()
+    };
+    let mut sentences = Vec::new();
+    if number(&[DutyKind::BatchSync]) > 0 {
+        sentences.push("Looking through the bookings that belong in it.".to_owned());
+    }
+    let entries = number(&[DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    if entries > 0 {
+        sentences.push(format!("{} to bring up to date.", count(entries, "entry", "entries")));
+    }
+    let reads = number(&[DutyKind::ImportAvailability]);
+    if reads > 0 {
+        let calendars = count(reads, "calendar", "calendars");
+        sentences.push(format!("Reading the busy times of {calendars}."));
+    }
+    sentences
 }
 
 async fn busy(
@@ -266,6 +296,25 @@ pub(super) async fn ask_disconnect(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_being_done_is_told_until_nothing_is() {
+        assert_eq!(progress(&[]), Vec::<String>::new());
+        let at_work = [
+            (DutyKind::ImportAvailability, 2),
+            (DutyKind::SyncBooking, 3),
+            (DutyKind::DeleteBooking, 1),
+            (DutyKind::BatchSync, 1),
+        ];
+        assert_eq!(
+            progress(&at_work),
+            [
+                "Looking through the bookings that belong in it.",
+                "4 entries to bring up to date.",
+                "Reading the busy times of 2 calendars.",
+            ]
+        );
+    }
 
     #[test]
     fn only_a_colour_is_a_colour() {
