@@ -11,7 +11,7 @@ use axum::{
 use concord_domain::{ids::ApiKeyId, record::HistorySubject};
 use concord_storage::{
     api_keys::{self, ApiKey},
-    history, secret,
+    secret,
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -115,31 +115,14 @@ async fn create(
     let token = secret::new_token("ck_");
     let mut tx = app.context.db.begin().await?;
     let key = api_keys::create(&mut tx, user.business.id, name, &token, app.now()).await?;
-    note(&mut tx, &app, &user, &key, "created").await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name }))
+        .await?;
     tx.commit().await?;
     let shown_once = Some(ShownOnce { name: key.name, token: token.expose_secret().to_owned() });
     let shown = ApiKeysPage { shown_once, ..describe(&app, &user, String::new()).await? };
     let mut response = page(&app, &user, &shown)?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-async fn note(
-    tx: &mut concord_storage::Tx,
-    app: &App,
-    user: &CurrentUser,
-    key: &ApiKey,
-    action: &str,
-) -> Result<(), PageError> {
-    let line = history::NewLine {
-        business: user.business.id,
-        actor: &user.actor(),
-        action,
-        subject_kind: HistorySubject::ApiKey,
-        subject: key.id.0,
-        detail: &json!({ "name": key.name }),
-    };
-    Ok(history::append(tx, &line, app.now()).await?)
 }
 
 async fn found(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, PageError> {
@@ -177,7 +160,8 @@ async fn revoke(
     let key = found(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     api_keys::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    note(&mut tx, &app, &user, &key, "revoked").await?;
+    user.note(&mut tx, &app, "revoked", (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name }))
+        .await?;
     tx.commit().await?;
     let flash = Flash::good(format!("The key “{}” opens nothing any more.", key.name));
     Ok(user.go(&app, "/settings/api-keys", &flash))

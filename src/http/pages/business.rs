@@ -7,7 +7,6 @@ use concord_domain::{privacy::EntryPrivacy, record::HistorySubject};
 use concord_storage::{
     StorageError,
     businesses::{self, BusinessSettings},
-    history,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -93,14 +92,6 @@ async fn save(
         Err(fault) => return refuse(&app, &user, form, fault).await,
     };
     let detail = json!({ "name": settings.name, "zone": settings.zone.name() });
-    let line = history::NewLine {
-        business: user.business.id,
-        actor: &user.actor(),
-        action: "changed",
-        subject_kind: HistorySubject::Business,
-        subject: user.business.id.0,
-        detail: &detail,
-    };
     let mut tx = app.context.db.begin().await?;
     match businesses::update(&mut tx, user.business.id, &settings, app.now()).await {
         Ok(_) => {}
@@ -110,7 +101,7 @@ async fn save(
         }
         Err(error) => return Err(error.into()),
     }
-    history::append(&mut tx, &line, app.now()).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Business, user.business.id.0), &detail).await?;
     tx.commit().await?;
     let before = &user.business;
     if (before.name.as_str(), before.zone, before.entry_privacy, before.mark_cancelled)

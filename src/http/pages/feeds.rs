@@ -16,11 +16,11 @@ use concord_domain::{
 };
 use concord_storage::{
     feeds::{self, Feed, FeedSubject, NewFeed},
-    history, secret,
+    secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     PageError,
@@ -112,8 +112,14 @@ async fn create(
     let now = app.now();
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::create(&mut tx, &new, &token, now).await?;
-    note(&mut tx, &app, &user, &feed, "created", json!({ "name": feed.name, "privacy": feed.privacy }))
-        .await?;
+    user.note(
+        &mut tx,
+        &app,
+        "created",
+        (HistorySubject::Feed, feed.id.0),
+        &json!({ "name": feed.name, "privacy": feed.privacy }),
+    )
+    .await?;
     tx.commit().await?;
     show_once(&app, &user, &feed, &token, true).await
 }
@@ -127,7 +133,7 @@ async fn rotate(
     let token = new_token();
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::rotate(&mut tx, user.business.id, feed.id, &token, app.now()).await?;
-    note(&mut tx, &app, &user, &feed, "rotated", json!({})).await?;
+    user.note(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &json!({})).await?;
     tx.commit().await?;
     show_once(&app, &user, &feed, &token, false).await
 }
@@ -140,7 +146,7 @@ async fn revoke(
     let feed = found(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     feeds::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    note(&mut tx, &app, &user, &feed, "revoked", json!({})).await?;
+    user.note(&mut tx, &app, "revoked", (HistorySubject::Feed, feed.id.0), &json!({})).await?;
     tx.commit().await?;
     Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” is no longer published.", feed.name))))
 }
@@ -165,8 +171,14 @@ async fn update(
     }
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::update(&mut tx, user.business.id, id, name, settings.privacy, app.now()).await?;
-    note(&mut tx, &app, &user, &feed, "changed", json!({ "name": feed.name, "privacy": feed.privacy }))
-        .await?;
+    user.note(
+        &mut tx,
+        &app,
+        "changed",
+        (HistorySubject::Feed, feed.id.0),
+        &json!({ "name": feed.name, "privacy": feed.privacy }),
+    )
+    .await?;
     tx.commit().await?;
     Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” was changed.", feed.name))))
 }
@@ -259,25 +271,6 @@ async fn found(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageEr
         .await?
         .filter(|feed| feed.revoked_at.is_none() && may_see(user, feed))
         .ok_or(PageError::NotFound("feed"))
-}
-
-async fn note(
-    tx: &mut concord_storage::Tx,
-    app: &App,
-    user: &CurrentUser,
-    feed: &Feed,
-    action: &str,
-    detail: Value,
-) -> Result<(), PageError> {
-    let line = history::NewLine {
-        business: user.business.id,
-        actor: &user.actor(),
-        action,
-        subject_kind: HistorySubject::Feed,
-        subject: feed.id.0,
-        detail: &detail,
-    };
-    Ok(history::append(tx, &line, app.now()).await?)
 }
 
 async fn refuse(app: &App, user: &CurrentUser, wish: &Wish, fault: &str) -> Result<Response, PageError> {

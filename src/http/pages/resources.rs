@@ -5,11 +5,11 @@ use axum::{Router, extract::State, http::StatusCode, response::Response, routing
 use chrono_tz::Tz;
 use concord_domain::{ids::ResourceId, record::HistorySubject};
 use concord_storage::{
-    StorageError, Tx, history,
+    StorageError,
     resources::{self, Resource, ResourceSettings},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     PageError,
@@ -142,7 +142,7 @@ async fn create(
     };
     let mut tx = app.context.db.begin().await?;
     let made = resources::create(&mut tx, user.business.id, &settings, app.now()).await?;
-    note(&mut tx, &app, &user, made.id, "created", &settings).await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &noted(&settings)).await?;
     tx.commit().await?;
     let flash = Flash::good(format!("“{}” can be booked now.", made.name));
     Ok(user.go(&app, "/settings/resources", &flash))
@@ -174,7 +174,7 @@ async fn update(
         }
         Err(error) => return Err(error.into()),
     };
-    note(&mut tx, &app, &user, id, "changed", &settings).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
     tx.commit().await?;
     if changed.name != before.name || changed.zone != before.zone {
         app.refresh_calendars(user.business.id).await;
@@ -219,24 +219,8 @@ fn read(form: &Form) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
     }
 }
 
-async fn note(
-    tx: &mut Tx,
-    app: &App,
-    user: &CurrentUser,
-    id: ResourceId,
-    action: &str,
-    settings: &ResourceSettings,
-) -> Result<(), StorageError> {
-    let detail = json!({ "name": settings.name, "capacity": settings.capacity });
-    let line = history::NewLine {
-        business: user.business.id,
-        actor: &user.actor(),
-        action,
-        subject_kind: HistorySubject::Resource,
-        subject: id.0,
-        detail: &detail,
-    };
-    history::append(tx, &line, app.now()).await
+fn noted(settings: &ResourceSettings) -> Value {
+    json!({ "name": settings.name, "capacity": settings.capacity })
 }
 
 #[derive(Template)]
@@ -272,7 +256,7 @@ async fn archive(
     };
     let mut tx = app.context.db.begin().await?;
     resources::archive(&mut tx, user.business.id, id, app.now()).await?;
-    note(&mut tx, &app, &user, id, "archived", &settings).await?;
+    user.note(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
     tx.commit().await?;
     let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name));
     Ok(user.go(&app, "/settings/resources", &flash))

@@ -10,18 +10,23 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concord_domain::{
     ids::StaffId,
     people::{Actor, Role},
+    record::HistorySubject,
 };
 use concord_storage::{
+    StorageError, Tx,
     bookings::Change,
     businesses::{self, Business},
+    history::{self, NewLine},
     people::User,
     secret,
     sign_in::{self, Session},
 };
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use super::{PageError, flash::Flash, theme::Theme};
 use crate::app::App;
@@ -128,6 +133,19 @@ pub(crate) struct CurrentUser {
 }
 
 impl CurrentUser {
+    /// Who sent these headers; `None`: nobody who is signed in.
+    pub(super) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, PageError> {
+        let Some(token) = SessionToken::sent(headers) else { return Ok(None) };
+        let db = &app.context.db;
+        let Some((session, user)) = sign_in::find_session(db, &token.digest(), app.now()).await? else {
+            return Ok(None);
+        };
+        let Some(business) = businesses::find(db, user.business_id).await? else { return Ok(None) };
+        note_seen(app.clone(), session);
+        let flash = Flash::sent(headers, &token);
+        Ok(Some(Self { user, business, token, flash, theme: Theme::chosen(headers) }))
+    }
+
     /// A change that this person makes now.
     pub(crate) fn change(&self, app: &App) -> Change {
         Change { business: self.business.id, actor: self.actor(), now: app.now() }
@@ -136,6 +154,20 @@ impl CurrentUser {
     /// For the history.
     pub(crate) fn actor(&self) -> Actor {
         Actor::User { id: self.user.id, name: self.user.name.clone() }
+    }
+
+    /// Leaves a line in the history, in the transaction of what they did.
+    pub(super) async fn note(
+        &self,
+        tx: &mut Tx,
+        app: &App,
+        action: &str,
+        (subject_kind, subject): (HistorySubject, Uuid),
+        detail: &Value,
+    ) -> Result<(), StorageError> {
+        let (business, actor) = (self.business.id, &self.actor());
+        let line = NewLine { business, actor, action, subject_kind, subject, detail };
+        history::append(tx, &line, app.now()).await
     }
 
     /// Whether they may see and do everything in the business.
@@ -163,18 +195,10 @@ impl FromRequestParts<App> for CurrentUser {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        let signed_out = || PageError::SignedOut {
+        Self::of(app, &parts.headers).await?.ok_or_else(|| PageError::SignedOut {
             // A form that was sent too late is not sent again by itself.
             next: (parts.method == Method::GET).then(|| parts.uri.to_string()),
-        };
-        let token = SessionToken::sent(&parts.headers).ok_or_else(signed_out)?;
-        let db = &app.context.db;
-        let (session, user) =
-            sign_in::find_session(db, &token.digest(), app.now()).await?.ok_or_else(signed_out)?;
-        let business = businesses::find(db, user.business_id).await?.ok_or_else(signed_out)?;
-        note_seen(app.clone(), session);
-        let flash = Flash::sent(&parts.headers, &token);
-        Ok(Self { user, business, token, flash, theme: Theme::chosen(&parts.headers) })
+        })
     }
 }
 

@@ -13,11 +13,8 @@ use axum::{
 use concord_domain::{
     ids::{StaffId, UserId},
     people::{Craft, Role},
-    record::HistorySubject,
 };
-use concord_storage::{StorageError, Tx, history, people};
-use serde_json::json;
-use uuid::Uuid;
+use concord_storage::people;
 
 use super::{
     PageError,
@@ -138,25 +135,6 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
         fault: None,
         shown_once: None,
     })
-}
-
-async fn note(
-    tx: &mut Tx,
-    app: &App,
-    user: &CurrentUser,
-    (subject_kind, subject): (HistorySubject, Uuid),
-    action: &str,
-    name: &str,
-) -> Result<(), StorageError> {
-    let line = history::NewLine {
-        business: user.business.id,
-        actor: &user.actor(),
-        action,
-        subject_kind,
-        subject,
-        detail: &json!({ "name": name }),
-    };
-    history::append(tx, &line, app.now()).await
 }
 
 /// Asks before somebody is taken away.

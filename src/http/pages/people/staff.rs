@@ -5,6 +5,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{booking::looks_like_mail_address, ids::StaffId, people::Craft, record::HistorySubject};
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     super::{
@@ -16,7 +17,7 @@ use super::{
         pieces::Choice,
         session::CurrentUser,
     },
-    AskPage, craft_label, note,
+    AskPage, craft_label,
 };
 use crate::app::App;
 
@@ -125,7 +126,8 @@ pub(super) async fn create(
     };
     let mut tx = app.context.db.begin().await?;
     let made = people::create_staff(&mut tx, user.business.id, &settings, app.now()).await?;
-    note(&mut tx, &app, &user, (HistorySubject::Staff, made.id.0), "created", &made.name).await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &json!({ "name": made.name }))
+        .await?;
     tx.commit().await?;
     let flash =
         Flash::good(format!("{} is on the team. Connect a calendar for them under Calendars.", made.name));
@@ -145,7 +147,8 @@ pub(super) async fn update(
     };
     let mut tx = app.context.db.begin().await?;
     people::update_staff(&mut tx, user.business.id, id, &settings).await?;
-    note(&mut tx, &app, &user, (HistorySubject::Staff, id.0), "changed", &settings.name).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &json!({ "name": settings.name }))
+        .await?;
     tx.commit().await?;
     Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
 }
@@ -158,7 +161,8 @@ pub(super) async fn archive(
     let staff = found(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     people::archive_staff(&mut tx, user.business.id, id, app.now()).await?;
-    note(&mut tx, &app, &user, (HistorySubject::Staff, id.0), "archived", &staff.name).await?;
+    user.note(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &json!({ "name": staff.name }))
+        .await?;
     tx.commit().await?;
     let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name));
     Ok(user.go(&app, "/settings/people", &flash))

@@ -20,6 +20,7 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     super::{
@@ -33,7 +34,7 @@ use super::{
         session::CurrentUser,
         when::exact,
     },
-    AskPage, PeoplePage, ShownOnce, describe, note, role_label,
+    AskPage, PeoplePage, ShownOnce, describe, role_label,
 };
 use crate::app::App;
 
@@ -76,7 +77,8 @@ pub(super) async fn invite(
         }
         Err(error) => return Err(error.into()),
     };
-    note(&mut tx, &app, &user, (HistorySubject::User, made.id.0), "created", &made.name).await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::User, made.id.0), &json!({ "name": made.name }))
+        .await?;
     tx.commit().await?;
     show_link(&app, &user, made.id, &made.name).await
 }
@@ -175,7 +177,8 @@ pub(super) async fn update(
     };
     let mut tx = app.context.db.begin().await?;
     people::update_user(&mut tx, user.business.id, id, &settings).await?;
-    note(&mut tx, &app, &user, (HistorySubject::User, id.0), "changed", &settings.name).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::User, id.0), &json!({ "name": settings.name }))
+        .await?;
     tx.commit().await?;
     Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
 }
@@ -217,7 +220,8 @@ async fn show_link(app: &App, user: &CurrentUser, id: UserId, name: &str) -> Res
         NewLink { user: id, digest: &secret::digest(&token), reusable: false, expires_at: now + lasts };
     let mut tx = app.context.db.begin().await?;
     sign_in::create_link(&mut tx, &link, now).await?;
-    note(&mut tx, app, user, (HistorySubject::User, id.0), "given a sign-in link", name).await?;
+    user.note(&mut tx, app, "given a sign-in link", (HistorySubject::User, id.0), &json!({ "name": name }))
+        .await?;
     tx.commit().await?;
     let shown_once = Some(ShownOnce {
         name: name.to_owned(),
@@ -242,7 +246,8 @@ pub(super) async fn archive(
     let mut tx = app.context.db.begin().await?;
     people::archive_user(&mut tx, user.business.id, id, app.now()).await?;
     sign_in::end_all_sessions(&mut tx, user.business.id, id).await?;
-    note(&mut tx, &app, &user, (HistorySubject::User, id.0), "archived", &person.name).await?;
+    user.note(&mut tx, &app, "archived", (HistorySubject::User, id.0), &json!({ "name": person.name }))
+        .await?;
     tx.commit().await?;
     Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} can no longer sign in.", person.name))))
 }
