@@ -35,6 +35,7 @@ pub(super) fn guard(router: Router, app: &App) -> Router {
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
         .layer(middleware::from_fn(tell_the_right_reader))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+        .layer(middleware::from_fn_with_state(app.clone(), pages::error::render_in_frame))
         .layer(middleware::from_fn(pages::error::render))
         .layer(CompressionLayer::new().compress_when(is_text))
         .layer(middleware::from_fn_with_state(policy, protect))

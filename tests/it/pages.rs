@@ -306,6 +306,29 @@ async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb
     house.stop().await;
 }
 
+async fn whoever_is_signed_in_finds_on_from_an_error(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    for (path, status, words) in [
+        ("/nowhere", 404, "There is nothing here"),
+        ("/bookings/none", 404, "There is no such booking"),
+        ("/settings/people", 403, "Only for managers"),
+        ("/bookings?after=nonsense", 400, "The request makes no sense"),
+        ("/oauth/calendar/google/callback?state=made-up", 400, "The calendar was not connected"),
+    ] {
+        let page = visitor.get(path).await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.text.contains(words) && page.text.contains("aria-label=\"Places\""), "{}", page.text);
+        assert!(!page.text.contains(&format!("Status {status}")), "{}", page.text);
+    }
+    let stranger = Visitor::unknown(&house).get("/nowhere").await;
+    assert_eq!(stranger.status, 404);
+    assert!(stranger.text.contains("There is nothing here") && !stranger.text.contains("Places"));
+    let program = visitor.get("/api/v1/nowhere").await;
+    assert_eq!(program.headers["content-type"], "application/problem+json", "{}", program.text);
+    house.stop().await;
+}
+
 async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await;
@@ -325,6 +348,7 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    whoever_is_signed_in_finds_on_from_an_error,
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     too_many_units_are_told_at_their_field,

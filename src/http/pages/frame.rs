@@ -75,8 +75,8 @@ impl Place {
 pub(super) struct Frame {
     /// Of this page.
     pub title: String,
-    /// Where in the rail it is.
-    pub place: Place,
+    /// Where in the rail it is; `None`: nowhere.
+    pub place: Option<Place>,
     /// The business's name.
     pub business: String,
     /// The person's name.
@@ -108,7 +108,7 @@ impl Frame {
     pub(crate) async fn around(
         app: &App,
         user: &CurrentUser,
-        place: Place,
+        place: impl Into<Option<Place>>,
         title: impl Into<String>,
     ) -> Result<Self, PageError> {
         let attention = Attention::of(app, user).await?;
@@ -118,13 +118,13 @@ impl Frame {
     /// The same for a page that has looked already.
     pub(crate) fn with_attention(
         user: &CurrentUser,
-        place: Place,
+        place: impl Into<Option<Place>>,
         title: impl Into<String>,
         attention: &Attention,
     ) -> Self {
         Self {
             title: title.into(),
-            place,
+            place: place.into(),
             business: user.business.name.clone(),
             user: user.user.name.clone(),
             email: user.user.email.clone(),
@@ -138,6 +138,11 @@ impl Frame {
             themes: Theme::ALL,
             assets: Assets::now(),
         }
+    }
+
+    /// The path of the place that the page belongs to; empty: it belongs to none.
+    pub(crate) fn here(&self) -> &'static str {
+        self.place.map_or("", Place::path)
     }
 
     /// Two letters that stand for the person.

@@ -1,0 +1,154 @@
+//! What a person sees when something is wrong: what happened, whether anything was lost, and what to do.
+//!
+//! A handler returns a `PageError`; `render_in_frame` and `render` make the page of it, since only there the reader and
+//! the id of the request are known. Texts of the inside go to the log, never onto the page.
+
+mod rendered;
+mod words;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use concord_jobs::connections::ManageError;
+use concord_storage::StorageError;
+
+use super::business::STAYS_AHEAD;
+
+pub(crate) use rendered::{render, render_in_frame};
+
+/// Why a page could not be shown, or an action not be done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum PageError {
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    SignedOut {
+        /// Where they wanted to go.
+        next: Option<String>,
+    },
+    /// Not there, or not theirs to see; what it is, in a word.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// For managers.
+    #[error("only for managers")]
+    ManagersOnly,
+    /// A form that did not come from our pages, or from a session that is over.
+    #[error("a form without the token of its session")]
+    Forged,
+    /// A form that is larger than anything that people type.
+    #[error("the form is too large")]
+    TooLarge,
+    /// A form or a link that no page of ours made.
+    #[error("the request makes no sense: {0}")]
+    Malformed(String),
+    /// It cannot be done as things stand; a sentence that says why.
+    #[error("{0}")]
+    NotPossible(String),
+    /// A sign-in link that opens nothing.
+    #[error("the sign-in link opens nothing")]
+    DeadLink,
+    /// A calendar could not be connected.
+    #[error("a calendar could not be connected: {message}")]
+    Connect {
+        /// A sentence.
+        message: String,
+        /// What it means for the person.
+        advice: &'static str,
+        /// Whether the provider is at fault, and not the request.
+        is_providers: bool,
+        /// Where they can try again.
+        back: String,
+    },
+    /// Others are changing the same things.
+    #[error("the database was busy")]
+    Busy,
+    /// The answer took too long.
+    #[error("the answer took too long")]
+    TooSlow,
+    /// A mistake of ours, or a database that does not answer; for the log.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<StorageError> for PageError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound => Self::NotFound("thing here"),
+            StorageError::Busy | StorageError::Overlap => Self::Busy,
+            StorageError::BadCursor => Self::Malformed(error.to_string()),
+            StorageError::Exists => Self::NotPossible("Something of that name exists already.".to_owned()),
+            StorageError::StaysAhead => Self::NotPossible(STAYS_AHEAD.to_owned()),
+            StorageError::UnitsTaken { highest } => Self::NotPossible(format!(
+                "Unit {highest} is held by something that has not ended. Move or cancel it first."
+            )),
+            other => Self::Broken(other.to_string()),
+        }
+    }
+}
+
+impl From<ManageError> for PageError {
+    fn from(error: ManageError) -> Self {
+        match error {
+            ManageError::NotFound => Self::NotFound("calendar"),
+            ManageError::NotPossible(reason) | ManageError::Provider(reason) => Self::NotPossible(reason),
+            ManageError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<askama::Error> for PageError {
+    fn from(error: askama::Error) -> Self {
+        Self::Broken(format!("a template could not be rendered: {error}"))
+    }
+}
+
+/// Without `render` around it an error is its status alone.
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        if let Self::SignedOut { next: Some(next) } = &self {
+            return Redirect::to(&super::sign_in::path_for(next)).into_response();
+        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl PageError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::ManagersOnly | Self::Forged => StatusCode::FORBIDDEN,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed(_) | Self::Connect { is_providers: false, .. } => StatusCode::BAD_REQUEST,
+            Self::Connect { is_providers: true, .. } => StatusCode::BAD_GATEWAY,
+            Self::NotPossible(_) => StatusCode::CONFLICT,
+            Self::DeadLink => StatusCode::GONE,
+            Self::Busy | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header;
+
+    use super::*;
+
+    #[test]
+    fn what_is_inside_stays_inside() {
+        let error = PageError::from(StorageError::Url("postgres://user:secret@host".to_owned()));
+        assert!(!format!("{}{}{}", error.title(), error.text(), error.advice()).contains("secret"));
+    }
+
+    #[test]
+    fn people_who_are_signed_out_come_back_to_where_they_wanted_to_go() {
+        let response = PageError::SignedOut { next: Some("/bookings?q=a b".to_owned()) }.into_response();
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(response.headers()[header::LOCATION], "/sign-in?next=%2Fbookings%3Fq%3Da+b");
+        let response = PageError::SignedOut { next: None }.into_response();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
