@@ -48,9 +48,10 @@ async fn callback(
         error: answer.error,
         error_description: answer.error_description,
     };
-    let finished = connect::finish(&app.context, provider, callback, session.as_deref())
-        .await
-        .map_err(|error| explained(provider, error))?;
+    let finished = match connect::finish(&app.context, provider, callback, session.as_deref()).await {
+        Ok(finished) => finished,
+        Err(error) => return not_connected(&app, user.ok(), provider, error),
+    };
     let to = local_path(&finished.return_to).unwrap_or("/calendars").to_owned();
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
     let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
@@ -81,6 +82,32 @@ fn connected(headers: &HeaderMap, text: &str, to: &str) -> Result<Response, Page
     let page = ConnectedPage { theme: Theme::chosen(headers), assets: Assets::now(), text, to };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok((no_store, Html(page.render()?)).into_response())
+}
+
+/// Whoever kept something back knows why, and is where they came from; whatever else went wrong is a page of its own.
+fn not_connected(
+    app: &App,
+    user: Option<CurrentUser>,
+    provider: ProviderKind,
+    error: ConnectError,
+) -> Result<Response, PageError> {
+    let (return_to, words) = match &error {
+        ConnectError::Denied { return_to } => (
+            return_to,
+            "The calendar was not connected: access was not granted. Nothing was changed; connect again whenever you \
+             like.",
+        ),
+        ConnectError::MissingScope { return_to } => (
+            return_to,
+            "The calendar was not connected: access was not granted in full. Nothing was changed; connect again and \
+             leave all boxes ticked.",
+        ),
+        _ => return Err(explained(provider, error)),
+    };
+    let Some(user) = user else { return Err(explained(provider, error)) };
+    tracing::info!(%provider, reason = %error, "a calendar was not connected");
+    let to = local_path(return_to).unwrap_or("/calendars");
+    Ok(user.go(app, to, &Flash::information(words)))
 }
 
 /// What went wrong in words, and where to try again.

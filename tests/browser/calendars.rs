@@ -113,9 +113,7 @@ async fn a_refused_consent_is_explained_and_connects_nothing() {
     browser.go(&house.url("/calendars")).await;
     browser.click_on("Connect Google for Ben Okafor").await;
     browser.click_on("Deny").await;
-    browser.see("The calendar was not connected").await;
-    browser.see("Access was not granted, so nothing was connected.").await;
-    browser.click_on("Try again").await;
+    browser.see("The calendar was not connected: access was not granted. Nothing was changed").await;
     browser.see("Ben Okafor").await;
     assert_eq!(browser.path().await, "/calendars");
     assert!(!browser.text().await.contains("ben@example.com"));

@@ -266,7 +266,9 @@ async fn a_consent_that_is_denied_or_used_twice_connects_nothing(db: &TestDb) {
     };
     let denied = house.consent(&begin().await, ANA, "deny").await;
     let answer = house.api.plain(Method::GET, &denied).await;
-    assert!((400..500).contains(&answer.status), "{} {}", answer.status, answer.text);
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert!(answer.text.contains("Access was not granted, so nothing was connected."), "{}", answer.text);
+    assert!(!answer.text.contains("Status 400"), "{}", answer.text);
     none().await;
     let state = async || {
         let page: Url = begin().await;

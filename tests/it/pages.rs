@@ -306,6 +306,23 @@ async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb
     house.stop().await;
 }
 
+async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
+    let house = House::on(db).await;
+    let ana = house.staff("Ana").await.to_string();
+    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let sent = visitor.send("/calendars/connect/google", &[("staff", &ana)]).await;
+    let consent: url::Url = sent.leads_to().parse().unwrap();
+    let callback = house.consent(&consent, "ana@example.com", "deny").await;
+    let path = callback.strip_prefix(&house.api.base).unwrap();
+    let back = visitor.get(path).await;
+    assert_eq!(back.leads_to(), "/calendars");
+    visitor.cookies.extend(back.cookies());
+    let calendars = visitor.get("/calendars").await.text;
+    assert!(calendars.contains("The calendar was not connected: access was not granted."), "{calendars}");
+    assert_eq!(visitor.get(path).await.status, 400, "an answer works once");
+    house.stop().await;
+}
+
 async fn whoever_is_signed_in_finds_on_from_an_error(db: &TestDb) {
     let house = House::on(db).await;
     let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
@@ -348,6 +365,7 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
