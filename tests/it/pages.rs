@@ -346,6 +346,31 @@ async fn whoever_is_signed_in_finds_on_from_an_error(db: &TestDb) {
     house.stop().await;
 }
 
+async fn filters_that_cannot_be_read_are_named_and_kept(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    house.api.put("/api/v1/bookings/stands", stay(&room, 1, 1)).await.expect(201);
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let page = visitor.get("/bookings?from=2026-13-45&until=soon&status=lost&resource=x&staff=y").await;
+    assert_eq!(page.status, 200);
+    for kept in ["2026-13-45", "soon", "lost", "x", "y"] {
+        assert!(page.text.contains(&format!("value=\"{kept}\"")), "{kept}: {}", page.text);
+    }
+    let words =
+        "“Resource”, “Staff”, “Status”, “From” and “Until” could not be read, so the list is not narrowed";
+    assert!(page.text.contains(words), "{}", page.text);
+    assert!(
+        page.text.contains("id=\"from-fault\"") && page.text.contains("/bookings/stands"),
+        "{}",
+        page.text
+    );
+    let fine = visitor.get(&format!("/bookings?from=2026-12-01&resource={}", room.id)).await;
+    assert!(!fine.text.contains("could not be read"), "{}", fine.text);
+    let log = visitor.get("/settings/sync-log?outcome=lost&connection=x").await;
+    assert!(log.text.contains("“Calendar” and “Outcome” could not be read"), "{}", log.text);
+    house.stop().await;
+}
+
 async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await;
@@ -367,6 +392,7 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
 concord_storage::on_both_databases!(
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
+    filters_that_cannot_be_read_are_named_and_kept,
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     too_many_units_are_told_at_their_field,

@@ -17,6 +17,7 @@ mod business;
 mod calendars;
 pub(crate) mod error;
 mod feeds;
+mod filters;
 mod flash;
 mod forgery;
 mod frame;

@@ -96,11 +96,14 @@ impl Names {
         self.resource(id).map_or_else(|| "an unknown resource".to_owned(), |resource| resource.name.clone())
     }
 
+    /// A staff member, archived or not.
+    pub(crate) fn staff_member(&self, id: StaffId) -> Option<&Staff> {
+        self.find_staff(id).or_else(|| self.archived_staff.get(&id)?.as_ref())
+    }
+
     /// What a staff member is called.
     pub(crate) fn of_staff(&self, id: StaffId) -> String {
-        self.find_staff(id)
-            .or_else(|| self.archived_staff.get(&id)?.as_ref())
-            .map_or_else(|| "an unknown person".to_owned(), |staff| staff.name.clone())
+        self.staff_member(id).map_or_else(|| "an unknown person".to_owned(), |staff| staff.name.clone())
     }
 
     /// What several are called, in one line.

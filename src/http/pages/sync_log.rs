@@ -21,6 +21,7 @@ use super::{
     PageError,
     asked::Asked,
     bookings::path_of,
+    filters::Unread,
     frame::{Frame, Place, page},
     names::Names,
     overview::success_rate,
@@ -42,6 +43,8 @@ struct SyncLogPage {
     connections: Vec<Choice>,
     outcomes: Vec<Choice>,
     booking: String,
+    /// The filters that cannot be read.
+    unread: Unread,
     /// The booking that was asked for is not there.
     is_unknown_booking: bool,
     success: Option<String>,
@@ -109,21 +112,31 @@ async fn show(
         names.learn_staff(db, connection.staff_id).await?;
     }
     let counts = counts(&app, &user, &own, filter.connection).await?;
+    let mut connections: Vec<Choice> = own
+        .iter()
+        .map(|connection| {
+            let label = format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name());
+            Choice::new(connection.id.to_string(), label, &wish.connection)
+        })
+        .collect();
+    let mut outcomes: Vec<Choice> = SyncOutcome::ALL
+        .iter()
+        .map(|outcome| Choice::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
+        .collect();
+    let mut unread = Unread::default();
+    if filter.connection.is_none() && !wish.connection.is_empty() {
+        let text = "There is no such calendar.";
+        unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut connections);
+    }
+    if filter.outcome.is_none() && !wish.outcome.is_empty() {
+        unread.add_choice(("outcome", "Outcome"), "There is no such outcome.", &wish.outcome, &mut outcomes);
+    }
     let log = SyncLogPage {
         frame: Frame::around(&app, &user, Place::Settings, "Sync log").await?,
         rows: rows(&app, &user, lines).await?,
-        connections: own
-            .iter()
-            .map(|connection| {
-                let label =
-                    format!("{}, {}", names.of_staff(connection.staff_id), connection.provider.name());
-                Choice::new(connection.id.to_string(), label, &wish.connection)
-            })
-            .collect(),
-        outcomes: SyncOutcome::ALL
-            .iter()
-            .map(|outcome| Choice::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
-            .collect(),
+        connections,
+        outcomes,
+        unread,
         is_unknown_booking,
         success: success_rate(counts),
         ok: counts.ok,

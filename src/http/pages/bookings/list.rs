@@ -9,7 +9,7 @@ use concord_domain::{
     interval::start_of_day,
 };
 use concord_storage::{
-    PageAsk,
+    Db, PageAsk, StorageError,
     bookings::{self, BookingFilter},
     entries::{self, SyncState},
 };
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::super::{
     PageError,
     asked::Asked,
+    filters::Unread,
     frame::{Frame, Place, page},
     names::Names,
     overview::{name_of, title_beside_name},
@@ -51,16 +52,18 @@ struct BookingsPage {
     staff: Vec<Choice>,
     statuses: Vec<Choice>,
     from: String,
-    /// "today", "Sat 21 Nov".
+    /// "today", "Sat 21 Nov"; empty: from the beginning.
     from_words: String,
     until: String,
     search: String,
     /// Whether anything narrows the list.
     is_narrowed: bool,
+    /// The filters that cannot be read.
+    unread: Unread,
     zone: String,
-    /// The address of the next page, and whether this is not the first.
+    /// The address of the next page, and of the first if this is not it.
     next: Option<String>,
-    is_further: bool,
+    first: Option<String>,
 }
 
 struct Row {
@@ -94,6 +97,7 @@ pub(super) async fn show(
     let found = bookings::list(db, user.business.id, &filter, &ask).await?;
     let mut names = Names::load(db, user.business.id, zone).await?;
     names.learn(db, &found.items).await?;
+    let choices = choices(db, &wish, &filter, &mut names).await?;
     let mut synced: Vec<Vec<SyncState>> = Vec::with_capacity(found.items.len());
     for booking in &found.items {
         synced.push(entries::sync_states(db, user.business.id, booking.id).await?);
@@ -109,23 +113,13 @@ pub(super) async fn show(
     let bookings = BookingsPage {
         frame,
         rows,
-        resources: names
-            .resources
-            .iter()
-            .map(|resource| Choice::new(resource.id.to_string(), &resource.name, &wish.resource))
-            .collect(),
-        staff: names
-            .staff
-            .iter()
-            .map(|staff| Choice::new(staff.id.to_string(), &staff.name, &wish.staff))
-            .collect(),
-        statuses: BookingStatus::ALL
-            .iter()
-            .map(|status| Choice::new(status.as_str(), status.label(), &wish.status))
-            .collect(),
+        resources: choices.resources,
+        staff: choices.staff,
+        statuses: choices.statuses,
+        unread: unread_dates(&wish, &from, choices.unread),
         is_narrowed: is_narrowed(&wish),
         next: found.next.map(|after| address(&wish, &from, &after)),
-        is_further: wish.after.is_some(),
+        first: wish.after.is_some().then(|| address(&wish, &from, "")),
         from_words: from_words(&from, today),
         from,
         until: wish.until,
@@ -133,6 +127,69 @@ pub(super) async fn show(
         zone: zone.name().replace('_', " "),
     };
     page(&app, &user, &bookings)
+}
+
+/// What can be chosen, and what was asked for without being one of those.
+struct Choices {
+    resources: Vec<Choice>,
+    staff: Vec<Choice>,
+    statuses: Vec<Choice>,
+    unread: Unread,
+}
+
+async fn choices(
+    db: &Db,
+    wish: &Wish,
+    filter: &BookingFilter,
+    names: &mut Names,
+) -> Result<Choices, StorageError> {
+    let mut unread = Unread::default();
+    let mut resources: Vec<Choice> = names
+        .resources
+        .iter()
+        .map(|resource| Choice::new(resource.id.to_string(), &resource.name, &wish.resource))
+        .collect();
+    let mut staff: Vec<Choice> =
+        names.staff.iter().map(|staff| Choice::new(staff.id.to_string(), &staff.name, &wish.staff)).collect();
+    let mut statuses: Vec<Choice> = BookingStatus::ALL
+        .iter()
+        .map(|status| Choice::new(status.as_str(), status.label(), &wish.status))
+        .collect();
+    let is_missing = |asked: &str, choices: &[Choice]| {
+        !asked.trim().is_empty() && !choices.iter().any(|choice| choice.chosen)
+    };
+    if is_missing(&wish.resource, &resources) {
+        if let Some(id) = filter.resource {
+            names.learn_resource(db, id).await?;
+            resources.push(Choice::new(&wish.resource, names.of_resource(id), &wish.resource));
+        } else {
+            let text = "There is no such resource.";
+            unread.add_choice(("resource", "Resource"), text, &wish.resource, &mut resources);
+        }
+    }
+    if is_missing(&wish.staff, &staff) {
+        if let Some(id) = filter.staff {
+            names.learn_staff(db, id).await?;
+            staff.push(Choice::new(&wish.staff, names.of_staff(id), &wish.staff));
+        } else {
+            unread.add_choice(("staff", "Staff"), "There is no such person.", &wish.staff, &mut staff);
+        }
+    }
+    if is_missing(&wish.status, &statuses) {
+        let text = "There is no such status.";
+        unread.add_choice(("status", "Status"), text, &wish.status, &mut statuses);
+    }
+    Ok(Choices { resources, staff, statuses, unread })
+}
+
+/// Adds the dates that are none.
+fn unread_dates(wish: &Wish, from: &str, mut unread: Unread) -> Unread {
+    for (field, label, typed) in [("from", "From", from), ("until", "Until", &wish.until)] {
+        if !typed.trim().is_empty() && typed_date(typed).is_none() {
+            unread.add(field, label, "This is not a date, such as 2026-12-31.");
+        }
+    }
+    unread
 }
 
 fn filter(wish: &Wish, from: &str, zone: chrono_tz::Tz) -> BookingFilter {
@@ -234,6 +291,15 @@ mod tests {
         let filter = filter(&wish, "2026-12-01", chrono_tz::Europe::Berlin);
         assert_eq!(filter.from.unwrap().to_rfc3339(), "2026-11-30T23:00:00+00:00");
         assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-12-01T23:00:00+00:00");
+    }
+
+    #[test]
+    fn a_date_that_is_none_is_named() {
+        let wish = Wish { until: "soon".to_owned(), ..Wish::default() };
+        let unread = unread_dates(&wish, "2026-13-45", Unread::default());
+        assert!(unread.fault("from").is_some() && unread.fault("until").is_some());
+        let unread = unread_dates(&Wish::default(), "2026-12-01", Unread::default());
+        assert_eq!(unread.notice(), None);
     }
 
     #[test]
