@@ -371,6 +371,35 @@ async fn filters_that_cannot_be_read_are_named_and_kept(db: &TestDb) {
     house.stop().await;
 }
 
+async fn a_booking_in_the_past_is_taken_and_said_to_be(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let known = visitor.cookies.clone();
+    let mut said = async |path: &str, check_in: &str, check_out: &str, title: &str| {
+        visitor.cookies.clone_from(&known);
+        let fields = [
+            ("reference", "B-1"),
+            ("resource", &room),
+            ("mode", "stay"),
+            ("check_in", check_in),
+            ("check_out", check_out),
+            ("title", title),
+        ];
+        let sent = visitor.send(path, &fields).await;
+        assert_eq!(sent.leads_to(), "/bookings/B-1");
+        visitor.cookies.extend(sent.cookies());
+        visitor.get("/bookings/B-1").await.text
+    };
+    let past = "This booking lies in the past.";
+    let (soon, later) = (day(1), day(2));
+    assert!(said("/bookings", "2020-01-01", "2020-01-02", "").await.contains(past));
+    assert!(!said("/bookings/B-1", "2020-01-01", "2020-01-02", "Paid").await.contains(past), "it was before");
+    assert!(!said("/bookings/B-1", &soon, &later, "Paid").await.contains(past));
+    assert!(said("/bookings/B-1", "2020-02-01", "2020-02-02", "Paid").await.contains(past));
+    house.stop().await;
+}
+
 async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await;
@@ -393,6 +422,7 @@ concord_storage::on_both_databases!(
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,
+    a_booking_in_the_past_is_taken_and_said_to_be,
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     too_many_units_are_told_at_their_field,

@@ -27,10 +27,7 @@ use super::super::{
     session::CurrentUser,
     when::{span, stretch},
 };
-use super::{
-    fields::{Fault, Fields},
-    found, link_to, path_of,
-};
+use super::{faults::Fault, fields::Fields, found, link_to, path_of};
 use crate::app::App;
 
 #[derive(Template)]
@@ -284,8 +281,9 @@ pub(super) async fn create(
     match put {
         Ok(put) => {
             app.context.push(&put.duties).await;
-            let flash = Flash::good(format!("Booking {} was created.", put.booking.reference));
-            Ok(user.go(&app, &path_of(&put.booking), &flash))
+            let said =
+                format!("Booking {} was created.{}", put.booking.reference, in_the_past(&app, &put.booking));
+            Ok(user.go(&app, &path_of(&put.booking), &Flash::good(said)))
         }
         Err(PutError::Stale { .. }) => {
             let text = "There is a booking of this reference already. Choose another one.";
@@ -294,6 +292,11 @@ pub(super) async fn create(
         }
         Err(error) => refuse(&app, &user, None, fields, reason(error)?).await,
     }
+}
+
+/// What is entered afterwards is taken, but a wrong year is seen at once.
+fn in_the_past(app: &App, booking: &Booking) -> &'static str {
+    if booking.interval.end <= app.now() { " This booking lies in the past." } else { "" }
 }
 
 /// Whether two forms say the same; in which order people were ticked does not matter.
@@ -330,7 +333,9 @@ pub(super) async fn update(
             let flash = if put.booking.version == before.version {
                 Flash::information("Nothing was different, so nothing was changed.")
             } else {
-                Flash::good(format!("Booking {} was changed.", put.booking.reference))
+                let is_moved = put.booking.draft.time != before.draft.time;
+                let past = if is_moved { in_the_past(&app, &put.booking) } else { "" };
+                Flash::good(format!("Booking {} was changed.{past}", put.booking.reference))
             };
             Ok(user.go(&app, &path_of(&put.booking), &flash))
         }

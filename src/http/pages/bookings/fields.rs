@@ -4,14 +4,17 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, FieldError},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     ids::StaffId,
     interval::instant_at,
 };
 use concord_storage::secret::fill_random;
 use serde::Deserialize;
 
-use super::super::when::{is_within_reach, typed_date};
+use super::{
+    super::when::{is_within_reach, typed_date},
+    faults::{Fault, PEOPLE, UNITS},
+};
 
 /// The form, as it was typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,15 +45,6 @@ pub(super) struct Fields {
     pub notes: String,
     /// A free time that was chosen instead: its two ends, with a bar between.
     pub instead: String,
-}
-
-/// What is wrong with a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// The field's name in the form.
-    pub field: &'static str,
-    /// A sentence.
-    pub text: String,
 }
 
 const MINUTE: &str = "%Y-%m-%dT%H:%M";
@@ -160,12 +154,12 @@ impl Fields {
         let time = self.time(zone, before, &mut fault);
         let party_size = match self.party_size.trim() {
             "" => None,
-            text => text.parse().map_err(|_| fault("party_size", "People must be a whole number.")).ok(),
+            text => text.parse().map_err(|_| fault("party_size", PEOPLE)).ok(),
         };
         let quantity = match self.quantity.trim() {
             "" => 1,
             text => text.parse().unwrap_or_else(|_| {
-                fault("quantity", "Units must be a whole number.");
+                fault("quantity", UNITS);
                 1
             }),
         };
@@ -268,32 +262,6 @@ fn new_reference() -> String {
     })
 }
 
-impl From<&FieldError> for Fault {
-    /// The API names its own fields; people read the labels of the form.
-    fn from(error: &FieldError) -> Self {
-        let (field, label) = match error.field {
-            "resource" => ("resource", "The resource"),
-            "title" => ("title", "The title"),
-            "customer.name" => ("name", "The name"),
-            "customer.email" => ("email", "The mail address"),
-            "customer.phone" => ("phone", "The phone number"),
-            "party_size" => ("party_size", "The number of people"),
-            "quantity" => ("quantity", "The number of units"),
-            "staff" => ("staff", "Staff"),
-            "location" => ("location", "The place"),
-            "notes" => ("notes", "The text of the notes"),
-            "reference" => ("reference", "The reference"),
-            "check_in" => ("check_in", "The arrival"),
-            "check_out" => ("check_out", "The departure"),
-            "starts_at" => ("starts_at", "The start"),
-            "ends_at" => ("ends_at", "The end"),
-            _ => ("title", "The form"),
-        };
-        let message = error.message.replace("starts_at", "the start").replace("check_in", "the arrival");
-        Self { field, text: format!("{label} {message}.") }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use concord_domain::ids::{BookingId, BusinessId};
@@ -359,6 +327,18 @@ mod tests {
         let faults = backwards.read(ZONE, None).unwrap_err();
         let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
         assert_eq!(texts, ["The mail address is not a mail address.", "The end must be after the start."]);
+    }
+
+    #[test]
+    fn what_is_no_number_of_anything_is_told_its_bounds() {
+        for typed_number in ["-3", "0", "2.5", "a few", "4000000000", "99999999999999999999"] {
+            let wrong =
+                Fields { party_size: typed_number.to_owned(), quantity: typed_number.to_owned(), ..typed() };
+            let mut faults = wrong.read(ZONE, None).unwrap_err();
+            faults.sort_by_key(|fault| fault.field);
+            let faults: Vec<_> = faults.iter().map(|fault| (fault.field, fault.text.as_str())).collect();
+            assert_eq!(faults, [("party_size", PEOPLE), ("quantity", UNITS)], "{typed_number}");
+        }
     }
 
     #[test]

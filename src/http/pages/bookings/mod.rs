@@ -4,6 +4,7 @@ mod change;
 mod detail;
 mod differences;
 mod edit;
+mod faults;
 mod fields;
 mod list;
 
