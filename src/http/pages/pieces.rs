@@ -131,8 +131,11 @@ pub(crate) fn kind_label(kind: BookingKind) -> &'static str {
     }
 }
 
-/// With a capital at its beginning.
+/// With a capital at its beginning, unless that is a mail address, as the name of a main calendar is.
 pub(crate) fn capital(text: &str) -> String {
+    if text.split(' ').next().is_some_and(|word| word.contains('@')) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -209,6 +212,7 @@ mod tests {
     fn sentences_begin_with_a_capital() {
         assert_eq!(capital("booking B-1"), "Booking B-1");
         assert_eq!(capital("ÿ"), "Ÿ");
+        assert_eq!(capital("ana@example.com: 1 written"), "ana@example.com: 1 written");
         assert_eq!(capital(""), "");
     }
 

@@ -96,7 +96,7 @@ struct Next {
     path: String,
     when: String,
     name: String,
-    detail: String,
+    detail: Vec<String>,
     kind: &'static str,
     status: Pill,
 }
@@ -247,7 +247,7 @@ fn next(booking: &Booking, names: &Names, today: NaiveDate) -> Next {
         path: path_of(booking),
         when,
         name: name_of(booking),
-        detail: detail.join(" · "),
+        detail,
         kind: draft.kind.as_str(),
         status: draft.status.into(),
     }
