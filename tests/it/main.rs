@@ -30,3 +30,4 @@ mod resources;
 mod secrets;
 mod stopping;
 mod tenants;
+mod visitor;

@@ -1,117 +1,17 @@
 //! What the pages do with what is sent to them, without a browser: the stories of people are told in `tests/browser`.
 
-use chrono::Duration;
-use concord_domain::{connection::ConnectionState, ids::StaffId, people::Role};
+use concord_domain::{connection::ConnectionState, people::Role};
 use concord_storage::{
-    connections,
-    people::{self, NewUser, User},
-    secret,
-    sign_in::{self, NewLink},
+    connections, people,
     testing::{TestDb, begin, commit},
 };
-use reqwest::{Method, header::HeaderMap};
-use secrecy::ExposeSecret;
+use reqwest::Method;
 use serde_json::json;
 
-use crate::house::{House, day, hour, stay, until};
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What a page answered.
-struct Page {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Page {
-    fn leads_to(&self) -> &str {
-        assert_eq!(self.status, 303, "{}", self.text);
-        self.headers["location"].to_str().unwrap()
-    }
-
-    /// The cookies that it sets, as a browser sends them back.
-    fn cookies(&self) -> Vec<String> {
-        self.headers
-            .get_all("set-cookie")
-            .iter()
-            .filter_map(|cookie| cookie.to_str().unwrap().split(';').next().map(str::to_owned))
-            .collect()
-    }
-}
-
-/// Somebody at the pages.
-struct Visitor<'a> {
-    house: &'a House,
-    cookies: Vec<String>,
-}
-
-impl<'a> Visitor<'a> {
-    fn unknown(house: &'a House) -> Self {
-        Self { house, cookies: Vec::new() }
-    }
-
-    async fn signed_in(house: &'a House, user: &User) -> Self {
-        let mut visitor = Self::unknown(house);
-        assert_eq!(visitor.enter(user).await, "/");
-        visitor
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.ask(self.house.api.http.get(format!("{}{path}", self.house.api.base))).await
-    }
-
-    /// As a browser sends a form, with the token of the session.
-    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let page = self.get("/settings").await.text;
-        let token = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("csrf", token)
-            .extend_pairs(fields)
-            .finish();
-        let url = format!("{}{path}", self.house.api.base);
-        self.ask(self.house.api.http.post(url).header("content-type", FORM).body(body)).await
-    }
-
-    async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
-        let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Page { status, headers, text: answer.text().await.unwrap() }
-    }
-
-    /// Uses a link; returns where it leads.
-    async fn enter(&mut self, user: &User) -> String {
-        let token = secret::new_token("cl_");
-        let now = self.house.app.now();
-        let link = NewLink {
-            user: user.id,
-            digest: &secret::digest(&token),
-            reusable: false,
-            expires_at: now + Duration::minutes(5),
-        };
-        let mut tx = begin(self.house.db()).await;
-        sign_in::create_link(&mut tx, &link, now).await.unwrap();
-        commit(tx).await;
-        let url = format!("{}/sign-in/{}", self.house.api.base, token.expose_secret());
-        let page = self.ask(self.house.api.http.post(url)).await;
-        self.cookies = page.cookies();
-        page.leads_to().to_owned()
-    }
-}
-
-async fn person(house: &House, role: Role, staff: Option<StaffId>) -> User {
-    let new = NewUser {
-        business: house.business.id,
-        staff,
-        name: "Nina".to_owned(),
-        email: format!("{role}@example.org"),
-        role,
-    };
-    let mut tx = begin(house.db()).await;
-    let user = people::create_user(&mut tx, &new, house.app.now()).await.unwrap();
-    commit(tx).await;
-    user
-}
+use crate::{
+    house::{House, day, hour, stay, until},
+    visitor::{Visitor, person},
+};
 
 async fn going_back_to_the_form_of_a_booking_makes_another_one(db: &TestDb) {
     let house = House::on(db).await;
@@ -418,7 +318,30 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     house.stop().await;
 }
 
+async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let long = "x".repeat(301);
+    let made = visitor.send("/feeds", &[("about", "business"), ("name", "Airbnb")]).await;
+    let feed = made.text.split("href=\"/feeds/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let edit = format!("/feeds/{feed}/edit");
+    for (path, fields, kept, fault) in [
+        ("/feeds", vec![("about", "business"), ("name", &long)], long.as_str(), "name-fault"),
+        ("/feeds", vec![("about", "planet"), ("name", "Pluto")], "Pluto", "about-fault"),
+        (&edit, vec![("privacy", "title"), ("name", &long)], &long, "name-fault"),
+        ("/settings/people/users", vec![("name", "Zoë"), ("email", "nobody")], "nobody", "email-fault"),
+        ("/settings/people/users", vec![("name", &long), ("email", "z@example.org")], &long, "name-fault"),
+    ] {
+        let page = visitor.send(path, &fields).await;
+        assert_eq!(page.status, 422, "{path}");
+        assert!(page.text.contains(&format!("value=\"{kept}\"")), "{path}: {}", page.text);
+        assert!(page.text.contains(&format!("id=\"{fault}\"")), "{path}: {}", page.text);
+    }
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    what_a_form_refuses_is_said_at_the_field_and_kept,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

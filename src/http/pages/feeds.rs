@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
     routing::get,
 };
@@ -53,9 +53,16 @@ struct FeedsPage {
     staff: Vec<Choice>,
     name: String,
     privacy: FeedPrivacy,
-    fault: Option<String>,
+    /// The field that is wrong, and why.
+    fault: Option<(&'static str, &'static str)>,
     /// The address of a feed that was just made or rotated.
     shown_once: Option<ShownOnce>,
+}
+
+impl FeedsPage {
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+    }
 }
 
 struct Row {
@@ -96,11 +103,11 @@ async fn create(
     Sent(wish): Sent<Wish>,
 ) -> Result<Response, PageError> {
     let Some(subject) = subject_named(&wish.about).filter(|subject| may_publish(&user, *subject)) else {
-        return refuse(&app, &user, &wish, "Choose whose bookings the feed shows.").await;
+        return refuse(&app, &user, &wish, ("about", "Choose whose bookings the feed shows.")).await;
     };
     let name = wish.name.trim();
     if !is_name(name) {
-        return refuse(&app, &user, &wish, NAME_RULE).await;
+        return refuse(&app, &user, &wish, ("name", NAME_RULE)).await;
     }
     let new = NewFeed {
         business: user.business.id,
@@ -163,11 +170,18 @@ async fn update(
     Named(id): Named<FeedId>,
     Sent(settings): Sent<Settings>,
 ) -> Result<Response, PageError> {
-    found(&app, &user, id).await?;
+    let feed = found(&app, &user, id).await?;
     let name = settings.name.trim();
     if !is_name(name) {
-        let flash = Flash::wrong(format!("The feed was not changed. {NAME_RULE}"));
-        return Ok(user.go(&app, &format!("/feeds/{id}/edit"), &flash));
+        let form = EditPage {
+            name: settings.name,
+            privacy: settings.privacy,
+            fault: Some(NAME_RULE),
+            ..EditPage::of(&app, &user, feed).await?
+        };
+        let mut response = page(&app, &user, &form)?;
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        return Ok(response);
     }
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::update(&mut tx, user.business.id, id, name, settings.privacy, app.now()).await?;
@@ -190,6 +204,15 @@ struct EditPage {
     id: FeedId,
     name: String,
     privacy: FeedPrivacy,
+    /// What is wrong with the name.
+    fault: Option<&'static str>,
+}
+
+impl EditPage {
+    async fn of(app: &App, user: &CurrentUser, feed: Feed) -> Result<Self, PageError> {
+        let frame = Frame::around(app, user, Place::Feeds, format!("Edit {}", feed.name)).await?;
+        Ok(Self { frame, id: feed.id, name: feed.name, privacy: feed.privacy, fault: None })
+    }
 }
 
 async fn edit(
@@ -198,13 +221,7 @@ async fn edit(
     Named(id): Named<FeedId>,
 ) -> Result<Response, PageError> {
     let feed = found(&app, &user, id).await?;
-    let form = EditPage {
-        frame: Frame::around(&app, &user, Place::Feeds, format!("Edit {}", feed.name)).await?,
-        id,
-        name: feed.name,
-        privacy: feed.privacy,
-    };
-    page(&app, &user, &form)
+    page(&app, &user, &EditPage::of(&app, &user, feed).await?)
 }
 
 #[derive(Template)]
@@ -273,10 +290,15 @@ async fn found(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageEr
         .ok_or(PageError::NotFound("feed"))
 }
 
-async fn refuse(app: &App, user: &CurrentUser, wish: &Wish, fault: &str) -> Result<Response, PageError> {
-    let feeds = FeedsPage { fault: Some(fault.to_owned()), ..describe(app, user, wish).await? };
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    wish: &Wish,
+    fault: (&'static str, &'static str),
+) -> Result<Response, PageError> {
+    let feeds = FeedsPage { fault: Some(fault), ..describe(app, user, wish).await? };
     let mut response = page(app, user, &feeds)?;
-    *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 

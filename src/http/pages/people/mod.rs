@@ -47,9 +47,16 @@ struct PeoplePage {
     form: users::UserForm,
     /// Whom a new user may stand for.
     standing_for: Vec<Choice>,
-    fault: Option<String>,
+    /// The field that is wrong, and why.
+    fault: Option<(&'static str, &'static str)>,
     /// A link that was just made.
     shown_once: Option<ShownOnce>,
+}
+
+impl PeoplePage {
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+    }
 }
 
 struct StaffRow {

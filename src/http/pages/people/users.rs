@@ -56,10 +56,10 @@ pub(super) async fn invite(
     user.must_be_manager()?;
     let (name, email) = (form.name.trim(), form.email.trim());
     if !is_name(name) {
-        return refuse(&app, &user, form, NAME_RULE).await;
+        return refuse(&app, &user, form, ("name", NAME_RULE)).await;
     }
     if !looks_like_mail_address(email) || email.chars().count() > 254 {
-        return refuse(&app, &user, form, "That is not a mail address.").await;
+        return refuse(&app, &user, form, ("email", "That is not a mail address.")).await;
     }
     let new = NewUser {
         business: user.business.id,
@@ -73,7 +73,8 @@ pub(super) async fn invite(
         Ok(made) => made,
         Err(StorageError::Exists) => {
             drop(tx);
-            return refuse(&app, &user, form, "Somebody with this mail address can sign in already.").await;
+            let text = "Somebody with this mail address can sign in already.";
+            return refuse(&app, &user, form, ("email", text)).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -83,8 +84,13 @@ pub(super) async fn invite(
     show_link(&app, &user, made.id, &made.name).await
 }
 
-async fn refuse(app: &App, user: &CurrentUser, form: UserForm, fault: &str) -> Result<Response, PageError> {
-    let shown = PeoplePage { fault: Some(fault.to_owned()), ..describe(app, user, form).await? };
+async fn refuse(
+    app: &App,
+    user: &CurrentUser,
+    form: UserForm,
+    fault: (&'static str, &'static str),
+) -> Result<Response, PageError> {
+    let shown = PeoplePage { fault: Some(fault), ..describe(app, user, form).await? };
     let mut response = page(app, user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
@@ -108,17 +114,22 @@ struct UserFormPage {
     roles: Vec<Choice>,
     /// Whom they may stand for.
     standing_for: Vec<Choice>,
-    fault: Option<&'static str>,
+    /// The field that is wrong, and why.
+    fault: Option<(&'static str, &'static str)>,
     is_you: bool,
 }
 
 impl UserFormPage {
+    fn fault(&self, field: &str) -> Option<&'static str> {
+        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+    }
+
     async fn of(
         app: &App,
         user: &CurrentUser,
         person: &User,
         form: UserForm,
-        fault: Option<&'static str>,
+        fault: Option<(&'static str, &'static str)>,
     ) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
         let mut standing_for: Vec<Choice> = all_staff(db, business)
@@ -184,19 +195,23 @@ pub(super) async fn update(
 }
 
 /// What the form asks for, or why it cannot be.
-fn settings(form: &UserForm, person: &User, user: &CurrentUser) -> Result<UserSettings, &'static str> {
+fn settings(
+    form: &UserForm,
+    person: &User,
+    user: &CurrentUser,
+) -> Result<UserSettings, (&'static str, &'static str)> {
     let name = form.name.trim();
     if !is_name(name) {
-        return Err(NAME_RULE);
+        return Err(("name", NAME_RULE));
     }
-    let role = form.role.parse().map_err(|_| "Choose a role.")?;
+    let role = form.role.parse().map_err(|_| ("role", "Choose a role."))?;
     // Then there is always one who can give the role back.
     if person.id == user.user.id && role != Role::Manager {
-        return Err("You cannot take the role of manager from yourself. Another manager can.");
+        return Err(("role", "You cannot take the role of manager from yourself. Another manager can."));
     }
     let staff = match form.staff.trim() {
         "" => None,
-        id => Some(id.parse::<StaffId>().map_err(|_| "Choose a staff member, or nobody.")?),
+        id => Some(id.parse::<StaffId>().map_err(|_| ("staff", "Choose a staff member, or nobody."))?),
     };
     Ok(UserSettings { staff, name: name.to_owned(), role })
 }

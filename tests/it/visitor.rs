@@ -1,0 +1,112 @@
+//! Somebody at the pages, as a browser sends what they do, without one.
+
+use chrono::Duration;
+use concord_domain::{ids::StaffId, people::Role};
+use concord_storage::{
+    people::{self, NewUser, User},
+    secret,
+    sign_in::{self, NewLink},
+    testing::{begin, commit},
+};
+use reqwest::header::HeaderMap;
+use secrecy::ExposeSecret;
+
+use crate::house::House;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a page answered.
+pub(crate) struct Page {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Page {
+    pub(crate) fn leads_to(&self) -> &str {
+        assert_eq!(self.status, 303, "{}", self.text);
+        self.headers["location"].to_str().unwrap()
+    }
+
+    /// The cookies that it sets, as a browser sends them back.
+    pub(crate) fn cookies(&self) -> Vec<String> {
+        self.headers
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|cookie| cookie.to_str().unwrap().split(';').next().map(str::to_owned))
+            .collect()
+    }
+}
+
+/// Somebody at the pages.
+pub(crate) struct Visitor<'a> {
+    house: &'a House,
+    pub cookies: Vec<String>,
+}
+
+impl<'a> Visitor<'a> {
+    pub(crate) fn unknown(house: &'a House) -> Self {
+        Self { house, cookies: Vec::new() }
+    }
+
+    pub(crate) async fn signed_in(house: &'a House, user: &User) -> Self {
+        let mut visitor = Self::unknown(house);
+        assert_eq!(visitor.enter(user).await, "/");
+        visitor
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Page {
+        self.ask(self.house.api.http.get(format!("{}{path}", self.house.api.base))).await
+    }
+
+    /// As a browser sends a form, with the token of the session.
+    pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let page = self.get("/settings").await.text;
+        let token = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrf", token)
+            .extend_pairs(fields)
+            .finish();
+        let url = format!("{}{path}", self.house.api.base);
+        self.ask(self.house.api.http.post(url).header("content-type", FORM).body(body)).await
+    }
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
+        let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Page { status, headers, text: answer.text().await.unwrap() }
+    }
+
+    /// Uses a link; returns where it leads.
+    pub(crate) async fn enter(&mut self, user: &User) -> String {
+        let token = secret::new_token("cl_");
+        let now = self.house.app.now();
+        let link = NewLink {
+            user: user.id,
+            digest: &secret::digest(&token),
+            reusable: false,
+            expires_at: now + Duration::minutes(5),
+        };
+        let mut tx = begin(self.house.db()).await;
+        sign_in::create_link(&mut tx, &link, now).await.unwrap();
+        commit(tx).await;
+        let url = format!("{}/sign-in/{}", self.house.api.base, token.expose_secret());
+        let page = self.ask(self.house.api.http.post(url)).await;
+        self.cookies = page.cookies();
+        page.leads_to().to_owned()
+    }
+}
+
+pub(crate) async fn person(house: &House, role: Role, staff: Option<StaffId>) -> User {
+    let new = NewUser {
+        business: house.business.id,
+        staff,
+        name: "Nina".to_owned(),
+        email: format!("{role}@example.org"),
+        role,
+    };
+    let mut tx = begin(house.db()).await;
+    let user = people::create_user(&mut tx, &new, house.app.now()).await.unwrap();
+    commit(tx).await;
+    user
+}
