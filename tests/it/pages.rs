@@ -42,7 +42,7 @@ async fn going_back_to_the_form_of_a_booking_makes_another_one(db: &TestDb) {
     // What is refused comes back under the other reference too.
     let taken = send("Eva", 3).await;
     assert_eq!(taken.status, 409);
-    assert!(!taken.text.contains("B-7"), "{}", taken.text);
+    assert!(!taken.text.contains("\"B-7\""), "{}", taken.text);
     let list = house.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
     house.stop().await;
@@ -66,6 +66,17 @@ async fn too_many_units_are_told_at_their_field(db: &TestDb) {
     let at_the_field = "id=\"quantity-fault\">The number of units is 9, but Sea View has 1 unit.<";
     assert!(page.text.contains(at_the_field), "{}", page.text);
     assert!(!page.text.contains("That time is taken"));
+    house.stop().await;
+}
+
+async fn the_address_of_a_form_is_no_page(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    for path in ["/settings/people/users", "/sign-out"] {
+        let page = visitor.get(path).await;
+        assert_eq!(page.status, 405, "{path}");
+        assert!(page.text.contains("This address only takes forms"), "{path}: {}", page.text);
+    }
     house.stop().await;
 }
 
@@ -349,6 +360,7 @@ concord_storage::on_both_databases!(
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     too_many_units_are_told_at_their_field,
+    the_address_of_a_form_is_no_page,
     cancelled_bookings_hide_nothing_that_is_next,
     dates_out_of_all_reach_are_no_filter,
     who_signs_in_comes_to_where_they_wanted_to_go,

@@ -61,5 +61,6 @@ pub fn router(app: &App) -> Router<App> {
         .merge(theme::router())
         .layer(middleware::from_fn_with_state(app.clone(), forgery::refuse))
         .merge(assets::router())
+        .method_not_allowed_fallback(async || PageError::WrongMethod)
         .fallback(async || PageError::NotFound("page"))
 }

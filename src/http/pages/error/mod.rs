@@ -29,6 +29,9 @@ pub(crate) enum PageError {
     /// Not there, or not theirs to see; what it is, in a word.
     #[error("no such {0}")]
     NotFound(&'static str),
+    /// The address of a form's action, opened like a page.
+    #[error("the address does not know the method")]
+    WrongMethod,
     /// For managers.
     #[error("only for managers")]
     ManagersOnly,
@@ -119,6 +122,7 @@ impl PageError {
         match self {
             Self::SignedOut { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::ManagersOnly | Self::Forged => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) | Self::Connect { is_providers: false, .. } => StatusCode::BAD_REQUEST,

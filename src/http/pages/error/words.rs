@@ -11,6 +11,7 @@ impl PageError {
             Self::Forged => "The form was refused",
             Self::TooLarge => "That was too much",
             Self::Malformed(_) => "The request makes no sense",
+            Self::WrongMethod => "There is no page here",
             Self::NotPossible(_) => "That is not possible right now",
             Self::DeadLink => "This link no longer works",
             Self::Connect { .. } => "The calendar was not connected",
@@ -29,6 +30,7 @@ impl PageError {
             Self::Forged => "It did not come from a page of this session, so nothing was changed.",
             Self::TooLarge => "What was sent is larger than this page takes, so nothing was changed.",
             Self::Malformed(_) => "No page of Concord makes such a request, so nothing was changed.",
+            Self::WrongMethod => "This address only takes forms, so nothing was changed.",
             Self::DeadLink => {
                 "Sign-in links work once and for a short time. This one has been used, or is too old."
             }
@@ -46,7 +48,7 @@ impl PageError {
             Self::SignedOut { .. } => {
                 "Sign in again, then go back and send the form once more: your browser still has what you typed."
             }
-            Self::NotFound(_) => "Check the address, or find it from the overview.",
+            Self::NotFound(_) | Self::WrongMethod => "Check the address, or find it from the overview.",
             Self::ManagersOnly => "Nothing was changed. Ask one of them if you need something here.",
             Self::Forged => "Go back, load the page again and send the form once more.",
             Self::TooLarge => "Go back, shorten the text and send it again.",
