@@ -20,7 +20,7 @@ pub fn router(app: &App) -> Router {
         .merge(feeds::router(app))
         .merge(oauth::router())
         .merge(health::router())
-        .layer(middleware::from_fn(health::metrics::count_requests))
         .with_state(app.clone());
-    security::guard(router, app)
+    // Outside of everything, so that what took too long or panicked counts too.
+    security::guard(router, app).layer(middleware::from_fn(health::metrics::count_requests))
 }

@@ -9,7 +9,7 @@ use concord_storage::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::house::{House, stay};
+use crate::house::{House, Wishes, stay};
 
 async fn it_says_how_it_is(db: &TestDb) {
     let house = House::on(db).await;
@@ -72,4 +72,20 @@ async fn it_says_how_it_is(db: &TestDb) {
     assert!(problem["request_id"].is_string(), "{problem}");
 }
 
-concord_storage::on_both_databases!(it_says_how_it_is);
+async fn what_took_too_long_is_counted(db: &TestDb) {
+    let settings = vec![("server.request_timeout_seconds", "1".to_owned())];
+    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
+    let ana = house.staff("Ana").await;
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 3_000 });
+    house.control(Method::POST, "/faults", slow).await;
+    let test = format!("/api/v1/calendar_integrations/{}/test", integration["id"].as_str().unwrap());
+    assert_eq!(house.api.post(&test, json!({})).await.status, 503);
+    house.control(Method::DELETE, "/faults", json!({})).await;
+    let metrics = house.api.plain(Method::GET, "/metrics").await.text;
+    let line = "{method=\"POST\",route=\"/api/v1/calendar_integrations/{id}/test\",status=\"503\"} 1\n";
+    assert!(metrics.contains(line), "{metrics}");
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(it_says_how_it_is, what_took_too_long_is_counted);
