@@ -217,20 +217,17 @@ impl Fields {
             fault("ends_at", "Choose day and time of the end.");
         }
         let (starts_at, ends_at) = (starts_at?, ends_at?);
+        let (from, until) = match before.map(|before| before.draft.time) {
+            Some(BookingTime::Timed { starts_at, ends_at }) => (Some(starts_at), Some(ends_at)),
+            _ => (None, None),
+        };
         // What was not touched keeps its instant, even in the hour that clocks show twice.
-        if let Some(BookingTime::Timed { starts_at: from, ends_at: until }) =
-            before.map(|before| before.draft.time)
-        {
-            let as_before =
-                Self::minute(from, zone) == Some(starts_at) && Self::minute(until, zone) == Some(ends_at);
-            if as_before {
-                return Some(BookingTime::Timed { starts_at: from, ends_at: until });
-            }
-        }
-        Some(BookingTime::Timed {
-            starts_at: instant_at(starts_at, zone),
-            ends_at: instant_at(ends_at, zone),
-        })
+        let instant = |typed, before: Option<DateTime<Utc>>| {
+            before
+                .filter(|before| Self::minute(*before, zone) == Some(typed))
+                .unwrap_or_else(|| instant_at(typed, zone))
+        };
+        Some(BookingTime::Timed { starts_at: instant(starts_at, from), ends_at: instant(ends_at, until) })
     }
 
     fn minute(at: DateTime<Utc>, zone: Tz) -> Option<NaiveDateTime> {
@@ -351,6 +348,13 @@ mod tests {
         let fields = Fields::of(&before, ZONE);
         assert_eq!(fields.starts_at, "2026-10-25T02:15");
         assert_eq!(fields.read(ZONE, Some(&before)).unwrap().time, time);
+
+        let longer = Fields { ends_at: "2026-10-25T05:00".to_owned(), ..fields };
+        let BookingTime::Timed { starts_at, ends_at } = longer.read(ZONE, Some(&before)).unwrap().time else {
+            panic!("it is no stay")
+        };
+        assert_eq!(starts_at.to_rfc3339(), "2026-10-25T01:15:00+00:00", "only the end was changed");
+        assert_eq!(ends_at.to_rfc3339(), "2026-10-25T04:00:00+00:00");
     }
 
     #[test]
