@@ -1,6 +1,8 @@
 //! A secret stands in no log line, no answer and no error.
 
-use concord_domain::ids::ConnectionId;
+use std::collections::BTreeSet;
+
+use concord_domain::{ids::ConnectionId, people::Role};
 use concord_storage::{connections, testing::TestDb};
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -9,7 +11,24 @@ use serde_json::json;
 use crate::{
     house::{House, stay, until},
     logs,
+    visitor::{Visitor, person},
 };
+
+/// Follows every link from the overview; `Visitor` looks for every secret in every page. Returns the paths.
+async fn every_page(visitor: &Visitor<'_>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut ahead = vec!["/".to_owned()];
+    while let Some(path) = ahead.pop() {
+        if seen.len() == 200 || !seen.insert(path.clone()) {
+            continue;
+        }
+        let page = visitor.get(&path).await;
+        assert!(page.status < 400, "{path} answers {}", page.status);
+        let links = page.text.split("href=\"/").skip(1).filter_map(|rest| rest.split('"').next());
+        ahead.extend(links.map(|link| format!("/{}", link.split('#').next().unwrap_or_default())));
+    }
+    seen
+}
 
 async fn no_secret_is_told(db: &TestDb) {
     let house = House::on(db).await;
@@ -74,6 +93,11 @@ async fn no_secret_is_told(db: &TestDb) {
     ] {
         // `Api` looks for every secret in every answer.
         house.api.get(path).await;
+    }
+    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let pages = every_page(&manager).await;
+    for page in ["/bookings/s", &format!("/calendars/{id}"), "/feeds", "/settings/people"] {
+        assert!(pages.contains(page), "{page} is not among {pages:?}");
     }
     house.api.delete(&format!("/api/v1/calendar_integrations/{id}?remove_entries=true")).await.expect(200);
     until("the grant is ended", async || {

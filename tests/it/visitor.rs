@@ -11,7 +11,7 @@ use concord_storage::{
 use reqwest::header::HeaderMap;
 use secrecy::ExposeSecret;
 
-use crate::house::House;
+use crate::{house::House, logs};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -74,7 +74,9 @@ impl<'a> Visitor<'a> {
     async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
         let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Page { status, headers, text: answer.text().await.unwrap() }
+        let text = answer.text().await.unwrap();
+        logs::check_answer(&text);
+        Page { status, headers, text }
     }
 
     /// Uses a link; returns where it leads.
@@ -93,6 +95,11 @@ impl<'a> Visitor<'a> {
         let url = format!("{}/sign-in/{}", self.house.api.base, token.expose_secret());
         let page = self.ask(self.house.api.http.post(url)).await;
         self.cookies = page.cookies();
+        logs::keep_out(token.expose_secret());
+        for cookie in self.cookies.iter().filter_map(|cookie| cookie.strip_prefix("concord_session=")) {
+            assert!(cookie.len() > 20);
+            logs::keep_out(cookie);
+        }
         page.leads_to().to_owned()
     }
 }
