@@ -2,8 +2,9 @@
 //!
 //! `begin` before the work, `finish` after it, `forget` when it failed through no fault of the caller, so that they may
 //! try again. `finish` has a transaction of its own, so nothing may stop a caller between the work and it: run all three
-//! where neither a reader who hangs up nor a time limit ends them. A process that dies in between leaves a key that
-//! says "under way", which is taken over after `ABANDONED_AFTER`: only then is the work done twice.
+//! where neither a reader who hangs up nor a time limit ends them. A process that dies in between, or a database
+//! that stays away, leaves a key that says "under way", which is taken over after `ABANDONED_AFTER`: only then is the
+//! work done twice.
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::BusinessId;

@@ -291,6 +291,20 @@ pub async fn until_locked_out(db: &Db, transactions: i64) {
     }
 }
 
+/// Runs one statement that no query function offers. Returns how many rows it changed.
+///
+/// # Panics
+/// If it fails.
+pub async fn raw(db: &Db, statement: &'static str) -> u64 {
+    let done = match db {
+        Db::Sqlite { write, .. } => {
+            sqlx::query(statement).execute(write).await.map(|done| done.rows_affected())
+        }
+        Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(|done| done.rows_affected()),
+    };
+    done.expect("the statement is carried out")
+}
+
 /// A business in Lisbon with a slug of its own.
 ///
 /// # Panics

@@ -195,7 +195,57 @@ async fn an_answer_that_nobody_can_open_is_as_good_as_forgotten(db: &TestDb) {
     house.stop().await;
 }
 
+/// From now on no answer can be kept.
+async fn refuse_answers(db: &TestDb) {
+    let statement = match db.kind() {
+        "postgres" => "ALTER TABLE idempotency_keys ADD CONSTRAINT no_answers CHECK (status IS NULL)",
+        _ => {
+            "CREATE TRIGGER no_answers BEFORE UPDATE ON idempotency_keys WHEN NEW.status IS NOT NULL
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        }
+    };
+    testing::raw(db, statement).await;
+}
+
+async fn take_answers_again(db: &TestDb) {
+    let statement = match db.kind() {
+        "postgres" => "ALTER TABLE idempotency_keys DROP CONSTRAINT no_answers",
+        _ => "DROP TRIGGER no_answers",
+    };
+    testing::raw(db, statement).await;
+}
+
+async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
+    let house = House::on(db).await;
+    let post = async |key: &'static str| {
+        let body = json!({ "name": key });
+        house.api.send(Method::POST, "/api/v1/resources", Some(body), &[("idempotency-key", key)]).await
+    };
+    let made = async |name: &str| {
+        let list = house.api.get("/api/v1/resources").await.expect(200);
+        list["items"].as_array().unwrap().iter().filter(|one| one["name"] == name).count()
+    };
+    refuse_answers(db).await;
+    assert_eq!(post("never").await.expect(201)["name"], "never");
+    post("never").await.problem(409, "under-way");
+    assert_eq!(made("never").await, 1);
+
+    // It is tried again: the database comes back in time.
+    let mended = async {
+        until("it is done", async || (made("later").await == 1).then_some(())).await;
+        take_answers_again(db).await;
+    };
+    let (first, ()) = futures::future::join(post("later"), mended).await;
+    let first = first.expect(201);
+    let again = post("later").await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.expect(201), first);
+    assert_eq!(made("later").await, 1);
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    what_was_done_is_told_although_the_answer_cannot_be_kept,
     a_caller_who_hangs_up_finds_the_answer_later,
     an_answer_that_nobody_can_open_is_as_good_as_forgotten,
     a_post_is_done_once,

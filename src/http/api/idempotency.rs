@@ -2,6 +2,8 @@
 //!
 //! The answer is kept for a day, sealed: it may hold what is shown once, such as a feed's address.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Request, State},
@@ -36,6 +38,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 /// No answer of ours is larger.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// How long to wait before what was done is written down once more.
+const TRIED_AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
 /// The headers that belong to an answer's meaning.
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
@@ -175,11 +180,12 @@ fn is_decided(response: &Response) -> bool {
     !(never_read || status.is_server_error() || response.extensions().get::<NothingThere>().is_some())
 }
 
-/// Keeps what was decided; otherwise the key is as good as never used.
+/// Keeps what was decided; otherwise the key is as good as never used. What was done is done, so the caller is told of
+/// it whether or not that can be written down.
 async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result<Response, ApiError> {
     let status = response.status();
     if !is_decided(&response) {
-        idempotency::forget(&app.context.db, keyed).await?;
+        record(app, keyed, None).await;
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -193,14 +199,37 @@ async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result
     };
     let text = SecretString::from(serde_json::to_string(&kept).map_err(ApiError::internal)?);
     let sealed = app.context.ring.seal(&text, place(keyed.business));
-    let mut tx = app.context.db.begin().await?;
-    match idempotency::finish(&mut tx, keyed, status.as_u16(), &sealed).await {
-        Ok(()) => tx.commit().await?,
-        // Taken for dead, and done again by another: what was done here is done all the same.
-        Err(StorageError::NotFound) => drop(tx),
-        Err(error) => return Err(error.into()),
-    }
+    record(app, keyed, Some((status, &sealed))).await;
     Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// Writes down what came of a request, some times over if need be: without it the same request is done again as soon as
+/// this one is taken for dead.
+async fn record(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &str)>) {
+    let mut waits = TRIED_AGAIN_AFTER.into_iter();
+    while let Err(cause) = try_to_record(app, keyed, kept).await {
+        let Some(wait) = waits.next() else {
+            let is_answered = kept.is_some();
+            tracing::error!(%cause, is_answered, "what came of a request with an idempotency key was not kept");
+            return;
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn try_to_record(
+    app: &App,
+    keyed: &KeyedRequest<'_>,
+    kept: Option<(StatusCode, &str)>,
+) -> Result<(), StorageError> {
+    let Some((status, sealed)) = kept else { return idempotency::forget(&app.context.db, keyed).await };
+    let mut tx = app.context.db.begin().await?;
+    match idempotency::finish(&mut tx, keyed, status.as_u16(), sealed).await {
+        Ok(()) => tx.commit().await,
+        // Taken for dead, and done again by another, or kept by a commit that seemed to fail.
+        Err(StorageError::NotFound) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Why an answer that was kept cannot be given again.

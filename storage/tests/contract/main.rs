@@ -33,7 +33,7 @@ mod sync_log;
 use std::future::Future;
 
 use chrono::{DateTime, Duration, Utc};
-use concord_storage::{Db, PageAsk, StorageError};
+use concord_storage::{Db, PageAsk, StorageError, testing::raw};
 use tokio::task::JoinSet;
 
 /// Runs a number of copies at the same time. What they give comes in the order in which they ended.
@@ -47,14 +47,6 @@ where
         running.spawn(one(db.clone(), number));
     }
     running.join_all().await
-}
-
-/// Runs one statement that no query function offers.
-async fn raw(db: &Db, statement: &'static str) -> u64 {
-    match db {
-        Db::Sqlite { write, .. } => sqlx::query(statement).execute(write).await.unwrap().rows_affected(),
-        Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.unwrap().rows_affected(),
-    }
 }
 
 /// The first page of that many.
