@@ -183,7 +183,7 @@ async fn tell_the_right_reader(request: Request, next: Next) -> Response {
     let Some(trouble) = response.extensions().get::<Trouble>().copied() else { return response };
     match (is_program, trouble) {
         (true, Trouble::TooSlow) => {
-            ApiError::new(Kind::Unavailable, "The answer took too long and was given up.")
+            ApiError::new(Kind::TooSlow, "The answer was given up. It may have been done all the same.")
                 .retry_after(5)
                 .into_response()
         }
@@ -239,16 +239,20 @@ mod tests {
         }
     }
 
-    async fn answer(path: &str) -> (StatusCode, String) {
+    async fn response(path: &str) -> Response {
         let router = Router::new()
             .route("/broken", get(async || -> &'static str { panic!("as a mistake would") }))
             .route("/slow", get(std::future::pending::<&'static str>))
+            .route("/api/slow", get(std::future::pending::<&'static str>))
             .layer(middleware::from_fn_with_state(Duration::from_millis(20), in_time))
             .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
             .layer(middleware::from_fn(tell_the_right_reader))
             .layer(middleware::from_fn(pages::error::render));
-        let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
+        router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn answer(path: &str) -> (StatusCode, String) {
+        let response = response(path).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 100_000).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -262,6 +266,15 @@ mod tests {
         let (status, page) = answer("/slow").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(page.contains("This took too long"));
+    }
+
+    #[tokio::test]
+    async fn programs_are_not_told_that_nothing_was_done_when_nobody_knows() {
+        let response = response("/api/slow").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let error = response.extensions().get::<ApiError>().unwrap();
+        assert_eq!(error.kind(), Kind::TooSlow);
+        assert!(!error.kind().advice().contains("Nothing was written"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use uuid::Uuid;
 
-use crate::house::{Answer, Api, House, day, stay, until};
+use crate::house::{Answer, Api, House, Wishes, day, stay, until};
 
 async fn a_post_is_done_once(db: &TestDb) {
     let house = House::on(db).await;
@@ -244,8 +244,36 @@ async fn what_was_done_is_told_although_the_answer_cannot_be_kept(db: &TestDb) {
     house.stop().await;
 }
 
+async fn a_request_that_takes_too_long_may_be_repeated(db: &TestDb) {
+    let settings = vec![("server.request_timeout_seconds", "1".to_owned())];
+    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
+    let room = house.resource(1).await;
+    let block = || json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
+    let post = async || {
+        let key = [("idempotency-key", "slow")];
+        house.api.send(Method::POST, "/api/v1/calendar_availability", Some(block()), &key).await
+    };
+    let mut held = testing::begin(db).await;
+    resources::bump_revision(&mut held, house.business.id, room.id).await.unwrap();
+    let slow = post().await;
+    assert_eq!(slow.header("retry-after"), "5");
+    let slow = slow.problem(503, "too-slow");
+    assert!(slow["detail"].as_str().unwrap().contains("may have been done"), "{slow}");
+    drop(held);
+    let made = until("the request has ended", async || {
+        let answer = post().await;
+        (answer.status != 409).then_some(answer)
+    })
+    .await;
+    let made = made.expect(201);
+    let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
+    assert_eq!(list["items"], json!([made]));
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
     what_was_done_is_told_although_the_answer_cannot_be_kept,
+    a_request_that_takes_too_long_may_be_repeated,
     a_caller_who_hangs_up_finds_the_answer_later,
     an_answer_that_nobody_can_open_is_as_good_as_forgotten,
     a_post_is_done_once,

@@ -107,6 +107,9 @@ kinds! {
     /// The database is away.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Concord cannot work at the moment",
         "Nothing was written. Try again after the seconds in `Retry-After`; `request_id` finds it in the logs.";
+    /// The answer was given up; the work goes on.
+    TooSlow = "too-slow", SERVICE_UNAVAILABLE, "The answer took too long",
+        "It may have been done all the same: read it, or repeat it with the same `Idempotency-Key`.";
     /// A mistake of ours.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong inside Concord",
         "Report it with the `request_id`, which finds it in the logs.";
