@@ -182,7 +182,7 @@ pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -
     Ok(())
 }
 
-/// Changes direction and coverage; what follows is written and read.
+/// Changes direction, coverage, or both; what follows is written and read.
 pub async fn set_settings(
     context: &Context,
     change: &Change,
@@ -191,14 +191,14 @@ pub async fn set_settings(
 ) -> Result<(), ManageError> {
     let business = change.business;
     let mut tx = context.db.begin().await?;
-    let state = store::set_settings(&mut tx, business, id, settings).await?;
-    let detail = json!({ "direction": settings.direction, "coverage": settings.coverage });
+    let changed = store::set_settings(&mut tx, business, id, settings).await?;
+    let detail = json!({ "direction": changed.direction, "coverage": changed.coverage });
     note(&mut tx, change, id, "changed", &detail).await?;
     let mut raised = Vec::new();
-    if state == ConnectionState::Active {
-        raised = connect::catch_up(&mut tx, context, (business, id), settings.direction).await?;
+    if changed.state == ConnectionState::Active {
+        raised = connect::catch_up(&mut tx, context, (business, id), changed.direction).await?;
     }
-    if !settings.direction.reads() {
+    if !changed.direction.reads() {
         // The import finds that nothing is to be read, and forgets what was: during a pause too.
         raised.extend(connect::read_calendars(&mut tx, context, business, id).await?);
     }

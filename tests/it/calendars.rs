@@ -79,6 +79,25 @@ async fn there_and_gone_again(house: House) {
     house.stop().await;
 }
 
+async fn who_changes_one_setting_leaves_the_others(db: &TestDb) {
+    let house = House::on(db).await;
+    let ana = house.staff("Ana").await;
+    let integration = house.connect_google(ana, ANA).await;
+    let path = format!("/api/v1/calendar_integrations/{}", integration["id"].as_str().unwrap());
+    for (direction, coverage) in [("out", "everything"), ("both", "assigned")].repeat(5) {
+        let (one, other) = futures::future::join(
+            house.api.patch(&path, json!({ "direction": direction })),
+            house.api.patch(&path, json!({ "coverage": coverage })),
+        )
+        .await;
+        one.expect(200);
+        other.expect(200);
+        let both = house.api.get(&path).await.expect(200);
+        assert_eq!((&both["direction"], &both["coverage"]), (&json!(direction), &json!(coverage)));
+    }
+    house.stop().await;
+}
+
 async fn a_booking_reaches_the_calendar(db: &TestDb) {
     there_and_gone_again(House::on(db).await).await;
 }
@@ -330,6 +349,7 @@ async fn entries_follow_a_resource_that_is_renamed(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    who_changes_one_setting_leaves_the_others,
     a_booking_reaches_the_calendar,
     a_booking_reaches_the_calendar_through_redis,
     busy_times_come_back,

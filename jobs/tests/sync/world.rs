@@ -273,7 +273,7 @@ impl<'a> World<'a> {
     }
 
     pub(crate) async fn set(&self, id: ConnectionId, direction: Direction, coverage: Coverage) {
-        let settings = Settings { direction, coverage };
+        let settings = Settings { direction: Some(direction), coverage: Some(coverage) };
         manage::set_settings(&self.context, &self.change(), id, settings).await.expect("it is set");
     }
 

@@ -180,36 +180,37 @@ pub async fn of_staff(
         .await)?)
 }
 
-/// What a person may change of a connection.
-#[derive(Clone, Copy, Debug)]
+/// What a person changes of a connection. What is `None` stays.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// Which way facts flow.
-    pub direction: Direction,
+    pub direction: Option<Direction>,
     /// Which bookings it gets.
-    pub coverage: Coverage,
+    pub coverage: Option<Coverage>,
 }
 
 const SET_SETTINGS: &str = "
-    UPDATE connections SET direction = $3, coverage = $4
+    UPDATE connections SET direction = COALESCE($3, direction), coverage = COALESCE($4, coverage)
     WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'
-    RETURNING state";
+    RETURNING";
 
-/// Changes direction and coverage. Returns the state that the connection is in. `NotFound`: it is over, too.
+/// Changes direction and coverage. Returns the connection as it is then. `NotFound`: it is over, too.
 pub async fn set_settings(
     tx: &mut Tx,
     business: BusinessId,
     id: ConnectionId,
     settings: Settings,
-) -> Result<ConnectionState, StorageError> {
+) -> Result<Connection, StorageError> {
     begin_to_change(tx, business).await?;
-    let state: Option<ConnectionState> = on_db!(tx, c => sqlx::query_scalar(SET_SETTINGS)
+    let text = format!("{SET_SETTINGS} {COLUMNS}");
+    let changed: Option<Connection> = on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(id)
         .bind(settings.direction)
         .bind(settings.coverage)
         .fetch_optional(c)
         .await)?;
-    state.ok_or(StorageError::NotFound)
+    changed.ok_or(StorageError::NotFound)
 }
 
 const CLEAR_DEFAULT: &str = "

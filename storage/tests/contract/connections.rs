@@ -144,13 +144,23 @@ async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
 async fn settings_and_notes_are_kept(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    let settings = Settings { direction: Direction::Out, coverage: Coverage::Everything };
+    let settings = Settings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
     let mut tx = begin(db).await;
     connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
     connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
     commit(tx).await;
     let connection = found(db, &ana, id).await;
     assert_eq!((connection.direction, connection.coverage), (Direction::Out, Coverage::Everything));
+    let reads_too = Settings { direction: Some(Direction::Both), coverage: None };
+    let fewer = Settings { direction: None, coverage: Some(Coverage::Assigned) };
+    for (settings, expected) in
+        [(reads_too, (Direction::Both, Coverage::Everything)), (fewer, (Direction::Both, Coverage::Assigned))]
+    {
+        let mut tx = begin(db).await;
+        let changed = connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
+        commit(tx).await;
+        assert_eq!((changed.direction, changed.coverage), expected, "what is not said stays");
+    }
     assert_eq!(connection.last_error.as_deref(), Some("Google answered 503"));
     let mut tx = begin(db).await;
     connections::note_success(&mut tx, id, at(7)).await.unwrap();
@@ -182,7 +192,7 @@ async fn a_state_is_left_only_where_it_was_thought_to_be(db: &TestDb) {
         direction
     };
     let mut tx = begin(db).await;
-    let settings = Settings { direction: Direction::In, coverage: Coverage::Assigned };
+    let settings = Settings { direction: Some(Direction::In), coverage: Some(Coverage::Assigned) };
     connections::set_settings(&mut tx, ana.business_id, id, settings).await.unwrap();
     connections::note_failure(&mut tx, id, "Google answered 503").await.unwrap();
     commit(tx).await;
@@ -356,7 +366,7 @@ async fn another_business_finds_no_connection(db: &TestDb) {
     assert!(connections::list(db, other).await.unwrap().is_empty());
     assert!(connections::of_staff(db, other, ana.id).await.unwrap().is_empty());
     is_not_found(connections::tokens(db, &ring, other, id).await);
-    let settings = Settings { direction: Direction::Out, coverage: Coverage::Everything };
+    let settings = Settings { direction: Some(Direction::Out), coverage: Some(Coverage::Everything) };
     let mut tx = begin(db).await;
     is_not_found(connections::set_settings(&mut tx, other, id, settings).await);
     is_not_found(connections::set_default(&mut tx, other, id).await);

@@ -224,7 +224,7 @@ async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
     let world = world(db).await;
     let set = async |direction, coverage| {
         let mut tx = begin(db).await;
-        let settings = Settings { direction, coverage };
+        let settings = Settings { direction: Some(direction), coverage: Some(coverage) };
         connections::set_settings(&mut tx, world.business.id, world.of_rui, settings).await.unwrap();
         commit(tx).await;
     };

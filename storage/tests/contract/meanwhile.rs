@@ -26,7 +26,7 @@ async fn a_booking_waits_for_a_calendar_that_is_being_disconnected(db: &TestDb) 
     let world = Arc::new(world(db).await);
     // One who covers everything has nothing to do with the people of a booking.
     let mut tx = begin(db).await;
-    let settings = Settings { direction: Direction::Both, coverage: Coverage::Everything };
+    let settings = Settings { direction: Some(Direction::Both), coverage: Some(Coverage::Everything) };
     connections::set_settings(&mut tx, world.business.id, world.of_rui, settings).await.unwrap();
     commit(tx).await;
 

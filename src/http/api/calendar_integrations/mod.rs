@@ -199,8 +199,8 @@ async fn change(
     let before = existing(&app, &caller, id).await?;
     let change = caller.change(app.now());
     let settings = Settings {
-        direction: body.direction.unwrap_or(before.direction),
-        coverage: body.coverage.unwrap_or(before.coverage),
+        direction: body.direction.filter(|direction| *direction != before.direction),
+        coverage: body.coverage.filter(|coverage| *coverage != before.coverage),
     };
     // The state first: it is the one that can be refused.
     match body.state {
@@ -209,7 +209,7 @@ async fn change(
         Some(ConnectionState::Active) => jobs::resume(&app.context, &change, id).await?,
         _ => {}
     }
-    if settings.direction != before.direction || settings.coverage != before.coverage {
+    if settings.direction.is_some() || settings.coverage.is_some() {
         jobs::set_settings(&app.context, &change, id, settings).await?;
     }
     if body.is_default == Some(true) && !before.is_default {

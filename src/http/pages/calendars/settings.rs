@@ -53,8 +53,11 @@ pub(super) async fn save(
     if choices.default.is_some() && !connection.is_default {
         manage::set_default(context, &change, id).await?;
     }
-    let settings = Settings { direction: choices.direction, coverage: choices.coverage };
-    if (settings.direction, settings.coverage) != (connection.direction, connection.coverage) {
+    let settings = Settings {
+        direction: (choices.direction != connection.direction).then_some(choices.direction),
+        coverage: (choices.coverage != connection.coverage).then_some(choices.coverage),
+    };
+    if settings.direction.is_some() || settings.coverage.is_some() {
         manage::set_settings(context, &change, id, settings).await?;
     }
     Ok(user.go(&app, &format!("/calendars/{id}"), &Flash::good("The settings were saved.")))
