@@ -8,8 +8,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::BusinessId;
+use uuid::Uuid;
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{
+    Db, StorageError, Tx, on_db,
+    seal::{Keyring, Place},
+};
 
 /// For how long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
@@ -39,7 +43,7 @@ pub enum Begun {
     Repeat {
         /// The HTTP status.
         status: u16,
-        /// The body.
+        /// What `finish` was given.
         response: String,
     },
     /// Another one is doing it right now.
@@ -155,4 +159,54 @@ pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Res
         .await
         .map(drop))?;
     tx.commit().await
+}
+
+/// What the answers of a business are sealed for.
+pub fn place(business: BusinessId) -> Place {
+    Place { column: "idempotency_keys.response", row: business.0 }
+}
+
+/// Answers are large: so many are held in memory at a time.
+const RESEALED_AT_ONCE: i64 = 100;
+const KEPT: &str = "
+    SELECT business_id, key, response FROM idempotency_keys
+    WHERE response IS NOT NULL AND (business_id, key) > ($1, $2) ORDER BY business_id, key LIMIT $3";
+// Not if it has been done again meanwhile.
+const RESEAL: &str =
+    "UPDATE idempotency_keys SET response = $4 WHERE business_id = $1 AND key = $2 AND response = $3";
+
+/// Seals again, with the current key, all answers that an older key sealed. Returns how many. Those that no key opens
+/// are as good as not kept, and stay as they are.
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+    let mut changed = 0;
+    let mut after = (BusinessId(Uuid::nil()), String::new());
+    loop {
+        let rows: Vec<(BusinessId, String, String)> = on_db!(tx, c => sqlx::query_as(KEPT)
+            .bind(after.0)
+            .bind(&after.1)
+            .bind(RESEALED_AT_ONCE)
+            .fetch_all(c)
+            .await)?;
+        let Some((business, key, _)) = rows.last() else { return Ok(changed) };
+        after = (*business, key.clone());
+        for (business, key, sealed) in rows {
+            let Some(again) = again(ring, business, &sealed) else { continue };
+            changed += on_db!(tx, c => sqlx::query(RESEAL)
+                .bind(business)
+                .bind(key)
+                .bind(sealed)
+                .bind(again)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))?;
+        }
+    }
+}
+
+fn again(ring: &Keyring, business: BusinessId, sealed: &str) -> Option<String> {
+    if ring.is_current(sealed) {
+        return None;
+    }
+    let answer = ring.open(sealed, place(business)).ok()?;
+    Some(ring.seal(&answer, place(business)))
 }

@@ -16,7 +16,6 @@ use concord_domain::ids::BusinessId;
 use concord_storage::{
     StorageError,
     idempotency::{self, Begun, KeyedRequest},
-    seal::Place,
     secret,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -198,7 +197,7 @@ async fn keep(app: &App, keyed: &KeyedRequest<'_>, response: Response) -> Result
         body: String::from_utf8_lossy(&bytes).into_owned(),
     };
     let text = SecretString::from(serde_json::to_string(&kept).map_err(ApiError::internal)?);
-    let sealed = app.context.ring.seal(&text, place(keyed.business));
+    let sealed = app.context.ring.seal(&text, idempotency::place(keyed.business));
     record(app, keyed, Some((status, &sealed))).await;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
@@ -243,7 +242,7 @@ enum Unreadable {
 }
 
 fn replayed(app: &App, business: BusinessId, status: u16, sealed: &str) -> Result<Response, Unreadable> {
-    let text = app.context.ring.open(sealed, place(business))?;
+    let text = app.context.ring.open(sealed, idempotency::place(business))?;
     let kept: Kept = serde_json::from_str(text.expose_secret()).map_err(|_| Unreadable::Other)?;
     let status = StatusCode::from_u16(status).map_err(|_| Unreadable::Other)?;
     let mut response = (status, kept.body).into_response();
@@ -255,10 +254,6 @@ fn replayed(app: &App, business: BusinessId, status: u16, sealed: &str) -> Resul
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
-}
-
-fn place(business: BusinessId) -> Place {
-    Place { column: "idempotency_keys.response", row: business.0 }
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@ use concord_domain::ids::BusinessId;
 use concord_storage::{
     Db,
     idempotency::{self, ABANDONED_AFTER, Begun, KEPT_FOR, KeyedRequest},
+    seal::{Keyring, MasterKey},
     testing::{self, TestDb, begin, commit},
 };
+use secrecy::ExposeSecret;
 
 use crate::{at_once, is_not_found, precise};
 
@@ -124,7 +126,49 @@ async fn an_answer_that_nobody_can_read_is_discarded(db: &TestDb) {
     assert_eq!(start(db, &first).await, Begun::UnderWay);
 }
 
+async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
+    let old = MasterKey::generate();
+    let kept = MasterKey::from_base64(&old.to_base64()).unwrap();
+    let (before, stranger, new) = (Keyring::new(old, vec![]), testing::keyring(), MasterKey::generate());
+    let alone = Keyring::new(MasterKey::from_base64(&new.to_base64()).unwrap(), vec![]);
+    let after = Keyring::new(new, vec![kept]);
+    let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
+    let keys: Vec<String> = (0..103).map(|number| format!("order-{number}")).collect();
+    let of = |business, key| KeyedRequest { business, key, request_hash: "x", began_at: precise(0) };
+    for (number, key) in keys.iter().enumerate() {
+        let owner = if number < 3 { other } else { business };
+        start(db, &of(owner, key)).await;
+        let sealed = before.seal(&format!("answer {number}").into(), idempotency::place(owner));
+        let mut tx = begin(db).await;
+        idempotency::finish(&mut tx, &of(owner, key), 201, &sealed).await.unwrap();
+        commit(tx).await;
+    }
+    let lost = stranger.seal(&"lost".into(), idempotency::place(business));
+    let (unreadable, under_way) = (of(business, "lost"), of(business, "under way"));
+    start(db, &unreadable).await;
+    let mut tx = begin(db).await;
+    idempotency::finish(&mut tx, &unreadable, 201, &lost).await.unwrap();
+    commit(tx).await;
+    start(db, &under_way).await;
+
+    let mut tx = begin(db).await;
+    assert_eq!(idempotency::rotate_keys(&mut tx, &after).await.unwrap(), 103);
+    assert_eq!(idempotency::rotate_keys(&mut tx, &after).await.unwrap(), 0);
+    commit(tx).await;
+    for (number, key) in keys.iter().enumerate() {
+        let owner = if number < 3 { other } else { business };
+        let Begun::Repeat { status: 201, response } = start(db, &of(owner, key)).await else {
+            panic!("{key} has lost its answer")
+        };
+        let opened = alone.open(&response, idempotency::place(owner)).unwrap();
+        assert_eq!(opened.expose_secret(), format!("answer {number}"));
+    }
+    assert_eq!(start(db, &unreadable).await, Begun::Repeat { status: 201, response: lost });
+    assert_eq!(start(db, &under_way).await, Begun::UnderWay);
+}
+
 concord_storage::on_both_databases!(
+    answers_are_sealed_again_with_a_new_key,
     the_first_answer_is_the_answer_to_all,
     an_attempt_that_was_given_up_is_taken_over,
     what_failed_may_be_tried_again,
