@@ -179,6 +179,23 @@ async fn blocks_stand_in_the_way(db: &TestDb) {
     assert_eq!(refused["conflicts"][0]["title"], "Painting");
     let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
     assert_eq!(list["items"], json!([made]));
+    // In whatever state it holds, until it has ended.
+    let like_a_block = async |reference: &str, changes: Value| {
+        let mut body = stay(&room, 10, 1);
+        body["kind"] = json!("block");
+        for (name, value) in changes.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        house.api.put(&format!("/api/v1/bookings/{reference}"), body).await.expect(201);
+    };
+    like_a_block("approved", json!({ "status": "approved" })).await;
+    like_a_block("called-off", json!({ "status": "cancelled" })).await;
+    like_a_block("over", json!({ "check_in": "2026-01-05", "check_out": "2026-01-06" })).await;
+    like_a_block("no-block", json!({ "kind": "booking" })).await;
+    let list = house.api.get("/api/v1/calendar_availability").await.expect(200);
+    let references: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["reference"]).collect();
+    assert_eq!(references, [&made["reference"], &json!("approved")]);
+    house.api.delete("/api/v1/bookings/approved").await.expect(200);
 
     let path = format!("/api/v1/calendar_availability/{}", made["id"].as_str().unwrap());
     assert_eq!(house.api.delete(&path).await.expect(200)["status"], "cancelled");

@@ -144,7 +144,7 @@ impl From<Booking> for BlockAnswer {
 
 /// List blocks
 ///
-/// Those that hold, in the order of their starts.
+/// Those that hold and have not ended, in the order of their starts.
 #[utoipa::path(get, path = "/calendar_availability", tag = "Availability", operation_id = "list_blocks", params(Paging),
     responses((status = 200, description = "A page of blocks", body = Listing<BlockAnswer>)))]
 async fn list(
@@ -154,7 +154,8 @@ async fn list(
 ) -> Result<Json<Listing<BlockAnswer>>, ApiError> {
     let filter = BookingFilter {
         kind: Some(BookingKind::Block),
-        status: Some(BookingStatus::Confirmed),
+        standing: true,
+        from: Some(app.now()),
         ..BookingFilter::default()
     };
     let page = bookings::list(&app.context.db, caller.business, &filter, &paging.ask()?).await?;
