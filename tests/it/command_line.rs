@@ -74,8 +74,9 @@ fn check_private(folder: &Path, expected: &[&str]) {
 async fn what_a_demo_keeps_is_its_owners_alone() {
     let folder = TempDir::new().unwrap();
     let (data, log) = (folder.path().join("new/demo"), folder.path().join("log"));
-    let arguments = ["demo", "--listen", "localhost:0", "--data", data.to_str().unwrap()];
-    for _start_and_start_again in 0..2 {
+    // Started once and again; on every address it is opened at the loopback one.
+    for (listen, url) in [("localhost:0", "http://localhost:"), ("0.0.0.0:0", "http://127.0.0.1:")] {
+        let arguments = ["demo", "--listen", listen, "--data", data.to_str().unwrap()];
         let running = Running::start(&arguments, &[], &log);
         until("the demo says where it is", async || {
             fs::read_to_string(&log).unwrap().contains("Stop with Ctrl-C").then_some(())
@@ -83,7 +84,7 @@ async fn what_a_demo_keeps_is_its_owners_alone() {
         .await;
         check_private(&data, &["concord.db", "-wal", "-shm", "demo.json", "master.key", "google.jsonl"]);
         let said = fs::read_to_string(&log).unwrap();
-        assert!(said.contains("http://localhost:"), "{said}");
+        assert!(said.contains(url) && !said.contains("http://0.0.0.0"), "{said}");
         assert!(said.contains("work as often as you like, for 365 days"), "{said}");
         drop(running);
     }
