@@ -295,11 +295,15 @@ pub fn check_reference(reference: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// The longest mail address that mail servers take.
+pub const MAX_MAIL_ADDRESS: usize = 254;
+
 /// One `@` with something before it and a name after it: the mail server is the judge of the rest.
 pub fn looks_like_mail_address(text: &str) -> bool {
     match text.rsplit_once('@') {
         Some((local, host)) => {
-            !local.is_empty()
+            text.len() <= MAX_MAIL_ADDRESS
+                && !local.is_empty()
                 && !host.is_empty()
                 && !host.starts_with('.')
                 && !host.ends_with('.')

@@ -1,6 +1,7 @@
 //! Staff, who do the work and may connect calendars, and users, who sign in. A user may stand for a staff member.
 
 use chrono::{DateTime, Utc};
+pub use concord_domain::settings::StaffSettings;
 use concord_domain::{
     ids::{BusinessId, StaffId, UserId},
     people::{Craft, Role},
@@ -28,17 +29,6 @@ pub struct Staff {
     pub archived_at: Option<DateTime<Utc>>,
     /// When they were entered.
     pub created_at: DateTime<Utc>,
-}
-
-/// What a business enters of a staff member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaffSettings {
-    /// For people.
-    pub name: String,
-    /// May be empty.
-    pub email: String,
-    /// Which bookings suit them.
-    pub craft: Craft,
 }
 
 /// A person who signs in.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
+pub use concord_domain::settings::ResourceSettings;
 use concord_domain::{
     ids::{BusinessId, ResourceId},
     interval::Interval,
@@ -39,21 +40,6 @@ pub struct Resource {
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-}
-
-/// What a business may choose of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceSettings {
-    /// For people.
-    pub name: String,
-    /// See `Resource::zone`.
-    pub zone: Option<Tz>,
-    /// See `Resource::capacity`.
-    pub capacity: u32,
-    /// See `Resource::buffer_before_minutes`.
-    pub buffer_before_minutes: u32,
-    /// See `Resource::buffer_after_minutes`.
-    pub buffer_after_minutes: u32,
 }
 
 #[derive(sqlx::FromRow)]

@@ -9,7 +9,7 @@ async fn a_resource_lives(db: &TestDb) {
     let house = House::on(db).await;
     let made = house
         .api
-        .post("/api/v1/resources", json!({ "name": "Sea View", "zone": "Asia/Tokyo", "capacity": 2 }))
+        .post("/api/v1/resources", json!({ "name": " Sea View ", "zone": "Asia/Tokyo", "capacity": 2 }))
         .await;
     let path = made.header("location").strip_prefix(&house.api.base).unwrap().to_owned();
     let made = made.expect(201);
@@ -47,7 +47,8 @@ async fn a_resource_lives(db: &TestDb) {
 async fn a_staff_member_lives(db: &TestDb) {
     let house = House::on(db).await;
     let room = house.resource(5).await;
-    let made = house.api.post("/api/v1/staff", json!({ "name": "Ana", "email": "ana@example.org" })).await;
+    let made =
+        house.api.post("/api/v1/staff", json!({ "name": " Ana ", "email": " ana@example.org " })).await;
     let path = made.header("location").strip_prefix(&house.api.base).unwrap().to_owned();
     let made = made.expect(201);
     assert_eq!((&made["craft"], &made["email"]), (&json!("general"), &json!("ana@example.org")));

@@ -12,6 +12,7 @@ use concord_domain::{
     ids::{FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
     record::HistorySubject,
+    settings::Faults,
 };
 use concord_storage::{
     StorageError, Tx,
@@ -29,7 +30,6 @@ use uuid::Uuid;
 use super::{
     answers::Listing,
     auth::ApiCaller,
-    checks::Faults,
     problem::ApiError,
     request::{Body, PathOf},
     schema,
@@ -185,13 +185,13 @@ async fn create(
 ) -> Result<impl IntoResponse, ApiError> {
     let mut faults = Faults::default();
     let subject = body.subject(&mut faults);
-    faults.name("name", &body.name);
+    let name = faults.name("name", &body.name);
     faults.into_result()?;
     let words = subject_words(body.scope);
     let new = NewFeed {
         business: caller.business,
         subject,
-        name: body.name,
+        name,
         privacy: body.privacy.unwrap_or(FeedPrivacy::Busy),
     };
     let token = secret::new_token(TOKEN_PREFIX);
@@ -255,10 +255,9 @@ async fn change(
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
     let before = feeds::lock(&mut tx, caller.business, id).await.map_err(gone)?;
-    let name = body.name.unwrap_or(before.name);
     let privacy = body.privacy.unwrap_or(before.privacy);
     let mut faults = Faults::default();
-    faults.name("name", &name);
+    let name = faults.name("name", body.name.as_deref().unwrap_or(&before.name));
     faults.into_result()?;
     let feed = feeds::update(&mut tx, caller.business, id, &name, privacy, change.now).await.map_err(gone)?;
     note(&mut tx, &change, "changed", &feed).await?;

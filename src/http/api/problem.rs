@@ -338,12 +338,16 @@ impl From<StorageError> for ApiError {
     }
 }
 
+impl From<Vec<FieldError>> for ApiError {
+    fn from(faults: Vec<FieldError>) -> Self {
+        Self::invalid_fields(faults.into_iter().map(FieldProblem::from).collect())
+    }
+}
+
 impl From<PutError> for ApiError {
     fn from(error: PutError) -> Self {
         match error {
-            PutError::Invalid(faults) => {
-                Self::invalid_fields(faults.into_iter().map(FieldProblem::from).collect())
-            }
+            PutError::Invalid(faults) => faults.into(),
             PutError::Taken(taken) => {
                 let mut error = Self::new(Kind::Taken, taken_in_words(&taken.obstacles));
                 error.0.conflicts = taken.obstacles.into_iter().map(ConflictAnswer::from).collect();

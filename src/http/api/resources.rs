@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use concord_domain::{ids::ResourceId, record::HistorySubject};
+use concord_domain::{ids::ResourceId, record::HistorySubject, settings::Faults};
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
@@ -23,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers::{Listing, Paging},
     auth::ApiCaller,
-    checks::{Faults, Given},
+    given::Given,
     problem::ApiError,
     request::{Body, PathOf, Search},
 };
@@ -32,10 +32,6 @@ use crate::app::App;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, change, archive))
 }
-
-/// The most minutes before or after a booking: a week.
-const MAX_BUFFER: u32 = 7 * 24 * 60;
-const MAX_CAPACITY: u32 = 1000;
 
 /// Something that can be booked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -160,11 +156,8 @@ impl ChangedResource {
     }
 }
 
-fn check(settings: ResourceSettings, mut faults: Faults) -> Result<ResourceSettings, ApiError> {
-    faults.name("name", &settings.name);
-    faults.within("capacity", settings.capacity, 1, MAX_CAPACITY);
-    faults.within("buffer_before_minutes", settings.buffer_before_minutes, 0, MAX_BUFFER);
-    faults.within("buffer_after_minutes", settings.buffer_after_minutes, 0, MAX_BUFFER);
+fn check(mut settings: ResourceSettings, mut faults: Faults) -> Result<ResourceSettings, ApiError> {
+    settings.check(&mut faults);
     faults.into_result()?;
     Ok(settings)
 }

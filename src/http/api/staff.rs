@@ -7,7 +7,7 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use concord_domain::{ids::StaffId, people::Craft, record::HistorySubject};
+use concord_domain::{ids::StaffId, people::Craft, record::HistorySubject, settings::Faults};
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
@@ -22,7 +22,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     answers::{Listing, Paging},
     auth::ApiCaller,
-    checks::Faults,
     problem::ApiError,
     request::{Body, PathOf, Search},
     schema,
@@ -76,6 +75,7 @@ struct NewStaff {
     name: String,
     /// A mail address.
     #[serde(default)]
+    #[schema(max_length = 254)]
     email: Option<String>,
     /// Which bookings suit them; `general` if it is not said.
     #[serde(default)]
@@ -94,6 +94,7 @@ struct ChangedStaff {
     name: Option<String>,
     /// A mail address; empty clears it.
     #[serde(default)]
+    #[schema(max_length = 254)]
     email: Option<String>,
     /// Which bookings suit them.
     #[serde(default)]
@@ -101,10 +102,9 @@ struct ChangedStaff {
     craft: Option<Craft>,
 }
 
-fn check(settings: StaffSettings) -> Result<StaffSettings, ApiError> {
+fn check(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
     let mut faults = Faults::default();
-    faults.name("name", &settings.name);
-    faults.mail_address("email", &settings.email);
+    settings.check(&mut faults);
     faults.into_result()?;
     Ok(settings)
 }

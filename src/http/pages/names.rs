@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
+pub(super) use concord_domain::settings::is_name;
 use concord_domain::{
-    booking::{Booking, MAX_LINE},
+    booking::Booking,
     ids::{BusinessId, ResourceId, StaffId},
 };
 use concord_storage::{
@@ -15,13 +16,8 @@ use concord_storage::{
 
 use super::pieces::listed;
 
-/// What a name has to be, for whoever gave another one. The API has the same rule.
+/// What a name has to be, for whoever gave another one.
 pub(super) const NAME_RULE: &str = "Give a name of one line, with up to 300 characters.";
-
-/// Whether it may be the name of a resource, a person, a feed, a key or a business.
-pub(super) fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_LINE && !text.chars().any(char::is_control)
-}
 
 /// The resources and staff of a business. Those that are archived join when a booking names them.
 pub(super) struct Names {
@@ -147,14 +143,12 @@ pub(super) async fn all_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff
 
 #[cfg(test)]
 mod tests {
+    use concord_domain::booking::MAX_LINE;
+
     use super::*;
 
     #[test]
     fn the_rule_of_names_is_told_as_it_is() {
         assert!(NAME_RULE.contains(&format!("up to {MAX_LINE} characters")));
-        assert!(is_name("Sea View") && is_name(&"ü".repeat(MAX_LINE)));
-        for bad in ["", "  ", "a\nb", &"x".repeat(MAX_LINE + 1)] {
-            assert!(!is_name(bad), "{bad:?}");
-        }
     }
 }

@@ -2,8 +2,12 @@
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
-use chrono_tz::Tz;
-use concord_domain::{ids::ResourceId, record::HistorySubject};
+use concord_domain::{
+    booking::FieldError,
+    ids::ResourceId,
+    record::HistorySubject,
+    settings::{Faults, MAX_BUFFER, MAX_CAPACITY},
+};
 use concord_storage::{
     StorageError,
     resources::{self, Resource, ResourceSettings},
@@ -17,7 +21,7 @@ use super::{
     business::{STAYS_AHEAD, zones},
     flash::Flash,
     frame::{Frame, Place, page},
-    names::{NAME_RULE, all_resources, is_name},
+    names::{NAME_RULE, all_resources},
     session::CurrentUser,
 };
 use crate::app::App;
@@ -184,38 +188,33 @@ async fn update(
 }
 
 fn read(form: &Form) -> Result<ResourceSettings, Vec<(&'static str, String)>> {
-    let mut faults = Vec::new();
-    let name = form.name.trim().to_owned();
-    if !is_name(&name) {
-        faults.push(("name", NAME_RULE.to_owned()));
-    }
-    let mut number =
-        |field: &'static str, text: &str, allowed: std::ops::RangeInclusive<u32>, sentence: &str| {
-            let number = text.trim().parse().ok().filter(|number| allowed.contains(number));
-            if number.is_none() {
-                faults.push((field, sentence.to_owned()));
-            }
-            number.unwrap_or_default()
-        };
-    let capacity =
-        number("capacity", &form.capacity, 1..=1000, "Units must be a whole number from 1 to 1000.");
-    let before =
-        number("before", &form.before, 0..=10_080, "Minutes must be a whole number from 0 to 10080.");
-    let after = number("after", &form.after, 0..=10_080, "Minutes must be a whole number from 0 to 10080.");
-    let zone: Option<Tz> = form.zone.trim().parse().ok();
-    if zone.is_none() && !form.zone.trim().is_empty() {
-        faults.push(("zone", "Choose a time zone from the list, or leave it empty.".to_owned()));
-    }
-    if faults.is_empty() {
-        Ok(ResourceSettings {
-            name,
-            zone,
-            capacity,
-            buffer_before_minutes: before,
-            buffer_after_minutes: after,
-        })
-    } else {
-        Err(faults)
+    // What is no number is beyond all bounds.
+    let number = |text: &str| text.trim().parse().unwrap_or(u32::MAX);
+    let mut faults = Faults::default();
+    let mut settings = ResourceSettings {
+        name: form.name.clone(),
+        zone: match form.zone.trim() {
+            "" => None,
+            name => faults.zone("zone", name),
+        },
+        capacity: number(&form.capacity),
+        buffer_before_minutes: number(&form.before),
+        buffer_after_minutes: number(&form.after),
+    };
+    settings.check(&mut faults);
+    faults.into_result().map_err(|faults| faults.iter().map(in_words).collect::<Vec<_>>())?;
+    Ok(settings)
+}
+
+/// The field of the form, and what the page says about it.
+fn in_words(fault: &FieldError) -> (&'static str, String) {
+    let minutes = || format!("Minutes must be a whole number from 0 to {MAX_BUFFER}.");
+    match fault.field {
+        "name" => ("name", NAME_RULE.to_owned()),
+        "capacity" => ("capacity", format!("Units must be a whole number from 1 to {MAX_CAPACITY}.")),
+        "buffer_before_minutes" => ("before", minutes()),
+        "buffer_after_minutes" => ("after", minutes()),
+        field => (field, "Choose a time zone from the list, or leave it empty.".to_owned()),
     }
 }
 
@@ -272,11 +271,11 @@ mod tests {
             name: " ".to_owned(),
             capacity: "0".to_owned(),
             zone: "Mars/Olympus".to_owned(),
-            before: "-1".to_owned(),
+            before: "an hour".to_owned(),
             after: "30".to_owned(),
         };
         let fields: Vec<_> = read(&form).unwrap_err().into_iter().map(|(field, _)| field).collect();
-        assert_eq!(fields, ["name", "capacity", "before", "zone"]);
+        assert_eq!(fields, ["zone", "name", "capacity", "before"]);
         let good = Form {
             name: "Sea View".to_owned(),
             capacity: "2".to_owned(),

@@ -2,7 +2,9 @@
 
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
-use concord_domain::{booking::looks_like_mail_address, ids::StaffId, people::Craft, record::HistorySubject};
+use concord_domain::{
+    booking::FieldError, ids::StaffId, people::Craft, record::HistorySubject, settings::Faults,
+};
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
 use serde_json::json;
@@ -13,7 +15,7 @@ use super::{
         asked::{Named, Sent},
         flash::Flash,
         frame::{Frame, Place, page},
-        names::{NAME_RULE, is_name},
+        names::NAME_RULE,
         pieces::Choice,
         session::CurrentUser,
     },
@@ -87,19 +89,16 @@ async fn found(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, Page
 }
 
 fn read(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
-    let mut faults = Vec::new();
-    let (name, email) = (form.name.trim(), form.email.trim());
-    if !is_name(name) {
-        faults.push(("name", NAME_RULE));
-    }
-    if !email.is_empty() && (!looks_like_mail_address(email) || email.chars().count() > 254) {
-        faults.push(("email", "That is not a mail address."));
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
     let craft = form.craft.parse().unwrap_or(Craft::General);
-    Ok(StaffSettings { name: name.to_owned(), email: email.to_owned(), craft })
+    let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), craft };
+    let mut faults = Faults::default();
+    settings.check(&mut faults);
+    let in_words = |fault: FieldError| match fault.field {
+        "name" => ("name", NAME_RULE),
+        field => (field, "That is not a mail address."),
+    };
+    faults.into_result().map_err(|faults| faults.into_iter().map(in_words).collect::<Vec<_>>())?;
+    Ok(settings)
 }
 
 async fn refuse(

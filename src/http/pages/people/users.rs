@@ -58,7 +58,7 @@ pub(super) async fn invite(
     if !is_name(name) {
         return refuse(&app, &user, form, ("name", NAME_RULE)).await;
     }
-    if !looks_like_mail_address(email) || email.chars().count() > 254 {
+    if !looks_like_mail_address(email) {
         return refuse(&app, &user, form, ("email", "That is not a mail address.")).await;
     }
     let new = NewUser {

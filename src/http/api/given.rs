@@ -1,0 +1,21 @@
+//! Fields of a change, by what stands there.
+
+use serde::{Deserialize, Deserializer};
+
+/// A field of a JSON merge patch that can be cleared. It needs `#[serde(default)]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    /// It does not stand there: no change.
+    #[default]
+    Absent,
+    /// Null: nothing from now on.
+    Cleared,
+    /// From now on this.
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(from)?.map_or(Self::Cleared, Self::Value))
+    }
+}
