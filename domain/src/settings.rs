@@ -14,6 +14,8 @@ use crate::{
 pub const MAX_CAPACITY: u32 = 1000;
 /// The most minutes before or after a booking: a week.
 pub const MAX_BUFFER: u32 = 7 * 24 * 60;
+/// The longest name of a business in addresses.
+pub const MAX_SLUG: usize = 63;
 
 /// What a business may choose of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +105,20 @@ impl Faults {
         address.to_owned()
     }
 
+    /// The name of a business in addresses. Returns it as it is stored.
+    pub fn slug(&mut self, field: &'static str, text: &str) -> String {
+        let slug = text.trim();
+        let is_letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if slug.is_empty() || slug.len() > MAX_SLUG {
+            self.add(field, format!("must have 1 to {MAX_SLUG} characters"));
+        } else if !slug.bytes().all(|byte| is_letter_or_digit(byte) || byte == b'-') {
+            self.add(field, "may hold small letters (a to z), digits and hyphens only");
+        } else if slug.starts_with('-') || slug.ends_with('-') {
+            self.add(field, "must begin and end with a letter or a digit");
+        }
+        slug.to_owned()
+    }
+
     /// A number within bounds.
     pub fn within(&mut self, field: &'static str, number: u32, least: u32, most: u32) {
         if !(least..=most).contains(&number) {
@@ -151,6 +167,27 @@ mod tests {
         assert!(faults(|it| _ = it.mail_address("email", &format!(" {} ", of_length(254)))).is_empty());
         for bad in ["", "nobody", "not an address", &of_length(255)] {
             assert_eq!(faults(|it| _ = it.mail_address("email", bad)), ["email"], "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn slugs_stand_in_addresses() {
+        for good in ["casa-do-mar", "7", &"x".repeat(MAX_SLUG)] {
+            assert!(faults(|it| _ = it.slug("slug", good)).is_empty(), "{good:?}");
+        }
+        for bad in [
+            "",
+            " ",
+            "Bad Slug/../",
+            "Casa",
+            "casa_azul",
+            "casa.azul",
+            "-casa",
+            "casa-",
+            "água",
+            &"x".repeat(64),
+        ] {
+            assert_eq!(faults(|it| _ = it.slug("slug", bad)), ["slug"], "{bad:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use concord_domain::{
     clock::Clock,
     ids::{BusinessId, StaffId},
     people::Role,
+    settings::Faults,
 };
 use concord_storage::{
     Db, PageAsk,
@@ -71,11 +72,41 @@ enum Command {
     List,
 }
 
+impl Command {
+    /// The same as it is stored, or all that is wrong with it: before anything is written.
+    fn checked(self) -> Result<Self, CommandError> {
+        let mut faults = Faults::default();
+        let checked = match self {
+            Self::Business { name, slug, zone, email, manager } => Self::Business {
+                name: faults.name("NAME", &name),
+                slug: faults.slug("--slug", &slug),
+                zone,
+                email: faults.mail_address("--email", &email),
+                manager: faults.name("--manager", &manager),
+            },
+            Self::Add { business, email, name, role, staff } => Self::Add {
+                business,
+                email: faults.mail_address("EMAIL", &email),
+                name: faults.name("NAME", &name),
+                role,
+                staff,
+            },
+            other => other,
+        };
+        faults.into_result().map_err(|faults| {
+            let faults = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message));
+            faults.collect::<Vec<_>>().join("; ")
+        })?;
+        Ok(checked)
+    }
+}
+
 pub(super) async fn run(options: Options, config: &Config) -> Result<(), CommandError> {
+    let command = options.command.checked()?;
     let db = open_database(config).await?;
     db.migrate().await?;
     let clock = Clock::system();
-    match options.command {
+    match command {
         Command::Business { name, slug, zone, email, manager } => {
             let settings = BusinessSettings {
                 name,

@@ -128,6 +128,36 @@ fn a_place_that_cannot_be_had_is_named_with_its_key() {
 }
 
 #[test]
+fn a_business_is_made_as_pages_and_addresses_can_take_it() {
+    let folder = TempDir::new().unwrap();
+    let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];
+    let user = |arguments: &[&str]| concord(&[&["user"], arguments].concat(), &variables).output().unwrap();
+    let make = |name, slug, email, manager| {
+        let options = ["--slug", slug, "--zone", "Europe/Lisbon", "--email", email, "--manager", manager];
+        user(&[&["business", name], &options[..]].concat())
+    };
+    let refused = refusal(&make("", "Bad Slug/../", "not an address", " "));
+    for words in [
+        "NAME must not be empty",
+        "--slug may hold small letters (a to z), digits and hyphens only",
+        "--email is not a mail address",
+        "--manager must not be empty",
+    ] {
+        assert!(refused.contains(words), "{refused}");
+    }
+    assert_eq!(everything(folder.path()), [], "nothing was written");
+
+    let made = make(" Casa do Mar ", "casa-do-mar", "rita@example.org", "Rita Alves");
+    assert!(made.status.success(), "{made:?}");
+    let refused = refusal(&user(&["add", "--business", "casa-do-mar", "nobody", "a\nb"]));
+    assert!(refused.contains("EMAIL is not a mail address"), "{refused}");
+    assert!(refused.contains("NAME holds a control character or a line break"), "{refused}");
+    let list = String::from_utf8(user(&["list"]).stdout).unwrap();
+    assert!(list.starts_with("Casa do Mar (casa-do-mar, Europe/Lisbon)\n"), "{list}");
+    assert_eq!(list.lines().count(), 2, "{list}");
+}
+
+#[test]
 fn a_rotation_says_what_is_left_to_do() {
     let folder = TempDir::new().unwrap();
     let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];
