@@ -104,8 +104,7 @@ impl Jobs {
             return;
         }
         let context = self.context.clone();
-        let duty =
-            DutyRef { id: claimed.id, kind: claimed.kind, queue: claimed.queue, version: claimed.version };
+        let duty = claimed.reference();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             context.push(&[duty]).await;

@@ -4,38 +4,91 @@
 //! back.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use concord_domain::ids::ConnectionId;
+use concord_storage::duties::DutyRef;
 use tokio::sync::OwnedMutexGuard;
 
 /// The queues of one process, one a connection; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<Mutex<Queues>>);
+pub struct Turns(Arc<Mutex<HashMap<ConnectionId, Arc<Line>>>>);
 
-type Queues = HashMap<ConnectionId, Weak<tokio::sync::Mutex<()>>>;
+/// Who writes, who is next, and who was sent away.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    next: tokio::sync::Mutex<()>,
+    sent_away: Mutex<VecDeque<DutyRef>>,
+}
+
+/// Ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _held: OwnedMutexGuard<()>,
+    line: Arc<Line>,
+}
 
 impl Turns {
-    /// Waits for the turn, but no longer than that.
+    /// Takes the turn, or waits for it as the only one who does, but no longer than that. Whoever waits holds a worker's
+    /// place: with more of them, one slow calendar would soon hold all places. The others are sent away and come again.
     pub(crate) async fn wait(
         &self,
         connection: ConnectionId,
+        duty: DutyRef,
         longest: Duration,
-    ) -> Option<OwnedMutexGuard<()>> {
-        tokio::time::timeout(longest, self.queue(connection).lock_owned()).await.ok()
+    ) -> Option<Turn> {
+        let line = self.line(connection);
+        let turn = Arc::clone(&line.turn);
+        let held = match Arc::clone(&turn).try_lock_owned() {
+            Ok(held) => Some(held),
+            Err(_) => match line.next.try_lock() {
+                Ok(_next) => tokio::time::timeout(longest, turn.lock_owned()).await.ok(),
+                Err(_) => None,
+            },
+        };
+        let mut sent_away = locked(&line.sent_away);
+        sent_away.retain(|other| other.id != duty.id);
+        if held.is_none() {
+            sent_away.push_back(duty);
+        }
+        drop(sent_away);
+        held.map(|held| Turn { _held: held, line })
     }
 
-    fn queue(&self, connection: ConnectionId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = queues.get(&connection).and_then(Weak::upgrade) {
-            return queue;
+    fn line(&self, connection: ConnectionId) -> Arc<Line> {
+        let mut lines = locked(&self.0);
+        if let Some(line) = lines.get(&connection) {
+            return Arc::clone(line);
         }
-        queues.retain(|_, queue| queue.strong_count() > 0);
-        let queue = Arc::new(tokio::sync::Mutex::new(()));
-        queues.insert(connection, Arc::downgrade(&queue));
-        queue
+        lines.retain(|_, line| Arc::strong_count(line) > 1 || !locked(&line.sent_away).is_empty());
+        Arc::clone(lines.entry(connection).or_default())
     }
+}
+
+impl Turn {
+    /// The line in which it was taken.
+    pub(crate) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+}
+
+impl Line {
+    /// Whether there is anybody to call back.
+    pub(crate) fn is_empty(&self) -> bool {
+        locked(&self.sent_away).is_empty()
+    }
+
+    /// Whoever was sent away first, to be called back.
+    pub(crate) fn call_back(&self) -> Option<DutyRef> {
+        locked(&self.sent_away).pop_front()
+    }
+}
+
+/// Nothing here can be left half done by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

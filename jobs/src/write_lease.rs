@@ -1,6 +1,6 @@
 //! The right to be the one writer of a connection, across processes. A worker that dies loses it by time.
 
-use std::{pin::Pin, time::Duration as StdDuration};
+use std::{pin::Pin, sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::ConnectionId;
@@ -8,9 +8,13 @@ use concord_storage::{
     StorageError, Tx, connections,
     duties::{self, ClaimedDuty},
 };
-use tokio::sync::OwnedMutexGuard;
+use tokio::runtime::Handle;
 
-use crate::{Context, duty::JobError};
+use crate::{
+    Context,
+    duty::JobError,
+    turns::{Line, Turn},
+};
 
 /// Longer than this nobody holds a worker's place only to wait.
 const LONGEST_WAIT: StdDuration = StdDuration::from_secs(3);
@@ -23,7 +27,7 @@ pub(crate) struct WriteLease<'a> {
     duty: &'a ClaimedDuty,
     connection: ConnectionId,
     renew_at: DateTime<Utc>,
-    _turn: OwnedMutexGuard<()>,
+    turn: Turn,
 }
 
 impl<'a> WriteLease<'a> {
@@ -33,7 +37,7 @@ impl<'a> WriteLease<'a> {
         duty: &'a ClaimedDuty,
         connection: ConnectionId,
     ) -> Result<Self, JobError> {
-        let turn = context.turns.wait(connection, LONGEST_WAIT).await;
+        let turn = context.turns.wait(connection, duty.reference(), LONGEST_WAIT).await;
         let taken = |reason| JobError::not_now(context, COME_BACK, reason);
         let turn = turn.ok_or_else(|| taken("other writes to this calendar come first"))?;
         let now = context.clock.now();
@@ -43,7 +47,7 @@ impl<'a> WriteLease<'a> {
         }
         // Soon enough for the duty's own lease too, which began up to `LONGEST_WAIT` before.
         let renew_at = now + context.settings.lease / 3;
-        Ok(Self { context, duty, connection, renew_at, _turn: turn })
+        Ok(Self { context, duty, connection, renew_at, turn })
     }
 
     /// Makes a call, and keeps this lease and the duty's own alive for as long as it takes. `NotNow`: one of them had
@@ -96,6 +100,27 @@ impl<'a> WriteLease<'a> {
         };
         if let Err(error) = released.await {
             tracing::debug!(connection = %self.connection, %error, "a lease could not be given back");
+        }
+    }
+}
+
+impl Drop for WriteLease<'_> {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if !self.turn.line().is_empty() {
+            runtime.spawn(call_back(self.context.clone(), Arc::clone(self.turn.line())));
+        }
+    }
+}
+
+/// Lets one of those who were sent away be the next who waits: they would come by themselves, but later.
+async fn call_back(context: Context, line: Arc<Line>) {
+    while let Some(duty) = line.call_back() {
+        match duties::hasten(&context.db, duty, context.clock.now()).await {
+            Ok(true) => return context.push(&[duty]).await,
+            // Done by now, or still on its way back.
+            Ok(false) => {}
+            Err(error) => return tracing::debug!(duty = %duty.id, %error, "a duty could not be called back"),
         }
     }
 }

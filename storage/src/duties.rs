@@ -68,6 +68,13 @@ pub struct ClaimedDuty {
     pub last_error: Option<String>,
 }
 
+impl ClaimedDuty {
+    /// What a queue carries of it.
+    pub fn reference(&self) -> DutyRef {
+        DutyRef { id: self.id, kind: self.kind, queue: self.queue, version: self.version }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -238,6 +245,25 @@ pub async fn finish(
         .fetch_optional(c)
         .await)?;
     Ok(finished.filter(|row| row.due_at.is_some_and(|due| due <= now)).map(|row| row.duty))
+}
+
+const HASTEN: &str = "
+    UPDATE duties SET due_at = $3
+    WHERE id = $1 AND version = $2 AND state = 'waiting' AND due_at > $3 AND leased_by IS NULL";
+
+/// What a duty was snoozed for is over sooner than it thought: it is due now. `false`: it is due already, done, or in
+/// somebody's hands.
+pub async fn hasten(db: &Db, duty: DutyRef, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let mut tx = db.begin().await?;
+    let rows = on_db!(tx, c => sqlx::query(HASTEN)
+        .bind(duty.id)
+        .bind(duty.version)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    tx.commit().await?;
+    Ok(rows == 1)
 }
 
 const EXTEND: &str = "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2";

@@ -10,15 +10,23 @@ use std::{
 };
 
 use chrono::Duration;
-use concord_domain::booking::{BookingDraft, BookingTime};
-use concord_jobs::{SyncSettings, duty::Jobs};
+use concord_domain::{
+    booking::{BookingDraft, BookingTime},
+    connection::EntryState,
+};
+use concord_jobs::{
+    SyncSettings,
+    duty::Jobs,
+    worker::{self, Concurrency, WorkerSettings},
+};
 use concord_storage::{
     duties, on_both_databases, people,
     testing::{self, TestDb, at},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{ANA, RUI, World, titled, unhurried};
 
@@ -190,7 +198,70 @@ async fn a_reader_whose_lease_ran_out_while_it_writes_goes_no_further() {
     assert_eq!(world.open_duties().await.len(), 0);
 }
 
+/// Many bookings of somebody whose calendar takes its time, and then one of somebody else.
+async fn a_slow_calendar_holds_nobody_else_up(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.connected(&world.rui).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "account": ANA, "value": 4_500 })).await;
+    for number in 0..12 {
+        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 60, number * 60 + 60)).await;
+    }
+    let stop = CancellationToken::new();
+    let settings = WorkerSettings {
+        concurrency: Concurrency::each(3),
+        shutdown_timeout: StdDuration::ZERO,
+        name: "first".to_owned(),
+        ..WorkerSettings::default()
+    };
+    let jobs = Arc::new(world.jobs.clone());
+    let working = tokio::spawn(worker::run(jobs, world.context.queue.clone(), settings, stop.clone()));
+    while world.outside.hits().await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let booking = world.put("R-1", &world.draft(&[&world.rui], 0, 60)).await;
+    let written = async {
+        while world.entry_state(&booking).await != EntryState::Synced {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(StdDuration::from_secs(2), written).await.expect("it is written at once");
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0, "hers is still slow");
+    stop.cancel();
+    working.await.unwrap().unwrap();
+
+    world.outside.no_faults().await;
+    world.clock.advance(world.context.settings.lease);
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 12);
+}
+
+/// By the clock, which stands still, none of them would come back by itself.
+async fn whoever_was_sent_away_is_called_back(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "account": ANA, "value": 250 })).await;
+    for number in 0..6 {
+        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 60, number * 60 + 60)).await;
+    }
+    let stop = CancellationToken::new();
+    let settings = WorkerSettings { name: "first".to_owned(), ..WorkerSettings::default() };
+    let jobs = Arc::new(world.jobs.clone());
+    let working = tokio::spawn(worker::run(jobs, world.context.queue.clone(), settings, stop.clone()));
+    let all_written = async {
+        while !world.open_duties().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(StdDuration::from_secs(20), all_written).await.expect("each has its turn");
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 6);
+    stop.cancel();
+    working.await.unwrap().unwrap();
+}
+
 on_both_databases!(
+    whoever_was_sent_away_is_called_back,
+    a_slow_calendar_holds_nobody_else_up,
     sixteen_workers_in_four_processes_leave_one_entry,
     a_worker_that_comes_late_leaves_nothing_behind,
 );

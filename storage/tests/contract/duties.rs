@@ -275,8 +275,31 @@ async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &Tes
     assert_eq!(duties::under_way(db, stranger, connection, at(90)).await.unwrap(), []);
 }
 
+async fn what_was_snoozed_can_be_called_back(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let hasten = async |duty| duties::hasten(db, duty, at(2)).await.unwrap();
+    assert!(!hasten(duty).await, "it is due already");
+    let claimed = claim(db, duty, "w#1", 1).await.unwrap();
+    assert_eq!(claimed.reference(), duty);
+    assert!(!hasten(duty).await, "somebody has it");
+    let snooze = Outcome::Snooze { until: at(50), reason: "not its turn".to_owned() };
+    finish(db, &claimed, &snooze, 1).await;
+    assert!(!hasten(DutyRef { version: 7, ..duty }).await, "another version");
+    assert!(hasten(duty).await);
+    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), [duty]);
+    let claimed = claim(db, duty, "w#1", 2).await.unwrap();
+    finish(db, &claimed, &Outcome::Done, 3).await;
+    assert!(!hasten(duty).await, "it is done");
+    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let claimed = claim(db, duty, "w#1", 1).await.unwrap();
+    finish(db, &claimed, &Outcome::Failed { retry_at: Some(at(50)), reason: "no".to_owned() }, 1).await;
+    assert!(!hasten(duty).await, "that is another wait");
+}
+
 concord_storage::on_both_databases!(
     what_is_under_way_for_a_connection_is_counted_until_it_is_done,
+    what_was_snoozed_can_be_called_back,
     a_duty_is_due_claimed_and_done,
     what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,
