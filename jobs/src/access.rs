@@ -110,12 +110,15 @@ async fn current_token(
             // Somebody may have finished between our look and our lease.
             let stored = stored_tokens(context, account).await?;
             let usable = usable(&stored, refused, context.clock.now());
-            if let Ok(None) = usable {
-                return refresh(context, account, stored).await;
-            }
-            connections::release_refresh_lease(&context.db, account.connection).await?;
-            if let Some(token) = usable? {
-                return Ok(token);
+            let token = if let Ok(None) = usable {
+                refresh(context, account, stored).await?
+            } else {
+                connections::release_refresh_lease(&context.db, account.connection).await?;
+                usable?
+            };
+            match token {
+                Some(token) => return Ok(token),
+                None => continue,
             }
         }
         if context.clock.now() >= give_up_at {
@@ -144,11 +147,12 @@ fn usable(
     Ok((holds && !was_refused).then(|| token.clone()))
 }
 
+/// `None`: what was refreshed is no longer the connection's grant.
 async fn refresh(
     context: &Context,
     account: Account,
     stored: StoredTokens,
-) -> Result<SecretString, JobError> {
+) -> Result<Option<SecretString>, JobError> {
     let result = match (context.providers.oauth(account.provider), &stored.refresh) {
         (Some(oauth), Some(token)) => oauth.refresh(token).await,
         (None, _) => Err(ProviderError::Rejected(format!(
@@ -161,9 +165,10 @@ async fn refresh(
         Ok(grant) => {
             let tokens = tokens_of(grant, context.clock.now());
             let mut tx = context.db.begin().await?;
-            connections::store_tokens(&mut tx, &context.ring, account.connection, &tokens).await?;
+            let id = account.connection;
+            let is_kept = connections::store_tokens(&mut tx, &context.ring, id, &stored, &tokens).await?;
             tx.commit().await?;
-            Ok(tokens.access)
+            Ok(is_kept.then_some(tokens.access))
         }
         Err(error) => {
             connections::release_refresh_lease(&context.db, account.connection).await?;

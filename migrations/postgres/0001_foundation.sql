@@ -204,6 +204,8 @@ CREATE TABLE connections (
     access_token text,
     access_expires_at timestamptz,
     refresh_token text,
+    -- Counts the grants that this connection was given or that were forgotten: what belongs to an older one is not stored.
+    grant_number bigint NOT NULL,
     -- One refresher and one writer at a time.
     refresh_lease_until timestamptz,
     write_lease_until timestamptz,

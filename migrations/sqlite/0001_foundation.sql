@@ -202,6 +202,8 @@ CREATE TABLE connections (
     access_token TEXT,
     access_expires_at TEXT,
     refresh_token TEXT,
+    -- Counts the grants that this connection was given or that were forgotten: what belongs to an older one is not stored.
+    grant_number INTEGER NOT NULL,
     -- One refresher and one writer at a time.
     refresh_lease_until TEXT,
     write_lease_until TEXT,

@@ -1,12 +1,16 @@
 //! Tokens that expire, grants that die, accounts that are connected again.
 
 use chrono::Duration;
-use concord_domain::connection::{ConnectionState, EntryState};
+use concord_domain::{
+    connection::{ConnectionState, EntryState, ProviderKind},
+    ids::ConnectionId,
+};
 use concord_jobs::{connections as manage, duty::Jobs};
 use concord_storage::{
     connections, duties, history, on_both_databases,
     testing::{self, TestDb},
 };
+use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -23,6 +27,28 @@ async fn all_at_once(world: &World<'_>) {
         running.spawn(async move { jobs.run(duty).await.unwrap() });
     }
     running.join_all().await;
+}
+
+/// What a reconnection of Ana's account stores, without its calls: they would be in the way. Returns its access token.
+async fn new_grant(world: &World<'_>, id: ConnectionId) -> String {
+    let given = world.outside.consent(ANA).await;
+    let tokens = connections::Tokens {
+        access: given.access.clone().into(),
+        access_expires_at: world.clock.now() + Duration::hours(1),
+        refresh: Some(given.refresh.into()),
+    };
+    let new = connections::NewConnection {
+        business: world.business.id,
+        staff: world.ana.id,
+        provider: ProviderKind::Google,
+        account_subject: world.connection(id).await.account_subject,
+        account_email: ANA.to_owned(),
+        tokens,
+    };
+    let mut tx = testing::begin(world.db).await;
+    connections::adopt(&mut tx, &world.context.ring, &new, world.clock.now()).await.unwrap();
+    testing::commit(tx).await;
+    given.access
 }
 
 async fn an_expired_token_is_refreshed_once_however_many_need_it(db: &TestDb) {
@@ -172,24 +198,7 @@ async fn a_late_refusal_does_not_end_a_new_grant(db: &TestDb) {
         while world.outside.hits().await < 3 {
             tokio::task::yield_now().await;
         }
-        // What a reconnection stores, without its calls: they would be in the way.
-        let given = world.outside.consent(ANA).await;
-        let tokens = connections::Tokens {
-            access: given.access.into(),
-            access_expires_at: world.clock.now() + Duration::hours(1),
-            refresh: Some(given.refresh.into()),
-        };
-        let new = connections::NewConnection {
-            business: world.business.id,
-            staff: world.ana.id,
-            provider: concord_domain::connection::ProviderKind::Google,
-            account_subject: world.connection(id).await.account_subject,
-            account_email: ANA.to_owned(),
-            tokens,
-        };
-        let mut tx = testing::begin(db).await;
-        connections::adopt(&mut tx, &world.context.ring, &new, world.clock.now()).await.unwrap();
-        testing::commit(tx).await;
+        new_grant(&world, id).await;
     };
     tokio::join!(world.drain(), reconnect);
     assert_eq!(world.state(id).await, ConnectionState::Active);
@@ -197,7 +206,28 @@ async fn a_late_refusal_does_not_end_a_new_grant(db: &TestDb) {
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
 }
 
+/// An answer to a refresh with the old refresh token that comes in when the person has just connected again.
+async fn a_late_refresh_does_not_replace_a_new_grant(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    world.clock.advance(Duration::minutes(60));
+    world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 700, "count": 1 })).await;
+    let reconnect = async {
+        while world.outside.hits().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        new_grant(&world, id).await
+    };
+    let (_, given) = tokio::join!(world.drain(), reconnect);
+    let stored = connections::tokens(db, &world.context.ring, world.business.id, id).await.unwrap();
+    assert_eq!(stored.access.unwrap().expose_secret(), given);
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+}
+
 on_both_databases!(
+    a_late_refresh_does_not_replace_a_new_grant,
     an_expired_token_is_refreshed_once_however_many_need_it,
     a_token_that_is_refused_is_refreshed_once_too,
     a_token_endpoint_in_trouble_is_a_passing_fault,

@@ -216,18 +216,14 @@ async fn a_read_that_fails_is_tried_again_and_does_not_stop_for_ever(db: &TestDb
         access_expires_at: at(100_000),
         refresh: None,
     };
-    let mut tx = concord_storage::testing::begin(db).await;
-    concord_storage::connections::store_tokens(&mut tx, &world.context.ring, id, &tokens).await.unwrap();
-    concord_storage::testing::commit(tx).await;
+    world.store_tokens(id, &tokens).await;
     world.poll().await;
     let reason = world.connection(id).await.last_error.unwrap_or_default();
     assert!(reason.contains("connect again"), "{reason}");
     assert_eq!(world.log().await.last().unwrap(), "import failed");
     let given = world.outside.consent(ANA).await;
     let tokens = concord_storage::connections::Tokens { access: given.access.into(), ..tokens };
-    let mut tx = concord_storage::testing::begin(db).await;
-    concord_storage::connections::store_tokens(&mut tx, &world.context.ring, id, &tokens).await.unwrap();
-    concord_storage::testing::commit(tx).await;
+    world.store_tokens(id, &tokens).await;
     world.outside.person_adds(ANA, (at(700), at(760)), json!({})).await;
     world.poll().await;
     assert_eq!(world.known(calendar).await.len(), 2);

@@ -130,6 +130,16 @@ impl<'a> World<'a> {
         finished.expect("an account is connected").connection
     }
 
+    /// The connection has these tokens, as if they had been refreshed.
+    pub(crate) async fn store_tokens(&self, id: ConnectionId, tokens: &Tokens) {
+        let ring = &self.context.ring;
+        let stored =
+            connections::tokens(self.db, ring, self.business.id, id).await.expect("tokens can be read");
+        let mut tx = testing::begin(self.db).await;
+        connections::store_tokens(&mut tx, ring, id, &stored, tokens).await.expect("tokens can be stored");
+        testing::commit(tx).await;
+    }
+
     /// A booking for these people, from and to minutes after `monday`.
     pub(crate) fn draft(&self, staff: &[&Staff], from: i64, to: i64) -> BookingDraft {
         BookingDraft {

@@ -92,15 +92,16 @@ const COLUMNS: &str =
 
 const ADOPT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
-        coverage, is_default, remove_entries, state_changed_at, created_at)
+        coverage, is_default, remove_entries, grant_number, state_changed_at, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, 'active', 'both', 'assigned',
         NOT EXISTS (SELECT 1 FROM connections WHERE staff_id = $3 AND is_default AND state <> 'disconnected'),
-        FALSE, $7, $7)
+        FALSE, 1, $7, $7)
     ON CONFLICT (business_id, staff_id, provider, account_subject) DO UPDATE SET
         account_email = excluded.account_email,
         state = 'active',
         is_default = connections.is_default OR excluded.is_default,
         remove_entries = FALSE,
+        grant_number = connections.grant_number + 1,
         last_error = NULL,
         state_changed_at = excluded.state_changed_at
     RETURNING id";
@@ -124,7 +125,7 @@ pub async fn adopt(
         .bind(now)
         .fetch_one(c)
         .await)?;
-    store_tokens(tx, ring, id, &new.tokens).await?;
+    tokens::store_grant(tx, ring, id, &new.tokens).await?;
     Ok(id)
 }
 

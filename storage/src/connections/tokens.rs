@@ -24,38 +24,80 @@ pub struct StoredTokens {
     pub refresh: Option<SecretString>,
     /// Whether they are of any use.
     pub state: ConnectionState,
-    /// `refresh` as it is stored, which no other grant has.
+    /// `refresh` as it is stored: what a refusal of it is about.
     sealed_refresh: Option<String>,
+    /// Which of the connection's grants this is.
+    grant_number: i64,
 }
 
 fn place(column: &'static str, id: ConnectionId) -> Place {
     Place { column, row: id.0 }
 }
 
-const STORE_TOKENS: &str = "
+/// Tokens as a row has them.
+struct Sealed {
+    access: String,
+    refresh: Option<String>,
+}
+
+fn sealed(ring: &Keyring, id: ConnectionId, tokens: &Tokens) -> Sealed {
+    let refresh = tokens.refresh.as_ref();
+    Sealed {
+        access: ring.seal(&tokens.access, place("connections.access_token", id)),
+        refresh: refresh.map(|token| ring.seal(token, place("connections.refresh_token", id))),
+    }
+}
+
+const STORE_GRANT: &str = "
     UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
         refresh_lease_until = NULL
     WHERE id = $1";
 
-/// Seals and stores tokens; a rotated refresh token is thereby kept before anybody uses it.
-pub async fn store_tokens(
+/// Stores what a consent brought, whatever was there before.
+pub(super) async fn store_grant(
     tx: &mut Tx,
     ring: &Keyring,
     id: ConnectionId,
     tokens: &Tokens,
 ) -> Result<(), StorageError> {
-    let access = ring.seal(&tokens.access, place("connections.access_token", id));
-    let refresh =
-        tokens.refresh.as_ref().map(|token| ring.seal(token, place("connections.refresh_token", id)));
-    on_db!(tx, c => sqlx::query(STORE_TOKENS)
+    let sealed = sealed(ring, id, tokens);
+    on_db!(tx, c => sqlx::query(STORE_GRANT)
         .bind(id)
-        .bind(access)
+        .bind(sealed.access)
         .bind(tokens.access_expires_at)
-        .bind(refresh)
+        .bind(sealed.refresh)
         .execute(c)
         .await
         .map(drop))?;
     Ok(())
+}
+
+const STORE_TOKENS: &str = "
+    UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
+        refresh_lease_until = NULL
+    WHERE id = $1 AND grant_number = $5";
+
+/// Stores what a refresh of the tokens `of` a grant brought; a rotated refresh token is thereby kept before anybody uses
+/// it. `false`: the grant was forgotten or replaced meanwhile, read again. A connection that is over keeps its grant
+/// until it is forgotten, since its entries may have to be removed.
+pub async fn store_tokens(
+    tx: &mut Tx,
+    ring: &Keyring,
+    id: ConnectionId,
+    of: &StoredTokens,
+    tokens: &Tokens,
+) -> Result<bool, StorageError> {
+    let sealed = sealed(ring, id, tokens);
+    let rows = on_db!(tx, c => sqlx::query(STORE_TOKENS)
+        .bind(id)
+        .bind(sealed.access)
+        .bind(tokens.access_expires_at)
+        .bind(sealed.refresh)
+        .bind(of.grant_number)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 #[derive(sqlx::FromRow)]
@@ -63,11 +105,12 @@ struct TokenRow {
     access_token: Option<String>,
     access_expires_at: Option<DateTime<Utc>>,
     refresh_token: Option<String>,
+    grant_number: i64,
     state: ConnectionState,
 }
 
 const TOKENS: &str = "
-    SELECT access_token, access_expires_at, refresh_token, state FROM connections
+    SELECT access_token, access_expires_at, refresh_token, grant_number, state FROM connections
     WHERE business_id = $1 AND id = $2";
 
 /// The tokens of a connection, opened.
@@ -87,6 +130,7 @@ pub async fn tokens(
         refresh: open(row.refresh_token.clone(), "connections.refresh_token")?,
         state: row.state,
         sealed_refresh: row.refresh_token,
+        grant_number: row.grant_number,
     })
 }
 
@@ -117,7 +161,8 @@ pub async fn grant_died(
 }
 
 const FORGET_TOKENS: &str = "
-    UPDATE connections SET access_token = NULL, access_expires_at = NULL, refresh_token = NULL
+    UPDATE connections SET access_token = NULL, access_expires_at = NULL, refresh_token = NULL,
+        refresh_lease_until = NULL, grant_number = grant_number + 1
     WHERE id = $1 AND state = 'disconnected' AND state_changed_at = $2";
 
 /// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are

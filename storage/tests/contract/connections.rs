@@ -101,7 +101,9 @@ async fn tokens_are_sealed_and_a_kept_refresh_token_stays(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", Some("1//refresh")).await;
     let mut tx = begin(db).await;
-    connections::store_tokens(&mut tx, &ring, id, &testing::tokens("ya29.second", None)).await.unwrap();
+    let first = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    let second = testing::tokens("ya29.second", None);
+    assert!(connections::store_tokens(&mut tx, &ring, id, &first, &second).await.unwrap());
     commit(tx).await;
     let stored = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     assert_eq!(stored.access.unwrap().expose_secret(), "ya29.second");
@@ -117,6 +119,39 @@ async fn tokens_are_sealed_and_a_kept_refresh_token_stays(db: &TestDb) {
     let stranger = testing::keyring();
     let refused = connections::tokens(db, &stranger, ana.business_id, id).await.unwrap_err();
     assert!(matches!(refused, StorageError::Sealed { .. }), "{refused:?}");
+}
+
+async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", Some("1//first")).await;
+    let read = async || connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    let store = async |of: &connections::StoredTokens| {
+        let mut tx = begin(db).await;
+        let late = testing::tokens("ya29.late", Some("1//late"));
+        let is_kept = connections::store_tokens(&mut tx, &ring, id, of, &late).await.unwrap();
+        commit(tx).await;
+        is_kept
+    };
+    let first = read().await;
+    adopt(db, &ring, &ana, "private", Some("1//second")).await;
+    assert!(!store(&first).await, "connected again meanwhile");
+    let second = read().await;
+    assert_eq!(second.refresh.as_ref().map(ExposeSecret::expose_secret), Some("1//second"));
+    assert_eq!(second.access.as_ref().map(ExposeSecret::expose_secret), Some("ya29.access"));
+
+    // A connection that is over needs its grant until its entries are removed.
+    assert!(set_state(db, &ana, id, ConnectionState::Disconnected).await);
+    assert!(store(&second).await);
+    assert_eq!(read().await.refresh.unwrap().expose_secret(), "1//late");
+    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    let over_since = found(db, &ana, id).await.state_changed_at;
+    let mut tx = begin(db).await;
+    assert!(connections::forget_tokens(&mut tx, id, over_since).await.unwrap());
+    commit(tx).await;
+    assert!(!store(&second).await, "it is forgotten");
+    let none = read().await;
+    assert!(none.access.is_none() && none.refresh.is_none() && none.access_expires_at.is_none());
+    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap(), "nobody refreshes it");
 }
 
 async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
@@ -335,7 +370,9 @@ async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
     connections::release_refresh_lease(db, id).await.unwrap();
     assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap());
     let mut tx = begin(db).await;
-    connections::store_tokens(&mut tx, &ring, id, &testing::tokens("new", None)).await.unwrap();
+    let old = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    let new = testing::tokens("new", None);
+    assert!(connections::store_tokens(&mut tx, &ring, id, &old, &new).await.unwrap());
     commit(tx).await;
     assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap(), "new tokens end a refresh");
     assert!(!connections::take_refresh_lease(db, id, at(3), at(1)).await.unwrap());
@@ -384,6 +421,7 @@ concord_storage::on_both_databases!(
     the_first_account_of_a_person_is_their_default,
     the_same_account_is_adopted_again,
     tokens_are_sealed_and_a_kept_refresh_token_stays,
+    a_late_refresh_stores_nothing_in_another_grant,
     all_is_sealed_again_with_a_new_key,
     settings_and_notes_are_kept,
     a_state_changes_once,

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use concord_storage::{
     bookings,
-    connections::{self, Settings},
+    connections::{self, Settings, StoredTokens},
     entries::{self, Reach},
     seal::{Keyring, MasterKey},
     testing::{self, TestDb, at, begin, commit, monday},
@@ -85,33 +85,33 @@ async fn a_token_that_is_refreshed_while_keys_change_is_not_lost(db: &TestDb) {
     let before = Arc::new(Keyring::new(old, vec![]));
     let after = Arc::new(Keyring::new(MasterKey::generate(), vec![kept]));
     let id = testing::connection(db, &before, &ana).await;
-    let refresh = |ring: &Arc<Keyring>, token: &'static str| {
+    let stored = async |ring: &Keyring| connections::tokens(db, ring, ana.business_id, id).await.unwrap();
+    let refresh = |ring: &Arc<Keyring>, of: StoredTokens, token: &'static str| {
         let (db, ring) = ((**db).clone(), Arc::clone(ring));
         tokio::spawn(async move {
             let mut tx = begin(&db).await;
             let tokens = testing::tokens("ya29.new", Some(token));
-            connections::store_tokens(&mut tx, &ring, id, &tokens).await.unwrap();
+            assert!(connections::store_tokens(&mut tx, &ring, id, &of, &tokens).await.unwrap());
             commit(tx).await;
         })
     };
-    let refreshed = async || {
-        let stored = connections::tokens(db, &after, ana.business_id, id).await.unwrap();
-        stored.refresh.unwrap().expose_secret().to_owned()
-    };
+    let refreshed = async || stored(&after).await.refresh.unwrap().expose_secret().to_owned();
 
     // The change of keys comes first ...
+    let of = stored(&before).await;
     let mut tx = begin(db).await;
     assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 1);
-    let mut refreshing = refresh(&before, "1//second");
+    let mut refreshing = refresh(&before, of, "1//second");
     assert!(timeout(A_WHILE, &mut refreshing).await.is_err(), "it waits");
     commit(tx).await;
     refreshing.await.unwrap();
     assert_eq!(refreshed().await, "1//second");
 
     // ... or the refresh does.
+    let of = stored(&after).await;
     let mut tx = begin(db).await;
     let tokens = testing::tokens("ya29.newer", Some("1//third"));
-    connections::store_tokens(&mut tx, &before, id, &tokens).await.unwrap();
+    assert!(connections::store_tokens(&mut tx, &before, id, &of, &tokens).await.unwrap());
     let (same_db, ring) = ((**db).clone(), Arc::clone(&after));
     let mut rotating = tokio::spawn(async move {
         let mut tx = begin(&same_db).await;
