@@ -26,6 +26,10 @@ const MARGIN: Duration = Duration::seconds(90);
 const SHORTEST_REFRESH: Duration = Duration::seconds(30);
 /// How often we look whether somebody else's refresh is done.
 const LOOK_EVERY: StdDuration = StdDuration::from_millis(50);
+/// How many times; longer than that nobody holds a worker's place only to wait.
+const LOOKS: u32 = 8;
+/// How soon those come back for whom it was too long.
+const COME_BACK: Duration = Duration::milliseconds(150);
 
 /// Which connection a call is made for.
 #[derive(Clone, Copy, Debug)]
@@ -99,33 +103,40 @@ async fn current_token(
 ) -> Result<SecretString, JobError> {
     // Longer than a call may take, as the worker's lease is: else two of them might use one refresh token.
     let lease = (context.settings.lease * 2).max(SHORTEST_REFRESH);
-    let give_up_at = context.clock.now() + lease;
-    loop {
+    for _ in 0..LOOKS {
         let stored = stored_tokens(context, account).await?;
         let now = context.clock.now();
         if let Some(token) = usable(&stored, refused, now)? {
             return Ok(token);
         }
-        if connections::take_refresh_lease(&context.db, account.connection, now + lease, now).await? {
-            // Somebody may have finished between our look and our lease.
-            let stored = stored_tokens(context, account).await?;
-            let usable = usable(&stored, refused, context.clock.now());
-            let token = if let Ok(None) = usable {
-                refresh(context, account, stored).await?
-            } else {
-                connections::release_refresh_lease(&context.db, account.connection).await?;
-                usable?
-            };
-            match token {
+        let is_free = stored.refresh_lease_until.is_none_or(|until| until <= now);
+        if is_free
+            && connections::take_refresh_lease(&context.db, account.connection, now + lease, now).await?
+        {
+            match under_lease(context, account, refused).await? {
                 Some(token) => return Ok(token),
                 None => continue,
             }
         }
-        if context.clock.now() >= give_up_at {
-            return Err(ProviderError::Transient("another worker is refreshing the token".into()).into());
-        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+    Err(JobError::not_now(context, COME_BACK, "another worker is refreshing the token"))
+}
+
+/// As the one refresher. `None`: there is another grant by now.
+async fn under_lease(
+    context: &Context,
+    account: Account,
+    refused: Option<&SecretString>,
+) -> Result<Option<SecretString>, JobError> {
+    // Somebody may have finished between our look and our lease.
+    let stored = stored_tokens(context, account).await?;
+    let usable = usable(&stored, refused, context.clock.now());
+    if let Ok(None) = usable {
+        return refresh(context, account, stored).await;
+    }
+    connections::release_refresh_lease(&context.db, account.connection).await?;
+    Ok(usable?)
 }
 
 async fn stored_tokens(context: &Context, account: Account) -> Result<StoredTokens, JobError> {

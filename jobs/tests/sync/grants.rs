@@ -1,5 +1,7 @@
 //! Tokens that expire, grants that die, accounts that are connected again.
 
+use std::time::Duration as StdDuration;
+
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
@@ -12,7 +14,7 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::world::{ANA, World};
 
@@ -226,7 +228,36 @@ async fn a_late_refresh_does_not_replace_a_new_grant(db: &TestDb) {
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
 }
 
+/// Somebody else is at it, and takes long.
+async fn a_refresh_elsewhere_holds_no_place(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    let given = world.outside.tokens_given();
+    world.clock.advance(Duration::minutes(60));
+    let now = world.clock.now();
+    let until = now + Duration::seconds(30);
+    assert!(connections::take_refresh_lease(db, id, until, now).await.unwrap());
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
+    let due = duties::due(db, now + Duration::seconds(1), 100).await.unwrap();
+    for duty in due {
+        let ran = timeout(StdDuration::from_secs(5), world.jobs.run(duty)).await;
+        ran.expect("it is put off").unwrap();
+    }
+    assert_eq!(
+        (world.outside.tokens_given(), world.entry_state(&booking).await),
+        (given, EntryState::Pending)
+    );
+    assert_eq!(world.failed().await.len(), 0);
+    assert!(!world.log().await.iter().any(|line| line.ends_with("retry")), "{:?}", world.log().await);
+
+    // Nobody ever came back from there.
+    world.clock.advance(until - now);
+    world.settle().await;
+    assert_eq!((world.outside.tokens_given(), world.outside.seen_by(ANA).await.len()), (given + 1, 1));
+}
+
 on_both_databases!(
+    a_refresh_elsewhere_holds_no_place,
     a_late_refresh_does_not_replace_a_new_grant,
     an_expired_token_is_refreshed_once_however_many_need_it,
     a_token_that_is_refused_is_refreshed_once_too,

@@ -24,6 +24,8 @@ pub struct StoredTokens {
     pub refresh: Option<SecretString>,
     /// Whether they are of any use.
     pub state: ConnectionState,
+    /// Until when somebody may be at refreshing them.
+    pub refresh_lease_until: Option<DateTime<Utc>>,
     /// `refresh` as it is stored: what a refusal of it is about.
     sealed_refresh: Option<String>,
     /// Which of the connection's grants this is.
@@ -105,12 +107,13 @@ struct TokenRow {
     access_token: Option<String>,
     access_expires_at: Option<DateTime<Utc>>,
     refresh_token: Option<String>,
+    refresh_lease_until: Option<DateTime<Utc>>,
     grant_number: i64,
     state: ConnectionState,
 }
 
 const TOKENS: &str = "
-    SELECT access_token, access_expires_at, refresh_token, grant_number, state FROM connections
+    SELECT access_token, access_expires_at, refresh_token, refresh_lease_until, grant_number, state FROM connections
     WHERE business_id = $1 AND id = $2";
 
 /// The tokens of a connection, opened.
@@ -129,6 +132,7 @@ pub async fn tokens(
         access_expires_at: row.access_expires_at,
         refresh: open(row.refresh_token.clone(), "connections.refresh_token")?,
         state: row.state,
+        refresh_lease_until: row.refresh_lease_until,
         sealed_refresh: row.refresh_token,
         grant_number: row.grant_number,
     })

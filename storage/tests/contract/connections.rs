@@ -143,7 +143,9 @@ async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
     assert!(set_state(db, &ana, id, ConnectionState::Disconnected).await);
     assert!(store(&second).await);
     assert_eq!(read().await.refresh.unwrap().expose_secret(), "1//late");
+    assert_eq!(read().await.refresh_lease_until, None);
     assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    assert_eq!(read().await.refresh_lease_until, Some(at(9)));
     let over_since = found(db, &ana, id).await.state_changed_at;
     let mut tx = begin(db).await;
     assert!(connections::forget_tokens(&mut tx, id, over_since).await.unwrap());
