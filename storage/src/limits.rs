@@ -24,7 +24,8 @@ const TAKE: &str = "
 const NEXT_AT: &str = "SELECT next_at_micros FROM rate_limits WHERE bucket = $1";
 
 /// Counts a call against `bucket`, if it may be made: `burst` at once (at least one), and one each `interval`
-/// thereafter. Commit soon: the bucket is locked until then.
+/// thereafter. Commit soon: the bucket is locked until then. If
+/// the transaction is dropped instead, nothing was counted.
 pub async fn take(
     tx: &mut Tx,
     bucket: &str,

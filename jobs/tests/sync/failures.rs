@@ -15,7 +15,7 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::world::{ANA, World, titled, unhurried};
+use crate::world::{ANA, RUI, World, titled, unhurried};
 
 async fn a_rate_limit_is_a_wait_and_costs_no_try(db: &TestDb) {
     let world = World::new(db).await;
@@ -281,7 +281,33 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     assert!(ran <= 1_200, "{ran} runs");
 }
 
+/// Whom the installation's limit makes wait has not used up what their own account may do.
+async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) {
+    let settings = concord_jobs::SyncSettings {
+        connection_interval: Duration::minutes(2),
+        connection_burst: 1,
+        project_interval: Duration::seconds(1),
+        project_burst: 1,
+        poll_every: Duration::days(1),
+        ..concord_jobs::SyncSettings::default()
+    };
+    let world = World::with(db, settings, StdDuration::from_secs(5)).await;
+    world.connected(&world.ana).await;
+    world.connected(&world.rui).await;
+    world.clock.advance(Duration::hours(1));
+    world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
+    world.put("R-1", &world.draft(&[&world.rui], 120, 180)).await;
+    world.drain().await;
+    assert_eq!(world.open_duties().await.iter().map(|duties| duties.count).sum::<i64>(), 1);
+    let began = world.clock.now();
+    world.settle().await;
+    assert_eq!((world.outside.seen_by(ANA).await.len(), world.outside.seen_by(RUI).await.len()), (1, 1));
+    let took = world.clock.now() - began;
+    assert!(took < Duration::seconds(10), "{took}");
+}
+
 on_both_databases!(
+    a_wait_for_the_shared_limit_costs_no_place_at_the_own_one,
     a_rate_limit_is_a_wait_and_costs_no_try,
     after_three_tries_it_has_failed_and_is_tried_slowly,
     a_person_can_have_it_tried_at_once,
