@@ -1,6 +1,6 @@
 //! Claim, run, record: what all jobs have in common.
 
-use std::{sync::Arc, time::Duration as StdDuration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration as StdDuration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -13,10 +13,11 @@ use concord_storage::{
     StorageError, connections,
     duties::{self, ClaimedDuty, DutyRef, Outcome},
 };
+use futures::FutureExt;
 
 use crate::{
     Context, batch_sync, delete_booking, disconnect, import_availability, retention, sync_booking,
-    worker::DutyHandler,
+    worker::{DutyHandler, in_words},
 };
 
 /// Why a job stopped; what follows is decided in one place, `outcome_of`.
@@ -39,6 +40,9 @@ pub(crate) enum JobError {
     /// It cannot work as things are; a person must change something. It is tried again slowly.
     #[error("{0}")]
     Hopeless(String),
+    /// It panicked.
+    #[error("a mistake of ours; it is in the log")]
+    Mistake,
 }
 
 impl JobError {
@@ -152,7 +156,17 @@ impl DutyHandler for Jobs {
     }
 }
 
+/// A job that panics has failed like any other, or nobody would ever be told of it.
 async fn run_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
+    let run = AssertUnwindSafe(outcome_of_job(context, duty)).catch_unwind();
+    run.await.unwrap_or_else(|panic| {
+        let panic = in_words(&*panic);
+        tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a job panicked");
+        outcome_of(context, duty, &JobError::Mistake)
+    })
+}
+
+async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
     let result = match duty.kind {
         DutyKind::SyncBooking => sync_booking::run(context, duty).await,
         DutyKind::DeleteBooking => delete_booking::run(context, duty).await,
@@ -188,7 +202,7 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
             let at = now + slow + part_of(slow / 10, jitter(duty.id, attempt));
             Outcome::Failed { retry_at: Some(at), reason }
         }
-        JobError::Provider(_) | JobError::Storage(_) => {
+        JobError::Provider(_) | JobError::Storage(_) | JobError::Mistake => {
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {
                 AfterFailure::Retry(at) => Outcome::Retry { at, reason },

@@ -19,7 +19,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::slots::{Counter, RedisReader, Slots, in_words};
+pub(crate) use self::slots::in_words;
+use self::slots::{Counter, RedisReader, Slots};
 use crate::{
     queue::{MemoryQueue, Queue, RedisQueue, WorkersHere},
     sweep,

@@ -93,14 +93,18 @@ impl<'a> WriteLease<'a> {
 
     /// The same in a transaction of its own. If even that fails, it runs out.
     pub(crate) async fn release(&self) {
-        let released = async {
-            let mut tx = self.context.db.begin().await?;
-            self.release_in(&mut tx).await?;
-            tx.commit().await
-        };
-        if let Err(error) = released.await {
-            tracing::debug!(connection = %self.connection, %error, "a lease could not be given back");
-        }
+        give_back(self.context, self.connection, &self.duty.leased_by).await;
+    }
+}
+
+async fn give_back(context: &Context, connection: ConnectionId, holder: &str) {
+    let released = async {
+        let mut tx = context.db.begin().await?;
+        connections::release_write_lease(&mut tx, connection, holder).await?;
+        tx.commit().await
+    };
+    if let Err(error) = released.await {
+        tracing::debug!(%connection, %error, "a lease could not be given back");
     }
 }
 
@@ -109,6 +113,12 @@ impl Drop for WriteLease<'_> {
         let Ok(runtime) = Handle::try_current() else { return };
         if !self.turn.line().is_empty() {
             runtime.spawn(call_back(self.context.clone(), Arc::clone(self.turn.line())));
+        }
+        // A job that panics cannot give it back, and others need not wait until it runs out.
+        if std::thread::panicking() {
+            let (context, connection) = (self.context.clone(), self.connection);
+            let holder = self.duty.leased_by.clone();
+            runtime.spawn(async move { give_back(&context, connection, &holder).await });
         }
     }
 }

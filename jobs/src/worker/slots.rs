@@ -81,7 +81,7 @@ impl<H: DutyHandler> Slots<H> {
 }
 
 /// What a panic said.
-pub(super) fn in_words(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn in_words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
 }

@@ -306,7 +306,44 @@ async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) 
     assert!(took < Duration::seconds(10), "{took}");
 }
 
+/// Nobody has thought of a wait beyond the end of time.
+fn ill_set() -> concord_jobs::SyncSettings {
+    let mut settings = unhurried();
+    settings.retry.slow_cap = Duration::MAX;
+    settings
+}
+
+async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
+    let world = World::with(db, ill_set(), StdDuration::from_secs(5)).await;
+    let id = world.connected(&world.ana).await;
+    // Consent to reading alone: the write is refused, and the wait after that cannot be told.
+    let scope = "openid email https://www.googleapis.com/auth/calendar.readonly";
+    let grant = json!({ "provider": "google", "account": ANA, "scope": scope });
+    let grant = world.outside.control(http::Method::POST, "grants", Some(grant)).await;
+    let given = crate::outside::Given {
+        access: grant["access_token"].as_str().unwrap().to_owned(),
+        refresh: grant["refresh_token"].as_str().unwrap().to_owned(),
+    };
+    world.connect_with(&world.ana, given).await;
+    world.settle().await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    for tried in 1..=3 {
+        assert_eq!(world.failed().await.len(), 0, "before try {tried}");
+        assert_eq!(world.drain().await, 1);
+        // Others may write to the calendar at once.
+        let now = world.clock.now();
+        let take = || connections::take_write_lease(db, id, "another", now, now);
+        let free = async { while !take().await.unwrap() {} };
+        tokio::time::timeout(StdDuration::from_secs(5), free).await.expect("the lease is given back");
+        world.clock.advance(Duration::seconds(3));
+    }
+    let failed = world.failed().await;
+    assert_eq!((failed.len(), failed[0].attempts), (1, 3));
+    assert_eq!(failed[0].last_error.as_deref(), Some("a mistake of ours; it is in the log"));
+}
+
 on_both_databases!(
+    a_job_that_panics_has_failed_and_says_so,
     a_wait_for_the_shared_limit_costs_no_place_at_the_own_one,
     a_rate_limit_is_a_wait_and_costs_no_try,
     after_three_tries_it_has_failed_and_is_tried_slowly,
