@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use concord_domain::ids::BusinessId;
-use concord_jobs::{Context, batch_sync};
+use concord_jobs::Context;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -32,14 +31,6 @@ impl App {
     /// An absolute address for a path that begins with a slash.
     pub fn address(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
-    }
-
-    /// After a change of what entries are made of, such as a name: brings what stands in the business's calendars up to
-    /// date. The change is made by then, so a failure is for the log; the next change of a booking mends its entry.
-    pub async fn refresh_calendars(&self, business: BusinessId) {
-        if let Err(error) = batch_sync::sync_all_pending(&self.context, business).await {
-            tracing::error!(%error, %business, "calendars do not follow a change of settings yet");
-        }
     }
 
     /// Whether people reach this installation over https: then cookies are marked `Secure`.

@@ -32,6 +32,13 @@ words! {
     }
 }
 
+impl EntryPrivacy {
+    /// Whether something that `other` tells is not told.
+    pub fn tells_less_than(self, other: Self) -> bool {
+        self == Self::Minimal && other == Self::Full
+    }
+}
+
 /// The texts that go out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wording {

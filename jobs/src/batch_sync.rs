@@ -86,14 +86,24 @@ pub(crate) async fn raise(
     duties::raise(tx, duty, now).await
 }
 
+/// Raises the batch of every connection of the business that is active, in the transaction that changes what entries are
+/// made of, such as a name. The caller pushes what this returns after the commit.
+pub async fn raise_all(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let mut raised = Vec::new();
+    for connection in connections::active(tx, business).await? {
+        raised.push(raise(tx, context, business, connection).await?);
+    }
+    Ok(raised)
+}
+
 /// "Sync all pending bookings": every connection of the business that is active. Returns how many.
 pub async fn sync_all_pending(context: &Context, business: BusinessId) -> Result<usize, StorageError> {
-    let connections = connections::list(&context.db, business).await?;
     let mut tx = context.db.begin().await?;
-    let mut raised = Vec::new();
-    for connection in connections.iter().filter(|one| one.state == ConnectionState::Active) {
-        raised.push(raise(&mut tx, context, business, connection.id).await?);
-    }
+    let raised = raise_all(&mut tx, context, business).await?;
     tx.commit().await?;
     context.push(&raised).await;
     Ok(raised.len())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, Open, StorageError, Tx, connections, entries, on_db};
 
 /// A tenant and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,19 @@ const STAYS_AHEAD_ELSEWHERE: &str = "
         WHERE b.business_id = $1 AND b.check_in IS NOT NULL AND b.ends_at > $3
           AND b.status NOT IN ('cancelled', 'no_show'))";
 
-/// Changes its settings; all its feeds count as changed. `StaysAhead`: the zone cannot change while nights are counted
+const PRIVACY: &str = "SELECT entry_privacy FROM businesses WHERE id = $1";
+/// Another change of the settings waits: each compares with the one before it.
+const LOCK_PRIVACY: &str = "SELECT entry_privacy FROM businesses WHERE id = $1 FOR NO KEY UPDATE";
+
+async fn lock_privacy(tx: &mut Tx, id: BusinessId) -> Result<EntryPrivacy, StorageError> {
+    Ok(match tx.open() {
+        Open::Sqlite(c) => sqlx::query_scalar(PRIVACY).bind(id).fetch_one(c).await?,
+        Open::Postgres(c) => sqlx::query_scalar(LOCK_PRIVACY).bind(id).fetch_one(c).await?,
+    })
+}
+
+/// Changes its settings; all its feeds count as changed. What calendars tell by now waits to be written again where it
+/// tells more than it may from now on, also of what is over. `StaysAhead`: the zone cannot change while nights are counted
 /// in it.
 pub async fn update(
     tx: &mut Tx,
@@ -163,6 +175,10 @@ pub async fn update(
         .await)?;
     if stays_ahead {
         return Err(StorageError::StaysAhead);
+    }
+    if settings.entry_privacy.tells_less_than(lock_privacy(tx, id).await?) {
+        connections::begin_to_change(tx, id).await?;
+        entries::outdate(tx, id).await?;
     }
     let row: Row = on_db!(tx, c => sqlx::query_as(UPDATE)
         .bind(id)

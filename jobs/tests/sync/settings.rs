@@ -1,13 +1,17 @@
 //! Directions that change, and what people ask for by hand.
 
-use concord_domain::connection::{ConnectionState, Coverage, Direction};
+use chrono::Duration;
+use concord_domain::{
+    connection::{ConnectionState, Coverage, Direction},
+    privacy::EntryPrivacy,
+};
 use concord_jobs::{
     batch_sync,
     connections::{self as manage, ManageError},
 };
 use concord_storage::{
     on_both_databases,
-    testing::{TestDb, at},
+    testing::{self, TestDb, at},
 };
 use serde_json::json;
 
@@ -164,7 +168,52 @@ async fn a_batch_and_a_change_at_the_same_time_agree(db: &TestDb) {
     }
 }
 
+async fn what_a_change_of_settings_asks_for_is_true_with_the_change(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    let mut tx = testing::begin(db).await;
+    let raised = batch_sync::raise_all(&mut tx, &world.context, world.business.id).await.unwrap();
+    assert_eq!(raised.len(), 1);
+    drop(tx);
+    assert_eq!(world.open_duties().await.len(), 0, "nothing was changed");
+    let mut tx = testing::begin(db).await;
+    batch_sync::raise_all(&mut tx, &world.context, world.business.id).await.unwrap();
+    testing::commit(tx).await;
+    // Whoever asked for it is gone before anything was pushed.
+    assert_eq!(world.open_duties().await.len(), 1);
+}
+
+async fn what_is_over_tells_no_more_than_what_is_to_come(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    world.set_privacy(EntryPrivacy::Full).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    assert!(world.outside.one_seen_by(ANA).await.description.contains("+351 900"));
+    world.clock.advance(Duration::days(40));
+    world.settle().await;
+
+    // It is not written to at the moment, and the change is not forgotten by then.
+    manage::pause(&world.context, &world.change(), id).await.unwrap();
+    world.set_privacy(EntryPrivacy::Minimal).await;
+    world.settle().await;
+    assert!(world.outside.one_seen_by(ANA).await.description.contains("+351 900"));
+    manage::resume(&world.context, &world.change(), id).await.unwrap();
+    world.settle().await;
+    let seen = world.outside.one_seen_by(ANA).await;
+    assert!(!seen.description.contains("+351 900"), "{}", seen.description);
+
+    // To tell more of what is over is of no use to anybody.
+    world.set_privacy(EntryPrivacy::Full).await;
+    world.settle().await;
+    assert_eq!(world.outside.one_seen_by(ANA).await.description, seen.description);
+    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    assert_eq!((counts.synced, counts.pending, counts.failed), (1, 0, 0));
+}
+
 on_both_databases!(
+    what_a_change_of_settings_asks_for_is_true_with_the_change,
+    what_is_over_tells_no_more_than_what_is_to_come,
     a_calendar_that_is_only_written_keeps_nobody_busy,
     a_change_during_a_pause_holds_too,
     everything_can_be_brought_up_to_date_by_hand,

@@ -11,9 +11,10 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId},
     interval::Interval,
     people::Actor,
+    privacy::EntryPrivacy,
 };
 use concord_jobs::{
-    Context, SyncSettings,
+    Context, SyncSettings, batch_sync,
     connect::{self, Wanted},
     connections as manage,
     duty::Jobs,
@@ -23,7 +24,7 @@ use concord_providers::Registry;
 use concord_storage::{
     PageAsk,
     bookings::{self, Change, PutError, Taken},
-    businesses::{self, Business},
+    businesses::{self, Business, BusinessSettings},
     calendars::{self, Calendar},
     connections::{self, Connection, Settings, Tokens},
     duties::{self, Duty, DutyCount},
@@ -289,20 +290,29 @@ impl<'a> World<'a> {
 
     /// The business keeps entries of cancelled bookings and marks them.
     pub(crate) async fn mark_cancelled(&self) {
+        self.change_business(|settings| settings.mark_cancelled = true).await;
+    }
+
+    /// The business chooses what calendars tell; what follows from that is not pushed.
+    pub(crate) async fn set_privacy(&self, privacy: EntryPrivacy) {
+        self.change_business(|settings| settings.entry_privacy = privacy).await;
+    }
+
+    async fn change_business(&self, change: impl FnOnce(&mut BusinessSettings)) {
         let business = businesses::find(self.db, self.business.id).await.expect("it can be read");
-        let business = business.expect("it is there");
-        let mut settings = testing_settings(&business);
-        settings.mark_cancelled = true;
+        let mut settings = settings_of(&business.expect("it is there"));
+        change(&mut settings);
         let mut tx = testing::begin(self.db).await;
-        businesses::update(&mut tx, self.business.id, &settings, self.clock.now())
-            .await
-            .expect("it is changed");
+        let changed = businesses::update(&mut tx, self.business.id, &settings, self.clock.now()).await;
+        changed.expect("it is changed");
+        let raised = batch_sync::raise_all(&mut tx, &self.context, self.business.id).await;
+        raised.expect("the calendars follow");
         testing::commit(tx).await;
     }
 }
 
-fn testing_settings(business: &Business) -> businesses::BusinessSettings {
-    businesses::BusinessSettings {
+fn settings_of(business: &Business) -> BusinessSettings {
+    BusinessSettings {
         name: business.name.clone(),
         zone: business.zone,
         entry_privacy: business.entry_privacy,

@@ -9,6 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{ids::ResourceId, record::HistorySubject, settings::Faults};
+use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
@@ -251,10 +252,12 @@ async fn change(
     let settings = body.applied_to(before)?;
     let resource = resources::update(&mut tx, caller.business, id, &settings, change.now).await?;
     note(&mut tx, &change, "changed", &resource).await?;
-    tx.commit().await?;
+    let mut raised = Vec::new();
     if resource.name != name || resource.zone != zone {
-        app.refresh_calendars(caller.business).await;
+        raised = batch_sync::raise_all(&mut tx, &app.context, caller.business).await?;
     }
+    tx.commit().await?;
+    app.context.push(&raised).await;
     Ok(Json(resource.into()))
 }
 

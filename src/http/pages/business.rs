@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use concord_domain::{privacy::EntryPrivacy, record::HistorySubject};
+use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError,
     businesses::{self, BusinessSettings},
@@ -102,13 +103,10 @@ async fn save(
         Err(error) => return Err(error.into()),
     }
     user.note(&mut tx, &app, "changed", (HistorySubject::Business, user.business.id.0), &detail).await?;
+    // All of them are what entries are made of.
+    let raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
     tx.commit().await?;
-    let before = &user.business;
-    if (before.name.as_str(), before.zone, before.entry_privacy, before.mark_cancelled)
-        != (settings.name.as_str(), settings.zone, settings.entry_privacy, settings.mark_cancelled)
-    {
-        app.refresh_calendars(before.id).await;
-    }
+    app.context.push(&raised).await;
     Ok(user.go(&app, "/settings/business", &Flash::good("The settings were saved.")))
 }
 

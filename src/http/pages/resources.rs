@@ -8,6 +8,7 @@ use concord_domain::{
     record::HistorySubject,
     settings::{Faults, MAX_BUFFER, MAX_CAPACITY},
 };
+use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError,
     resources::{self, Resource, ResourceSettings},
@@ -158,12 +159,13 @@ async fn update(
     Named(id): Named<ResourceId>,
     Sent(form): Sent<Form>,
 ) -> Result<Response, PageError> {
-    let before = found(&app, &user, id).await?;
+    found(&app, &user, id).await?;
     let settings = match read(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
+    let before = resources::lock(&mut tx, user.business.id, id).await?;
     let changed = match resources::update(&mut tx, user.business.id, id, &settings, app.now()).await {
         Ok(changed) => changed,
         Err(StorageError::UnitsTaken { highest }) => {
@@ -179,10 +181,12 @@ async fn update(
         Err(error) => return Err(error.into()),
     };
     user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
-    tx.commit().await?;
+    let mut raised = Vec::new();
     if changed.name != before.name || changed.zone != before.zone {
-        app.refresh_calendars(user.business.id).await;
+        raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
     }
+    tx.commit().await?;
+    app.context.push(&raised).await;
     let flash = Flash::good(format!("“{}” was changed.", changed.name));
     Ok(user.go(&app, "/settings/resources", &flash))
 }

@@ -19,7 +19,7 @@ pub(crate) async fn begin_to_aim(tx: &mut Tx, business: BusinessId) -> Result<()
 }
 
 /// Until the end of the transaction no booking of the business is aimed but by it.
-pub(super) async fn begin_to_change(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
+pub(crate) async fn begin_to_change(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
     lock(tx, CHANGE, business).await
 }
 

@@ -12,8 +12,7 @@ use concord_domain::{
 };
 use secrecy::SecretString;
 
-pub(crate) use self::aims::begin_to_aim;
-use self::aims::begin_to_change;
+pub(crate) use self::aims::{begin_to_aim, begin_to_change};
 pub use self::{
     leases::{
         extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
@@ -179,6 +178,16 @@ pub async fn of_staff(
         .bind(staff)
         .fetch_all(c)
         .await)?)
+}
+
+const ACTIVE: &str =
+    "SELECT id FROM connections WHERE business_id = $1 AND state = 'active' ORDER BY created_at, id";
+
+/// The connections of a business that are served, for whoever changes what is written to all of them: until the end of
+/// the transaction none comes or goes.
+pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionId>, StorageError> {
+    begin_to_aim(tx, business).await?;
+    Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE).bind(business).fetch_all(c).await)?)
 }
 
 /// What a person changes of a connection. What is `None` stays.

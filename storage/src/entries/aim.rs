@@ -229,6 +229,18 @@ pub async fn doubt_all(
     Ok(())
 }
 
+const OUTDATE: &str = "
+    UPDATE entries SET state = 'pending'
+    WHERE business_id = $1 AND wanted AND state = 'synced' AND EXISTS (
+        SELECT 1 FROM calendars k WHERE k.id = entries.calendar_id AND k.missing_since IS NULL)";
+
+/// What stands in the calendars of a business must not stay as it is, also where the booking is over: the next batch of
+/// each connection takes them up. Raises nothing.
+pub(crate) async fn outdate(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(OUTDATE).bind(business).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 const DOUBT: &str = "
     UPDATE entries SET etag = NULL, content_hash = NULL, attempted = TRUE, state = 'pending' WHERE id = $1
     RETURNING business_id, wanted";

@@ -14,6 +14,7 @@ use concord_domain::{
 use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
+pub(crate) use self::aim::outdate;
 pub use self::{
     aim::{Reach, aim, doubt, doubt_all, remove_unwanted},
     states::{SyncState, sync_states, sync_states_of},

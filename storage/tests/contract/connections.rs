@@ -419,6 +419,16 @@ async fn another_business_finds_no_connection(db: &TestDb) {
     assert!(connection.is_default && !connection.remove_entries);
 }
 
+async fn only_what_is_served_is_active(db: &TestDb) {
+    let (ring, ana, other) = (testing::keyring(), ana(db).await, ana(db).await);
+    let first = adopt(db, &ring, &ana, "private", None).await;
+    let second = adopt(db, &ring, &ana, "work", None).await;
+    adopt(db, &ring, &other, "elsewhere", None).await;
+    set_state(db, &ana, second, ConnectionState::Paused).await;
+    let mut tx = begin(db).await;
+    assert_eq!(connections::active(&mut tx, ana.business_id).await.unwrap(), [first]);
+}
+
 concord_storage::on_both_databases!(
     the_first_account_of_a_person_is_their_default,
     the_same_account_is_adopted_again,
@@ -435,4 +445,5 @@ concord_storage::on_both_databases!(
     one_writes_and_one_refreshes_at_a_time,
     what_the_dead_held_is_free,
     another_business_finds_no_connection,
+    only_what_is_served_is_active,
 );
