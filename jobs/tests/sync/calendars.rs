@@ -174,6 +174,24 @@ async fn a_test_tells_what_is_there_and_frees_what_is_gone(db: &TestDb) {
     assert_eq!(world.log().await.iter().filter(|line| line.starts_with("test")).count(), 3);
 }
 
+async fn a_calendar_that_its_owner_does_not_look_at_is_not_gone(db: &TestDb) {
+    let world = World::new(db).await;
+    let second = world.outside.calendar(ANA, "Clinic").await;
+    world.outside.person_adds(ANA, (at(600), at(660)), json!({ "calendar": second })).await;
+    let id = world.connected(&world.ana).await;
+    let clinic = world.calendar(id, &second).await.id;
+    manage::set_reads(&world.context, &world.change(), id, clinic, true).await.unwrap();
+    manage::set_written(&world.context, &world.change(), id, clinic).await.unwrap();
+    world.settle().await;
+    world.outside.hide_calendar(ANA, &second).await;
+    assert!(manage::test(&world.context, world.business.id, id).await.unwrap().ok);
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    assert_eq!(world.taken(&world.ana).await, ["booking: 60 - 120", "busy: 600 - 660"]);
+    let seen = world.outside.seen_by(ANA).await;
+    assert!(seen.iter().all(|one| one.calendar == second) && seen.len() == 2, "{seen:#?}");
+}
+
 on_both_databases!(
     a_new_connection_reads_and_writes_the_main_calendar,
     a_calendar_that_is_no_longer_read_frees_its_owner,
@@ -182,4 +200,5 @@ on_both_databases!(
     a_calendar_that_was_deleted_outside_is_noticed_when_it_is_read,
     bookings_of_a_calendar_that_was_deleted_outside_move_to_the_one_that_is_chosen,
     a_test_tells_what_is_there_and_frees_what_is_gone,
+    a_calendar_that_its_owner_does_not_look_at_is_not_gone,
 );

@@ -121,6 +121,13 @@ impl Outside {
         self.control(Method::DELETE, &format!("calendars/{id}?provider=google"), None).await;
     }
 
+    /// The account's owner takes a calendar out of the list that they see.
+    pub(crate) async fn hide_calendar(&self, email: &str, id: &str) {
+        let hidden = json!({ "provider": "google", "account": email, "hidden": true });
+        let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.control(Method::PATCH, &format!("calendars/{id}"), Some(hidden)).await;
+    }
+
     /// Tokens, as if the owner had consented to everything.
     pub(crate) async fn consent(&self, email: &str) -> Given {
         let grant = json!({ "provider": "google", "account": email });

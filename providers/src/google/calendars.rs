@@ -23,7 +23,8 @@ impl GoogleCalendar {
         let mut page: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let mut session = self.session(credentials)?;
-            let mut call = session.hub.calendar_list().list().max_results(PAGE);
+            // What its owner does not want to see is still theirs: left out, it would be taken for gone.
+            let mut call = session.hub.calendar_list().list().max_results(PAGE).show_hidden(true);
             if let Some(page) = &page {
                 call = call.page_token(page);
             }

@@ -133,6 +133,15 @@ impl World for SandboxWorld {
         answer.headers["location"].to_str().unwrap().parse().unwrap()
     }
 
+    async fn person_hides_a_calendar(&self, place: &Place) -> String {
+        let calendar = json!({ "provider": self.kind, "account": place.email, "name": "Rota" });
+        let made = self.json(Method::POST, "calendars", calendar).await;
+        let id = made["id"].as_str().unwrap().to_owned();
+        let hidden = json!({ "provider": self.kind, "account": place.email, "hidden": true });
+        self.control(Method::PATCH, &format!("calendars/{id}"), Some(hidden)).await;
+        id
+    }
+
     async fn person_adds(&self, place: &Place, appointment: &Appointment) -> String {
         let mut body = json!({
             "provider": self.kind, "account": place.email, "calendar": place.calendar,

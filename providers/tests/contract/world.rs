@@ -76,6 +76,9 @@ pub(crate) trait World: Send + Sync {
     /// A person at the consent page; what their browser then asks of our callback.
     async fn consent(&self, page: &url::Url, email: &str, allow: bool) -> url::Url;
 
+    /// A person makes a further calendar and takes it out of the list that they see; the provider's id of it.
+    async fn person_hides_a_calendar(&self, place: &Place) -> String;
+
     /// A person adds an appointment; the provider's id of it.
     async fn person_adds(&self, place: &Place, appointment: &Appointment) -> String;
 

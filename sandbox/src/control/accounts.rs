@@ -99,6 +99,26 @@ pub(super) async fn add_calendar(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ChangedCalendar {
+    provider: String,
+    account: String,
+    hidden: bool,
+}
+
+/// A person hides a calendar of their list, or shows it again.
+pub(super) async fn change_calendar(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, ControlError> {
+    let change: ChangedCalendar = read(&body)?;
+    check_provider(&change.provider)?;
+    app.google.world().hide_calendar(&change.account, &id, change.hidden)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Of {
     provider: Option<String>,
 }

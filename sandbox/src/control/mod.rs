@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -23,7 +23,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::add))
         .route("/calendars", post(accounts::add_calendar))
-        .route("/calendars/{id}", delete(accounts::delete_calendar))
+        .route("/calendars/{id}", patch(accounts::change_calendar).delete(accounts::delete_calendar))
         .route("/grants", post(accounts::grant))
         .route("/events", get(events::list).post(events::add))
         .route("/events/{id}", patch(events::change).delete(events::delete))

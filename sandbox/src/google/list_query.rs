@@ -130,7 +130,7 @@ impl<'a> Parameters<'a> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn switch(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn switch(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
         match self.get(name) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),

@@ -122,6 +122,16 @@ impl World {
         id.ok_or_else(ApiError::not_found)
     }
 
+    /// A person takes a calendar out of the list that they see, or puts it back.
+    ///
+    /// # Errors
+    /// 404 for a calendar that is not in the account's list.
+    pub(crate) fn hide_calendar(&mut self, account: &str, id: &str, hidden: bool) -> Result<(), ApiError> {
+        let (_, subscription) = self.visible(account, id)?;
+        let subscription = Subscription { hidden, seq: self.seq + 1, ..subscription.clone() };
+        self.commit(vec![records::Record::Subscription { subscription }])
+    }
+
     /// The owner of a calendar deletes it; a primary calendar goes only with its account.
     ///
     /// # Errors

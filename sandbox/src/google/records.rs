@@ -57,6 +57,9 @@ pub(crate) struct Subscription {
     pub(crate) calendar: String,
     pub(crate) role: AccessRole,
     pub(crate) primary: bool,
+    /// Whether the person has taken it out of the list that they see.
+    #[serde(default)]
+    pub(crate) hidden: bool,
     pub(crate) color_id: String,
     pub(crate) seq: u64,
 }

@@ -122,6 +122,7 @@ fn subscription(account: &str, calendar: &str, role: AccessRole, color: &str, se
         calendar: calendar.into(),
         role,
         primary: false,
+        hidden: false,
         color_id: color.into(),
         seq: *seq,
     }

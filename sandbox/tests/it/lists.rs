@@ -45,6 +45,25 @@ async fn the_list_of_calendars_says_what_may_be_done() {
 }
 
 #[tokio::test]
+async fn a_hidden_calendar_is_told_to_who_asks_for_it() {
+    const LIST: &str = "/users/me/calendarList";
+    let outside = Outside::start().await;
+    let list = outside.get(LIST).await.expect(200);
+    let token = list["nextSyncToken"].as_str().unwrap();
+    let second = list["items"][1]["id"].as_str().unwrap();
+    let hidden = json!({ "provider": "google", "account": ANA, "hidden": true });
+    outside.control(Method::PATCH, &format!("/calendars/{second}"), Some(hidden)).await.expect(204);
+    assert_eq!(column(&outside.get(LIST).await.expect(200), "accessRole"), ["owner", "reader"]);
+    let all = outside.get(&format!("{LIST}?showHidden=true")).await.expect(200);
+    assert_eq!((&all["items"][1]["id"], &all["items"][1]["hidden"]), (&json!(second), &json!(true)));
+    let new = outside.get(&format!("{LIST}?syncToken={token}")).await.expect(200);
+    assert_eq!(column(&new, "id"), [second]);
+    outside.get(&format!("{LIST}?syncToken={token}&showHidden=false")).await.expect(400);
+    // It is there all the same.
+    outside.get(&format!("/calendars/{second}/events")).await.expect(200);
+}
+
+#[tokio::test]
 async fn only_the_last_page_has_a_sync_token() {
     let outside = with_events(&["a", "b", "c", "d", "e"]).await;
     let mut seen = Vec::new();

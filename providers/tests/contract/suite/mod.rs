@@ -46,6 +46,7 @@ macro_rules! contract {
             permission: a_revoked_grant_is_dead,
             permission: we_can_end_it_ourselves_and_twice,
             permission: the_account_and_its_calendars_are_told,
+            permission: a_hidden_calendar_is_told_too,
             permission: a_read_only_calendar_is_read_and_not_written,
             faults: too_many_requests_names_a_wait,
             faults: a_server_error_is_passing,

@@ -95,6 +95,14 @@ pub(crate) async fn the_account_and_its_calendars_are_told(world: &dyn World) {
     assert!(main[0].writable && !main[0].name.is_empty());
 }
 
+/// Left out, it would be taken for gone, and its busy times and entries with it.
+pub(crate) async fn a_hidden_calendar_is_told_too(world: &dyn World) {
+    let (provider, place) = (world.provider(), world.place().await);
+    let hidden = world.person_hides_a_calendar(&place).await;
+    let calendars = provider.calendars(&place.credentials).await.unwrap();
+    assert!(calendars.iter().any(|calendar| calendar.external_id == hidden), "{calendars:?}");
+}
+
 pub(crate) async fn a_read_only_calendar_is_read_and_not_written(world: &dyn World) {
     let (provider, mut place, content) = (world.provider(), world.place().await, content("Massage"));
     let calendars = provider.calendars(&place.credentials).await.unwrap();

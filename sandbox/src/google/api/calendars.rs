@@ -46,8 +46,18 @@ pub(super) async fn list(
     if sync.is_some() && least.is_some() {
         return Err(ApiError::bad_parameter("syncToken", "Sync token cannot be used with minAccessRole."));
     }
+    // https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/list: hidden ones are left out by
+    // default, and always told beside a sync token.
+    let show_hidden = parameters.switch("showHidden")?;
+    if sync.is_some() && show_hidden == Some(false) {
+        return Err(ApiError::bad_parameter(
+            "syncToken",
+            "Hidden calendars cannot be left out of an incremental read.",
+        ));
+    }
     let world = app.google.world();
     let mut shown = world.list_of(&caller.account);
+    shown.retain(|(_, one)| !one.hidden || sync.is_some() || show_hidden == Some(true));
     shown.retain(|(_, one)| least.is_none_or(|least| one.role >= least));
     shown.retain(|(_, one)| sync.as_ref().is_none_or(|sync| one.seq > sync.seq));
     let from = parameters.page()?.map_or(0, |page| usize::try_from(page.from).unwrap_or(usize::MAX));
@@ -133,14 +143,16 @@ fn list_item(calendar: &Calendar, subscription: &Subscription) -> Value {
         "colorId": subscription.color_id,
         "backgroundColor": "#9fe1e7",
         "foregroundColor": "#000000",
-        "selected": true,
+        "selected": !subscription.hidden,
         "accessRole": subscription.role.as_str(),
         "defaultReminders": defaults,
         "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
     });
-    // Google leaves the member out where it is false.
-    if subscription.primary {
-        item["primary"] = true.into();
+    // Google leaves the members out where they are false.
+    for (name, value) in [("primary", subscription.primary), ("hidden", subscription.hidden)] {
+        if value {
+            item[name] = true.into();
+        }
     }
     item
 }
