@@ -51,6 +51,8 @@ pub(crate) struct ListQuery {
     pub(crate) can_sync: bool,
     /// Of all parameters that must be the same on each page.
     pub(crate) parameters: String,
+    /// Of those that must be the same in each further read.
+    pub(crate) kept: String,
 }
 
 impl ListQuery {
@@ -94,6 +96,7 @@ impl ListQuery {
             zone: parameters.zone()?,
             can_sync: selections.iter().all(|name| parameters.get(name).is_none()),
             parameters: parameters.fingerprint(),
+            kept: parameters.kept(),
         };
         query.check_sync(&parameters, show_deleted)?;
         if query.page.as_ref().is_some_and(|page| page.parameters != query.parameters) {
@@ -114,8 +117,8 @@ impl ListQuery {
             return Err(invalid("Deleted events cannot be hidden from an incremental read.".into()));
         }
         // Google calls it undefined behaviour; here it is an error, so that it cannot go unseen.
-        if sync.single_events != self.single_events {
-            return Err(invalid("singleEvents must be the same as in the first read.".into()));
+        if sync.parameters != self.kept {
+            return Err(invalid("All other parameters must be the same as in the first read.".into()));
         }
         Ok(())
     }
@@ -182,9 +185,20 @@ impl<'a> Parameters<'a> {
         .collect()
     }
 
+    /// Of what every page of a list repeats.
     pub(crate) fn fingerprint(&self) -> String {
+        self.fingerprint_without(&[])
+    }
+
+    /// Of what every read with a sync token repeats from the first one.
+    pub(crate) fn kept(&self) -> String {
+        self.fingerprint_without(&["syncToken", "timeMin", "timeMax"])
+    }
+
+    fn fingerprint_without(&self, names: &[&str]) -> String {
         let varying = ["pageToken", "maxResults", "alt", "fields", "prettyPrint", "key", "quotaUser"];
-        let mut pairs: Vec<_> = self.0.iter().filter(|(key, _)| !varying.contains(&key.as_str())).collect();
+        let counts = |name: &str| !varying.contains(&name) && !names.contains(&name);
+        let mut pairs: Vec<_> = self.0.iter().filter(|(key, _)| counts(key)).collect();
         pairs.sort();
         fingerprint(&format!("{pairs:?}"))
     }

@@ -53,7 +53,7 @@ pub(crate) fn list(
             let token = SyncToken {
                 of: fingerprint(&calendar.info.id),
                 seq: last_seq,
-                single_events: query.single_events,
+                parameters: query.kept.clone(),
                 from: window.from,
                 to: window.to,
             };

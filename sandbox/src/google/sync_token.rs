@@ -20,9 +20,9 @@ pub(crate) struct SyncToken {
     /// The number of the last write that has been seen.
     #[serde(rename = "s")]
     pub(crate) seq: u64,
-    /// Whether recurring events were read as single ones.
-    #[serde(rename = "e")]
-    pub(crate) single_events: bool,
+    /// Of those parameters of the first read that every further one must repeat.
+    #[serde(rename = "p")]
+    pub(crate) parameters: String,
     /// The window of the first read, in which recurring events are expanded.
     #[serde(rename = "f")]
     pub(crate) from: Option<DateTime<Utc>>,

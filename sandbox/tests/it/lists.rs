@@ -133,6 +133,8 @@ async fn a_sync_token_is_good_for_its_own_calendar_and_query_only() {
         "sharedExtendedProperty=a%3Db",
         "showDeleted=false",
         "singleEvents=true",
+        "showDeleted=true",
+        "timeZone=Europe/Lisbon",
     ];
     for parameter in forbidden {
         outside.get(&format!("{EVENTS}?syncToken={token}&{parameter}")).await.expect(400);

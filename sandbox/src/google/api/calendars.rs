@@ -70,7 +70,7 @@ pub(super) async fn list(
         answer["nextPageToken"] = encode(&page).into();
     } else if least.is_none() {
         let of = fingerprint(&list_name);
-        let token = SyncToken { of, seq: world.seq, single_events: false, from: None, to: None };
+        let token = SyncToken { of, seq: world.seq, parameters: parameters.kept(), from: None, to: None };
         answer["nextSyncToken"] = encode(&token).into();
     }
     Ok(Json(answer))
