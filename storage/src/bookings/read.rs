@@ -340,8 +340,10 @@ const CONCERNING: &str = "
                 WHERE e.booking_id = b.id AND e.connection_id = $2 AND (b.ends_at > $3 OR e.state IN ('pending', 'failed')))
         OR (b.ends_at > $3 AND b.status NOT IN ('cancelled', 'no_show') AND EXISTS (
             SELECT 1 FROM connections c WHERE c.id = $2 AND c.business_id = $1 AND c.direction IN ('out', 'both')
-              AND (c.coverage = 'everything' OR (c.is_default AND EXISTS (
-                SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id))))))
+              AND ((c.coverage = 'everything' AND EXISTS (
+                    SELECT 1 FROM staff p WHERE p.id = c.staff_id AND p.archived_at IS NULL))
+                OR ((c.is_default OR c.coverage = 'everything') AND EXISTS (
+                    SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id))))))
     ORDER BY b.id LIMIT $5";
 
 /// Bookings still to come that a connection should hold or has an entry of, and those of which something waits, in order

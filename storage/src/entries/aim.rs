@@ -48,13 +48,16 @@ struct Target {
 }
 
 /// The calendars to which a new booking goes: the default connection of each staff member on it, unless it stands in
-/// another calendar of theirs already, and every connection that covers the whole business.
+/// another calendar of theirs already, and every connection that covers the whole business, unless its person has left:
+/// what they are assigned to is all that still concerns them.
 const TARGETS: &str = "
     SELECT c.id AS connection_id, k.id AS calendar_id, c.provider
     FROM connections c
     JOIN calendars k ON k.connection_id = c.id AND k.writes AND k.writable AND k.missing_since IS NULL
     WHERE c.business_id = $1 AND c.state <> 'disconnected' AND c.direction IN ('out', 'both')
-      AND (c.coverage = 'everything' OR (c.is_default
+      AND ((c.coverage = 'everything'
+            AND EXISTS (SELECT 1 FROM staff s WHERE s.id = c.staff_id AND s.archived_at IS NULL))
+        OR ((c.is_default OR c.coverage = 'everything')
            AND EXISTS (SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id)
            AND NOT EXISTS (
                SELECT 1 FROM entries e JOIN connections o ON o.id = e.connection_id

@@ -2,7 +2,7 @@ use concord_domain::{
     booking::{Booking, BookingDraft},
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
     duty::{DutyKind, QueueClass},
-    ids::{BusinessId, CalendarId, ConnectionId, EntryId},
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
     people::Actor,
 };
 use concord_storage::{
@@ -12,7 +12,7 @@ use concord_storage::{
     connections::{self, Settings},
     duties::DutyRef,
     entries::{self, Entry, EntryCounts, Reach, WrittenEntry},
-    people::Staff,
+    people::{self, Staff},
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -481,6 +481,34 @@ async fn another_business_finds_no_entry(db: &TestDb) {
     assert_eq!(entries::counts(db, other).await.unwrap(), EntryCounts::default());
 }
 
+async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
+    let world = world(db).await;
+    let business = world.business.id;
+    let set = async |direction| {
+        let mut tx = begin(db).await;
+        let settings = Settings { direction, coverage: Coverage::Everything };
+        connections::set_settings(&mut tx, business, world.of_rui, settings).await.unwrap();
+        commit(tx).await;
+    };
+    set(Direction::In).await;
+    let theirs = world.put(db, &[&world.eva, &world.rui], "Massage").await.booking;
+    let mut tx = begin(db).await;
+    people::archive_staff(&mut tx, business, world.rui.id, monday()).await.unwrap();
+    commit(tx).await;
+    set(Direction::Both).await;
+    let change = Change { business, actor: Actor::System, now: monday() };
+    let draft = BookingDraft { staff: vec![world.eva.id], ..testing::draft(&world.room, 120, 180) };
+    let others = bookings::put(db, &change, "A-2", &draft, None).await.unwrap().booking;
+    assert_eq!(world.states(db, &others).await, [""; 0]);
+    let start = BookingId(Uuid::nil());
+    let concerned = bookings::concerning(db, business, world.of_rui, monday(), start, 9).await.unwrap();
+    assert_eq!(concerned.iter().map(|one| one.id).collect::<Vec<_>>(), [theirs.id]);
+    let mut tx = begin(db).await;
+    assert_eq!(aim_again(&mut tx, &theirs, world.of_rui).await.len(), 1);
+    commit(tx).await;
+    assert_eq!(world.states(db, &theirs).await, ["Rui: pending"]);
+}
+
 concord_storage::on_both_databases!(
     a_booking_goes_to_the_calendars_of_its_staff,
     what_was_written_is_known,
@@ -497,4 +525,5 @@ concord_storage::on_both_databases!(
     aiming_within_a_transaction_is_undone_with_it,
     what_waits_for_a_paused_calendar_counts_apart,
     another_business_finds_no_entry,
+    who_has_left_gets_only_what_they_are_assigned_to,
 );
