@@ -71,6 +71,8 @@ pub enum StorageError {
 
 /// PostgreSQL: serialisation failure, deadlock, lock not available.
 const BUSY_POSTGRES: [&str; 3] = ["40001", "40P01", "55P03"];
+/// PostgreSQL: a text that it cannot hold, such as one with a NUL.
+const IMPOSSIBLE_TEXT: &str = "22021";
 /// SQLite: BUSY, LOCKED and BUSY_SNAPSHOT.
 const BUSY_SQLITE: [&str; 3] = ["5", "6", "517"];
 
@@ -91,6 +93,9 @@ impl From<sqlx::Error> for StorageError {
             Self::Exists
         } else if BUSY_POSTGRES.contains(&code.as_ref()) || BUSY_SQLITE.contains(&code.as_ref()) {
             Self::Busy
+        } else if code == IMPOSSIBLE_TEXT {
+            // Whatever was looked up by it cannot be there.
+            Self::NotFound
         } else {
             Self::Database(error)
         }

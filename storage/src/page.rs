@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug)]
@@ -72,5 +73,18 @@ fn encode(key: &impl Serialize) -> String {
 
 fn decode<K: DeserializeOwned>(text: &str) -> Result<K, BadCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
-    serde_json::from_slice(&bytes).map_err(|_| BadCursor)
+    let key: Value = serde_json::from_slice(&bytes).map_err(|_| BadCursor)?;
+    if has_control(&key) {
+        return Err(BadCursor);
+    }
+    serde_json::from_value(key).map_err(|_| BadCursor)
+}
+
+/// No name holds control characters, and PostgreSQL takes no NUL in any text.
+fn has_control(key: &Value) -> bool {
+    match key {
+        Value::String(text) => text.contains(char::is_control),
+        Value::Array(parts) => parts.iter().any(has_control),
+        _ => false,
+    }
 }

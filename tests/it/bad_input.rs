@@ -237,10 +237,34 @@ async fn bad_settings_are_not_written(db: &TestDb) {
     house.stop().await;
 }
 
+async fn no_text_in_an_address_breaks_anything(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(2).await;
+    house.api.put("/api/v1/bookings/a", stay(&room, 1, 2)).await.expect(201);
+    for reference in ["a%00b", "%00", "a%0Ab"] {
+        let path = format!("/api/v1/bookings/{reference}");
+        house.api.get(&path).await.problem(404, "not-found");
+        house.api.delete(&path).await.problem(404, "not-found");
+    }
+    let found = async |search: &str| {
+        let list = house.api.get(&format!("/api/v1/bookings?search={search}")).await.expect(200);
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(found("%00").await, 1);
+    assert_eq!(found(&"m".repeat(60_000)).await, 0);
+    // ["a\0b","00000000-0000-0000-0000-000000000000"]
+    let cursor = "WyJhXHUwMDAwYiIsIjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMCJd";
+    for list in ["staff", "resources"] {
+        house.api.get(&format!("/api/v1/{list}?cursor={cursor}")).await.problem(400, "malformed");
+    }
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
     a_bad_booking_is_not_written,
     references_stand_in_addresses,
     what_is_no_json_is_refused,
     a_bad_query_is_named,
     bad_settings_are_not_written,
+    no_text_in_an_address_breaks_anything,
 );

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, check_reference},
     ids::{BookingId, BusinessId, ConnectionId, ResourceId, StaffId},
     interval::Interval,
 };
@@ -85,6 +85,9 @@ const STAFF: &str = "SELECT staff_id FROM booking_staff WHERE booking_id = $1 OR
 
 /// A booking by the caller's own reference.
 pub async fn find(db: &Db, business: BusinessId, reference: &str) -> Result<Option<Booking>, StorageError> {
+    if check_reference(reference).is_err() {
+        return Ok(None);
+    }
     let text = format!("{SELECT} WHERE b.business_id = $1 AND b.reference = $2");
     let row: Option<BookingRow> = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
@@ -119,6 +122,9 @@ pub(super) async fn find_in(
     business: BusinessId,
     reference: &str,
 ) -> Result<Option<Booking>, StorageError> {
+    if check_reference(reference).is_err() {
+        return Ok(None);
+    }
     let lock = if matches!(tx, Tx::Postgres(_)) { "FOR NO KEY UPDATE" } else { "" };
     let text = format!("{SELECT} WHERE b.business_id = $1 AND b.reference = $2 {lock}");
     let row: Option<BookingRow> = on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
@@ -146,10 +152,20 @@ pub struct BookingFilter {
     pub from: Option<DateTime<Utc>>,
     /// Starting before.
     pub until: Option<DateTime<Utc>>,
-    /// Somewhere in reference, title or the customer's name or address, letters of any case.
+    /// Somewhere in reference, title or the customer's name or address, letters of any case. Control characters in it
+    /// do not count, nor what follows the first 300.
     pub search: Option<String>,
     /// Only what holds its place: neither cancelled nor a no-show.
     pub standing: bool,
+}
+
+/// What is looked for is not longer; a database compares no pattern of any length.
+const MAX_SEARCH: usize = 300;
+
+/// No text that is searched holds control characters, and PostgreSQL takes no NUL in any.
+fn pattern(search: &str) -> String {
+    let text: String = search.chars().filter(|c| !c.is_control()).take(MAX_SEARCH).collect();
+    format!("%{}%", text.to_lowercase().replace(['\\', '%', '_'], "_"))
 }
 
 /// Which end of a list a limit keeps.
@@ -191,8 +207,7 @@ macro_rules! narrow {
             query.push(" AND b.status NOT IN ('cancelled', 'no_show')");
         }
         if let Some(search) = &$filter.search {
-            let pattern = format!("%{}%", search.to_lowercase().replace(['\\', '%', '_'], "_"));
-            query.push(" AND b.search_text LIKE ").push_bind(pattern);
+            query.push(" AND b.search_text LIKE ").push_bind(pattern(search));
         }
         if let Some((starts_at, id)) = $after {
             let starts_at: DateTime<Utc> = starts_at;

@@ -1,16 +1,21 @@
 //! Lists of bookings: for pages, for feeds, for a connection.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus},
     ids::BookingId,
+    people::Actor,
 };
 use concord_storage::{
-    bookings::{self, BookingFilter, FeedAsk},
+    StorageError,
+    bookings::{self, BookingFilter, Change, FeedAsk, PutError},
+    businesses, people, resources,
     testing::{self, TestDb, at, draft},
 };
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::{bookings::put, first, following};
+use crate::{bookings::put, first, following, is_not_found};
 
 fn references(bookings: &[Booking]) -> Vec<&str> {
     bookings.iter().map(|booking| booking.reference.as_str()).collect()
@@ -117,8 +122,37 @@ async fn a_connection_is_told_what_concerns_it(db: &TestDb) {
     assert_eq!([part, rest].concat(), told);
 }
 
+/// Whatever is asked for: no text that somebody sends makes a database fail, and both answer alike.
+async fn no_text_is_too_strange_to_be_looked_for(db: &TestDb) {
+    let business = testing::business(db).await;
+    let room = testing::resource(db, &business, 9).await;
+    put(db, business.id, "a", &draft(&room, 0, 60)).await.unwrap();
+    let long = "m".repeat(60_000);
+    for reference in ["a\0b", "\0", "a\nb", "a\u{85}", "", &long] {
+        assert_eq!(bookings::find(db, business.id, reference).await.unwrap(), None, "{reference:?}");
+        let change = Change { business: business.id, actor: Actor::System, now: at(0) };
+        let cancelled = bookings::cancel(db, &change, reference, None).await;
+        assert!(matches!(cancelled, Err(PutError::Storage(StorageError::NotFound))), "{cancelled:?}");
+    }
+    for (search, found) in [("\0", 1), ("mar\0ia", 1), ("\0maria\n", 1), ("zz\0", 0), (&long, 0)] {
+        let filter = BookingFilter { search: Some(search.to_owned()), ..BookingFilter::default() };
+        let page = bookings::list(db, business.id, &filter, &first(10)).await.unwrap();
+        assert_eq!(page.items.len(), found, "{search:.10?}");
+    }
+    let cursor = URL_SAFE_NO_PAD.encode(json!(["a\0b", Uuid::nil()]).to_string());
+    let ask = following(10, Some(cursor));
+    let rooms = resources::list(db, business.id, &ask).await;
+    assert!(matches!(rooms, Err(StorageError::BadCursor)), "{rooms:?}");
+    let staff = people::list_staff(db, business.id, &ask).await;
+    assert!(matches!(staff, Err(StorageError::BadCursor)), "{staff:?}");
+    // A place that nobody thought of.
+    assert_eq!(businesses::by_slug(db, "no-such").await.unwrap(), None);
+    is_not_found(businesses::by_slug(db, "a\0b").await.and_then(|found| found.ok_or(StorageError::NotFound)));
+}
+
 concord_storage::on_both_databases!(
     bookings_are_listed_by_start_and_narrowed,
     a_feed_holds_what_stands,
     a_connection_is_told_what_concerns_it,
+    no_text_is_too_strange_to_be_looked_for,
 );
