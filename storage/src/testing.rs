@@ -29,7 +29,7 @@ use crate::{
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
     db::POSTGRES_MIGRATIONS,
-    on_db,
+    occupancy, on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
     seal::{Keyring, MasterKey},
@@ -269,6 +269,28 @@ const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";
 /// If the duties cannot be read.
 pub async fn next_due(db: &Db) -> Option<DateTime<Utc>> {
     on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the duties can be read")
+}
+
+/// How PostgreSQL would find what stands within the hour after `monday`: a plan for each query of `occupancy` that looks
+/// for overlaps.
+///
+/// # Panics
+/// If the server cannot be asked, or is none.
+pub async fn plans_of_overlaps(db: &Db, resource: &Resource) -> Vec<String> {
+    let Db::Postgres(pool) = db else { panic!("only PostgreSQL is asked for its plans") };
+    let (business, subject, from, until) = (resource.business_id, resource.id, at(0), at(60));
+    let explain = |text: &str| sqlx::query_scalar::<_, String>(AssertSqlSafe(format!("EXPLAIN {text}")));
+    let [overlapping, seats_of_others, standing, conflicts] = occupancy::postgres_texts();
+    let mut plans = Vec::new();
+    for query in [
+        explain(overlapping).bind(subject).bind(from).bind(until),
+        explain(seats_of_others).bind(business).bind(subject).bind(from).bind(until).bind("A-1"),
+        explain(standing).bind(business).bind(subject).bind(from).bind(until),
+        explain(conflicts).bind(business).bind(from),
+    ] {
+        plans.push(query.fetch_all(pool).await.expect("a plan is told").join("\n"));
+    }
+    plans
 }
 
 const WAITING: &str = "

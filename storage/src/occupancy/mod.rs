@@ -14,6 +14,8 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::standing::postgres_texts;
 pub(crate) use self::standing::seats_of_others;
 pub use self::standing::{Standing, conflicts, standing};
 use crate::{StorageError, Tx, db::Open, on_db};
@@ -64,36 +66,59 @@ impl From<SeatRow> for Seat {
     }
 }
 
-/// Two texts, since each database has its own way to find overlaps by an index: a GiST index over ranges here ...
-const OVERLAPPING_POSTGRES: &str = "
-    SELECT id, unit, starts_at, ends_at FROM occupancy
-    WHERE subject_id = $1 AND tstzrange(starts_at, ends_at, '[)') && tstzrange($2, $3, '[)')
-    ORDER BY starts_at, id";
+/// What overlaps a stretch of time, in two texts: each database has its own way to find that by an index, a GiST index
+/// over ranges here ...
+macro_rules! overlaps_postgres {
+    ($starts_at:literal, $ends_at:literal, $from:literal, $until:literal) => {
+        concat!(
+            "tstzrange(",
+            $starts_at,
+            ", ",
+            $ends_at,
+            ", '[)') && tstzrange(",
+            $from,
+            ", ",
+            $until,
+            ", '[)')"
+        )
+    };
+}
 /// ... and a scan of what ends later there.
-const OVERLAPPING_SQLITE: &str = "
-    SELECT id, unit, starts_at, ends_at FROM occupancy
-    WHERE subject_id = $1 AND ends_at > $2 AND starts_at < $3
-    ORDER BY starts_at, id";
+macro_rules! overlaps_sqlite {
+    ($starts_at:literal, $ends_at:literal, $from:literal, $until:literal) => {
+        concat!($ends_at, " > ", $from, " AND ", $starts_at, " < ", $until)
+    };
+}
+use {overlaps_postgres, overlaps_sqlite};
+
+/// The text for the database that is open.
+fn text_for<S, P>(open: &Open<S, P>, sqlite: &'static str, postgres: &'static str) -> &'static str {
+    match open {
+        Open::Sqlite(_) => sqlite,
+        Open::Postgres(_) => postgres,
+    }
+}
+
+macro_rules! overlapping {
+    ($overlaps:ident) => {
+        concat!(
+            "SELECT id, unit, starts_at, ends_at FROM occupancy WHERE subject_id = $1 AND ",
+            $overlaps!("starts_at", "ends_at", "$2", "$3"),
+            " ORDER BY starts_at, id"
+        )
+    };
+}
+const OVERLAPPING_POSTGRES: &str = overlapping!(overlaps_postgres);
+const OVERLAPPING_SQLITE: &str = overlapping!(overlaps_sqlite);
 
 async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Seat>, StorageError> {
-    let rows: Vec<SeatRow> = match tx.open() {
-        Open::Sqlite(c) => {
-            sqlx::query_as(OVERLAPPING_SQLITE)
-                .bind(subject)
-                .bind(within.start)
-                .bind(within.end)
-                .fetch_all(c)
-                .await?
-        }
-        Open::Postgres(c) => {
-            sqlx::query_as(OVERLAPPING_POSTGRES)
-                .bind(subject)
-                .bind(within.start)
-                .bind(within.end)
-                .fetch_all(c)
-                .await?
-        }
-    };
+    let text = text_for(&tx.open(), OVERLAPPING_SQLITE, OVERLAPPING_POSTGRES);
+    let rows: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(text)
+        .bind(subject)
+        .bind(within.start)
+        .bind(within.end)
+        .fetch_all(c)
+        .await)?;
     Ok(rows.into_iter().map(Seat::from).collect())
 }
 
@@ -260,6 +285,7 @@ pub(crate) async fn release_on(
         .await)?)
 }
 
+/// An index of its own holds what has no unit, which is little.
 const UNSEATED: &str = "
     SELECT id, unit, starts_at, ends_at FROM occupancy
     WHERE business_id = $1 AND subject_id = $2 AND unit IS NULL AND ends_at > $3 AND starts_at < $4

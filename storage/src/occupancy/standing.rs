@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use uuid::Uuid;
 
-use super::SeatRow;
+use super::{SeatRow, overlaps_postgres, overlaps_sqlite, text_for};
 use crate::{Db, StorageError, on_db};
 
 /// A row as it stands, with what it stands for in words.
@@ -40,11 +40,18 @@ pub struct Standing {
     pub calendar: Option<String>,
 }
 
-const SEATS_OF_OTHERS: &str = "
-    SELECT o.id, o.unit, o.starts_at, o.ends_at FROM occupancy o LEFT JOIN bookings b ON b.id = o.source_id
-    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
-      AND (b.reference IS NULL OR b.reference <> $5)
-    ORDER BY o.starts_at, o.id";
+macro_rules! seats_of_others {
+    ($overlaps:ident) => {
+        concat!(
+            "SELECT o.id, o.unit, o.starts_at, o.ends_at FROM occupancy o LEFT JOIN bookings b ON b.id = o.source_id
+             WHERE o.business_id = $1 AND o.subject_id = $2 AND ",
+            $overlaps!("o.starts_at", "o.ends_at", "$3", "$4"),
+            " AND (b.reference IS NULL OR b.reference <> $5) ORDER BY o.starts_at, o.id"
+        )
+    };
+}
+const SEATS_OF_OTHERS_SQLITE: &str = seats_of_others!(overlaps_sqlite);
+const SEATS_OF_OTHERS_POSTGRES: &str = seats_of_others!(overlaps_postgres);
 
 /// All rows on a subject within a stretch of time, but those of the booking of that reference.
 pub(crate) async fn seats_of_others(
@@ -54,7 +61,8 @@ pub(crate) async fn seats_of_others(
     within: Interval,
     reference: &str,
 ) -> Result<Vec<Seat>, StorageError> {
-    let rows: Vec<SeatRow> = on_db!(db, c => sqlx::query_as(SEATS_OF_OTHERS)
+    let text = text_for(&db.open(), SEATS_OF_OTHERS_SQLITE, SEATS_OF_OTHERS_POSTGRES);
+    let rows: Vec<SeatRow> = on_db!(db, c => sqlx::query_as(text)
         .bind(business)
         .bind(subject)
         .bind(within.start)
@@ -65,7 +73,10 @@ pub(crate) async fn seats_of_others(
     Ok(rows.into_iter().map(Seat::from).collect())
 }
 
-const STANDING: &str = "
+macro_rules! standing {
+    ($where:expr) => {
+        concat!(
+            "
     SELECT o.id, o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.unit,
            o.starts_at, o.ends_at, o.source, o.source_id, b.reference, b.title, k.name AS calendar
     FROM occupancy o
@@ -73,11 +84,24 @@ const STANDING: &str = "
     LEFT JOIN staff s ON s.id = o.subject_id
     LEFT JOIN bookings b ON b.id = o.source_id
     LEFT JOIN outside_events e ON e.id = o.source_id
-    LEFT JOIN calendars k ON k.id = e.calendar_id";
+    LEFT JOIN calendars k ON k.id = e.calendar_id
+    WHERE ",
+            $where
+        )
+    };
+}
 
-const STANDING_ON: &str = "
-    WHERE o.business_id = $1 AND o.subject_id = $2 AND o.ends_at > $3 AND o.starts_at < $4
-    ORDER BY o.starts_at, o.id LIMIT 1000";
+macro_rules! standing_on {
+    ($overlaps:ident) => {
+        standing!(concat!(
+            "o.business_id = $1 AND o.subject_id = $2 AND ",
+            $overlaps!("o.starts_at", "o.ends_at", "$3", "$4"),
+            " ORDER BY o.starts_at, o.id LIMIT 1000"
+        ))
+    };
+}
+const STANDING_ON_SQLITE: &str = standing_on!(overlaps_sqlite);
+const STANDING_ON_POSTGRES: &str = standing_on!(overlaps_postgres);
 
 /// Everything that occupies a resource or a staff member in a stretch of time, in order: the answer to "why is this
 /// taken?".
@@ -87,8 +111,8 @@ pub async fn standing(
     subject: Uuid,
     within: Interval,
 ) -> Result<Vec<Standing>, StorageError> {
-    let text = format!("{STANDING} {STANDING_ON}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+    let text = text_for(&db.open(), STANDING_ON_SQLITE, STANDING_ON_POSTGRES);
+    Ok(on_db!(db, c => sqlx::query_as(text)
         .bind(business)
         .bind(subject)
         .bind(within.start)
@@ -97,13 +121,20 @@ pub async fn standing(
         .await)?)
 }
 
-const CONFLICTS: &str = "
-    WHERE o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2 AND EXISTS (
-        SELECT 1 FROM occupancy other
-        WHERE other.subject_id = o.subject_id AND other.id <> o.id
-          AND other.starts_at < o.ends_at AND other.ends_at > o.starts_at
-          AND (o.source <> 'busy' OR other.source <> 'busy'))
-    ORDER BY o.starts_at, o.id LIMIT 200";
+macro_rules! conflicts {
+    ($overlaps:ident) => {
+        standing!(concat!(
+            "o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2 AND EXISTS (
+                SELECT 1 FROM occupancy other
+                WHERE other.subject_id = o.subject_id AND other.id <> o.id AND ",
+            $overlaps!("other.starts_at", "other.ends_at", "o.starts_at", "o.ends_at"),
+            "     AND (o.source <> 'busy' OR other.source <> 'busy'))
+             ORDER BY o.starts_at, o.id LIMIT 200"
+        ))
+    };
+}
+const CONFLICTS_SQLITE: &str = conflicts!(overlaps_sqlite);
+const CONFLICTS_POSTGRES: &str = conflicts!(overlaps_postgres);
 
 /// Facts from outside that found no unit and overlap something of ours, still to come. Two appointments of one's own
 /// at one time are nobody's conflict.
@@ -112,10 +143,16 @@ pub async fn conflicts(
     business: BusinessId,
     now: DateTime<Utc>,
 ) -> Result<Vec<Standing>, StorageError> {
-    let text = format!("{STANDING} {CONFLICTS}");
-    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+    let text = text_for(&db.open(), CONFLICTS_SQLITE, CONFLICTS_POSTGRES);
+    Ok(on_db!(db, c => sqlx::query_as(text)
         .bind(business)
         .bind(now)
         .fetch_all(c)
         .await)?)
+}
+
+/// Those that look for overlaps on PostgreSQL, to see how the server would find them.
+#[cfg(feature = "testing")]
+pub(crate) fn postgres_texts() -> [&'static str; 4] {
+    [super::OVERLAPPING_POSTGRES, SEATS_OF_OTHERS_POSTGRES, STANDING_ON_POSTGRES, CONFLICTS_POSTGRES]
 }

@@ -210,6 +210,30 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
     assert_ne!(first.source_id, Uuid::nil());
 }
 
+/// Many years of one resource: what stands within an hour of it is not looked for among all of them.
+const MANY_HOURS: &str = "
+    INSERT INTO occupancy (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part,
+        created_at)
+    SELECT gen_random_uuid(), r.business_id, 'resource', r.id, CASE WHEN hour % 100 = 0 THEN NULL ELSE 1 END,
+           TIMESTAMPTZ '2020-01-01T00:00:00Z' + hour * INTERVAL '3 hours',
+           TIMESTAMPTZ '2020-01-01T00:00:00Z' + hour * INTERVAL '3 hours' + INTERVAL '1 hour',
+           'busy', gen_random_uuid(), 0, now()
+    FROM resources r, generate_series(1, 20000) AS hour";
+
+#[tokio::test]
+async fn overlaps_are_found_by_the_index_of_ranges() {
+    let db = testing::postgres().await;
+    let business = testing::business(&db).await;
+    let room = testing::resource(&db, &business, 1).await;
+    raw(&db, MANY_HOURS).await;
+    raw(&db, "ANALYZE").await;
+    for plan in testing::plans_of_overlaps(&db, &room).await {
+        let by_range =
+            plan.lines().any(|line| line.contains("occupancy_by_subject") || line.contains("one_row_a_unit"));
+        assert!(by_range && !plan.contains("Seq Scan on occupancy"), "{plan}");
+    }
+}
+
 concord_storage::on_both_databases!(
     touching_intervals_share_a_unit,
     alike_units_are_moved_to_make_room,
