@@ -146,7 +146,6 @@ async fn what_comes_back_meanwhile_was_never_gone(db: &TestDb) {
     assert_eq!(world.calendars(id).await[0].held_reason, None);
 }
 
-/// Deleted one by one, by changes, they go at once: that is no sign of damage.
 /// Half of it seems to be gone, and its owner goes on working in it.
 async fn what_is_new_keeps_its_owner_busy_while_the_rest_is_doubted(db: &TestDb) {
     let world = World::new(db).await;
@@ -171,6 +170,7 @@ async fn what_is_new_keeps_its_owner_busy_while_the_rest_is_doubted(db: &TestDb)
     assert_eq!(world.calendars(id).await[0].held_reason, None);
 }
 
+/// Deleted one by one, by changes, they go at once: that is no sign of damage.
 async fn what_is_deleted_by_name_goes_at_once(db: &TestDb) {
     let world = World::new(db).await;
     let ids = events(&world, 12).await;

@@ -81,12 +81,13 @@ fn reminder(reminder: EntryReminder) -> EventReminder {
 
 /// What an event tells us; `None` for one without an id. `zone` is the calendar's, for times that name none.
 pub(super) fn observed(event: Event, zone: Tz) -> Option<ObservedEntry> {
-    let time = entry_time(&event, zone);
+    let said = entry_time(&event, zone);
+    // One that takes no time (an import can bring such) takes up nobody's. One that does not say when may.
+    let is_empty = said.as_ref().is_some_and(is_empty);
     let deleted = event.status.as_deref() == Some("cancelled");
     let own_answer = own_answer(&event);
     let busy = !deleted
-        // One that takes no time (an import can bring such) takes up nobody's.
-        && time.is_some()
+        && !is_empty
         && event.transparency.as_deref() != Some("transparent")
         // Where somebody works, not whether they are free. Out of office and focus time do take up time.
         && event.event_type.as_deref() != Some("workingLocation")
@@ -102,7 +103,7 @@ pub(super) fn observed(event: Event, zone: Tz) -> Option<ObservedEntry> {
         busy,
         tentative,
         title: event.summary.unwrap_or_default(),
-        time,
+        time: said.filter(|_| !is_empty),
         entry,
         updated_at: event.updated,
     })
@@ -126,10 +127,17 @@ fn entry_time(event: &Event, calendar_zone: Tz) -> Option<EntryTime> {
     let (start, end) = (event.start.as_ref()?, event.end.as_ref()?);
     if let (Some(starts_at), Some(ends_at)) = (start.date_time, end.date_time) {
         let zone = start.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(calendar_zone);
-        return (starts_at < ends_at).then_some(EntryTime::Timed { starts_at, ends_at, zone });
+        return Some(EntryTime::Timed { starts_at, ends_at, zone });
     }
     let (from, until) = (start.date?, end.date?);
-    (from < until).then_some(EntryTime::AllDay { from, until })
+    Some(EntryTime::AllDay { from, until })
+}
+
+fn is_empty(time: &EntryTime) -> bool {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, .. } => starts_at >= ends_at,
+        EntryTime::AllDay { from, until } => from >= until,
+    }
 }
 
 #[cfg(test)]
@@ -275,8 +283,16 @@ mod tests {
     fn what_has_no_length_takes_no_time() {
         let zero = with(&json!({ "end": { "dateTime": "2026-03-29T01:30:00+01:00" } }));
         assert_eq!((zero.time, zero.busy), (None, false));
+    }
+
+    #[test]
+    fn what_does_not_say_when_may_take_up_time_all_the_same() {
         let mixed = with(&json!({ "end": { "date": "2026-03-29" } }));
-        assert_eq!((mixed.time, mixed.busy), (None, false));
+        assert_eq!((mixed.time, mixed.busy), (None, true));
+        let timeless = seen(json!({ "id": "abcde", "status": "confirmed" }));
+        assert_eq!((timeless.time, timeless.busy), (None, true));
+        let free = seen(json!({ "id": "abcde", "status": "confirmed", "transparency": "transparent" }));
+        assert_eq!((free.time, free.busy), (None, false));
     }
 
     #[test]
