@@ -37,6 +37,9 @@ use crate::{
 /// The window is moved on when this much of its end is missing.
 const WINDOW_STEP: Duration = Duration::days(1);
 
+/// Two and a half million events; a server that gives page after page must not keep us for ever.
+const MOST_PAGES: usize = 1_000;
+
 pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
     let business = business_of(duty)?;
     let id = CalendarId(duty.subject_id);
@@ -179,7 +182,7 @@ impl Import<'_> {
         };
         let mut entries = Vec::new();
         let calendar = self.calendar.external_id.as_str();
-        loop {
+        for _ in 0..MOST_PAGES {
             take_turn(context, self.account()).await?;
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
@@ -190,6 +193,7 @@ impl Import<'_> {
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
         }
+        Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
     }
 
     /// Stays the one who reads this calendar. What a late worker has read may be older than what stands there by now, so

@@ -27,6 +27,8 @@ pub enum FaultKind {
     RevokeGrant,
     /// The sync token that comes with the request is no longer valid.
     GoneCursor,
+    /// A list of events says of each page that another one follows.
+    EndlessList,
     /// A push notification is lost.
     DropWebhook,
     /// The answer comes later by `value` milliseconds.

@@ -258,6 +258,23 @@ async fn a_cursor_survives_a_worker_that_dies(db: &TestDb) {
     );
 }
 
+/// A list that has no end keeps nobody for ever, and what is known stays.
+async fn a_list_without_an_end_is_given_up(db: &TestDb) {
+    let world = World::new(db).await;
+    world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
+    let id = world.connected(&world.ana).await;
+    let calendar = world.calendars(id).await[0].id;
+    world.outside.fault(json!({ "kind": "endless_list" })).await;
+    world.clock.advance(Duration::minutes(16));
+    world.drain().await;
+    let last = world.log_lines().await.pop().unwrap();
+    assert!(last.operation == "import" && last.detail.contains("does not end"), "{last:?}");
+    assert_eq!(world.known(calendar).await.len(), 1);
+    world.outside.no_faults().await;
+    world.settle().await;
+    assert_eq!(world.known(calendar).await.len(), 1);
+}
+
 on_both_databases!(
     one_changed_event_is_one_row,
     an_expired_cursor_is_dropped_and_everything_compared,
@@ -269,4 +286,5 @@ on_both_databases!(
     a_large_calendar_is_read_page_by_page,
     a_read_that_fails_is_tried_again_and_does_not_stop_for_ever,
     a_cursor_survives_a_worker_that_dies,
+    a_list_without_an_end_is_given_up,
 );

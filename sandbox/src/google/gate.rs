@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -171,6 +172,10 @@ impl Arrival {
             FaultKind::ServerError if even => ApiError::backend(StatusCode::INTERNAL_SERVER_ERROR),
             FaultKind::ServerError => ApiError::backend(StatusCode::SERVICE_UNAVAILABLE),
             FaultKind::GoneCursor => ApiError::full_sync_required(),
+            FaultKind::EndlessList if self.path.ends_with("/events") && self.parts.method == Method::GET => {
+                let page = json!({ "kind": "calendar#events", "items": [], "nextPageToken": "another" });
+                return Some(Json(page).into_response());
+            }
             _ => return None,
         };
         if is_token_endpoint(&self.path) {
