@@ -15,7 +15,7 @@ use concord_providers::{
     GoogleConfig, GoogleSettings, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
 };
 use concord_storage::{
-    Db, DbOptions,
+    Company, Db, DbOptions,
     retention::Keep,
     seal::{Keyring, MasterKey},
 };
@@ -54,6 +54,7 @@ pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> 
     let listen = config.server.listen.clone();
     let app = assemble(config, Clock::system()).await?;
     let shutdown = shutdown_signal()?;
+    let _claim = if role == Role::Both { None } else { app.context.db.claim(Company::Shared)? };
     match role {
         Role::Worker => work(&app, shutdown).await?,
         Role::Front => serve(app.clone(), bind(LISTEN, &listen).await?, shutdown).await?,
@@ -137,7 +138,8 @@ pub async fn serve_and_work(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), CommandError> {
-    if matches!(app.context.db, Db::Sqlite { .. }) {
+    let claim = app.context.db.claim(Company::Alone)?;
+    if claim.is_some() {
         duty::release_former(&app.context).await?;
     }
     let worker = {
@@ -151,6 +153,7 @@ pub async fn serve_and_work(
     let served = serve(app, listener, shutdown.clone()).await;
     shutdown.cancel();
     let worked = worker.await?;
+    drop(claim);
     served.and(worked)
 }
 

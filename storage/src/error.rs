@@ -1,5 +1,7 @@
 //! The one error of storage.
 
+use std::path::PathBuf;
+
 /// What went wrong in storage, by what follows from it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -46,6 +48,15 @@ pub enum StorageError {
     /// The URL names no database that Concord can open.
     #[error("cannot open the database: {0}")]
     Url(String),
+    /// Another process works with the SQLite file, and one of them takes itself for the only one.
+    #[error(
+        "another Concord works with this database: it holds {}; stop it first, or use another data folder",
+        file.display()
+    )]
+    InUse {
+        /// What it has locked.
+        file: PathBuf,
+    },
     /// A sealed secret cannot be opened: the master key is another one.
     #[error("a stored secret cannot be opened with the configured master key (key id {key_id})")]
     Sealed {

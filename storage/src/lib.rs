@@ -11,6 +11,7 @@
 //! SQLite reads an unbound parameter as NULL without a word. To add a column: a migration of the same number in
 //! `migrations/sqlite` and `migrations/postgres`; the parity test compares the two.
 
+mod alone;
 pub mod api_keys;
 pub mod bookings;
 pub mod businesses;
@@ -38,6 +39,7 @@ pub mod sync_log;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use alone::{Claim, Company};
 pub use db::{CLOSE_WITHIN, Db, DbOptions, Tx};
 pub use error::StorageError;
 pub use page::{Page, PageAsk};

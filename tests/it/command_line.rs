@@ -100,6 +100,26 @@ async fn what_an_installation_keeps_is_its_owners_alone() {
     check_private(&data, &["concord.db", "-wal", "-shm", "master.key"]);
 }
 
+/// Whoever takes itself for the only one would take what another has in hand.
+#[tokio::test]
+async fn two_do_not_work_with_one_file() {
+    let folder = TempDir::new().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let variables = [("CONCORD__DATA_DIR", data.to_str().unwrap())];
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let running = Running::start(&serve, &variables, &log);
+    until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
+    for second in [&serve[..], &["web", "--listen", "127.0.0.1:0"], &["worker"]] {
+        let refused = refusal(&concord(second, &variables).output().unwrap());
+        assert!(refused.contains("another Concord works with this database"), "{second:?}: {refused}");
+        assert!(refused.contains("concord.db.lock"), "{refused}");
+    }
+    drop(running);
+    let _web = Running::start(&["web", "--listen", "127.0.0.1:0"], &variables, &log);
+    until("it serves", async || fs::read_to_string(&log).unwrap().contains("serving").then_some(())).await;
+    refusal(&concord(&serve, &variables).output().unwrap());
+}
+
 fn refusal(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
