@@ -93,6 +93,26 @@ impl RetryPolicy {
     }
 }
 
+/// The longest wait after a refusal.
+const LONGEST_AFTER_REFUSAL: Duration = Duration::days(1);
+
+/// How long after its end a booking is given up whose entry is refused.
+const PAST_CARE: Duration = Duration::days(31);
+
+impl RetryPolicy {
+    /// When to try again what was refused, the `attempts`-th time at `now`: it is no use soon, and less and less, but a
+    /// wrong setting may have been put right.
+    pub fn after_refusal(&self, attempts: u32, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
+        let wait = doubled(self.slow_cap, attempts.saturating_sub(1)).min(LONGEST_AFTER_REFUSAL);
+        now + spread(wait, jitter / 5.0)
+    }
+}
+
+/// Whether nobody cares any more that the entry of a booking that ended at `end` is refused.
+pub fn is_past_care(end: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    end + PAST_CARE < now
+}
+
 fn doubled(base: Duration, times: u32) -> Duration {
     base * 2_i32.pow(times.min(16))
 }
@@ -124,6 +144,23 @@ mod tests {
             policy.after_failure(12, now, 0.0),
             AfterFailure::FailedUntil(now + Duration::seconds(30))
         );
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_less_and_less() {
+        let policy = RetryPolicy::default();
+        let now = DateTime::UNIX_EPOCH;
+        let waits: Vec<i64> =
+            (1..=9).map(|attempts| (policy.after_refusal(attempts, now, 0.0) - now).num_minutes()).collect();
+        assert_eq!(waits, [15, 30, 60, 120, 240, 480, 960, 1440, 1440]);
+        assert_eq!(policy.after_refusal(u32::MAX, now, 0.0), now + Duration::days(1));
+    }
+
+    #[test]
+    fn a_month_after_its_end_a_refusal_is_final() {
+        let end = DateTime::UNIX_EPOCH;
+        assert!(!is_past_care(end, end + Duration::days(31)));
+        assert!(is_past_care(end, end + Duration::days(32)));
     }
 
     proptest! {

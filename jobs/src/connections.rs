@@ -56,7 +56,10 @@ impl From<JobError> for ManageError {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Storage(error) => error.into(),
-            JobError::Provider(error) => Self::Provider(in_words(&error)),
+            JobError::Provider(ProviderError::RateLimited { .. }) => {
+                Self::Provider("the provider asks to slow down; try again in a minute".into())
+            }
+            JobError::Provider(error) => Self::Provider(error.in_words("the provider")),
             other => Self::NotPossible(other.to_string()),
         }
     }
@@ -357,12 +360,4 @@ async fn note(
         detail,
     };
     history::append(tx, &line, change.now).await
-}
-
-fn in_words(error: &ProviderError) -> String {
-    match error {
-        ProviderError::GrantDead(_) => "access was ended at the provider; connect the calendar again".into(),
-        ProviderError::RateLimited { .. } => "the provider asks to slow down; try again in a minute".into(),
-        other => other.to_string(),
-    }
 }

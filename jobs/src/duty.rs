@@ -46,6 +46,19 @@ pub(crate) enum JobError {
 }
 
 impl JobError {
+    /// Whether it will never work as it is.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Provider(ProviderError::Rejected(_)) | Self::Hopeless(_))
+    }
+
+    /// What people read of it where it is about the calendar of that provider.
+    pub(crate) fn in_words(&self, provider: &str) -> String {
+        match self {
+            Self::Provider(error) => error.in_words(provider),
+            other => other.to_string(),
+        }
+    }
+
     /// Not before `wait` has passed.
     pub(crate) fn not_now(context: &Context, wait: Duration, reason: &'static str) -> Self {
         Self::NotNow { until: context.clock.now() + wait, reason }
@@ -177,14 +190,19 @@ async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
     };
     match result {
         Ok(outcome) => outcome,
-        Err(error) => outcome_of(context, duty, &error),
+        Err(error) => {
+            if let JobError::Provider(error) = &error {
+                tracing::info!(duty = %duty.id, kind = %duty.kind, code = error.code(), %error, "a provider failed");
+            }
+            outcome_of(context, duty, &error, "the provider")
+        }
     }
 }
 
-/// What an error means for the duty.
-pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError) -> Outcome {
+/// What an error means for the duty; `provider` is what people call the other side.
+pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError, provider: &str) -> Outcome {
     let now = context.clock.now();
-    let reason = error.to_string();
+    let reason = error.in_words(provider);
     match error {
         JobError::NotNow { until, .. } => Outcome::Snooze { until: *until + patience(duty, now), reason },
         JobError::Provider(ProviderError::RateLimited { retry_after }) => {
@@ -196,13 +214,12 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
         JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
         // No use to try it again soon. But what was refused may have been the installation and not the entry, and
         // nobody raises every duty again when a wrong secret has been put right.
-        JobError::Provider(ProviderError::Rejected(_)) | JobError::Hopeless(_) => {
-            let slow = context.settings.retry.slow_cap;
-            let attempt = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
-            let at = now + slow + part_of(slow / 10, jitter(duty.id, attempt));
+        _ if error.is_refusal() => {
+            let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
+            let at = context.settings.retry.after_refusal(attempts, now, jitter(duty.id, attempts));
             Outcome::Failed { retry_at: Some(at), reason }
         }
-        JobError::Provider(_) | JobError::Storage(_) | JobError::Mistake => {
+        JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {
                 AfterFailure::Retry(at) => Outcome::Retry { at, reason },

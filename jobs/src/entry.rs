@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     connection::{ConnectionState, EntryState},
+    duty::is_past_care,
     entry::EntryContent,
     ids::EntryId,
     record::SyncOutcome,
@@ -321,13 +322,24 @@ impl<'a> EntryRun<'a> {
         duty: &ClaimedDuty,
         error: &JobError,
     ) -> Result<Record, StorageError> {
-        let outcome = outcome_of(self.context, duty, error);
+        let provider = self.account.provider.name();
+        if let JobError::Provider(error) = error {
+            let (entry, code) = (self.entry.id, error.code());
+            tracing::info!(%entry, code, %error, "an entry could not be brought up to date");
+        }
+        let mut outcome = outcome_of(self.context, duty, error, provider);
+        if let Outcome::Failed { retry_at, .. } = &mut outcome
+            && error.is_refusal()
+            && self.is_past_care().await?
+        {
+            *retry_at = None;
+        }
         if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Snooze { until, .. }) =
             (error, &outcome)
         {
             hold_back(self.context, tx, self.account, *until).await?;
         }
-        let detail = error.to_string();
+        let detail = error.in_words(provider);
         let (state, logged) = match outcome {
             Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
             _ => (EntryState::Pending, SyncOutcome::Retry),
@@ -340,10 +352,19 @@ impl<'a> EntryRun<'a> {
         Ok(Record { outcome, logged, operation, detail })
     }
 
-    /// Told to wait again for the same reason, it says so once.
+    async fn is_past_care(&self) -> Result<bool, StorageError> {
+        let booking = bookings::by_id(&self.context.db, self.account.business, self.entry.booking_id).await?;
+        Ok(booking.is_none_or(|booking| is_past_care(booking.interval.end, self.context.clock.now())))
+    }
+
+    /// Told to wait again for the same reason, or failed again as the last time, it says so once.
     async fn log(&self, tx: &mut Tx, record: &Record, now: DateTime<Utc>) -> Result<(), StorageError> {
-        let waits = matches!(record.outcome, Outcome::Snooze { .. });
-        if waits && self.entry.last_error.as_deref() == Some(&record.detail) {
+        let again = match record.outcome {
+            Outcome::Snooze { .. } => true,
+            Outcome::Failed { .. } => self.entry.state == EntryState::Failed,
+            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
+        };
+        if again && self.entry.last_error.as_deref() == Some(&record.detail) {
             return Ok(());
         }
         let line = NewLine {

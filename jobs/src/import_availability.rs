@@ -259,20 +259,34 @@ impl Import<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Writes down why nothing was read, and when it is tried again: a poll never ends.
+    /// Writes down why nothing was read, and when it is tried again: a poll never ends. What fails again as the last time
+    /// is said once.
     async fn fail(&self, duty: &ClaimedDuty, error: JobError) -> Result<Outcome, JobError> {
         // What is said of a dead grant is said by whoever found it dead, and waiting is no failure.
         if let JobError::Provider(ProviderError::GrantDead(_)) | JobError::NotNow { .. } = &error {
             return Err(error);
         }
         let context = self.context;
-        let mut outcome = outcome_of(context, duty, &error);
+        let provider = self.connection.provider.name();
+        if let JobError::Provider(error) = &error {
+            tracing::info!(calendar = %self.calendar.id, code = error.code(), %error, "a calendar could not be read");
+        }
+        let mut outcome = outcome_of(context, duty, &error, provider);
+        let words = error.in_words(provider);
+        let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
+        let again = match outcome {
+            Outcome::Snooze { .. } => true,
+            Outcome::Failed { .. } => duty.attempts > tries,
+            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
+        };
         let mut tx = context.db.begin().await?;
         match &mut outcome {
             Outcome::Snooze { until, .. } => hold_back(context, &mut tx, self.account(), *until).await?,
             Outcome::Failed { retry_at, reason } => {
-                let poll = context.clock.now() + context.settings.poll_every;
-                *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
+                if !error.is_refusal() {
+                    let poll = context.clock.now() + context.settings.poll_every;
+                    *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
+                }
                 store::note_failure(&mut tx, self.connection.id, reason).await?;
             }
             Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => {}
@@ -280,9 +294,7 @@ impl Import<'_> {
         tx.commit().await?;
         let failed = matches!(outcome, Outcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
-        let words = error.to_string();
-        // Told to wait again for the same reason, it says so once.
-        if !matches!(outcome, Outcome::Snooze { .. }) || duty.last_error.as_ref() != Some(&words) {
+        if !again || duty.last_error.as_ref() != Some(&words) {
             self.log(logged, &words).await?;
         }
         Ok(outcome)

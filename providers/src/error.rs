@@ -36,6 +36,21 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// What people read where they see what became of a booking; `provider` is what they call it. What only says
+    /// something to whoever runs the installation is in the log.
+    pub fn in_words(&self, provider: &str) -> String {
+        match self {
+            Self::Unauthorized => format!("{provider} did not accept the access that it gave"),
+            Self::GrantDead(_) => format!("{provider} ended the connection; it must be connected again"),
+            Self::RateLimited { .. } => format!("{provider} asks to slow down"),
+            Self::NotFound => format!("{provider} does not find it"),
+            Self::Precondition => format!("it was changed at {provider} meanwhile"),
+            Self::CursorExpired => format!("{provider} asks to read the calendar from its beginning"),
+            Self::Rejected(why) => format!("{provider} refused it: {why}"),
+            Self::Transient(why) => format!("{provider} could not be reached: {why}"),
+        }
+    }
+
     /// A short word for logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {

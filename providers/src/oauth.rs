@@ -294,10 +294,12 @@ impl OAuthApp {
             BasicErrorResponseType::Extension(code) if SLOW_DOWN.contains(&code.as_str()) => {
                 ProviderError::RateLimited { retry_after: None }
             }
-            _ => ProviderError::Rejected(match advice(&code, &self.config.redirect_url) {
-                Some(advice) => format!("{text} ({advice})"),
-                None => text,
-            }),
+            _ => {
+                tracing::warn!(code, said, "the token endpoint refused");
+                ProviderError::Rejected(
+                    advice(&code, &self.config.redirect_url).map_or(text, Cow::into_owned),
+                )
+            }
         }
     }
 }

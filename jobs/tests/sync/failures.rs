@@ -15,6 +15,7 @@ use concord_storage::{
 };
 use serde_json::json;
 
+use crate::outside::Given;
 use crate::world::{ANA, RUI, World, titled, unhurried};
 
 async fn a_rate_limit_is_a_wait_and_costs_no_try(db: &TestDb) {
@@ -182,18 +183,21 @@ async fn a_long_rate_limit_is_asked_about_less_and_less(db: &TestDb) {
     assert_eq!(world.known(calendar).await.len(), 1);
 }
 
-async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
-    let world = World::new(db).await;
-    let id = world.connected(&world.ana).await;
-    // Consent to reading alone.
+/// Consent to reading alone.
+async fn may_only_read(world: &World<'_>) -> Given {
     let scope = "openid email https://www.googleapis.com/auth/calendar.readonly";
     let grant = json!({ "provider": "google", "account": ANA, "scope": scope });
     let grant = world.outside.control(http::Method::POST, "grants", Some(grant)).await;
-    let given = crate::outside::Given {
+    Given {
         access: grant["access_token"].as_str().unwrap().to_owned(),
         refresh: grant["refresh_token"].as_str().unwrap().to_owned(),
-    };
-    world.connect_with(&world.ana, given).await;
+    }
+}
+
+async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
+    let world = World::new(db).await;
+    let id = world.connected(&world.ana).await;
+    world.connect_with(&world.ana, may_only_read(&world).await).await;
     world.settle().await;
     let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     world.settle().await;
@@ -317,14 +321,7 @@ async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
     let world = World::with(db, ill_set(), StdDuration::from_secs(5)).await;
     let id = world.connected(&world.ana).await;
     // Consent to reading alone: the write is refused, and the wait after that cannot be told.
-    let scope = "openid email https://www.googleapis.com/auth/calendar.readonly";
-    let grant = json!({ "provider": "google", "account": ANA, "scope": scope });
-    let grant = world.outside.control(http::Method::POST, "grants", Some(grant)).await;
-    let given = crate::outside::Given {
-        access: grant["access_token"].as_str().unwrap().to_owned(),
-        refresh: grant["refresh_token"].as_str().unwrap().to_owned(),
-    };
-    world.connect_with(&world.ana, given).await;
+    world.connect_with(&world.ana, may_only_read(&world).await).await;
     world.settle().await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     for tried in 1..=3 {
@@ -342,6 +339,35 @@ async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
     assert_eq!(failed[0].last_error.as_deref(), Some("a mistake of ours; it is in the log"));
 }
 
+async fn what_goes_on_being_refused_is_said_once_and_given_up_in_the_end(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.connect_with(&world.ana, may_only_read(&world).await).await;
+    world.settle().await;
+    let draft = world.draft(&[&world.ana], 60, 120);
+    world.put("A-1", &draft).await;
+    world.settle().await;
+    let failures = async || world.log().await.iter().filter(|line| *line == "write failed").count();
+    let mut waits = Vec::new();
+    while let Some(due) = world.failed().await[0].due_at {
+        waits.push((due - world.clock.now()).num_minutes());
+        world.clock.advance(due - world.clock.now());
+        world.drain().await;
+        assert!(waits.len() < 60, "it never ends: {waits:?}");
+    }
+    assert!((14..18).contains(&waits[0]) && (28..36).contains(&waits[1]), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= 24 * 60 * 11 / 10) && waits.len() > 30, "{waits:?}");
+    assert_eq!(failures().await, 1, "it is no news");
+    let said = world.failed().await[0].last_error.clone().unwrap_or_default();
+    let expected =
+        "Google refused it: the connection lacks a permission: connect again and leave every box ticked";
+    assert_eq!(said, expected);
+    // Raised anew, it is tried and said again.
+    world.put("A-1", &titled(&draft, "Changed")).await;
+    world.settle().await;
+    assert_eq!(failures().await, 2);
+}
+
 on_both_databases!(
     a_job_that_panics_has_failed_and_says_so,
     a_wait_for_the_shared_limit_costs_no_place_at_the_own_one,
@@ -356,4 +382,5 @@ on_both_databases!(
     a_worker_that_dies_is_succeeded,
     the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_killed,
     many_bookings_at_once_keep_to_the_limit_and_do_not_crowd,
+    what_goes_on_being_refused_is_said_once_and_given_up_in_the_end,
 );

@@ -208,7 +208,7 @@ async fn a_read_that_fails_is_tried_again_and_does_not_stop_for_ever(db: &TestDb
     world.poll().await;
     assert_eq!(world.known(calendar).await.len(), 1);
 
-    // Refused for good, as when somebody has switched the API off: looked at again at the next poll.
+    // Refused for good, as when somebody has switched the API off: looked at again later.
     let scope = json!({ "provider": "google", "account": ANA, "scope": "openid email" });
     let grant = world.outside.control(http::Method::POST, "grants", Some(scope)).await;
     let tokens = concord_storage::connections::Tokens {
@@ -221,11 +221,21 @@ async fn a_read_that_fails_is_tried_again_and_does_not_stop_for_ever(db: &TestDb
     let reason = world.connection(id).await.last_error.unwrap_or_default();
     assert!(reason.contains("connect again"), "{reason}");
     assert_eq!(world.log().await.last().unwrap(), "import failed");
+    // It goes on being refused, which is no news, and is tried less and less.
+    let log = world.log().await;
+    world.outside.forget_calls().await;
+    for _ in 0..4 {
+        world.poll().await;
+    }
+    assert_eq!(world.log().await, log);
+    let tries = world.outside.calls().await.len();
+    assert!((1..=2).contains(&tries), "{tries}");
     let given = world.outside.consent(ANA).await;
     let tokens = concord_storage::connections::Tokens { access: given.access.into(), ..tokens };
     world.store_tokens(id, &tokens).await;
     world.outside.person_adds(ANA, (at(700), at(760)), json!({})).await;
-    world.poll().await;
+    world.clock.advance(Duration::hours(2));
+    world.settle().await;
     assert_eq!(world.known(calendar).await.len(), 2);
     assert_eq!(world.connection(id).await.last_error, None);
 }

@@ -118,10 +118,14 @@ impl Refusal {
             StatusCode::NOT_FOUND | StatusCode::GONE => ProviderError::NotFound,
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => ProviderError::Precondition,
             StatusCode::REQUEST_TIMEOUT => ProviderError::Transient(format!("Google answered {status}")),
-            _ => ProviderError::Rejected(match advice(&reason) {
-                Some(advice) => format!("{advice} ({reason}: {message})"),
-                None => format!("{} {reason}: {message}", status.as_u16()),
-            }),
+            _ => {
+                tracing::info!(status = status.as_u16(), reason, message, "Google refused a call");
+                ProviderError::Rejected(match advice(&reason) {
+                    Some(advice) => advice.to_owned(),
+                    None if message.is_empty() => format!("it answered {status}"),
+                    None => message,
+                })
+            }
         }
     }
 }
