@@ -175,7 +175,7 @@ async fn run_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
     run.await.unwrap_or_else(|panic| {
         let panic = in_words(&*panic);
         tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a job panicked");
-        outcome_of(context, duty, &JobError::Mistake)
+        outcome_of(context, duty, &JobError::Mistake, "the provider")
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use concord_domain::{
     connection::EntryState,
-    duty::DutyState,
+    duty::{DutyKind, DutyState},
     ids::{ConnectionId, EntryId},
 };
 use concord_jobs::duty::{Jobs, release_former};
@@ -310,33 +310,32 @@ async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) 
     assert!(took < Duration::seconds(10), "{took}");
 }
 
-/// Nobody has thought of a wait beyond the end of time.
-fn ill_set() -> concord_jobs::SyncSettings {
-    let mut settings = unhurried();
-    settings.retry.slow_cap = Duration::MAX;
-    settings
+async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
+    // Nobody has thought of a window beyond the end of time.
+    let settings = concord_jobs::SyncSettings { window_future: Duration::MAX, ..unhurried() };
+    let world = World::with(db, settings, StdDuration::from_secs(5)).await;
+    world.connected(&world.ana).await;
+    let failed = world.failed().await;
+    assert_eq!((failed.len(), failed[0].kind), (1, DutyKind::ImportAvailability));
+    assert_eq!(failed[0].last_error.as_deref(), Some("a mistake of ours; it is in the log"));
 }
 
-async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
-    let world = World::with(db, ill_set(), StdDuration::from_secs(5)).await;
+async fn a_job_that_panics_gives_the_calendar_back(db: &TestDb) {
+    // Nor of a wait before its beginning.
+    let mut settings = unhurried();
+    settings.retry.slow_cap = Duration::MIN;
+    let world = World::with(db, settings, StdDuration::from_secs(5)).await;
     let id = world.connected(&world.ana).await;
-    // Consent to reading alone: the write is refused, and the wait after that cannot be told.
+    // Consent to reading alone: the write is refused, and when to try it again cannot be told.
     world.connect_with(&world.ana, may_only_read(&world).await).await;
     world.settle().await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    for tried in 1..=3 {
-        assert_eq!(world.failed().await.len(), 0, "before try {tried}");
-        assert_eq!(world.drain().await, 1);
-        // Others may write to the calendar at once.
-        let now = world.clock.now();
-        let take = || connections::take_write_lease(db, id, "another", now, now);
-        let free = async { while !take().await.unwrap() {} };
-        tokio::time::timeout(StdDuration::from_secs(5), free).await.expect("the lease is given back");
-        world.clock.advance(Duration::seconds(3));
-    }
-    let failed = world.failed().await;
-    assert_eq!((failed.len(), failed[0].attempts), (1, 3));
-    assert_eq!(failed[0].last_error.as_deref(), Some("a mistake of ours; it is in the log"));
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(world.failed().await.len(), 0, "it is tried again");
+    let now = world.clock.now();
+    let take = || connections::take_write_lease(db, id, "another", now, now);
+    let free = async { while !take().await.unwrap() {} };
+    tokio::time::timeout(StdDuration::from_secs(5), free).await.expect("others may write at once");
 }
 
 async fn what_goes_on_being_refused_is_said_once_and_given_up_in_the_end(db: &TestDb) {
@@ -370,6 +369,7 @@ async fn what_goes_on_being_refused_is_said_once_and_given_up_in_the_end(db: &Te
 
 on_both_databases!(
     a_job_that_panics_has_failed_and_says_so,
+    a_job_that_panics_gives_the_calendar_back,
     a_wait_for_the_shared_limit_costs_no_place_at_the_own_one,
     a_rate_limit_is_a_wait_and_costs_no_try,
     after_three_tries_it_has_failed_and_is_tried_slowly,

@@ -486,7 +486,7 @@ async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
     let business = world.business.id;
     let set = async |direction| {
         let mut tx = begin(db).await;
-        let settings = Settings { direction, coverage: Coverage::Everything };
+        let settings = Settings { direction: Some(direction), coverage: Some(Coverage::Everything) };
         connections::set_settings(&mut tx, business, world.of_rui, settings).await.unwrap();
         commit(tx).await;
     };
