@@ -45,11 +45,16 @@ pub(super) fn guard(router: Router, app: &App) -> Router {
                 .on_request(())
                 .on_response(|response: &Response, took: Duration, span: &Span| {
                     span.record("status", response.status().as_u16());
-                    tracing::info!(parent: span, milliseconds = took.as_secs_f64() * 1000.0, "answered");
+                    tracing::info!(parent: span, milliseconds = milliseconds(took), "answered");
                 })
                 .on_failure(()),
         )
         .layer(middleware::from_fn_with_state(app.clone(), name_request))
+}
+
+/// With three decimals at the most, as people and machines read them.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 #[derive(Clone)]
@@ -275,6 +280,13 @@ mod tests {
         let error = response.extensions().get::<ApiError>().unwrap();
         assert_eq!(error.kind(), Kind::TooSlow);
         assert!(!error.kind().advice().contains("Nothing was written"));
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals_at_the_most() {
+        for (nanoseconds, words) in [(57_214_954, "57.215"), (0, "0"), (1_500_000_000, "1500"), (400, "0")] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)).to_string(), words);
+        }
     }
 
     #[test]
