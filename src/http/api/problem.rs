@@ -74,9 +74,6 @@ kinds! {
     /// No room.
     Taken = "taken", CONFLICT, "The time is taken",
         "`conflicts` says what stands there, `alternatives` which times of the same length are free.";
-    /// A name or key that is taken.
-    Exists = "exists", CONFLICT, "It exists already",
-        "Choose another name, or change what exists.";
     /// Right in itself, but not as things stand.
     NotPossible = "not-possible", CONFLICT, "That is not possible as things stand",
         "`detail` says what stands in the way.";
@@ -313,8 +310,9 @@ impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound => Self::not_found("thing here"),
-            StorageError::Exists => Self::new(Kind::Exists, "Something of that name exists already."),
-            StorageError::Overlap | StorageError::Busy => {
+            // Nothing here must be unlike the others but a booking's reference, and who writes that of another booking
+            // at the same moment has lost a race.
+            StorageError::Exists | StorageError::Overlap | StorageError::Busy => {
                 Self::new(Kind::Busy, "Others are changing the same things.").retry_after(1)
             }
             StorageError::UnitsTaken { highest } => Self::new(
@@ -420,6 +418,13 @@ mod tests {
         let error = ApiError::from(StorageError::Url("postgres://user:secret@host".to_owned()));
         assert_eq!(error.kind(), Kind::Internal);
         assert!(!error.0.detail.contains("secret"), "{}", error.0.detail);
+    }
+
+    #[test]
+    fn a_lost_race_may_be_run_again() {
+        for error in [StorageError::Exists, StorageError::Overlap, StorageError::Busy] {
+            assert_eq!(ApiError::from(error).kind(), Kind::Busy);
+        }
     }
 
     #[test]
