@@ -155,6 +155,22 @@ async fn without_a_key_nothing_opens(db: &TestDb) {
     house.stop().await;
 }
 
+async fn a_key_in_another_form_is_told_the_right_one(db: &TestDb) {
+    let house = House::on(db).await;
+    let key = &house.api.key;
+    for header in [key.clone(), format!("Basic {key}"), "Bearer ".to_owned()] {
+        let request = house.api.http.get(format!("{}/api/v1/bookings", house.api.base));
+        let answer = request.header("authorization", &header).send().await.unwrap();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(answer.headers()["www-authenticate"], "Bearer realm=\"concord\"");
+        let problem: Value = answer.json().await.unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("Write `Authorization: Bearer ck_...`"), "{detail}");
+        assert!(!detail.contains("revoked"), "{detail}");
+    }
+    house.stop().await;
+}
+
 async fn a_revoked_key_opens_nothing(db: &TestDb) {
     let house = House::on(db).await;
     house.api.get("/api/v1/bookings").await.expect(200);
@@ -173,5 +189,6 @@ async fn a_revoked_key_opens_nothing(db: &TestDb) {
 concord_storage::on_both_databases!(
     nothing_of_one_business_is_seen_by_another,
     without_a_key_nothing_opens,
+    a_key_in_another_form_is_told_the_right_one,
     a_revoked_key_opens_nothing,
 );

@@ -63,9 +63,16 @@ pub async fn require_key(State(app): State<App>, mut request: Request, next: Nex
     }
 }
 
+const HOW_TO: &str = "Write `Authorization: Bearer ck_...`, with the whole key after the word Bearer.";
+
 async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError> {
     let Some(header) = headers.get(header::AUTHORIZATION) else {
-        return Err(unauthorized("The header Authorization is missing.", "Bearer realm=\"concord\""));
+        let words = format!("The header Authorization is missing. {HOW_TO}");
+        return Err(unauthorized(&words, "Bearer realm=\"concord\""));
+    };
+    let Some(token) = header.to_str().ok().and_then(bearer) else {
+        let words = format!("The header Authorization is not in the form of a key. {HOW_TO}");
+        return Err(unauthorized(&words, "Bearer realm=\"concord\""));
     };
     let unknown = || {
         unauthorized(
@@ -73,7 +80,6 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError>
             "Bearer realm=\"concord\", error=\"invalid_token\"",
         )
     };
-    let token = header.to_str().ok().and_then(bearer).ok_or_else(unknown)?;
     let digest = secret::digest(&SecretString::from(token));
     let key = api_keys::find_by_digest(&app.context.db, &digest).await?.ok_or_else(unknown)?;
     let caller = ApiCaller::from(&key);
