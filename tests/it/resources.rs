@@ -76,12 +76,14 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
     house.api.put("/api/v1/bookings/gone", stay(&room, 3, 1)).await.expect(201);
     house.api.delete("/api/v1/bookings/gone").await.expect(200);
 
-    let path = format!("/api/v1/resources/{id}/calendar?from={}&to={}", day(0), day(5));
+    let path = format!("/api/v1/resources/{id}/calendar?from={}&until={}", day(0), day(5));
     let calendar = house.api.get(&path).await.expect(200);
     assert_eq!((&calendar["zone"], &calendar["capacity"]), (&json!("Europe/Lisbon"), &json!(2)));
     let free: Vec<u64> =
         calendar["days"].as_array().unwrap().iter().map(|day| day["free_units"].as_u64().unwrap()).collect();
     assert_eq!(free, [2, 1, 0, 2, 2]);
+    assert_eq!((&calendar["from"], &calendar["until"]), (&json!(day(0)), &json!(day(5))));
+    assert_eq!(house.api.get(&path.replace("until", "to")).await.expect(200), calendar);
     assert_eq!(calendar["days"][2], json!({ "date": day(2), "free_units": 0, "available": false }));
     let why: Vec<(&Value, &Value)> = calendar["occupied"]
         .as_array()
@@ -94,7 +96,9 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
 
     let without = house.api.get(&format!("/api/v1/resources/{id}/calendar")).await.expect(200);
     assert_eq!(without["days"].as_array().unwrap().len(), 31);
-    for query in [format!("from={}&to={}", day(1), day(1)), format!("from={}&to={}", day(0), day(400))] {
+    for query in
+        [(day(1), day(1)), (day(0), day(400))].map(|(from, until)| format!("from={from}&until={until}"))
+    {
         house.api.get(&format!("/api/v1/resources/{id}/calendar?{query}")).await.problem(422, "invalid");
     }
     house.stop().await;

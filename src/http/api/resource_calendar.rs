@@ -39,9 +39,10 @@ struct DayRange {
     /// The first day, in the resource's zone; today if it is not said.
     #[param(value_type = Option<NaiveDate>, example = "2026-12-01")]
     from: Option<Date>,
-    /// The day after the last; 31 days after `from` if it is not said.
-    #[param(value_type = Option<NaiveDate>, example = "2026-12-01")]
-    to: Option<Date>,
+    /// The day after the last; 31 days after `from` if it is not said. `to` is another name of it.
+    #[param(value_type = Option<NaiveDate>, example = "2027-01-01")]
+    #[serde(alias = "to")]
+    until: Option<Date>,
 }
 
 /// A resource over some days.
@@ -57,7 +58,7 @@ struct CalendarAnswer {
     /// The first day.
     from: NaiveDate,
     /// The day after the last.
-    to: NaiveDate,
+    until: NaiveDate,
     /// How many units there are.
     capacity: u32,
     /// Each day.
@@ -126,21 +127,24 @@ async fn read(
         None => zone_of(app, caller.business).await?,
     };
     let today = app.now().with_timezone(&zone).date_naive();
-    let (from, to) = bounds(days, today)?;
-    let within = Interval::new(start_of_day(from, zone), start_of_day(to, zone))
-        .ok_or_else(|| ApiError::invalid("to", "must be after from"))?;
+    let (from, until) = bounds(days, today)?;
+    let within = Interval::new(start_of_day(from, zone), start_of_day(until, zone))
+        .ok_or_else(|| ApiError::invalid("until", "must be after from"))?;
     let standing = occupancy::standing(&app.context.db, caller.business, id.0, within).await?;
     if standing.len() >= MOST_ROWS {
-        return Err(ApiError::invalid("to", "takes in more than can be shown at once; ask for fewer days"));
+        return Err(ApiError::invalid(
+            "until",
+            "takes in more than can be shown at once; ask for fewer days",
+        ));
     }
     let taken: Vec<Interval> =
         standing.iter().map(|row| Interval { start: row.starts_at, end: row.ends_at }).collect();
-    let days = free_by_day(&taken, resource.capacity, (from, to), zone).into_iter().map(DayAnswer::from);
+    let days = free_by_day(&taken, resource.capacity, (from, until), zone).into_iter().map(DayAnswer::from);
     Ok(CalendarAnswer {
         resource: id,
         zone: zone.name(),
         from,
-        to,
+        until,
         capacity: resource.capacity,
         days: days.collect(),
         occupied: standing.into_iter().map(ConflictAnswer::from).collect(),
@@ -149,16 +153,16 @@ async fn read(
 
 fn bounds(days: &DayRange, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), ApiError> {
     let from = days.from.map_or(today, |from| from.0);
-    let to = match days.to {
-        Some(to) => to.0,
+    let until = match days.until {
+        Some(until) => until.0,
         None => from.checked_add_days(Days::new(DEFAULT_DAYS)).unwrap_or(from),
     };
-    if to <= from {
-        Err(ApiError::invalid("to", "must be after from"))
-    } else if (to - from).num_days() > MAX_DAYS {
-        Err(ApiError::invalid("to", format!("is more than {MAX_DAYS} days after from")))
+    if until <= from {
+        Err(ApiError::invalid("until", "must be after from"))
+    } else if (until - from).num_days() > MAX_DAYS {
+        Err(ApiError::invalid("until", format!("is more than {MAX_DAYS} days after from")))
     } else {
-        Ok((from, to))
+        Ok((from, until))
     }
 }
 
@@ -170,7 +174,7 @@ mod tests {
     fn days_have_an_order_and_an_end() {
         let day = |text: &str| Some(Date(text.parse().unwrap()));
         let today = "2026-12-01".parse().unwrap();
-        let of = |from, to| bounds(&DayRange { from, to }, today);
+        let of = |from, until| bounds(&DayRange { from, until }, today);
         assert_eq!(of(None, None).unwrap().1.to_string(), "2027-01-01");
         assert!(of(day("2026-12-02"), day("2026-12-02")).is_err());
         assert!(of(day("2026-12-02"), day("2027-12-31")).is_err());
