@@ -3,11 +3,14 @@
 use std::{fs::OpenOptions, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::StorageError;
 
@@ -57,6 +60,13 @@ pub(crate) use on_db;
 /// How long a database waits for what is under way when it is closed.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a server is waited for that does not answer yet: it may be starting too.
+const REACH_WITHIN: Duration = Duration::from_secs(10);
+/// How long one attempt to connect may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// How long to wait before the next attempt.
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct DbOptions {
@@ -102,7 +112,7 @@ impl Db {
             .acquire_timeout(Duration::from_secs(30))
             .connect_with(connect.clone())
             .await
-            .map_err(unreachable_database)?;
+            .map_err(unusable_file)?;
         let read = SqlitePoolOptions::new()
             .max_connections(options.max_connections.clamp(1, 8))
             .acquire_timeout(Duration::from_secs(30))
@@ -116,12 +126,11 @@ impl Db {
             .application_name("concord")
             .options([("synchronous_commit", if options.durable { "on" } else { "off" })])
             .disable_statement_logging();
+        reach(&connect).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(Duration::from_secs(30))
-            .connect_with(connect)
-            .await
-            .map_err(unreachable_database)?;
+            .connect_lazy_with(connect);
         Ok(Self::Postgres(pool))
     }
 
@@ -236,12 +245,57 @@ fn newest(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
-/// A wrong host or password is a matter of configuration; the message never repeats the URL.
-fn unreachable_database(error: sqlx::Error) -> StorageError {
+/// A wrong path is a matter of configuration.
+fn unusable_file(error: sqlx::Error) -> StorageError {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut => {
             StorageError::Url(error.to_string())
         }
         other => StorageError::Database(other),
+    }
+}
+
+/// Connects once before there is a pool, which would keep why it cannot to itself until its own time is up.
+async fn reach(server: &PgConnectOptions) -> Result<(), StorageError> {
+    let place = place_of(server);
+    let began = Instant::now();
+    loop {
+        let (cause, may_pass) = match timeout(CONNECT_WITHIN, server.connect()).await {
+            Ok(Ok(connection)) => return Ok(connection.close().await?),
+            Ok(Err(error)) => (cause_in_words(&error), may_pass(&error)),
+            Err(_) => (format!("no answer within {} seconds", CONNECT_WITHIN.as_secs()), true),
+        };
+        if !may_pass || began.elapsed() + CONNECT_AGAIN_AFTER >= REACH_WITHIN {
+            return Err(StorageError::Unreachable { place, cause });
+        }
+        tracing::warn!("waiting for the database at {place}: {cause}");
+        sleep(CONNECT_AGAIN_AFTER).await;
+    }
+}
+
+/// Where a server is, for people: never its password.
+fn place_of(server: &PgConnectOptions) -> String {
+    match server.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", server.get_host(), server.get_port()),
+    }
+}
+
+fn cause_in_words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Database(refused) => refused.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether waiting may help: nobody listens yet, or the server is starting or stopping, or has no connection to spare.
+fn may_pass(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(refused) => {
+            refused.code().is_some_and(|code| ["57P03", "57P01", "53300"].contains(&code.as_ref()))
+        }
+        _ => false,
     }
 }

@@ -57,6 +57,14 @@ pub enum StorageError {
         /// What it has locked.
         file: PathBuf,
     },
+    /// The database's server cannot be reached, or lets nobody in.
+    #[error("cannot open the database at {place}: {cause}")]
+    Unreachable {
+        /// Its host and port.
+        place: String,
+        /// Why.
+        cause: String,
+    },
     /// A sealed secret cannot be opened: the master key is another one.
     #[error("a stored secret cannot be opened with the configured master key (key id {key_id})")]
     Sealed {

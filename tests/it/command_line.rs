@@ -178,6 +178,24 @@ fn a_business_is_made_as_pages_and_addresses_can_take_it() {
 }
 
 #[test]
+fn a_server_that_is_not_there_is_waited_for_with_a_word() {
+    let folder = TempDir::new().unwrap();
+    // Nothing listens on port 1.
+    let variables = [
+        ("CONCORD__DATA_DIR", folder.path().to_str().unwrap()),
+        ("DATABASE_URL", "postgres://concord:hunter2@127.0.0.1:1/concord"),
+    ];
+    let refused = refusal(&concord(&["web", "--listen", "127.0.0.1:0"], &variables).output().unwrap());
+    let words = refused.to_lowercase();
+    assert!(words.contains("waiting for the database at 127.0.0.1:1: connection refused"), "{refused}");
+    assert!(
+        words.contains("concord: cannot open the database at 127.0.0.1:1: connection refused"),
+        "{refused}"
+    );
+    assert!(!refused.contains("hunter2"), "{refused}");
+}
+
+#[test]
 fn a_rotation_says_what_is_left_to_do() {
     let folder = TempDir::new().unwrap();
     let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];

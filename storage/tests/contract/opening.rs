@@ -4,7 +4,7 @@ use concord_storage::{
     CLOSE_WITHIN, Db, DbOptions, StorageError, businesses,
     testing::{self, TestDb, begin, monday},
 };
-use tokio::time::timeout;
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::raw;
 
@@ -66,17 +66,34 @@ async fn a_second_process_sees_what_the_first_wrote(db: &TestDb) {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_said_without_the_password() {
-    // Nothing listens on port 1.
-    for url in [
-        "mysql://u:hunter2@localhost/x",
-        "hunter2",
-        "postgres://u:hunter2@127.0.0.1:1/x",
-        "sqlite:/hunter2/x/y",
-    ] {
+    for url in ["mysql://u:hunter2@localhost/x", "hunter2", "sqlite:/hunter2/x/y"] {
         let refused = Db::open_url(&DbOptions::new(url)).await.unwrap_err();
         assert!(matches!(refused, StorageError::Url(_)), "{url}: {refused:?}");
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_without_the_password() {
+    let began = Instant::now();
+    // Nothing listens on port 1.
+    let url = "postgres://u:hunter2@127.0.0.1:1/x";
+    let refused = Db::open_url(&DbOptions::new(url)).await.unwrap_err();
+    assert!(matches!(refused, StorageError::Unreachable { .. }), "{refused:?}");
+    let words = refused.to_string().to_lowercase();
+    assert!(words.starts_with("cannot open the database at 127.0.0.1:1: connection refused"), "{words}");
+    assert!(!words.contains("hunter2"), "{words}");
+    let waited = began.elapsed();
+    assert!(Duration::from_secs(5) < waited && waited < Duration::from_secs(25), "{waited:?}");
+}
+
+async fn a_server_that_lets_nobody_in_is_not_waited_for(db: &TestDb) {
+    let Some((server, _)) = db.url().rsplit_once('/').filter(|_| db.kind() == "postgres") else { return };
+    let began = Instant::now();
+    let refused = Db::open_url(&DbOptions::new(format!("{server}/not_there"))).await.unwrap_err();
+    assert!(matches!(refused, StorageError::Unreachable { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("\"not_there\" does not exist"), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 async fn whoever_holds_on_to_it_does_not_keep_it_from_closing(db: &TestDb) {
@@ -86,6 +103,7 @@ async fn whoever_holds_on_to_it_does_not_keep_it_from_closing(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    a_server_that_lets_nobody_in_is_not_waited_for,
     whoever_holds_on_to_it_does_not_keep_it_from_closing,
     migrating_again_changes_nothing,
     a_newer_database_is_refused,
