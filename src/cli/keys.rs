@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::{
     CommandError, say,
-    serve::{keyring, open_database},
+    serve::{keyring, open_existing},
 };
 use crate::config::{Argument, Config, ConfigError};
 
@@ -36,9 +36,8 @@ pub(super) async fn run(
 }
 
 async fn rotate(config: &Config) -> Result<(), CommandError> {
+    let db = open_existing(config).await?;
     let ring = keyring(config)?;
-    let db = open_database(config).await?;
-    db.migrate().await?;
     let mut tx = db.begin().await?;
     let connections = connections::rotate_keys(&mut tx, &ring).await?;
     let answers = idempotency::rotate_keys(&mut tx, &ring).await?;

@@ -15,7 +15,7 @@ use concord_providers::{
     GoogleConfig, GoogleSettings, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
 };
 use concord_storage::{
-    Company, Db, DbOptions,
+    Company, Db, DbOptions, StorageError,
     retention::Keep,
     seal::{Keyring, MasterKey},
 };
@@ -166,19 +166,50 @@ pub(crate) async fn bind(key: &str, listen: &Listen) -> Result<TcpListener, Comm
     bound.map_err(|error| format!("{key}: cannot listen on {listen}: {error}").into())
 }
 
-/// Opens the database without migrating it.
+/// Opens the database without migrating it, making the SQLite file if there is none.
 pub(crate) async fn open_database(config: &Config) -> Result<Db, CommandError> {
-    let url = config.database_url();
-    if url.expose_secret().starts_with("sqlite:") {
+    if config.database_url().expose_secret().starts_with("sqlite:") {
         crate::config::create_private_folder(&config.data_dir)
             .map_err(|error| format!("cannot use the data folder {}: {error}", config.data_dir.display()))?;
     }
-    let options = DbOptions {
-        url: url.expose_secret().to_owned(),
+    Ok(Db::open_url(&database_options(config)).await?)
+}
+
+/// Opens the database of an installation that is there, and brings it up to date. Where there is none yet, it was
+/// rather looked for in the wrong place than wanted.
+pub(super) async fn open_existing(config: &Config) -> Result<Db, CommandError> {
+    let options = DbOptions { create: false, ..database_options(config) };
+    let opened = async {
+        let db = Db::open_url(&options).await?;
+        if db.is_empty().await? { Err(StorageError::NoDatabase { place: db.place() }) } else { Ok(db) }
+    };
+    let db = opened.await.map_err(|error| match error {
+        StorageError::NoDatabase { .. } => CommandError::from(format!("{error}\n{}", wrong_place(config))),
+        error => error.into(),
+    })?;
+    db.migrate().await?;
+    Ok(db)
+}
+
+fn wrong_place(config: &Config) -> String {
+    let setting = match &config.database.url {
+        Some(_) => "DATABASE_URL (database.url in the configuration file)",
+        None => {
+            "CONCORD__DATA_DIR (data_dir in the configuration file), or DATABASE_URL for another database"
+        }
+    };
+    format!(
+        "What chooses it is {setting}. Give this command the settings of the installation that you mean; a new \
+         installation begins with `concord user business`."
+    )
+}
+
+fn database_options(config: &Config) -> DbOptions {
+    DbOptions {
         max_connections: config.database.max_connections,
         durable: config.database.durable,
-    };
-    Ok(Db::open_url(&options).await?)
+        ..DbOptions::new(config.database_url().expose_secret())
+    }
 }
 
 /// The key that seals and those that still open. Only on the default SQLite file is a missing key made: with a

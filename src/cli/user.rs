@@ -18,7 +18,10 @@ use concord_storage::{
 };
 use secrecy::ExposeSecret;
 
-use super::{CommandError, say, serve::open_database};
+use super::{
+    CommandError, say,
+    serve::{open_database, open_existing},
+};
 use crate::config::{CancelledEntries, Config};
 
 /// Options of `concord user`.
@@ -103,8 +106,10 @@ impl Command {
 
 pub(super) async fn run(options: Options, config: &Config) -> Result<(), CommandError> {
     let command = options.command.checked()?;
-    let db = open_database(config).await?;
-    db.migrate().await?;
+    let db = match command {
+        Command::Business { .. } => open_or_make(config).await?,
+        _ => open_existing(config).await?,
+    };
     let clock = Clock::system();
     match command {
         Command::Business { name, slug, zone, email, manager } => {
@@ -154,6 +159,17 @@ pub(super) async fn run(options: Options, config: &Config) -> Result<(), Command
         }
         Command::List => list(&db).await,
     }
+}
+
+/// The first business may come before the first start; that the database is a new one is said.
+async fn open_or_make(config: &Config) -> Result<Db, CommandError> {
+    let db = open_database(config).await?;
+    let is_new = db.is_empty().await?;
+    db.migrate().await?;
+    if is_new {
+        say(&format!("A new database was made: {}", db.place()))?;
+    }
+    Ok(db)
 }
 
 /// Who is meant by a name, in any case of letters, or by an id.

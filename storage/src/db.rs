@@ -76,17 +76,19 @@ pub struct DbOptions {
     pub max_connections: u32,
     /// Whether a commit waits until it is safe from a loss of power.
     pub durable: bool,
+    /// Whether the SQLite file is made if there is none.
+    pub create: bool,
 }
 
 impl DbOptions {
     /// The settings that suit most: durable, 16 connections.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 16, durable: true }
+        Self { url: url.into(), max_connections: 16, durable: true, create: true }
     }
 }
 
 impl Db {
-    /// Opens the database, making the SQLite file if there is none. It does not migrate.
+    /// Opens the database. It does not migrate.
     pub async fn open_url(options: &DbOptions) -> Result<Self, StorageError> {
         match options.url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => Self::open_sqlite(options).await,
@@ -99,14 +101,19 @@ impl Db {
         let synchronous = if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
         let connect = SqliteConnectOptions::from_str(&options.url)
             .map_err(|error| StorageError::Url(error.to_string()))?
-            .create_if_missing(true)
+            .create_if_missing(options.create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(15))
             .pragma("trusted_schema", "OFF")
             .disable_statement_logging();
-        make_private(connect.get_filename());
+        let file = connect.get_filename();
+        if options.create {
+            make_private(file);
+        } else if !is_in_memory(file) && !file.exists() {
+            return Err(StorageError::NoDatabase { place: place_of_file(file) });
+        }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_secs(30))
@@ -141,6 +148,30 @@ impl Db {
             Self::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
         }
         Ok(())
+    }
+
+    /// Where it is, for people: the file's absolute path, or the database's name with its host and port.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite { write, .. } => place_of_file(write.connect_options().get_filename()),
+            Self::Postgres(pool) => {
+                let server = pool.connect_options();
+                let name = server.get_database().unwrap_or_else(|| server.get_username());
+                format!("{name} at {}", place_of(&server))
+            }
+        }
+    }
+
+    /// Whether there is none of Concord's tables yet.
+    pub async fn is_empty(&self) -> Result<bool, StorageError> {
+        let table = match self {
+            Self::Sqlite { .. } => {
+                "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')"
+            }
+            Self::Postgres(_) => "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
+        };
+        let is_migrated: bool = on_db!(self, c => sqlx::query_scalar(table).fetch_one(c).await)?;
+        Ok(!is_migrated)
     }
 
     /// Checks, where somebody else migrates, that the tables are those that this version knows.
@@ -228,8 +259,7 @@ impl Tx {
 /// A new file is its owner's alone, and SQLite gives the files beside it the same permissions. One that is there keeps
 /// what somebody gave it; whatever stands in the way, SQLite then says itself.
 fn make_private(file: &Path) {
-    // A database in memory has such a name.
-    if file.to_string_lossy().starts_with("file:") {
+    if is_in_memory(file) {
         return;
     }
     let mut options = OpenOptions::new();
@@ -237,6 +267,15 @@ fn make_private(file: &Path) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let _there_already_or_impossible = options.open(file);
+}
+
+/// sqlx gives a database in memory such a name.
+fn is_in_memory(file: &Path) -> bool {
+    file.to_string_lossy().starts_with("file:")
+}
+
+fn place_of_file(file: &Path) -> String {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()).display().to_string()
 }
 
 const NEWEST_MIGRATION: &str = "SELECT MAX(version) FROM _sqlx_migrations";

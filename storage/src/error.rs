@@ -57,6 +57,12 @@ pub enum StorageError {
         /// What it has locked.
         file: PathBuf,
     },
+    /// There is no database yet, and none was to be made.
+    #[error("there is no database of Concord yet: {place}")]
+    NoDatabase {
+        /// Where it was looked for.
+        place: String,
+    },
     /// The database's server cannot be reached, or lets nobody in.
     #[error("cannot open the database at {place}: {cause}")]
     Unreachable {

@@ -177,6 +177,57 @@ fn a_business_is_made_as_pages_and_addresses_can_take_it() {
     assert_eq!(list.lines().count(), 2, "{list}");
 }
 
+/// The arguments that make a business.
+const BUSINESS: [&str; 11] = [
+    "user",
+    "business",
+    "Casa do Mar",
+    "--slug",
+    "casa-do-mar",
+    "--zone",
+    "Europe/Lisbon",
+    "--email",
+    "rita@example.org",
+    "--manager",
+    "Rita Alves",
+];
+
+#[test]
+fn an_installation_is_begun_by_its_first_business_alone() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let file = data.join("concord.db").display().to_string();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        concord(arguments, variables).current_dir(folder.path()).output().unwrap()
+    };
+    let others: [&[&str]; 4] = [
+        &["user", "list"],
+        &["user", "link", "rita@example.org"],
+        &["user", "add", "--business", "casa-do-mar", "rui@example.org", "Rui"],
+        &["keys", "rotate"],
+    ];
+    for arguments in others {
+        let refused = refusal(&run(arguments, &[]));
+        assert!(refused.contains(&format!("there is no database of Concord yet: {file}\n")), "{refused}");
+        assert!(refused.contains("CONCORD__DATA_DIR"), "{refused}");
+        assert!(!data.exists(), "{arguments:?} made something");
+    }
+    let url = [("DATABASE_URL", "sqlite:elsewhere.db")];
+    let refused = refusal(&run(&["user", "list"], &url));
+    assert!(refused.contains("elsewhere.db\nWhat chooses it is DATABASE_URL (database.url"), "{refused}");
+
+    let made = String::from_utf8(run(&BUSINESS, &[]).stdout).unwrap();
+    assert!(made.starts_with(&format!("A new database was made: {file}\nRita Alves")), "{made}");
+    let mut another = BUSINESS;
+    another[4] = "casa-da-serra";
+    let made = String::from_utf8(run(&another, &[]).stdout).unwrap();
+    assert!(made.starts_with("Rita Alves"), "{made}");
+    for arguments in others {
+        let output = run(arguments, &[]);
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_is_waited_for_with_a_word() {
     let folder = TempDir::new().unwrap();
@@ -199,6 +250,7 @@ fn a_server_that_is_not_there_is_waited_for_with_a_word() {
 fn a_rotation_says_what_is_left_to_do() {
     let folder = TempDir::new().unwrap();
     let variables = [("CONCORD__DATA_DIR", folder.path().to_str().unwrap())];
+    assert!(concord(&BUSINESS, &variables).output().unwrap().status.success());
     let output = concord(&["keys", "rotate"], &variables).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

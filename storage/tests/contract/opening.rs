@@ -74,6 +74,32 @@ async fn what_cannot_be_opened_is_said_without_the_password() {
 }
 
 #[tokio::test]
+async fn a_file_is_made_only_if_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("concord.db");
+    let options = DbOptions::new(format!("sqlite:{}", file.display()));
+    let refused = Db::open_url(&DbOptions { create: false, ..options.clone() }).await.unwrap_err();
+    assert!(matches!(refused, StorageError::NoDatabase { .. }), "{refused:?}");
+    assert!(refused.to_string().ends_with(&file.display().to_string()), "{refused}");
+    assert!(!file.exists());
+
+    let db = Db::open_url(&options).await.unwrap();
+    assert!(db.is_empty().await.unwrap());
+    assert_eq!(db.place(), file.display().to_string());
+    db.migrate().await.unwrap();
+    db.close().await;
+    let again = Db::open_url(&DbOptions { create: false, ..options }).await.unwrap();
+    assert!(!again.is_empty().await.unwrap());
+    again.close().await;
+}
+
+async fn an_empty_database_is_told_from_one_in_use(db: &TestDb) {
+    assert!(!db.is_empty().await.unwrap());
+    raw(db, "DROP TABLE _sqlx_migrations").await;
+    assert!(db.is_empty().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_the_password() {
     let began = Instant::now();
     // Nothing listens on port 1.
@@ -103,6 +129,7 @@ async fn whoever_holds_on_to_it_does_not_keep_it_from_closing(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    an_empty_database_is_told_from_one_in_use,
     a_server_that_lets_nobody_in_is_not_waited_for,
     whoever_holds_on_to_it_does_not_keep_it_from_closing,
     migrating_again_changes_nothing,
