@@ -188,7 +188,10 @@ async fn staff_member(db: &Db, business: BusinessId, wanted: &str) -> Result<Sta
     }
     match found.as_slice() {
         [only] => Ok(only.id),
-        [] => Err(format!("no staff member of the business is called {wanted}").into()),
+        [] => Err(format!(
+            "no staff member of the business is called {wanted}: a manager adds them first under Settings, People"
+        )
+        .into()),
         several => {
             let ids: Vec<_> = several.iter().map(|staff| staff.id.to_string()).collect();
             Err(format!("several are called {wanted}; give an id: {}", ids.join(", ")).into())
@@ -244,6 +247,10 @@ mod tests {
         assert_eq!(find(&rui.to_string()).await, Ok(rui));
         let several = find("Rui").await.unwrap_err();
         assert!(several.contains(&rui.to_string()) && several.contains(&other.to_string()), "{several}");
-        assert!(find("Nobody").await.unwrap_err().contains("Nobody"));
+        let nobody = find("Nobody").await.unwrap_err();
+        assert!(
+            nobody.contains("called Nobody: a manager adds them first under Settings, People"),
+            "{nobody}"
+        );
     }
 }
