@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::{
@@ -31,7 +31,7 @@ pub struct Need<'a> {
 pub struct Search {
     /// The time that was refused.
     pub wanted: BookingTime,
-    /// The zone whose nights a stay counts.
+    /// The zone whose nights a stay counts, and whose clocks say what is day.
     pub zone: Tz,
     /// No suggestion starts before this.
     pub not_before: DateTime<Utc>,
@@ -46,13 +46,19 @@ pub struct Search {
 /// The most shifts to either side that are tried: four weeks of quarter hours.
 const MAX_SHIFTS: i32 = 2_688;
 
-/// Free times like the wanted one (as long, as many nights), nearest first and the earlier one of two as near. Timed
-/// suggestions do not overlap each other: a quarter of an hour's difference is no other choice.
+/// The hours between which people expect to be offered something.
+const DAY_BEGINS: u32 = 7;
+const DAY_ENDS: u32 = 21;
+
+/// Free times like the wanted one (as long, as many nights), nearest first and the earlier one of two as near. Those at
+/// night come after all others, unless the wanted one is at night itself. Timed suggestions do not overlap each other: a
+/// quarter of an hour's difference is no other choice.
 pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
     let levels: Vec<Levels> =
         needs.iter().map(|need| Levels::of(need.rows.iter().map(|row| row.interval))).collect();
     let mut found: Vec<(BookingTime, Interval)> = Vec::new();
-    for time in shifted(search) {
+    let (at_night, by_day): (Vec<_>, Vec<_>) = shifted(search).partition(|time| comes_last(*time, search));
+    for time in by_day.into_iter().chain(at_night) {
         if found.len() >= search.most {
             break;
         }
@@ -67,6 +73,19 @@ pub fn next_free(needs: &[Need<'_>], search: &Search) -> Vec<BookingTime> {
         }
     }
     found.into_iter().map(|(time, _)| time).collect()
+}
+
+fn comes_last(time: BookingTime, search: &Search) -> bool {
+    is_at_night(time, search.zone) && !is_at_night(search.wanted, search.zone)
+}
+
+/// Whether any of it is before the day begins or after it ends. A stay has nights by its nature.
+fn is_at_night(time: BookingTime, zone: Tz) -> bool {
+    let BookingTime::Timed { starts_at, ends_at } = time else { return false };
+    let (from, until) =
+        (starts_at.with_timezone(&zone).naive_local(), ends_at.with_timezone(&zone).naive_local());
+    let day_ends = from.date().and_hms_opt(DAY_ENDS, 0, 0);
+    from.hour() < DAY_BEGINS || day_ends.is_none_or(|day_ends| until > day_ends)
 }
 
 /// The wanted time, moved to and fro by ever more, the wanted time itself not among them.
@@ -214,6 +233,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_free_at_night_comes_last_unless_a_night_was_wanted() {
+        // The whole day from 8 to 21, in summer an hour ahead of UTC.
+        let rows = [row(1, Some(1), timed("2026-07-10T07:00:00Z", "2026-07-10T20:00:00Z"))];
+        let near = |wanted, most| Search {
+            not_before: at("2026-07-01T00:00:00Z"),
+            reach: Duration::hours(14),
+            step: Duration::minutes(30),
+            most,
+            ..search(wanted)
+        };
+        let found =
+            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 4));
+        let expected = [
+            timed("2026-07-10T06:00:00Z", "2026-07-10T07:00:00Z"),
+            timed("2026-07-11T06:00:00Z", "2026-07-11T07:00:00Z"),
+            timed("2026-07-11T07:00:00Z", "2026-07-11T08:00:00Z"),
+            timed("2026-07-11T08:00:00Z", "2026-07-11T09:00:00Z"),
+        ];
+        assert_eq!(found, expected);
+        let more =
+            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T18:00:00Z", "2026-07-10T19:00:00Z"), 5));
+        assert_eq!(more[4], timed("2026-07-10T20:00:00Z", "2026-07-10T21:00:00Z"));
+        let late =
+            next_free(&[need(&rows, 1)], &near(timed("2026-07-10T19:30:00Z", "2026-07-10T20:30:00Z"), 2));
+        let nights = [
+            timed("2026-07-10T20:00:00Z", "2026-07-10T21:00:00Z"),
+            timed("2026-07-10T21:00:00Z", "2026-07-10T22:00:00Z"),
+        ];
+        assert_eq!(late, nights);
+    }
+
+    #[test]
     fn everybody_who_is_needed_must_be_free() {
         let wanted = timed("2026-12-10T10:00:00Z", "2026-12-10T11:00:00Z");
         let room = [row(1, Some(1), wanted)];
@@ -339,7 +390,7 @@ mod tests {
             let need = Need { rows: &rows, capacity, quantity, buffer_before: buffers.0, buffer_after: buffers.1 };
             let found = next_free(&[need], &search);
             prop_assert!(found.len() <= most);
-            let mut last = Duration::zero();
+            let mut last = (false, Duration::zero());
             for time in &found {
                 let interval = time.interval(LISBON).unwrap();
                 let taken = interval.padded(buffers.0, buffers.1);
@@ -349,16 +400,20 @@ mod tests {
                 prop_assert_eq!(length(*time), length(wanted));
                 prop_assert!(interval.start >= search.not_before);
                 prop_assert!(*time != wanted && distance(*time, wanted) <= search.reach);
-                prop_assert!(distance(*time, wanted) >= last, "nearest first");
-                last = distance(*time, wanted);
+                let place = (comes_last(*time, &search), distance(*time, wanted));
+                prop_assert!(place >= last, "by day first, then the nearest");
+                last = place;
             }
-            // Nothing nearer was passed over: the first free shift is the first suggestion.
-            let first = shifted(&search).find(|time| {
+            // Nothing nearer was passed over: the first free shift by day is the first suggestion.
+            let is_free = |time: &BookingTime| {
                 let interval = time.interval(LISBON).unwrap();
                 let taken = interval.padded(buffers.0, buffers.1);
                 let seating = seat_booking(&rows, capacity, taken, quantity);
                 interval.start >= search.not_before && matches!(seating, Seating::Seated { .. })
-            });
+            };
+            let first = shifted(&search)
+                .find(|time| !comes_last(*time, &search) && is_free(time))
+                .or_else(|| shifted(&search).find(is_free));
             prop_assert_eq!(found.first().copied(), first.filter(|_| most > 0));
         }
     }

@@ -71,6 +71,10 @@ async fn a_taken_time_is_refused_with_what_stands_there_and_what_is_free() {
     assert_eq!(browser.value("check_in").await, day(50).to_string());
 
     browser.click(".alternatives button").await;
+    browser.see("The time is filled in. Press Create booking to save.").await;
+    assert_ne!(browser.value("check_in").await, day(50).to_string());
+    assert_eq!(browser.value("notes").await, "Late arrival");
+    browser.click_on("Create booking").await;
     browser.see("was created.").await;
     browser.see("Second Guest").await;
     browser.see("2 nights").await;

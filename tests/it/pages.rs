@@ -48,6 +48,39 @@ async fn going_back_to_the_form_of_a_booking_makes_another_one(db: &TestDb) {
     house.stop().await;
 }
 
+async fn a_free_time_is_put_into_the_form_and_saves_nothing(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    house.api.put("/api/v1/bookings/stands", stay(&room, 1, 1)).await.expect(201);
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let (id, from, until) = (room.id.to_string(), day(1), day(2));
+    let form = [
+        ("proposed", "B-7"),
+        ("reference", "B-7"),
+        ("resource", id.as_str()),
+        ("mode", "stay"),
+        ("check_in", from.as_str()),
+        ("check_out", until.as_str()),
+        ("name", "Jonas"),
+    ];
+    let refused = visitor.send("/bookings", &form).await;
+    assert_eq!(refused.status, 409);
+    let free = refused.text.split("name=\"instead\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let pressed: Vec<_> = form.into_iter().chain([("instead", free)]).collect();
+    let arrival = format!("id=\"check_in\" name=\"check_in\" type=\"date\" value=\"{}\"", &free[..10]);
+    for (path, button) in [("/bookings", "Create booking"), ("/bookings/stands", "Save changes")] {
+        let page = visitor.send(path, &pressed).await;
+        assert_eq!(page.status, 200, "{path}");
+        let words = format!("The time is filled in. Press {button} to save.");
+        assert!(page.text.contains(&words) && page.text.contains(&arrival), "{path}: {}", page.text);
+        assert!(page.text.contains("value=\"Jonas\""), "{path}: {}", page.text);
+    }
+    let list = house.api.get("/api/v1/bookings").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    assert_eq!(list["items"][0]["check_in"], from);
+    house.stop().await;
+}
+
 async fn too_many_units_are_told_at_their_field(db: &TestDb) {
     let house = House::on(db).await;
     let room = house.resource(1).await.id.to_string();
@@ -359,6 +392,7 @@ concord_storage::on_both_databases!(
     a_booking_in_the_past_is_taken_and_said_to_be,
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
+    a_free_time_is_put_into_the_form_and_saves_nothing,
     too_many_units_are_told_at_their_field,
     the_address_of_a_form_is_no_page,
     cancelled_bookings_hide_nothing_that_is_next,

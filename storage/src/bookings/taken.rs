@@ -43,7 +43,8 @@ pub struct Obstacle {
 pub struct Taken {
     /// What stands there; at most ten.
     pub obstacles: Vec<Obstacle>,
-    /// Times of the same length that are free for the same resource and people, the nearest first; at most five.
+    /// Times of the same length that are free for the same resource and people; at most five. The nearest first,
+    /// and those at night last unless a night was wanted.
     pub alternatives: Vec<BookingTime>,
 }
 

@@ -40,6 +40,8 @@ struct BookingForm {
     taken: Option<TakenWords>,
     /// The version that somebody else has made meanwhile.
     stale: bool,
+    /// A free time was put in, and is not saved yet.
+    is_filled_in: bool,
     resources: Vec<Choice>,
     kinds: Vec<Choice>,
     statuses: Vec<Choice>,
@@ -144,6 +146,7 @@ impl BookingForm {
             before.map_or_else(|| "New booking".to_owned(), |before| format!("Edit {}", before.reference));
         let shown = before.map(path_of);
         Ok(Self {
+            is_filled_in: false,
             frame: Frame::around(app, user, Place::Bookings, title).await?,
             taken: refused.taken.map(|taken| TakenWords::of(&taken, user, zone, today)),
             faults: refused.faults,
@@ -246,7 +249,9 @@ pub(super) async fn create(
     user: CurrentUser,
     Sent(mut fields): Sent<Fields>,
 ) -> Result<Response, PageError> {
-    fields.take_instead();
+    if fields.take_instead() {
+        return filled_in(&app, &user, None, fields).await;
+    }
     let mut reference = match fields.reference.trim() {
         "" => fields.proposed.clone(),
         reference => reference.to_owned(),
@@ -316,8 +321,10 @@ pub(super) async fn update(
     Named(key): Named<String>,
     Sent(mut fields): Sent<Fields>,
 ) -> Result<Response, PageError> {
-    fields.take_instead();
     let before = found(&app.context.db, &user, &key).await?;
+    if fields.take_instead() {
+        return filled_in(&app, &user, Some(&before), fields).await;
+    }
     let zone = zone_of(&app, &user, &fields.resource).await?;
     let draft = match fields.read(zone, Some(&before)) {
         Ok(draft) => draft,
@@ -346,6 +353,17 @@ pub(super) async fn update(
         }
         Err(error) => refuse(&app, &user, Some(&before), fields, reason(error)?).await,
     }
+}
+
+/// The form again, with the free time that was chosen: one tap must not make a booking.
+async fn filled_in(
+    app: &App,
+    user: &CurrentUser,
+    before: Option<&Booking>,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let form = BookingForm::of(app, user, before, fields, Refused::default()).await?;
+    page(app, user, &BookingForm { is_filled_in: true, ..form })
 }
 
 /// What the form can say about a refusal; the rest is a page of its own.

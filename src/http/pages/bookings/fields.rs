@@ -120,15 +120,16 @@ impl Fields {
         self.ends_at = until.format(MINUTE).to_string();
     }
 
-    /// Takes over the free time that was chosen instead, if one was.
-    pub(crate) fn take_instead(&mut self) {
-        let Some((from, until)) = self.instead.split_once('|') else { return };
+    /// Takes over the free time that was chosen instead. Whether one was.
+    pub(crate) fn take_instead(&mut self) -> bool {
+        let Some((from, until)) = self.instead.split_once('|') else { return false };
         if self.mode == "stay" {
             (self.check_in, self.check_out) = (from.to_owned(), until.to_owned());
         } else {
             (self.starts_at, self.ends_at) = (from.to_owned(), until.to_owned());
         }
         self.instead.clear();
+        true
     }
 
     /// A free time as the form sends it, when it is chosen instead.
@@ -381,7 +382,7 @@ mod tests {
             ends_at: "2026-12-02T10:30:00Z".parse().unwrap(),
         };
         let mut fields = Fields { instead: Fields::as_instead(&free, ZONE), ..typed() };
-        fields.take_instead();
+        assert!(fields.take_instead());
         assert_eq!(fields.read(ZONE, None).unwrap().time, free);
         assert_eq!(fields.instead, "");
     }
