@@ -125,6 +125,17 @@ pub async fn list_staff(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<
     Ok(Page::cut(rows, ask, |last: &Staff| (last.name.clone(), last.id.0)))
 }
 
+const LIST_ARCHIVED_STAFF: &str = concat!(
+    "SELECT ",
+    staff_columns!(),
+    " FROM staff WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id"
+);
+
+/// Those who no longer work here, by name.
+pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<Staff>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST_ARCHIVED_STAFF).bind(business).fetch_all(c).await)?)
+}
+
 const UPDATE_STAFF: &str = concat!(
     "UPDATE staff SET name = $3, email = $4, craft = $5, revision = revision + 1
      WHERE business_id = $1 AND id = $2 RETURNING ",
@@ -163,6 +174,20 @@ pub async fn archive_staff(
         .bind(business)
         .bind(id)
         .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+const RESTORE_STAFF: &str = "
+    UPDATE staff SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
+
+/// They work here again.
+pub async fn restore_staff(tx: &mut Tx, business: BusinessId, id: StaffId) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(RESTORE_STAFF)
+        .bind(business)
+        .bind(id)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

@@ -143,6 +143,18 @@ pub async fn list(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<R
     Ok(Page::cut(resources, ask, |last: &Resource| (last.name.clone(), last.id.0)))
 }
 
+const LIST_ARCHIVED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM resources WHERE business_id = $1 AND archived_at IS NOT NULL ORDER BY name, id"
+);
+
+/// Those that can no longer be booked, by name.
+pub async fn list_archived(db: &Db, business: BusinessId) -> Result<Vec<Resource>, StorageError> {
+    let rows: Vec<Row> = on_db!(db, c => sqlx::query_as(LIST_ARCHIVED).bind(business).fetch_all(c).await)?;
+    rows.into_iter().map(Resource::try_from).collect()
+}
+
 const LOCK: &str = concat!(
     "UPDATE resources SET revision = revision + 1 WHERE business_id = $1 AND id = $2 RETURNING ",
     columns!()
@@ -254,6 +266,20 @@ pub async fn archive(
         .bind(business)
         .bind(id)
         .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+const RESTORE: &str = "
+    UPDATE resources SET archived_at = NULL, revision = revision + 1 WHERE business_id = $1 AND id = $2";
+
+/// It can be booked again.
+pub async fn restore(tx: &mut Tx, business: BusinessId, id: ResourceId) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(RESTORE)
+        .bind(business)
+        .bind(id)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

@@ -81,6 +81,43 @@ async fn a_free_time_is_put_into_the_form_and_saves_nothing(db: &TestDb) {
     house.stop().await;
 }
 
+async fn what_was_archived_is_restored_at_once_or_from_the_list(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let known = visitor.cookies.clone();
+    for (list, thing, name, restore) in [
+        (
+            "/settings/resources",
+            format!("/settings/resources/{}", room.id),
+            "Sea View",
+            "it from the list of resources",
+        ),
+        ("/settings/people", format!("/settings/people/staff/{ana}"), "Ana", "them from the list of people"),
+    ] {
+        let question = visitor.get(&format!("{thing}/archive")).await.text;
+        assert!(question.contains(name) && question.contains(restore), "{question}");
+        visitor.cookies.clone_from(&known);
+        let sent = visitor.send(&format!("{thing}/archive"), &[]).await;
+        assert_eq!(sent.leads_to(), list);
+        let form = format!("action=\"{thing}/restore\"");
+        let folded = visitor.get(list).await.text;
+        assert!(folded.contains("Archived (1)"), "{folded}");
+        assert_eq!(folded.matches(&form).count(), 1, "{folded}");
+        visitor.cookies.extend(sent.cookies());
+        let told = visitor.get(list).await.text;
+        assert!(told.contains(">Undo<"), "{told}");
+        assert_eq!(told.matches(&form).count(), 2, "{told}");
+        visitor.cookies.clone_from(&known);
+        visitor.send(&format!("{thing}/restore"), &[]).await.leads_to();
+        assert!(!visitor.get(list).await.text.contains("Archived ("));
+        assert_eq!(visitor.get(&thing).await.status, 200);
+    }
+    let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    assert_eq!(staff.send(&format!("/settings/resources/{}/restore", room.id), &[]).await.status, 403);
+    house.stop().await;
+}
+
 async fn too_many_units_are_told_at_their_field(db: &TestDb) {
     let house = House::on(db).await;
     let room = house.resource(1).await.id.to_string();
@@ -393,6 +430,7 @@ concord_storage::on_both_databases!(
     the_page_of_a_calendar_says_what_is_under_way,
     going_back_to_the_form_of_a_booking_makes_another_one,
     a_free_time_is_put_into_the_form_and_saves_nothing,
+    what_was_archived_is_restored_at_once_or_from_the_list,
     too_many_units_are_told_at_their_field,
     the_address_of_a_form_is_no_page,
     cancelled_bookings_hide_nothing_that_is_next,

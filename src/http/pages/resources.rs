@@ -1,7 +1,13 @@
 //! What can be booked.
 
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
 use concord_domain::{
     booking::FieldError,
     ids::ResourceId,
@@ -33,6 +39,7 @@ pub(super) fn router() -> Router<App> {
         .route("/settings/resources/new", get(begin))
         .route("/settings/resources/{id}", get(edit).post(update))
         .route("/settings/resources/{id}/archive", get(ask_archive).post(archive))
+        .route("/settings/resources/{id}/restore", post(restore))
 }
 
 #[derive(Template)]
@@ -40,14 +47,15 @@ pub(super) fn router() -> Router<App> {
 struct ResourcesPage {
     frame: Frame,
     rows: Vec<Resource>,
+    archived: Vec<Resource>,
 }
 
 #[derive(Template)]
 #[template(path = "resource_form.html")]
 struct ResourceForm {
     frame: Frame,
-    /// `None`: a new one.
-    id: Option<ResourceId>,
+    /// As it stands; `None`: a new one.
+    before: Option<Resource>,
     form: Form,
     zones: Vec<&'static str>,
     business_zone: String,
@@ -74,7 +82,8 @@ async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
     user.must_be_manager()?;
     let frame = Frame::around(&app, &user, Place::Settings, "Resources").await?;
     let rows = all_resources(&app.context.db, user.business.id).await?;
-    page(&app, &user, &ResourcesPage { frame, rows })
+    let archived = resources::list_archived(&app.context.db, user.business.id).await?;
+    page(&app, &user, &ResourcesPage { frame, rows, archived })
 }
 
 async fn begin(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
@@ -92,37 +101,38 @@ async fn edit(
 ) -> Result<Response, PageError> {
     let resource = found(&app, &user, id).await?;
     let form = Form {
-        name: resource.name,
+        name: resource.name.clone(),
         capacity: resource.capacity.to_string(),
         zone: resource.zone.map(|zone| zone.name().to_owned()).unwrap_or_default(),
         before: resource.buffer_before_minutes.to_string(),
         after: resource.buffer_after_minutes.to_string(),
     };
-    let shown = describe(&app, &user, Some(id), form, Vec::new()).await?;
+    let shown = describe(&app, &user, Some(resource), form, Vec::new()).await?;
     page(&app, &user, &shown)
 }
 
 async fn describe(
     app: &App,
     user: &CurrentUser,
-    id: Option<ResourceId>,
+    before: Option<Resource>,
     form: Form,
     faults: Vec<(&'static str, String)>,
 ) -> Result<ResourceForm, PageError> {
-    let title = if id.is_some() { format!("Edit {}", form.name) } else { "New resource".to_owned() };
+    let title =
+        before.as_ref().map_or_else(|| "New resource".to_owned(), |before| format!("Edit {}", before.name));
     let frame = Frame::around(app, user, Place::Settings, title).await?;
     let business_zone = user.business.zone.name().to_owned();
-    Ok(ResourceForm { frame, id, form, zones: zones(), business_zone, faults })
+    Ok(ResourceForm { frame, before, form, zones: zones(), business_zone, faults })
 }
 
 async fn refuse(
     app: &App,
     user: &CurrentUser,
-    id: Option<ResourceId>,
+    before: Option<Resource>,
     form: Form,
     faults: Vec<(&'static str, String)>,
 ) -> Result<Response, PageError> {
-    let mut response = page(app, user, &describe(app, user, id, form, faults).await?)?;
+    let mut response = page(app, user, &describe(app, user, before, form, faults).await?)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
@@ -162,7 +172,7 @@ async fn update(
     found(&app, &user, id).await?;
     let settings = match read(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
+        Err(faults) => return refuse(&app, &user, Some(before), form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
     let before = resources::lock(&mut tx, user.business.id, id).await?;
@@ -172,11 +182,11 @@ async fn update(
             drop(tx);
             let text =
                 format!("Unit {highest} is held by something that has not ended. Move or cancel that first.");
-            return refuse(&app, &user, Some(id), form, vec![("capacity", text)]).await;
+            return refuse(&app, &user, Some(before), form, vec![("capacity", text)]).await;
         }
         Err(StorageError::StaysAhead) => {
             drop(tx);
-            return refuse(&app, &user, Some(id), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
+            return refuse(&app, &user, Some(before), form, vec![("zone", STAYS_AHEAD.to_owned())]).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -261,7 +271,28 @@ async fn archive(
     resources::archive(&mut tx, user.business.id, id, app.now()).await?;
     user.note(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name));
+    let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name))
+        .with_undo(format!("/settings/resources/{id}/restore"), &[]);
+    Ok(user.go(&app, "/settings/resources", &flash))
+}
+
+async fn restore(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ResourceId>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let resource = resources::find(&app.context.db, user.business.id, id)
+        .await?
+        .ok_or(PageError::NotFound("resource"))?;
+    if resource.archived_at.is_some() {
+        let mut tx = app.context.db.begin().await?;
+        resources::restore(&mut tx, user.business.id, id).await?;
+        let detail = json!({ "name": resource.name, "capacity": resource.capacity });
+        user.note(&mut tx, &app, "restored", (HistorySubject::Resource, id.0), &detail).await?;
+        tx.commit().await?;
+    }
+    let flash = Flash::good(format!("“{}” can be booked again.", resource.name));
     Ok(user.go(&app, "/settings/resources", &flash))
 }
 

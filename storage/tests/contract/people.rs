@@ -56,6 +56,14 @@ async fn staff_are_entered_changed_and_archived(db: &TestDb) {
     let archived = people::find_staff(db, business.id, made.id).await.unwrap().unwrap();
     assert_eq!(archived.archived_at, Some(at(5)), "the first time counts");
     assert_eq!(people::list_staff(db, business.id, &first(10)).await.unwrap().items, []);
+    assert_eq!(people::list_archived_staff(db, business.id).await.unwrap(), std::slice::from_ref(&archived));
+
+    let mut tx = begin(db).await;
+    people::restore_staff(&mut tx, business.id, made.id).await.unwrap();
+    commit(tx).await;
+    let restored = people::list_staff(db, business.id, &first(10)).await.unwrap().items;
+    assert_eq!(restored, [people::Staff { archived_at: None, revision: archived.revision + 1, ..archived }]);
+    assert_eq!(people::list_archived_staff(db, business.id).await.unwrap(), []);
 }
 
 async fn staff_are_listed_by_name_a_page_at_a_time(db: &TestDb) {
@@ -196,6 +204,7 @@ async fn another_business_finds_nobody(db: &TestDb) {
     let mut tx = begin(db).await;
     is_not_found(people::update_staff(&mut tx, other.id, ana.id, &driver("Rui")).await);
     is_not_found(people::archive_staff(&mut tx, other.id, ana.id, monday()).await);
+    is_not_found(people::restore_staff(&mut tx, other.id, ana.id).await);
     is_not_found(people::lock(&mut tx, other.id, ana.id).await);
     is_not_found(people::bump_revision(&mut tx, other.id, &[ana.id]).await);
     is_not_found(people::archive_user(&mut tx, other.id, login.id, monday()).await);

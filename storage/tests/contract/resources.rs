@@ -64,6 +64,27 @@ async fn resources_are_listed_by_name_a_page_at_a_time(db: &TestDb) {
     assert_eq!((names, rest.next), (vec!["Boat", "Boat", "Cellar", "Sauna"], None));
 }
 
+async fn what_was_archived_is_listed_and_can_be_booked_again(db: &TestDb) {
+    let [business, other] = [testing::business(db).await, testing::business(db).await];
+    let room = testing::resource(db, &business, 1).await;
+    testing::resource(db, &business, 1).await;
+    assert_eq!(resources::list_archived(db, business.id).await.unwrap(), []);
+    let mut tx = begin(db).await;
+    resources::archive(&mut tx, business.id, room.id, at(1)).await.unwrap();
+    commit(tx).await;
+    let archived = resources::list_archived(db, business.id).await.unwrap();
+    assert_eq!(archived.iter().map(|one| one.id).collect::<Vec<_>>(), [room.id]);
+    assert_eq!(resources::list_archived(db, other.id).await.unwrap(), []);
+
+    let mut tx = begin(db).await;
+    is_not_found(resources::restore(&mut tx, other.id, room.id).await);
+    resources::restore(&mut tx, business.id, room.id).await.unwrap();
+    commit(tx).await;
+    assert_eq!(resources::list_archived(db, business.id).await.unwrap(), []);
+    let restored = resources::find(db, business.id, room.id).await.unwrap().unwrap();
+    assert_eq!(restored, Resource { revision: room.revision + 2, ..room });
+}
+
 async fn a_new_name_or_zone_counts_for_every_feed_of_the_business(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 1).await;
@@ -182,6 +203,7 @@ async fn another_business_finds_no_resource(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_is_written_is_read_back,
     resources_are_listed_by_name_a_page_at_a_time,
+    what_was_archived_is_listed_and_can_be_booked_again,
     a_new_name_or_zone_counts_for_every_feed_of_the_business,
     units_in_use_cannot_be_taken_away,
     fewer_units_are_enough_when_alike_ones_can_be_moved,

@@ -14,7 +14,7 @@ use concord_domain::{
     ids::{StaffId, UserId},
     people::{Craft, Role},
 };
-use concord_storage::people;
+use concord_storage::people::{self, Staff};
 
 use super::{
     PageError,
@@ -32,6 +32,7 @@ pub(super) fn router() -> Router<App> {
         .route("/settings/people/staff/new", get(staff::begin))
         .route("/settings/people/staff/{id}", get(staff::edit).post(staff::update))
         .route("/settings/people/staff/{id}/archive", get(staff::ask_archive).post(staff::archive))
+        .route("/settings/people/staff/{id}/restore", post(staff::restore))
         .route("/settings/people/users", post(users::invite))
         .route("/settings/people/users/{id}", get(users::edit).post(users::update))
         .route("/settings/people/users/{id}/link", post(users::make_link))
@@ -43,6 +44,7 @@ pub(super) fn router() -> Router<App> {
 struct PeoplePage {
     frame: Frame,
     staff: Vec<StaffRow>,
+    archived: Vec<Staff>,
     users: Vec<UserRow>,
     form: users::UserForm,
     /// Whom a new user may stand for.
@@ -138,6 +140,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
                 craft: craft_label(staff.craft),
             })
             .collect(),
+        archived: people::list_archived_staff(db, business).await?,
         form,
         fault: None,
         shown_once: None,

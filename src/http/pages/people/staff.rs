@@ -163,7 +163,28 @@ pub(super) async fn archive(
     user.note(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &json!({ "name": staff.name }))
         .await?;
     tx.commit().await?;
-    let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name));
+    let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name))
+        .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
+    Ok(user.go(&app, "/settings/people", &flash))
+}
+
+pub(super) async fn restore(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<StaffId>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    let staff = people::find_staff(&app.context.db, user.business.id, id)
+        .await?
+        .ok_or(PageError::NotFound("staff member"))?;
+    if staff.archived_at.is_some() {
+        let mut tx = app.context.db.begin().await?;
+        people::restore_staff(&mut tx, user.business.id, id).await?;
+        let detail = json!({ "name": staff.name });
+        user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &detail).await?;
+        tx.commit().await?;
+    }
+    let flash = Flash::good(format!("{} can be booked again.", staff.name));
     Ok(user.go(&app, "/settings/people", &flash))
 }
 
@@ -177,7 +198,8 @@ pub(super) async fn ask_archive(
         frame: Frame::around(&app, &user, Place::Settings, format!("Archive {}", staff.name)).await?,
         action: format!("/settings/people/staff/{id}/archive"),
         question: format!("Archive {}?", staff.name),
-        text: "Nobody can book them any more. What is booked stays, and so do connected calendars.",
+        text: "Nobody can book them any more. What is booked stays, and so do connected calendars. You can restore \
+               them from the list of people.",
         button: "Archive",
     };
     page(&app, &user, &question)
