@@ -287,6 +287,32 @@ async fn the_question_before_a_cancellation_counts_what_still_stands(db: &TestDb
     house.stop().await;
 }
 
+async fn what_stays_in_a_calendar_that_was_disconnected_is_left_there(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let body =
+        json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "staff": [ana] });
+    house.api.put("/api/v1/bookings/one", body).await.expect(201);
+    until("the entry stands", async || {
+        let state = house.api.get("/api/v1/sync").await.expect(200);
+        (state["synced"] == 1 && state["pending"] == 0).then_some(())
+    })
+    .await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    assert!(visitor.get("/bookings?from=").await.text.contains("In Ana&#39;s"));
+    let path = format!("/calendars/{}/disconnect", integration["id"].as_str().unwrap());
+    assert_eq!(visitor.send(&path, &[("entries", "keep")]).await.leads_to(), "/calendars");
+    let page = visitor.get("/bookings/one").await.text;
+    assert!(page.contains(">Left there<") && !page.contains(">Synced<"), "{page}");
+    assert!(page.contains("The calendar is no longer connected; nobody updates it."), "{page}");
+    assert!(!page.contains("and the entry goes from"), "{page}");
+    assert!(!visitor.get("/bookings/one/cancel").await.text.contains("the entry goes from"));
+    let list = visitor.get("/bookings?from=").await.text;
+    assert!(list.contains(">Left there<") && !list.contains("In Ana&#39;s"), "{list}");
+    house.stop().await;
+}
+
 async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await.to_string();
@@ -423,6 +449,7 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     what_a_form_refuses_is_said_at_the_field_and_kept,
+    what_stays_in_a_calendar_that_was_disconnected_is_left_there,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

@@ -2,10 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use concord_domain::{
-    booking::{BookingDraft, BookingStatus},
-    connection::EntryState,
-};
+use concord_domain::booking::{BookingDraft, BookingStatus};
 use concord_storage::{
     bookings::{self, PutError},
     entries, history,
@@ -21,7 +18,7 @@ use super::super::{
     overview::name_of,
     session::CurrentUser,
 };
-use super::{edit::TakenWords, found, path_of};
+use super::{edit::TakenWords, found, left::Left, path_of};
 use crate::app::App;
 
 #[derive(Template)]
@@ -44,7 +41,8 @@ pub(super) async fn ask(
 ) -> Result<Response, PageError> {
     let booking = found(&app.context.db, &user, &key).await?;
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
-    let calendars = states.iter().filter(|entry| entry.state != EntryState::Removed).count();
+    let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
+    let calendars = states.iter().filter(|entry| left.is_kept_up(entry)).count();
     let question = CancelPage {
         frame: Frame::around(&app, &user, Place::Bookings, format!("Cancel {}", booking.reference)).await?,
         path: path_of(&booking),

@@ -20,14 +20,16 @@ use super::super::{
     frame::{Frame, Place, page, part},
     names::Names,
     overview::name_of,
-    pieces::{Pill, capital, kind_label},
+    pieces::{Pill, Tone, capital, kind_label},
     session::CurrentUser,
     when::{When, span},
 };
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found, path_of,
+    found,
+    left::Left,
+    path_of,
 };
 use crate::app::App;
 
@@ -68,9 +70,9 @@ struct BookingLive {
 impl HtmlSafe for BookingLive {}
 
 impl BookingLive {
-    /// Where it stands: "Ana's calendar", "3 calendars"; `None`: nowhere.
+    /// Where it is kept up: "Ana's calendar", "3 calendars"; `None`: nowhere.
     fn places(&self) -> Option<String> {
-        let standing: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.is_gone).collect();
+        let standing: Vec<&Entry> = self.entries.iter().filter(|entry| entry.is_kept_up).collect();
         match standing.as_slice() {
             [] => None,
             [only] => Some(format!("{}'s calendar", only.staff)),
@@ -87,8 +89,10 @@ struct Entry {
     calendar: Option<String>,
     provider: &'static str,
     state: Pill,
-    /// Whether it stood there once and no longer does.
-    is_gone: bool,
+    /// Whether a change of the booking changes it too.
+    is_kept_up: bool,
+    /// Whether it stands in a calendar that is no longer connected.
+    is_left_there: bool,
     written: Option<When>,
     error: Option<String>,
 }
@@ -167,23 +171,34 @@ async fn live_part(
     zone: Tz,
 ) -> Result<BookingLive, PageError> {
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
+    let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
     Ok(BookingLive {
-        is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending),
+        is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !left.has(entry)),
         is_anybodys: !booking.draft.staff.is_empty(),
-        entries: states.iter().map(|state| entry(state, user, app.now(), zone)).collect(),
+        entries: states.iter().map(|state| entry(state, &left, user, (app.now(), zone))).collect(),
     })
 }
 
-fn entry(state: &SyncState, user: &CurrentUser, now: DateTime<Utc>, zone: Tz) -> Entry {
+fn entry(state: &SyncState, left: &Left, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)) -> Entry {
+    let is_left_there = left.is_left_there(state);
+    let pill = if is_left_there {
+        Pill::new(Tone::Neutral, "Left there")
+    } else if left.has(state) && state.state != EntryState::Removed {
+        Pill::new(Tone::Neutral, "Not written")
+    } else {
+        state.state.into()
+    };
     let may_see = user.may_see(state.staff);
     Entry {
-        path: may_see.then(|| format!("/calendars/{}", state.connection)),
+        // A connection that is over has no page.
+        path: (may_see && !left.has(state)).then(|| format!("/calendars/{}", state.connection)),
         staff: state.staff_name.clone(),
         calendar: may_see.then(|| state.calendar.clone()),
         provider: state.provider.name(),
-        state: state.state.into(),
-        is_gone: state.state == EntryState::Removed,
+        state: pill,
+        is_kept_up: left.is_kept_up(state),
+        is_left_there,
         written: state.written_at.map(|at| When::of(at, now, zone)),
-        error: state.last_error.as_deref().filter(|_| may_see).map(capital),
+        error: state.last_error.as_deref().filter(|_| may_see && !left.has(state)).map(capital),
     }
 }

@@ -6,6 +6,7 @@ mod differences;
 mod edit;
 mod faults;
 mod fields;
+mod left;
 mod list;
 
 use axum::{
