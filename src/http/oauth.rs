@@ -11,12 +11,14 @@ use axum::{
     routing::get,
 };
 use concord_domain::connection::ProviderKind;
-use concord_jobs::connect::{self, Callback, ConnectError};
-use concord_storage::people;
+use concord_jobs::connect::{self, Callback, ConnectError, Finished};
+use concord_storage::{Db, connections, people};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::pages::{Asked, Assets, CurrentUser, Flash, Named, PageError, SessionToken, Theme, local_path};
+use super::pages::{
+    Asked, Assets, CurrentUser, Flash, Named, PageError, SessionToken, Theme, listed, local_path,
+};
 use crate::app::App;
 
 /// `/oauth/calendar/{google|microsoft}/callback`.
@@ -56,14 +58,36 @@ async fn callback(
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
     let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
     let said = format!(
-        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.",
+        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.{}",
         provider.name(),
-        finished.account_email
+        finished.account_email,
+        shared_with(&app.context.db, &finished).await?
     );
     match user {
         Ok(user) => Ok(user.go(&app, &to, &Flash::good(said))),
         Err(_) => connected(&headers, &said, &to),
     }
+}
+
+/// Who else of the business has connected the same account, as a sentence of warning; empty if nobody has.
+async fn shared_with(db: &Db, finished: &Finished) -> Result<String, PageError> {
+    let all = connections::list(db, finished.business).await?;
+    let Some(own) = all.iter().find(|one| one.id == finished.connection) else { return Ok(String::new()) };
+    let mut names = Vec::new();
+    for other in &all {
+        let is_same = (other.provider, &other.account_subject) == (own.provider, &own.account_subject);
+        if is_same
+            && other.staff_id != own.staff_id
+            && let Some(staff) = people::find_staff(db, finished.business, other.staff_id).await?
+        {
+            names.push(staff.name);
+        }
+    }
+    Ok(match names.len() {
+        0 => String::new(),
+        1 => format!(" {} uses the same account: their bookings and busy times mix.", listed(&names)),
+        _ => format!(" {} use the same account: their bookings and busy times mix.", listed(&names)),
+    })
 }
 
 /// For a person who has no session here, since a program sent them to the consent page: every other page would ask them

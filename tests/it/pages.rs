@@ -313,6 +313,27 @@ async fn what_stays_in_a_calendar_that_was_disconnected_is_left_there(db: &TestD
     house.stop().await;
 }
 
+async fn whoever_connects_an_account_of_somebody_else_is_told(db: &TestDb) {
+    let house = House::on(db).await;
+    let (ana, ben) = (house.staff("Ana").await, house.staff("Ben Okafor").await);
+    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let known = visitor.cookies.clone();
+    let mix = "Ben Okafor uses the same account: their bookings and busy times mix.";
+    for (staff, is_shared) in [(ben, false), (ana, true)] {
+        visitor.cookies.clone_from(&known);
+        let sent = visitor.send("/calendars/connect/google", &[("staff", &staff.to_string())]).await;
+        let consent: url::Url = sent.leads_to().parse().unwrap();
+        let callback = house.consent(&consent, "ben@example.com", "allow").await;
+        let back = visitor.get(callback.strip_prefix(&house.api.base).unwrap()).await;
+        assert_eq!(back.leads_to(), "/calendars");
+        visitor.cookies.extend(back.cookies());
+        let told = visitor.get("/calendars").await.text;
+        assert!(told.contains("is connected."), "{told}");
+        assert_eq!(told.contains(mix), is_shared, "{told}");
+    }
+    house.stop().await;
+}
+
 async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await.to_string();
@@ -450,6 +471,7 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_a_form_refuses_is_said_at_the_field_and_kept,
     what_stays_in_a_calendar_that_was_disconnected_is_left_there,
+    whoever_connects_an_account_of_somebody_else_is_told,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

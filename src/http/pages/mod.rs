@@ -39,6 +39,7 @@ pub(crate) use asked::{Asked, Named};
 pub(crate) use assets::Assets;
 pub(crate) use error::PageError;
 pub(crate) use flash::Flash;
+pub(crate) use pieces::listed;
 pub(crate) use session::{CurrentUser, SessionToken, local_path};
 pub(crate) use theme::Theme;
 
