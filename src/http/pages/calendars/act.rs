@@ -94,7 +94,13 @@ pub(super) async fn resync(
 ) -> Result<Response, PageError> {
     found(&app, &user, id).await?;
     let done = manage::resync(&app.context, user.business.id, id).await;
-    answer(&app, &user, id, done, "What waits is being written, and busy times are being read.")
+    answer(
+        &app,
+        &user,
+        id,
+        done,
+        "Every coming booking is being written again, and busy times are being read.",
+    )
 }
 
 pub(super) async fn test(
