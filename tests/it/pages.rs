@@ -334,6 +334,24 @@ async fn whoever_connects_an_account_of_somebody_else_is_told(db: &TestDb) {
     house.stop().await;
 }
 
+async fn who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let body =
+        json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "staff": [ana] });
+    house.api.put("/api/v1/bookings/one", body).await.expect(201);
+    let nobody = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    for (visitor, is_offered) in [(nobody, false), (manager, true)] {
+        assert_eq!(visitor.get("/feeds").await.text.contains("New feed"), is_offered);
+        for path in ["/", "/bookings/one"] {
+            let page = visitor.get(path).await.text;
+            assert_eq!(page.contains("Connect a calendar"), is_offered, "{path}: {page}");
+        }
+    }
+    house.stop().await;
+}
+
 async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await.to_string();
@@ -474,6 +492,7 @@ concord_storage::on_both_databases!(
     what_a_form_refuses_is_said_at_the_field_and_kept,
     what_stays_in_a_calendar_that_was_disconnected_is_left_there,
     whoever_connects_an_account_of_somebody_else_is_told,
+    who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

@@ -60,6 +60,11 @@ struct FeedsPage {
 }
 
 impl FeedsPage {
+    /// Whether there is anything that the person may publish.
+    fn may_publish_any(&self) -> bool {
+        !(self.whole.is_empty() && self.resources.is_empty() && self.staff.is_empty())
+    }
+
     fn fault(&self, field: &str) -> Option<&'static str> {
         self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
     }

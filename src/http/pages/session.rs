@@ -185,6 +185,11 @@ impl CurrentUser {
         self.is_manager() || self.user.staff_id == Some(staff)
     }
 
+    /// Whether there is somebody whose calendar they could connect.
+    pub(crate) fn may_connect(&self) -> bool {
+        self.is_manager() || self.user.staff_id.is_some()
+    }
+
     /// Back to a page, with a line that says what happened.
     pub(crate) fn go(&self, app: &App, path: &str, flash: &Flash) -> Response {
         with_cookie(Redirect::to(path).into_response(), flash.cookie(app, &self.token))

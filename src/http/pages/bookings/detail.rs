@@ -66,6 +66,8 @@ struct BookingLive {
     is_under_way: bool,
     /// Whether anything could be in a calendar at all.
     is_anybodys: bool,
+    /// Whether the person could connect a calendar.
+    may_connect: bool,
 }
 impl HtmlSafe for BookingLive {}
 
@@ -174,6 +176,7 @@ async fn live_part(
     let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
     Ok(BookingLive {
         is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !left.has(entry)),
+        may_connect: user.may_connect(),
         is_anybodys: !booking.draft.staff.is_empty(),
         entries: states.iter().map(|state| entry(state, &left, user, (app.now(), zone))).collect(),
     })

@@ -64,6 +64,8 @@ struct OverviewPage {
 struct Calendars {
     lines: Vec<CalendarLine>,
     is_under_way: bool,
+    /// Whether the person could connect a calendar.
+    may_connect: bool,
     /// "3 entries wait"; `None`: nothing does.
     waiting: Option<String>,
     /// For managers.
@@ -183,6 +185,7 @@ async fn calendars(
     Ok(Calendars {
         lines,
         is_under_way: attention.entries.pending > 0,
+        may_connect: user.may_connect(),
         waiting: (waiting > 0).then(|| count(waiting, "entry waits", "entries wait")),
         figures,
     })
