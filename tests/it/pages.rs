@@ -352,6 +352,37 @@ async fn who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere(db: &T
     house.stop().await;
 }
 
+async fn pages_of_a_booking_name_what_they_are_about(db: &TestDb) {
+    let house = House::on(db).await;
+    let mut body = stay(&house.resource(1).await, 1, 1);
+    body["customer"] = json!({ "name": "Maria Silva" });
+    let room = body["resource"].as_str().unwrap().to_owned();
+    house.api.put("/api/v1/bookings/B-7", body).await.expect(201);
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let shown = visitor.get("/bookings/B-7").await.text;
+    let when = shown.split("<dt>When</dt><dd>").nth(1).unwrap().split(", 1 night").next().unwrap();
+    for page in [&shown, &visitor.get("/bookings/B-7/cancel").await.text] {
+        let words = format!("<b><bdi>Maria Silva</bdi></b>, {when}</p>");
+        assert!(page.contains("Cancel this booking?") && page.contains(&words), "{page}");
+    }
+    let (from, until) = (day(1), day(2));
+    let form = [
+        ("version", "9"),
+        ("resource", room.as_str()),
+        ("mode", "stay"),
+        ("check_in", from.as_str()),
+        ("check_out", until.as_str()),
+    ];
+    let stale = visitor.send("/bookings/B-7", &form).await;
+    assert_eq!(stale.status, 409);
+    assert!(stale.text.contains("/ <a href=\"/bookings/B-7\">B-7</a>"), "{}", stale.text);
+    assert!(stale.text.contains("<span class=\"stay\"> The day of departure is free"), "{}", stale.text);
+    let documentation = visitor.get("/api/docs").await.text;
+    let problems = documentation.split("id=\"problems\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(problems.contains("<code>Retry-After</code>") && !problems.contains('`'), "{problems}");
+    house.stop().await;
+}
+
 async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await.to_string();
@@ -493,6 +524,7 @@ concord_storage::on_both_databases!(
     what_stays_in_a_calendar_that_was_disconnected_is_left_there,
     whoever_connects_an_account_of_somebody_else_is_told,
     who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere,
+    pages_of_a_booking_name_what_they_are_about,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

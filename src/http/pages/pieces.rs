@@ -116,7 +116,7 @@ impl From<SyncOutcome> for Pill {
             SyncOutcome::Retry => Self::new(Tone::Waiting, "Trying again"),
             SyncOutcome::Failed => Self::new(Tone::Wrong, "Failed"),
             SyncOutcome::Held => Self::new(Tone::Waiting, "Held back"),
-            SyncOutcome::Nothing => Self::new(Tone::Neutral, "Nothing to do"),
+            SyncOutcome::Nothing => Self::new(Tone::Neutral, "As it should be"),
         }
     }
 }

@@ -239,7 +239,7 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
         }
         rows.push(LogRow {
             at: When::of(line.at, app.now(), user.business.zone),
-            operation: capital(&line.operation.replace('_', " ")),
+            operation: operation_label(&line.operation),
             outcome: line.outcome.into(),
             detail: capital(&line.detail),
             took: took(line.duration_ms),
@@ -248,6 +248,14 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
         });
     }
     Ok(rows)
+}
+
+/// What was tried, for people.
+fn operation_label(operation: &str) -> String {
+    match operation {
+        "nothing" => "Check".to_owned(),
+        other => capital(&other.replace('_', " ")),
+    }
 }
 
 /// One that is over has no page.
@@ -271,6 +279,14 @@ fn took(milliseconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_tried_is_told_in_words() {
+        for (operation, text) in [("nothing", "Check"), ("create", "Create"), ("two_words", "Two words")] {
+            assert_eq!(operation_label(operation), text);
+        }
+        assert_eq!(Pill::from(SyncOutcome::Nothing).word, "As it should be");
+    }
 
     #[test]
     fn durations_are_short() {

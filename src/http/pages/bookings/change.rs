@@ -17,8 +17,14 @@ use super::super::{
     frame::{Frame, Place, page},
     overview::name_of,
     session::CurrentUser,
+    when::span,
 };
-use super::{edit::TakenWords, found, left::Left, path_of};
+use super::{
+    edit::{TakenWords, zone_of},
+    found,
+    left::Left,
+    path_of,
+};
 use crate::app::App;
 
 #[derive(Template)]
@@ -27,7 +33,7 @@ struct CancelPage {
     frame: Frame,
     path: String,
     name: String,
-    reference: String,
+    when: String,
     /// In how many calendars it stands.
     calendars: usize,
     version: i64,
@@ -43,11 +49,12 @@ pub(super) async fn ask(
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
     let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
     let calendars = states.iter().filter(|entry| left.is_kept_up(entry)).count();
+    let zone = zone_of(&app, &user, booking.draft.resource).await?;
     let question = CancelPage {
         frame: Frame::around(&app, &user, Place::Bookings, format!("Cancel {}", booking.reference)).await?,
         path: path_of(&booking),
         name: name_of(&booking),
-        reference: booking.reference,
+        when: span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text,
         calendars,
         version: booking.version,
     };

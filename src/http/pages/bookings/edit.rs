@@ -52,6 +52,8 @@ struct BookingForm {
     submit: &'static str,
     /// The page of the booking that is changed; empty for a new one.
     shown: Option<String>,
+    /// Its reference.
+    reference: String,
 }
 
 /// A refusal, in words.
@@ -166,6 +168,7 @@ impl BookingForm {
             cancel: shown.clone().unwrap_or_else(|| "/bookings".to_owned()),
             submit: if before.is_some() { "Save changes" } else { "Create booking" },
             shown,
+            reference: before.map(|before| before.reference.clone()).unwrap_or_default(),
             fields,
         })
     }
@@ -239,7 +242,7 @@ pub(super) async fn show(
     Named(key): Named<String>,
 ) -> Result<Response, PageError> {
     let booking = found(&app.context.db, &user, &key).await?;
-    let fields = Fields::of(&booking, zone_of(&app, &user, &booking.draft.resource.to_string()).await?);
+    let fields = Fields::of(&booking, zone_of(&app, &user, booking.draft.resource).await?);
     let form = BookingForm::of(&app, &user, Some(&booking), fields, Refused::default()).await?;
     page(&app, &user, &form)
 }
@@ -260,7 +263,7 @@ pub(super) async fn create(
     if let Err(wrong) = check_reference(&reference) {
         faults.push(Fault::from(&wrong));
     }
-    let zone = zone_of(&app, &user, &fields.resource).await?;
+    let zone = zone_chosen(&app, &user, &fields).await?;
     let draft = match fields.read(zone, None) {
         Ok(draft) if faults.is_empty() => draft,
         Ok(_) => return refuse(&app, &user, None, fields, Refused { faults, ..Refused::default() }).await,
@@ -325,7 +328,7 @@ pub(super) async fn update(
     if fields.take_instead() {
         return filled_in(&app, &user, Some(&before), fields).await;
     }
-    let zone = zone_of(&app, &user, &fields.resource).await?;
+    let zone = zone_chosen(&app, &user, &fields).await?;
     let draft = match fields.read(zone, Some(&before)) {
         Ok(draft) => draft,
         Err(faults) => {
@@ -395,9 +398,16 @@ async fn refuse(
     Ok(response)
 }
 
-/// The zone in which the form's times are meant: that of the resource, if it has one.
-async fn zone_of(app: &App, user: &CurrentUser, resource: &str) -> Result<Tz, PageError> {
-    let Ok(id) = resource.parse() else { return Ok(user.business.zone) };
-    let resource = concord_storage::resources::find(&app.context.db, user.business.id, id).await?;
+/// The zone in which the form's times are meant.
+async fn zone_chosen(app: &App, user: &CurrentUser, fields: &Fields) -> Result<Tz, PageError> {
+    match fields.resource.parse() {
+        Ok(resource) => zone_of(app, user, resource).await,
+        Err(_) => Ok(user.business.zone),
+    }
+}
+
+/// The zone in which times of a resource are told: its own, if it has one.
+pub(super) async fn zone_of(app: &App, user: &CurrentUser, resource: ResourceId) -> Result<Tz, PageError> {
+    let resource = concord_storage::resources::find(&app.context.db, user.business.id, resource).await?;
     Ok(resource.and_then(|resource| resource.zone).unwrap_or(user.business.zone))
 }
