@@ -383,6 +383,33 @@ async fn pages_of_a_booking_name_what_they_are_about(db: &TestDb) {
     house.stop().await;
 }
 
+async fn all_that_a_form_refuses_is_said_at_once_where_the_eye_is(db: &TestDb) {
+    let house = House::on(db).await;
+    let me = person(&house, Role::Manager, None).await;
+    let visitor = Visitor::signed_in(&house, &me).await;
+    let myself = format!("/settings/people/users/{}", me.id);
+    for (path, fields, faults) in [
+        ("/settings/people/users", [("name", ""), ("email", "nobody")], ["name", "email"]),
+        ("/settings/people/staff", [("name", ""), ("email", "nobody")], ["name", "email"]),
+        ("/settings/business", [("name", ""), ("zone", "Mars")], ["name", "zone"]),
+        (&myself, [("name", ""), ("role", "staff")], ["name", "role"]),
+        ("/settings/resources", [("name", ""), ("capacity", "none")], ["name", "capacity"]),
+    ] {
+        let page = visitor.send(path, &fields).await;
+        assert_eq!(page.status, 422, "{path}");
+        let summary = "role=\"alert\" id=\"summary\" tabindex=\"-1\" autofocus";
+        assert_eq!(page.text.matches(summary).count(), 1, "{path}: {}", page.text);
+        for fault in faults {
+            for part in
+                [format!("href=\"#{fault}\""), format!("id=\"{fault}\""), format!("id=\"{fault}-fault\"")]
+            {
+                assert_eq!(page.text.matches(&part).count(), 1, "{path}, {part}: {}", page.text);
+            }
+        }
+    }
+    house.stop().await;
+}
+
 async fn who_keeps_a_calendar_back_is_where_they_came_from(db: &TestDb) {
     let house = House::on(db).await;
     let ana = house.staff("Ana").await.to_string();
@@ -525,6 +552,7 @@ concord_storage::on_both_databases!(
     whoever_connects_an_account_of_somebody_else_is_told,
     who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere,
     pages_of_a_booking_name_what_they_are_about,
+    all_that_a_form_refuses_is_said_at_once_where_the_eye_is,
     who_keeps_a_calendar_back_is_where_they_came_from,
     whoever_is_signed_in_finds_on_from_an_error,
     filters_that_cannot_be_read_are_named_and_kept,

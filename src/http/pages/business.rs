@@ -32,7 +32,7 @@ struct BusinessPage {
     frame: Frame,
     form: Form,
     zones: Vec<&'static str>,
-    fault: Option<(&'static str, &'static str)>,
+    faults: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -46,7 +46,7 @@ struct Form {
 
 impl BusinessPage {
     fn fault(&self, field: &str) -> Option<&'static str> {
-        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
     }
 }
 
@@ -68,7 +68,7 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         privacy: business.entry_privacy.as_str().to_owned(),
         cancelled: if business.mark_cancelled { "mark" } else { "remove" }.to_owned(),
     };
-    let shown = describe(&app, &user, form, None).await?;
+    let shown = describe(&app, &user, form, Vec::new()).await?;
     page(&app, &user, &shown)
 }
 
@@ -76,10 +76,10 @@ async fn describe(
     app: &App,
     user: &CurrentUser,
     form: Form,
-    fault: Option<(&'static str, &'static str)>,
+    faults: Vec<(&'static str, &'static str)>,
 ) -> Result<BusinessPage, PageError> {
     let frame = Frame::around(app, user, Place::Settings, "Business").await?;
-    Ok(BusinessPage { frame, form, zones: zones(), fault })
+    Ok(BusinessPage { frame, form, zones: zones(), faults })
 }
 
 async fn save(
@@ -90,7 +90,7 @@ async fn save(
     user.must_be_manager()?;
     let settings = match read(&form) {
         Ok(settings) => settings,
-        Err(fault) => return refuse(&app, &user, form, fault).await,
+        Err(faults) => return refuse(&app, &user, form, faults).await,
     };
     let detail = json!({ "name": settings.name, "zone": settings.zone.name() });
     let mut tx = app.context.db.begin().await?;
@@ -98,7 +98,7 @@ async fn save(
         Ok(_) => {}
         Err(StorageError::StaysAhead) => {
             drop(tx);
-            return refuse(&app, &user, form, ("zone", STAYS_AHEAD)).await;
+            return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await;
         }
         Err(error) => return Err(error.into()),
     }
@@ -118,19 +118,24 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     form: Form,
-    fault: (&'static str, &'static str),
+    faults: Vec<(&'static str, &'static str)>,
 ) -> Result<Response, PageError> {
-    let mut response = page(app, user, &describe(app, user, form, Some(fault)).await?)?;
+    let mut response = page(app, user, &describe(app, user, form, faults).await?)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
 
-fn read(form: &Form) -> Result<BusinessSettings, (&'static str, &'static str)> {
+fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str)>> {
     let name = form.name.trim();
+    let mut faults = Vec::new();
     if !is_name(name) {
-        return Err(("name", NAME_RULE));
+        faults.push(("name", NAME_RULE));
     }
-    let zone: Tz = form.zone.trim().parse().map_err(|_| ("zone", "Choose a time zone from the list."))?;
+    let zone: Option<Tz> = form.zone.trim().parse().ok();
+    if zone.is_none() {
+        faults.push(("zone", "Choose a time zone from the list."));
+    }
+    let Some(zone) = zone.filter(|_| faults.is_empty()) else { return Err(faults) };
     Ok(BusinessSettings {
         name: name.to_owned(),
         zone,

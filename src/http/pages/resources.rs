@@ -169,10 +169,10 @@ async fn update(
     Named(id): Named<ResourceId>,
     Sent(form): Sent<Form>,
 ) -> Result<Response, PageError> {
-    found(&app, &user, id).await?;
+    let shown = found(&app, &user, id).await?;
     let settings = match read(&form) {
         Ok(settings) => settings,
-        Err(faults) => return refuse(&app, &user, Some(before), form, faults).await,
+        Err(faults) => return refuse(&app, &user, Some(shown), form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
     let before = resources::lock(&mut tx, user.business.id, id).await?;

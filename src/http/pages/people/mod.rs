@@ -49,15 +49,15 @@ struct PeoplePage {
     form: users::UserForm,
     /// Whom a new user may stand for.
     standing_for: Vec<Choice>,
-    /// The field that is wrong, and why.
-    fault: Option<(&'static str, &'static str)>,
+    /// The fields that are wrong, and why.
+    faults: Vec<(&'static str, &'static str)>,
     /// A link that was just made.
     shown_once: Option<ShownOnce>,
 }
 
 impl PeoplePage {
     fn fault(&self, field: &str) -> Option<&'static str> {
-        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
     }
 }
 
@@ -142,7 +142,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
             .collect(),
         archived: people::list_archived_staff(db, business).await?,
         form,
-        fault: None,
+        faults: Vec::new(),
         shown_once: None,
     })
 }

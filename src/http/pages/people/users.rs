@@ -55,11 +55,15 @@ pub(super) async fn invite(
 ) -> Result<Response, PageError> {
     user.must_be_manager()?;
     let (name, email) = (form.name.trim(), form.email.trim());
+    let mut faults = Vec::new();
     if !is_name(name) {
-        return refuse(&app, &user, form, ("name", NAME_RULE)).await;
+        faults.push(("name", NAME_RULE));
     }
     if !looks_like_mail_address(email) {
-        return refuse(&app, &user, form, ("email", "That is not a mail address.")).await;
+        faults.push(("email", "That is not a mail address."));
+    }
+    if !faults.is_empty() {
+        return refuse(&app, &user, form, faults).await;
     }
     let new = NewUser {
         business: user.business.id,
@@ -74,7 +78,7 @@ pub(super) async fn invite(
         Err(StorageError::Exists) => {
             drop(tx);
             let text = "Somebody with this mail address can sign in already.";
-            return refuse(&app, &user, form, ("email", text)).await;
+            return refuse(&app, &user, form, vec![("email", text)]).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -88,9 +92,9 @@ async fn refuse(
     app: &App,
     user: &CurrentUser,
     form: UserForm,
-    fault: (&'static str, &'static str),
+    faults: Vec<(&'static str, &'static str)>,
 ) -> Result<Response, PageError> {
-    let shown = PeoplePage { fault: Some(fault), ..describe(app, user, form).await? };
+    let shown = PeoplePage { faults, ..describe(app, user, form).await? };
     let mut response = page(app, user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
@@ -114,14 +118,14 @@ struct UserFormPage {
     roles: Vec<Choice>,
     /// Whom they may stand for.
     standing_for: Vec<Choice>,
-    /// The field that is wrong, and why.
-    fault: Option<(&'static str, &'static str)>,
+    /// The fields that are wrong, and why.
+    faults: Vec<(&'static str, &'static str)>,
     is_you: bool,
 }
 
 impl UserFormPage {
     fn fault(&self, field: &str) -> Option<&'static str> {
-        self.fault.filter(|(name, _)| *name == field).map(|(_, text)| text)
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| *text)
     }
 
     async fn of(
@@ -129,7 +133,7 @@ impl UserFormPage {
         user: &CurrentUser,
         person: &User,
         form: UserForm,
-        fault: Option<(&'static str, &'static str)>,
+        faults: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
         let mut standing_for: Vec<Choice> = all_staff(db, business)
@@ -151,7 +155,7 @@ impl UserFormPage {
             .collect();
         let frame = Frame::around(app, user, Place::Settings, format!("Edit {}", person.name)).await?;
         let (email, is_you) = (person.email.clone(), person.id == user.user.id);
-        Ok(Self { frame, id: person.id, email, form, roles, standing_for, fault, is_you })
+        Ok(Self { frame, id: person.id, email, form, roles, standing_for, faults, is_you })
     }
 }
 
@@ -167,7 +171,7 @@ pub(super) async fn edit(
         role: person.role.as_str().to_owned(),
         staff: person.staff_id.map(|id| id.to_string()).unwrap_or_default(),
     };
-    page(&app, &user, &UserFormPage::of(&app, &user, &person, form, None).await?)
+    page(&app, &user, &UserFormPage::of(&app, &user, &person, form, Vec::new()).await?)
 }
 
 pub(super) async fn update(
@@ -179,8 +183,8 @@ pub(super) async fn update(
     let person = found(&app, &user, id).await?;
     let settings = match settings(&form, &person, &user) {
         Ok(settings) => settings,
-        Err(fault) => {
-            let shown = UserFormPage::of(&app, &user, &person, form, Some(fault)).await?;
+        Err(faults) => {
+            let shown = UserFormPage::of(&app, &user, &person, form, faults).await?;
             let mut response = page(&app, &user, &shown)?;
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             return Ok(response);
@@ -199,21 +203,25 @@ fn settings(
     form: &UserForm,
     person: &User,
     user: &CurrentUser,
-) -> Result<UserSettings, (&'static str, &'static str)> {
+) -> Result<UserSettings, Vec<(&'static str, &'static str)>> {
     let name = form.name.trim();
+    let mut faults = Vec::new();
     if !is_name(name) {
-        return Err(("name", NAME_RULE));
+        faults.push(("name", NAME_RULE));
     }
-    let role = form.role.parse().map_err(|_| ("role", "Choose a role."))?;
+    let role = form.role.parse().unwrap_or_else(|_| {
+        faults.push(("role", "Choose a role."));
+        person.role
+    });
     // Then there is always one who can give the role back.
     if person.id == user.user.id && role != Role::Manager {
-        return Err(("role", "You cannot take the role of manager from yourself. Another manager can."));
+        faults.push(("role", "You cannot take the role of manager from yourself. Another manager can."));
     }
-    let staff = match form.staff.trim() {
-        "" => None,
-        id => Some(id.parse::<StaffId>().map_err(|_| ("staff", "Choose a staff member, or nobody."))?),
-    };
-    Ok(UserSettings { staff, name: name.to_owned(), role })
+    let staff: Option<StaffId> = form.staff.trim().parse().ok();
+    if staff.is_none() && !form.staff.trim().is_empty() {
+        faults.push(("staff", "Choose a staff member, or nobody."));
+    }
+    if faults.is_empty() { Ok(UserSettings { staff, name: name.to_owned(), role }) } else { Err(faults) }
 }
 
 pub(super) async fn make_link(
