@@ -78,7 +78,7 @@ async fn a_feed_shows_what_stands(db: &TestDb) {
         }
         api.put(&format!("/api/v1/bookings/{reference}"), body).await.expect(201)
     };
-    put("a", stay(&sea, 1, 2), json!({ "staff": [ana], "title": "Two; nights, \\ here", "customer": { "name": "Maria Silva", "phone": "912" } })).await;
+    put("a", stay(&sea, 1, 2), json!({ "staff": [ana], "title": "Two; nights, \\ here", "customer": { "name": "Maria Silva", "phone": "(912)" } })).await;
     put(
         "b",
         json!({ "resource": hill.id, "starts_at": hour(3, 9), "ends_at": hour(3, 10) }),
@@ -122,10 +122,10 @@ async fn a_feed_shows_what_stands(db: &TestDb) {
         "{}",
         read.text()
     );
-    assert!(!read.text().contains("Silva") && !read.text().contains("912"));
+    assert!(!read.text().contains("Silva") && !read.text().contains("(912)"));
     let full = get(api, &of_sea).await;
     assert_eq!(full.summaries().len(), 3);
-    assert!(full.text().contains("Maria Silva") && full.text().contains("912"));
+    assert!(full.text().contains("Maria Silva") && full.text().contains("(912)"));
     assert_eq!(get(api, &of_ben).await.summaries(), ["Sea View — Tour"]);
     let quiet = get(api, &busy).await;
     assert_eq!(quiet.summaries(), ["Busy", "Busy", "Busy", "Busy"]);
