@@ -13,11 +13,13 @@ use crate::{
 /// The id that an entry will have at its provider, decided before the first call so that a write done twice is a write
 /// done once.
 ///
-/// Google takes base32hex in lower case (`a-v0-9`, 5 to 1024 characters); the others take the UUID.
+/// Google takes base32hex in lower case (`a-v0-9`, 5 to 1024 characters). At Microsoft it is the `transactionId`, since
+/// ids are given out there: what the first write returns takes its place. At CalDAV it is the resource's name.
 pub fn external_id(provider: ProviderKind, entry: EntryId) -> String {
     match provider {
         ProviderKind::Google => base32hex(entry.0.as_bytes()),
-        ProviderKind::Microsoft | ProviderKind::Caldav => entry.0.to_string(),
+        ProviderKind::Microsoft => entry.0.to_string(),
+        ProviderKind::Caldav => format!("{}.ics", entry.0),
     }
 }
 
@@ -119,6 +121,8 @@ impl EntryContent {
 pub struct ObservedEntry {
     /// The provider's id of it (of the instance, for a recurring one).
     pub external_id: String,
+    /// The provider's id of the recurring entry that it is an instance of.
+    pub series: Option<String>,
     /// The version; `None` where the provider gives none for this item.
     pub etag: Option<String>,
     /// Deleted or cancelled there.

@@ -17,7 +17,7 @@ use concord_domain::{
         },
     },
 };
-use concord_providers::ProviderError;
+use concord_providers::{ProviderError, Written};
 use concord_storage::{
     StorageError, Tx, bookings, businesses, connections,
     duties::{ClaimedDuty, Outcome},
@@ -157,10 +157,11 @@ impl<'a> EntryRun<'a> {
             done.known = done.known.begun();
             entries::begin_write(&self.context.db, self.entry.id).await?;
         }
-        *action = match lease.during(Box::pin(self.act(action, desired))).await {
-            Ok(Step::Written(etag)) => {
+        let id = done.known.external_id.clone();
+        *action = match lease.during(Box::pin(self.act(action, &id, desired))).await {
+            Ok(Step::Written(written)) => {
                 let Desired::Present(content) = desired else { return Err(impossible()) };
-                done.known = done.known.written(etag, content);
+                done.known = done.known.written(written.external_id, written.etag, content);
                 EntryAction::Nothing
             }
             Ok(Step::Removed) => {
@@ -171,6 +172,7 @@ impl<'a> EntryRun<'a> {
                 // What we knew before this run's own writes began.
                 let stored = Known { hash: self.entry.content_hash.clone(), ..done.known.clone() };
                 done.note = done.note.or_else(|| outside_change(&stored, &observation).map(in_words));
+                done.known = done.known.seen(&observation);
                 plan_entry(desired, &done.known, Some(&observation))
             }
             Err(JobError::Provider(ProviderError::Precondition)) => {
@@ -214,13 +216,12 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    async fn act(&self, action: &EntryAction, desired: &Desired) -> Result<Step, JobError> {
+    async fn act(&self, action: &EntryAction, id: &str, desired: &Desired) -> Result<Step, JobError> {
         let provider =
             self.context.providers.get(self.account.provider).ok_or_else(|| {
                 JobError::Hopeless(format!("{} is not set up", self.account.provider.name()))
             })?;
         let calendar = self.entry.calendar_external_id.as_str();
-        let id = self.entry.external_id.as_str();
         let content = || match desired {
             Desired::Present(content) => Ok::<&EntryContent, JobError>(content),
             Desired::Absent => Err(impossible()),
@@ -229,12 +230,12 @@ impl<'a> EntryRun<'a> {
             EntryAction::Create => {
                 let content = content()?;
                 let written = with_access!(self.context, self.account, access => provider.create(&access, calendar, id, content))?;
-                Ok(Step::Written(written.etag))
+                Ok(Step::Written(written))
             }
             EntryAction::Update { if_match } => {
                 let content = content()?;
                 let written = with_access!(self.context, self.account, access => provider.update(&access, calendar, id, content, if_match.as_deref()))?;
-                Ok(Step::Written(written.etag))
+                Ok(Step::Written(written))
             }
             EntryAction::Remove => {
                 with_access!(self.context, self.account, access => provider.remove(&access, calendar, id))?;
@@ -302,7 +303,8 @@ impl<'a> EntryRun<'a> {
         let here = (self.entry.id, self.entry.calendar_id);
         match (&done.known.etag, hash) {
             (Some(etag), Some(content_hash)) => {
-                let written = WrittenEntry { etag, content_hash, version: done.version };
+                let external_id = done.known.external_id.as_str();
+                let written = WrittenEntry { external_id, etag, content_hash, version: done.version };
                 entries::record_written(tx, here, &written, now).await?;
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
@@ -382,7 +384,7 @@ impl<'a> EntryRun<'a> {
 }
 
 enum Step {
-    Written(String),
+    Written(Written),
     Removed,
     Seen(Observation),
 }

@@ -8,6 +8,7 @@ use concord_domain::{
     interval::Interval,
 };
 use secrecy::SecretString;
+use url::Url;
 
 use crate::error::ProviderError;
 
@@ -16,12 +17,22 @@ use crate::error::ProviderError;
 pub enum Credentials {
     /// An OAuth access token.
     Bearer(SecretString),
+    /// A name and a password, sent with each call: CalDAV.
+    Password {
+        /// As the person gave it.
+        user: String,
+        /// An app password, where the server has such.
+        password: SecretString,
+        /// Where the account's calendars are: all calls stay below its origin.
+        home: Url,
+    },
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bearer(_) => f.write_str("Bearer(hidden)"),
+            Self::Password { user, home, .. } => write!(f, "Password({user}, hidden, {home})"),
         }
     }
 }
@@ -52,9 +63,11 @@ pub struct RemoteCalendar {
     pub primary: bool,
 }
 
-/// The version that a write left behind.
+/// What a write left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
+    /// The entry's id from now on. A provider that gives out ids of its own puts one in the place of ours.
+    pub external_id: String,
     /// What the next conditional write must name.
     pub etag: String,
 }
@@ -106,7 +119,8 @@ pub trait CalendarProvider: Send + Sync {
     async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError>;
 
     /// Writes an entry that should not exist yet. `Precondition`: something has that id, perhaps a tombstone,
-    /// perhaps our own write whose answer was lost; `find` it, then `update` it.
+    /// perhaps our own write whose answer was lost; `find` it, then `update` it. A provider may instead return the entry
+    /// that the same create made before. `external_id` is ours, or the id of an entry that is gone.
     async fn create(
         &self,
         credentials: &Credentials,
@@ -134,7 +148,8 @@ pub trait CalendarProvider: Send + Sync {
         external_id: &str,
     ) -> Result<(), ProviderError>;
 
-    /// The entry as it is now, tombstones included; `None` if the provider knows nothing of it.
+    /// The entry as it is now, tombstones included; `None` if the provider knows nothing of it. `external_id` is ours,
+    /// or the one that a write returned.
     async fn find(
         &self,
         credentials: &Credentials,

@@ -37,6 +37,7 @@ fn hour(number: i64) -> EntryTime {
 fn entry(id: &str, etag: &str, time: EntryTime) -> ObservedEntry {
     ObservedEntry {
         external_id: id.into(),
+        series: None,
         etag: Some(etag.into()),
         deleted: false,
         busy: true,
@@ -228,6 +229,7 @@ fn observed() -> impl Strategy<Value = ObservedEntry> {
     ];
     (id, 0_u8..3, flags, when).prop_map(|(id, etag, (deleted, busy, tentative, ours), time)| ObservedEntry {
         external_id: format!("id{id}"),
+        series: None,
         etag: Some(format!("v{etag}")),
         deleted: deleted && etag == 0,
         busy,

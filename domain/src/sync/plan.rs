@@ -28,7 +28,7 @@ pub enum Desired {
 /// What is stored of the entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Its id at the provider, decided before the first call.
+    /// Its id at the provider: decided before the first call, or the one that the provider gave it then.
     pub external_id: String,
     /// The version that our last successful write left behind.
     pub etag: Option<String>,
@@ -53,10 +53,29 @@ impl Known {
         Self { hash: None, attempted: true, ..self.clone() }
     }
 
-    /// To be stored after a create or update that succeeded.
+    /// To be stored after a create or update that succeeded, and left the entry at that id and version.
     #[must_use]
-    pub fn written(&self, etag: impl Into<String>, content: &EntryContent) -> Self {
-        Self { etag: Some(etag.into()), hash: Some(content.hash()), attempted: true, ..self.clone() }
+    pub fn written(
+        &self,
+        external_id: impl Into<String>,
+        etag: impl Into<String>,
+        content: &EntryContent,
+    ) -> Self {
+        Self {
+            external_id: external_id.into(),
+            etag: Some(etag.into()),
+            hash: Some(content.hash()),
+            attempted: true,
+        }
+    }
+
+    /// What is seen to be there may have got its id from the provider in a write whose answer was lost.
+    #[must_use]
+    pub fn seen(&self, observation: &Observation) -> Self {
+        match observation {
+            Observation::Missing => self.clone(),
+            Observation::Found(entry) => Self { external_id: entry.external_id.clone(), ..self.clone() },
+        }
     }
 
     /// To be stored after a remove that succeeded. It is not forgotten that there was an entry: a person may bring

@@ -31,6 +31,7 @@ fn present(title: &str) -> Desired {
 fn found(etag: &str, deleted: bool) -> Observation {
     Observation::Found(ObservedEntry {
         external_id: "abc".into(),
+        series: None,
         etag: Some(etag.into()),
         deleted,
         busy: true,
@@ -47,10 +48,18 @@ fn update(etag: &str) -> EntryAction {
 }
 
 #[test]
+fn an_id_that_the_provider_gave_takes_the_place_of_ours() {
+    let tried = Known::new("ours").begun();
+    assert_eq!(tried.written("theirs", "e1", &content("a")).external_id, "theirs");
+    assert_eq!(tried.seen(&found("e1", false)), Known { external_id: "abc".into(), ..tried.clone() });
+    assert_eq!(tried.seen(&Observation::Missing), tried);
+}
+
+#[test]
 fn the_plan_by_cases() {
     let new = Known::new("abc");
     let tried = new.begun();
-    let synced = new.written("e1", &content("a"));
+    let synced = new.written("abc", "e1", &content("a"));
     let dirty = synced.begun();
     let removed = synced.removed();
     let gone = Observation::Missing;
@@ -98,7 +107,7 @@ fn after_a_fault() {
 
 #[test]
 fn outside_changes_are_told_from_our_own() {
-    let synced = Known::new("abc").written("e1", &content("a"));
+    let synced = Known::new("abc").written("abc", "e1", &content("a"));
     for (known, observed, expected) in [
         (&synced, found("e1", false), None),
         (&synced, found("e2", false), Some(OutsideChange::Edited)),
@@ -305,7 +314,7 @@ fn run(
         match answer {
             Ok(etag) => {
                 rows.known = match &read.desired {
-                    Desired::Present(content) => known.written(etag, content),
+                    Desired::Present(content) => known.written("abc", etag, content),
                     Desired::Absent => known.removed(),
                 };
                 return true;

@@ -98,6 +98,7 @@ pub(super) fn observed(event: Event, zone: Tz) -> Option<ObservedEntry> {
     let entry = our_entry(&event);
     Some(ObservedEntry {
         external_id: event.id?,
+        series: event.recurring_event_id,
         etag: event.etag,
         deleted,
         busy,

@@ -40,7 +40,7 @@ impl GoogleCalendar {
     pub(super) fn session(&self, credentials: &Credentials) -> Result<Session, ProviderError> {
         // The hub panics on a token that is no header value.
         bearer(credentials)?;
-        let Credentials::Bearer(token) = credentials;
+        let Credentials::Bearer(token) = credentials else { return Err(ProviderError::Unauthorized) };
         let failure = Failure::default();
         let connector = PipeConnector { http: self.http.clone(), failure: failure.clone() };
         let client = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);

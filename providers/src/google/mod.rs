@@ -122,9 +122,9 @@ impl GoogleCalendar {
     }
 }
 
-/// The `Authorization` header. A token that is no header value (a line break in it) cannot be accepted by anybody.
+/// The `Authorization` header. Google knows no passwords, and a token that is no header value (a line break in it) cannot be accepted by anybody.
 fn bearer(credentials: &Credentials) -> Result<HeaderValue, ProviderError> {
-    let Credentials::Bearer(token) = credentials;
+    let Credentials::Bearer(token) = credentials else { return Err(ProviderError::Unauthorized) };
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
         .map_err(|_| ProviderError::Unauthorized)?;
     value.set_sensitive(true);

@@ -35,7 +35,7 @@ impl GoogleCalendar {
         let path = format!("calendars/{}/events", segment(calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
         let answer = self.write(credentials, Method::POST, &path, None, Some(&event)).await?;
-        written(&answer)
+        written(&answer, external_id)
     }
 
     pub(super) async fn replace(
@@ -50,7 +50,7 @@ impl GoogleCalendar {
         let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         let answer = self.write(credentials, Method::PUT, &path, etag, Some(&event(content))).await?;
-        written(&answer)
+        written(&answer, external_id)
     }
 
     pub(super) async fn delete(
@@ -104,11 +104,11 @@ fn body(event: &Event) -> serde_json::Result<Bytes> {
     Ok(serde_json::to_vec(&value)?.into())
 }
 
-fn written(answer: &Answer) -> Result<Written, ProviderError> {
+fn written(answer: &Answer, external_id: &str) -> Result<Written, ProviderError> {
     let event: Event = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
     let header = || answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     match event.etag.or_else(header) {
-        Some(etag) => Ok(Written { etag }),
+        Some(etag) => Ok(Written { external_id: external_id.to_owned(), etag }),
         None => Err(ProviderError::Transient("Google's answer to a write has no etag".to_owned())),
     }
 }

@@ -32,4 +32,4 @@ pub(crate) async fn google() -> SandboxWorld {
     .await
 }
 
-contract!(google());
+contract!(google(), oauth);

@@ -101,6 +101,10 @@ impl World for SandboxWorld {
         self.registry.oauth(self.kind).unwrap()
     }
 
+    fn unknown_calendar(&self, _place: &Place) -> String {
+        "nobodys-calendar@example.com".to_owned()
+    }
+
     async fn place(&self) -> Place {
         let email = format!("person{}@example.com", self.people.fetch_add(1, Ordering::SeqCst));
         let account =

@@ -64,7 +64,7 @@ async fn a_secret_is_in_no_log_line_no_error_and_no_debug_text() {
     let refresh_token = grant.refresh_token.clone().unwrap();
     let refreshed = world.oauth().refresh(&refresh_token).await.unwrap();
     shown.push(format!("{grant:?} {refreshed:?} {:?} {:?}", request.pkce_verifier, world.oauth()));
-    let Credentials::Bearer(token) = &place.credentials;
+    let Credentials::Bearer(token) = &place.credentials else { panic!("{place:?}") };
     secrets.extend(
         [&request.pkce_verifier, &grant.access_token, &refresh_token, &refreshed.access_token, token]
             .map(|secret| secret.expose_secret().to_owned()),

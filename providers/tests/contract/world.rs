@@ -70,6 +70,9 @@ pub(crate) trait World: Send + Sync {
     /// Our OAuth client there.
     fn oauth(&self) -> &OAuthApp;
 
+    /// The id of a calendar that is not there.
+    fn unknown_calendar(&self, place: &Place) -> String;
+
     /// A new account.
     async fn place(&self) -> Place;
 

@@ -43,7 +43,7 @@ pub struct Entry {
     pub calendar_id: CalendarId,
     /// The provider's id of the calendar.
     pub calendar_external_id: String,
-    /// The provider's id of the entry, decided before the first call.
+    /// The provider's id of the entry: decided before the first call, or given by the provider then.
     pub external_id: String,
     /// Whether it should stand there.
     pub wanted: bool,

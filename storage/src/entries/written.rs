@@ -20,6 +20,8 @@ pub async fn begin_write(db: &Db, id: EntryId) -> Result<(), StorageError> {
 /// What a write left behind.
 #[derive(Clone, Debug)]
 pub struct WrittenEntry<'a> {
+    /// The provider's id of it: ours, or one that the provider gave it.
+    pub external_id: &'a str,
     /// For the next conditional write.
     pub etag: &'a str,
     /// The digest of what was written.
@@ -30,7 +32,7 @@ pub struct WrittenEntry<'a> {
 
 /// The state says `synced` only if nothing newer waits: the booking may have been cancelled while it was written.
 const RECORD_WRITTEN: &str = "
-    UPDATE entries SET etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
+    UPDATE entries SET external_id = $7, etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
         last_error = NULL,
         state = CASE WHEN wanted AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
             THEN 'synced' ELSE 'pending' END
@@ -50,6 +52,7 @@ pub async fn record_written(
         .bind(written.version)
         .bind(now)
         .bind(calendar)
+        .bind(written.external_id)
         .execute(c)
         .await
         .map(drop))?;

@@ -104,7 +104,7 @@ async fn stands(db: &Db, entry: EntryId) -> (EntryId, CalendarId) {
 
 async fn written(db: &Db, entry: EntryId, version: i64) {
     entries::begin_write(db, entry).await.unwrap();
-    let written = WrittenEntry { etag: "\"1\"", content_hash: "hash", version };
+    let written = WrittenEntry { external_id: "given", etag: "\"1\"", content_hash: "hash", version };
     let here = stands(db, entry).await;
     let mut tx = begin(db).await;
     entries::record_written(&mut tx, here, &written, at(1)).await.unwrap();
@@ -333,13 +333,15 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
     assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
     // A write into the calendar that is gone ends only now.
     let mut tx = begin(db).await;
-    let late = WrittenEntry { etag: "\"2\"", content_hash: "hash", version: 1 };
+    let late = WrittenEntry { external_id: "late", etag: "\"2\"", content_hash: "hash", version: 1 };
     entries::record_written(&mut tx, before, &late, at(3)).await.unwrap();
     commit(tx).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.etag, entry.content_hash, entry.state), (None, None, EntryState::Pending));
+    assert_ne!(entry.external_id, "late");
     written(db, id, 1).await;
-    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Synced);
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.external_id.as_str(), entry.state), ("given", EntryState::Synced));
 }
 
 async fn a_write_in_doubt_is_looked_at_again(db: &TestDb) {

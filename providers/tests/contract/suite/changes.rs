@@ -50,7 +50,7 @@ pub(crate) async fn what_we_write_is_known_again(world: &dyn World) {
     for from in [None, Some(cursor.as_str())] {
         let (entries, _, _) = read(&*provider, &place, from).await.unwrap();
         assert_eq!(entries.len(), 1);
-        assert_eq!(entries[0].external_id, id);
+        assert_eq!(entries[0].external_id, written.external_id);
         assert_eq!(entries[0].etag.as_ref(), Some(&written.etag));
         assert_eq!(entries[0].entry, Some(content.entry));
         assert_eq!(entries[0].time.as_ref(), Some(&content.time));

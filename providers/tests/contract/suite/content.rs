@@ -9,8 +9,7 @@ use crate::world::{Place, Seen, World};
 async fn write(world: &dyn World, place: &Place, content: &EntryContent) -> String {
     let provider = world.provider();
     let id = world.external_id(content.entry);
-    provider.create(&place.credentials, &place.calendar, &id, content).await.unwrap();
-    id
+    provider.create(&place.credentials, &place.calendar, &id, content).await.unwrap().external_id
 }
 
 pub(crate) async fn texts_come_back_as_they_were(world: &dyn World) {

@@ -17,13 +17,28 @@ use concord_providers::{AfterPage, CalendarProvider, ChangesFrom, ProviderError}
 
 use crate::world::{Appointment, Place};
 
-/// A test of each case, each in a world of its own, and `all`, which runs them one after the other in one world.
+/// A test of each case, each in a world of its own, and `all`, which runs them one after the other in one world: what
+/// every provider must do, and with `oauth` what those must who ask a person for their consent.
 macro_rules! contract {
+    ($world:expr, oauth) => {
+        contract! { @with $world;
+            permission: consent_becomes_a_grant,
+            permission: a_denied_consent_comes_back_as_such,
+            permission: a_code_is_good_once,
+            permission: an_expired_token_is_said_and_refreshed,
+            permission: a_revoked_grant_is_dead,
+            permission: we_can_end_it_ourselves_and_twice,
+        }
+    };
     ($world:expr) => {
+        contract! { @with $world; }
+    };
+    (@with $world:expr; $($module:ident: $case:ident,)*) => {
         contract! { @cases $world;
+            $($module: $case,)*
             life: an_entry_is_created_found_changed_and_removed,
             life: creating_twice_is_noticed,
-            life: a_tombstone_is_seen_and_comes_back_to_life,
+            life: what_a_person_deleted_comes_back_to_life,
             life: a_stale_version_is_noticed,
             life: removing_twice_succeeds,
             content: texts_come_back_as_they_were,
@@ -39,12 +54,6 @@ macro_rules! contract {
             changes: an_expired_cursor_is_said,
             changes: busy_times_are_what_takes_up_time,
             changes: busy_times_come_for_half_a_year,
-            permission: consent_becomes_a_grant,
-            permission: a_denied_consent_comes_back_as_such,
-            permission: a_code_is_good_once,
-            permission: an_expired_token_is_said_and_refreshed,
-            permission: a_revoked_grant_is_dead,
-            permission: we_can_end_it_ourselves_and_twice,
             permission: the_account_and_its_calendars_are_told,
             permission: a_hidden_calendar_is_told_too,
             permission: a_read_only_calendar_is_read_and_not_written,
