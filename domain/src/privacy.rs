@@ -110,6 +110,39 @@ fn headline(booking: &Booking, resource: &str, detail: Detail) -> String {
     one_line(&text)
 }
 
+/// The booking's title that a person meant who wrote `text` over the title of its entry: what is left of it without the
+/// words that `headline` puts around.
+pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> String {
+    let text = one_line(text);
+    let mut rest = text.as_str();
+    if let Some(marked) =
+        rest.strip_prefix(booking.draft.status.label()).and_then(|rest| rest.strip_prefix(": "))
+    {
+        rest = marked;
+    }
+    if booking.draft.kind != BookingKind::Booking {
+        let kind = kind_label(booking.draft.kind);
+        rest = rest.strip_prefix(kind).map_or(rest, |rest| rest.strip_prefix(':').unwrap_or(rest));
+        let rest = rest.trim();
+        return if rest == resource.trim() { String::new() } else { rest.to_owned() };
+    }
+    if let Some(after) = rest.strip_prefix(resource.trim()) {
+        rest = after.trim_start().strip_prefix('—').unwrap_or(rest);
+    }
+    let rest = rest.trim();
+    for who in [who(booking, Detail::Full), who(booking, Detail::Minimal)] {
+        let Some(after) = rest.strip_prefix(who).filter(|_| !who.is_empty()) else { continue };
+        if after.is_empty() {
+            return String::new();
+        }
+        let inner = after.strip_prefix(" (").and_then(|after| after.strip_suffix(')'));
+        if let Some(inner) = inner {
+            return inner.trim().to_owned();
+        }
+    }
+    if rest == kind_label(booking.draft.kind) { String::new() } else { rest.to_owned() }
+}
+
 /// A plain list of what is known, empty fields left out; the notes last, since they may have lines of their own.
 fn description(booking: &Booking, resource: &str, business: &str, detail: Detail) -> String {
     let draft = &booking.draft;
@@ -261,6 +294,48 @@ mod tests {
             ("Sea View — Two  nights", title(BookingKind::Booking, "Two\r\nnights", "", "Sea View")),
         ] {
             assert_eq!(actual, expected);
+        }
+    }
+
+    #[test]
+    fn a_title_is_found_again_in_what_a_person_wrote() {
+        let mut booking = maria();
+        for (text, title) in [
+            ("Sea View — Maria (Three nights)", "Three nights"),
+            ("Sea View — Maria Silva Costa (Three nights)", "Three nights"),
+            ("  Sea View  — Maria (Two  nights (late))", "Two  nights (late)"),
+            ("Sea View — Maria", ""),
+            ("Sea View — Booking", ""),
+            ("Late arrival!", "Late arrival!"),
+            ("Sea View — Party", "Party"),
+            ("Confirmed: Sea View — Maria (x)", "x"),
+            ("Two\r\nlines", "Two  lines"),
+            ("", ""),
+        ] {
+            assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
+        }
+        booking.draft.kind = BookingKind::Maintenance;
+        for (text, title) in [
+            ("Maintenance: Boiler", "Boiler"),
+            ("Maintenance: Sea View", ""),
+            ("Boiler, again", "Boiler, again"),
+        ] {
+            assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_we_wrote_gives_the_title_back(title in "[a-zA-Z0-9 ():—é-]{0,30}", name in "[A-Z][a-z]{0,8}( [A-Z][a-z]{1,8})?", full: bool) {
+            let mut booking = sample::booking();
+            booking.draft.title = title.trim().to_owned();
+            booking.draft.customer.name = name;
+            let privacy = if full { EntryPrivacy::Full } else { EntryPrivacy::Minimal };
+            let text = entry_wording(&booking, "Sea View", "Casa", privacy).title;
+            let again = title_in_entry(&text, &booking, "Sea View");
+            // What is only the customer's name is not said twice, and need not be said at all.
+            let same = again == booking.draft.title || text == format!("Sea View — {}", booking.draft.title);
+            proptest::prop_assert!(same, "{text:?} gave {again:?} for {:?}", booking.draft.title);
         }
     }
 

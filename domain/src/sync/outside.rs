@@ -1,0 +1,366 @@
+//! What a person did to an entry of ours in their own calendar, and what follows from it.
+//!
+//! Three things are compared: what the entry said after our last write (`base`), what it should say now (`desired`) and
+//! what it says (`Sight`). So our own writes are known again whatever became of their answers, a person's change is
+//! found though one of ours is under way, and where both sides changed the same thing the booking stands.
+//!
+//! What is to be followed may still be refused by whoever writes the booking, when the time is taken: the entry is then
+//! put back, as for every other [`Refusal`].
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::plan::Desired;
+use crate::{
+    booking::{Booking, BookingDraft, BookingStatus, BookingTime},
+    entry::{EntryContent, EntryTime, ObservedEntry},
+    privacy::title_in_entry,
+    words,
+};
+
+words! {
+    /// What becomes of what people do to entries of ours.
+    OutsidePolicy {
+        /// The booking follows.
+        Follow = "follow",
+        /// Somebody is asked first; until then both stay as they are.
+        Ask = "ask",
+        /// The booking stands, and the entry is put back.
+        PutBack = "put_back",
+    }
+}
+
+words! {
+    /// What a person did.
+    OutsideKind {
+        /// It begins at another time.
+        Moved = "moved",
+        /// It begins when it did and ends at another time.
+        Resized = "resized",
+        /// It has other words.
+        Renamed = "renamed",
+        /// It is gone.
+        Deleted = "deleted",
+        /// It is there again, after it had been removed.
+        Restored = "restored",
+        /// It now takes place many times.
+        MadeRecurring = "made_recurring",
+    }
+}
+
+words! {
+    /// Why a booking does not follow.
+    Refusal {
+        /// The business, or the connection, wants it so.
+        Policy = "policy",
+        /// The booking is over.
+        Over = "over",
+        /// It has been served.
+        Completed = "completed",
+        /// It does not take place.
+        Cancelled = "cancelled",
+        /// It would begin or end in the past.
+        IntoThePast = "into_the_past",
+        /// Nights are whole days, and hours are not.
+        WholeDays = "whole_days",
+        /// A booking takes place once.
+        Recurring = "recurring",
+        /// It was changed here as well, and the booking stands.
+        ChangedHere = "changed_here",
+        /// These words are made from the resource and the customer, and not for this calendar to change.
+        NotItsWords = "not_its_words",
+        /// The person is not on the booking.
+        NotAssigned = "not_assigned",
+        /// There is no room at that time.
+        Taken = "taken",
+        /// The booking would say what it may not say.
+        Invalid = "invalid",
+    }
+}
+
+/// What of an entry a person changes and a booking follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// One line.
+    pub title: String,
+    /// When.
+    pub time: EntryTime,
+}
+
+impl From<&EntryContent> for Shape {
+    fn from(content: &EntryContent) -> Self {
+        Self { title: content.title.clone(), time: content.time.clone() }
+    }
+}
+
+impl Shape {
+    /// In which zone a time is shown says nothing about when it is.
+    fn is_when(&self, other: &Self) -> bool {
+        match (&self.time, &other.time) {
+            (
+                EntryTime::Timed { starts_at, ends_at, .. },
+                EntryTime::Timed { starts_at: other_start, ends_at: other_end, .. },
+            ) => starts_at == other_start && ends_at == other_end,
+            (one, other) => one == other,
+        }
+    }
+
+    /// Providers trim, and some of them join spaces.
+    fn says(&self, other: &Self) -> bool {
+        self.title.split_whitespace().eq(other.title.split_whitespace())
+    }
+}
+
+/// What stands at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing, or a tombstone.
+    Gone,
+    /// It takes place many times.
+    Recurring,
+    /// An entry. A provider that does not say when, says nothing of a change either.
+    There {
+        /// One line.
+        title: String,
+        /// When.
+        time: Option<EntryTime>,
+    },
+}
+
+impl From<&ObservedEntry> for Sight {
+    fn from(entry: &ObservedEntry) -> Self {
+        if entry.deleted {
+            Self::Gone
+        } else if entry.series.is_some() {
+            Self::Recurring
+        } else {
+            Self::There { title: entry.title.clone(), time: entry.time.clone() }
+        }
+    }
+}
+
+/// A booking and its entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Linked<'a> {
+    /// As it is now.
+    pub booking: &'a Booking,
+    /// The resource's name, which stands in the title.
+    pub resource: &'a str,
+    /// The resource's zone.
+    pub zone: Tz,
+    /// What the entry said after our last write, or when a person's change to it was last dealt with; `None` if it was
+    /// removed, or is not known.
+    pub base: Option<&'a Shape>,
+    /// What it should say.
+    pub desired: &'a Desired,
+}
+
+/// What the business, or the connection, wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideRules {
+    /// Of what is moved, resized or renamed.
+    pub moves: OutsidePolicy,
+    /// Of what is deleted or brought back.
+    pub deletions: OutsidePolicy,
+}
+
+impl Default for OutsideRules {
+    /// An outside delete never cancels a booking by itself.
+    fn default() -> Self {
+        Self { moves: OutsidePolicy::Follow, deletions: OutsidePolicy::Ask }
+    }
+}
+
+/// What a booking would become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The most that was done: who moves and renames has moved.
+    pub kind: OutsideKind,
+    /// `None`: as it is.
+    pub time: Option<BookingTime>,
+    /// `None`: as it is.
+    pub title: Option<String>,
+    /// `None`: as it is.
+    pub status: Option<BookingStatus>,
+}
+
+impl Edit {
+    fn of(kind: OutsideKind) -> Self {
+        Self { kind, time: None, title: None, status: None }
+    }
+
+    /// The draft with what was changed.
+    #[must_use]
+    pub fn applied(&self, draft: &BookingDraft) -> BookingDraft {
+        let mut draft = draft.clone();
+        draft.time = self.time.unwrap_or(draft.time);
+        draft.status = self.status.unwrap_or(draft.status);
+        if let Some(title) = &self.title {
+            draft.title.clone_from(title);
+        }
+        draft
+    }
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutsidePlan {
+    /// Nothing: it is as we left it, or as it should be.
+    Echo,
+    /// Change the booking; where that is refused, put the entry back.
+    Follow(Edit),
+    /// Ask whether to.
+    Ask(Edit),
+    /// The booking stands. Write the entry again.
+    PutBack(OutsideKind, Refusal),
+    /// The booking is over or does not take place: the entry may stay as it is, and nobody is told.
+    LetBe,
+}
+
+/// What follows from what stands at the provider.
+pub fn plan_outside(
+    linked: &Linked<'_>,
+    sight: &Sight,
+    rules: OutsideRules,
+    now: DateTime<Utc>,
+) -> OutsidePlan {
+    match (linked.desired, sight) {
+        (Desired::Absent, Sight::Gone) => OutsidePlan::Echo,
+        (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, rules, now),
+        (Desired::Present(_), Sight::Gone) => deleted(linked, rules, now),
+        (Desired::Present(_), Sight::Recurring) => {
+            OutsidePlan::PutBack(OutsideKind::MadeRecurring, Refusal::Recurring)
+        }
+        (Desired::Present(content), Sight::There { title, time }) => {
+            let desired = Shape::from(content);
+            // Not known: what it should say now is as good a guess as any, and never makes a change of nothing.
+            let base = linked.base.unwrap_or(&desired);
+            let seen =
+                Shape { title: title.clone(), time: time.clone().unwrap_or_else(|| base.time.clone()) };
+            edited(linked, (base, &desired, &seen), rules, now)
+        }
+    }
+}
+
+fn restored(linked: &Linked<'_>, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+    // While our removal is under way what is there is no person's doing.
+    if linked.base.is_some() {
+        return OutsidePlan::Echo;
+    }
+    if linked.booking.draft.status.occupies() {
+        return OutsidePlan::PutBack(OutsideKind::Restored, Refusal::NotAssigned);
+    }
+    if linked.booking.interval.end <= now {
+        return OutsidePlan::LetBe;
+    }
+    let edit = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(OutsideKind::Restored) };
+    by(rules.deletions, edit)
+}
+
+fn deleted(linked: &Linked<'_>, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+    let booking = linked.booking;
+    // Never written: it is still to come.
+    if linked.base.is_none() {
+        return OutsidePlan::Echo;
+    }
+    let is_over = booking.interval.end <= now || booking.draft.status == BookingStatus::Completed;
+    if is_over || !booking.draft.status.occupies() {
+        return OutsidePlan::LetBe;
+    }
+    by(rules.deletions, Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(OutsideKind::Deleted) })
+}
+
+fn edited(
+    linked: &Linked<'_>,
+    (base, desired, seen): (&Shape, &Shape, &Shape),
+    rules: OutsideRules,
+    now: DateTime<Utc>,
+) -> OutsidePlan {
+    let moved = !seen.is_when(base) && !seen.is_when(desired);
+    let renamed = !seen.says(base) && !seen.says(desired);
+    let kind = match (moved, renamed) {
+        (false, false) => return OutsidePlan::Echo,
+        (true, _) if starts_alike(&seen.time, &base.time) => OutsideKind::Resized,
+        (true, _) => OutsideKind::Moved,
+        (false, true) => OutsideKind::Renamed,
+    };
+    let here_too = (moved && !desired.is_when(base)) || (renamed && !desired.says(base));
+    if here_too {
+        return OutsidePlan::PutBack(kind, Refusal::ChangedHere);
+    }
+    match edit_of(linked, kind, (moved, renamed), seen, now) {
+        Ok(edit) => by(rules.moves, edit),
+        Err(refusal) => OutsidePlan::PutBack(kind, refusal),
+    }
+}
+
+fn edit_of(
+    linked: &Linked<'_>,
+    kind: OutsideKind,
+    (moved, renamed): (bool, bool),
+    seen: &Shape,
+    now: DateTime<Utc>,
+) -> Result<Edit, Refusal> {
+    let booking = linked.booking;
+    match booking.draft.status {
+        BookingStatus::Completed => return Err(Refusal::Completed),
+        status if !status.occupies() => return Err(Refusal::Cancelled),
+        _ if booking.interval.end <= now => return Err(Refusal::Over),
+        _ => {}
+    }
+    let mut edit = Edit::of(kind);
+    if moved {
+        edit.time = Some(moved_to(linked, &seen.time, now)?);
+    }
+    if renamed {
+        let title = title_in_entry(&seen.title, booking, linked.resource);
+        // With a move the words do not matter so much that it is refused for them.
+        if title != booking.draft.title {
+            edit.title = Some(title);
+        } else if !moved {
+            return Err(Refusal::NotItsWords);
+        }
+    }
+    Ok(edit)
+}
+
+/// What has begun may end sooner or later, but nothing is moved into the past.
+fn moved_to(linked: &Linked<'_>, seen: &EntryTime, now: DateTime<Utc>) -> Result<BookingTime, Refusal> {
+    let old = linked.booking.draft.time;
+    let time = match (old, seen) {
+        (BookingTime::Timed { .. }, EntryTime::Timed { starts_at, ends_at, .. }) => {
+            BookingTime::Timed { starts_at: *starts_at, ends_at: *ends_at }
+        }
+        (BookingTime::Stay { .. }, EntryTime::AllDay { from, until }) => {
+            BookingTime::Stay { check_in: *from, check_out: *until }
+        }
+        _ => return Err(Refusal::WholeDays),
+    };
+    let interval = time.interval(linked.zone).ok_or(Refusal::Invalid)?;
+    let begins_anew = interval.start != linked.booking.interval.start;
+    if interval.end <= now || (begins_anew && interval.start < now) {
+        return Err(Refusal::IntoThePast);
+    }
+    Ok(time)
+}
+
+fn by(policy: OutsidePolicy, edit: Edit) -> OutsidePlan {
+    match policy {
+        OutsidePolicy::Follow => OutsidePlan::Follow(edit),
+        OutsidePolicy::Ask => OutsidePlan::Ask(edit),
+        OutsidePolicy::PutBack => OutsidePlan::PutBack(edit.kind, Refusal::Policy),
+    }
+}
+
+fn starts_alike(one: &EntryTime, other: &EntryTime) -> bool {
+    match (one, other) {
+        (EntryTime::Timed { starts_at: one, .. }, EntryTime::Timed { starts_at: other, .. }) => one == other,
+        (EntryTime::AllDay { from: one, .. }, EntryTime::AllDay { from: other, .. }) => one == other,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "outside_tests.rs"]
+mod tests;

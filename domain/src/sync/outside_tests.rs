@@ -1,0 +1,290 @@
+//! What follows from a person's change, by cases and by chance.
+
+use chrono::Duration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    booking::BookingKind,
+    ical::sample::{at, booking, booking_at, timed},
+    ids::EntryId,
+    sync::entry_content::{EntrySettings, Names, desired_entry},
+};
+
+const LISBON: Tz = Tz::Europe__Lisbon;
+const FOLLOW: OutsideRules = OutsideRules { moves: OutsidePolicy::Follow, deletions: OutsidePolicy::Follow };
+
+/// Before every booking of these tests.
+fn now() -> DateTime<Utc> {
+    at("2026-11-20T12:00:00Z")
+}
+
+/// The entry of a booking, as the last write left it.
+struct World {
+    booking: Booking,
+    base: Option<Shape>,
+    desired: Desired,
+}
+
+impl World {
+    fn of(booking: Booking) -> Self {
+        let desired = desired(&booking);
+        let base = match &desired {
+            Desired::Present(content) => Some(Shape::from(content)),
+            Desired::Absent => None,
+        };
+        Self { booking, base, desired }
+    }
+
+    /// Our own change, which is not written yet.
+    fn changed_here(mut self, change: impl FnOnce(&mut BookingDraft)) -> Self {
+        change(&mut self.booking.draft);
+        self.booking.interval = self.booking.draft.time.interval(LISBON).unwrap();
+        self.desired = desired(&self.booking);
+        self
+    }
+
+    fn plan(&self, sight: &Sight, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+        let linked = Linked {
+            booking: &self.booking,
+            resource: "Sea View",
+            zone: LISBON,
+            base: self.base.as_ref(),
+            desired: &self.desired,
+        };
+        plan_outside(&linked, sight, rules, now)
+    }
+
+    fn title(&self) -> String {
+        self.base.as_ref().unwrap().title.clone()
+    }
+}
+
+fn desired(booking: &Booking) -> Desired {
+    let names = Names { resource: "Sea View", business: "Casa", zone: LISBON };
+    desired_entry(booking, EntryId(uuid::Uuid::from_u128(9)), &names, &EntrySettings::default())
+}
+
+fn massage() -> World {
+    World::of(booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z")))
+}
+
+fn hours(from: &str, until: &str) -> Option<EntryTime> {
+    Some(EntryTime::Timed { starts_at: at(from), ends_at: at(until), zone: Tz::UTC })
+}
+
+fn days(from: &str, until: &str) -> Option<EntryTime> {
+    Some(EntryTime::AllDay { from: from.parse().unwrap(), until: until.parse().unwrap() })
+}
+
+fn there(title: &str, time: Option<EntryTime>) -> Sight {
+    Sight::There { title: title.into(), time }
+}
+
+#[test]
+fn what_we_wrote_ourselves_is_an_echo_whatever_became_of_the_answer() {
+    let world = massage();
+    let as_written = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
+    assert_eq!(world.plan(&as_written, FOLLOW, now()), OutsidePlan::Echo);
+    // Providers trim, and one that hides the time says nothing of it.
+    let spaced = there(&format!("  {} ", world.title()), None);
+    assert_eq!(world.plan(&spaced, FOLLOW, now()), OutsidePlan::Echo);
+    // Ours is under way: either side of it is ours.
+    let world =
+        world.changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
+    assert_eq!(world.plan(&as_written, FOLLOW, now()), OutsidePlan::Echo);
+    let arrived = there(&world.title(), hours("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
+    assert_eq!(world.plan(&arrived, FOLLOW, now()), OutsidePlan::Echo);
+}
+
+#[test]
+fn what_is_moved_resized_or_renamed_is_followed() {
+    let world = massage();
+    let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let to = timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z");
+    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Moved) };
+    assert_eq!(world.plan(&moved, FOLLOW, now()), OutsidePlan::Follow(edit.clone()));
+    let ask = OutsideRules { moves: OutsidePolicy::Ask, ..FOLLOW };
+    assert_eq!(world.plan(&moved, ask, now()), OutsidePlan::Ask(edit));
+    let put_back = OutsideRules { moves: OutsidePolicy::PutBack, ..FOLLOW };
+    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::Policy);
+    assert_eq!(world.plan(&moved, put_back, now()), refused);
+
+    let longer = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
+    let to = timed("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z");
+    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Resized) };
+    assert_eq!(world.plan(&longer, FOLLOW, now()), OutsidePlan::Follow(edit));
+
+    let renamed = there("Sea View — Maria (Hot stones)", None);
+    let edit = Edit { title: Some("Hot stones".into()), ..Edit::of(OutsideKind::Renamed) };
+    assert_eq!(world.plan(&renamed, FOLLOW, now()), OutsidePlan::Follow(edit));
+
+    let both = there("Hot stones", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let edit = Edit {
+        time: Some(timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z")),
+        title: Some("Hot stones".into()),
+        ..Edit::of(OutsideKind::Moved)
+    };
+    assert_eq!(world.plan(&both, FOLLOW, now()), OutsidePlan::Follow(edit));
+}
+
+#[test]
+fn a_stay_follows_by_whole_days_only() {
+    let world = World::of(booking());
+    let longer = there(&world.title(), days("2026-12-01", "2026-12-05"));
+    let to = BookingTime::Stay {
+        check_in: "2026-12-01".parse().unwrap(),
+        check_out: "2026-12-05".parse().unwrap(),
+    };
+    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Resized) };
+    assert_eq!(world.plan(&longer, FOLLOW, now()), OutsidePlan::Follow(edit));
+    let by_hours = there(&world.title(), hours("2026-12-01T15:00:00Z", "2026-12-03T10:00:00Z"));
+    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::WholeDays);
+    assert_eq!(world.plan(&by_hours, FOLLOW, now()), refused);
+    let by_days = there(&massage().title(), days("2026-12-05", "2026-12-06"));
+    assert_eq!(massage().plan(&by_days, FOLLOW, now()), refused);
+}
+
+#[test]
+fn what_is_over_completed_or_moved_into_the_past_is_put_back() {
+    let later = there(&massage().title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let put_back = |refusal| OutsidePlan::PutBack(OutsideKind::Moved, refusal);
+    assert_eq!(massage().plan(&later, FOLLOW, at("2026-12-05T10:00:00Z")), put_back(Refusal::Over));
+    let past = there(&massage().title(), hours("2026-11-05T09:00:00Z", "2026-11-05T10:00:00Z"));
+    assert_eq!(massage().plan(&past, FOLLOW, now()), put_back(Refusal::IntoThePast));
+    let mut completed = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
+    completed.draft.status = BookingStatus::Completed;
+    assert_eq!(World::of(completed).plan(&later, FOLLOW, now()), put_back(Refusal::Completed));
+    // It has begun: it may last longer, but not have begun at another time.
+    let during = at("2026-12-05T09:30:00Z");
+    let longer = there(&massage().title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
+    assert!(matches!(massage().plan(&longer, FOLLOW, during), OutsidePlan::Follow(_)));
+    let earlier = there(&massage().title(), hours("2026-12-05T08:00:00Z", "2026-12-05T11:00:00Z"));
+    assert_eq!(massage().plan(&earlier, FOLLOW, during), put_back(Refusal::IntoThePast));
+}
+
+#[test]
+fn a_deletion_asks_unless_the_business_wants_otherwise() {
+    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(OutsideKind::Deleted) };
+    let world = massage();
+    assert_eq!(world.plan(&Sight::Gone, OutsideRules::default(), now()), OutsidePlan::Ask(cancel.clone()));
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Follow(cancel));
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, at("2026-12-05T10:00:00Z")), OutsidePlan::LetBe);
+    let never_written = World { base: None, ..world };
+    assert_eq!(never_written.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Echo);
+}
+
+#[test]
+fn what_comes_back_is_asked_about_or_removed_again() {
+    let mut cancelled = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
+    cancelled.draft.status = BookingStatus::Cancelled;
+    let world = World::of(cancelled);
+    let back = there("Sea View — Maria", hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
+    let confirm = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(OutsideKind::Restored) };
+    assert_eq!(world.plan(&back, OutsideRules::default(), now()), OutsidePlan::Ask(confirm));
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(world.plan(&back, FOLLOW, at("2026-12-06T00:00:00Z")), OutsidePlan::LetBe);
+    // Somebody else serves the customer now.
+    let elsewhere = World { base: None, desired: Desired::Absent, ..massage() };
+    let refused = OutsidePlan::PutBack(OutsideKind::Restored, Refusal::NotAssigned);
+    assert_eq!(elsewhere.plan(&back, FOLLOW, now()), refused);
+    // Our removal has not arrived yet.
+    let going = World { desired: Desired::Absent, ..massage() };
+    assert_eq!(going.plan(&back, FOLLOW, now()), OutsidePlan::Echo);
+}
+
+#[test]
+fn where_both_sides_changed_it_the_booking_stands() {
+    let world =
+        massage().changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
+    let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::ChangedHere);
+    assert_eq!(world.plan(&moved, FOLLOW, now()), refused);
+    // What was changed here is something else: both hold.
+    let world = massage().changed_here(|draft| draft.title = "Hot stones".into());
+    let plan = world.plan(&moved, FOLLOW, now());
+    assert!(matches!(plan, OutsidePlan::Follow(Edit { time: Some(_), title: None, .. })), "{plan:?}");
+}
+
+#[test]
+fn what_now_takes_place_many_times_is_put_back() {
+    let refused = OutsidePlan::PutBack(OutsideKind::MadeRecurring, Refusal::Recurring);
+    assert_eq!(massage().plan(&Sight::Recurring, FOLLOW, now()), refused);
+}
+
+#[test]
+fn words_that_are_not_the_bookings_are_put_back() {
+    let world = massage();
+    let plan = world.plan(&there("Maria", None), FOLLOW, now());
+    assert_eq!(plan, OutsidePlan::PutBack(OutsideKind::Renamed, Refusal::NotItsWords));
+}
+
+fn status() -> impl Strategy<Value = BookingStatus> {
+    proptest::sample::select(BookingStatus::ALL)
+}
+
+fn sight() -> impl Strategy<Value = Sight> {
+    let time = prop_oneof![
+        3 => (-72_i64..400, 1_i64..80).prop_map(|(start, length)| {
+            let starts_at = now() + Duration::hours(start);
+            Some(EntryTime::Timed { starts_at, ends_at: starts_at + Duration::hours(length), zone: LISBON })
+        }),
+        2 => (-5_i64..20, 1_i64..9).prop_map(|(start, length)| {
+            let from = now().date_naive() + Duration::days(start);
+            Some(EntryTime::AllDay { from, until: from + Duration::days(length) })
+        }),
+        1 => Just(None),
+    ];
+    prop_oneof![
+        1 => Just(Sight::Gone),
+        1 => Just(Sight::Recurring),
+        6 => ("(Sea View — )?(Maria)?( \\(x\\))?|[a-z ]{0,12}", time)
+            .prop_map(|(title, time)| Sight::There { title, time }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_followed_that_the_rules_forbid(
+        stays: bool,
+        status in status(),
+        kind in proptest::sample::select(BookingKind::ALL),
+        sight in sight(),
+        later in 0_i64..500,
+    ) {
+        let mut booked = if stays { booking() } else { massage().booking };
+        booked.draft.status = status;
+        booked.draft.kind = kind;
+        let world = World::of(booked);
+        let now = now() + Duration::hours(later);
+        let followed = world.plan(&sight, FOLLOW, now);
+        let asked = world.plan(&sight, OutsideRules { moves: OutsidePolicy::Ask, deletions: OutsidePolicy::Ask }, now);
+        match (&followed, &asked) {
+            (OutsidePlan::Follow(edit), OutsidePlan::Ask(same)) => {
+                prop_assert_eq!(edit, same);
+                prop_assert!(world.booking.interval.end > now);
+                prop_assert!(status != BookingStatus::Completed);
+                prop_assert!(status.occupies() || edit.kind == OutsideKind::Restored);
+                let draft = edit.applied(&world.booking.draft);
+                prop_assert_ne!(&draft, &world.booking.draft, "a change that changes nothing");
+                if let Some(time) = edit.time {
+                    let interval = time.interval(LISBON).unwrap();
+                    prop_assert!(interval.end > now);
+                    prop_assert_eq!(matches!(time, BookingTime::Stay { .. }), stays);
+                }
+                // Once the booking has followed, what stands there is an echo, or only to be written in our words.
+                let mut booking = world.booking.clone();
+                booking.draft = draft;
+                booking.interval = booking.draft.time.interval(LISBON).unwrap();
+                let after = World::of(booking);
+                let again = after.plan(&sight, FOLLOW, now);
+                let settled = matches!(
+                    again,
+                    OutsidePlan::Echo | OutsidePlan::LetBe | OutsidePlan::PutBack(_, Refusal::NotItsWords)
+                ) || edit.status.is_some();
+                prop_assert!(settled, "{:?} then {:?}", edit, again);
+            }
+            (one, other) => prop_assert_eq!(one, other),
+        }
+    }
+}
