@@ -66,6 +66,8 @@ ids! {
     EntryId;
     /// A busy time that was read from a connected calendar.
     OutsideEventId;
+    /// What a person did to an entry of ours in their own calendar.
+    OutsideChangeId;
     /// A published iCalendar feed.
     FeedId;
     /// An API key.

@@ -1,28 +1,23 @@
 //! Bringing one calendar's entry of a booking to what it should be: the way that `sync_booking` and `delete_booking`
 //! share. The plan is `concord_domain::sync::plan`; here it is carried out and written down.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    booking::Booking,
     connection::{ConnectionState, EntryState},
     duty::is_past_care,
     entry::EntryContent,
     ids::EntryId,
     record::SyncOutcome,
     sync::{
-        entry_content::{EntrySettings, Names, desired_entry},
-        plan::{
-            Desired, EntryAction, Known, MAX_STEPS, Next, Observation, OutsideChange, WriteFault, after,
-            outside_change, plan_entry,
-        },
+        outside::{OutsideKind, Shape},
+        plan::{Desired, EntryAction, Known, MAX_STEPS, Next, Observation, WriteFault, after, plan_entry},
     },
 };
 use concord_providers::{ProviderError, Written};
 use concord_storage::{
-    StorageError, Tx, bookings, businesses, connections,
+    StorageError, Tx, bookings, connections,
     duties::{ClaimedDuty, Outcome},
     entries::{self, Entry, WrittenEntry},
-    resources,
     sync_log::{self, NewLine},
 };
 
@@ -31,6 +26,7 @@ use crate::{
     access::{Account, with_access},
     duty::{JobError, business_of, outcome_of},
     limits::{hold_back, take_turn},
+    outside::{self, Met, Standing},
     write_lease::WriteLease,
 };
 
@@ -62,7 +58,9 @@ async fn under_lease(
     let Some(run) = EntryRun::begin(context, duty, wanted).await? else { return Ok(None) };
     match run.carry_out(lease).await {
         Err(error @ JobError::NotNow { .. }) => Err(error),
-        result => run.record(duty, lease, result).await.map(Some),
+        Ok(None) => Ok(None),
+        Ok(Some(done)) => run.record(duty, lease, Ok(done)).await.map(Some),
+        Err(error) => run.record(duty, lease, Err(error)).await.map(Some),
     }
 }
 
@@ -80,13 +78,15 @@ struct Done {
     operation: &'static str,
     known: Known,
     version: i64,
+    /// What the entry says now, if it is there.
+    shape: Option<Shape>,
     note: Option<&'static str>,
 }
 
 /// A run between two calls.
 struct Way {
-    /// The next one.
-    action: EntryAction,
+    /// The next one; `None`: another duty, or a person, says what follows.
+    action: Option<EntryAction>,
     done: Done,
 }
 
@@ -105,8 +105,9 @@ impl<'a> EntryRun<'a> {
     async fn begin(context: &'a Context, duty: &ClaimedDuty, wanted: bool) -> Result<Option<Self>, JobError> {
         let business = business_of(duty)?;
         let entry = entries::find(&context.db, business, EntryId(duty.subject_id)).await?;
-        let entry =
-            entry.filter(|one| one.wanted == wanted && one.connection_state == ConnectionState::Active);
+        let entry = entry.filter(|one| {
+            one.wanted == wanted && one.connection_state == ConnectionState::Active && !one.is_asked_about
+        });
         Ok(entry.map(|entry| Self {
             context,
             account: Account { business, connection: entry.connection_id, provider: entry.provider },
@@ -124,21 +125,27 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    async fn carry_out(&self, lease: &mut WriteLease<'_>) -> Result<Done, JobError> {
-        let (desired, version) = self.desired().await?;
+    /// `None`: a person has changed the entry, and what follows from that is under way.
+    async fn carry_out(&self, lease: &mut WriteLease<'_>) -> Result<Option<Done>, JobError> {
+        let Standing { booking, desired, .. } = outside::standing(self.context, &self.entry).await?;
         let known = self.known();
+        let shape = match &desired {
+            Desired::Present(content) => Some(Shape::from(content)),
+            Desired::Absent => None,
+        };
         let mut way = Way {
-            action: plan_entry(&desired, &known, None),
-            done: Done { operation: "nothing", known, version, note: None },
+            action: Some(plan_entry(&desired, &known, None)),
+            done: Done { operation: "nothing", known, version: booking.version, shape, note: None },
         };
         for _ in 0..MAX_STEPS {
-            if way.action == EntryAction::Nothing {
-                break;
+            match &way.action {
+                None => return Ok(None),
+                Some(EntryAction::Nothing) => return Ok(Some(way.done)),
+                Some(action) => {
+                    let action = action.clone();
+                    self.step(lease, &desired, action, &mut way).await?;
+                }
             }
-            self.step(lease, &desired, &mut way).await?;
-        }
-        if way.action == EntryAction::Nothing {
-            return Ok(way.done);
         }
         Err(ProviderError::Transient("somebody else keeps changing the entry".into()).into())
     }
@@ -148,17 +155,18 @@ impl<'a> EntryRun<'a> {
         &self,
         lease: &mut WriteLease<'_>,
         desired: &Desired,
+        now: EntryAction,
         Way { action, done }: &mut Way,
     ) -> Result<(), JobError> {
         // Each call takes a place at the provider's limit; before the mark of a write begun, since it may have to wait.
         take_turn(self.context, self.account).await?;
-        if action.writes() {
-            done.operation = operation_name(action);
+        if now.writes() {
+            done.operation = operation_name(&now);
             done.known = done.known.begun();
             entries::begin_write(&self.context.db, self.entry.id).await?;
         }
         let id = done.known.external_id.clone();
-        *action = match lease.during(Box::pin(self.act(action, &id, desired))).await {
+        *action = Some(match lease.during(Box::pin(self.act(&now, &id, desired))).await {
             Ok(Step::Written(written)) => {
                 let Desired::Present(content) = desired else { return Err(impossible()) };
                 done.known = done.known.written(written.external_id, written.etag, content);
@@ -169,20 +177,30 @@ impl<'a> EntryRun<'a> {
                 EntryAction::Nothing
             }
             Ok(Step::Seen(observation)) => {
-                // What we knew before this run's own writes began.
-                let stored = Known { hash: self.entry.content_hash.clone(), ..done.known.clone() };
-                done.note = done.note.or_else(|| outside_change(&stored, &observation).map(in_words));
                 done.known = done.known.seen(&observation);
+                let (met, raised) = outside::meet(self.context, &self.entry, &observation, 1).await?;
+                self.context.push(&raised).await;
+                match met {
+                    Met::Echo => {}
+                    Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
+                    Met::Followed | Met::Asked | Met::LetBe => {
+                        *action = None;
+                        return Ok(());
+                    }
+                    Met::Outdated => {
+                        return Err(JobError::not_now(self.context, LOOK_AGAIN, "it is being changed"));
+                    }
+                }
                 plan_entry(desired, &done.known, Some(&observation))
             }
             Err(JobError::Provider(ProviderError::Precondition)) => {
-                self.follow(action, WriteFault::Precondition, &mut done.known).await?
+                self.follow(&now, WriteFault::Precondition, &mut done.known).await?
             }
             Err(JobError::Provider(ProviderError::NotFound)) => {
-                self.follow(action, WriteFault::NotFound, &mut done.known).await?
+                self.follow(&now, WriteFault::NotFound, &mut done.known).await?
             }
             Err(error) => return Err(error),
-        };
+        });
         Ok(())
     }
 
@@ -249,32 +267,6 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    /// What the rows say now.
-    async fn desired(&self) -> Result<(Desired, i64), JobError> {
-        let db = &self.context.db;
-        let business_id = self.account.business;
-        let booking: Booking =
-            bookings::by_id(db, business_id, self.entry.booking_id).await?.ok_or(StorageError::NotFound)?;
-        if !self.entry.wanted {
-            return Ok((Desired::Absent, booking.version));
-        }
-        let business = businesses::find(db, business_id).await?.ok_or(StorageError::NotFound)?;
-        let resource =
-            resources::find(db, business_id, booking.draft.resource).await?.ok_or(StorageError::NotFound)?;
-        let names = Names {
-            resource: &resource.name,
-            business: &business.name,
-            zone: resource.zone.unwrap_or(business.zone),
-        };
-        let settings = EntrySettings {
-            privacy: business.entry_privacy,
-            colours: self.context.settings.colours.iter().cloned().collect(),
-            reminders: self.context.settings.reminders.clone(),
-            mark_cancelled: business.mark_cancelled,
-        };
-        Ok((desired_entry(&booking, self.entry.id, &names, &settings), booking.version))
-    }
-
     /// Writes down what came of it, and lets the next writer in, in one transaction.
     async fn record(
         &self,
@@ -301,10 +293,10 @@ impl<'a> EntryRun<'a> {
     async fn record_done(&self, tx: &mut Tx, done: Done, now: DateTime<Utc>) -> Result<Record, StorageError> {
         let hash = done.known.hash.as_deref();
         let here = (self.entry.id, self.entry.calendar_id);
-        match (&done.known.etag, hash) {
-            (Some(etag), Some(content_hash)) => {
+        match (&done.known.etag, hash, &done.shape) {
+            (Some(etag), Some(content_hash), Some(shape)) => {
                 let external_id = done.known.external_id.as_str();
-                let written = WrittenEntry { external_id, etag, content_hash, version: done.version };
+                let written = WrittenEntry { external_id, etag, content_hash, version: done.version, shape };
                 entries::record_written(tx, here, &written, now).await?;
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
@@ -391,14 +383,19 @@ enum Step {
 
 const CALENDAR_GONE: &str = "the calendar is gone at the provider; choose another one to write to";
 
-fn in_words(change: OutsideChange) -> &'static str {
-    match change {
-        OutsideChange::Edited => "it had been changed in the calendar and was put back",
-        OutsideChange::Deleted => "it had been deleted in the calendar and was put back",
-        OutsideChange::Vanished => "it was gone from the calendar and was written again",
-        OutsideChange::Restored => "it had been brought back in the calendar and was removed again",
+fn in_words(kind: OutsideKind) -> &'static str {
+    match kind {
+        OutsideKind::Moved | OutsideKind::Resized | OutsideKind::Renamed => {
+            "it had been changed in the calendar and was put back"
+        }
+        OutsideKind::MadeRecurring => "it had been made to recur in the calendar and was put back",
+        OutsideKind::Deleted => "it had been deleted in the calendar and was put back",
+        OutsideKind::Restored => "it had been brought back in the calendar and was removed again",
     }
 }
+
+/// How soon an entry is looked at again that was written while it was looked at.
+const LOOK_AGAIN: Duration = Duration::milliseconds(300);
 
 fn operation_name(action: &EntryAction) -> &'static str {
     match action {

@@ -4,7 +4,10 @@
 //! has expired, or the window has moved on by a day. Plans by `concord_domain::sync::availability`; what a full
 //! read would free much of at once is held until it is seen again. Sets its own next time: it is a poll.
 
+mod ours;
 mod rows;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
@@ -17,7 +20,7 @@ use concord_domain::{
     record::SyncOutcome,
     sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, plan_import},
 };
-use concord_providers::{AfterPage, ChangesFrom, ProviderError};
+use concord_providers::{AfterPage, CalendarProvider, ChangesFrom, ProviderError};
 use concord_storage::{
     StorageError, Tx, businesses,
     calendars::{self, Calendar, Progress},
@@ -138,14 +141,17 @@ impl Import<'_> {
         let (from, window) = self.where_to_begin(&progress, now);
         let full = from == ChangesFrom::Start;
         let mut pages = self.all_pages(duty, from, window).await?;
-        self.know_ours(&mut pages.entries).await?;
+        let touched = self.know_ours(&mut pages.entries).await?;
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = Read { kind, window, zone: self.zone().await?, now };
         let known = self.known(full, &pages.entries).await?;
         let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
         let ImportPlan { changes, held } = plan_import(&known, &pages.entries, &read, &doubted);
         self.apply(duty, &changes).await?;
-        let Some(held) = held else { return self.advance(&changes, &pages.cursor, window, full).await };
+        let met = self.meet(touched).await?;
+        let Some(held) = held else {
+            return self.advance((&changes, met), &pages.cursor, window, full).await;
+        };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
         calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
@@ -173,9 +179,7 @@ impl Import<'_> {
         window: Interval,
     ) -> Result<Pages, JobError> {
         let context = self.context;
-        let provider = context.providers.get(self.connection.provider).ok_or_else(|| {
-            JobError::Hopeless(format!("{} is not set up", self.connection.provider.name()))
-        })?;
+        let provider = self.provider()?;
         let began_with = match &from {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
@@ -194,6 +198,12 @@ impl Import<'_> {
             }
         }
         Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
+    }
+
+    fn provider(&self) -> Result<&Arc<dyn CalendarProvider>, JobError> {
+        let kind = self.connection.provider;
+        let found = self.context.providers.get(kind);
+        found.ok_or_else(|| JobError::Hopeless(format!("{} is not set up", kind.name())))
     }
 
     /// Stays the one who reads this calendar. What a late worker has read may be older than what stands there by now, so
@@ -218,7 +228,7 @@ impl Import<'_> {
     /// Last: what is written twice is written once, what the cursor has passed does not come again.
     async fn advance(
         &self,
-        changes: &Changes,
+        (changes, met): (&Changes, usize),
         cursor: &str,
         window: Interval,
         full: bool,
@@ -231,10 +241,11 @@ impl Import<'_> {
         tx.commit().await?;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         Ok(Tally {
-            outcome: if changes.is_empty() { SyncOutcome::Nothing } else { SyncOutcome::Ok },
+            outcome: if changes.is_empty() && met == 0 { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             detail: format!(
-                "{}: {written} written, {removed} removed",
-                if full { "full read" } else { "changes" }
+                "{}: {written} written, {removed} removed{}",
+                if full { "full read" } else { "changes" },
+                if met == 0 { String::new() } else { format!(", {met} of our entries were changed there") }
             ),
         })
     }

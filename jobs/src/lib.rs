@@ -22,6 +22,7 @@ pub mod duty;
 mod entry;
 mod import_availability;
 mod limits;
+pub mod outside;
 pub mod queue;
 pub mod retention;
 pub mod sweep;

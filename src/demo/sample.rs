@@ -9,6 +9,7 @@ use concord_domain::{
     interval::instant_at,
     people::{Actor, Craft, Role},
     privacy::EntryPrivacy,
+    sync::outside::OutsideRules,
 };
 use concord_jobs::connect::{self, Wanted};
 use concord_providers::{Http, HttpConfig};
@@ -62,6 +63,7 @@ async fn create(app: &App) -> Result<Business, CommandError> {
         zone: ZONE,
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
+        outside: OutsideRules::default(),
     };
     let business = businesses::create(&mut tx, SLUG, &settings, now).await?;
     let mut rooms = Vec::new();

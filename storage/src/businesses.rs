@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
+use concord_domain::{
+    ids::BusinessId,
+    privacy::EntryPrivacy,
+    sync::outside::{OutsidePolicy, OutsideRules},
+};
 
 use crate::{Db, Open, StorageError, Tx, connections, entries, on_db};
 
@@ -23,6 +27,8 @@ pub struct Business {
     pub entry_privacy: EntryPrivacy,
     /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
     pub mark_cancelled: bool,
+    /// What becomes of what people do to its entries in their calendars, unless a connection has its own rules.
+    pub outside: OutsideRules,
     /// Counts the changes of its settings.
     pub revision: i64,
     /// When it was made.
@@ -40,6 +46,8 @@ pub struct BusinessSettings {
     pub entry_privacy: EntryPrivacy,
     /// See `Business::mark_cancelled`.
     pub mark_cancelled: bool,
+    /// See `Business::outside`.
+    pub outside: OutsideRules,
 }
 
 #[derive(sqlx::FromRow)]
@@ -50,6 +58,8 @@ struct Row {
     zone: String,
     entry_privacy: EntryPrivacy,
     mark_cancelled: bool,
+    outside_moves: OutsidePolicy,
+    outside_deletions: OutsidePolicy,
     revision: i64,
     created_at: DateTime<Utc>,
 }
@@ -65,6 +75,7 @@ impl TryFrom<Row> for Business {
             zone: zone_named(&row.zone)?,
             entry_privacy: row.entry_privacy,
             mark_cancelled: row.mark_cancelled,
+            outside: OutsideRules { moves: row.outside_moves, deletions: row.outside_deletions },
             revision: row.revision,
             created_at: row.created_at,
         })
@@ -78,13 +89,14 @@ pub(crate) fn zone_named(name: &str) -> Result<Tz, StorageError> {
 
 macro_rules! columns {
     () => {
-        "id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at"
+        "id, name, slug, zone, entry_privacy, mark_cancelled, outside_moves, outside_deletions, revision, created_at"
     };
 }
 
 const CREATE: &str = concat!(
-    "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, 1, $7) RETURNING ",
+    "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, outside_moves,
+        outside_deletions)
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9) RETURNING ",
     columns!()
 );
 
@@ -103,6 +115,8 @@ pub async fn create(
         .bind(settings.entry_privacy)
         .bind(settings.mark_cancelled)
         .bind(now)
+        .bind(settings.outside.moves)
+        .bind(settings.outside.deletions)
         .fetch_one(c)
         .await)?;
     row.try_into()
@@ -133,7 +147,8 @@ pub async fn list(db: &Db) -> Result<Vec<Business>, StorageError> {
 }
 
 const UPDATE: &str = concat!(
-    "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, revision = revision + 1
+    "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, outside_moves = $6,
+        outside_deletions = $7, revision = revision + 1
      WHERE id = $1 RETURNING ",
     columns!()
 );
@@ -186,6 +201,8 @@ pub async fn update(
         .bind(settings.zone.name())
         .bind(settings.entry_privacy)
         .bind(settings.mark_cancelled)
+        .bind(settings.outside.moves)
+        .bind(settings.outside.deletions)
         .fetch_one(c)
         .await)?;
     row.try_into()

@@ -27,6 +27,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod oauth_states;
 pub mod occupancy;
+pub mod outside_changes;
 pub mod outside_events;
 mod page;
 pub mod people;

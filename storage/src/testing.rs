@@ -18,6 +18,7 @@ use concord_domain::{
     ids::{CalendarId, ConnectionId},
     people::{Actor, Craft},
     privacy::EntryPrivacy,
+    sync::outside::OutsideRules,
 };
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
@@ -338,6 +339,7 @@ pub async fn business(db: &Db) -> Business {
         zone: chrono_tz::Europe::Lisbon,
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
+        outside: OutsideRules::default(),
     };
     let mut tx = begin(db).await;
     let made = businesses::create(&mut tx, &slug, &settings, monday()).await.expect("a business is made");

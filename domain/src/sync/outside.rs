@@ -79,6 +79,22 @@ words! {
     }
 }
 
+words! {
+    /// What became of a person's change.
+    OutsideState {
+        /// Somebody is asked; both sides stay as they are.
+        Open = "open",
+        /// The booking has followed.
+        Followed = "followed",
+        /// The booking stands, and the entry is put back.
+        PutBack = "put_back",
+        /// The booking was changed here before anybody had decided.
+        Overtaken = "overtaken",
+        /// The booking had followed, and a person took that back.
+        Undone = "undone",
+    }
+}
+
 /// What of an entry a person changes and a booking follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -169,6 +185,19 @@ impl Default for OutsideRules {
     /// An outside delete never cancels a booking by itself.
     fn default() -> Self {
         Self { moves: OutsidePolicy::Follow, deletions: OutsidePolicy::Ask }
+    }
+}
+
+/// So many live bookings at once are not deleted one by one by somebody who means each of them.
+const MANY: usize = 5;
+
+impl OutsideRules {
+    /// The same, but that nothing follows without being asked about where many entries are gone at once: a calendar that
+    /// was emptied, or a provider in trouble, cancels no bookings.
+    #[must_use]
+    pub fn with_gone_at_once(self, gone: usize) -> Self {
+        let many = gone > MANY && self.deletions == OutsidePolicy::Follow;
+        Self { deletions: if many { OutsidePolicy::Ask } else { self.deletions }, ..self }
     }
 }
 
@@ -285,11 +314,12 @@ fn edited(
         (true, _) => OutsideKind::Moved,
         (false, true) => OutsideKind::Renamed,
     };
-    let here_too = (moved && !desired.is_when(base)) || (renamed && !desired.says(base));
-    if here_too {
+    let (moved_here, renamed_here) = (!desired.is_when(base), !desired.says(base));
+    if (moved && moved_here) || (!moved && renamed_here) {
         return OutsidePlan::PutBack(kind, Refusal::ChangedHere);
     }
-    match edit_of(linked, kind, (moved, renamed), seen, now) {
+    // Words that were changed here do not keep a move from being followed.
+    match edit_of(linked, kind, (moved, renamed && !renamed_here), seen, now) {
         Ok(edit) => by(rules.moves, edit),
         Err(refusal) => OutsidePlan::PutBack(kind, refusal),
     }

@@ -69,16 +69,16 @@ fn massage() -> World {
     World::of(booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z")))
 }
 
-fn hours(from: &str, until: &str) -> Option<EntryTime> {
-    Some(EntryTime::Timed { starts_at: at(from), ends_at: at(until), zone: Tz::UTC })
+fn hours(from: &str, until: &str) -> EntryTime {
+    EntryTime::Timed { starts_at: at(from), ends_at: at(until), zone: Tz::UTC }
 }
 
-fn days(from: &str, until: &str) -> Option<EntryTime> {
-    Some(EntryTime::AllDay { from: from.parse().unwrap(), until: until.parse().unwrap() })
+fn days(from: &str, until: &str) -> EntryTime {
+    EntryTime::AllDay { from: from.parse().unwrap(), until: until.parse().unwrap() }
 }
 
-fn there(title: &str, time: Option<EntryTime>) -> Sight {
-    Sight::There { title: title.into(), time }
+fn there(title: &str, time: impl Into<Option<EntryTime>>) -> Sight {
+    Sight::There { title: title.into(), time: time.into() }
 }
 
 #[test]
@@ -175,6 +175,15 @@ fn a_deletion_asks_unless_the_business_wants_otherwise() {
 }
 
 #[test]
+fn who_loses_many_at_once_is_asked() {
+    assert_eq!(FOLLOW.with_gone_at_once(5), FOLLOW);
+    let asks = OutsideRules { deletions: OutsidePolicy::Ask, ..FOLLOW };
+    assert_eq!(FOLLOW.with_gone_at_once(6), asks);
+    let puts_back = OutsideRules { deletions: OutsidePolicy::PutBack, ..FOLLOW };
+    assert_eq!(puts_back.with_gone_at_once(100), puts_back);
+}
+
+#[test]
 fn what_comes_back_is_asked_about_or_removed_again() {
     let mut cancelled = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
     cancelled.draft.status = BookingStatus::Cancelled;
@@ -204,6 +213,10 @@ fn where_both_sides_changed_it_the_booking_stands() {
     let world = massage().changed_here(|draft| draft.title = "Hot stones".into());
     let plan = world.plan(&moved, FOLLOW, now());
     assert!(matches!(plan, OutsidePlan::Follow(Edit { time: Some(_), title: None, .. })), "{plan:?}");
+    let both = there("Massage oil", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
+    assert_eq!(world.plan(&both, FOLLOW, now()), plan);
+    let renamed = OutsidePlan::PutBack(OutsideKind::Renamed, Refusal::ChangedHere);
+    assert_eq!(world.plan(&there("Massage oil", None), FOLLOW, now()), renamed);
 }
 
 #[test]

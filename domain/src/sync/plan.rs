@@ -191,35 +191,6 @@ pub fn after(action: &EntryAction, fault: WriteFault) -> Next {
     }
 }
 
-/// What somebody else did to an entry of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutsideChange {
-    /// Changed it.
-    Edited,
-    /// Brought it back after we had removed it.
-    Restored,
-    /// Deleted it.
-    Deleted,
-    /// It is gone without a trace.
-    Vanished,
-}
-
-/// What somebody else did to the entry since our last write, for the log: the booking stands, and the entry is put
-/// back. `None` too while a write of ours is in doubt, since the change may be our own.
-pub fn outside_change(known: &Known, observation: &Observation) -> Option<OutsideChange> {
-    if let (Some(REMOVED), Observation::Found(entry)) = (known.hash.as_deref(), observation) {
-        return (!entry.deleted).then_some(OutsideChange::Restored);
-    }
-    let (Some(etag), Some(_)) = (&known.etag, &known.hash) else { return None };
-    match observation {
-        Observation::Missing => Some(OutsideChange::Vanished),
-        Observation::Found(entry) if entry.deleted => Some(OutsideChange::Deleted),
-        Observation::Found(entry) => {
-            entry.etag.as_ref().is_some_and(|now| now != etag).then_some(OutsideChange::Edited)
-        }
-    }
-}
-
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;

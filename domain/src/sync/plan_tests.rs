@@ -105,24 +105,6 @@ fn after_a_fault() {
     assert_eq!(after(&EntryAction::Remove, NotFound), Next::Gone);
 }
 
-#[test]
-fn outside_changes_are_told_from_our_own() {
-    let synced = Known::new("abc").written("abc", "e1", &content("a"));
-    for (known, observed, expected) in [
-        (&synced, found("e1", false), None),
-        (&synced, found("e2", false), Some(OutsideChange::Edited)),
-        (&synced, found("e2", true), Some(OutsideChange::Deleted)),
-        (&synced, Observation::Missing, Some(OutsideChange::Vanished)),
-        (&synced.begun(), found("e2", false), None),
-        (&synced.removed(), found("e3", false), Some(OutsideChange::Restored)),
-        (&synced.removed(), found("e2", true), None),
-        (&synced.removed(), Observation::Missing, None),
-        (&Known::new("abc"), found("e2", false), None),
-    ] {
-        assert_eq!(outside_change(known, &observed), expected, "{observed:?}");
-    }
-}
-
 /// How a provider treats ids.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ids {

@@ -2,13 +2,11 @@
 
 use concord_domain::{
     entry::ObservedEntry,
-    ids::EntryId,
     interval::Interval,
     sync::availability::{Changes, OutsideEvent},
 };
 use concord_storage::{
     duties::ClaimedDuty,
-    entries,
     outside_events::{self, NewOutsideEvent},
     people,
 };
@@ -20,17 +18,6 @@ use crate::duty::JobError;
 const PART: usize = 100;
 
 impl Import<'_> {
-    /// What another business, or another installation, has written there keeps its owner from our bookings like
-    /// anything else.
-    pub(super) async fn know_ours(&self, entries: &mut [ObservedEntry]) -> Result<(), JobError> {
-        let named: Vec<EntryId> = entries.iter().filter_map(|entry| entry.entry).collect();
-        let ours = entries::ours(&self.context.db, self.calendar.business_id, &named).await?;
-        for entry in entries {
-            entry.entry = entry.entry.filter(|id| ours.contains(id));
-        }
-        Ok(())
-    }
-
     /// A full read is compared with all that is known; an incremental one only with what it names.
     pub(super) async fn known(
         &self,

@@ -180,42 +180,6 @@ async fn a_change_while_it_is_written_is_written_too(db: &TestDb) {
     assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
 }
 
-async fn what_somebody_does_to_an_entry_is_put_right_at_the_next_change_and_told(db: &TestDb) {
-    let world = World::new(db).await;
-    world.connected(&world.ana).await;
-    let draft = world.draft(&[&world.ana], 60, 120);
-    world.put("A-1", &draft).await;
-    world.settle().await;
-    let id = world.outside.one_seen_by(ANA).await.id;
-
-    world.outside.person_changes(ANA, &id, json!({ "title": "Mine now", "starts_at": at(600) })).await;
-    world.put("A-1", &titled(&draft, "Second")).await;
-    world.settle().await;
-    let seen = world.outside.one_seen_by(ANA).await;
-    assert_eq!(
-        (seen.title.as_str(), seen.starts_at.as_str()),
-        ("Sea View — Maria (Second)", "2027-03-01T09:00:00Z")
-    );
-    let told = world.log_lines().await.pop().unwrap();
-    assert_eq!(told.detail, "it had been changed in the calendar and was put back");
-
-    world.outside.person_deletes(ANA, &id).await;
-    world.put("A-1", &titled(&draft, "Third")).await;
-    world.settle().await;
-    let seen = world.outside.one_seen_by(ANA).await;
-    assert_eq!((seen.id.as_str(), seen.title.as_str()), (id.as_str(), "Sea View — Maria (Third)"));
-    let told = world.log_lines().await.pop().unwrap();
-    assert_eq!(told.detail, "it had been deleted in the calendar and was put back");
-
-    // Deleted by its owner, it is gone as it should be when the booking is cancelled.
-    world.outside.person_deletes(ANA, &id).await;
-    let booking = world.cancel("A-1").await;
-    world.settle().await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    assert_eq!(world.sync_states(&booking).await, ["Ana: removed"]);
-    assert_eq!(world.failed().await.len(), 0);
-}
-
 async fn an_entry_of_ours_that_comes_back_is_no_busy_time(db: &TestDb) {
     let world = World::new(db).await;
     let id = world.connected(&world.ana).await;
@@ -435,7 +399,6 @@ on_both_databases!(
     another_person_gets_it_and_the_first_one_loses_it,
     ten_quick_changes_cost_one_or_two_runs,
     a_change_while_it_is_written_is_written_too,
-    what_somebody_does_to_an_entry_is_put_right_at_the_next_change_and_told,
     an_entry_of_ours_that_comes_back_is_no_busy_time,
     another_default_takes_new_bookings_and_leaves_the_old_ones,
     when_the_default_is_disconnected_another_calendar_of_the_person_takes_over,

@@ -24,4 +24,5 @@ mod reading;
 mod secrets;
 mod settings;
 mod together;
+mod two_way;
 mod world;

@@ -4,6 +4,7 @@ use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
     privacy::EntryPrivacy,
+    sync::outside::OutsidePolicy,
 };
 use concord_jobs::{
     batch_sync,
@@ -73,9 +74,10 @@ async fn everything_can_be_brought_up_to_date_by_hand(db: &TestDb) {
     assert_eq!(world.outside.writes().await, [""; 0]);
 }
 
-/// Nobody has changed the bookings, but people have been at work in the calendar.
+/// Nobody has changed the bookings, but people have been at work in a calendar that has no say.
 async fn what_people_did_to_entries_is_put_right_by_hand(db: &TestDb) {
     let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::PutBack, OutsidePolicy::PutBack).await;
     let id = world.connected(&world.ana).await;
     for number in 0..3 {
         world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 60, number * 60 + 60)).await;

@@ -298,7 +298,7 @@ impl<'a> World<'a> {
         self.change_business(|settings| settings.entry_privacy = privacy).await;
     }
 
-    async fn change_business(&self, change: impl FnOnce(&mut BusinessSettings)) {
+    pub(crate) async fn change_business(&self, change: impl FnOnce(&mut BusinessSettings)) {
         let business = businesses::find(self.db, self.business.id).await.expect("it can be read");
         let mut settings = settings_of(&business.expect("it is there"));
         change(&mut settings);
@@ -317,6 +317,7 @@ fn settings_of(business: &Business) -> BusinessSettings {
         zone: business.zone,
         entry_privacy: business.entry_privacy,
         mark_cancelled: business.mark_cancelled,
+        outside: business.outside,
     }
 }
 

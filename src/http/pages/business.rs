@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use concord_domain::{privacy::EntryPrivacy, record::HistorySubject};
+use concord_domain::{privacy::EntryPrivacy, record::HistorySubject, sync::outside::OutsideRules};
 use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError,
@@ -42,6 +42,9 @@ struct Form {
     zone: String,
     privacy: String,
     cancelled: String,
+    /// What becomes of entries that people move, and of those that they delete.
+    moves: String,
+    deletions: String,
 }
 
 impl BusinessPage {
@@ -67,6 +70,8 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         zone: business.zone.name().to_owned(),
         privacy: business.entry_privacy.as_str().to_owned(),
         cancelled: if business.mark_cancelled { "mark" } else { "remove" }.to_owned(),
+        moves: business.outside.moves.to_string(),
+        deletions: business.outside.deletions.to_string(),
     };
     let shown = describe(&app, &user, form, Vec::new()).await?;
     page(&app, &user, &shown)
@@ -103,7 +108,7 @@ async fn save(
         Err(error) => return Err(error.into()),
     }
     user.note(&mut tx, &app, "changed", (HistorySubject::Business, user.business.id.0), &detail).await?;
-    // All of them are what entries are made of.
+    // Nearly all of them are what entries are made of.
     let raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
     tx.commit().await?;
     app.context.push(&raised).await;
@@ -136,10 +141,15 @@ fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str
         faults.push(("zone", "Choose a time zone from the list."));
     }
     let Some(zone) = zone.filter(|_| faults.is_empty()) else { return Err(faults) };
+    let usual = OutsideRules::default();
     Ok(BusinessSettings {
         name: name.to_owned(),
         zone,
         entry_privacy: form.privacy.parse().unwrap_or(EntryPrivacy::Minimal),
         mark_cancelled: form.cancelled == "mark",
+        outside: OutsideRules {
+            moves: form.moves.parse().unwrap_or(usual.moves),
+            deletions: form.deletions.parse().unwrap_or(usual.deletions),
+        },
     })
 }

@@ -7,4 +7,4 @@ mod write;
 
 pub use read::{BookingFilter, FeedAsk, by_id, concerning, find, list, of_business, of_resource, of_staff};
 pub use taken::{Obstacle, Taken};
-pub use write::{Change, Put, PutError, aim_again, cancel, put};
+pub use write::{Along, Change, Put, PutError, aim_again, cancel, follow, put};

@@ -9,6 +9,7 @@ use concord_domain::{
     interval::Interval,
     people::Actor,
     record::HistorySubject,
+    sync::outside::{OutsideState, Shape},
 };
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,9 @@ use crate::{
     Db, StorageError, Tx,
     duties::DutyRef,
     entries::{self, Reach},
-    history, on_db, people,
+    history, on_db,
+    outside_changes::{self, Decision, NewOutsideChange},
+    people,
     resources::{self, Resource},
 };
 
@@ -81,7 +84,40 @@ pub async fn put(
     expected: Option<i64>,
 ) -> Result<Put, PutError> {
     check_reference(reference).map_err(|fault| PutError::Invalid(vec![fault]))?;
-    write(db, change, reference, Wish::Say(draft), expected).await
+    write(db, change, reference, Wish::Say(draft), expected, Along::Nothing).await
+}
+
+/// What is written in the transaction that changes a booking.
+#[derive(Clone, Copy, Debug)]
+pub enum Along<'a> {
+    /// Nothing else.
+    Nothing,
+    /// That the booking has followed a person's change of an entry, which was seen at a version after `before`.
+    Followed {
+        /// The change; its `booking_version` is filled in.
+        change: &'a NewOutsideChange<'a>,
+        /// The version of the entry that was known.
+        before: Option<&'a str>,
+        /// The version that the person left behind.
+        etag: Option<&'a str>,
+        /// What it says now; `None` if it is gone.
+        shape: Option<&'a Shape>,
+    },
+    /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
+    Decided(&'a Decision),
+}
+
+/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
+/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
+pub async fn follow(
+    db: &Db,
+    change: &Change,
+    reference: &str,
+    draft: &BookingDraft,
+    expected: i64,
+    along: Along<'_>,
+) -> Result<Put, PutError> {
+    write(db, change, reference, Wish::Say(draft), Some(expected), along).await
 }
 
 async fn write(
@@ -90,6 +126,7 @@ async fn write(
     reference: &str,
     wish: Wish<'_>,
     expected: Option<i64>,
+    along: Along<'_>,
 ) -> Result<Put, PutError> {
     let mut tries = 0;
     loop {
@@ -97,6 +134,10 @@ async fn write(
         let mut tx = db.begin().await?;
         match put_in(&mut tx, change, reference, wish, expected).await {
             Ok(put) => {
+                go_along(&mut tx, change, &put, along).await?;
+                if !put.duties.is_empty() {
+                    outside_changes::overtake(&mut tx, put.booking.id, change.now).await?;
+                }
                 tx.commit().await?;
                 return Ok(put);
             }
@@ -121,7 +162,32 @@ pub async fn cancel(
     reference: &str,
     expected: Option<i64>,
 ) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Cancel, expected).await
+    write(db, change, reference, Wish::Cancel, expected, Along::Nothing).await
+}
+
+async fn go_along(tx: &mut Tx, change: &Change, put: &Put, along: Along<'_>) -> Result<(), PutError> {
+    let current = put.booking.version;
+    match along {
+        Along::Nothing => {}
+        Along::Followed { change: outside, before, etag, shape } => {
+            if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
+                return Err(PutError::Stale { current });
+            }
+            let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
+            outside_changes::record(tx, &outside, change.now).await?;
+        }
+        Along::Decided(decision) => {
+            let follows = decision.to == OutsideState::Followed;
+            let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
+            outside_changes::decide(tx, change.business, &decision, &change.actor, change.now)
+                .await
+                .map_err(|error| match error {
+                    StorageError::NotFound => PutError::Stale { current },
+                    other => other.into(),
+                })?;
+        }
+    }
+    Ok(())
 }
 
 /// What a booking is to say.

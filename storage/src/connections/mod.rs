@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::{BusinessId, ConnectionId, StaffId},
+    sync::outside::OutsidePolicy,
 };
 use secrecy::SecretString;
 
@@ -47,6 +48,10 @@ pub struct Connection {
     pub is_default: bool,
     /// Whether its entries go when it is disconnected.
     pub remove_entries: bool,
+    /// What becomes of entries that are moved, resized or renamed outside; `None`: as the business has it.
+    pub outside_moves: Option<OutsidePolicy>,
+    /// What becomes of entries that are deleted or brought back outside; `None`: as the business has it.
+    pub outside_deletions: Option<OutsidePolicy>,
     /// The last success of any kind.
     pub last_sync_at: Option<DateTime<Utc>>,
     /// The last failure since, for people.
@@ -87,7 +92,7 @@ pub struct NewConnection {
 
 const COLUMNS: &str =
     "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
-    is_default, remove_entries, last_sync_at, last_error, state_changed_at, created_at";
+    is_default, remove_entries, outside_moves, outside_deletions, last_sync_at, last_error, state_changed_at, created_at";
 
 const ADOPT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
@@ -221,6 +226,28 @@ pub async fn set_settings(
         .fetch_optional(c)
         .await)?;
     changed.ok_or(StorageError::NotFound)
+}
+
+const SET_OUTSIDE_RULES: &str = "
+    UPDATE connections SET outside_moves = $3, outside_deletions = $4
+    WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'";
+
+/// What becomes of what its person does to entries of ours: moves, and deletions; `None`: as the business has it.
+pub async fn set_outside_rules(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+    (moves, deletions): (Option<OutsidePolicy>, Option<OutsidePolicy>),
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SET_OUTSIDE_RULES)
+        .bind(business)
+        .bind(id)
+        .bind(moves)
+        .bind(deletions)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    one(rows)
 }
 
 const CLEAR_DEFAULT: &str = "

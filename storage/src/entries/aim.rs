@@ -106,7 +106,7 @@ const INSERT: &str = "
 const AIM: &str = "UPDATE entries SET wanted = $2, state = 'pending' WHERE id = $1";
 /// Nothing is known of it in the calendar that its connection writes to now.
 const MOVE_HOUSE: &str = "
-    UPDATE entries SET etag = NULL, content_hash = NULL, written_version = NULL, calendar_id =
+    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, written_version = NULL, calendar_id =
         (SELECT k.id FROM calendars k WHERE k.connection_id = entries.connection_id
             AND k.writes AND k.writable AND k.missing_since IS NULL)
     WHERE id = $1 AND EXISTS (SELECT 1 FROM calendars k WHERE k.connection_id = entries.connection_id
@@ -242,6 +242,21 @@ const OUTDATE: &str = "
 pub(crate) async fn outdate(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(OUTDATE).bind(business).execute(c).await.map(drop))?;
     Ok(())
+}
+
+const RAISE_AGAIN: &str = "
+    UPDATE entries SET content_hash = NULL, state = 'pending' WHERE business_id = $1 AND id = $2 RETURNING wanted";
+
+/// What stands there is not what should: it is written again, or removed. Returns the duty.
+pub async fn raise_again(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: EntryId,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let wanted: bool =
+        on_db!(tx, c => sqlx::query_scalar(RAISE_AGAIN).bind(business).bind(id).fetch_one(c).await)?;
+    raise(tx, business, id, wanted, QueueClass::Interactive, now).await
 }
 
 const DOUBT: &str = "

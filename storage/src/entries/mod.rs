@@ -5,20 +5,21 @@ mod aim;
 mod states;
 mod written;
 
-use std::collections::HashSet;
-
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+    sync::outside::Shape,
 };
 use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 pub(crate) use self::aim::outdate;
 pub use self::{
-    aim::{Reach, aim, doubt, doubt_all, remove_unwanted},
+    aim::{Reach, aim, doubt, doubt_all, raise_again, remove_unwanted},
     states::{SyncState, sync_states, sync_states_of},
-    written::{WrittenEntry, begin_write, record_failure, record_removed, record_written, unwant},
+    written::{
+        WrittenEntry, begin_write, let_be, note_seen, record_failure, record_removed, record_written, unwant,
+    },
 };
 use crate::{Db, Open, StorageError, on_db};
 
@@ -59,12 +60,18 @@ pub struct Entry {
     pub written_version: Option<i64>,
     /// Why the last try did not write it.
     pub last_error: Option<String>,
+    /// What it said after our last write, or when a person's change to it was last dealt with.
+    #[sqlx(json(nullable))]
+    pub base: Option<Shape>,
+    /// Whether somebody is asked what is to become of it: until they answer it stays as it is.
+    pub is_asked_about: bool,
 }
 
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
-           e.content_hash, e.written_version, e.last_error
+           e.content_hash, e.written_version, e.last_error, e.base,
+           EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id
     JOIN calendars k ON k.id = e.calendar_id
@@ -75,32 +82,65 @@ pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<E
     Ok(on_db!(db, c => sqlx::query_as(ENTRY).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
-const OURS: &str = "SELECT id FROM entries WHERE business_id = ";
+/// An entry by what its calendar calls it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Named {
+    /// Which.
+    pub id: EntryId,
+    /// The provider's id of it.
+    pub external_id: String,
+    /// The version that our last write left, or that was last dealt with.
+    pub etag: Option<String>,
+    /// Whether it stands there as far as is known.
+    pub stands: bool,
+}
+
+const NAMED: &str =
+    "SELECT id, external_id, etag, base IS NOT NULL AS stands FROM entries WHERE business_id = ";
 /// Ids in one question: SQLite takes about thirty thousand, and no question needs to be that long.
 const ASKED_AT_ONCE: usize = 500;
 
+macro_rules! named_where {
+    ($db:expr, $business:expr, $ids:expr, $query:ident => $narrow:expr) => {{
+        macro_rules! ask {
+            ($database:ty, $pool:expr, $part:expr) => {{
+                let mut $query = QueryBuilder::<$database>::new(NAMED);
+                $query.push_bind($business);
+                $narrow;
+                let mut list = $query.separated(", ");
+                for id in $part {
+                    list.push_bind(*id);
+                }
+                list.push_unseparated(")");
+                $query.build_query_as::<Named>().fetch_all($pool).await?
+            }};
+        }
+        let mut found = Vec::new();
+        for part in $ids.chunks(ASKED_AT_ONCE) {
+            found.extend(match $db.open() {
+                Open::Sqlite(pool) => ask!(Sqlite, pool, part),
+                Open::Postgres(pool) => ask!(Postgres, pool, part),
+            });
+        }
+        Ok(found)
+    }};
+}
+
+/// The entries of a calendar that it calls by these names.
+pub async fn named(
+    db: &Db,
+    business: BusinessId,
+    calendar: CalendarId,
+    external_ids: &[&str],
+) -> Result<Vec<Named>, StorageError> {
+    named_where!(db, business, external_ids, query => {
+        query.push(" AND calendar_id = ").push_bind(calendar).push(" AND external_id IN (");
+    })
+}
+
 /// Which of these are entries of the business.
-pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<HashSet<EntryId>, StorageError> {
-    macro_rules! ask {
-        ($database:ty, $pool:expr, $ids:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(OURS);
-            query.push_bind(business).push(" AND id IN (");
-            let mut list = query.separated(", ");
-            for id in $ids {
-                list.push_bind(*id);
-            }
-            list.push_unseparated(")");
-            query.build_query_scalar::<EntryId>().fetch_all($pool).await?
-        }};
-    }
-    let mut found = HashSet::new();
-    for part in ids.chunks(ASKED_AT_ONCE) {
-        found.extend(match db.open() {
-            Open::Sqlite(pool) => ask!(Sqlite, pool, part),
-            Open::Postgres(pool) => ask!(Postgres, pool, part),
-        });
-    }
-    Ok(found)
+pub async fn ours(db: &Db, business: BusinessId, ids: &[EntryId]) -> Result<Vec<Named>, StorageError> {
+    named_where!(db, business, ids, query => { query.push(" AND id IN ("); })
 }
 
 const TO_REMOVE: &str = "

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::EntryState,
     ids::{CalendarId, EntryId},
+    sync::outside::Shape,
 };
+use sqlx::types::Json;
 
 use crate::{Db, StorageError, Tx, on_db};
 
@@ -28,11 +30,13 @@ pub struct WrittenEntry<'a> {
     pub content_hash: &'a str,
     /// Of the booking.
     pub version: i64,
+    /// What it says now.
+    pub shape: &'a Shape,
 }
 
 /// The state says `synced` only if nothing newer waits: the booking may have been cancelled while it was written.
 const RECORD_WRITTEN: &str = "
-    UPDATE entries SET external_id = $7, etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
+    UPDATE entries SET external_id = $7, base = $8, etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
         last_error = NULL,
         state = CASE WHEN wanted AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
             THEN 'synced' ELSE 'pending' END
@@ -53,6 +57,7 @@ pub async fn record_written(
         .bind(now)
         .bind(calendar)
         .bind(written.external_id)
+        .bind(Json(written.shape))
         .execute(c)
         .await
         .map(drop))?;
@@ -60,7 +65,7 @@ pub async fn record_written(
 }
 
 const RECORD_REMOVED: &str = "
-    UPDATE entries SET etag = NULL, content_hash = $2, written_version = NULL, written_at = $3, last_error = NULL,
+    UPDATE entries SET etag = NULL, base = NULL, content_hash = $2, written_version = NULL, written_at = $3, last_error = NULL,
         state = CASE WHEN wanted THEN 'pending' ELSE 'removed' END
     WHERE id = $1 AND calendar_id = $4";
 
@@ -79,6 +84,42 @@ pub async fn record_removed(
         .execute(c)
         .await
         .map(drop))?;
+    Ok(())
+}
+
+const NOTE_SEEN: &str = "
+    UPDATE entries SET etag = $3, base = $4, content_hash = CASE WHEN $5 THEN content_hash END
+    WHERE id = $1 AND etag IS NOT DISTINCT FROM $2";
+
+/// What a person left there is known by now: the same is not dealt with again, and the next write names its version.
+/// `shape`: what it says, `None` if it is gone. `is_as_written`: nothing that we write was changed. `false`: it was written
+/// since it was seen at `before`, and what was seen is no more.
+pub async fn note_seen(
+    tx: &mut Tx,
+    id: EntryId,
+    before: Option<&str>,
+    (etag, shape): (Option<&str>, Option<&Shape>),
+    is_as_written: bool,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(NOTE_SEEN)
+        .bind(id)
+        .bind(before)
+        .bind(etag)
+        .bind(shape.map(Json))
+        .bind(is_as_written)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const LET_BE: &str = "
+    UPDATE entries SET wanted = FALSE, state = 'removed', etag = NULL, base = NULL, content_hash = NULL, last_error = NULL
+    WHERE id = $1";
+
+/// It is gone, and nobody misses it: the booking is over. It is written again if the booking changes.
+pub async fn let_be(tx: &mut Tx, id: EntryId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(LET_BE).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -1,4 +1,8 @@
-use concord_domain::{ids::BusinessId, privacy::EntryPrivacy};
+use concord_domain::{
+    ids::BusinessId,
+    privacy::EntryPrivacy,
+    sync::outside::{OutsidePolicy, OutsideRules},
+};
 use concord_storage::{
     StorageError,
     businesses::{self, BusinessSettings},
@@ -13,6 +17,7 @@ fn settings() -> BusinessSettings {
         zone: chrono_tz::Asia::Kathmandu,
         entry_privacy: EntryPrivacy::Full,
         mark_cancelled: true,
+        outside: OutsideRules { moves: OutsidePolicy::Ask, deletions: OutsidePolicy::PutBack },
     }
 }
 
@@ -22,6 +27,7 @@ async fn what_is_written_is_read_back(db: &TestDb) {
     commit(tx).await;
     assert_eq!(made.zone, chrono_tz::Asia::Kathmandu);
     assert_eq!((made.entry_privacy, made.mark_cancelled, made.revision), (EntryPrivacy::Full, true, 1));
+    assert_eq!(made.outside, settings().outside);
     assert_eq!(made.created_at, precise(0));
     assert_eq!(businesses::find(db, made.id).await.unwrap(), Some(made.clone()));
     assert_eq!(businesses::by_slug(db, "quinta").await.unwrap(), Some(made.clone()));

@@ -1,10 +1,12 @@
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::ConnectionId,
+    sync::outside::{OutsidePolicy, OutsideRules},
 };
 use concord_storage::{
     Db, StorageError,
     connections::{self, Connection, NewConnection, Settings},
+    outside_changes,
     people::Staff,
     seal::{Keyring, MasterKey},
     testing::{self, TestDb, at, begin, commit, monday},
@@ -419,6 +421,23 @@ async fn another_business_finds_no_connection(db: &TestDb) {
     assert!(connection.is_default && !connection.remove_entries);
 }
 
+async fn a_connection_has_rules_of_its_own_or_those_of_the_business(db: &TestDb) {
+    let (ring, ana, other) = (testing::keyring(), ana(db).await, ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    let rules = async || outside_changes::rules(db, ana.business_id, id).await.unwrap();
+    assert_eq!(rules().await, OutsideRules::default());
+    let mut tx = begin(db).await;
+    let own = (Some(OutsidePolicy::PutBack), None);
+    connections::set_outside_rules(&mut tx, ana.business_id, id, own).await.unwrap();
+    commit(tx).await;
+    assert_eq!(rules().await, OutsideRules { moves: OutsidePolicy::PutBack, deletions: OutsidePolicy::Ask });
+    let connection = found(db, &ana, id).await;
+    assert_eq!((connection.outside_moves, connection.outside_deletions), own);
+    let mut tx = begin(db).await;
+    is_not_found(connections::set_outside_rules(&mut tx, other.business_id, id, own).await);
+    is_not_found(outside_changes::rules(db, other.business_id, id).await);
+}
+
 async fn only_what_is_served_is_active(db: &TestDb) {
     let (ring, ana, other) = (testing::keyring(), ana(db).await, ana(db).await);
     let first = adopt(db, &ring, &ana, "private", None).await;
@@ -445,5 +464,6 @@ concord_storage::on_both_databases!(
     one_writes_and_one_refreshes_at_a_time,
     what_the_dead_held_is_free,
     another_business_finds_no_connection,
+    a_connection_has_rules_of_its_own_or_those_of_the_business,
     only_what_is_served_is_active,
 );

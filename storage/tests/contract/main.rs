@@ -22,6 +22,7 @@ mod meanwhile;
 mod oauth_states;
 mod occupancy;
 mod opening;
+mod outside_changes;
 mod outside_events;
 mod people;
 mod resources;

@@ -163,6 +163,7 @@ async fn a_zone_stays_while_nights_are_counted_in_it(db: &TestDb) {
         zone: chrono_tz::Asia::Tokyo,
         entry_privacy: business.entry_privacy,
         mark_cancelled: business.mark_cancelled,
+        outside: business.outside,
     };
     let mut tx = begin(db).await;
     let refused = businesses::update(&mut tx, business.id, &moved, monday()).await;

@@ -1,0 +1,106 @@
+//! Entries of ours among what a calendar holds: they are no busy times, and what people did to them has its own way.
+
+use std::collections::{BTreeMap, HashMap};
+
+use concord_domain::{entry::ObservedEntry, ids::EntryId, sync::plan::Observation};
+use concord_storage::entries::{self, Named};
+
+use super::Import;
+use crate::{
+    access::with_access,
+    duty::JobError,
+    limits::take_turn,
+    outside::{self, Met},
+};
+
+/// Entries of ours that are not as we left them.
+#[derive(Debug, Default)]
+pub(super) struct Touched(BTreeMap<EntryId, Found>);
+
+#[derive(Debug)]
+struct Found {
+    /// What its calendar calls it.
+    external_id: String,
+    /// What the read showed; `None` where it only said that something is gone.
+    seen: Option<ObservedEntry>,
+}
+
+impl Import<'_> {
+    /// Marks what is ours among `entries`, and only that: what another business, or another installation, has written
+    /// there keeps its owner from our bookings like anything else, and so does a copy that a person made of an entry of
+    /// ours. Returns those that somebody has touched.
+    pub(super) async fn know_ours(&self, entries: &mut [ObservedEntry]) -> Result<Touched, JobError> {
+        let (db, business) = (&self.context.db, self.calendar.business_id);
+        let names: Vec<&str> = entries
+            .iter()
+            .flat_map(|entry| [Some(entry.external_id.as_str()), entry.series.as_deref()])
+            .flatten()
+            .collect();
+        let named = entries::named(db, business, self.calendar.id, &names).await?;
+        let by_name: HashMap<&str, &Named> =
+            named.iter().map(|one| (one.external_id.as_str(), one)).collect();
+        let marked: Vec<EntryId> = entries.iter().filter_map(|entry| entry.entry).collect();
+        let ours: HashMap<EntryId, Named> =
+            entries::ours(db, business, &marked).await?.into_iter().map(|one| (one.id, one)).collect();
+        let mut touched = Touched::default();
+        for entry in entries {
+            let here = by_name.get(entry.external_id.as_str()).copied();
+            let of_series = entry.series.as_deref().and_then(|series| by_name.get(series).copied());
+            // Written, but its id is not known yet: it was given out by the provider in a write whose answer is still
+            // on its way.
+            let arriving = entry.entry.and_then(|id| ours.get(&id)).filter(|one| one.etag.is_none());
+            if let Some(one) = here.or(of_series) {
+                touched.note(one, entry);
+            }
+            entry.entry = here.or(of_series).or(arriving).map(|one| one.id);
+        }
+        Ok(touched)
+    }
+
+    /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
+    pub(super) async fn meet(&self, touched: Touched) -> Result<usize, JobError> {
+        let context = self.context;
+        let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
+        let mut followed = 0;
+        for (id, found) in touched.0 {
+            let observation = match found.seen {
+                Some(seen) => Observation::Found(seen),
+                // Moved to where the read does not look, it is not gone: ask by its name.
+                None => self.look(&found.external_id).await?,
+            };
+            let entry = entries::find(&context.db, self.calendar.business_id, id).await?;
+            let Some(entry) = entry else { continue };
+            let (met, raised) = outside::meet(context, &entry, &observation, gone).await?;
+            context.push(&raised).await;
+            followed += usize::from(!matches!(met, Met::Echo | Met::Outdated));
+        }
+        Ok(followed)
+    }
+
+    async fn look(&self, external_id: &str) -> Result<Observation, JobError> {
+        let context = self.context;
+        let provider = self.provider()?;
+        let calendar = self.calendar.external_id.as_str();
+        take_turn(context, self.account()).await?;
+        let found =
+            with_access!(context, self.account(), access => provider.find(&access, calendar, external_id))?;
+        Ok(found.map_or(Observation::Missing, Observation::Found))
+    }
+}
+
+impl Touched {
+    /// The last sight of an entry holds; of one that recurs any will do.
+    fn note(&mut self, one: &Named, entry: &ObservedEntry) {
+        let is_instance = entry.external_id != one.external_id;
+        if !is_instance && !entry.deleted && entry.etag.is_some() && entry.etag == one.etag {
+            self.0.remove(&one.id);
+            return;
+        }
+        // What we have removed ourselves, or an instance that was taken out of what recurs.
+        if entry.deleted && (is_instance || !one.stands) {
+            return;
+        }
+        let seen = (!entry.deleted).then(|| entry.clone());
+        self.0.insert(one.id, Found { external_id: one.external_id.clone(), seen });
+    }
+}

@@ -1,0 +1,402 @@
+//! What a person did to an entry of ours in their own calendar: what follows is planned by
+//! `concord_domain::sync::outside`, and done here. The booking changes, or a question is asked, or the entry is put back;
+//! whichever it is, it is written down in the transaction that does it.
+//!
+//! It is met on two ways: by the reading of a calendar (`import_availability`), and by whoever is about to write an entry
+//! and finds it at another version (`entry`). Neither needs the connection's write lease for it: what was seen is noted
+//! only while nobody has written since.
+
+use concord_domain::{
+    booking::Booking,
+    connection::EntryState,
+    ids::OutsideChangeId,
+    people::Actor,
+    sync::{
+        entry_content::{EntrySettings, Names, desired_entry},
+        outside::{
+            Edit, Linked, OutsideKind, OutsidePlan, OutsidePolicy, OutsideRules, OutsideState, Refusal,
+            Shape, Sight, plan_outside,
+        },
+        plan::{Desired, Observation},
+    },
+};
+use concord_storage::{
+    StorageError,
+    bookings::{self, Along, Change, Obstacle, PutError},
+    businesses, connections,
+    duties::DutyRef,
+    entries::{self, Entry},
+    outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
+    people, resources,
+};
+
+use crate::{Context, duty::JobError};
+
+/// What has come of a look at an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// No person has done anything that matters.
+    Echo,
+    /// The booking has followed.
+    Followed,
+    /// The booking stands, and the entry is to be written again.
+    PutBack(OutsideKind, Refusal),
+    /// Somebody is asked; until they answer nothing is written.
+    Asked,
+    /// The entry may stay as it is.
+    LetBe,
+    /// It was written while it was looked at: what was seen is no more.
+    Outdated,
+}
+
+/// A booking, what its entry should say, and what that is made of.
+pub(crate) struct Standing {
+    pub(crate) booking: Booking,
+    pub(crate) desired: Desired,
+    resource: String,
+    zone: chrono_tz::Tz,
+}
+
+/// What the rows say now of an entry.
+pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standing, JobError> {
+    let (db, business_id) = (&context.db, entry.business_id);
+    let booking = bookings::by_id(db, business_id, entry.booking_id).await?.ok_or(StorageError::NotFound)?;
+    let business = businesses::find(db, business_id).await?.ok_or(StorageError::NotFound)?;
+    let resource =
+        resources::find(db, business_id, booking.draft.resource).await?.ok_or(StorageError::NotFound)?;
+    let zone = resource.zone.unwrap_or(business.zone);
+    let names = Names { resource: &resource.name, business: &business.name, zone };
+    let settings = EntrySettings {
+        privacy: business.entry_privacy,
+        colours: context.settings.colours.iter().cloned().collect(),
+        reminders: context.settings.reminders.clone(),
+        mark_cancelled: business.mark_cancelled,
+    };
+    let desired =
+        if entry.wanted { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
+    Ok(Standing { booking, desired, resource: resource.name, zone })
+}
+
+/// Deals with what stands at the provider under the entry's id. `gone_at_once`: how many entries of the calendar are seen
+/// to be gone together with it.
+pub(crate) async fn meet(
+    context: &Context,
+    entry: &Entry,
+    observation: &Observation,
+    gone_at_once: usize,
+) -> Result<(Met, Vec<DutyRef>), JobError> {
+    let (sight, etag) = match observation {
+        Observation::Missing => (Sight::Gone, None),
+        Observation::Found(seen) => (Sight::from(seen), seen.etag.as_deref()),
+    };
+    let standing = standing(context, entry).await?;
+    let rules = rules_of(context, entry).await?.with_gone_at_once(gone_at_once);
+    let linked = Linked {
+        booking: &standing.booking,
+        resource: &standing.resource,
+        zone: standing.zone,
+        base: entry.base.as_ref(),
+        desired: &standing.desired,
+    };
+    let plan = plan_outside(&linked, &sight, rules, context.clock.now());
+    // What takes place many times is seen by one of them, whose version says nothing of the entry's.
+    let (etag, shape) = match sight {
+        Sight::Recurring => (entry.etag.as_deref(), entry.base.clone()),
+        _ => (etag, shape_of(&sight, entry)),
+    };
+    Meeting { context, entry, standing: &standing, etag, shape }.carry_out(plan).await
+}
+
+/// A calendar that is not read has nothing to say.
+async fn rules_of(context: &Context, entry: &Entry) -> Result<OutsideRules, JobError> {
+    let connection = connections::find(&context.db, entry.business_id, entry.connection_id)
+        .await?
+        .ok_or(StorageError::NotFound)?;
+    if connection.direction.reads() {
+        return Ok(outside_changes::rules(&context.db, entry.business_id, entry.connection_id).await?);
+    }
+    Ok(OutsideRules { moves: OutsidePolicy::PutBack, deletions: OutsidePolicy::PutBack })
+}
+
+fn shape_of(sight: &Sight, entry: &Entry) -> Option<Shape> {
+    let Sight::There { title, time } = sight else { return None };
+    let time = time.clone().or_else(|| entry.base.as_ref().map(|base| base.time.clone()))?;
+    Some(Shape { title: title.clone(), time })
+}
+
+/// An entry and what was seen of it.
+struct Meeting<'a> {
+    context: &'a Context,
+    entry: &'a Entry,
+    standing: &'a Standing,
+    /// The version that was seen.
+    etag: Option<&'a str>,
+    /// What it said; `None` if it is gone.
+    shape: Option<Shape>,
+}
+
+impl Meeting<'_> {
+    async fn carry_out(&self, plan: OutsidePlan) -> Result<(Met, Vec<DutyRef>), JobError> {
+        match plan {
+            OutsidePlan::Echo => self.echo().await.map(|met| (met, vec![])),
+            OutsidePlan::LetBe => self.let_be().await.map(|()| (Met::LetBe, vec![])),
+            OutsidePlan::Ask(edit) => {
+                let noted = self.write_down(&edit, OutsideState::Open, (None, "")).await?;
+                Ok((noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
+            }
+            OutsidePlan::PutBack(kind, refusal) => {
+                let edit = Edit { kind, time: None, title: None, status: None };
+                self.put_back(&edit, refusal, "").await
+            }
+            OutsidePlan::Follow(edit) => self.follow(&edit).await,
+        }
+    }
+
+    /// Somebody may have changed what a booking does not follow, such as a colour: the next write names that version. Or
+    /// they have taken back themselves what somebody is asked about.
+    async fn echo(&self) -> Result<Met, JobError> {
+        if self.entry.is_asked_about && self.shape.is_some() {
+            let mut tx = self.context.db.begin().await?;
+            let (known, seen) = (self.entry.etag.as_deref(), (self.etag, self.shape.as_ref()));
+            entries::note_seen(&mut tx, self.entry.id, known, seen, false).await?;
+            outside_changes::overtake_question(&mut tx, self.entry.id, self.context.clock.now()).await?;
+            tx.commit().await?;
+            return Ok(Met::Echo);
+        }
+        let is_seen = self.shape.is_some() && self.etag.is_some() && self.entry.base.is_some();
+        if is_seen && self.etag != self.entry.etag.as_deref() && self.entry.content_hash.is_some() {
+            self.note_seen(true).await?;
+        }
+        Ok(Met::Echo)
+    }
+
+    async fn note_seen(&self, is_as_written: bool) -> Result<bool, JobError> {
+        let mut tx = self.context.db.begin().await?;
+        let before = self.entry.etag.as_deref();
+        let seen = (self.etag, self.shape.as_ref());
+        let noted = entries::note_seen(&mut tx, self.entry.id, before, seen, is_as_written).await?;
+        tx.commit().await?;
+        Ok(noted)
+    }
+
+    async fn let_be(&self) -> Result<(), JobError> {
+        if self.entry.state == EntryState::Removed {
+            return Ok(());
+        }
+        let mut tx = self.context.db.begin().await?;
+        entries::let_be(&mut tx, self.entry.id).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn put_back(
+        &self,
+        edit: &Edit,
+        refusal: Refusal,
+        detail: &str,
+    ) -> Result<(Met, Vec<DutyRef>), JobError> {
+        let noted = self.write_down(edit, OutsideState::PutBack, (Some(refusal), detail)).await?;
+        Ok(noted.map_or((Met::Outdated, vec![]), |raised| (Met::PutBack(edit.kind, refusal), raised)))
+    }
+
+    async fn follow(&self, edit: &Edit) -> Result<(Met, Vec<DutyRef>), JobError> {
+        let booking = &self.standing.booking;
+        let before = reverse(edit, booking);
+        let change = self.change(edit, &before, OutsideState::Followed, (None, ""));
+        let along = Along::Followed {
+            change: &change,
+            before: self.entry.etag.as_deref(),
+            etag: self.etag,
+            shape: self.shape.as_ref(),
+        };
+        let by =
+            Change { business: booking.business, actor: self.owner().await?, now: self.context.clock.now() };
+        let draft = edit.applied(&booking.draft);
+        let put =
+            bookings::follow(&self.context.db, &by, &booking.reference, &draft, booking.version, along).await;
+        match put {
+            Ok(put) => Ok((Met::Followed, put.duties)),
+            Err(PutError::Stale { .. }) => Ok((Met::Outdated, vec![])),
+            Err(PutError::Taken(taken)) => {
+                self.put_back(edit, Refusal::Taken, &in_the_way(&taken.obstacles)).await
+            }
+            Err(PutError::Invalid(faults)) => {
+                self.put_back(edit, Refusal::Invalid, &PutError::Invalid(faults).to_string()).await
+            }
+            Err(PutError::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    async fn owner(&self) -> Result<Actor, JobError> {
+        let staff = self.entry.staff_id;
+        let name = people::find_staff(&self.context.db, self.entry.business_id, staff).await?;
+        Ok(Actor::Calendar { staff, name: name.map(|staff| staff.name).unwrap_or_default() })
+    }
+
+    /// Returns what it raises; `None`: the entry was written since it was seen.
+    async fn write_down(
+        &self,
+        edit: &Edit,
+        state: OutsideState,
+        (refusal, detail): (Option<Refusal>, &str),
+    ) -> Result<Option<Vec<DutyRef>>, JobError> {
+        let before = reverse(edit, &self.standing.booking);
+        let change = self.change(edit, &before, state, (refusal, detail));
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin().await?;
+        let known = self.entry.etag.as_deref();
+        let seen = (self.etag, self.shape.as_ref());
+        if !entries::note_seen(&mut tx, self.entry.id, known, seen, false).await? {
+            return Ok(None);
+        }
+        outside_changes::record(&mut tx, &change, now).await?;
+        let mut raised = Vec::new();
+        if state == OutsideState::PutBack {
+            raised.push(entries::raise_again(&mut tx, self.entry.business_id, self.entry.id, now).await?);
+        }
+        tx.commit().await?;
+        Ok(Some(raised))
+    }
+
+    fn change<'b>(
+        &'b self,
+        edit: &'b Edit,
+        before: &'b Edit,
+        state: OutsideState,
+        (refusal, detail): (Option<Refusal>, &'b str),
+    ) -> NewOutsideChange<'b> {
+        NewOutsideChange {
+            business: self.entry.business_id,
+            booking: self.entry.booking_id,
+            entry: self.entry.id,
+            connection: self.entry.connection_id,
+            state,
+            edit,
+            before,
+            refusal,
+            detail,
+            booking_version: None,
+        }
+    }
+}
+
+/// What takes an edit back.
+fn reverse(edit: &Edit, booking: &Booking) -> Edit {
+    Edit {
+        kind: edit.kind,
+        time: edit.time.map(|_| booking.draft.time),
+        title: edit.title.as_ref().map(|_| booking.draft.title.clone()),
+        status: edit.status.map(|_| booking.draft.status),
+    }
+}
+
+/// Names what stands there, for people: "Sea View: SV-2; Ana: an entry in Private".
+fn in_the_way(obstacles: &[Obstacle]) -> String {
+    let name = |one: &Obstacle| {
+        let what = match (&one.reference, &one.calendar) {
+            (Some(reference), _) => reference.clone(),
+            (None, Some(calendar)) => format!("an entry in {calendar}"),
+            (None, None) => one.source.to_string(),
+        };
+        format!("{}: {what}", one.subject_name.as_deref().unwrap_or_default())
+    };
+    obstacles.iter().map(name).collect::<Vec<_>>().join("; ")
+}
+
+/// What a person answers to a question, or makes of what has been done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The booking is to follow.
+    Follow,
+    /// The booking stands, and the entry is put back.
+    PutBack,
+    /// The booking has followed, and is to be as it was before.
+    Undo,
+}
+
+/// Why an answer was not carried out. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// There is no such change in this business.
+    #[error("not found")]
+    NotFound,
+    /// Somebody has decided already, or the booking was changed since.
+    #[error("somebody has decided about this already, or the booking was changed since")]
+    Overtaken,
+    /// The booking cannot become that.
+    #[error(transparent)]
+    Refused(PutError),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<PutError> for AnswerError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Stale { .. } => Self::Overtaken,
+            PutError::Storage(error) => Self::Storage(error),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Carries out what a person answers.
+pub async fn answer(
+    context: &Context,
+    by: &Change,
+    id: OutsideChangeId,
+    answer: Answer,
+) -> Result<(), AnswerError> {
+    let found = outside_changes::find(&context.db, by.business, id).await?;
+    let change = found.ok_or(AnswerError::NotFound)?;
+    let raised = match answer {
+        Answer::PutBack => put_back(context, by, &change).await?,
+        Answer::Follow => {
+            let decision = decision(&change, OutsideState::Open, OutsideState::Followed);
+            become_as(context, by, &change, &change.edit, &decision).await?
+        }
+        Answer::Undo if change.can_be_undone() => {
+            let decision = decision(&change, OutsideState::Followed, OutsideState::Undone);
+            become_as(context, by, &change, &change.before, &decision).await?
+        }
+        Answer::Undo => return Err(AnswerError::Overtaken),
+    };
+    context.push(&raised).await;
+    Ok(())
+}
+
+fn decision(change: &OutsideChange, from: OutsideState, to: OutsideState) -> Decision {
+    Decision { change: change.id, from, to, booking_version: None }
+}
+
+async fn put_back(
+    context: &Context,
+    by: &Change,
+    change: &OutsideChange,
+) -> Result<Vec<DutyRef>, AnswerError> {
+    let decision = decision(change, OutsideState::Open, OutsideState::PutBack);
+    let mut tx = context.db.begin().await?;
+    match outside_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
+        Err(StorageError::NotFound) => return Err(AnswerError::Overtaken),
+        other => other?,
+    }
+    let duty = entries::raise_again(&mut tx, by.business, change.entry_id, by.now).await?;
+    tx.commit().await?;
+    Ok(vec![duty])
+}
+
+async fn become_as(
+    context: &Context,
+    by: &Change,
+    change: &OutsideChange,
+    edit: &Edit,
+    decision: &Decision,
+) -> Result<Vec<DutyRef>, AnswerError> {
+    let booking = bookings::by_id(&context.db, by.business, change.booking_id).await?;
+    let booking = booking.ok_or(AnswerError::NotFound)?;
+    let draft = edit.applied(&booking.draft);
+    let along = Along::Decided(decision);
+    let put = bookings::follow(&context.db, by, &booking.reference, &draft, booking.version, along).await?;
+    Ok(put.duties)
+}

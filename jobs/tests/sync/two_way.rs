@@ -1,0 +1,380 @@
+//! What people do to entries of ours in their own calendars, and what becomes of the bookings.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingStatus},
+    connection::{Coverage, Direction, EntryState},
+    people::Actor,
+    sync::outside::{OutsideKind, OutsidePolicy, OutsideRules, OutsideState, Refusal},
+};
+use concord_jobs::outside::{Answer, AnswerError, answer};
+use concord_storage::{
+    PageAsk, bookings, history, on_both_databases,
+    outside_changes::{self, OutsideChange},
+    testing::{TestDb, at},
+};
+use serde_json::json;
+
+use crate::world::{ANA, RUI, World, titled};
+
+impl World<'_> {
+    async fn now(&self, booking: &Booking) -> Booking {
+        bookings::by_id(self.db, self.business.id, booking.id).await.unwrap().unwrap()
+    }
+
+    async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
+        outside_changes::of_booking(self.db, self.business.id, booking.id).await.unwrap()
+    }
+
+    /// The only change that a booking has seen.
+    async fn change_of(&self, booking: &Booking) -> OutsideChange {
+        let mut changes = self.changes(booking).await;
+        assert_eq!(changes.len(), 1, "{changes:#?}");
+        changes.remove(0)
+    }
+
+    async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
+        let answered = answer(&self.context, &self.change(), change.id, with).await;
+        self.settle().await;
+        answered
+    }
+
+    pub(crate) async fn set_rules(&self, moves: OutsidePolicy, deletions: OutsidePolicy) {
+        self.change_business(|settings| settings.outside = OutsideRules { moves, deletions }).await;
+        self.settle().await;
+    }
+
+    /// Ana is connected and has a booking of an hour, an hour after the beginning, as her calendar calls it.
+    async fn booked(&self) -> (Booking, String) {
+        self.connected(&self.ana).await;
+        let booking = self.put("A-1", &self.hour()).await;
+        self.settle().await;
+        self.poll().await;
+        (booking, self.outside.one_seen_by(ANA).await.id)
+    }
+
+    /// Later than all that is waited for here.
+    fn hour(&self) -> BookingDraft {
+        self.draft(&[&self.ana], 6_000, 6_060)
+    }
+
+    async fn person_moves(&self, id: &str, from: i64, to: i64) {
+        let times = json!({ "starts_at": at(from), "ends_at": at(to) });
+        self.outside.person_changes(ANA, id, times).await;
+    }
+}
+
+fn minutes(booking: &Booking) -> (i64, i64) {
+    let of = |instant: DateTime<Utc>| (instant - at(0)).num_minutes();
+    (of(booking.interval.start), of(booking.interval.end))
+}
+
+async fn a_booking_follows_its_entry_and_everybody_elses(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.connected(&world.rui).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana, &world.rui], 6_000, 6_060)).await;
+    world.settle().await;
+    world.poll().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+
+    world.person_moves(&id, 7_000, 7_090).await;
+    world.poll().await;
+    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_090));
+    for who in [ANA, RUI] {
+        let seen = world.outside.one_seen_by(who).await;
+        assert_eq!(seen.starts_at, at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string(), "{who}");
+    }
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Moved, OutsideState::Followed));
+    assert_eq!((change.staff_name.as_str(), change.can_be_undone()), ("Ana", true));
+    let ask = PageAsk { limit: 1, after: None };
+    let line = history::of_subject(db, world.business.id, booking.id.0, &ask).await.unwrap().items.remove(0);
+    assert_eq!(line.actor, Actor::Calendar { staff: world.ana.id, name: "Ana".into() });
+    assert_eq!(world.sync_states(&booking).await, ["Ana: synced", "Rui: synced"]);
+
+    // Nothing of it comes back as another change.
+    world.outside.forget_calls().await;
+    world.poll().await;
+    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    assert_eq!(world.changes(&booking).await.len(), 1);
+
+    // And a person takes it back.
+    world.decide(&change, Answer::Undo).await.unwrap();
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    let seen = world.outside.one_seen_by(RUI).await;
+    assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    assert!(matches!(world.decide(&change, Answer::Undo).await, Err(AnswerError::Overtaken)));
+}
+
+async fn what_is_renamed_or_resized_is_followed_too(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_changes(ANA, &id, json!({ "title": "Sea View — Maria (Hot stones)" })).await;
+    world.poll().await;
+    assert_eq!(world.now(&booking).await.draft.title, "Hot stones");
+    let longer = json!({ "title": "Feet", "ends_at": at(6_120) });
+    world.outside.person_changes(ANA, &id, longer).await;
+    world.poll().await;
+    let now = world.now(&booking).await;
+    assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Feet", (6_000, 6_120)));
+    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Feet)");
+    let kinds: Vec<_> = world.changes(&booking).await.iter().map(|change| change.kind).collect();
+    assert_eq!(kinds, [OutsideKind::Resized, OutsideKind::Renamed]);
+}
+
+async fn what_has_no_room_is_put_back_and_says_what_stands_there(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
+    world.settle().await;
+    world.person_moves(&id, 7_030, 7_090).await;
+    world.poll().await;
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.state, change.refusal), (OutsideState::PutBack, Some(Refusal::Taken)));
+    assert_eq!(change.detail, "Ana: A-2");
+    let seen = world.outside.seen_by(ANA).await.into_iter().find(|seen| seen.id == id).unwrap();
+    assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+}
+
+async fn what_is_over_or_completed_is_put_back(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.person_moves(&id, -600, -540).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.refusal, Some(Refusal::IntoThePast));
+    let completed = BookingDraft { status: BookingStatus::Completed, ..world.hour() };
+    world.put("A-1", &completed).await;
+    world.settle().await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.poll().await;
+    assert_eq!(world.changes(&booking).await[0].refusal, Some(Refusal::Completed));
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    let seen = world.outside.one_seen_by(ANA).await;
+    assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
+}
+
+async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
+
+    // Until somebody answers it stays away, whoever resyncs.
+    concord_jobs::batch_sync::sync_all_pending(&world.context, world.business.id).await.unwrap();
+    world.settle().await;
+    world.poll().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.changes(&booking).await.len(), 1);
+
+    world.decide(&change, Answer::PutBack).await.unwrap();
+    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
+    assert!(matches!(world.decide(&change, Answer::Follow).await, Err(AnswerError::Overtaken)));
+
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    let again = world.changes(&booking).await.remove(0);
+    world.decide(&again, Answer::Follow).await.unwrap();
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.sync_states(&booking).await, ["Ana: removed"]);
+}
+
+async fn who_brings_it_back_themselves_need_not_be_asked(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
+}
+
+async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.connected(&world.ana).await;
+    let mut booked = Vec::new();
+    for number in 0..8 {
+        let from = 6_000 + number * 100;
+        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+    }
+    world.settle().await;
+    world.poll().await;
+    let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
+    world.outside.person_deletes(ANA, &ids[0]).await;
+    world.poll().await;
+    for id in &ids[1..] {
+        world.outside.person_deletes(ANA, id).await;
+    }
+    world.poll().await;
+    let mut cancelled = 0;
+    for booking in &booked {
+        cancelled += usize::from(world.now(booking).await.draft.status == BookingStatus::Cancelled);
+    }
+    assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
+    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 7);
+}
+
+async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Restored, OutsideState::Open));
+    world.decide(&change, Answer::Follow).await.unwrap();
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+
+    world.cancel("A-1").await;
+    world.settle().await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    let again = world.changes(&booking).await.remove(0);
+    world.decide(&again, Answer::PutBack).await.unwrap();
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+}
+
+async fn what_is_made_to_recur_is_put_back(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_changes(ANA, &id, json!({ "recurrence": ["RRULE:FREQ=DAILY;COUNT=3"] })).await;
+    assert_eq!(world.outside.one_seen_by(ANA).await.raw["recurrence"].as_array().unwrap().len(), 1);
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::MadeRecurring, OutsideState::PutBack));
+    let seen = world.outside.one_seen_by(ANA).await;
+    assert!(seen.raw["recurrence"].is_null(), "{:#}", seen.raw);
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, ["booking: 6000 - 6060"]);
+    assert_eq!(world.changes(&booking).await.len(), 1);
+}
+
+async fn a_business_may_want_to_be_asked_or_to_put_everything_back(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Ask, OutsidePolicy::PutBack).await;
+    let (booking, id) = world.booked().await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!(change.state, OutsideState::Open);
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    world.decide(&change, Answer::Follow).await.unwrap();
+    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
+    assert_eq!(
+        world.outside.one_seen_by(ANA).await.starts_at,
+        at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    );
+
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
+    let put_back = world.changes(&booking).await.remove(0);
+    assert_eq!((put_back.state, put_back.refusal), (OutsideState::PutBack, Some(Refusal::Policy)));
+
+    // The other way round, and the connection has the last word.
+    world.set_rules(OutsidePolicy::PutBack, OutsidePolicy::PutBack).await;
+    world.person_moves(&id, 7_100, 7_160).await;
+    world.poll().await;
+    assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
+}
+
+async fn a_change_is_found_by_whoever_writes_too(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    // Moved there and renamed here before anybody has read the calendar: both hold.
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.put("A-1", &titled(&world.hour(), "Second")).await;
+    world.settle().await;
+    let now = world.now(&booking).await;
+    assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Second", (7_000, 7_060)));
+    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Second)");
+    assert_eq!(world.change_of(&booking).await.kind, OutsideKind::Moved);
+
+    // Moved on both sides: the booking stands.
+    world.person_moves(&id, 8_000, 8_060).await;
+    world.put("A-1", &titled(&world.draft(&[&world.ana], 9_000, 9_060), "Second")).await;
+    world.settle().await;
+    assert_eq!(minutes(&world.now(&booking).await), (9_000, 9_060));
+    let change = world.changes(&booking).await.remove(0);
+    assert_eq!((change.state, change.refusal), (OutsideState::PutBack, Some(Refusal::ChangedHere)));
+    let told = "it had been changed in the calendar and was put back";
+    assert!(world.log_lines().await.iter().any(|line| line.detail == told));
+    assert_eq!(
+        world.outside.one_seen_by(ANA).await.starts_at,
+        at(9_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    );
+
+    // Deleted there and cancelled here: it is gone as it should be.
+    world.outside.person_deletes(ANA, &id).await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!((world.outside.seen_by(ANA).await.len(), world.failed().await.len()), (0, 0));
+}
+
+async fn a_calendar_that_is_only_written_has_nothing_to_say(db: &TestDb) {
+    let world = World::new(db).await;
+    let connection = world.connected(&world.ana).await;
+    world.set(connection, Direction::Out, Coverage::Assigned).await;
+    let booking = world.put("A-1", &world.hour()).await;
+    world.settle().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.put("A-1", &titled(&world.hour(), "Second")).await;
+    world.settle().await;
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    assert_eq!(
+        world.outside.one_seen_by(ANA).await.starts_at,
+        at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    );
+}
+
+async fn a_move_out_of_sight_is_no_deletion(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    let far = Duration::days(400).num_minutes();
+    world.person_moves(&id, far, far + 60).await;
+    world.poll().await;
+    assert_eq!(minutes(&world.now(&booking).await), (far, far + 60));
+}
+
+async fn what_we_do_not_follow_is_left_alone_until_the_next_write(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_changes(ANA, &id, json!({ "description": "Bring towels" })).await;
+    world.outside.forget_calls().await;
+    world.poll().await;
+    concord_jobs::batch_sync::sync_all_pending(&world.context, world.business.id).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    assert_eq!(world.outside.one_seen_by(ANA).await.description, "Bring towels");
+    assert!(world.changes(&booking).await.is_empty());
+}
+
+on_both_databases!(
+    a_booking_follows_its_entry_and_everybody_elses,
+    what_is_renamed_or_resized_is_followed_too,
+    what_has_no_room_is_put_back_and_says_what_stands_there,
+    what_is_over_or_completed_is_put_back,
+    a_deletion_asks_and_cancels_nothing_by_itself,
+    who_brings_it_back_themselves_need_not_be_asked,
+    a_business_can_let_deletions_cancel_but_not_many_at_once,
+    what_comes_back_after_a_cancellation_is_asked_about,
+    what_is_made_to_recur_is_put_back,
+    a_business_may_want_to_be_asked_or_to_put_everything_back,
+    a_change_is_found_by_whoever_writes_too,
+    a_calendar_that_is_only_written_has_nothing_to_say,
+    a_move_out_of_sight_is_no_deletion,
+    what_we_do_not_follow_is_left_alone_until_the_next_write,
+);

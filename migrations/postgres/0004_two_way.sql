@@ -1,0 +1,39 @@
+-- Two-way: what people do to entries of ours in their own calendars.
+-- The same tables and columns stand in ../sqlite/0004_two_way.sql; a test compares them.
+
+-- What becomes of it: of what is moved, resized or renamed, and of what is deleted or brought back.
+ALTER TABLE businesses ADD COLUMN outside_moves text NOT NULL DEFAULT 'follow';
+ALTER TABLE businesses ADD COLUMN outside_deletions text NOT NULL DEFAULT 'ask';
+-- NULL: as the business has it.
+ALTER TABLE connections ADD COLUMN outside_moves text;
+ALTER TABLE connections ADD COLUMN outside_deletions text;
+
+-- Title and time of the entry as our last write left it, or as a person did when that was last dealt with.
+ALTER TABLE entries ADD COLUMN base jsonb;
+-- An entry is found by what a calendar calls it.
+CREATE INDEX entries_by_external_id ON entries (calendar_id, external_id);
+
+CREATE TABLE outside_changes (
+    id uuid PRIMARY KEY,
+    business_id uuid NOT NULL REFERENCES businesses (id),
+    booking_id uuid NOT NULL REFERENCES bookings (id),
+    entry_id uuid NOT NULL REFERENCES entries (id),
+    connection_id uuid NOT NULL REFERENCES connections (id),
+    kind text NOT NULL,
+    state text NOT NULL,
+    -- Why the booking did not follow.
+    refusal text,
+    -- What stood in the way, for people.
+    detail text NOT NULL,
+    -- What the booking would become or became, and what of it was before.
+    edit jsonb NOT NULL,
+    before jsonb NOT NULL,
+    -- Of the booking, after it had followed: as long as it is that, this can be undone.
+    booking_version bigint,
+    seen_at timestamptz NOT NULL,
+    decided_at timestamptz,
+    decided_by jsonb
+);
+CREATE INDEX outside_changes_by_booking ON outside_changes (booking_id, seen_at DESC, id DESC);
+CREATE INDEX outside_changes_by_business ON outside_changes (business_id, seen_at DESC, id DESC);
+CREATE UNIQUE INDEX outside_changes_one_question_an_entry ON outside_changes (entry_id) WHERE state = 'open';

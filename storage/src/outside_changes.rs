@@ -1,0 +1,274 @@
+//! What people did to entries of ours in their own calendars, and what became of it.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    connection::ProviderKind,
+    ids::{BookingId, BusinessId, ConnectionId, EntryId, OutsideChangeId, StaffId},
+    people::Actor,
+    sync::outside::{Edit, OutsideKind, OutsideRules, OutsideState, Refusal},
+};
+use sqlx::types::Json;
+
+use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+
+/// A person's change, as it is to be written down.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOutsideChange<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// Of which booking.
+    pub booking: BookingId,
+    /// Of which entry.
+    pub entry: EntryId,
+    /// In whose calendar.
+    pub connection: ConnectionId,
+    /// What became of it: `Open`, `Followed` or `PutBack`.
+    pub state: OutsideState,
+    /// What the booking would become, or became.
+    pub edit: &'a Edit,
+    /// What of it was before.
+    pub before: &'a Edit,
+    /// Why the booking stands.
+    pub refusal: Option<Refusal>,
+    /// What stood in the way, for people; may be empty.
+    pub detail: &'a str,
+    /// The booking's version after it had followed.
+    pub booking_version: Option<i64>,
+}
+
+/// A person's change, with what is needed to tell people of it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OutsideChange {
+    /// Which.
+    pub id: OutsideChangeId,
+    /// Of which booking.
+    pub booking_id: BookingId,
+    /// The booking's reference.
+    pub reference: String,
+    /// The booking's version now.
+    pub version: i64,
+    /// Of which entry.
+    pub entry_id: EntryId,
+    /// In which account.
+    pub connection_id: ConnectionId,
+    /// Where.
+    pub provider: ProviderKind,
+    /// Whose.
+    pub staff_id: StaffId,
+    /// Their name.
+    pub staff_name: String,
+    /// What they did.
+    pub kind: OutsideKind,
+    /// What became of it.
+    pub state: OutsideState,
+    /// Why the booking stands.
+    pub refusal: Option<Refusal>,
+    /// What stood in the way, for people.
+    pub detail: String,
+    /// What the booking would become, or became.
+    #[sqlx(json)]
+    pub edit: Edit,
+    /// What of it was before.
+    #[sqlx(json)]
+    pub before: Edit,
+    /// The booking's version after it had followed.
+    pub booking_version: Option<i64>,
+    /// When it was seen.
+    pub seen_at: DateTime<Utc>,
+    /// When somebody decided.
+    pub decided_at: Option<DateTime<Utc>>,
+    /// Who.
+    #[sqlx(json(nullable))]
+    pub decided_by: Option<Actor>,
+}
+
+impl OutsideChange {
+    /// Whether the booking is still as it became by this, so that it can be taken back.
+    pub fn can_be_undone(&self) -> bool {
+        self.state == OutsideState::Followed && self.booking_version == Some(self.version)
+    }
+}
+
+const OVERTAKE_ENTRY: &str =
+    "UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE entry_id = $1 AND state = 'open'";
+
+/// Whatever is asked about an entry is no question any more.
+pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(OVERTAKE_ENTRY).bind(entry).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const RECORD: &str = "
+    INSERT INTO outside_changes (id, business_id, booking_id, entry_id, connection_id, kind, state, refusal, detail, edit,
+        before, booking_version, seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+/// Writes a change down. A question that is open about the same entry is overtaken by it.
+pub async fn record(
+    tx: &mut Tx,
+    new: &NewOutsideChange<'_>,
+    now: DateTime<Utc>,
+) -> Result<OutsideChangeId, StorageError> {
+    overtake_question(tx, new.entry, now).await?;
+    let id = OutsideChangeId::new(now);
+    on_db!(tx, c => sqlx::query(RECORD)
+        .bind(id)
+        .bind(new.business)
+        .bind(new.booking)
+        .bind(new.entry)
+        .bind(new.connection)
+        .bind(new.edit.kind)
+        .bind(new.state)
+        .bind(new.refusal)
+        .bind(new.detail)
+        .bind(Json(new.edit))
+        .bind(Json(new.before))
+        .bind(new.booking_version)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+const OVERTAKE: &str = "UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE booking_id = $1 AND state = 'open'";
+
+/// The booking was changed here: whatever was asked about it is no question any more.
+pub(crate) async fn overtake(
+    tx: &mut Tx,
+    booking: BookingId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(OVERTAKE).bind(booking).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Who decides what about a change.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// About which.
+    pub change: OutsideChangeId,
+    /// What it was until now; if it is something else by now, somebody else was faster.
+    pub from: OutsideState,
+    /// What becomes of it.
+    pub to: OutsideState,
+    /// The booking's version once it has followed.
+    pub booking_version: Option<i64>,
+}
+
+const DECIDE: &str = "
+    UPDATE outside_changes SET state = $4, decided_at = $5, decided_by = $6,
+        booking_version = COALESCE($7, booking_version)
+    WHERE business_id = $1 AND id = $2 AND state = $3";
+
+/// Writes a decision down. `NotFound`: it is decided already, or was overtaken.
+pub async fn decide(
+    tx: &mut Tx,
+    business: BusinessId,
+    decision: &Decision,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(DECIDE)
+        .bind(business)
+        .bind(decision.change)
+        .bind(decision.from)
+        .bind(decision.to)
+        .bind(now)
+        .bind(Json(actor))
+        .bind(decision.booking_version)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+}
+
+macro_rules! changes_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT o.id, o.booking_id, b.reference, b.version, o.entry_id, o.connection_id, c.provider, c.staff_id,
+                    s.name AS staff_name, o.kind, o.state, o.refusal, o.detail, o.edit, o.before, o.booking_version,
+                    o.seen_at, o.decided_at, o.decided_by
+             FROM outside_changes o
+             JOIN bookings b ON b.id = o.booking_id
+             JOIN connections c ON c.id = o.connection_id
+             JOIN staff s ON s.id = c.staff_id
+             WHERE o.business_id = $1 AND ",
+            $condition
+        )
+    };
+}
+
+const FIND: &str = changes_where!("o.id = $2");
+
+/// One change.
+pub async fn find(
+    db: &Db,
+    business: BusinessId,
+    id: OutsideChangeId,
+) -> Result<Option<OutsideChange>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const OF_BOOKING: &str = changes_where!("o.booking_id = $2 ORDER BY o.seen_at DESC, o.id DESC LIMIT 50");
+
+/// The last 50 changes of a booking's entries, newest first.
+pub async fn of_booking(
+    db: &Db,
+    business: BusinessId,
+    booking: BookingId,
+) -> Result<Vec<OutsideChange>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(OF_BOOKING).bind(business).bind(booking).fetch_all(c).await)?)
+}
+
+const OPEN: &str =
+    changes_where!("o.state = 'open' AND ($2 IS NULL OR c.staff_id = $2) ORDER BY o.seen_at, o.id LIMIT 200");
+
+/// The questions that wait for somebody, oldest first, at most 200; those of one person's calendars if one is named.
+pub async fn open(
+    db: &Db,
+    business: BusinessId,
+    staff: Option<StaffId>,
+) -> Result<Vec<OutsideChange>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(OPEN).bind(business).bind(staff).fetch_all(c).await)?)
+}
+
+const LIST: &str = changes_where!(
+    "(o.seen_at, o.id) < ($2, $3) AND ($5 IS NULL OR c.staff_id = $5) AND ($6 IS NULL OR o.state = $6)
+     ORDER BY o.seen_at DESC, o.id DESC LIMIT $4"
+);
+
+/// What people did in their calendars, newest first: of one person, or in one state, if one is named.
+pub async fn list(
+    db: &Db,
+    business: BusinessId,
+    (staff, state): (Option<StaffId>, Option<OutsideState>),
+    ask: &PageAsk,
+) -> Result<Page<OutsideChange>, StorageError> {
+    let (at, id) = ask.after_key::<(DateTime<Utc>, uuid::Uuid)>()?.unwrap_or_else(newest);
+    let changes = on_db!(db, c => sqlx::query_as(LIST)
+        .bind(business)
+        .bind(at)
+        .bind(id)
+        .bind(ask.fetch())
+        .bind(staff)
+        .bind(state)
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(changes, ask, |change: &OutsideChange| (change.seen_at, change.id.0)))
+}
+
+const RULES: &str = "
+    SELECT COALESCE(c.outside_moves, b.outside_moves), COALESCE(c.outside_deletions, b.outside_deletions)
+    FROM connections c JOIN businesses b ON b.id = c.business_id WHERE c.business_id = $1 AND c.id = $2";
+
+/// What becomes of what a person does in the calendars of a connection.
+pub async fn rules(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+) -> Result<OutsideRules, StorageError> {
+    let (moves, deletions) =
+        on_db!(db, c => sqlx::query_as(RULES).bind(business).bind(connection).fetch_one(c).await)?;
+    Ok(OutsideRules { moves, deletions })
+}

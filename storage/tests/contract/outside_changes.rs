@@ -1,0 +1,307 @@
+use concord_domain::{
+    booking::{BookingStatus, BookingTime},
+    ids::{BusinessId, EntryId, OutsideChangeId},
+    people::Actor,
+    sync::outside::{Edit, OutsideKind, OutsideState, Refusal},
+};
+use concord_storage::{
+    Db,
+    bookings::{self, Along, Change, Put, PutError},
+    entries,
+    outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
+    testing::{TestDb, at, begin, commit, monday},
+};
+
+use crate::{
+    entries::{World, shape, world, written},
+    first, following, is_not_found,
+};
+
+fn edit(kind: OutsideKind) -> Edit {
+    Edit { kind, time: None, title: None, status: None }
+}
+
+fn later() -> Edit {
+    let time = BookingTime::Timed { starts_at: at(180), ends_at: at(240) };
+    Edit { time: Some(time), ..edit(OutsideKind::Moved) }
+}
+
+/// A booking of Ana's whose entry stands in her calendar.
+struct Stage {
+    world: World,
+    put: Put,
+    entry: EntryId,
+}
+
+impl Stage {
+    async fn set(db: &Db) -> Self {
+        let world = world(db).await;
+        let put = world.put(db, &[&world.ana], "Massage").await;
+        let entry = world.entry(db, &put.booking, world.of_ana).await.id;
+        written(db, entry, 1).await;
+        Self { world, put, entry }
+    }
+
+    fn business(&self) -> BusinessId {
+        self.world.business.id
+    }
+
+    fn change(&self, edit: &'static Edit, state: OutsideState) -> NewOutsideChange<'static> {
+        NewOutsideChange {
+            business: self.business(),
+            booking: self.put.booking.id,
+            entry: self.entry,
+            connection: self.world.of_ana,
+            state,
+            edit,
+            before: edit,
+            refusal: None,
+            detail: "",
+            booking_version: None,
+        }
+    }
+
+    async fn ask(&self, db: &Db, minutes: i64) -> OutsideChangeId {
+        let mut tx = begin(db).await;
+        let change = self.change(leaked(edit(OutsideKind::Deleted)), OutsideState::Open);
+        let id = outside_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
+        commit(tx).await;
+        id
+    }
+
+    async fn state(&self, db: &Db, id: OutsideChangeId) -> OutsideState {
+        self.found(db, id).await.state
+    }
+
+    async fn found(&self, db: &Db, id: OutsideChangeId) -> OutsideChange {
+        outside_changes::find(db, self.business(), id).await.unwrap().unwrap()
+    }
+
+    fn by_ana(&self) -> Change {
+        let actor = Actor::Calendar { staff: self.world.ana.id, name: "Ana".into() };
+        Change { business: self.business(), actor, now: at(5) }
+    }
+}
+
+fn leaked(edit: Edit) -> &'static Edit {
+    Box::leak(Box::new(edit))
+}
+
+async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let draft = later().applied(&stage.put.booking.draft);
+    let moved = stage.change(leaked(later()), OutsideState::Followed);
+    let seen = shape("moved");
+    let along = |before| Along::Followed { change: &moved, before, etag: Some("\"2\""), shape: Some(&seen) };
+    let follow =
+        async |expected, along| bookings::follow(db, &stage.by_ana(), "A-1", &draft, expected, along).await;
+
+    // Written since it was seen, or at another version: nothing is changed.
+    let late = follow(1, along(Some("\"0\""))).await;
+    assert!(matches!(late, Err(PutError::Stale { .. })), "{late:?}");
+    let stale = follow(7, along(Some("\"1\""))).await;
+    assert!(matches!(stale, Err(PutError::Stale { current: 1 })), "{stale:?}");
+    assert!(
+        outside_changes::of_booking(db, stage.business(), stage.put.booking.id).await.unwrap().is_empty()
+    );
+
+    let put = follow(1, along(Some("\"1\""))).await.unwrap();
+    assert_eq!((put.booking.version, put.booking.interval.start), (2, at(180)));
+    let entry = stage.world.entry(db, &put.booking, stage.world.of_ana).await;
+    assert_eq!(
+        (entry.etag.as_deref(), entry.content_hash, entry.base),
+        (Some("\"2\""), None, Some(seen.clone()))
+    );
+    let changes = outside_changes::of_booking(db, stage.business(), put.booking.id).await.unwrap();
+    assert_eq!(changes.len(), 1);
+    let change = &changes[0];
+    assert_eq!(
+        (change.state, change.kind, change.booking_version),
+        (OutsideState::Followed, OutsideKind::Moved, Some(2))
+    );
+    assert_eq!(
+        (change.staff_name.as_str(), change.reference.as_str(), &change.edit),
+        ("Ana", "A-1", &later())
+    );
+    assert!(change.can_be_undone());
+
+    // Taken back, once, and only while the booking is still as it became.
+    let back = Decision {
+        change: change.id,
+        from: OutsideState::Followed,
+        to: OutsideState::Undone,
+        booking_version: None,
+    };
+    let before = stage.put.booking.draft.clone();
+    let undo = async |expected| {
+        bookings::follow(db, &stage.by_ana(), "A-1", &before, expected, Along::Decided(&back)).await
+    };
+    assert_eq!(undo(2).await.unwrap().booking.version, 3);
+    let change = stage.found(db, change.id).await;
+    assert_eq!((change.state, change.booking_version), (OutsideState::Undone, Some(2)));
+    assert!(change.decided_by.is_some() && !change.can_be_undone());
+    let again = undo(3).await;
+    assert!(matches!(again, Err(PutError::Stale { .. })), "{again:?}");
+}
+
+async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let first_asked = stage.ask(db, 1).await;
+    assert!(stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
+    let asked = stage.ask(db, 2).await;
+    assert_eq!(stage.state(db, first_asked).await, OutsideState::Overtaken);
+    let open = async |staff| outside_changes::open(db, stage.business(), staff).await.unwrap();
+    assert_eq!(open(None).await.iter().map(|one| one.id).collect::<Vec<_>>(), [asked]);
+    assert_eq!(
+        (open(Some(stage.world.ana.id)).await.len(), open(Some(stage.world.eva.id)).await.len()),
+        (1, 0)
+    );
+
+    let put_back = Decision {
+        change: asked,
+        from: OutsideState::Open,
+        to: OutsideState::PutBack,
+        booking_version: None,
+    };
+    let actor = Actor::System;
+    let mut tx = begin(db).await;
+    outside_changes::decide(&mut tx, stage.business(), &put_back, &actor, at(3)).await.unwrap();
+    is_not_found(outside_changes::decide(&mut tx, stage.business(), &put_back, &actor, at(3)).await);
+    let duty = entries::raise_again(&mut tx, stage.business(), stage.entry, at(3)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(duty.kind, concord_domain::duty::DutyKind::SyncBooking);
+    assert!(!stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
+    assert_eq!(stage.found(db, asked).await.decided_at, Some(at(3)));
+}
+
+async fn the_answer_changes_the_booking_with_it(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let asked = stage.ask(db, 1).await;
+    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..edit(OutsideKind::Deleted) };
+    let draft = cancel.applied(&stage.put.booking.draft);
+    let yes = Decision {
+        change: asked,
+        from: OutsideState::Open,
+        to: OutsideState::Followed,
+        booking_version: None,
+    };
+    bookings::follow(db, &stage.by_ana(), "A-1", &draft, 1, Along::Decided(&yes)).await.unwrap();
+    let change = stage.found(db, asked).await;
+    assert_eq!((change.state, change.booking_version, change.version), (OutsideState::Followed, Some(2), 2));
+}
+
+async fn a_change_here_overtakes_the_question(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let asked = stage.ask(db, 1).await;
+    stage.world.put(db, &[&stage.world.ana], "Massage").await;
+    assert_eq!(stage.state(db, asked).await, OutsideState::Open, "nothing was changed");
+    stage.world.put(db, &[&stage.world.ana], "Hot stones").await;
+    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken);
+
+    let asked = stage.ask(db, 2).await;
+    let mut tx = begin(db).await;
+    outside_changes::overtake_question(&mut tx, stage.entry, at(3)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken, "its person took it back");
+}
+
+async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let note = async |before: Option<&'static str>, etag: Option<&'static str>, as_written| {
+        let mut tx = begin(db).await;
+        let seen = shape("seen");
+        let noted = entries::note_seen(&mut tx, stage.entry, before, (etag, etag.map(|_| &seen)), as_written)
+            .await
+            .unwrap();
+        commit(tx).await;
+        noted
+    };
+    let entry = async || stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await;
+    assert!(!note(None, Some("\"9\""), true).await);
+    assert!(note(Some("\"1\""), Some("\"2\""), true).await);
+    assert_eq!(
+        (entry().await.etag.as_deref(), entry().await.content_hash.as_deref()),
+        (Some("\"2\""), Some("hash"))
+    );
+    assert!(note(Some("\"2\""), None, false).await);
+    let gone = entry().await;
+    assert_eq!((gone.etag, gone.content_hash, gone.base), (None, None, None));
+    let mut tx = begin(db).await;
+    entries::let_be(&mut tx, stage.entry).await.unwrap();
+    commit(tx).await;
+    assert!(!entry().await.wanted);
+}
+
+async fn an_entry_is_found_by_what_its_calendar_calls_it(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let entry = stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await;
+    let named = async |business, names: &[&str]| {
+        entries::named(db, business, entry.calendar_id, names).await.unwrap()
+    };
+    let found = named(stage.business(), &["nobody's", "given"]).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].id, found[0].etag.as_deref(), found[0].stands), (stage.entry, Some("\"1\""), true));
+    assert!(named(world(db).await.business.id, &["given"]).await.is_empty());
+}
+
+async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let mut recorded = Vec::new();
+    for minutes in 1..=3 {
+        let refused = NewOutsideChange {
+            refusal: Some(Refusal::Taken),
+            detail: "Rui's booking B-2",
+            ..stage.change(leaked(later()), OutsideState::PutBack)
+        };
+        let mut tx = begin(db).await;
+        recorded.push(
+            outside_changes::record(&mut tx, &refused, monday() + chrono::Duration::minutes(minutes))
+                .await
+                .unwrap(),
+        );
+        commit(tx).await;
+    }
+    recorded.reverse();
+    let business = stage.business();
+    let all = (None, None);
+    let page = outside_changes::list(db, business, all, &first(2)).await.unwrap();
+    assert_eq!(page.items.iter().map(|one| one.id).collect::<Vec<_>>(), recorded[..2]);
+    assert_eq!(
+        (page.items[0].refusal, page.items[0].detail.as_str()),
+        (Some(Refusal::Taken), "Rui's booking B-2")
+    );
+    let rest = outside_changes::list(db, business, all, &following(2, page.next)).await.unwrap();
+    assert_eq!(rest.items.iter().map(|one| one.id).collect::<Vec<_>>(), recorded[2..]);
+    for nothing in [(Some(stage.world.eva.id), None), (None, Some(OutsideState::Open))] {
+        assert!(outside_changes::list(db, business, nothing, &first(2)).await.unwrap().items.is_empty());
+    }
+}
+
+async fn another_business_sees_and_decides_nothing(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let asked = stage.ask(db, 1).await;
+    let other = world(db).await.business.id;
+    assert!(outside_changes::find(db, other, asked).await.unwrap().is_none());
+    assert!(outside_changes::open(db, other, None).await.unwrap().is_empty());
+    assert!(outside_changes::of_booking(db, other, stage.put.booking.id).await.unwrap().is_empty());
+    let decision = Decision {
+        change: asked,
+        from: OutsideState::Open,
+        to: OutsideState::PutBack,
+        booking_version: None,
+    };
+    let mut tx = begin(db).await;
+    is_not_found(outside_changes::decide(&mut tx, other, &decision, &Actor::System, at(3)).await);
+    is_not_found(entries::raise_again(&mut tx, other, stage.entry, at(3)).await);
+}
+
+concord_storage::on_both_databases!(
+    a_booking_follows_and_it_is_written_down,
+    a_question_is_asked_once_and_answered_once,
+    the_answer_changes_the_booking_with_it,
+    a_change_here_overtakes_the_question,
+    what_was_seen_is_noted_only_where_nothing_was_written_since,
+    an_entry_is_found_by_what_its_calendar_calls_it,
+    they_come_newest_first_a_page_at_a_time,
+    another_business_sees_and_decides_nothing,
+);
