@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::read::{ReadError, ReadLimits, Warning};
+use super::calendar::{ReadError, ReadLimits, Warning};
 
 /// A calendar's logical lines, each ended by `\n`.
 #[derive(Debug)]

@@ -5,13 +5,16 @@
 //! is written, and knows nothing of the writer.
 //!
 //! What others write goes through `bytes` (one charset, one line end, limits), the parser of `calcard`, `value` and
-//! `zones` (what a time means) to the events of `read`; `rule` and `recurrence` say what of them takes place in a
+//! `zones` (what a time means) to the events of `calendar`, which `read` makes; `rule` and `recurrence` say what of them takes place in a
 //! window; `windows` is the table of Windows' zone names.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
 
 mod bytes;
+mod calendar;
+#[cfg(test)]
+mod corpus_tests;
 pub mod feed;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
@@ -26,7 +29,8 @@ mod windows;
 pub mod writer;
 mod zones;
 
-pub use read::{Calendar, ReadError, ReadEvent, ReadLimits, Warning, read};
+pub use calendar::{Calendar, ReadError, ReadEvent, ReadLimits, Warning};
+pub use read::read;
 pub use recurrence::{Occurrence, Recurrence};
 pub use windows::{from_windows, windows_name};
 

@@ -17,6 +17,7 @@ use chrono_tz::Tz;
 
 use super::{
     bytes::{Lines, lines},
+    calendar::{Calendar, ReadError, ReadEvent, ReadLimits, WARNINGS, Warning},
     feed::FeedStatus,
     recurrence::{Recurrence, Ruled, Until},
     rule::Rule,
@@ -25,165 +26,6 @@ use super::{
     zones::{Zone, Zones},
 };
 use crate::entry::EntryTime;
-
-/// How much of anything is read. The defaults hold every honest calendar.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadLimits {
-    /// Octets of the whole.
-    pub bytes: usize,
-    /// Lines, folded ones counted each.
-    pub lines: usize,
-    /// Octets of one logical line; a longer one is left out.
-    pub line: usize,
-    /// Values in lists, in the whole.
-    pub values: usize,
-    /// Components within components.
-    pub depth: usize,
-    /// VEVENTs.
-    pub events: usize,
-    /// What one expansion may find.
-    pub occurrences: usize,
-    /// What one expansion may cost: a step is about a tenth of a microsecond.
-    pub steps: u64,
-}
-
-impl Default for ReadLimits {
-    fn default() -> Self {
-        Self {
-            bytes: 16 << 20,
-            lines: 500_000,
-            line: 256 << 10,
-            values: 1_000_000,
-            depth: 32,
-            events: 50_000,
-            occurrences: 50_000,
-            steps: 3_000_000,
-        }
-    }
-}
-
-/// Why nothing could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// Perhaps a page that asks to sign in; never an empty calendar.
-    #[error("this is no calendar: it has no BEGIN:VCALENDAR")]
-    NotCalendar,
-    /// In octets.
-    #[error("the calendar is larger than {limit} bytes")]
-    TooLarge {
-        /// Allowed octets.
-        limit: usize,
-    },
-    /// Of the file.
-    #[error("the calendar has more than {limit} lines")]
-    TooManyLines {
-        /// Allowed lines.
-        limit: usize,
-    },
-    /// In lists.
-    #[error("the calendar has more than {limit} values in its lists")]
-    TooManyValues {
-        /// Allowed values.
-        limit: usize,
-    },
-    /// Components within components.
-    #[error("line {line}: components stand more than {limit} deep in each other")]
-    TooDeep {
-        /// Where it became too much.
-        line: u32,
-        /// Allowed depth.
-        limit: usize,
-    },
-    /// VEVENTs.
-    #[error("the calendar has more than {limit} events")]
-    TooManyEvents {
-        /// Allowed events.
-        limit: usize,
-    },
-    /// Of an expansion.
-    #[error("more takes place in this time than is read")]
-    TooManyOccurrences,
-    /// Of an expansion.
-    #[error("the recurring events of this calendar take too long to work out")]
-    TooMuchWork,
-}
-
-/// Something that was not understood, or was understood otherwise than it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// The line of the file, from 1; 0 where it is about the whole.
-    pub line: u32,
-    /// For a person; holds nothing of what the calendar says but names of zones.
-    pub what: String,
-}
-
-impl Warning {
-    pub(super) fn new(line: u32, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
-    }
-}
-
-/// More help nobody.
-const WARNINGS: usize = 50;
-
-/// A calendar as it was read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Calendar {
-    /// Its own zone: X-WR-TIMEZONE, or what the reader was given.
-    pub zone: Tz,
-    /// In the order of the file, whatever belongs together by UID; cancelled ones too.
-    pub events: Vec<ReadEvent>,
-    /// What a person may want to know, at most fifty.
-    pub warnings: Vec<Warning>,
-    /// Whether all components are ended: a transfer that was cut leaves one open.
-    pub whole: bool,
-}
-
-/// One VEVENT: an event, a series, or what stands in the place of one of a series.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReadEvent {
-    /// As it is written; may be empty, though it must not.
-    pub uid: String,
-    /// The place in the series of `uid` that this event takes.
-    pub recurrence_id: Option<Moment>,
-    /// One line; may be empty.
-    pub summary: String,
-    /// May be empty.
-    pub description: String,
-    /// May be empty.
-    pub location: String,
-    /// Whether it is sure.
-    pub status: FeedStatus,
-    /// Whether it leaves its time free.
-    pub transparent: bool,
-    /// When; the first time, for a series. An event without an end (RFC 5545, 3.6.1) ends as it starts.
-    pub time: EntryTime,
-    /// Counts its changes.
-    pub sequence: i64,
-    /// When it was last changed.
-    pub last_modified: Option<DateTime<Utc>>,
-    /// What makes it a series.
-    pub recurrence: Option<Recurrence>,
-    /// The properties that begin with `X-`, by their names as written.
-    extensions: Vec<(String, String)>,
-    /// LAST-MODIFIED, or else DTSTAMP.
-    pub(super) stamp: Option<DateTime<Utc>>,
-    pub(super) start: Written,
-    pub(super) length: Length,
-    /// The zone in which a person reads it.
-    pub(super) shown: Tz,
-    /// RECURRENCE-ID as written.
-    pub(super) replaces: Option<Written>,
-    /// Whether it stands for all that follow, too (RANGE=THISANDFUTURE).
-    pub(super) and_future: bool,
-}
-
-impl ReadEvent {
-    /// The text of the first property of this name, which must begin with `X-`, in any case.
-    pub fn property(&self, name: &str) -> Option<&str> {
-        self.extensions.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, text)| text.as_str())
-    }
-}
 
 /// Reads a calendar object, or several in one. Floating times are taken to be in `default_zone` unless the calendar
 /// names its own.
@@ -386,7 +228,7 @@ impl Reader<'_> {
         start: &Written,
     ) -> Vec<Ruled> {
         let mut rules = Vec::new();
-        for entry in component.properties(name) {
+        for entry in component.properties(name).take(RULES) {
             let rule = match entry.values.first() {
                 Some(ICalendarValue::RecurrenceRule(written)) => {
                     Rule::of(written, start.wall()).map(|rule| {
@@ -414,9 +256,17 @@ impl Reader<'_> {
                 }
             }
         }
+        if rules.len() > 1 {
+            for ruled in &mut rules {
+                ruled.rule = ruled.rule.clone().among_others();
+            }
+        }
         rules
     }
 }
+
+/// One rule is usual, two are rare.
+const RULES: usize = 50;
 
 /// The time of an event; `None` beyond the calendar.
 pub(super) fn entry_time(start: &Written, length: Length, shown: Tz) -> Option<EntryTime> {

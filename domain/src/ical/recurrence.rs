@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
+    calendar::{Calendar, ReadError, ReadEvent, ReadLimits},
     feed::FeedStatus,
-    read::{Calendar, ReadError, ReadEvent, ReadLimits, entry_time},
+    read::entry_time,
     rule::{Budget, Rule, walls},
     value::{Length, Written},
     writer::Moment,
@@ -70,7 +71,7 @@ impl Calendar {
     ) -> Result<Vec<Occurrence<'_>>, ReadError> {
         let mut expansion = Expansion { window, zone, budget: Budget::of(limits), found: Vec::new() };
         for group in groups(&self.events) {
-            expansion.group(&group)?;
+            expansion.group(group)?;
         }
         let mut found = expansion.found;
         found.sort_by_cached_key(|occurrence| begin(&occurrence.time, zone));
@@ -129,7 +130,16 @@ struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
-    fn group(&mut self, group: &Group<'a>) -> Result<(), ReadError> {
+    fn group(&mut self, mut group: Group<'a>) -> Result<(), ReadError> {
+        if let Some(master) = group.master {
+            let mut gone = BTreeSet::new();
+            for (place, event) in &group.overrides {
+                if event.sequence < master.sequence && !self.has(master, event)? {
+                    gone.insert(*place);
+                }
+            }
+            group.overrides.retain(|place, _| !gone.contains(place));
+        }
         if let Some(master) = group.master
             && master.status != FeedStatus::Cancelled
         {
@@ -143,6 +153,26 @@ impl<'a> Expansion<'a> {
             self.take(event, &event.start, event.length, place_id(*place))?;
         }
         Ok(())
+    }
+
+    /// Whether a series that was changed after this override still has the place that it takes.
+    fn has(&mut self, master: &ReadEvent, event: &ReadEvent) -> Result<bool, ReadError> {
+        let (Some(place), Some(recurrence)) = (&event.replaces, &master.recurrence) else { return Ok(false) };
+        let day = Duration::days(1);
+        // The same place in another zone is less than a day away on the wall.
+        let (Some(from), Some(to)) =
+            (place.wall().checked_sub_signed(day), place.wall().checked_add_signed(day * 2))
+        else {
+            return Ok(false);
+        };
+        let instances = self.instances(master, recurrence, from, to)?;
+        Ok(instances.values().any(|(start, _)| {
+            let here = match (place, start) {
+                (Written::At(..), Written::At(..)) => place.moment() == start.moment(),
+                _ => place.wall().date() == start.wall().date(),
+            };
+            here && !excepted(&recurrence.except, start)
+        }))
     }
 
     /// Takes what lies in the window and is not cancelled.
@@ -182,9 +212,17 @@ impl<'a> Expansion<'a> {
         let changes: Vec<Change<'a>> =
             overrides.values().filter_map(|event| Change::of(event, master)).collect();
         let (from, to) = self.reach(master, recurrence, &changes);
+        // A series of days may have overrides of times.
+        let days: BTreeSet<NaiveDate> = overrides
+            .values()
+            .filter_map(|event| event.replaces.as_ref())
+            .map(|place| place.wall().date())
+            .collect();
+        let on_day = |start: &Written| matches!(start, Written::On(date) if days.contains(date));
         let instances = self.instances(master, recurrence, from, to)?;
         for (place, (start, length)) in instances {
-            if taken(overrides, &start) || excepted(&recurrence.except, &start) {
+            self.budget.spend(changes.len() as u64)?;
+            if taken(overrides, &start) || on_day(&start) || excepted(&recurrence.except, &start) {
                 continue;
             }
             let length = length.unwrap_or(master.length);
@@ -230,9 +268,10 @@ impl<'a> Expansion<'a> {
         from: NaiveDateTime,
         to: NaiveDateTime,
     ) -> Result<BTreeMap<Moment, (Written, Option<Length>)>, ReadError> {
+        self.budget.spend(recurrence.extra.len() as u64)?;
         let first = master.start.wall();
         let mut instances = BTreeMap::new();
-        if (from..to).contains(&first) {
+        if recurrence.rules.is_empty() && (from..to).contains(&first) {
             instances.insert(master.start.moment(), (master.start.clone(), None));
         }
         for ruled in &recurrence.rules {
@@ -280,8 +319,8 @@ impl<'a> Expansion<'a> {
             }
         };
         let within = |start: &Written| match (ruled.until, start.moment()) {
-            (Some(Until::Wall(until)), _) => start.wall() <= until || start.wall() == first,
-            (Some(Until::Instant(until)), Moment::At(at)) => at <= until || start.wall() == first,
+            (Some(Until::Wall(until)), _) => start.wall() <= until,
+            (Some(Until::Instant(until)), Moment::At(at)) => at <= until,
             _ => true,
         };
         let walls = walls(&ruled.rule, first, from, last, &mut self.budget)?;
@@ -329,12 +368,7 @@ impl<'a> Change<'a> {
 
 /// Whether an override takes the place of an instance: its instant, or its date.
 fn taken(overrides: &BTreeMap<Moment, &ReadEvent>, start: &Written) -> bool {
-    !overrides.is_empty()
-        && (overrides.contains_key(&start.moment())
-            || overrides.contains_key(&Moment::On(start.wall().date()))
-            || matches!(start, Written::On(date) if overrides.values().any(|event| {
-                matches!(&event.replaces, Some(Written::At(wall, _)) if wall.date() == *date)
-            })))
+    overrides.contains_key(&start.moment()) || overrides.contains_key(&Moment::On(start.wall().date()))
 }
 
 fn excepted(except: &BTreeSet<Moment>, start: &Written) -> bool {

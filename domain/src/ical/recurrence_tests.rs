@@ -230,6 +230,54 @@ fn an_override_without_its_series_stands_for_itself() {
 }
 
 #[test]
+fn a_hostile_calendar_ends_by_the_budget() {
+    let places = |count: usize| -> Vec<String> {
+        (0..count)
+            .map(|n| {
+                format!("2026{:02}{:02}T{:02}{:02}00Z", n / 28 % 12 + 1, n % 28 + 1, n / 336 % 24, n / 8064)
+            })
+            .collect()
+    };
+    let series = format!("UID:a\nSEQUENCE:2\nDTSTART:20260101T000000Z\nRDATE:{}", places(10_000).join(","));
+    let overrides = places(4_000)
+        .into_iter()
+        .map(|place| format!("UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:{place}\nDTSTART:{place}"));
+    let events: Vec<String> = std::iter::once(series)
+        .chain(overrides)
+        .map(|event| format!("BEGIN:VEVENT\n{event}\nEND:VEVENT\n"))
+        .collect();
+    let text = format!("BEGIN:VCALENDAR\n{}END:VCALENDAR\n", events.concat());
+    let calendar = read(text.as_bytes(), Tz::UTC, &ReadLimits::default()).unwrap();
+    let window = Interval::new(YEAR.0.parse().unwrap(), YEAR.1.parse().unwrap()).unwrap();
+    let end = calendar.occurrences(window, Tz::UTC, &ReadLimits::default());
+    assert_eq!(end.map(|found| found.len()), Err(ReadError::TooMuchWork));
+}
+
+#[test]
+fn an_older_override_goes_with_its_place() {
+    let moved = "UID:a\nSEQUENCE:1\nRECURRENCE-ID:20260302T090000Z\nDTSTART:20260302T150000Z\nSUMMARY:moved";
+    let series = |rest: &str| format!("{DAILY}\n{rest}");
+    assert_eq!(year(&[moved, &series("SEQUENCE:2\nEXDATE:20260302T090000Z")]).len(), 2);
+    assert_eq!(year(&[moved, &series("SEQUENCE:1\nEXDATE:20260302T090000Z")]).len(), 3);
+    assert_eq!(year(&[moved, &series("SEQUENCE:2")])[1], "20260302T090000Z 03-02T15:00Z moved");
+    assert_eq!(year(&[moved, "UID:a\nSEQUENCE:2\nDTSTART:20260301T090000Z"]), ["03-01T09:00Z"]);
+}
+
+#[test]
+fn until_goes_before_count_and_may_leave_nothing() {
+    let both = "UID:a\nDTSTART;VALUE=DATE:20260301\nRRULE:FREQ=DAILY;UNTIL=20260304;COUNT=-1";
+    assert_eq!(year(&[both]).len(), 4);
+    let nothing = "UID:a\nDTSTART;VALUE=DATE:20260301\nRRULE:FREQ=DAILY;UNTIL=20260228";
+    assert_eq!(year(&[nothing]).len(), 0);
+}
+
+#[test]
+fn each_of_several_rules_counts_its_own() {
+    let event = "UID:a\nDTSTART:20260305T090000Z\nRRULE:FREQ=WEEKLY;BYDAY=TH;COUNT=3\nRRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=2";
+    assert_eq!(year(&[event]).len(), 5);
+}
+
+#[test]
 fn this_and_future_moves_all_that_follow() {
     let later = "UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260302T090000Z\nDTSTART;TZID=Europe/Lisbon:20260302T150000\n\
         DURATION:PT2H\nSUMMARY:later";

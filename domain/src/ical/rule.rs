@@ -10,14 +10,16 @@ use calcard::{
 use chrono::{Datelike, Days, Duration, Month, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
 use rrule::{Frequency, NWeekday, RRule, RRuleSet, Tz, Validated};
 
-use super::read::{ReadError, ReadLimits};
+use super::calendar::{ReadError, ReadLimits};
 
 /// A rule that was found to be readable, with its start.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rule {
-    rule: RRule<Validated>,
-    /// Instances in all, the start among them.
+    parts: RRule<Validated>,
+    /// Instances in all.
     count: Option<u32>,
+    /// Whether the start is one of them where the rule does not give it.
+    counts_start: bool,
 }
 
 /// More often than every five minutes is no calendar's business.
@@ -53,7 +55,7 @@ impl Rule {
         }
         let months: Option<Vec<Month>> =
             written.bymonth.iter().map(|month| Month::try_from(month.month()).ok()).collect();
-        let rule = RRule::new(frequency(written.freq))
+        let parts = RRule::new(frequency(written.freq))
             .interval(written.interval.unwrap_or(1))
             .week_start(written.wkst.map_or(Weekday::Mon, weekday))
             .by_set_pos(written.bysetpos.clone())
@@ -67,14 +69,21 @@ impl Rule {
             .by_second(written.bysecond.clone())
             .validate(Tz::UTC.from_utc_datetime(&start))
             .map_err(|error| error.to_string())?;
-        Ok(Self { rule, count: written.count })
+        // One of UNTIL and COUNT may stand there. Who writes both writes a COUNT of -1, whose sign the parser drops.
+        let count = written.count.filter(|_| written.until.is_none());
+        Ok(Self { parts, count, counts_start: true })
+    }
+
+    /// The same beside other rules: one of them gives the start, and this counts what it gives itself.
+    pub(super) fn among_others(self) -> Self {
+        Self { counts_start: false, ..self }
     }
 
     /// What one period of the rule costs to look through, in steps.
     fn weight(&self) -> u64 {
-        let positions = u64::try_from(self.rule.get_by_set_pos().len()).unwrap_or(0);
+        let positions = u64::try_from(self.parts.get_by_set_pos().len()).unwrap_or(0);
         positions
-            + match self.rule.get_freq() {
+            + match self.parts.get_freq() {
                 Frequency::Yearly => 20,
                 Frequency::Monthly => 3,
                 _ => 1,
@@ -83,8 +92,8 @@ impl Rule {
 
     /// How long one period of the rule is, at least.
     fn period(&self) -> Duration {
-        let interval = i64::from(self.rule.get_interval().max(1));
-        match self.rule.get_freq() {
+        let interval = i64::from(self.parts.get_interval().max(1));
+        match self.parts.get_freq() {
             Frequency::Yearly => Duration::days(365 * interval),
             Frequency::Monthly => Duration::days(28 * interval),
             Frequency::Weekly => Duration::weeks(interval),
@@ -108,10 +117,10 @@ impl Rule {
         if self.count.is_some() || from <= start {
             return start;
         }
-        let interval = i64::from(self.rule.get_interval().max(1));
+        let interval = i64::from(self.parts.get_interval().max(1));
         // Whole periods of the rule to leave out, the last before `from` not among them.
         let skipped = |units: i64| (units / interval - 1).max(0) * interval;
-        let near = match self.rule.get_freq() {
+        let near = match self.parts.get_freq() {
             Frequency::Yearly => {
                 let years = skipped(i64::from(from.year() - start.year()));
                 first_of(i64::from(start.year()) * 12 + years * 12)
@@ -121,7 +130,7 @@ impl Rule {
                 first_of(months(start) + skipped(months(from) - months(start)))
             }
             Frequency::Weekly => {
-                let monday = start.date().week(self.rule.get_week_start()).checked_first_day();
+                let monday = start.date().week(self.parts.get_week_start()).checked_first_day();
                 monday.and_then(|first| {
                     let weeks = skipped((from.date() - first).num_weeks());
                     first.checked_add_days(Days::new(u64::try_from(weeks * 7).ok()?))
@@ -160,12 +169,13 @@ impl Budget {
         Self { steps: limits.steps, most: limits.occurrences }
     }
 
-    /// Enough for two centuries of summer time.
-    pub(super) fn of_zone() -> Self {
-        Self { steps: 20_000, most: 1_000 }
+    /// Enough for a hundred zones with two centuries of summer time each.
+    pub(super) fn of_zones() -> Self {
+        Self { steps: 1_000_000, most: 1_000 }
     }
 
-    fn spend(&mut self, steps: u64) -> Result<(), ReadError> {
+    /// Takes steps away; an error when there are none left.
+    pub(super) fn spend(&mut self, steps: u64) -> Result<(), ReadError> {
         self.steps = self.steps.checked_sub(steps).ok_or(ReadError::TooMuchWork)?;
         Ok(())
     }
@@ -188,8 +198,8 @@ pub(super) fn walls(
         found.push(start);
     }
     let begin = rule.jump(start, from);
-    let instances = RRuleSet::new(Tz::UTC.from_utc_datetime(&begin)).rrule(rule.rule.clone()).limit();
-    let mut left = rule.count.map(|count| count.saturating_sub(1));
+    let instances = RRuleSet::new(Tz::UTC.from_utc_datetime(&begin)).rrule(rule.parts.clone()).limit();
+    let mut left = rule.count.map(|count| count.saturating_sub(u32::from(rule.counts_start)));
     let mut last = begin;
     for wall in &instances {
         let wall = wall.naive_utc();
@@ -198,10 +208,13 @@ pub(super) fn walls(
         if wall >= to || left == Some(0) {
             return Ok(found);
         }
-        if wall <= start {
+        if wall < start || (wall == start && rule.counts_start) {
             continue;
         }
         left = left.map(|left| left - 1);
+        if wall == start {
+            continue;
+        }
         if wall >= from {
             if found.len() >= budget.most {
                 return Err(ReadError::TooManyOccurrences);

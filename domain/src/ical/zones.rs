@@ -85,6 +85,8 @@ pub(super) struct Zones<'a> {
     pub(super) own: Tz,
     definitions: HashMap<String, Definition<'a>>,
     known: RefCell<HashMap<String, Option<Zone>>>,
+    /// Of all VTIMEZONEs together.
+    budget: RefCell<Budget>,
 }
 
 #[derive(Debug)]
@@ -122,24 +124,33 @@ impl<'a> Zones<'a> {
             let location = other_text(component, "X-LIC-LOCATION");
             definitions.entry(bare(name).to_owned()).or_insert(Definition { location, observances });
         }
-        Self { own, definitions, known: RefCell::default() }
+        Self { own, definitions, known: RefCell::default(), budget: RefCell::new(Budget::of_zones()) }
     }
 
     /// The zone of a TZID; `None` when nothing tells.
     pub(super) fn zone(&self, name: &str) -> Option<Zone> {
         let name = bare(name);
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
         if let Some(known) = self.known.borrow().get(name) {
             return known.clone();
         }
         let definition = self.definitions.get(name);
         let zone = by_name(name)
             .or_else(|| definition.and_then(|definition| definition.location).and_then(by_name))
-            .or_else(|| definition.and_then(|definition| observed(&definition.observances)))
+            .or_else(|| {
+                definition
+                    .and_then(|definition| observed(&definition.observances, &mut self.budget.borrow_mut()))
+            })
             .or_else(|| by_offset(name).map(Zone::Fixed));
         self.known.borrow_mut().insert(name.to_owned(), zone.clone());
         zone
     }
 }
+
+/// Windows' lists of cities are the longest names that are meant.
+const LONGEST_NAME: usize = 200;
 
 fn bare(name: &str) -> &str {
     name.trim().trim_matches('"').trim()
@@ -224,13 +235,13 @@ const YEARS: [i32; 2] = [1900, 2100];
 /// More changes of one observance than two centuries have.
 const CHANGES: usize = 400;
 
-fn observed(observances: &[&ICalendarComponent]) -> Option<Zone> {
+fn observed(observances: &[&ICalendarComponent], budget: &mut Budget) -> Option<Zone> {
     let mut changes = Vec::new();
     // A hostile calendar may repeat an observance as often as it likes.
     for observance in observances.iter().take(200) {
         let from = offset_of(observance, &ICalendarProperty::Tzoffsetfrom)?;
         let to = offset_of(observance, &ICalendarProperty::Tzoffsetto)?;
-        for wall in onsets(observance) {
+        for wall in onsets(observance, budget)? {
             // An onset is told in the time that ends with it (RFC 5545, 3.6.5).
             let utc = wall.checked_sub_signed(Duration::seconds(i64::from(from)))?;
             changes.push((utc, from, to));
@@ -242,8 +253,11 @@ fn observed(observances: &[&ICalendarComponent]) -> Option<Zone> {
     Some(Zone::Observed(Arc::new(Observed { before, changes })))
 }
 
-fn onsets(observance: &ICalendarComponent) -> Vec<NaiveDateTime> {
-    let Some(start) = walls_of(observance, &ICalendarProperty::Dtstart).next() else { return Vec::new() };
+/// When it begins, on the wall; `None` when the budget is spent.
+fn onsets(observance: &ICalendarComponent, budget: &mut Budget) -> Option<Vec<NaiveDateTime>> {
+    let Some(start) = walls_of(observance, &ICalendarProperty::Dtstart).next() else {
+        return Some(Vec::new());
+    };
     let mut onsets = vec![start];
     onsets.extend(walls_of(observance, &ICalendarProperty::Rdate).take(CHANGES));
     let [first, end]: [NaiveDateTime; 2] =
@@ -255,12 +269,11 @@ fn onsets(observance: &ICalendarComponent) -> Vec<NaiveDateTime> {
         let until = written.until.as_ref().and_then(date_time).map(|(at, _)| at + Duration::days(1));
         if let Ok(rule) = Rule::of(written, start) {
             let end = until.map_or(end, |until| until.min(end));
-            let found =
-                walls(&rule, start, start.max(first), end, &mut Budget::of_zone()).unwrap_or_default();
+            let found = walls(&rule, start, start.max(first), end, budget).ok()?;
             onsets.extend(found.into_iter().take(CHANGES));
         }
     }
-    onsets
+    Some(onsets)
 }
 
 fn walls_of<'a>(
