@@ -1,12 +1,15 @@
 //! What the parts of the server share, and how their routes come together.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::Faults;
 use crate::google::Google;
+use crate::mailbox::Mailbox;
 use crate::recorder::Recorder;
 use crate::{SandboxConfig, SandboxError, control, google, page};
 
@@ -14,6 +17,7 @@ use crate::{SandboxConfig, SandboxError, control, google, page};
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) google: Google,
+    pub(crate) mailbox: Mailbox,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     /// The base address, without a slash at its end.
@@ -23,17 +27,20 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn open(
+    /// Reads what there is below the data folder. The mailbox listens at `ip`; the listener comes back, to be served.
+    pub(crate) async fn open(
         config: SandboxConfig,
         url: String,
+        ip: IpAddr,
         shutdown: CancellationToken,
-    ) -> Result<Arc<Self>, SandboxError> {
+    ) -> Result<(Arc<Self>, TcpListener), SandboxError> {
         let path = config.data_dir;
         std::fs::create_dir_all(&path)
             .map_err(|source| SandboxError::Storage { path: path.clone(), source })?;
         let google = Google::open(&path.join("google.jsonl"), config.oauth_clients)?;
         let (faults, recorder) = (Faults::new(config.seed), Recorder::default());
-        Ok(Arc::new(Self { google, faults, recorder, url, shutdown }))
+        let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
+        Ok((Arc::new(Self { google, mailbox, faults, recorder, url, shutdown }), listener))
     }
 }
 

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The provider answers that there were too many requests.
+    /// The provider answers that there were too many requests; the mailbox, 451.
     RateLimit,
-    /// The provider answers 500 or 503.
+    /// The provider answers 500 or 503; the mailbox, 554.
     ServerError,
     /// No answer for as long as a client may care to wait, at most a minute; nothing is done.
     Timeout,
@@ -154,6 +154,8 @@ impl Fault {
                 FaultKind::ExpireToken => target.has_access_token,
                 FaultKind::RevokeGrant => target.has_grant,
                 FaultKind::GoneCursor => target.has_cursor,
+                // The mailbox does not simulate these; nobody has a calendar there.
+                FaultKind::EndlessList => target.provider != "mailbox",
                 // Push channels are not simulated yet, so there is no notification to lose.
                 FaultKind::DropWebhook => false,
                 _ => true,

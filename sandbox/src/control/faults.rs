@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, check_provider, read, read_query};
+use super::{ControlError, MAILBOX, check_provider, check_target, read, read_query};
 use crate::app::App;
 use crate::faults::{Fault, FaultKind};
 use crate::google::Limits;
@@ -53,12 +53,13 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewFault = read(&body)?;
-    check_provider(&new.provider)?;
+    check_target(&new.provider)?;
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
+        && new.provider != MAILBOX
         && !app.google.world().accounts.contains_key(account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
@@ -98,7 +99,7 @@ pub(super) async fn clear(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: Of = read_query(query.as_deref())?;
-    of.provider.as_deref().map_or(Ok(()), check_provider)?;
+    of.provider.as_deref().map_or(Ok(()), check_target)?;
     app.faults.clear(of.provider.as_deref());
     Ok(StatusCode::NO_CONTENT)
 }

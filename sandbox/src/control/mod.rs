@@ -4,6 +4,7 @@
 mod accounts;
 mod events;
 mod faults;
+mod mails;
 mod traffic;
 
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/grants", post(accounts::grant))
         .route("/events", get(events::list).post(events::add))
         .route("/events/{id}", patch(events::change).delete(events::delete))
-        .route("/mails", get(traffic::mails))
+        .route("/mailbox", get(mails::place))
+        .route("/mails", get(mails::list).delete(mails::clear))
         .route("/requests", get(traffic::requests).delete(traffic::forget))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/quotas", get(faults::quotas).put(faults::set_quotas))
@@ -85,3 +87,14 @@ fn check_provider(name: &str) -> Result<(), ControlError> {
     }
     Err(ControlError::bad(format!("there is no provider {name:?} in the sandbox; there is: google")))
 }
+
+/// What faults may hit: the providers, and the mailbox.
+///
+/// # Errors
+/// 400 for anything else.
+fn check_target(name: &str) -> Result<(), ControlError> {
+    if name == MAILBOX { Ok(()) } else { check_provider(name) }
+}
+
+/// What the mailbox is called beside the providers.
+const MAILBOX: &str = "mailbox";
