@@ -25,11 +25,11 @@ const LONGEST_LINE: u64 = 2_048;
 /// RFC 5321, section 4.5.3.1.8.
 const MOST_RECIPIENTS: usize = 100;
 /// Who says nothing for so long is gone (RFC 5321, section 4.5.3.2.7).
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Conversations at once.
 const MOST_AT_ONCE: usize = 200;
 /// How long a client is left without an answer; it gives up sooner.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Takes connections until the sandbox stops.
 pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) {
