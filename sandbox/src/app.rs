@@ -1,21 +1,30 @@
 //! What the parts of the server share, and how their routes come together.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use axum::Router;
+use axum::routing::any;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
+use crate::bad_answers::ELSEWHERE;
 use crate::faults::Faults;
 use crate::google::Google;
+use crate::microsoft::Microsoft;
+use crate::provider::Provider;
+use crate::push::{Inbox, Push};
 use crate::recorder::Recorder;
-use crate::{SandboxConfig, SandboxError, control, google, page};
+use crate::store::World;
+use crate::{OAuthClient, SandboxConfig, SandboxError, control, elsewhere, google, microsoft, page};
 
 /// The whole sandbox.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) google: Google,
+    pub(crate) microsoft: Microsoft,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
+    pub(crate) push: Push,
     /// The base address, without a slash at its end.
     pub(crate) url: String,
     /// Ends what would otherwise hold an answer back.
@@ -23,17 +32,40 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Reads the state of all providers. What changes in them comes out of the inbox.
     pub(crate) fn open(
         config: SandboxConfig,
         url: String,
         shutdown: CancellationToken,
-    ) -> Result<Arc<Self>, SandboxError> {
+    ) -> Result<(Arc<Self>, Inbox), SandboxError> {
         let path = config.data_dir;
         std::fs::create_dir_all(&path)
             .map_err(|source| SandboxError::Storage { path: path.clone(), source })?;
-        let google = Google::open(&path.join("google.jsonl"), config.oauth_clients)?;
+        let (of_google, google_changes) = unbounded_channel();
+        let (of_microsoft, microsoft_changes) = unbounded_channel();
+        let google = Google::open(&path.join("google.jsonl"), config.oauth_clients, of_google)?;
+        let microsoft =
+            Microsoft::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
         let (faults, recorder) = (Faults::new(config.seed), Recorder::default());
-        Ok(Arc::new(Self { google, faults, recorder, url, shutdown }))
+        let push = Push::new(shutdown.clone())?;
+        let app = Self { google, microsoft, faults, recorder, push, url, shutdown };
+        Ok((Arc::new(app), Inbox { google: google_changes, microsoft: microsoft_changes }))
+    }
+
+    /// The state of a provider; held for the length of one request's work, never across an await.
+    pub(crate) fn world(&self, provider: Provider) -> MutexGuard<'_, World> {
+        match provider {
+            Provider::Google => self.google.world(),
+            Provider::Microsoft => self.microsoft.world(),
+        }
+    }
+
+    /// The applications that are registered with a provider.
+    pub(crate) fn clients(&self, provider: Provider) -> &[OAuthClient] {
+        match provider {
+            Provider::Google => self.google.clients(),
+            Provider::Microsoft => self.microsoft.clients(),
+        }
     }
 }
 
@@ -41,7 +73,9 @@ impl App {
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .nest("/google", google::router(&app))
+        .nest("/microsoft", microsoft::router(&app))
         .nest("/control", control::router())
+        .route(&format!("{ELSEWHERE}/{{*path}}"), any(elsewhere::visit))
         .merge(page::router())
         .with_state(app)
 }

@@ -9,6 +9,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::provider::Provider;
+
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,13 +35,25 @@ pub enum FaultKind {
     DropWebhook,
     /// The answer comes later by `value` milliseconds.
     LatencyMs,
+    /// A page for a browser comes in place of an answer; nothing is done.
+    HtmlAnswer,
+    /// The work is done, and half of the answer comes, as if it were all.
+    TruncatedJson,
+    /// The answer says that it is plain text.
+    WrongContentType,
+    /// A page of a list names a next one on another host.
+    ForeignNextLink,
+    /// The answer sends the client to another host; nothing is done.
+    RedirectElsewhere,
+    /// The answer is larger than 32 MB; nothing is done.
+    HugeAnswer,
 }
 
 /// One standing fault.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Fault {
     pub(crate) id: u64,
-    pub(crate) provider: String,
+    pub(crate) provider: Provider,
     pub(crate) kind: FaultKind,
     /// 0 to 1.
     pub(crate) probability: f64,
@@ -56,13 +70,17 @@ pub(crate) struct Fault {
 /// What the request is that a fault may hit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
-    pub(crate) provider: &'a str,
+    pub(crate) provider: Provider,
     /// Whose calendar it is about, if the request shows a token that was ever valid.
     pub(crate) account: Option<&'a str>,
     /// Whether it carries an access token, a sync token: what cannot be hit is not counted as hit.
     pub(crate) has_access_token: bool,
     pub(crate) has_grant: bool,
     pub(crate) has_cursor: bool,
+    /// Whether its answer may name the address of a next page.
+    pub(crate) pages_by_link: bool,
+    /// Whether it is no request at all, but a notification on its way to an application.
+    pub(crate) is_notification: bool,
 }
 
 /// What happens to a request.
@@ -114,7 +132,7 @@ impl Faults {
     }
 
     /// Ends the faults of `provider`, or all.
-    pub(crate) fn clear(&self, provider: Option<&str>) {
+    pub(crate) fn clear(&self, provider: Option<Provider>) {
         self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
     }
 
@@ -150,12 +168,12 @@ impl Fault {
             && self.count != Some(0)
             && self.account.as_deref().is_none_or(|account| target.account == Some(account));
         concerned
+            && (self.kind == FaultKind::DropWebhook) == target.is_notification
             && match self.kind {
                 FaultKind::ExpireToken => target.has_access_token,
                 FaultKind::RevokeGrant => target.has_grant,
                 FaultKind::GoneCursor => target.has_cursor,
-                // Push channels are not simulated yet, so there is no notification to lose.
-                FaultKind::DropWebhook => false,
+                FaultKind::ForeignNextLink => target.pages_by_link,
                 _ => true,
             }
     }
@@ -166,17 +184,19 @@ mod tests {
     use super::*;
 
     const REQUEST: Target<'_> = Target {
-        provider: "google",
+        provider: Provider::Google,
         account: Some("ana@example.com"),
         has_access_token: true,
         has_grant: true,
         has_cursor: false,
+        pages_by_link: false,
+        is_notification: false,
     };
 
     fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> Fault {
         Fault {
             id: 0,
-            provider: "google".into(),
+            provider: Provider::Google,
             kind,
             probability,
             count,

@@ -1,27 +1,37 @@
 //! The sandbox: the outside world, simulated over real HTTP.
 //!
 //! What it is: a server that stands for the providers that Concord talks to. Today that is a Google (accounts,
-//! consent page, tokens, Calendar v3), with a page on which a person sees and changes their own calendar, and a
-//! control interface by which tests and demos play that person, break things on demand and read the traffic.
+//! consent page, tokens, Calendar v3, channels) and a Microsoft (accounts, identity endpoints, Graph's calendars and
+//! subscriptions), with a page on which a person sees and changes their own calendar, and a control interface by which tests and demos play that person, break things on demand and read the traffic.
 //!
 //! What it must never do: make life easier than the real provider does. Where the provider is strict, forgetful
 //! or unreliable, so is the sandbox; `/control` is the only place for short cuts. Nothing in production may depend
-//! on this crate, and it calls nobody.
+//! on this crate, and it calls nobody but the addresses that applications have registered for notifications.
 //!
 //! The most common change, "the provider also does X": find the provider's folder (`google/`), where each file is one
 //! thing that the provider does; write the behaviour there with its source in a comment, and a test in `tests/` that
-//! goes through HTTP. A new provider is a new folder beside `google/`, one line in [`app`](self) and one in `control/`.
+//! goes through HTTP. What all providers have is in `store/`. A new provider is a new folder beside `google/` with its
+//! `Dialect` and its `Front`, a name in `provider.rs` and a member of [`app`](self).
 
 mod app;
+mod bad_answers;
 mod clock;
 mod connection;
 mod control;
+mod elsewhere;
 mod faults;
+mod gate;
 mod google;
 mod journal;
+mod microsoft;
+mod oauth_client;
+mod opaque;
 mod page;
+mod provider;
+mod push;
 mod recorder;
 mod recurrence;
+mod store;
 mod timing;
 
 use std::net::SocketAddr;
@@ -42,14 +52,22 @@ pub struct SandboxConfig {
     pub data_dir: PathBuf,
     /// Seed for faults with a probability below 1, so that a run can be repeated.
     pub seed: u64,
-    /// The applications that may ask persons for their consent.
+    /// The applications that may ask persons with a Google account for their consent.
     pub oauth_clients: Vec<OAuthClient>,
+    /// The same for Microsoft accounts.
+    pub microsoft_clients: Vec<OAuthClient>,
 }
 
 impl SandboxConfig {
-    /// A configuration with the default OAuth client and seed 1.
+    /// A configuration with the default OAuth clients and seed 1.
     pub fn new(listen: SocketAddr, data_dir: impl Into<PathBuf>) -> Self {
-        Self { listen, data_dir: data_dir.into(), seed: 1, oauth_clients: vec![OAuthClient::default()] }
+        Self {
+            listen,
+            data_dir: data_dir.into(),
+            seed: 1,
+            oauth_clients: vec![OAuthClient::default()],
+            microsoft_clients: vec![OAuthClient::microsoft()],
+        }
     }
 }
 
@@ -62,6 +80,17 @@ pub struct OAuthClient {
     pub client_secret: String,
 }
 
+impl OAuthClient {
+    /// The application that the simulated Microsoft knows.
+    pub fn microsoft() -> Self {
+        Self {
+            client_id: "sandbox-microsoft-client".into(),
+            client_secret: "sandbox-microsoft-secret".into(),
+        }
+    }
+}
+
+/// The application that the simulated Google knows.
 impl Default for OAuthClient {
     fn default() -> Self {
         Self { client_id: "sandbox-google-client".into(), client_secret: "sandbox-google-secret".into() }
@@ -97,6 +126,9 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The client for notifications could not be made.
+    #[error("the sandbox cannot call anybody: {0}")]
+    Client(#[source] reqwest::Error),
     /// The server ended by itself.
     #[error("the sandbox's server ended: {0}")]
     Serve(#[source] std::io::Error),
@@ -162,7 +194,8 @@ async fn prepare(
         TcpListener::bind(address).await.map_err(|source| SandboxError::Listen { address, source })?;
     let local = listener.local_addr().map_err(|source| SandboxError::Listen { address, source })?;
     let url = base_url(local);
-    let app = app::App::open(config, url.clone(), shutdown.clone())?;
+    let (app, inbox) = app::App::open(config, url.clone(), shutdown.clone())?;
+    tokio::spawn(push::run(std::sync::Arc::clone(&app), inbox));
     let service = app::router(app).into_make_service_with_connect_info::<connection::Breaker>();
     let running = async move {
         axum::serve(connection::BreakableListener(listener), service)

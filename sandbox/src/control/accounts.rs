@@ -10,19 +10,29 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, check_provider, read, read_query};
+use super::{ControlError, Of, provider, providers, read, read_query};
 use crate::app::App;
 use crate::clock;
-use crate::google::{ACCESS_TOKEN_LIFE, AccessRole, Account, EVERYTHING, World};
+use crate::provider::Provider;
+use crate::store::{AccessRole, Account, Calendar, Refusal, Subscription, World};
+use crate::{google, microsoft};
 
-/// All accounts with their calendars.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
-    let world = app.google.world();
-    Json(world.accounts.values().map(|account| account_json(&world, account)).collect())
+/// All accounts with their calendars, or those of one provider.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ControlError> {
+    let of: Of = read_query(query.as_deref())?;
+    let mut accounts = Vec::new();
+    for provider in providers(of.provider.as_deref())? {
+        let world = app.world(provider);
+        accounts.extend(world.accounts.values().map(|account| account_json(provider, &world, account)));
+    }
+    Ok(Json(accounts.into()))
 }
 
-fn account_json(world: &World, account: &Account) -> Value {
-    let calendar = |(calendar, one): (&crate::google::Calendar, &crate::google::Subscription)| {
+fn account_json(provider: Provider, world: &World, account: &Account) -> Value {
+    let calendar = |(calendar, one): (&Calendar, &Subscription)| {
         json!({
             "id": calendar.info.id,
             "name": calendar.info.summary,
@@ -32,7 +42,7 @@ fn account_json(world: &World, account: &Account) -> Value {
         })
     };
     json!({
-        "provider": "google",
+        "provider": provider,
         "email": account.email,
         "name": account.name,
         "subject": account.sub,
@@ -56,16 +66,16 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewAccount = read(&body)?;
-    check_provider(&new.provider)?;
+    let provider = provider(&new.provider)?;
     let email = new.email.trim().to_lowercase();
     if !email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
         return Err(ControlError::bad(format!("{email:?} is no e-mail address")));
     }
     let zone = zone(new.zone.as_deref())?.unwrap_or(chrono_tz::Europe::Lisbon);
-    let mut world = app.google.world();
+    let mut world = app.world(provider);
     world.add_account(&email, new.name.as_deref().unwrap_or(&email), zone)?;
     let account = world.accounts.get(&email).ok_or_else(|| ControlError::not_found("the account is gone"))?;
-    Ok((StatusCode::CREATED, Json(account_json(&world, account))))
+    Ok((StatusCode::CREATED, Json(account_json(provider, &world, account))))
 }
 
 #[derive(Deserialize)]
@@ -84,15 +94,15 @@ pub(super) async fn add_calendar(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewCalendar = read(&body)?;
-    check_provider(&new.provider)?;
+    let provider = provider(&new.provider)?;
     let zone = zone(new.zone.as_deref())?;
-    let mut world = app.google.world();
+    let mut world = app.world(provider);
     let role = new.access_role.unwrap_or(AccessRole::Owner);
     let id = world
         .add_calendar(&new.account, &new.name, zone, role)
         .map_err(|error| no_account(error, &new.account))?;
     let answer = json!({
-        "provider": "google", "account": new.account, "id": id, "name": new.name, "access_role": role.as_str()
+        "provider": provider, "account": new.account, "id": id, "name": new.name, "access_role": role.as_str()
     });
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -112,15 +122,8 @@ pub(super) async fn change_calendar(
     body: Bytes,
 ) -> Result<StatusCode, ControlError> {
     let change: ChangedCalendar = read(&body)?;
-    check_provider(&change.provider)?;
-    app.google.world().hide_calendar(&change.account, &id, change.hidden)?;
+    app.world(provider(&change.provider)?).hide_calendar(&change.account, &id, change.hidden)?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    provider: Option<String>,
 }
 
 /// A person deletes a calendar of theirs, but not their primary one.
@@ -130,9 +133,14 @@ pub(super) async fn delete_calendar(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: Of = read_query(query.as_deref())?;
-    of.provider.as_deref().map_or(Ok(()), check_provider)?;
-    app.google.world().delete_calendar(&id)?;
-    Ok(StatusCode::NO_CONTENT)
+    for provider in providers(of.provider.as_deref())? {
+        let mut world = app.world(provider);
+        if world.calendars.contains_key(&id) {
+            world.delete_calendar(&id)?;
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(ControlError::not_found(format!("there is no calendar {id}")))
 }
 
 #[derive(Deserialize)]
@@ -150,14 +158,18 @@ pub(super) async fn grant(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewGrant = read(&body)?;
-    check_provider(&new.provider)?;
-    let client = match (&new.client_id, app.google.first_client()) {
+    let provider = provider(&new.provider)?;
+    // Without a name it is the first registered application that is consented to.
+    let client = match (&new.client_id, app.clients(provider).first()) {
         (Some(id), _) => id.clone(),
         (None, Some(client)) => client.client_id.clone(),
         (None, None) => return Err(ControlError::bad("no OAuth client is registered")),
     };
-    let scope = new.scope.as_deref().unwrap_or(EVERYTHING);
-    let mut world = app.google.world();
+    let scope = new.scope.as_deref().unwrap_or(match provider {
+        Provider::Google => google::EVERYTHING,
+        Provider::Microsoft => microsoft::EVERYTHING,
+    });
+    let mut world = app.world(provider);
     if !world.accounts.contains_key(&new.account) {
         return Err(ControlError::not_found(format!("there is no account {}", new.account)));
     }
@@ -165,15 +177,15 @@ pub(super) async fn grant(
     let answer = json!({
         "access_token": issued.access_token,
         "refresh_token": issued.grant.refresh_token,
-        "expires_in": ACCESS_TOKEN_LIFE,
+        "expires_in": world.dialect().tokens().access_life,
         "scope": scope,
         "token_type": "Bearer",
     });
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-fn no_account(error: crate::google::ApiError, account: &str) -> ControlError {
-    if error.status == StatusCode::NOT_FOUND {
+fn no_account(error: Refusal, account: &str) -> ControlError {
+    if error == Refusal::NotFound {
         return ControlError::not_found(format!("there is no account {account}"));
     }
     error.into()

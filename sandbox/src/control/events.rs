@@ -9,10 +9,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, check_provider, read, read_query};
+use super::{ControlError, provider, providers, read, read_query};
 use crate::app::App;
 use crate::clock;
-use crate::google::{Calendar, Entry, Place, View, Wish, World, standing};
+use crate::provider::Provider;
+use crate::store::{Calendar, Entry, Place, Wish, World, standing};
 
 /// Which entries are meant.
 #[derive(Deserialize)]
@@ -26,13 +27,21 @@ pub(super) struct Selection {
 impl Selection {
     fn read(query: Option<&str>) -> Result<Self, ControlError> {
         let selection: Self = read_query(query)?;
-        selection.provider.as_deref().map_or(Ok(()), check_provider)?;
+        selection.providers()?;
         Ok(selection)
     }
 
+    fn providers(&self) -> Result<Vec<Provider>, ControlError> {
+        providers(self.provider.as_deref())
+    }
+
     /// The one entry with this id.
-    fn place(&self, world: &World, id: &str) -> Result<Place, ControlError> {
-        let mut places = world.places_of(id, self.account.as_deref(), self.calendar.as_deref());
+    fn place(&self, app: &App, id: &str) -> Result<(Provider, Place), ControlError> {
+        let mut places = Vec::new();
+        for provider in self.providers()? {
+            let found = app.world(provider).places_of(id, self.account.as_deref(), self.calendar.as_deref());
+            places.extend(found.into_iter().map(|place| (provider, place)));
+        }
         match (places.pop(), places.is_empty()) {
             (Some(place), true) => Ok(place),
             (None, _) => Err(ControlError::not_found(format!("there is no entry {id}"))),
@@ -50,12 +59,20 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
     let selection = Selection::read(query.as_deref())?;
-    let world = app.google.world();
-    let calendars = world.calendars_of(selection.account.as_deref(), selection.calendar.as_deref());
-    let mut entries: Vec<_> =
-        calendars.into_iter().flat_map(|one| one.entries.values().map(move |entry| (one, entry))).collect();
-    entries.sort_by_key(|(_, entry)| entry.seq);
-    Ok(Json(entries.into_iter().map(|(calendar, entry)| item(&app, calendar, entry)).collect()))
+    let mut items = Vec::new();
+    for provider in selection.providers()? {
+        let world = app.world(provider);
+        let calendars = world.calendars_of(selection.account.as_deref(), selection.calendar.as_deref());
+        let mut entries: Vec<_> = calendars
+            .into_iter()
+            .flat_map(|one| one.entries.values().map(move |entry| (one, entry)))
+            .collect();
+        entries.sort_by_key(|(_, entry)| entry.seq);
+        items.extend(
+            entries.into_iter().map(|(calendar, entry)| item(&app, provider, &world, calendar, entry)),
+        );
+    }
+    Ok(Json(items.into()))
 }
 
 /// Several recurrence lines, or one.
@@ -116,9 +133,9 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: Written = read(&body)?;
-    check_provider(new.provider.as_deref().ok_or_else(|| ControlError::bad("provider is needed"))?)?;
+    let provider = provider(new.provider.as_deref().ok_or_else(|| ControlError::bad("provider is needed"))?)?;
     let wish = new.wish()?;
-    let mut world = app.google.world();
+    let mut world = app.world(provider);
     let connected = world.connected_account();
     let account = new.account.as_deref().or(connected.as_deref());
     let account = account.ok_or_else(|| ControlError::bad("account is needed while none is connected"))?;
@@ -126,7 +143,7 @@ pub(super) async fn add(
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
     let place = world.person_adds(account, new.calendar.as_deref(), &wish, clock::now())?;
-    Ok((StatusCode::CREATED, Json(show(&app, &world, &place)?)))
+    Ok((StatusCode::CREATED, Json(show(&app, provider, &world, &place)?)))
 }
 
 /// A person changes or moves an entry.
@@ -142,10 +159,10 @@ pub(super) async fn change(
         return Err(ControlError::bad("provider, account and calendar belong into the query"));
     }
     let wish = change.wish()?;
-    let mut world = app.google.world();
-    let place = selection.place(&world, &id)?;
+    let (provider, place) = selection.place(&app, &id)?;
+    let mut world = app.world(provider);
     world.person_changes(&place, &wish, clock::now())?;
-    Ok(Json(show(&app, &world, &place)?))
+    Ok(Json(show(&app, provider, &world, &place)?))
 }
 
 /// A person deletes an entry.
@@ -154,42 +171,83 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let selection = Selection::read(query.as_deref())?;
-    let mut world = app.google.world();
-    let place = selection.place(&world, &id)?;
+    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
+    let mut world = app.world(provider);
     world.person_deletes(&place, clock::now())?;
-    Ok(Json(show(&app, &world, &place)?))
+    Ok(Json(show(&app, provider, &world, &place)?))
 }
 
-fn show(app: &App, world: &World, place: &Place) -> Result<Value, ControlError> {
+/// A person fetches an entry back from what they deleted.
+pub(super) async fn restore(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ControlError> {
+    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
+    let mut world = app.world(provider);
+    let wish = Wish { status: Some("confirmed".into()), ..Wish::default() };
+    world.person_changes(&place, &wish, clock::now())?;
+    Ok(Json(show(&app, provider, &world, &place)?))
+}
+
+/// A person copies an entry.
+pub(super) async fn duplicate(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
+    let mut world = app.world(provider);
+    let copy = world.person_duplicates(&place, clock::now())?;
+    Ok((StatusCode::CREATED, Json(show(&app, provider, &world, &copy)?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Destination {
+    calendar: String,
+}
+
+/// A person puts an entry into another calendar of theirs.
+pub(super) async fn put_elsewhere(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let to: Destination = read(&body)?;
+    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
+    let mut world = app.world(provider);
+    let place = world.person_moves(&place, &to.calendar, clock::now())?;
+    Ok(Json(show(&app, provider, &world, &place)?))
+}
+
+fn show(app: &App, provider: Provider, world: &World, place: &Place) -> Result<Value, ControlError> {
     let calendar = world.calendars.get(&place.calendar);
     let entry = calendar.and_then(|calendar| standing(calendar, &place.id).map(|entry| (calendar, entry)));
     let (calendar, entry) = entry.ok_or_else(|| ControlError::not_found("the entry is gone"))?;
-    Ok(item(app, calendar, &entry))
+    Ok(item(app, provider, world, calendar, &entry))
 }
 
-fn item(app: &App, calendar: &Calendar, entry: &Entry) -> Value {
-    let info = &calendar.info;
-    let view = View { account: &info.owner, calendar: info, zone: info.zone, base_url: &app.url };
-    let field = |name: &str| entry.fields.get(name).cloned().unwrap_or(Value::Null);
-    let private = entry.fields.get("extendedProperties").and_then(|all| all.get("private"));
+fn item(app: &App, provider: Provider, world: &World, calendar: &Calendar, entry: &Entry) -> Value {
+    let (info, dialect) = (&calendar.info, world.dialect());
     json!({
-        "id": entry.id,
-        "provider": "google",
+        "id": dialect.shown_id(entry),
+        "provider": provider,
         "account": info.owner,
         "calendar": info.id,
-        "title": field("summary"),
-        "description": field("description"),
-        "location": field("location"),
+        "title": entry.title(),
+        "description": entry.description(),
+        "location": entry.location(),
         "starts_at": entry.start.when.to_string(),
         "ends_at": entry.end.when.to_string(),
         "all_day": entry.start.when.is_day(),
         "status": entry.status.as_str(),
         "deleted": entry.cancelled(),
-        "etag": entry.etag(),
+        "etag": dialect.etag(entry.seq),
         "ical_uid": entry.ical_uid,
-        "private_properties": private.cloned().unwrap_or_else(|| json!({})),
+        "private_properties": dialect.private_properties(entry),
         "history": entry.history,
-        "raw": view.event(entry),
+        "raw": dialect.raw(calendar, entry, &app.url),
     })
 }

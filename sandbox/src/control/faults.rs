@@ -9,10 +9,12 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, check_provider, read, read_query};
+use super::{ControlError, Of, provider, read, read_query};
 use crate::app::App;
 use crate::faults::{Fault, FaultKind};
 use crate::google::Limits;
+use crate::microsoft;
+use crate::provider::Provider;
 
 /// The delay of a `latency_ms` that names none, in milliseconds.
 const LATENCY_MS: u64 = 500;
@@ -53,13 +55,13 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewFault = read(&body)?;
-    check_provider(&new.provider)?;
+    let provider = provider(&new.provider)?;
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
-        && !app.google.world().accounts.contains_key(account)
+        && !app.world(provider).accounts.contains_key(account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
@@ -70,7 +72,7 @@ pub(super) async fn add(
     };
     let fault = app.faults.add(Fault {
         id: 0,
-        provider: new.provider,
+        provider,
         kind: new.kind,
         probability,
         count,
@@ -86,34 +88,34 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!(app.faults.list()))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    provider: Option<String>,
-}
-
 /// Ends all faults, or those of `provider`.
 pub(super) async fn clear(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: Of = read_query(query.as_deref())?;
-    of.provider.as_deref().map_or(Ok(()), check_provider)?;
-    app.faults.clear(of.provider.as_deref());
+    app.faults.clear(of.provider.as_deref().map(provider).transpose()?);
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Google's quotas, or Microsoft's.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewLimits {
-    provider: String,
-    per_user_per_minute: Option<usize>,
-    per_project_per_minute: Option<usize>,
+#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
+enum NewLimits {
+    Google { per_user_per_minute: Option<usize>, per_project_per_minute: Option<usize> },
+    Microsoft { concurrent_per_mailbox: Option<usize>, per_mailbox_per_ten_minutes: Option<usize> },
 }
 
 /// The quotas in force.
 pub(super) async fn quotas(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(json!({ "google": app.google.quota().limits() }))
+    Json(in_force(&app))
+}
+
+fn in_force(app: &App) -> Value {
+    json!({
+        Provider::Google.as_str(): app.google.quota().limits(),
+        Provider::Microsoft.as_str(): app.microsoft.throttle().limits(),
+    })
 }
 
 /// Sets quotas; what is not named gets the provider's own figure. What was spent is forgotten.
@@ -121,13 +123,22 @@ pub(super) async fn set_quotas(
     State(app): State<Arc<App>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let new: NewLimits = read(&body)?;
-    check_provider(&new.provider)?;
-    let own = Limits::default();
-    let limits = Limits {
-        per_user_per_minute: new.per_user_per_minute.unwrap_or(own.per_user_per_minute),
-        per_project_per_minute: new.per_project_per_minute.unwrap_or(own.per_project_per_minute),
-    };
-    app.google.quota().set(limits);
-    Ok(Json(json!({ "google": limits })))
+    match read(&body)? {
+        NewLimits::Google { per_user_per_minute, per_project_per_minute } => {
+            let own = Limits::default();
+            app.google.quota().set(Limits {
+                per_user_per_minute: per_user_per_minute.unwrap_or(own.per_user_per_minute),
+                per_project_per_minute: per_project_per_minute.unwrap_or(own.per_project_per_minute),
+            });
+        }
+        NewLimits::Microsoft { concurrent_per_mailbox, per_mailbox_per_ten_minutes } => {
+            let own = microsoft::Limits::default();
+            app.microsoft.throttle().set(microsoft::Limits {
+                concurrent_per_mailbox: concurrent_per_mailbox.unwrap_or(own.concurrent_per_mailbox),
+                per_mailbox_per_ten_minutes: per_mailbox_per_ten_minutes
+                    .unwrap_or(own.per_mailbox_per_ten_minutes),
+            });
+        }
+    }
+    Ok(Json(in_force(&app)))
 }

@@ -2,6 +2,7 @@
 //! what was said. All JSON; errors are `{"error": "a sentence"}`. No fault ever hits it.
 
 mod accounts;
+mod channels;
 mod events;
 mod faults;
 mod traffic;
@@ -10,13 +11,15 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::app::App;
-use crate::google::ApiError;
+use crate::provider::Provider;
+use crate::store::Refusal;
 
 /// The routes below `/control`.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -27,6 +30,12 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/grants", post(accounts::grant))
         .route("/events", get(events::list).post(events::add))
         .route("/events/{id}", patch(events::change).delete(events::delete))
+        .route("/events/{id}/duplicate", post(events::duplicate))
+        .route("/events/{id}/restore", post(events::restore))
+        .route("/events/{id}/move", post(events::put_elsewhere))
+        .route("/channels", get(channels::list))
+        .route("/channels/{id}", delete(channels::end))
+        .route("/lifecycle", post(channels::lifecycle))
         .route("/mails", get(traffic::mails))
         .route("/requests", get(traffic::requests).delete(traffic::forget))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
@@ -51,9 +60,17 @@ impl ControlError {
     }
 }
 
-impl From<ApiError> for ControlError {
-    fn from(error: ApiError) -> Self {
-        Self { status: error.status, message: error.message }
+impl From<Refusal> for ControlError {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal {
+            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::ReadOnly => StatusCode::FORBIDDEN,
+            Refusal::Duplicate => StatusCode::CONFLICT,
+            Refusal::Deleted => StatusCode::GONE,
+            Refusal::Invalid(_) | Refusal::Missing(_) => StatusCode::BAD_REQUEST,
+            Refusal::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, message: refusal.to_string() }
     }
 }
 
@@ -79,9 +96,21 @@ fn read_query<T: DeserializeOwned>(query: Option<&str>) -> Result<T, ControlErro
 
 /// # Errors
 /// 400 for a provider that the sandbox does not stand for.
-fn check_provider(name: &str) -> Result<(), ControlError> {
-    if name == "google" {
-        return Ok(());
-    }
-    Err(ControlError::bad(format!("there is no provider {name:?} in the sandbox; there is: google")))
+fn provider(name: &str) -> Result<Provider, ControlError> {
+    Provider::parse(name).ok_or_else(|| {
+        let names = Provider::ALL.map(Provider::as_str).join(", ");
+        ControlError::bad(format!("there is no provider {name:?} in the sandbox; there are: {names}"))
+    })
+}
+
+/// The provider that is named, or all.
+fn providers(name: Option<&str>) -> Result<Vec<Provider>, ControlError> {
+    name.map_or_else(|| Ok(Provider::ALL.into()), |name| provider(name).map(|one| vec![one]))
+}
+
+/// A query that may name a provider and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Of {
+    provider: Option<String>,
 }

@@ -6,21 +6,19 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ControlError, check_provider, read_query};
+use super::{ControlError, Of, provider, read_query};
 use crate::app::App;
+use crate::elsewhere;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    provider: Option<String>,
-}
-
+/// The providers, and the host that is none of theirs.
 fn of(query: Option<&str>) -> Result<Option<String>, ControlError> {
     let of: Of = read_query(query)?;
-    of.provider.as_deref().map_or(Ok(()), check_provider)?;
+    of.provider
+        .as_deref()
+        .filter(|name| *name != elsewhere::NAME)
+        .map_or(Ok(()), |name| provider(name).map(drop))?;
     Ok(of.provider)
 }
 
@@ -29,8 +27,7 @@ pub(super) async fn requests(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ControlError> {
-    let provider = of(query.as_deref())?;
-    let lines = app.recorder.lines(provider.as_deref()).map_err(|error| ControlError {
+    let lines = app.recorder.lines(of(query.as_deref())?.as_deref()).map_err(|error| ControlError {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         message: error.to_string(),
     })?;

@@ -4,78 +4,54 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::entry::{EventTime, Status};
 use super::errors::ApiError;
 use crate::recurrence::Series;
+use crate::store::{Draft, EventTime, Status, drop_nulls};
 use crate::timing::{When, resolve};
-
-/// A checked body.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    pub(crate) start: EventTime,
-    pub(crate) end: EventTime,
-    pub(crate) recurrence: Vec<String>,
-    pub(crate) series: Option<Series>,
-    /// As asked for; a tombstone that is replaced without a status stays one.
-    pub(crate) status: Option<Status>,
-    pub(crate) sequence: Option<i64>,
-    pub(crate) fields: Map<String, Value>,
-}
 
 const TEXTS: [&str; 3] = ["summary", "description", "location"];
 const SWITCHES: [&str; 4] =
     ["anyoneCanAddSelf", "guestsCanInviteOthers", "guestsCanModify", "guestsCanSeeOtherGuests"];
 
-impl Draft {
-    /// Reads a whole event. Members that clients may not set are passed over; `null` is as good as absent.
-    pub(crate) fn read(body: &Map<String, Value>, calendar_zone: Tz) -> Result<Self, ApiError> {
-        let mut body = body.clone();
-        drop_nulls(&mut body);
-        let start = event_time(body.get("start"), "start")?;
-        let end = event_time(body.get("end"), "end")?;
-        let length = start.when.until(end.when);
-        let length =
-            length.ok_or_else(|| ApiError::invalid("Start and end times must both be date or dateTime."))?;
-        if length <= chrono::Duration::zero() {
-            return Err(ApiError::time_range_empty());
-        }
-        let recurrence = recurrence(&body)?;
-        let series = if recurrence.is_empty() {
-            None
-        } else {
-            if !start.when.is_day() && start.zone.is_none() {
-                return Err(ApiError::required("Missing time zone definition for start time."));
-            }
-            let zone = start.zone.unwrap_or(calendar_zone);
-            Some(
-                Series::parse(&recurrence, zone)
-                    .map_err(|why| ApiError::invalid(format!("Invalid recurrence rule: {why}")))?,
-            )
-        };
-        let status = one_of(&body, "status", &["confirmed", "tentative", "cancelled"])?;
-        let sequence = match body.get("sequence") {
-            None => None,
-            Some(value) => Some(value.as_i64().ok_or_else(|| ApiError::invalid("Invalid sequence value."))?),
-        };
-        Ok(Self {
-            start,
-            end,
-            recurrence,
-            series,
-            status: status.as_deref().and_then(Status::parse),
-            sequence,
-            fields: fields(&body)?,
-        })
+/// Reads a whole event. Members that clients may not set are passed over; `null` is as good as absent.
+pub(crate) fn read(body: &Map<String, Value>, calendar_zone: Tz) -> Result<Draft, ApiError> {
+    let mut body = body.clone();
+    drop_nulls(&mut body);
+    let start = event_time(body.get("start"), "start")?;
+    let end = event_time(body.get("end"), "end")?;
+    let length = start.when.until(end.when);
+    let length =
+        length.ok_or_else(|| ApiError::invalid("Start and end times must both be date or dateTime."))?;
+    if length <= chrono::Duration::zero() {
+        return Err(ApiError::time_range_empty());
     }
-}
-
-fn drop_nulls(object: &mut Map<String, Value>) {
-    object.retain(|_, value| !value.is_null());
-    for value in object.values_mut() {
-        if let Value::Object(inner) = value {
-            drop_nulls(inner);
+    let recurrence = recurrence(&body)?;
+    let series = if recurrence.is_empty() {
+        None
+    } else {
+        if !start.when.is_day() && start.zone.is_none() {
+            return Err(ApiError::required("Missing time zone definition for start time."));
         }
-    }
+        let zone = start.zone.unwrap_or(calendar_zone);
+        Some(
+            Series::parse(&recurrence, zone)
+                .map_err(|why| ApiError::invalid(format!("Invalid recurrence rule: {why}")))?,
+        )
+    };
+    let status = one_of(&body, "status", &["confirmed", "tentative", "cancelled"])?;
+    let sequence = match body.get("sequence") {
+        None => None,
+        Some(value) => Some(value.as_i64().ok_or_else(|| ApiError::invalid("Invalid sequence value."))?),
+    };
+    Ok(Draft {
+        start,
+        end,
+        recurrence,
+        series,
+        status: status.as_deref().and_then(Status::parse),
+        sequence,
+        fields: fields(&body)?,
+    })
 }
 
 /// Reads `{"date"}` or `{"dateTime", "timeZone"}`. A time without an offset needs a zone.
@@ -244,28 +220,13 @@ fn read_attendees(attendees: &Value) -> Result<Value, ApiError> {
     Ok(Value::Array(read))
 }
 
-/// Merges a PATCH body: members of objects one by one, arrays as a whole, `null` clears.
-pub(crate) fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    for (name, value) in patch {
-        match (target.get_mut(name), value) {
-            (_, Value::Null) => {
-                target.remove(name);
-            }
-            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
-            _ => {
-                target.insert(name.clone(), value.clone());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(body: &Value) -> Result<Draft, ApiError> {
-        Draft::read(body.as_object().unwrap(), chrono_tz::Europe::Lisbon)
+    fn checked(body: &Value) -> Result<Draft, ApiError> {
+        read(body.as_object().unwrap(), chrono_tz::Europe::Lisbon)
     }
 
     fn valid() -> Value {
@@ -293,12 +254,12 @@ mod tests {
                 "invalid",
             ),
         ];
-        read(&valid()).unwrap();
+        checked(&valid()).unwrap();
         for (wrong, reason) in cases {
             let mut body = valid();
             let body = body.as_object_mut().unwrap();
             body.extend(wrong.as_object().unwrap().clone());
-            let error = Draft::read(body, chrono_tz::UTC).unwrap_err();
+            let error = read(body, chrono_tz::UTC).unwrap_err();
             assert_eq!(error.reason, reason, "{wrong}: {}", error.message);
         }
     }
@@ -309,17 +270,8 @@ mod tests {
             "start": { "dateTime": "2026-01-05T10:00:00Z" }, "end": { "dateTime": "2026-01-05T11:00:00Z" },
             "recurrence": ["RRULE:FREQ=DAILY"]
         });
-        assert_eq!(read(&body).unwrap_err().reason, "required");
+        assert_eq!(checked(&body).unwrap_err().reason, "required");
         body["start"]["timeZone"] = "Europe/Lisbon".into();
-        assert!(read(&body).unwrap().series.is_some());
-    }
-
-    #[test]
-    fn a_patch_clears_with_null_and_merges_objects() {
-        let mut target =
-            json!({ "summary": "a", "extendedProperties": { "private": { "x": "1", "y": "2" } } });
-        let patch = json!({ "summary": null, "extendedProperties": { "private": { "x": null, "z": "3" } } });
-        merge(target.as_object_mut().unwrap(), patch.as_object().unwrap());
-        assert_eq!(target, json!({ "extendedProperties": { "private": { "y": "2", "z": "3" } } }));
+        assert!(checked(&body).unwrap().series.is_some());
     }
 }

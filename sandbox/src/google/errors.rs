@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::store::Refusal;
+
 /// An answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -111,6 +113,30 @@ impl ApiError {
         Self::new(StatusCode::GONE, "calendar", "fullSyncRequired", message).at("parameter", "syncToken")
     }
 
+    /// 400: what is asked for cannot be watched.
+    pub(crate) fn push_not_supported() -> Self {
+        let message = "Push notifications are not supported by this resource.";
+        Self::new(StatusCode::BAD_REQUEST, "calendar", "pushNotSupportedForRequestedResource", message)
+    }
+
+    /// 400: notifications go to https only.
+    pub(crate) fn hook_not_https(address: &str) -> Self {
+        let message = format!("WebHook callback must be HTTPS: {address}");
+        Self::new(StatusCode::BAD_REQUEST, "global", "push.webhookUrlNotHttps", message)
+    }
+
+    /// 400: a living channel has this id.
+    pub(crate) fn channel_id_not_unique(id: &str) -> Self {
+        let message = format!("Channel id {id} not unique");
+        Self::new(StatusCode::BAD_REQUEST, "global", "channelIdNotUnique", message)
+    }
+
+    /// 404: no such channel, or not on this resource.
+    pub(crate) fn channel_not_found(id: &str, resource: &str) -> Self {
+        let message = format!("Channel '{id}' not found for resource '{resource}'");
+        Self::new(StatusCode::NOT_FOUND, "global", "notFound", message)
+    }
+
     /// 412: the etag has changed.
     pub(crate) fn condition_not_met() -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "global", "conditionNotMet", "Precondition Failed")
@@ -120,6 +146,20 @@ impl ApiError {
     /// 500 or 503, which come and go.
     pub(crate) fn backend(status: StatusCode) -> Self {
         Self::new(status, "global", "backendError", "Backend Error")
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::not_found(),
+            Refusal::ReadOnly => Self::no_writer(),
+            Refusal::Duplicate => Self::duplicate(),
+            Refusal::Deleted => Self::deleted(),
+            Refusal::Invalid(message) => Self::invalid(message),
+            Refusal::Missing(message) => Self::required(&message),
+            Refusal::Unwritten => Self::backend(StatusCode::INTERNAL_SERVER_ERROR),
+        }
     }
 }
 

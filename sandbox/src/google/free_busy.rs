@@ -4,9 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
-use super::occurrences::{Window, standing_between};
-use super::records::Calendar;
-use super::world::World;
+use crate::store::{Calendar, Window, World, standing_between};
 
 /// At most so many calendars in one query.
 const MOST_CALENDARS: usize = 50;

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::errors::ApiError;
-use super::occurrences::Window;
-use super::sync_token::{PageToken, SyncToken, decode, fingerprint};
+use super::sync_token::{PageToken, SyncToken};
+use crate::opaque::{decode, fingerprint};
+use crate::store::Window;
 
 /// How many events a page holds if nothing is said, and at most.
 const DEFAULT_PAGE: usize = 250;

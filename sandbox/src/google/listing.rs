@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::entry::{Entry, etag};
 use super::errors::ApiError;
 use super::list_query::{ListQuery, Order};
-use super::occurrences::{Shown, Window, expand, vanished};
-use super::records::{Calendar, Subscription};
-use super::resource::{View, timestamp};
-use super::sync_token::{PageToken, SyncToken, encode, fingerprint};
+use super::resource::{View, etag, timestamp};
+use super::sync_token::{PageToken, SyncToken};
+use crate::opaque::{encode, fingerprint};
+use crate::store::{Calendar, Entry, Shown, Subscription, Window, expand, vanished};
 
 /// One page: what is shown, and where the next one starts.
 struct Page<'a> {

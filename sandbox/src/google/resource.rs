@@ -5,9 +5,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::entry::{Entry, EventTime};
-use super::occurrences::{Shown, standing_alone};
-use super::records::CalendarInfo;
+use crate::store::{CalendarInfo, Entry, EventTime, Shown, standing_alone};
 use crate::timing::When;
 
 /// For whom, from which calendar and in which zone events are written.
@@ -36,7 +34,7 @@ impl View<'_> {
             event.insert(name.into(), value);
         };
         put("kind", "calendar#event".into());
-        put("etag", entry.etag().into());
+        put("etag", etag(entry.seq).into());
         put("id", entry.id.clone().into());
         put("status", entry.status.as_str().into());
         put("htmlLink", self.link(entry).into());
@@ -65,7 +63,7 @@ impl View<'_> {
     /// series for an occurrence.
     pub(crate) fn bare_tombstone(&self, entry: &Entry) -> Value {
         let mut event = json!({
-            "kind": "calendar#event", "etag": entry.etag(), "id": entry.id, "status": "cancelled"
+            "kind": "calendar#event", "etag": etag(entry.seq), "id": entry.id, "status": "cancelled"
         });
         if let Some(occurrence) = &entry.occurrence_of {
             event["recurringEventId"] = occurrence.master.clone().into();
@@ -125,6 +123,11 @@ impl View<'_> {
         let account: String = form_urlencoded::byte_serialize(self.account.as_bytes()).collect();
         format!("{}/calendar/google/{account}?{query}", self.base_url)
     }
+}
+
+/// The etag of write number `seq`: quoted, of 16 digits, different for each write, as Google's are.
+pub(crate) fn etag(seq: u64) -> String {
+    format!("\"{}\"", 3_389_000_000_000_000 + seq * 2)
 }
 
 /// RFC 3339 with milliseconds, in UTC.

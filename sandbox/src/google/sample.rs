@@ -5,8 +5,10 @@ use chrono_tz::Tz;
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
-use super::entry::{Action, Entry, EventTime, Status};
-use super::records::{AccessRole, Account, CalendarInfo, Record, Subscription};
+use super::resource::etag;
+use crate::store::{
+    AccessRole, Account, Action, CalendarInfo, Change, Entry, EventTime, Record, Status, Subscription,
+};
 use crate::timing::When;
 
 /// The calendar that everybody may read and nobody may write. Its id has a `#`, as the real ones have: whoever forgets
@@ -45,7 +47,7 @@ pub(crate) fn records(now: DateTime<Utc>) -> Vec<Record> {
             if let Some(date) = NaiveDate::from_ymd_opt(year, month, day) {
                 seq += 1;
                 let entry = holiday(date, name, seq, now);
-                let change = entry.change(Action::Insert);
+                let change = Change { etag: etag(seq), ..entry.change(Action::Insert) };
                 records.push(Record::Written { calendar: HOLIDAYS.into(), entry: Box::new(entry), change });
             }
         }
@@ -77,6 +79,7 @@ fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> Entry {
         recurrence: Vec::new(),
         occurrence_of: None,
         former: Vec::new(),
+        moves: 0,
         fields,
         series: None,
         history: Vec::new(),

@@ -2,14 +2,10 @@
 //!
 //! They are derived from the numbers of writes, so nothing has to be stored for them and they survive a restart.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::occurrences::Window;
+use crate::store::Window;
 
 /// Where an incremental read starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,19 +44,4 @@ pub(crate) struct PageToken {
     /// Of the parameters of the first page: the other pages must repeat them.
     #[serde(rename = "p")]
     pub(crate) parameters: String,
-}
-
-/// Makes a token of its content.
-pub(crate) fn encode(token: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
-}
-
-/// The content of a token that [`encode`] made.
-pub(crate) fn decode<T: DeserializeOwned>(token: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()
-}
-
-/// A short name for a text that needs not be read back.
-pub(crate) fn fingerprint(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..9])
 }

@@ -1,23 +1,12 @@
 //! Changes to events: insert, replace, patch, delete, with Google's rules for ids, tombstones and conditions.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::draft::{Draft, merge};
-use super::entry::{Action, Entry, FormerSeries, Status};
+use super::draft;
 use super::errors::ApiError;
-use super::occurrences;
-use super::records::{Calendar, Record};
-use super::world::World;
-
-/// Who changes an event, by which call, when.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Author<'a> {
-    pub(crate) account: &'a str,
-    pub(crate) action: Action,
-    pub(crate) now: DateTime<Utc>,
-}
+use super::resource::etag;
+use crate::store::{Author, Entry, Status, World, merge, standing};
 
 /// The body of a change.
 #[derive(Debug, Clone, Copy)]
@@ -28,197 +17,103 @@ pub(crate) enum Content<'a> {
     Patch(&'a Map<String, Value>),
 }
 
-impl World {
-    /// Stores a new event and returns its id.
-    ///
-    /// # Errors
-    /// 400 for a bad body or id, 409 if the id is taken, be it by a tombstone.
-    pub(crate) fn insert(
-        &mut self,
-        calendar_id: &str,
-        body: &Map<String, Value>,
-        author: Author<'_>,
-    ) -> Result<String, ApiError> {
-        let calendar = self.calendar(calendar_id)?;
-        let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
-        let (given_id, given_uid) = (text("id"), text("iCalUID"));
-        if given_id.is_some() && given_uid.is_some() {
-            return Err(ApiError::invalid("Only one of id and iCalUID may be given."));
-        }
-        let id = match given_id {
-            None => new_id(),
-            Some(id) if is_valid_id(&id) => id,
-            Some(_) => return Err(ApiError::invalid("Invalid resource id value.")),
-        };
-        let draft = Draft::read(body, calendar.info.zone)?;
-        if calendar.entries.contains_key(&id) {
-            return Err(ApiError::duplicate());
-        }
-        if draft.status == Some(Status::Cancelled) {
-            return Err(ApiError::invalid("An event cannot be inserted as cancelled."));
-        }
-        let entry = Entry {
-            ical_uid: given_uid.unwrap_or_else(|| format!("{id}@google.com")),
-            id: id.clone(),
-            seq: self.seq + 1,
-            created: author.now,
-            updated: author.now,
-            status: draft.status.unwrap_or(Status::Confirmed),
-            sequence: draft.sequence.unwrap_or(0),
-            creator: author.account.into(),
-            start: draft.start,
-            end: draft.end,
-            recurrence: draft.recurrence,
-            occurrence_of: None,
-            former: Vec::new(),
-            fields: draft.fields,
-            series: None,
-            history: Vec::new(),
-        };
-        self.commit(vec![written(calendar_id, entry, author.action)])?;
-        Ok(id)
+/// Stores a new event and returns its id.
+///
+/// # Errors
+/// 400 for a bad body or id, 409 if the id is taken, be it by a tombstone.
+pub(crate) fn insert(
+    world: &mut World,
+    calendar_id: &str,
+    body: &Map<String, Value>,
+    author: Author<'_>,
+) -> Result<String, ApiError> {
+    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
+    let (given_id, given_uid) = (text("id"), text("iCalUID"));
+    if given_id.is_some() && given_uid.is_some() {
+        return Err(ApiError::invalid("Only one of id and iCalUID may be given."));
     }
-
-    /// Replaces or patches an event, or one occurrence of a recurring one. A tombstone comes back if the new status is
-    /// `confirmed` or `tentative`; a status of `cancelled` deletes.
-    ///
-    /// # Errors
-    /// 404, 400, or 412 if `if_match` is not the event's etag.
-    pub(crate) fn change(
-        &mut self,
-        calendar_id: &str,
-        id: &str,
-        content: Content<'_>,
-        if_match: Option<&str>,
-        author: Author<'_>,
-    ) -> Result<(), ApiError> {
-        let calendar = self.calendar(calendar_id)?;
-        let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
-        check_condition(&old, if_match)?;
-        let draft = match content {
-            Content::Whole(body) => Draft::read(body, calendar.info.zone)?,
-            Content::Patch(patch) => {
-                let mut body = old.writable();
-                merge(&mut body, patch);
-                Draft::read(&body, calendar.info.zone)?
-            }
-        };
-        if draft.sequence.is_some_and(|sequence| sequence < old.sequence) {
-            return Err(ApiError::invalid(
-                "Invalid sequence value. The specified sequence number is below the current sequence number of the \
-                 resource.",
-            ));
-        }
-        let recurrence = if old.occurrence_of.is_some() { Vec::new() } else { draft.recurrence };
-        let status =
-            draft.status.unwrap_or(if old.cancelled() { Status::Cancelled } else { Status::Confirmed });
-        let moved = (draft.start, draft.end) != (old.start, old.end) || recurrence != old.recurrence;
-        let mut new = Entry {
-            seq: self.seq + 1,
-            updated: author.now,
-            status,
-            sequence: draft
-                .sequence
-                .unwrap_or(0)
-                .max(old.sequence + i64::from(moved || status != old.status)),
-            start: draft.start,
-            end: draft.end,
-            recurrence,
-            fields: draft.fields,
-            series: draft.series.filter(|_| old.occurrence_of.is_none()),
-            ..old.clone()
-        };
-        if !old.recurrence.is_empty() && moved {
-            let (start, recurrence) = (old.start, old.recurrence.clone());
-            new.former.push(FormerSeries { start: start.when, zone: start.zone, recurrence });
-        }
-        let mut records = orphans(calendar, &new, author);
-        records.insert(0, written(calendar_id, new, author.action));
-        self.commit(numbered(records, self.seq))
+    let id = match given_id {
+        None => new_id(),
+        Some(id) if is_valid_id(&id) => id,
+        Some(_) => return Err(ApiError::invalid("Invalid resource id value.")),
+    };
+    let draft = draft::read(body, calendar.info.zone)?;
+    if calendar.entries.contains_key(&id) {
+        return Err(ApiError::duplicate());
     }
-
-    /// Makes an event, or one occurrence of a recurring one, a tombstone.
-    ///
-    /// # Errors
-    /// 404, 410 if it is one already, 412.
-    pub(crate) fn delete(
-        &mut self,
-        calendar_id: &str,
-        id: &str,
-        if_match: Option<&str>,
-        author: Author<'_>,
-    ) -> Result<(), ApiError> {
-        let calendar = self.calendar(calendar_id)?;
-        let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
-        if old.cancelled() {
-            return Err(ApiError::deleted());
-        }
-        check_condition(&old, if_match)?;
-        let new = tombstone(&old, author.now);
-        let mut records = orphans(calendar, &new, author);
-        records.insert(0, written(calendar_id, new, author.action));
-        self.commit(numbered(records, self.seq))
+    if draft.status == Some(Status::Cancelled) {
+        return Err(ApiError::invalid("An event cannot be inserted as cancelled."));
     }
-
-    fn calendar(&self, id: &str) -> Result<&Calendar, ApiError> {
-        self.calendars.get(id).ok_or_else(ApiError::not_found)
-    }
+    let ical_uid = given_uid.unwrap_or_else(|| ical_uid(&id));
+    world.write_new(calendar_id, (id.clone(), ical_uid), draft, author)?;
+    Ok(id)
 }
 
-/// The event `id` as it is stored, or the occurrence that the id means.
-pub(crate) fn standing(calendar: &Calendar, id: &str) -> Option<Entry> {
-    if let Some(entry) = calendar.entries.get(id) {
-        return Some(entry.clone());
+/// Replaces or patches an event, or one occurrence of a recurring one. A tombstone comes back if the new status is
+/// `confirmed` or `tentative`; a status of `cancelled` deletes.
+///
+/// # Errors
+/// 404, 400, or 412 if `if_match` is not the event's etag.
+pub(crate) fn change(
+    world: &mut World,
+    calendar_id: &str,
+    id: &str,
+    content: Content<'_>,
+    if_match: Option<&str>,
+    author: Author<'_>,
+) -> Result<(), ApiError> {
+    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
+    let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
+    check_condition(&old, if_match)?;
+    let draft = match content {
+        Content::Whole(body) => draft::read(body, calendar.info.zone)?,
+        Content::Patch(patch) => {
+            let mut body = world.dialect().writable(&old);
+            merge(&mut body, patch);
+            draft::read(&body, calendar.info.zone)?
+        }
+    };
+    if draft.sequence.is_some_and(|sequence| sequence < old.sequence) {
+        return Err(ApiError::invalid(
+            "Invalid sequence value. The specified sequence number is below the current sequence number of the \
+             resource.",
+        ));
     }
-    let (master, original) = occurrences::find(calendar, id)?;
-    Some(occurrences::standing_alone(master, original))
+    Ok(world.write_change(calendar_id, &old, draft, author)?)
+}
+
+/// Makes an event, or one occurrence of a recurring one, a tombstone.
+///
+/// # Errors
+/// 404, 410 if it is one already, 412.
+pub(crate) fn delete(
+    world: &mut World,
+    calendar_id: &str,
+    id: &str,
+    if_match: Option<&str>,
+    author: Author<'_>,
+) -> Result<(), ApiError> {
+    let calendar = world.calendars.get(calendar_id).ok_or_else(ApiError::not_found)?;
+    let old = standing(calendar, id).ok_or_else(ApiError::not_found)?;
+    if old.cancelled() {
+        return Err(ApiError::deleted());
+    }
+    check_condition(&old, if_match)?;
+    Ok(world.write_tombstone(calendar_id, &old, author)?)
 }
 
 fn check_condition(old: &Entry, if_match: Option<&str>) -> Result<(), ApiError> {
     match if_match {
         None | Some("*") => Ok(()),
-        Some(etag) if etag == old.etag() => Ok(()),
+        Some(given) if given == etag(old.seq) => Ok(()),
         Some(_) => Err(ApiError::condition_not_met()),
     }
 }
 
-fn tombstone(old: &Entry, now: DateTime<Utc>) -> Entry {
-    Entry { status: Status::Cancelled, updated: now, sequence: old.sequence + 1, ..old.clone() }
-}
-
-/// Changed occurrences whose place in the series of `master` is no more: they go with it.
-fn orphans(calendar: &Calendar, master: &Entry, author: Author<'_>) -> Vec<Record> {
-    let zone = master.start.zone.unwrap_or(calendar.info.zone);
-    let still_there = |entry: &Entry| {
-        let original = entry.occurrence_of.as_ref().map(|one| one.original.when);
-        !master.cancelled()
-            && original.zip(master.series.as_ref()).is_some_and(|(original, series)| {
-                let after = original.instant(zone) + chrono::Duration::seconds(1);
-                series.starts(master.start.when, zone, after).contains(&original)
-            })
-    };
-    occurrences::exceptions(calendar, master)
-        .into_iter()
-        .filter(|entry| !entry.cancelled() && !still_there(entry))
-        .map(|entry| written(&calendar.info.id, tombstone(entry, author.now), author.action))
-        .collect()
-}
-
-fn written(calendar: &str, entry: Entry, action: Action) -> Record {
-    let change = entry.change(action);
-    Record::Written { calendar: calendar.into(), entry: Box::new(entry), change }
-}
-
-/// Gives each write its own number, and with it its etag.
-fn numbered(mut records: Vec<Record>, mut seq: u64) -> Vec<Record> {
-    for record in &mut records {
-        if let Record::Written { entry, change, .. } = record {
-            seq += 1;
-            entry.seq = seq;
-            change.etag = entry.etag();
-        }
-    }
-    records
+/// The iCalendar UID of an event that came without one.
+pub(crate) fn ical_uid(id: &str) -> String {
+    format!("{id}@google.com")
 }
 
 /// 5 to 1024 characters of base32hex in lower case.
@@ -227,7 +122,7 @@ fn is_valid_id(id: &str) -> bool {
 }
 
 /// 26 characters of base32hex.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     let mut number = Uuid::new_v4().as_u128();
     let mut id = String::with_capacity(26);
     for _ in 0..26 {

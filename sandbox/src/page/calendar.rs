@@ -16,7 +16,8 @@ use super::panel::{self, Origin};
 use super::week::{Week, monday};
 use crate::app::App;
 use crate::clock;
-use crate::google::{AccessRole, ApiError, Calendar, Place, Subscription, World, standing};
+use crate::provider::Provider;
+use crate::store::{AccessRole, Calendar, PRIMARY, Place, Refusal, Subscription, Wish, World, standing};
 
 /// What the address says.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,11 +46,12 @@ pub(super) async fn show(
 /// The number of the calendar's last write: by it the page's script sees that something has changed.
 pub(super) async fn revision(
     State(app): State<Arc<App>>,
-    Path((_, account)): Path<(String, String)>,
+    Path((provider, account)): Path<(String, String)>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let world = app.google.world();
-    match world.visible(&account, wanted.calendar.as_deref().unwrap_or("primary")) {
+    let Some(provider) = Provider::parse(&provider) else { return StatusCode::NOT_FOUND.into_response() };
+    let world = app.world(provider);
+    match world.visible(&account, wanted.calendar.as_deref().unwrap_or(PRIMARY)) {
         Ok((calendar, _)) => calendar.last_seq().to_string().into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
@@ -97,12 +99,39 @@ pub(super) async fn delete(
     })
 }
 
+/// A person copies an entry.
+pub(super) async fn duplicate(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Form(form): Form<EntryForm>,
+) -> Response {
+    act(&app, place, form, "copied", |world, account, form, now| {
+        let calendar = may_write(world, account, &form.calendar)?;
+        world.person_duplicates(&Place { calendar, id: form.entry.clone() }, now).map_err(say)
+    })
+}
+
+/// A person fetches a deleted entry back.
+pub(super) async fn restore(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Form(form): Form<EntryForm>,
+) -> Response {
+    act(&app, place, form, "restored", |world, account, form, now| {
+        let place = may_write(world, account, &form.calendar)
+            .map(|calendar| Place { calendar, id: form.entry.clone() })?;
+        let wish = Wish { status: Some("confirmed".into()), ..Wish::default() };
+        world.person_changes(&place, &wish, now).map_err(say)?;
+        Ok(place)
+    })
+}
+
 fn may_write(world: &World, account: &str, calendar: &str) -> Result<String, String> {
     world.writable(account, calendar).map_err(say)
 }
 
-fn say(error: ApiError) -> String {
-    error.message
+fn say(refusal: Refusal) -> String {
+    refusal.to_string()
 }
 
 /// Does what a form asks for and goes back to the week of the entry; or shows the form again with what was typed.
@@ -113,13 +142,13 @@ fn act(
     done: &str,
     work: impl FnOnce(&mut World, &str, &EntryForm, DateTime<Utc>) -> Result<Place, String>,
 ) -> Response {
-    if provider != "google" {
+    let Some(known) = Provider::parse(&provider) else {
         return not_found("There is no such provider in the sandbox.");
-    }
-    let outcome = work(&mut app.google.world(), &account, &form, clock::now());
+    };
+    let outcome = work(&mut app.world(known), &account, &form, clock::now());
     match outcome {
         Ok(place) => {
-            let world = app.google.world();
+            let world = app.world(known);
             let calendar = world.calendars.get(&place.calendar);
             let week = calendar
                 .and_then(|one| Some(day_of(standing(one, &place.id)?.start.when, one.info.zone).to_string()))
@@ -127,7 +156,7 @@ fn act(
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs([("calendar", place.calendar.as_str()), ("week", &week), ("done", done)])
                 .finish();
-            Redirect::to(&format!("/calendar/google/{}?{query}", path_part(&account))).into_response()
+            Redirect::to(&format!("/calendar/{provider}/{}?{query}", path_part(&account))).into_response()
         }
         Err(message) => {
             let wanted = Wanted {
@@ -146,12 +175,14 @@ fn act(
 }
 
 fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Option<&Refused>) -> Response {
-    let world = app.google.world();
-    let Some(person) = world.accounts.get(account).filter(|_| provider == "google") else {
+    let Some(provider) = Provider::parse(provider) else {
+        return not_found("There is no such provider in the sandbox.");
+    };
+    let world = app.world(provider);
+    let Some(person) = world.accounts.get(account) else {
         return not_found("There is no such account in the sandbox.");
     };
-    let Ok((calendar, subscription)) =
-        world.visible(account, wanted.calendar.as_deref().unwrap_or("primary"))
+    let Ok((calendar, subscription)) = world.visible(account, wanted.calendar.as_deref().unwrap_or(PRIMARY))
     else {
         return not_found("There is no such calendar in this account’s list.");
     };
@@ -160,13 +191,14 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
     let day = wanted.week.as_deref().and_then(|text| text.parse::<NaiveDate>().ok());
     let first =
         monday(day.filter(|day| (1970..=2999).contains(&chrono::Datelike::year(day))).unwrap_or(today));
-    let page = Page { account, calendar, subscription, first, today, now };
+    let page = Page { provider, account, calendar, subscription, first, today, now };
     let week = Week::of(calendar, first, now);
     let body = format!(
-        "<header><p class=\"mark\">Sandbox calendar – stands for Google Calendar</p>\
+        "<header><p class=\"mark\">Sandbox calendar – stands for {}</p>\
          <p class=\"quiet\"><a href=\"/\">All calendars</a></p><h1>{}</h1>{}</header>\
          <main class=\"beside\"><section id=\"week\" data-revision=\"{}\" data-watch=\"{}/revision?{}\">{}{}</section>\
          <aside id=\"panel\">{}</aside></main>",
+        provider.product(),
         escape(&person.name),
         page.tabs(&world),
         calendar.last_seq(),
@@ -184,6 +216,7 @@ fn render(app: &App, provider: &str, account: &str, wanted: &Wanted, refused: Op
 
 /// What is being looked at.
 pub(super) struct Page<'a> {
+    provider: Provider,
     account: &'a str,
     pub(super) calendar: &'a Calendar,
     subscription: &'a Subscription,
@@ -194,7 +227,7 @@ pub(super) struct Page<'a> {
 
 impl Page<'_> {
     fn action(&self) -> String {
-        format!("/calendar/google/{}", path_part(self.account))
+        format!("/calendar/{}/{}", self.provider.as_str(), path_part(self.account))
     }
 
     /// The address of a week, or of an entry in it.
@@ -231,6 +264,8 @@ impl Page<'_> {
             Some("added") => "Added to the calendar.",
             Some("changed") => "Changed.",
             Some("deleted") => "Deleted.",
+            Some("copied") => "Copied.",
+            Some("restored") => "Restored.",
             _ => "",
         };
         format!(
@@ -259,9 +294,7 @@ impl Page<'_> {
         };
         match chosen {
             Some(entry) if !may_write => panel::look(&entry, &close, "This calendar can only be read.", zone),
-            Some(entry) if entry.cancelled() => {
-                panel::look(&entry, &close, "This entry has been deleted.", zone)
-            }
+            Some(entry) if entry.cancelled() => panel::restore(&origin, &entry, error, &close, zone),
             Some(entry) => {
                 let form = form.unwrap_or_else(|| EntryForm::of(&entry, zone));
                 panel::edit(&origin, &entry, &form, error, &close, zone)

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::html::escape;
-use crate::google::{Entry, Wish};
+use crate::store::{Entry, Wish};
 use crate::timing::When;
 
 /// The form's fields as text: as sent, or as they stand. Where the last day is asked for, it is included.
@@ -51,8 +51,6 @@ impl EntryForm {
 
     /// A form filled with what stands.
     pub(super) fn of(entry: &Entry, zone: Tz) -> Self {
-        let text =
-            |name: &str| entry.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default().into();
         let all_day = entry.start.when.is_day();
         let local = |when: When| when.instant(zone).with_timezone(&zone).naive_local();
         let (start, end) = (local(entry.start.when), local(entry.end.when));
@@ -61,8 +59,8 @@ impl EntryForm {
             |at: chrono::NaiveDateTime| if all_day { String::new() } else { at.format("%H:%M").to_string() };
         Self {
             entry: entry.id.clone(),
-            title: text("summary"),
-            location: text("location"),
+            title: entry.title().unwrap_or_default().into(),
+            location: entry.location().unwrap_or_default().into(),
             all_day: if all_day { "on".into() } else { String::new() },
             first_day: start.date().to_string(),
             from: time(start),

@@ -9,13 +9,14 @@ use axum::response::Html;
 use super::html::{document, escape, path_part, query};
 use crate::app::App;
 use crate::clock;
-use crate::google::{Account, World};
+use crate::provider::Provider;
+use crate::store::{Account, World};
 
 /// The first page.
 pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
     let mut body = String::from(
         "<main><p class=\"mark\">Sandbox – stands for the outside world</p><h1>Calendars in the sandbox</h1>\
-         <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” account, and \
+         <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” or “Microsoft” account, and \
          see bookings arrive here; add, move and delete entries here as the person would, and see it come back.</p>",
     );
     let hitting = app.faults.list().iter().filter(|fault| fault.count != Some(0)).count();
@@ -27,16 +28,19 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
              used up or deleted (<code>DELETE /control/faults</code>).</p>"
         );
     }
-    body.push_str("<h2>Google</h2><ul class=\"accounts\">");
-    let world = app.google.world();
-    for account in world.accounts.values() {
-        body.push_str(&card(&world, account));
+    for provider in Provider::ALL {
+        let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts\">", provider.title());
+        let world = app.world(provider);
+        for account in world.accounts.values() {
+            body.push_str(&card(provider, &world, account));
+        }
+        body.push_str("</ul>");
     }
-    body.push_str("</ul></main>");
+    body.push_str("</main>");
     Html(document("Sandbox calendars", "home", &body))
 }
 
-fn card(world: &World, account: &Account) -> String {
+fn card(provider: Provider, world: &World, account: &Account) -> String {
     let mut calendars = String::new();
     let now = clock::now();
     for (calendar, one) in world.list_of(&account.email) {
@@ -50,7 +54,8 @@ fn card(world: &World, account: &Account) -> String {
         let name = if one.primary { "Own calendar" } else { calendar.info.summary.as_str() };
         let _infallible = write!(
             calendars,
-            "<li><a href=\"/calendar/google/{}?{}\">{}</a> <small>{coming}</small></li>",
+            "<li><a href=\"/calendar/{}/{}?{}\">{}</a> <small>{coming}</small></li>",
+            provider.as_str(),
             path_part(&account.email),
             query(&[("calendar", &calendar.info.id)]),
             escape(name),

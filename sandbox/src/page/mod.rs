@@ -3,6 +3,7 @@
 //! Plain HTML that works without script; the one small script shows a change when it happens.
 
 mod calendar;
+pub(crate) mod consent;
 mod entry_form;
 mod grid;
 mod home;
@@ -34,6 +35,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/calendar/{provider}/{account}/add", post(calendar::add))
         .route("/calendar/{provider}/{account}/change", post(calendar::change))
         .route("/calendar/{provider}/{account}/delete", post(calendar::delete))
+        .route("/calendar/{provider}/{account}/duplicate", post(calendar::duplicate))
+        .route("/calendar/{provider}/{account}/restore", post(calendar::restore))
         .layer(from_fn(with_policy))
         .route("/assets/sandbox.css", get(|| asset("text/css", include_str!("../../assets/sandbox.css"))))
         .route(

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::entry_form::EntryForm;
 use super::html::escape;
-use crate::google::{Action, Entry};
+use crate::store::{Action, Entry};
 
 /// The hidden fields that bring a form back to where it was.
 pub(super) struct Origin<'a> {
@@ -51,6 +51,7 @@ pub(super) fn edit(
          <form method=\"post\" action=\"{action}/change\">{hidden}\
          <input type=\"hidden\" name=\"entry\" value=\"{id}\">{inputs}\
          <div class=\"actions\"><button class=\"primary\">Save changes</button>\
+         <button formaction=\"{action}/duplicate\" formnovalidate>Duplicate</button>\
          <button class=\"danger\" formaction=\"{action}/delete\" formnovalidate>Delete entry</button></div></form>",
         error_line(error),
         recurring_note(entry),
@@ -69,6 +70,25 @@ pub(super) fn look(entry: &Entry, close: &str, says: &str, zone: Tz) -> String {
         "<div class=\"head\"><h2>{}</h2><a href=\"{close}\">Close</a></div><p class=\"quiet\">{says}</p>{}",
         escape(entry.title().unwrap_or("(No title)")),
         history(entry, zone)
+    )
+}
+
+/// The chosen entry after it was deleted: it can be fetched back.
+pub(super) fn restore(
+    origin: &Origin<'_>,
+    entry: &Entry,
+    error: Option<&str>,
+    close: &str,
+    zone: Tz,
+) -> String {
+    format!(
+        "{}{}<form method=\"post\" action=\"{}/restore\">{}<input type=\"hidden\" name=\"entry\" value=\"{}\">\
+         <div class=\"actions\"><button class=\"primary\">Restore entry</button></div></form>",
+        error_line(error),
+        look(entry, close, "This entry has been deleted.", zone),
+        origin.action,
+        origin.hidden(),
+        escape(&entry.id),
     )
 }
 
@@ -96,6 +116,7 @@ fn history(entry: &Entry, zone: Tz) -> String {
             Action::PersonInsert => "The person added it",
             Action::PersonPatch => "The person changed it",
             Action::PersonDelete => "The person deleted it",
+            Action::PersonMove => "The person put it into another calendar",
         };
         let _infallible = write!(
             list,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, Datelike, Duration, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 
-use crate::google::{Action, Calendar, Window, standing_between};
+use crate::store::{Action, Calendar, Window, standing_between};
 use crate::timing::{When, midnight};
 
 const MINUTES_OF_DAY: i64 = 24 * 60;
@@ -81,17 +81,15 @@ impl Week {
         let mut bars = Vec::new();
         for one in shown {
             let entry = one.entry();
-            let text =
-                |name: &str| entry.fields.get(name).and_then(|value| value.as_str()).unwrap_or_default();
             let block = Block {
                 id: one.id(),
                 title: entry.title().filter(|title| !title.trim().is_empty()).unwrap_or("(No title)").into(),
-                location: text("location").into(),
+                location: entry.location().unwrap_or_default().into(),
                 minutes: None,
                 lane: 0,
                 lanes: 1,
-                tentative: entry.status.as_str() == "tentative",
-                free: text("transparency") == "transparent",
+                tentative: entry.is_tentative(),
+                free: entry.is_free(),
                 by_application: entry.history.first().is_some_and(|change| change.action == Action::Insert),
                 recurring: entry.series.is_some() || entry.occurrence_of.is_some(),
             };

@@ -123,7 +123,7 @@ async fn accounts_and_calendars_can_be_added() {
         json!({ "account": "eve@example.com", "starts_at": "2026-02-02T09:00", "ends_at": "2026-02-02T10:00" }),
     );
     assert_eq!(entry.await.expect(201)["starts_at"], "2026-02-02T14:00:00Z");
-    let accounts = outside.control(Method::GET, "/accounts", None).await.expect(200);
+    let accounts = outside.control(Method::GET, "/accounts?provider=google", None).await.expect(200);
     assert_eq!(accounts.as_array().unwrap().len(), 5);
     for (path, wrong) in [
         ("/accounts", json!({ "provider": "google", "email": "nobody" })),

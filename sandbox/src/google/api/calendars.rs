@@ -7,17 +7,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::super::entry::etag;
 use super::super::errors::ApiError;
 use super::super::free_busy;
-use super::super::grants::Caller;
 use super::super::list_query::Parameters;
-use super::super::records::{AccessRole, Calendar, Subscription};
+use super::super::resource::etag;
 use super::super::scopes::Need;
-use super::super::sync_token::{PageToken, SyncToken, encode, fingerprint};
+use super::super::sync_token::{PageToken, SyncToken};
 use super::{object, pairs};
 use crate::app::App;
 use crate::clock;
+use crate::opaque::{encode, fingerprint};
+use crate::store::{AccessRole, Calendar, Caller, Subscription};
 
 /// The event colours "1" to "11", background only; Google writes them all on #1d1d1d.
 const COLORS: [&str; 11] = [

@@ -9,18 +9,16 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Map, Value};
 
-use super::super::entry::Action;
 use super::super::errors::ApiError;
-use super::super::grants::Caller;
 use super::super::list_query::ListQuery;
 use super::super::listing;
-use super::super::resource::View;
+use super::super::resource::{View, etag};
 use super::super::scopes::Need;
-use super::super::world::World;
-use super::super::writes::{Author, Content, standing};
+use super::super::writes::{self, Content};
 use super::{object, pairs, text_of};
 use crate::app::App;
 use crate::clock;
+use crate::store::{Action, Author, Caller, World, standing};
 
 /// What a delete answers. Google's servers say 204; its own contract knows no success but 200, and the traffic of the
 /// sandbox is held against the contract. A client must take either.
@@ -82,7 +80,7 @@ pub(super) async fn insert(
     let body = object(&body)?;
     let mut world = app.google.world();
     let id = world.writable(&caller.account, &calendar)?;
-    let event = world.insert(&id, &body, author(&caller, Action::Insert))?;
+    let event = writes::insert(&mut world, &id, &body, author(&caller, Action::Insert))?;
     show(&world, &caller, &calendar, &event, &app.url)
 }
 
@@ -103,10 +101,17 @@ pub(super) async fn import(
     let (known, _) = world.visible(&caller.account, &calendar)?;
     let copy = known.entries.values().find(|entry| entry.ical_uid == uid && entry.occurrence_of.is_none());
     let event = match copy.map(|entry| entry.id.clone()) {
-        None => world.insert(&id, &body, author(&caller, Action::Insert))?,
+        None => writes::insert(&mut world, &id, &body, author(&caller, Action::Insert))?,
         Some(event) => {
             body.entry("status").or_insert_with(|| "confirmed".into());
-            world.change(&id, &event, Content::Whole(&body), None, author(&caller, Action::Update))?;
+            writes::change(
+                &mut world,
+                &id,
+                &event,
+                Content::Whole(&body),
+                None,
+                author(&caller, Action::Update),
+            )?;
             event
         }
     };
@@ -148,7 +153,7 @@ pub(super) async fn delete(
     let mut world = app.google.world();
     let calendar = world.writable(&caller.account, &calendar)?;
     let if_match = text_of(&headers, header::IF_MATCH);
-    world.delete(&calendar, &event, if_match, author(&caller, Action::Delete))?;
+    writes::delete(&mut world, &calendar, &event, if_match, author(&caller, Action::Delete))?;
     Ok(DELETED)
 }
 
@@ -164,7 +169,7 @@ fn change(
     let mut world = app.google.world();
     let id = world.writable(&caller.account, calendar)?;
     let if_match = text_of(headers, header::IF_MATCH);
-    world.change(&id, event, content, if_match, author(caller, action))?;
+    writes::change(&mut world, &id, event, content, if_match, author(caller, action))?;
     show(&world, caller, calendar, event, &app.url)
 }
 
@@ -184,5 +189,5 @@ fn show(
     let entry = standing(calendar, event).ok_or_else(ApiError::not_found)?;
     let view =
         View { account: &caller.account, calendar: &calendar.info, zone: calendar.info.zone, base_url };
-    Ok(([(header::ETAG, entry.etag())], Json(view.event(&entry))).into_response())
+    Ok(([(header::ETAG, etag(entry.seq))], Json(view.event(&entry))).into_response())
 }

@@ -1,6 +1,7 @@
 //! The routes of Calendar v3, below `/google/calendar/v3`.
 
 mod calendars;
+mod channels;
 mod events;
 
 use std::sync::Arc;
@@ -11,9 +12,9 @@ use axum::routing::{any, get, post};
 use serde_json::{Map, Value};
 
 use super::errors::ApiError;
-use super::grants::Caller;
 use super::scopes::Need;
 use crate::app::App;
+use crate::store::Caller;
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -24,6 +25,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/freeBusy", post(calendars::free_busy))
         .route("/calendars/{calendar}/events", get(events::list).post(events::insert))
         .route("/calendars/{calendar}/events/import", post(events::import))
+        .route("/calendars/{calendar}/events/watch", post(channels::watch))
+        .route("/channels/stop", post(channels::stop))
         .route(
             "/calendars/{calendar}/events/{event}",
             get(events::get).put(events::update).patch(events::patch).delete(events::delete),

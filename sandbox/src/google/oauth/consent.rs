@@ -2,7 +2,6 @@
 //! person does: GET it, then POST `account` and `decision` with the hidden fields to the same path.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{Form, Query, State};
@@ -11,12 +10,12 @@ use axum::response::{Html, IntoResponse, Response};
 use chrono::Duration;
 use url::Url;
 
-use super::super::grants::{CODE_LIFE, secret};
-use super::super::records::{Account, Challenge, ChallengeMethod, Code, Record};
 use super::super::scopes;
 use crate::app::App;
 use crate::clock;
+use crate::page::consent::{choices, hidden, wants};
 use crate::page::html::{document, escape};
+use crate::store::{Account, CODE_LIFE, Challenge, ChallengeMethod, Code, Record, secret};
 
 /// The parameters that come back with the decision.
 const CARRIED: [&str; 12] = [
@@ -134,28 +133,6 @@ impl<'a> Asked<'a> {
 
     fn page(&self, accounts: &[Account]) -> String {
         let hint = self.get("login_hint").unwrap_or_default();
-        let preselected = accounts.iter().position(|one| one.email.eq_ignore_ascii_case(hint)).unwrap_or(0);
-        let mut choices = String::new();
-        for (index, account) in accounts.iter().enumerate() {
-            let (email, name) = (escape(&account.email), escape(&account.name));
-            let checked = if index == preselected { " checked" } else { "" };
-            let _infallible = write!(
-                choices,
-                "<label class=\"choice\"><input type=\"radio\" name=\"account\" value=\"{email}\"{checked} required>\
-                 <span><b>{name}</b><small>{email}</small></span></label>"
-            );
-        }
-        let mut wants = String::new();
-        for says in self.scopes.iter().filter_map(|scope| scopes::describe(scope)) {
-            let _infallible = write!(wants, "<li>{}</li>", escape(says));
-        }
-        let mut hidden = String::new();
-        for name in CARRIED {
-            if let Some(value) = self.get(name) {
-                let value = escape(value);
-                let _infallible = write!(hidden, "<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
-            }
-        }
         format!(
             "<main><p class=\"mark\">Sandbox sign-in – stands for Google’s consent page</p>\
              <h1>Choose an account</h1>\
@@ -167,6 +144,9 @@ impl<'a> Asked<'a> {
              <button name=\"decision\" value=\"deny\" formnovalidate>Deny</button></div></form></main>",
             client = escape(self.client),
             host = escape(self.redirect_uri.host_str().unwrap_or_default()),
+            hidden = hidden(&CARRIED, self.parameters),
+            choices = choices(accounts, hint),
+            wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
         )
     }
 
@@ -194,7 +174,7 @@ impl<'a> Asked<'a> {
         let text = code.text.clone();
         world
             .commit(vec![Record::Code { code }])
-            .map_err(|error| Refusal::new("server_error", error.message))?;
+            .map_err(|error| Refusal::new("server_error", error.to_string()))?;
         Ok(text)
     }
 

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::super::dialect::ACCESS_TOKEN_LIFE;
 use super::super::errors::ApiError;
-use super::super::grants::{ACCESS_TOKEN_LIFE, Caller};
-use super::super::records::{Account, Grant};
 use super::super::scopes;
 use crate::app::App;
+use crate::opaque::unsigned_jwt;
+use crate::store::{Account, Caller, Grant};
 
 /// Answers with the identity, if it was consented to.
 pub(super) async fn userinfo(
@@ -32,7 +31,7 @@ fn claims(account: &Account) -> Value {
     json!({ "sub": account.sub, "email": account.email, "email_verified": true, "name": account.name })
 }
 
-/// A JWT with `alg: none`: well formed, signed by nobody.
+/// Who consented, for the application.
 pub(super) fn id_token(account: &Account, grant: &Grant, nonce: Option<&str>, now: DateTime<Utc>) -> String {
     let mut claims = claims(account);
     claims["iss"] = "https://accounts.google.com".into();
@@ -43,6 +42,5 @@ pub(super) fn id_token(account: &Account, grant: &Grant, nonce: Option<&str>, no
     if let Some(nonce) = nonce {
         claims["nonce"] = nonce.into();
     }
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.", part(&json!({ "alg": "none", "typ": "JWT" })), part(&claims))
+    unsigned_jwt(&claims)
 }

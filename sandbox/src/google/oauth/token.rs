@@ -7,18 +7,15 @@ use axum::Json;
 use axum::extract::{Form, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::super::grants::{ACCESS_TOKEN_LIFE, Issued};
-use super::super::records::{Challenge, ChallengeMethod};
+use super::super::dialect::ACCESS_TOKEN_LIFE;
 use super::super::scopes;
-use super::super::world::World;
 use super::identity::id_token;
 use crate::app::App;
 use crate::clock;
+use crate::oauth_client::shown;
+use crate::store::{Challenge, Issued, World};
 
 /// An error of the token endpoint.
 struct OAuthError {
@@ -88,8 +85,7 @@ pub(super) async fn revoke(State(app): State<Arc<App>>, Form(parameters): Form<P
 
 /// The application's id, from the body or the Basic scheme, if its secret is right.
 fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Result<String, OAuthError> {
-    let get = |name: &str| parameters.get(name).cloned().unwrap_or_default();
-    let (id, secret) = basic(headers).unwrap_or_else(|| (get("client_id"), get("client_secret")));
+    let (id, secret) = shown(headers, parameters);
     if id.is_empty() {
         return Err(OAuthError::new("invalid_request", "Could not determine client ID from request."));
     }
@@ -99,21 +95,6 @@ fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Resu
         return Err(OAuthError::invalid_client("Unauthorized"));
     }
     Ok(id)
-}
-
-/// Id and secret are form-encoded within the Basic scheme (RFC 6749, 2.3.1).
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    let decode = |text: &str| {
-        let form = format!("v={text}");
-        url::form_urlencoded::parse(form.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
-    Some((decode(id)?, decode(secret)?))
 }
 
 fn redeem(world: &mut World, client: &str, parameters: &Parameters) -> Result<Value, OAuthError> {
@@ -148,10 +129,7 @@ fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), O
         (None, None) => return Ok(()),
         (Some(_), None) => return Err(OAuthError::new("invalid_grant", "Missing code verifier.")),
         (None, Some(_)) => return Err(OAuthError::new("invalid_grant", "code_verifier was not expected.")),
-        (Some(challenge), Some(verifier)) => match challenge.method {
-            ChallengeMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == challenge.value,
-            ChallengeMethod::Plain => verifier == challenge.value,
-        },
+        (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
     };
     if fits { Ok(()) } else { Err(OAuthError::new("invalid_grant", "Invalid code verifier.")) }
 }

@@ -3,18 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::errors::ApiError;
-use super::records::{AccessToken, Code, Grant, Record};
+use super::dialect::TokenRules;
+use super::records::{AccessToken, Code, Grant, Record, Replaced};
+use super::refusal::Refusal;
 use super::world::World;
-
-/// How long an access token lives, in seconds.
-pub(crate) const ACCESS_TOKEN_LIFE: i64 = 3600;
 
 /// How long an authorisation code may wait.
 pub(crate) const CODE_LIFE: i64 = 600;
-
-/// More refresh tokens than this, of one account for one client, and the oldest dies without a word.
-const MOST_REFRESH_TOKENS: usize = 100;
 
 /// What an application has in hand after a consent.
 #[derive(Debug, Clone)]
@@ -55,17 +50,20 @@ impl World {
         with_refresh_token: bool,
         used: Option<Code>,
         now: DateTime<Utc>,
-    ) -> Result<Issued, ApiError> {
+    ) -> Result<Issued, Refusal> {
+        let rules = self.dialect().tokens();
         let grant = Grant {
             id: Uuid::now_v7().to_string(),
             account: account.into(),
             client: client.into(),
             scope: scope.into(),
-            refresh_token: with_refresh_token.then(|| format!("1//sandbox-{}", secret())),
+            refresh_token: with_refresh_token.then(|| rules.refresh_token()),
+            replaced: Vec::new(),
             created: now,
+            used: Some(now),
             ended: false,
         };
-        let token = access_token(&grant, now);
+        let token = rules.access_token(&grant, now);
         let access_token = token.token.clone();
         let mut records: Vec<_> =
             used.map(|code| Record::Code { code: Code { used: true, ..code } }).into_iter().collect();
@@ -76,27 +74,36 @@ impl World {
         Ok(Issued { grant, access_token })
     }
 
-    /// A new access token for the grant of `refresh_token`; `None` if there is no such living grant of `client`.
+    /// A new access token for the grant of `refresh_token`, and a new refresh token where the provider replaces them.
+    ///
+    /// `None` if there is no such living grant of `client`.
     pub(crate) fn refresh(
         &mut self,
         refresh_token: &str,
         client: &str,
         now: DateTime<Utc>,
-    ) -> Result<Option<Issued>, ApiError> {
-        let Some(grant) = self.grant_of(refresh_token).filter(|grant| !grant.ended && grant.client == client)
-        else {
-            return Ok(None);
+    ) -> Result<Option<Issued>, Refusal> {
+        let rules = self.dialect().tokens();
+        let is_good = |grant: &&Grant| {
+            !grant.ended && grant.client == client && grant.takes(refresh_token, rules.refresh_life, now)
         };
-        let grant = grant.clone();
-        let token = access_token(&grant, now);
+        let Some(grant) = self.grant_of(refresh_token).filter(is_good) else { return Ok(None) };
+        let mut grant = Grant { used: Some(now), ..grant.clone() };
+        if let Some(life) = rules.replaced_lives {
+            grant.replaced.retain(|one| one.until > now);
+            let new = grant.refresh_token.replace(rules.refresh_token());
+            let until = now + Duration::seconds(life);
+            grant.replaced.extend(new.map(|token| Replaced { token, until }));
+        }
+        let token = rules.access_token(&grant, now);
         let access_token = token.token.clone();
-        self.commit(vec![Record::AccessToken { token }])?;
+        self.commit(vec![Record::Grant { grant: grant.clone() }, Record::AccessToken { token }])?;
         Ok(Some(Issued { grant, access_token }))
     }
 
     /// Ends the consent that `token` (of either kind) belongs to. As at Google, the application loses the account as a
     /// whole: every other consent of the same person for it ends too. Says whether there was one.
-    pub(crate) fn revoke(&mut self, token: &str, now: DateTime<Utc>) -> Result<bool, ApiError> {
+    pub(crate) fn revoke(&mut self, token: &str, now: DateTime<Utc>) -> Result<bool, Refusal> {
         let by_access = || self.access_tokens.get(token).and_then(|token| self.grants.get(&token.grant));
         let Some(grant) = self.grant_of(token).or_else(by_access).filter(|grant| !grant.ended) else {
             return Ok(false);
@@ -112,7 +119,7 @@ impl World {
         account: &str,
         client: Option<&str>,
         now: DateTime<Utc>,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), Refusal> {
         let concerned = |grant: &&Grant| {
             !grant.ended && grant.account == account && client.is_none_or(|client| client == grant.client)
         };
@@ -127,7 +134,7 @@ impl World {
     }
 
     /// Ends one access token; its grant lives on.
-    pub(crate) fn expire(&mut self, token: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
+    pub(crate) fn expire(&mut self, token: &str, now: DateTime<Utc>) -> Result<(), Refusal> {
         match self.access_tokens.get(token).map(|token| ended(token, now)) {
             Some(record) => self.commit(vec![record]),
             None => Ok(()),
@@ -162,16 +169,32 @@ impl World {
             .filter(|grant| grant.account == new.account && grant.client == new.client)
             .collect();
         same.sort_by_key(|grant| grant.created);
-        let oldest = same.first().filter(|_| same.len() >= MOST_REFRESH_TOKENS)?;
+        let oldest = same.first().filter(|_| same.len() >= self.dialect().tokens().most_refresh_tokens)?;
         Some(Grant { ended: true, ..(*oldest).clone() })
     }
 }
 
-fn access_token(grant: &Grant, now: DateTime<Utc>) -> AccessToken {
-    AccessToken {
-        token: format!("ya29.sandbox-{}", secret()),
-        grant: grant.id.clone(),
-        expires_at: now + Duration::seconds(ACCESS_TOKEN_LIFE),
+impl Grant {
+    /// Whether `token` is its refresh token, or one that still works in its stead.
+    fn takes(&self, token: &str, life: i64, now: DateTime<Utc>) -> bool {
+        let used = self.used.unwrap_or(self.created);
+        now - used < Duration::seconds(life)
+            && (self.refresh_token.as_deref() == Some(token)
+                || self.replaced.iter().any(|one| one.token == token && one.until > now))
+    }
+}
+
+impl TokenRules {
+    fn refresh_token(&self) -> String {
+        format!("{}{}", self.refresh_prefix, secret())
+    }
+
+    fn access_token(&self, grant: &Grant, now: DateTime<Utc>) -> AccessToken {
+        AccessToken {
+            token: format!("{}{}", self.access_prefix, secret()),
+            grant: grant.id.clone(),
+            expires_at: now + Duration::seconds(self.access_life),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::recurrence::Series;
 use crate::timing::When;
@@ -65,6 +65,7 @@ pub(crate) enum Action {
     PersonInsert,
     PersonPatch,
     PersonDelete,
+    PersonMove,
 }
 
 /// A line of an event's history.
@@ -99,7 +100,10 @@ pub(crate) struct Entry {
     pub(crate) occurrence_of: Option<Occurrence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) former: Vec<FormerSeries>,
-    /// Everything else that a client may set, as it was set.
+    /// How often it was put elsewhere within its mailbox: a restored one counts. Ids that can change come from it.
+    #[serde(default)]
+    pub(crate) moves: u32,
+    /// Everything else that a client may set, as it was set, in the provider's words.
     pub(crate) fields: Map<String, Value>,
     #[serde(skip)]
     pub(crate) series: Option<Series>,
@@ -108,16 +112,38 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn etag(&self) -> String {
-        etag(self.seq)
-    }
-
     pub(crate) fn cancelled(&self) -> bool {
         self.status == Status::Cancelled
     }
 
+    /// Google calls it `summary`, Microsoft `subject`.
     pub(crate) fn title(&self) -> Option<&str> {
-        self.fields.get("summary").and_then(Value::as_str)
+        self.fields.get("summary").or_else(|| self.fields.get("subject")).and_then(Value::as_str)
+    }
+
+    /// Where it is: a text, or Microsoft's `displayName` of a place.
+    pub(crate) fn location(&self) -> Option<&str> {
+        let location = self.fields.get("location")?;
+        location.as_str().or_else(|| location["displayName"].as_str())
+    }
+
+    /// What is said about it: Google's `description`, the content of Microsoft's `body`.
+    pub(crate) fn description(&self) -> Option<&str> {
+        let body = || self.fields.get("body").map(|body| &body["content"]);
+        self.fields.get("description").or_else(body).and_then(Value::as_str)
+    }
+
+    /// Whether it may not take place.
+    pub(crate) fn is_tentative(&self) -> bool {
+        self.status == Status::Tentative || self.fields.get("showAs").is_some_and(|how| how == "tentative")
+    }
+
+    /// Whether it takes no time: Google's `transparency`, Microsoft's `showAs` and `isCancelled`.
+    pub(crate) fn is_free(&self) -> bool {
+        let says = |name: &str, value: Value| self.fields.get(name) == Some(&value);
+        says("transparency", "transparent".into())
+            || says("showAs", "free".into())
+            || says("isCancelled", true.into())
     }
 
     /// The time from start to end.
@@ -132,7 +158,7 @@ impl Entry {
                 && attendee["responseStatus"] == "declined"
         };
         !self.cancelled()
-            && self.fields.get("transparency").and_then(Value::as_str) != Some("transparent")
+            && !self.is_free()
             && !self
                 .fields
                 .get("attendees")
@@ -140,41 +166,15 @@ impl Entry {
                 .is_some_and(|all| all.iter().any(declined))
     }
 
-    /// The line that this state adds to the history.
+    /// The line that this state adds to the history; its etag comes with its number.
     pub(crate) fn change(&self, action: Action) -> Change {
         Change {
             at: self.updated,
             action,
-            etag: self.etag(),
+            etag: String::new(),
             title: self.title().map(String::from),
             starts_at: self.start.when.to_string(),
             ends_at: self.end.when.to_string(),
         }
     }
-
-    /// What a client may set, as a client would send it: what a patch is merged into.
-    pub(crate) fn writable(&self) -> Map<String, Value> {
-        let mut body = self.fields.clone();
-        body.insert("status".into(), self.status.as_str().into());
-        body.insert("start".into(), writable_time(self.start));
-        body.insert("end".into(), writable_time(self.end));
-        if !self.recurrence.is_empty() {
-            body.insert("recurrence".into(), self.recurrence.clone().into());
-        }
-        body
-    }
-}
-
-fn writable_time(time: EventTime) -> Value {
-    let key = if time.when.is_day() { "date" } else { "dateTime" };
-    let mut value = json!({ key: time.when.to_string() });
-    if let Some(zone) = time.zone {
-        value["timeZone"] = zone.name().into();
-    }
-    value
-}
-
-/// The etag of write number `seq`: quoted, of 16 digits, different for each write, as Google's are.
-pub(crate) fn etag(seq: u64) -> String {
-    format!("\"{}\"", 3_389_000_000_000_000 + seq * 2)
 }

@@ -1,11 +1,15 @@
-//! What is stored of a Google, and how each line of the journal changes it.
+//! What is stored of a provider, and how each line of the journal changes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::channels::Channel;
 use super::entry::{Change, Entry};
 
 /// A person with an account.
@@ -13,7 +17,7 @@ use super::entry::{Change, Entry};
 pub(crate) struct Account {
     pub(crate) email: String,
     pub(crate) name: String,
-    /// The account's id that never changes: 21 digits.
+    /// The account's id that never changes.
     pub(crate) sub: String,
     pub(crate) zone: Tz,
 }
@@ -24,7 +28,7 @@ pub(crate) struct CalendarInfo {
     pub(crate) id: String,
     pub(crate) summary: String,
     pub(crate) zone: Tz,
-    /// The account it belongs to; `calendar.google.com` for those that nobody owns.
+    /// The account it belongs to; the provider's own host for those that nobody owns.
     pub(crate) owner: String,
     pub(crate) seq: u64,
 }
@@ -94,6 +98,16 @@ pub(crate) enum ChallengeMethod {
     Plain,
 }
 
+impl Challenge {
+    /// Whether `verifier` is what was challenged.
+    pub(crate) fn is_met_by(&self, verifier: &str) -> bool {
+        match self.method {
+            ChallengeMethod::S256 => URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == self.value,
+            ChallengeMethod::Plain => verifier == self.value,
+        }
+    }
+}
+
 /// A person's consent to an application, from one pass through the consent page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
@@ -102,8 +116,21 @@ pub(crate) struct Grant {
     pub(crate) client: String,
     pub(crate) scope: String,
     pub(crate) refresh_token: Option<String>,
+    /// Refresh tokens that were replaced and still work for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaced: Vec<Replaced>,
     pub(crate) created: DateTime<Utc>,
+    /// When the refresh token was given or last used.
+    #[serde(default)]
+    pub(crate) used: Option<DateTime<Utc>>,
     pub(crate) ended: bool,
+}
+
+/// A refresh token that another one has taken the place of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    pub(crate) token: String,
+    pub(crate) until: DateTime<Utc>,
 }
 
 /// A bearer token.
@@ -135,6 +162,14 @@ pub(crate) enum Record {
     },
     AccessToken {
         token: AccessToken,
+    },
+    /// A watch was opened or changed.
+    Channel {
+        channel: Channel,
+    },
+    /// A watch was ended.
+    ChannelClosed {
+        id: String,
     },
     /// Its owner has deleted it, with all that stood in it.
     CalendarDeleted {
@@ -194,7 +229,7 @@ impl Calendar {
     }
 }
 
-/// Everything that is stored of a Google.
+/// Everything that is stored of a provider.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// By e-mail address.
@@ -207,6 +242,8 @@ pub(crate) struct State {
     pub(crate) grants: BTreeMap<String, Grant>,
     pub(crate) access_tokens: HashMap<String, AccessToken>,
     pub(crate) grant_of_refresh_token: HashMap<String, String>,
+    /// By id.
+    pub(crate) channels: BTreeMap<String, Channel>,
     /// The number of the last write.
     pub(crate) seq: u64,
 }
@@ -229,6 +266,13 @@ impl State {
             Record::CalendarDeleted { id } => {
                 self.calendars.remove(&id);
                 self.subscriptions.retain(|(_, calendar), _| *calendar != id);
+                self.channels.retain(|_, channel| channel.calendar != id);
+            }
+            Record::Channel { channel } => {
+                self.channels.insert(channel.id.clone(), channel);
+            }
+            Record::ChannelClosed { id } => {
+                self.channels.remove(&id);
             }
             Record::Subscription { subscription } => {
                 self.seq = self.seq.max(subscription.seq);
@@ -239,7 +283,8 @@ impl State {
                 self.codes.insert(code.text.clone(), code);
             }
             Record::Grant { grant } => {
-                if let Some(token) = &grant.refresh_token {
+                let replaced = grant.replaced.iter().map(|one| &one.token);
+                for token in grant.refresh_token.iter().chain(replaced) {
                     self.grant_of_refresh_token.insert(token.clone(), grant.id.clone());
                 }
                 self.grants.insert(grant.id.clone(), grant);
@@ -285,6 +330,8 @@ impl State {
         records.extend(self.grants.values().cloned().map(|grant| Record::Grant { grant }));
         let tokens = self.access_tokens.values().filter(|token| token.expires_at > now);
         records.extend(tokens.cloned().map(|token| Record::AccessToken { token }));
+        let channels = self.channels.values().filter(|channel| channel.expires_at > now);
+        records.extend(channels.cloned().map(|channel| Record::Channel { channel }));
         for calendar in self.calendars.values() {
             let entries = calendar.by_seq.values().filter_map(|id| calendar.entries.get(id));
             records.extend(entries.map(|entry| Record::Kept {

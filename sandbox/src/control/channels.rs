@@ -1,0 +1,88 @@
+//! Who is told of changes, and what becomes of a watch without the application's doing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ControlError, Of, providers, read, read_query};
+use crate::app::App;
+use crate::clock;
+use crate::microsoft::{LifecycleEvent, tell_lifecycle};
+use crate::provider::Provider;
+use crate::store::Channel;
+
+/// All watches that live.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ControlError> {
+    let of: Of = read_query(query.as_deref())?;
+    let mut channels = Vec::new();
+    for provider in providers(of.provider.as_deref())? {
+        let world = app.world(provider);
+        channels.extend(world.live_channels(clock::now()).map(|channel| channel_json(provider, channel)));
+    }
+    Ok(Json(channels.into()))
+}
+
+/// The token is the application's secret and is not told.
+fn channel_json(provider: Provider, channel: &Channel) -> Value {
+    json!({
+        "provider": provider,
+        "id": channel.id,
+        "account": channel.account,
+        "calendar": channel.calendar,
+        "address": channel.address,
+        "lifecycle_address": channel.lifecycle_address,
+        "resource": channel.resource,
+        "expires_at": channel.expires_at,
+    })
+}
+
+/// Ends a watch without a word, as if its time had come.
+pub(super) async fn end(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ControlError> {
+    let of: Of = read_query(query.as_deref())?;
+    for provider in providers(of.provider.as_deref())? {
+        if app.world(provider).close_channel(&id).is_ok() {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(ControlError::not_found(format!("there is no channel {id}")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLifecycle {
+    /// Microsoft alone tells what becomes of a watch.
+    provider: String,
+    event: LifecycleEvent,
+    /// All subscriptions of an account if none is named.
+    subscription: Option<String>,
+    account: Option<String>,
+}
+
+/// Tells the applications what becomes of their subscriptions. Says how many were told.
+pub(super) async fn lifecycle(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+    let new: NewLifecycle = read(&body)?;
+    if super::provider(&new.provider)? != Provider::Microsoft {
+        return Err(ControlError::bad("only microsoft tells of the life of subscriptions"));
+    }
+    let wanted = |channel: &Channel| {
+        new.subscription.as_ref().is_none_or(|id| *id == channel.id)
+            && new.account.as_ref().is_none_or(|account| *account == channel.account)
+    };
+    let told = tell_lifecycle(&app, new.event, wanted)?;
+    if told == 0 {
+        return Err(ControlError::not_found("there is no such subscription with a lifecycleNotificationUrl"));
+    }
+    Ok(Json(json!({ "told": told })))
+}

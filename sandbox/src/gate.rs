@@ -1,0 +1,273 @@
+//! What every call of an application passes: faults, authentication, quotas, and the recorder. What differs between the
+//! providers is their [`Front`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::app::App;
+use crate::bad_answers;
+use crate::clock;
+use crate::connection::Breaker;
+use crate::faults::{FaultKind, Strike, Target};
+use crate::provider::Provider;
+use crate::recorder::{Exchange, query_object};
+use crate::store::Caller;
+
+const LARGEST_BODY: usize = 1 << 20;
+
+/// The longest that a request is held by the `timeout` fault.
+const LONGEST_HOLD: Duration = Duration::from_mins(1);
+
+/// What a provider says at its gate.
+pub(crate) trait Front: Send + Sync {
+    fn provider(&self) -> Provider;
+
+    /// Whether applications call `path` without an access token.
+    fn is_token_endpoint(&self, path: &str) -> bool;
+
+    /// Whether a query carries what an earlier read gave out for the next one.
+    fn has_cursor(&self, query: &[(String, String)]) -> bool;
+
+    /// The path as the provider's contract has it; `None` for what has no contract to be held against.
+    fn contract_path(&self, path: &str) -> Option<String>;
+
+    /// Takes a seat among the requests in hand, if those are limited. It is given back when it is dropped.
+    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Response>;
+
+    /// The answer to a token that is not good, or to none.
+    fn unauthenticated(&self, has_token: bool) -> Response;
+
+    /// Counts a request against the quotas.
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response>;
+
+    /// The answer of a fault that keeps the request from being worked on.
+    fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response>;
+
+    /// The member of a list's page that holds the whole address of the next one.
+    fn next_link(&self) -> Option<&'static str>;
+}
+
+/// The gate of one provider.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) app: Arc<App>,
+    pub(crate) front: &'static dyn Front,
+}
+
+/// A request that has arrived in full.
+pub(crate) struct Arrival {
+    pub(crate) parts: Parts,
+    pub(crate) path: String,
+    base_url: String,
+    query: Vec<(String, String)>,
+    body: Bytes,
+    caller: Option<Caller>,
+    /// Whose grant the request stands on: account and application.
+    grant: Option<(String, String)>,
+}
+
+/// Lets one request through, or not.
+pub(crate) async fn pass(
+    State(Gate { app, front }): State<Gate>,
+    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let query = uri.query().unwrap_or_default();
+    let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let arrival = Arrival::new(&app, front, parts, uri.path(), query, body);
+    let record = arrival.begin_record(front);
+    let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(&app, caller)) {
+        Ok(seat) => seat,
+        Err(full) => return finish_record(&app, record, full, true).await,
+    };
+    let verdict = app.faults.strike(arrival.target(front));
+    if hold(&app, verdict.latency).await.is_err() {
+        return gone(&breaker);
+    }
+    let kind = verdict.fault.map(|strike| strike.kind);
+    if kind == Some(FaultKind::Timeout) {
+        let _ended = hold(&app, LONGEST_HOLD).await;
+        return gone(&breaker);
+    }
+    if let Some(kind) = kind {
+        arrival.suffer(&app, front.provider(), kind);
+        // What is no answer of the provider has no contract to be held against: it is not recorded.
+        if let Some(answer) = bad_answers::instead(kind, &app.url) {
+            return answer;
+        }
+    }
+    let response = match verdict.fault.and_then(|strike| front.answer_of(&arrival, strike)) {
+        Some(answer) => answer,
+        None => run(&app, front, arrival, next).await,
+    };
+    let delivered = !matches!(kind, Some(FaultKind::ApplyThenDrop | FaultKind::TruncatedJson));
+    let response = finish_record(&app, record, response, delivered).await;
+    match kind {
+        Some(FaultKind::ApplyThenDrop) => gone(&breaker),
+        Some(kind) => bad_answers::spoil(kind, front.next_link(), &app.url, response).await,
+        None => response,
+    }
+}
+
+/// Waits, unless the sandbox is to stop.
+async fn hold(app: &App, time: Duration) -> Result<(), ()> {
+    if time.is_zero() {
+        return Ok(());
+    }
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        () = app.shutdown.cancelled() => Err(()),
+    }
+}
+
+/// Breaks the connection; the status is never seen.
+fn gone(breaker: &Breaker) -> Response {
+    breaker.break_connection();
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+async fn run(app: &App, front: &dyn Front, arrival: Arrival, next: Next) -> Response {
+    let mut request = Request::from_parts(arrival.parts, Body::from(arrival.body));
+    if !front.is_token_endpoint(&arrival.path) {
+        // Looked at again: a fault may have ended the token meanwhile.
+        let now = clock::now();
+        let token = bearer(request.headers());
+        let caller = token.and_then(|token| app.world(front.provider()).caller(token, now));
+        let Some(caller) = caller.filter(|caller| caller.live) else {
+            return front.unauthenticated(token.is_some());
+        };
+        if let Err(answer) = front.spend(app, &caller, now) {
+            return answer;
+        }
+        request.extensions_mut().insert(caller);
+    }
+    next.run(request).await
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+impl Arrival {
+    fn new(
+        app: &App,
+        front: &dyn Front,
+        parts: Parts,
+        path: &str,
+        query: Vec<(String, String)>,
+        body: Bytes,
+    ) -> Self {
+        let world = app.world(front.provider());
+        let caller = bearer(&parts.headers).and_then(|token| world.caller(token, clock::now()));
+        let refresh_token = front
+            .is_token_endpoint(path)
+            .then(|| form_urlencoded::parse(&body).find(|(name, _)| name == "refresh_token"))
+            .flatten();
+        let grant = match (&caller, refresh_token) {
+            (Some(caller), _) => Some((caller.account.clone(), caller.client.clone())),
+            (None, Some((_, token))) => {
+                world.grant_of(&token).map(|grant| (grant.account.clone(), grant.client.clone()))
+            }
+            (None, None) => None,
+        };
+        Self { parts, path: path.into(), base_url: app.url.clone(), query, body, caller, grant }
+    }
+
+    /// Where it went, without its query.
+    pub(crate) fn address(&self) -> String {
+        format!("{}{}", self.base_url, self.path)
+    }
+
+    fn target(&self, front: &dyn Front) -> Target<'_> {
+        Target {
+            provider: front.provider(),
+            account: self.grant.as_ref().map(|(account, _)| account.as_str()),
+            has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
+            has_grant: self.grant.is_some(),
+            has_cursor: front.has_cursor(&self.query),
+            pages_by_link: front.next_link().is_some()
+                && self.parts.method == axum::http::Method::GET
+                && !front.is_token_endpoint(&self.path),
+            is_notification: false,
+        }
+    }
+
+    /// Does to the state what a fault does to it.
+    fn suffer(&self, app: &App, provider: Provider, kind: FaultKind) {
+        let now = clock::now();
+        let done = match (kind, &self.caller, &self.grant) {
+            (FaultKind::ExpireToken, Some(caller), _) => app.world(provider).expire(&caller.token, now),
+            (FaultKind::RevokeGrant, _, Some((account, client))) => {
+                app.world(provider).end_grants(account, Some(client), now)
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "a fault could not be applied");
+        }
+    }
+
+    /// The request's half of a recorded exchange.
+    fn begin_record(&self, front: &dyn Front) -> Option<Exchange> {
+        let path = front.contract_path(&self.path)?;
+        Some(Exchange {
+            at: clock::now(),
+            provider: front.provider().as_str(),
+            method: self.parts.method.as_str().into(),
+            path,
+            query: query_object(&self.query),
+            body: json_of(&self.body),
+            status: 0,
+            response: None,
+            headers: told_headers(&self.parts.headers),
+            account: self.caller.as_ref().map(|caller| caller.account.clone()),
+            delivered: true,
+        })
+    }
+}
+
+/// Headers without what is secret in them.
+pub(crate) fn told_headers(headers: &HeaderMap) -> Map<String, Value> {
+    let told = headers.iter().filter(|(name, _)| **name != header::AUTHORIZATION && **name != header::COOKIE);
+    told.map(|(name, value)| (name.as_str().into(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect()
+}
+
+async fn finish_record(app: &App, record: Option<Exchange>, response: Response, delivered: bool) -> Response {
+    let Some(record) = record else { return response };
+    let (parts, body) = response.into_parts();
+    let bytes = match to_bytes(body, usize::MAX).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be read back");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let (status, response) = (parts.status.as_u16(), json_of(&bytes));
+    app.recorder.record(Exchange { status, response, delivered, ..record });
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+fn json_of(bytes: &Bytes) -> Option<Value> {
+    if bytes.is_empty() {
+        return None;
+    }
+    Some(serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into()))
+}

@@ -1,0 +1,163 @@
+//! Push channels: `events.watch`, `channels.stop`, and what is told through them.
+//!
+//! <https://developers.google.com/workspace/calendar/api/guides/push>: a notification has an empty body and says in
+//! headers only that something has changed. The first one, `sync`, says that the channel stands. There is no renewal.
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use serde_json::{Map, Value, json};
+
+use super::errors::ApiError;
+use super::sample::NOBODY;
+use crate::app::App;
+use crate::opaque::fingerprint;
+use crate::provider::Provider;
+use crate::push::{self, Notification};
+use crate::store::{Caller, Changed, Channel, World};
+
+/// How long a channel lives if nothing is said, and at most.
+const DEFAULT_LIFE: Duration = Duration::days(7);
+const LONGEST_LIFE: Duration = Duration::days(30);
+
+/// Opens a channel on the events of a calendar.
+///
+/// # Errors
+/// 400 for an address that is not https, an id that is taken or too long; 400 for calendars that cannot be watched.
+pub(crate) fn watch(
+    world: &mut World,
+    caller: &Caller,
+    calendar: &str,
+    body: &Map<String, Value>,
+    base_url: &str,
+    now: DateTime<Utc>,
+) -> Result<Channel, ApiError> {
+    let (known, _) = world.visible(&caller.account, calendar)?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    if known.info.owner == NOBODY {
+        return Err(ApiError::push_not_supported());
+    }
+    let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| ApiError::required("Missing id."))?;
+    let is_of_id = |one: u8| one.is_ascii_alphanumeric() || b"-_+/=".contains(&one);
+    if id.len() > 64 || !id.bytes().all(is_of_id) {
+        return Err(ApiError::invalid("Invalid channel id."));
+    }
+    if !matches!(text("type"), Some("web_hook" | "webhook")) {
+        return Err(ApiError::invalid("Unknown channel type."));
+    }
+    let address = text("address").ok_or_else(|| ApiError::required("Missing address."))?;
+    if push::address(address).is_none() {
+        return Err(ApiError::hook_not_https(address));
+    }
+    if text("token").is_some_and(|token| token.len() > 256) {
+        return Err(ApiError::invalid("Invalid channel token."));
+    }
+    if world.live_channels(now).any(|one| one.id == id) {
+        return Err(ApiError::channel_id_not_unique(id));
+    }
+    let path: String = url::form_urlencoded::byte_serialize(known.info.id.as_bytes()).collect();
+    let channel = Channel {
+        id: id.into(),
+        account: caller.account.clone(),
+        client: caller.client.clone(),
+        grant: caller.grant.clone(),
+        calendar: known.info.id.clone(),
+        address: address.into(),
+        lifecycle_address: None,
+        token: text("token").map(String::from),
+        resource: format!("{base_url}/google/calendar/v3/calendars/{path}/events?alt=json"),
+        kinds: Vec::new(),
+        immutable_ids: false,
+        expires_at: expiration(body, now)?,
+    };
+    world.put_channel(channel.clone())?;
+    Ok(channel)
+}
+
+/// `expiration` in milliseconds, or `params.ttl` in seconds.
+fn expiration(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
+    let invalid = || ApiError::invalid("Invalid channel expiration.");
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    let wanted = match (body.get("expiration"), body.get("params").map(|params| &params["ttl"])) {
+        (Some(at), _) => {
+            let at = number(at).and_then(|at| Utc.timestamp_millis_opt(at).single());
+            at.filter(|at| *at > now).ok_or_else(invalid)?
+        }
+        (None, Some(ttl)) if !ttl.is_null() => {
+            let seconds = number(ttl).filter(|seconds| (1..=i64::from(u32::MAX)).contains(seconds));
+            now + Duration::seconds(seconds.ok_or_else(invalid)?)
+        }
+        _ => now + DEFAULT_LIFE,
+    };
+    Ok(wanted.min(now + LONGEST_LIFE))
+}
+
+/// Ends a channel of the same application.
+///
+/// # Errors
+/// 404 if there is no such channel, or its resource is another one.
+pub(crate) fn stop(
+    world: &mut World,
+    caller: &Caller,
+    body: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (id, resource) = (text("id"), text("resourceId"));
+    let known = world.live_channels(now).find(|one| one.id == id);
+    let known = known.filter(|one| one.client == caller.client && one.account == caller.account);
+    if known.is_none_or(|one| resource_id(one) != resource) {
+        return Err(ApiError::channel_not_found(id, resource));
+    }
+    Ok(world.close_channel(id)?)
+}
+
+/// The channel as `events.watch` answers with it.
+pub(crate) fn channel_json(channel: &Channel) -> Value {
+    let mut answer = json!({
+        "kind": "api#channel",
+        "id": channel.id,
+        "resourceId": resource_id(channel),
+        "resourceUri": channel.resource,
+        "expiration": channel.expires_at.timestamp_millis().to_string(),
+    });
+    if let Some(token) = &channel.token {
+        answer["token"] = token.clone().into();
+    }
+    answer
+}
+
+/// What is told of `changed`, and to whom.
+pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) -> Vec<Notification> {
+    let world = app.google.world();
+    world.told(changed, now).into_iter().map(|one| notification(one, "exists", changed.seq + 1)).collect()
+}
+
+/// The first message of a channel.
+pub(crate) fn sync_message(channel: &Channel) -> Notification {
+    notification(channel, "sync", 1)
+}
+
+/// Numbers grow and leave gaps.
+fn notification(channel: &Channel, state: &str, number: u64) -> Notification {
+    let mut headers = vec![
+        ("X-Goog-Channel-ID", channel.id.clone()),
+        ("X-Goog-Resource-ID", resource_id(channel)),
+        ("X-Goog-Resource-URI", channel.resource.clone()),
+        ("X-Goog-Resource-State", state.to_owned()),
+        ("X-Goog-Message-Number", number.to_string()),
+        // As HTTP writes dates (RFC 9110, 5.6.7).
+        ("X-Goog-Channel-Expiration", channel.expires_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+    ];
+    headers.extend(channel.token.clone().map(|token| ("X-Goog-Channel-Token", token)));
+    Notification {
+        provider: Provider::Google,
+        account: channel.account.clone(),
+        address: channel.address.clone(),
+        headers,
+        body: None,
+    }
+}
+
+/// The same for all channels on one calendar.
+fn resource_id(channel: &Channel) -> String {
+    fingerprint(&format!("events of {}", channel.calendar))
+}

@@ -1,0 +1,136 @@
+//! How Google writes down what all providers have.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::{Map, Value, json};
+
+use super::resource::{View, etag};
+use super::{draft, sample, writes};
+use crate::store::{
+    AccessRole, Calendar, Dialect, Draft, Entry, EventTime, Record, Refusal, TokenRules, Wish,
+};
+use crate::timing::When;
+
+/// How long an access token lives, in seconds.
+pub(crate) const ACCESS_TOKEN_LIFE: i64 = 3600;
+
+/// Google's way.
+#[derive(Debug)]
+pub(crate) struct Google;
+
+impl Dialect for Google {
+    fn sample(&self, now: DateTime<Utc>) -> Vec<Record> {
+        sample::records(now)
+    }
+
+    fn account(&self, email: &str, name: &str, zone: Tz, seq: &mut u64) -> Vec<Record> {
+        sample::account(email, name, zone, seq)
+    }
+
+    fn calendar(
+        &self,
+        owner: &str,
+        key: &str,
+        name: &str,
+        zone: Tz,
+        role: AccessRole,
+        seq: &mut u64,
+    ) -> Vec<Record> {
+        sample::calendar(owner, key, name, zone, role, seq)
+    }
+
+    fn new_ids(&self) -> (String, String) {
+        let id = writes::new_id();
+        let ical_uid = writes::ical_uid(&id);
+        (id, ical_uid)
+    }
+
+    fn etag(&self, seq: u64) -> String {
+        etag(seq)
+    }
+
+    fn read(&self, body: &Map<String, Value>, zone: Tz) -> Result<Draft, Refusal> {
+        draft::read(body, zone).map_err(|error| Refusal::Invalid(error.message))
+    }
+
+    fn writable(&self, entry: &Entry) -> Map<String, Value> {
+        let mut body = entry.fields.clone();
+        body.insert("status".into(), entry.status.as_str().into());
+        body.insert("start".into(), writable_time(entry.start));
+        body.insert("end".into(), writable_time(entry.end));
+        if !entry.recurrence.is_empty() {
+            body.insert("recurrence".into(), entry.recurrence.clone().into());
+        }
+        body
+    }
+
+    fn wish(&self, wish: &Wish, times: Option<(When, When)>, zone: Tz) -> Map<String, Value> {
+        let mut body = Map::new();
+        let texts = [
+            ("summary", &wish.title),
+            ("description", &wish.description),
+            ("location", &wish.location),
+            ("status", &wish.status),
+            ("transparency", &wish.transparency),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                body.insert(name.into(), value.clone().into());
+            }
+        }
+        if let Some(recurrence) = &wish.recurrence {
+            body.insert("recurrence".into(), recurrence.clone().into());
+        }
+        if let Some((start, end)) = times {
+            body.insert("start".into(), wished_time(start, zone));
+            body.insert("end".into(), wished_time(end, zone));
+        }
+        body
+    }
+
+    fn private_properties(&self, entry: &Entry) -> Map<String, Value> {
+        let properties = entry.fields.get("extendedProperties").and_then(|all| all["private"].as_object());
+        properties.cloned().unwrap_or_default()
+    }
+
+    fn raw(&self, calendar: &Calendar, entry: &Entry, base_url: &str) -> Value {
+        let info = &calendar.info;
+        View { account: &info.owner, calendar: info, zone: info.zone, base_url }.event(entry)
+    }
+
+    fn shown_id(&self, entry: &Entry) -> String {
+        entry.id.clone()
+    }
+
+    fn stored_id(&self, id: &str) -> String {
+        id.into()
+    }
+
+    fn tokens(&self) -> TokenRules {
+        TokenRules {
+            access_prefix: "ya29.sandbox-",
+            refresh_prefix: "1//sandbox-",
+            access_life: ACCESS_TOKEN_LIFE,
+            refresh_life: 183 * 24 * 3600,
+            replaced_lives: None,
+            most_refresh_tokens: 100,
+        }
+    }
+}
+
+fn writable_time(time: EventTime) -> Value {
+    let key = if time.when.is_day() { "date" } else { "dateTime" };
+    let mut value = json!({ key: time.when.to_string() });
+    if let Some(zone) = time.zone {
+        value["timeZone"] = zone.name().into();
+    }
+    value
+}
+
+/// Both members are named, so that a patch from times to days takes the times away.
+fn wished_time(when: When, zone: Tz) -> Value {
+    match when {
+        When::On(day) => json!({ "date": day.to_string(), "dateTime": null, "timeZone": null }),
+        When::At(_) => json!({ "date": null, "dateTime": when.to_string(), "timeZone": zone.name() }),
+    }
+}

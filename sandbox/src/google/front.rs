@@ -1,0 +1,86 @@
+//! What Google says at its gate.
+
+use axum::Json;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::errors::ApiError;
+use crate::app::App;
+use crate::faults::{FaultKind, Strike};
+use crate::gate::{Arrival, Front};
+use crate::provider::Provider;
+use crate::store::Caller;
+
+/// Google's gate.
+#[derive(Debug)]
+pub(crate) struct GoogleFront;
+
+impl Front for GoogleFront {
+    fn provider(&self) -> Provider {
+        Provider::Google
+    }
+
+    fn is_token_endpoint(&self, path: &str) -> bool {
+        matches!(path, "/google/token" | "/google/revoke")
+    }
+
+    fn has_cursor(&self, query: &[(String, String)]) -> bool {
+        query.iter().any(|(name, _)| name == "syncToken")
+    }
+
+    fn contract_path(&self, path: &str) -> Option<String> {
+        path.strip_prefix("/google").filter(|path| path.starts_with("/calendar/v3/")).map(String::from)
+    }
+
+    fn enter(&self, _: &App, _: &Caller) -> Result<Option<Box<dyn Send>>, Response> {
+        Ok(None)
+    }
+
+    fn unauthenticated(&self, _: bool) -> Response {
+        ApiError::unauthenticated().into_response()
+    }
+
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response> {
+        let spent = app.google.quota().spend(&caller.client, &caller.account, now);
+        spent.map_err(IntoResponse::into_response)
+    }
+
+    fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response> {
+        let even = strike.before.is_multiple_of(2);
+        let wait = u32::try_from(strike.value.unwrap_or(1)).unwrap_or(u32::MAX);
+        let at_token_endpoint = self.is_token_endpoint(&arrival.path);
+        let error = match strike.kind {
+            // Google says it in either way.
+            FaultKind::RateLimit if even || at_token_endpoint => ApiError::too_many_requests(wait),
+            FaultKind::RateLimit => ApiError::user_rate_limit(),
+            FaultKind::ServerError if even => ApiError::backend(StatusCode::INTERNAL_SERVER_ERROR),
+            FaultKind::ServerError => ApiError::backend(StatusCode::SERVICE_UNAVAILABLE),
+            FaultKind::GoneCursor => ApiError::full_sync_required(),
+            FaultKind::EndlessList
+                if arrival.path.ends_with("/events") && arrival.parts.method == Method::GET =>
+            {
+                let page = json!({ "kind": "calendar#events", "items": [], "nextPageToken": "another" });
+                return Some(Json(page).into_response());
+            }
+            _ => return None,
+        };
+        Some(if at_token_endpoint { token_endpoint_error(&error) } else { error.into_response() })
+    }
+
+    /// Google gives tokens of pages, not addresses.
+    fn next_link(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Google's token endpoint speaks OAuth's error form also when it is overloaded.
+fn token_endpoint_error(error: &ApiError) -> Response {
+    let name = if error.retry_after.is_some() { "rate_limit_exceeded" } else { "internal_failure" };
+    let mut response = (error.status, axum::Json(json!({ "error": name }))).into_response();
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}

@@ -1,0 +1,93 @@
+//! What Microsoft says at its gate.
+
+use axum::Json;
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::errors::GraphError;
+use super::oauth::{OAuthError, is_token_endpoint};
+use super::throttle::Seat;
+use crate::app::App;
+use crate::faults::{FaultKind, Strike};
+use crate::gate::{Arrival, Front};
+use crate::provider::Provider;
+use crate::store::Caller;
+
+/// Microsoft's gate.
+#[derive(Debug)]
+pub(crate) struct MicrosoftFront;
+
+impl Front for MicrosoftFront {
+    fn provider(&self) -> Provider {
+        Provider::Microsoft
+    }
+
+    fn is_token_endpoint(&self, path: &str) -> bool {
+        is_token_endpoint(path)
+    }
+
+    fn has_cursor(&self, query: &[(String, String)]) -> bool {
+        query.iter().any(|(name, _)| name == "$deltatoken" || name == "$skiptoken")
+    }
+
+    /// Brackets in a path may be escaped; the contract has them as they are.
+    fn contract_path(&self, path: &str) -> Option<String> {
+        let path = path.strip_prefix("/microsoft").filter(|path| path.starts_with("/v1.0/"))?;
+        Some(path.replace("%28", "(").replace("%29", ")"))
+    }
+
+    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Response> {
+        match Seat::take(&app.microsoft.throttle, &caller.client, &caller.account) {
+            Ok(seat) => Ok(Some(Box::new(seat))),
+            Err(full) => Err(full.into_response()),
+        }
+    }
+
+    fn unauthenticated(&self, has_token: bool) -> Response {
+        GraphError::unauthenticated(has_token).into_response()
+    }
+
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response> {
+        let spent = app.microsoft.throttle().spend(&caller.client, &caller.account, now);
+        spent.map_err(IntoResponse::into_response)
+    }
+
+    fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response> {
+        let even = strike.before.is_multiple_of(2);
+        let wait = u32::try_from(strike.value.unwrap_or(1)).unwrap_or(u32::MAX);
+        if is_token_endpoint(&arrival.path) {
+            return match strike.kind {
+                FaultKind::RateLimit | FaultKind::ServerError => {
+                    Some(OAuthError::unavailable(wait).into_response())
+                }
+                _ => None,
+            };
+        }
+        let error = match strike.kind {
+            // Graph says it in either way, with the time to wait in both.
+            FaultKind::RateLimit if even => GraphError::throttled("MailboxConcurrency", wait),
+            FaultKind::RateLimit => GraphError::unavailable(Some(wait)),
+            FaultKind::ServerError if even => GraphError::internal(),
+            FaultKind::ServerError => GraphError::unavailable(None),
+            FaultKind::GoneCursor => GraphError::sync_state_gone(!even),
+            FaultKind::EndlessList if is_list(arrival) => {
+                let next = format!("{}?$skiptoken=another", arrival.address());
+                return Some(Json(json!({ "value": [], "@odata.nextLink": next })).into_response());
+            }
+            _ => return None,
+        };
+        Some(error.into_response())
+    }
+
+    fn next_link(&self) -> Option<&'static str> {
+        Some("@odata.nextLink")
+    }
+}
+
+fn is_list(arrival: &Arrival) -> bool {
+    let last = arrival.path.rsplit('/').next().unwrap_or_default();
+    arrival.parts.method == Method::GET
+        && (matches!(last, "calendars" | "events" | "calendarView") || last.starts_with("delta"))
+}

@@ -1,0 +1,279 @@
+//! The consent page: which account, and whether the application may. It works without script, and a test can do what a
+//! person does: GET it, then POST `account` and `decision` with the hidden fields to the same path.
+//!
+//! Decisions: `allow`, `deny`, and what may happen to a person besides: `admin` (an administrator must approve),
+//! `unconsented` (a silent request without a consent), `foreign` (an account of another tenant).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use chrono::Duration;
+use url::Url;
+
+use super::super::{scopes, tenants};
+use crate::app::App;
+use crate::clock;
+use crate::page::consent::{choices, hidden, wants};
+use crate::page::html::{document, escape, path_part};
+use crate::store::{Account, CODE_LIFE, Challenge, ChallengeMethod, Code, Record, secret};
+
+/// The parameters that come back with the decision.
+const CARRIED: [&str; 12] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "prompt",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "login_hint",
+    "domain_hint",
+];
+
+/// A request for consent that is in order.
+struct Asked<'a> {
+    tenant: &'a str,
+    client: &'a str,
+    redirect_uri: Url,
+    scopes: Vec<&'a str>,
+    challenge: Option<Challenge>,
+    parameters: &'a HashMap<String, String>,
+}
+
+/// Shows the page, unless the application asked for no page.
+pub(super) async fn ask(
+    State(app): State<Arc<App>>,
+    Path(tenant): Path<String>,
+    Query(parameters): Query<HashMap<String, String>>,
+) -> Response {
+    let asked = match Asked::read(&app, &tenant, &parameters) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if let Some(error) = asked.mistake() {
+        return asked.back(&error);
+    }
+    if asked.get("prompt") == Some("none") {
+        return asked.back(&UNCONSENTED);
+    }
+    let accounts: Vec<Account> = app.microsoft.world().accounts.values().cloned().collect();
+    Html(document("Sign in to the sandbox", "narrow", &asked.page(&accounts))).into_response()
+}
+
+const DENIED: [(&str, &str); 2] = [
+    ("error", "access_denied"),
+    ("error_description", "AADSTS65004: User declined to consent to access the app."),
+];
+
+const NEEDS_ADMIN: [(&str, &str); 2] = [
+    ("error", "access_denied"),
+    (
+        "error_description",
+        "AADSTS90094: The grant requires admin permission. Ask an admin to grant permission to this app.",
+    ),
+];
+
+const UNCONSENTED: [(&str, &str); 2] = [
+    ("error", "interaction_required"),
+    ("error_description", "AADSTS65001: The user or administrator has not consented to use the application."),
+];
+
+const FOREIGN: [(&str, &str); 2] = [
+    ("error", "access_denied"),
+    (
+        "error_description",
+        "AADSTS50020: User account from another identity provider does not exist in this tenant and cannot access the \
+         application.",
+    ),
+];
+
+/// Takes the decision and sends the browser back to the application.
+pub(super) async fn decide(
+    State(app): State<Arc<App>>,
+    Path(tenant): Path<String>,
+    Form(parameters): Form<HashMap<String, String>>,
+) -> Response {
+    let asked = match Asked::read(&app, &tenant, &parameters) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if let Some(error) = asked.mistake() {
+        return asked.back(&error);
+    }
+    match parameters.get("decision").map(String::as_str) {
+        Some("deny") => asked.back(&DENIED),
+        Some("admin") => asked.back(&NEEDS_ADMIN),
+        Some("unconsented") => asked.back(&UNCONSENTED),
+        Some("foreign") => asked.back(&FOREIGN),
+        Some("allow") => {
+            let account = parameters.get("account").map(String::as_str).unwrap_or_default();
+            match asked.store_code(&app, account) {
+                Ok(code) => asked.back(&[("code", &code), ("session_state", &secret())]),
+                Err(refusal) => refusal.into_response(),
+            }
+        }
+        _ => Refusal::new(900_144, "Choose to allow or to deny.").into_response(),
+    }
+}
+
+/// Why no consent can be asked for. It is shown to the person: a redirect address that is not trusted gets nothing.
+struct Refusal {
+    code: u32,
+    message: String,
+}
+
+impl Refusal {
+    fn new(code: u32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = format!(
+            "<main><h1>Sign in</h1><p>Sorry, but we’re having trouble signing you in.</p>\
+             <p class=\"quiet\">AADSTS{}: {}</p></main>",
+            self.code,
+            escape(&self.message)
+        );
+        (StatusCode::BAD_REQUEST, Html(document("Trouble signing in", "narrow", &body))).into_response()
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn read(app: &App, tenant: &'a str, parameters: &'a HashMap<String, String>) -> Result<Self, Refusal> {
+        if !tenants::is_known(tenant, app.microsoft.world().accounts.keys()) {
+            return Err(Refusal::new(90_002, format!("Tenant '{tenant}' not found.")));
+        }
+        let get = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let required = |name: &str| {
+            get(name).ok_or_else(|| {
+                Refusal::new(900_144, format!("The request must contain the following parameter: '{name}'."))
+            })
+        };
+        let client = required("client_id")?;
+        if app.microsoft.client(client).is_none() {
+            let message = format!("Application with identifier '{client}' was not found in the directory.");
+            return Err(Refusal::new(700_016, message));
+        }
+        let redirect_uri = Url::parse(required("redirect_uri")?).ok();
+        let redirect_uri = redirect_uri.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let redirect_uri = redirect_uri.ok_or_else(|| {
+            Refusal::new(50_011, "The redirect URI specified in the request is not a web address.")
+        })?;
+        let scopes = required("scope")?.split_whitespace().collect();
+        let challenge = match (get("code_challenge"), get("code_challenge_method")) {
+            (None, _) => None,
+            (Some(value), method) => {
+                let method = match method {
+                    Some("S256") => ChallengeMethod::S256,
+                    None | Some("plain") => ChallengeMethod::Plain,
+                    Some(_) => return Err(Refusal::new(501_491, "Invalid code_challenge_method.")),
+                };
+                Some(Challenge { method, value: value.into() })
+            }
+        };
+        Ok(Self { tenant, client, redirect_uri, scopes, challenge, parameters })
+    }
+
+    /// What is wrong with the request and is told to the application, not to the person.
+    fn mistake(&self) -> Option<[(&'static str, &'static str); 2]> {
+        if self.get("response_type") != Some("code") {
+            let message =
+                "AADSTS70011: The provided value for the input parameter 'response_type' is not allowed.";
+            return Some([("error", "unsupported_response_type"), ("error_description", message)]);
+        }
+        if self.get("response_mode").is_some_and(|mode| mode != "query") {
+            let message = "AADSTS90013: The sandbox knows response_mode=query only.";
+            return Some([("error", "invalid_request"), ("error_description", message)]);
+        }
+        if self.scopes.iter().any(|scope| scopes::describe(scope).is_none()) {
+            let message = "AADSTS650053: The application asked for a scope that doesn't exist on the resource. Contact the app vendor.";
+            return Some([("error", "invalid_client"), ("error_description", message)]);
+        }
+        None
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    fn page(&self, accounts: &[Account]) -> String {
+        let hint = self.get("login_hint").unwrap_or_default();
+        format!(
+            "<main><p class=\"mark\">Sandbox sign-in – stands for Microsoft’s consent page</p>\
+             <h1>Pick an account</h1>\
+             <p><b>{client}</b> at <b>{host}</b> asks for access. You can try everything here: no real account is concerned.</p>\
+             <form method=\"post\" action=\"/microsoft/{tenant}/oauth2/v2.0/authorize\">{hidden}\
+             <fieldset><legend>Account</legend>{choices}</fieldset>\
+             <h2>This app would like to</h2><ul class=\"scopes\">{wants}</ul>\
+             <div class=\"actions\"><button class=\"primary\" name=\"decision\" value=\"allow\">Accept</button>\
+             <button name=\"decision\" value=\"deny\" formnovalidate>Cancel</button></div>\
+             <details><summary>What else can happen to a person here</summary><div class=\"actions\">\
+             <button name=\"decision\" value=\"admin\" formnovalidate>An administrator must approve</button>\
+             <button name=\"decision\" value=\"foreign\" formnovalidate>The account is of another tenant</button>\
+             <button name=\"decision\" value=\"unconsented\" formnovalidate>Nobody has consented yet</button>\
+             </div></details></form></main>",
+            client = escape(self.client),
+            host = escape(self.redirect_uri.host_str().unwrap_or_default()),
+            tenant = path_part(self.tenant),
+            hidden = hidden(&CARRIED, self.parameters),
+            choices = choices(accounts, hint),
+            wants = wants(self.scopes.iter().filter_map(|scope| scopes::describe(scope))),
+        )
+    }
+
+    /// Writes the consent down as a code that the application can redeem.
+    fn store_code(&self, app: &App, account: &str) -> Result<String, Refusal> {
+        let mut world = app.microsoft.world();
+        if !world.accounts.contains_key(account) {
+            let message = "The user account does not exist in the directory.";
+            return Err(Refusal::new(50_034, message));
+        }
+        if !tenants::admits(self.tenant, account) {
+            let message = format!(
+                "User account '{account}' does not exist in tenant '{}' and cannot access the application '{}' in that \
+                 tenant. Sign out and sign in again with a different account.",
+                self.tenant, self.client
+            );
+            return Err(Refusal::new(50_020, message));
+        }
+        let scope = self.scopes.join(" ");
+        let code = Code {
+            text: format!("1.sandbox-{}", secret()),
+            account: account.into(),
+            client: self.client.into(),
+            redirect_uri: self.get("redirect_uri").unwrap_or_default().into(),
+            offline: scopes::asks_for(&scope, "offline_access"),
+            scope,
+            challenge: self.challenge.clone(),
+            nonce: self.get("nonce").map(String::from),
+            expires_at: clock::now() + Duration::seconds(CODE_LIFE),
+            used: false,
+        };
+        let text = code.text.clone();
+        world.commit(vec![Record::Code { code }]).map_err(|error| Refusal::new(90_036, error.to_string()))?;
+        Ok(text)
+    }
+
+    fn back(&self, pairs: &[(&str, &str)]) -> Response {
+        let mut url = self.redirect_uri.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.extend_pairs(pairs);
+            if let Some(state) = self.get("state") {
+                query.append_pair("state", state);
+            }
+        }
+        match HeaderValue::from_str(url.as_str()) {
+            Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+            Err(_) => Refusal::new(50_011, "The redirect URI cannot be used.").into_response(),
+        }
+    }
+}

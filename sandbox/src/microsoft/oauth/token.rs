@@ -1,0 +1,200 @@
+//! The token endpoint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::super::{scopes, tenants};
+use super::error::OAuthError;
+use crate::app::App;
+use crate::clock;
+use crate::oauth_client::shown;
+use crate::opaque::unsigned_jwt;
+use crate::store::{Account, Challenge, Issued, World};
+
+type Parameters = HashMap<String, String>;
+
+/// Gives tokens for a code or a refresh token.
+pub(super) async fn exchange(
+    State(app): State<Arc<App>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    Form(parameters): Form<Parameters>,
+) -> Response {
+    let answer = check_tenant(&app, &tenant)
+        .and_then(|()| authenticate(&app, &headers, &parameters))
+        .and_then(|client| match parameters.get("grant_type").map(String::as_str) {
+            Some("authorization_code") => redeem(&mut app.microsoft.world(), &tenant, &client, &parameters),
+            Some("refresh_token") => refresh(&mut app.microsoft.world(), &tenant, &client, &parameters),
+            Some(other) => {
+                let message = format!("The grant_type '{other}' is not supported.");
+                Err(OAuthError::new("unsupported_grant_type", 70_003, message))
+            }
+            None => Err(missing("grant_type")),
+        });
+    let mut response = match answer {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(error) => error.into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn missing(name: &str) -> OAuthError {
+    let message = format!("The request body must contain the following parameter: '{name}'.");
+    OAuthError::new("invalid_request", 900_144, message)
+}
+
+fn check_tenant(app: &App, tenant: &str) -> Result<(), OAuthError> {
+    if tenants::is_known(tenant, app.microsoft.world().accounts.keys()) {
+        return Ok(());
+    }
+    Err(OAuthError::new("invalid_request", 90_002, format!("Tenant '{tenant}' not found.")))
+}
+
+/// The application's id, if its secret is right.
+fn authenticate(app: &App, headers: &HeaderMap, parameters: &Parameters) -> Result<String, OAuthError> {
+    let (id, secret) = shown(headers, parameters);
+    if id.is_empty() {
+        return Err(missing("client_id"));
+    }
+    let client = app.microsoft.client(&id).ok_or_else(|| {
+        let message = format!("Application with identifier '{id}' was not found in the directory.");
+        OAuthError::new("unauthorized_client", 700_016, message)
+    })?;
+    if secret.is_empty() {
+        let message =
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
+        return Err(OAuthError::new("invalid_client", 7_000_218, message));
+    }
+    if client.client_secret != secret {
+        return Err(OAuthError::new("invalid_client", 7_000_215, "Invalid client secret provided."));
+    }
+    Ok(id)
+}
+
+fn redeem(
+    world: &mut World,
+    tenant: &str,
+    client: &str,
+    parameters: &Parameters,
+) -> Result<Value, OAuthError> {
+    let now = clock::now();
+    let grant = |code, description: &str| OAuthError::new("invalid_grant", code, description);
+    let text = parameters.get("code").ok_or_else(|| missing("code"))?;
+    let code = world.codes.get(text).filter(|code| code.client == client).cloned();
+    let code = code.ok_or_else(|| grant(9_002_313, "Invalid request. The code is malformed or invalid."))?;
+    if code.used {
+        return Err(grant(
+            54_005,
+            "OAuth2 Authorization code was already redeemed, please retry with a new valid code.",
+        ));
+    }
+    if code.expires_at <= now {
+        return Err(grant(
+            70_008,
+            "The provided authorization code or refresh token has expired due to inactivity.",
+        ));
+    }
+    if !tenants::admits(tenant, &code.account) {
+        return Err(grant(700_005, "The provided authorization code is for another tenant."));
+    }
+    if parameters.get("redirect_uri") != Some(&code.redirect_uri) {
+        let message = "The reply address does not match the one of the authorization request.";
+        return Err(OAuthError::new("invalid_client", 500_112, message));
+    }
+    verify(code.challenge.as_ref(), parameters.get("code_verifier").map(String::as_str))?;
+    let account = world.accounts.get(&code.account).cloned().ok_or_else(OAuthError::server)?;
+    let issued = world
+        .issue(&code.account, client, &code.scope, code.offline, Some(code.clone()), now)
+        .map_err(|_| OAuthError::server())?;
+    let mut answer = tokens(&issued, world);
+    if scopes::asks_for(&code.scope, "openid") {
+        answer["id_token"] =
+            unsigned_jwt(&claims(&account, client, code.nonce.as_deref(), now.timestamp())).into();
+    }
+    Ok(answer)
+}
+
+/// PKCE: what was challenged must be shown.
+fn verify(challenge: Option<&Challenge>, verifier: Option<&str>) -> Result<(), OAuthError> {
+    match (challenge, verifier) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier)) if challenge.is_met_by(verifier) => Ok(()),
+        _ => {
+            let message =
+                "The Code_Verifier does not match the code_challenge supplied in the authorization request.";
+            Err(OAuthError::new("invalid_grant", 501_481, message))
+        }
+    }
+}
+
+fn refresh(
+    world: &mut World,
+    tenant: &str,
+    client: &str,
+    parameters: &Parameters,
+) -> Result<Value, OAuthError> {
+    let token = parameters.get("refresh_token").ok_or_else(|| missing("refresh_token"))?;
+    let known = world.grant_of(token).filter(|grant| grant.client == client);
+    let revoked = known.is_some_and(|grant| grant.ended);
+    if known.is_some_and(|grant| !tenants::admits(tenant, &grant.account)) {
+        let message = "The provided refresh token is for another tenant.";
+        return Err(OAuthError::new("invalid_grant", 700_005, message));
+    }
+    let issued = world.refresh(token, client, clock::now()).map_err(|_| OAuthError::server())?;
+    let issued = issued.ok_or_else(|| {
+        if revoked {
+            let message =
+                "The provided grant has expired due to it being revoked, a fresh auth token is needed.";
+            OAuthError::new("invalid_grant", 50_173, message)
+        } else {
+            let message = "The provided authorization code or refresh token has expired due to inactivity.";
+            OAuthError::new("invalid_grant", 70_008, message)
+        }
+    })?;
+    Ok(tokens(&issued, world))
+}
+
+/// A refresh token comes each time, and it is another one each time.
+fn tokens(issued: &Issued, world: &World) -> Value {
+    let life = world.dialect().tokens().access_life;
+    let mut answer = json!({
+        "token_type": "Bearer",
+        "scope": scopes::told(&issued.grant.scope),
+        "expires_in": life,
+        "ext_expires_in": life,
+        "access_token": issued.access_token,
+    });
+    if let Some(token) = &issued.grant.refresh_token {
+        answer["refresh_token"] = token.clone().into();
+    }
+    answer
+}
+
+fn claims(account: &Account, client: &str, nonce: Option<&str>, now: i64) -> Value {
+    let tenant = tenants::tenant_of(&account.email);
+    let mut claims = json!({
+        "ver": "2.0",
+        "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+        "aud": client,
+        "sub": account.sub.replace('-', ""),
+        "oid": account.sub,
+        "tid": tenant,
+        "name": account.name,
+        "preferred_username": account.email,
+        "email": account.email,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 3600,
+    });
+    if let Some(nonce) = nonce {
+        claims["nonce"] = nonce.into();
+    }
+    claims
+}

@@ -1,0 +1,297 @@
+//! Subscriptions to changes (<https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks>): made only
+//! when both addresses have echoed a token, told of changes with ids alone, and mortal.
+
+use axum::http::StatusCode;
+use chrono::{DateTime, Duration, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::errors::GraphError;
+use super::prefer::Prefer;
+use super::resource::{etag, timestamp};
+use super::writes::calendar_of;
+use super::{ids, tenants};
+use crate::app::App;
+use crate::clock;
+use crate::provider::Provider;
+use crate::push::{self, Notification, is_lost};
+use crate::store::{Caller, ChangeKind, Changed, Channel, Refusal, World, secret};
+
+/// How long a subscription to events lives at most, and what is less than this is raised to it.
+const LONGEST_LIFE: Duration = Duration::minutes(10_080);
+const SHORTEST_LIFE: Duration = Duration::minutes(45);
+
+const MOST_IN_MAILBOX: usize = 1000;
+const LONGEST_CLIENT_STATE: usize = 128;
+
+/// What can become of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum LifecycleEvent {
+    /// Its application must say that it is still there.
+    ReauthorizationRequired,
+    /// It is no more.
+    SubscriptionRemoved,
+    /// Notifications were lost: everything must be read again.
+    Missed,
+}
+
+impl LifecycleEvent {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ReauthorizationRequired => "reauthorizationRequired",
+            Self::SubscriptionRemoved => "subscriptionRemoved",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+/// Reads what is asked for; nothing is stored before the addresses have answered.
+///
+/// # Errors
+/// 400 with a sentence, 403 for too many, 404 for a calendar that is not there.
+pub(crate) fn read(
+    world: &World,
+    caller: &Caller,
+    body: &Map<String, Value>,
+    prefer: &Prefer,
+    now: DateTime<Utc>,
+) -> Result<Channel, GraphError> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(String::from);
+    let required = |name: &str| {
+        text(name).filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{name} is needed.")))
+    };
+    let known = [
+        "changeType",
+        "notificationUrl",
+        "lifecycleNotificationUrl",
+        "resource",
+        "expirationDateTime",
+        "clientState",
+        "latestSupportedTlsVersion",
+    ];
+    if let Some(name) = body.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(invalid(format!("The sandbox does not know the property {name} of a subscription.")));
+    }
+    let kinds = required("changeType")?;
+    let kinds: Option<Vec<_>> = kinds.split(',').map(|kind| ChangeKind::parse(kind.trim())).collect();
+    let kinds = kinds.ok_or_else(|| invalid("changeType is made of created, updated and deleted."))?;
+    if text("clientState").is_some_and(|state| state.chars().count() > LONGEST_CLIENT_STATE) {
+        return Err(invalid("clientState has more than 128 characters."));
+    }
+    let address = required("notificationUrl")?;
+    let lifecycle_address = text("lifecycleNotificationUrl");
+    for address in std::iter::once(&address).chain(&lifecycle_address) {
+        check_address(address)?;
+    }
+    let resource = required("resource")?;
+    let calendar = watched(world, caller, &resource)?;
+    let same_mailbox = world.live_channels(now).filter(|one| one.account == caller.account);
+    if same_mailbox.count() >= MOST_IN_MAILBOX {
+        let message = "The mailbox has as many subscriptions as it may have.";
+        return Err(GraphError { status: StatusCode::FORBIDDEN, ..invalid(message) });
+    }
+    Ok(Channel {
+        id: Uuid::new_v4().to_string(),
+        account: caller.account.clone(),
+        client: caller.client.clone(),
+        grant: caller.grant.clone(),
+        calendar,
+        address,
+        lifecycle_address,
+        token: text("clientState"),
+        resource,
+        kinds,
+        immutable_ids: prefer.immutable_ids,
+        expires_at: expiration(&required("expirationDateTime")?, now)?,
+    })
+}
+
+fn invalid(message: impl Into<String>) -> GraphError {
+    GraphError::bad("InvalidRequest", message)
+}
+
+fn check_address(text: &str) -> Result<Url, GraphError> {
+    push::address(text).ok_or_else(|| invalid("The notification address must be https."))
+}
+
+/// The calendar whose events `resource` names.
+fn watched(world: &World, caller: &Caller, resource: &str) -> Result<String, GraphError> {
+    let unknown = || invalid(format!("The sandbox knows no subscription to {resource}."));
+    let path = resource.trim_matches('/');
+    let own_id = world.accounts.get(&caller.account).map(|account| account.sub.as_str());
+    let rest = path.strip_prefix("me/").or_else(|| {
+        let (user, rest) =
+            path.strip_prefix("users/").or_else(|| path.strip_prefix("Users/"))?.split_once('/')?;
+        (Some(user) == own_id || user.eq_ignore_ascii_case(&caller.account)).then_some(rest)
+    });
+    let parts: Vec<_> = rest.ok_or_else(unknown)?.split('/').collect();
+    match parts.as_slice() {
+        ["events"] | ["calendar", "events"] => calendar_of(world, &caller.account, None),
+        ["calendars", id, "events"] => {
+            let decoded = url::form_urlencoded::parse(format!("id={}", id.replace('+', "%2B")).as_bytes())
+                .next()
+                .map(|(_, id)| id.into_owned());
+            calendar_of(world, &caller.account, decoded.as_deref())
+        }
+        _ => Err(unknown()),
+    }
+}
+
+/// A life of 45 to 10,080 minutes: less is raised, more is refused.
+pub(crate) fn expiration(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, GraphError> {
+    let at =
+        DateTime::parse_from_rfc3339(text).map_err(|_| invalid("expirationDateTime is no time."))?.to_utc();
+    if at <= now {
+        return Err(invalid("Subscription expiration needs to be in the future."));
+    }
+    // A minute more, for clocks that are not quite the same.
+    if at > now + LONGEST_LIFE + Duration::minutes(1) {
+        return Err(invalid("Subscription expiration can only be 10080 minutes in the future."));
+    }
+    Ok(at.max(now + SHORTEST_LIFE))
+}
+
+/// Asks an address whether it wants to be told: it must echo the token as plain text within ten seconds.
+///
+/// # Errors
+/// 400 if it does not.
+pub(crate) async fn validate(app: &App, address: &str) -> Result<(), GraphError> {
+    let failed = |why: String| {
+        GraphError::bad(
+            "ValidationError",
+            format!(
+                "Subscription validation request failed: {why}. Notification endpoint must respond with 200 OK."
+            ),
+        )
+    };
+    let mut url = check_address(address)?;
+    // Characters that come back wrong from who decodes too often or too rarely.
+    let token = format!(
+        "Validation: Testing client application reachability for subscription Request-Id: {}",
+        secret()
+    );
+    url.query_pairs_mut().append_pair("validationToken", &token);
+    let (status, kind, body) = app.push.ask(url).await.map_err(failed)?;
+    if status != StatusCode::OK {
+        return Err(failed(format!("the status was {}", status.as_u16())));
+    }
+    if !kind.to_ascii_lowercase().starts_with("text/plain") {
+        return Err(failed("the content type was not text/plain".into()));
+    }
+    if body != token {
+        return Err(failed("the body was not the validation token".into()));
+    }
+    Ok(())
+}
+
+/// The subscription as Graph answers with it.
+pub(crate) fn subscription_json(world: &World, channel: &Channel, with_state: bool) -> Value {
+    json!({
+        "id": channel.id,
+        "resource": channel.resource,
+        "applicationId": tenants::application_id(&channel.client),
+        "changeType": channel.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(","),
+        "clientState": channel.token.as_ref().filter(|_| with_state),
+        "notificationUrl": channel.address,
+        "lifecycleNotificationUrl": channel.lifecycle_address,
+        "expirationDateTime": timestamp(channel.expires_at),
+        "creatorId": world.accounts.get(&channel.account).map(|account| &account.sub),
+        "latestSupportedTlsVersion": "v1_2",
+        "notificationQueryOptions": null,
+        "includeResourceData": null,
+        "encryptionCertificate": null,
+        "encryptionCertificateId": null,
+        "notificationUrlAppId": null,
+    })
+}
+
+/// What is told of `changed`, and to whom.
+pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) -> Vec<Notification> {
+    let world = app.microsoft.world();
+    let told = world.told(changed, now);
+    let calendar = world.calendars.get(&changed.calendar);
+    let moves = calendar.and_then(|one| one.entries.get(&changed.entry)).map_or(0, |entry| entry.moves);
+    told.into_iter()
+        .map(|channel| {
+            let user = world.accounts.get(&channel.account).map_or("", |account| account.sub.as_str());
+            let id = ids::shown(&changed.entry, moves, channel.immutable_ids);
+            let resource = format!("Users/{user}/Events/{id}");
+            let mut one = frame(channel);
+            one["changeType"] = changed.kind.as_str().into();
+            one["resourceData"] = json!({
+                "@odata.type": "#Microsoft.Graph.Event",
+                "@odata.id": resource,
+                "@odata.etag": etag(changed.seq),
+                "id": id,
+            });
+            one["resource"] = resource.into();
+            notification(channel, &channel.address, one)
+        })
+        .collect()
+}
+
+/// Tells the applications of those subscriptions that are `wanted` what becomes of them. Returns how many were told.
+///
+/// # Errors
+/// If a subscription that ends cannot be ended.
+pub(crate) fn tell_lifecycle(
+    app: &App,
+    event: LifecycleEvent,
+    wanted: impl Fn(&Channel) -> bool,
+) -> Result<usize, Refusal> {
+    let mut world = app.microsoft.world();
+    let channels: Vec<_> = world.live_channels(clock::now()).filter(|one| wanted(one)).cloned().collect();
+    let mut told = 0;
+    for channel in channels {
+        let Some(address) = &channel.lifecycle_address else { continue };
+        let mut one = frame(&channel);
+        one["lifecycleEvent"] = event.as_str().into();
+        let notification = notification(&channel, address, one);
+        if event == LifecycleEvent::SubscriptionRemoved {
+            world.close_channel(&channel.id)?;
+        }
+        told += 1;
+        if !is_lost(app, &notification) {
+            app.push.send(notification);
+        }
+    }
+    Ok(told)
+}
+
+fn frame(channel: &Channel) -> Value {
+    json!({
+        "subscriptionId": channel.id,
+        "subscriptionExpirationDateTime": timestamp(channel.expires_at),
+        "clientState": channel.token,
+        "tenantId": tenants::tenant_of(&channel.account),
+    })
+}
+
+fn notification(channel: &Channel, address: &str, one: Value) -> Notification {
+    Notification {
+        provider: Provider::Microsoft,
+        account: channel.account.clone(),
+        address: address.into(),
+        headers: Vec::new(),
+        body: Some(json!({ "value": [one] })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_raised_to_45_minutes_and_refused_beyond_a_week() {
+        let now: DateTime<Utc> = "2026-02-02T10:00:00Z".parse().unwrap();
+        let at = |text: &str| expiration(text, now).map(|at| (at - now).num_minutes());
+        assert_eq!(at("2026-02-02T10:01:00Z"), Ok(45));
+        assert_eq!(at("2026-02-03T10:00:00Z"), Ok(1440));
+        for wrong in ["2026-02-02T10:00:00Z", "2026-02-09T10:02:00Z", "2026-02-03T10:00:00", "soon"] {
+            assert_eq!(at(wrong).unwrap_err().code, "InvalidRequest", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Changes to events: insert, patch, delete, with Graph's rules for ids, retries and conditions.
+
+use serde_json::{Map, Value};
+
+use super::errors::GraphError;
+use super::resource::etag;
+use super::{draft, ids};
+use crate::store::{Author, Entry, PRIMARY, Place, World, standing};
+
+/// A calendar as a path names it; `None` is the person's own.
+pub(crate) type Named<'a> = Option<&'a str>;
+
+/// The id of a calendar of the person's list.
+///
+/// # Errors
+/// 400 for what is no id, 404.
+pub(crate) fn calendar_of(world: &World, account: &str, named: Named<'_>) -> Result<String, GraphError> {
+    if named.is_some_and(|id| !ids::is_of_calendar(id)) {
+        return Err(GraphError::malformed_id());
+    }
+    Ok(world.visible(account, named.unwrap_or(PRIMARY))?.0.info.id.clone())
+}
+
+/// Finds the event `id`: in the calendar that is named, or in any of the mailbox.
+///
+/// # Errors
+/// 400 for what is no id; 404 for what is not there, is there no more, or has got another id since.
+pub(crate) fn find(
+    world: &World,
+    account: &str,
+    named: Named<'_>,
+    id: &str,
+) -> Result<(Place, Entry), GraphError> {
+    let wanted = ids::read(id).ok_or_else(GraphError::malformed_id)?;
+    let calendar = named.map(|named| calendar_of(world, account, Some(named))).transpose()?;
+    let found = world
+        .list_of(account)
+        .into_iter()
+        .filter(|(one, _)| calendar.as_ref().is_none_or(|id| *id == one.info.id))
+        .find_map(|(one, _)| {
+            let entry = standing(one, &wanted.key).filter(|entry| !entry.cancelled())?;
+            Some((Place { calendar: one.info.id.clone(), id: entry.id.clone() }, entry))
+        });
+    let is_current = |entry: &Entry| wanted.moves.is_none_or(|moves| moves == entry.moves);
+    found.filter(|(_, entry)| is_current(entry)).ok_or_else(GraphError::not_found)
+}
+
+/// Stores a new event. A POST with a `transactionId` that has made an event makes no other one: that one comes back
+/// (<https://learn.microsoft.com/en-us/graph/api/resources/event>, `transactionId`).
+///
+/// # Errors
+/// 400 for a bad body, 403 for a calendar that may only be read, 404.
+pub(crate) fn insert(
+    world: &mut World,
+    named: Named<'_>,
+    body: Map<String, Value>,
+    author: Author<'_>,
+) -> Result<Place, GraphError> {
+    let calendar = calendar_of(world, author.account, named)?;
+    world.writable(author.account, &calendar)?;
+    let body = draft::of_application(body)?;
+    let draft = draft::read(&body)?;
+    if let Some(place) = body.get("transactionId").and_then(|id| made_by(world, author.account, id)) {
+        return Ok(place);
+    }
+    let ids = ids::new_ids();
+    let place = Place { calendar, id: ids.0.clone() };
+    world.write_new(&place.calendar, ids, draft, author)?;
+    Ok(place)
+}
+
+/// The living event of the mailbox that the POST with this `transactionId` made.
+fn made_by(world: &World, account: &str, transaction: &Value) -> Option<Place> {
+    world.list_of(account).into_iter().find_map(|(calendar, _)| {
+        let is_made_by = |entry: &&Entry| {
+            !entry.cancelled()
+                && entry.occurrence_of.is_none()
+                && entry.fields.get("transactionId") == Some(transaction)
+        };
+        let entry = calendar.entries.values().find(is_made_by)?;
+        Some(Place { calendar: calendar.info.id.clone(), id: entry.id.clone() })
+    })
+}
+
+/// Patches an event, or one occurrence of a series.
+///
+/// # Errors
+/// 404, 400, 403, or 412 if `if_match` is not the event's etag.
+pub(crate) fn change(
+    world: &mut World,
+    (named, id): (Named<'_>, &str),
+    body: Map<String, Value>,
+    if_match: Option<&str>,
+    author: Author<'_>,
+) -> Result<Place, GraphError> {
+    let (place, old) = find(world, author.account, named, id)?;
+    world.writable(author.account, &place.calendar)?;
+    check_condition(&old, if_match)?;
+    let mut whole = draft::writable(&old);
+    draft::patch(&mut whole, draft::of_application(body)?);
+    let draft = draft::read(&whole)?;
+    world.write_change(&place.calendar, &old, draft, author)?;
+    Ok(place)
+}
+
+/// Deletes an event, or one occurrence of a series: nothing is left of it that an application could read.
+///
+/// # Errors
+/// 404, 403, 412.
+pub(crate) fn delete(
+    world: &mut World,
+    (named, id): (Named<'_>, &str),
+    if_match: Option<&str>,
+    author: Author<'_>,
+) -> Result<(), GraphError> {
+    let (place, old) = find(world, author.account, named, id)?;
+    world.writable(author.account, &place.calendar)?;
+    check_condition(&old, if_match)?;
+    Ok(world.write_tombstone(&place.calendar, &old, author)?)
+}
+
+fn check_condition(old: &Entry, if_match: Option<&str>) -> Result<(), GraphError> {
+    match if_match {
+        None | Some("*") => Ok(()),
+        Some(given) if given == etag(old.seq) => Ok(()),
+        Some(_) => Err(GraphError::changed_meanwhile()),
+    }
+}

@@ -1,0 +1,131 @@
+//! Accounts and the calendars in their lists.
+
+use chrono_tz::Tz;
+
+use super::grants::secret;
+use super::records::{AccessRole, Calendar, Record, Subscription};
+use super::refusal::Refusal;
+use super::world::World;
+
+/// By this name an account's own calendar is meant, whatever its id is.
+pub(crate) const PRIMARY: &str = "primary";
+
+impl World {
+    /// Makes an account with a primary calendar.
+    ///
+    /// # Errors
+    /// `Duplicate` if there is one with this address.
+    pub(crate) fn add_account(&mut self, email: &str, name: &str, zone: Tz) -> Result<(), Refusal> {
+        if self.accounts.contains_key(email) || self.calendars.contains_key(email) {
+            return Err(Refusal::Duplicate);
+        }
+        let mut seq = self.seq;
+        let records = self.dialect().account(email, name, zone, &mut seq);
+        self.commit(records)
+    }
+
+    /// Makes a further calendar in the list of `account` and returns its id.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such account.
+    pub(crate) fn add_calendar(
+        &mut self,
+        account: &str,
+        name: &str,
+        zone: Option<Tz>,
+        role: AccessRole,
+    ) -> Result<String, Refusal> {
+        let own_zone = self.accounts.get(account).map(|one| one.zone).ok_or(Refusal::NotFound)?;
+        let mut seq = self.seq;
+        let key = secret();
+        let zone = zone.unwrap_or(own_zone);
+        let records = self.dialect().calendar(account, &key, name, zone, role, &mut seq);
+        let id = records.iter().find_map(|record| match record {
+            Record::Calendar { calendar } => Some(calendar.id.clone()),
+            _ => None,
+        });
+        self.commit(records)?;
+        id.ok_or(Refusal::NotFound)
+    }
+
+    /// A person takes a calendar out of the list that they see, or puts it back.
+    ///
+    /// # Errors
+    /// `NotFound` for a calendar that is not in the account's list.
+    pub(crate) fn hide_calendar(&mut self, account: &str, id: &str, hidden: bool) -> Result<(), Refusal> {
+        let (_, subscription) = self.visible(account, id)?;
+        let subscription = Subscription { hidden, seq: self.seq + 1, ..subscription.clone() };
+        self.commit(vec![Record::Subscription { subscription }])
+    }
+
+    /// The owner of a calendar deletes it; a primary calendar goes only with its account.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such calendar, `Invalid` for a primary one.
+    pub(crate) fn delete_calendar(&mut self, id: &str) -> Result<(), Refusal> {
+        if self.subscriptions.values().any(|one| one.primary && one.calendar == id) {
+            return Err(Refusal::invalid("A primary calendar cannot be deleted."));
+        }
+        if !self.calendars.contains_key(id) {
+            return Err(Refusal::NotFound);
+        }
+        self.commit(vec![Record::CalendarDeleted { id: id.into() }])
+    }
+
+    /// The calendar `id` as `account` sees it; `primary` is the account's own.
+    ///
+    /// # Errors
+    /// `NotFound` for calendars that do not exist and those that are not in the account's list alike.
+    pub(crate) fn visible(&self, account: &str, id: &str) -> Result<(&Calendar, &Subscription), Refusal> {
+        let subscription = if id == PRIMARY {
+            self.subscriptions.values().find(|one| one.primary && one.account == account)
+        } else {
+            self.subscriptions.get(&(account.to_owned(), id.to_owned()))
+        };
+        let subscription = subscription.ok_or(Refusal::NotFound)?;
+        let calendar = self.calendars.get(&subscription.calendar).ok_or(Refusal::NotFound)?;
+        Ok((calendar, subscription))
+    }
+
+    /// The id of the calendar `id`, if `account` may write in it.
+    ///
+    /// # Errors
+    /// `NotFound`, or `ReadOnly`.
+    pub(crate) fn writable(&self, account: &str, id: &str) -> Result<String, Refusal> {
+        let (calendar, subscription) = self.visible(account, id)?;
+        if subscription.role < AccessRole::Writer {
+            return Err(Refusal::ReadOnly);
+        }
+        Ok(calendar.info.id.clone())
+    }
+
+    /// The calendars in the list of `account`, its primary one first.
+    pub(crate) fn list_of(&self, account: &str) -> Vec<(&Calendar, &Subscription)> {
+        let mut list: Vec<_> = self
+            .subscriptions
+            .values()
+            .filter(|one| one.account == account)
+            .filter_map(|one| Some((self.calendars.get(&one.calendar)?, one)))
+            .collect();
+        list.sort_by_key(|(calendar, one)| {
+            (!one.primary, one.role != AccessRole::Owner, calendar.info.id.clone())
+        });
+        list
+    }
+
+    /// The calendars that belong to `account` (or all), of which the one with the id `calendar` (or all).
+    pub(crate) fn calendars_of(&self, account: Option<&str>, calendar: Option<&str>) -> Vec<&Calendar> {
+        let named = match (calendar, account) {
+            (Some(PRIMARY), Some(account)) => match self.visible(account, PRIMARY) {
+                Ok((calendar, _)) => Some(calendar.info.id.as_str()),
+                Err(_) => return Vec::new(),
+            },
+            (named, _) => named,
+        };
+        self.calendars
+            .values()
+            .filter(|one| account.is_none_or(|account| account == one.info.owner))
+            .filter(|one| named.is_none_or(|id| id == one.info.id))
+            .collect()
+    }
+}

@@ -1,0 +1,183 @@
+//! What persons do in their own calendars: the same writes as an application's, under another name in the history.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound, Utc};
+use chrono_tz::Tz;
+
+use super::draft::merge;
+use super::entry::{Action, Entry};
+use super::people::PRIMARY;
+use super::refusal::Refusal;
+use super::world::World;
+use super::writes::{Author, standing};
+use crate::timing::{When, resolve};
+
+/// What a person wants an entry to be; what is not said stays.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wish {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) starts_at: Option<String>,
+    pub(crate) ends_at: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) transparency: Option<String>,
+    pub(crate) recurrence: Option<Vec<String>>,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) calendar: String,
+    pub(crate) id: String,
+}
+
+/// Reads RFC 3339 with an offset, a date, or `YYYY-MM-DDTHH:MM`, which is a time in `zone`.
+pub(crate) fn read_when(text: &str, zone: Tz) -> Result<When, Refusal> {
+    let text = text.trim();
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(When::On(day));
+    }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(When::At(at.to_utc().trunc_subsecs(0)));
+    }
+    let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
+        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"));
+    let local = local.map_err(|_| {
+        Refusal::invalid(format!(
+            "{text:?} is no time; give 2026-01-31T10:00:00Z (any offset), 2026-01-31T10:00 or 2026-01-31"
+        ))
+    })?;
+    Ok(When::At(resolve(local, zone)))
+}
+
+impl World {
+    /// A person adds an entry to a calendar of their list, the primary one if none is named.
+    ///
+    /// # Errors
+    /// 404 for an unknown account or calendar, 400 for a bad wish.
+    pub(crate) fn person_adds(
+        &mut self,
+        account: &str,
+        calendar: Option<&str>,
+        wish: &Wish,
+        now: DateTime<Utc>,
+    ) -> Result<Place, Refusal> {
+        let (known, _) = self.visible(account, calendar.unwrap_or(PRIMARY))?;
+        let zone = known.info.zone;
+        let (start, end) = match (&wish.starts_at, &wish.ends_at) {
+            (Some(start), Some(end)) => (read_when(start, zone)?, read_when(end, zone)?),
+            _ => return Err(Refusal::Missing("starts_at and ends_at are needed".into())),
+        };
+        let calendar = known.info.id.clone();
+        let body = self.dialect().wish(wish, Some((start, end)), zone);
+        let draft = self.dialect().read(&body, zone)?;
+        let ids = self.dialect().new_ids();
+        let place = Place { calendar, id: ids.0.clone() };
+        let author = Author { account, action: Action::PersonInsert, now };
+        self.write_new(&place.calendar, ids, draft, author)?;
+        Ok(place)
+    }
+
+    /// A person changes an entry. A new start without a new end moves it as it is.
+    ///
+    /// # Errors
+    /// 404; 410 for a deleted entry unless the wish brings it back; 400 for a bad wish.
+    pub(crate) fn person_changes(
+        &mut self,
+        place: &Place,
+        wish: &Wish,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
+        let (zone, account) = (calendar.info.zone, calendar.info.owner.clone());
+        let old = standing(calendar, &place.id).ok_or(Refusal::NotFound)?;
+        if old.cancelled() && wish.status.is_none() {
+            return Err(Refusal::Deleted);
+        }
+        let read = |text: &Option<String>| text.as_deref().map(|text| read_when(text, zone)).transpose();
+        let times = match (read(&wish.starts_at)?, read(&wish.ends_at)?) {
+            (None, None) => None,
+            (Some(start), Some(end)) => Some((start, end)),
+            (None, Some(end)) => Some((old.start.when, end)),
+            (Some(start), None) if start.is_day() == old.start.when.is_day() => {
+                Some((start, start.plus(old.length())))
+            }
+            (Some(_), None) => {
+                return Err(Refusal::invalid("from times to whole days or back: give ends_at too"));
+            }
+        };
+        let mut body = self.dialect().writable(&old);
+        merge(&mut body, &self.dialect().wish(wish, times, zone));
+        let draft = self.dialect().read(&body, zone)?;
+        let author = Author { account: &account, action: Action::PersonPatch, now };
+        self.write_change(&place.calendar, &old, draft, author)
+    }
+
+    /// A person deletes an entry.
+    ///
+    /// # Errors
+    /// 404, or 410 if it is deleted already.
+    pub(crate) fn person_deletes(&mut self, place: &Place, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let (account, old) = self.living(place)?;
+        let author = Author { account: &account, action: Action::PersonDelete, now };
+        self.write_tombstone(&place.calendar, &old, author)
+    }
+
+    /// A person makes a copy of an entry beside it, with all that an application has put into it.
+    ///
+    /// # Errors
+    /// As [`World::person_deletes`].
+    pub(crate) fn person_duplicates(&mut self, place: &Place, now: DateTime<Utc>) -> Result<Place, Refusal> {
+        let (account, old) = self.living(place)?;
+        let zone = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?.info.zone;
+        let draft = self.dialect().read(&self.dialect().writable(&old), zone)?;
+        let ids = self.dialect().new_ids();
+        let copy = Place { calendar: place.calendar.clone(), id: ids.0.clone() };
+        let author = Author { account: &account, action: Action::PersonInsert, now };
+        self.write_new(&copy.calendar, ids, draft, author)?;
+        Ok(copy)
+    }
+
+    /// A person puts an entry into another calendar of theirs.
+    ///
+    /// # Errors
+    /// As [`World::person_deletes`]; `ReadOnly`; `Invalid` for a part of a series.
+    pub(crate) fn person_moves(
+        &mut self,
+        place: &Place,
+        to: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Place, Refusal> {
+        let (account, old) = self.living(place)?;
+        if old.occurrence_of.is_some() {
+            return Err(Refusal::invalid("One occurrence cannot leave its series."));
+        }
+        let to = self.writable(&account, to)?;
+        if to == place.calendar {
+            return Err(Refusal::invalid("It stands there already."));
+        }
+        let author = Author { account: &account, action: Action::PersonMove, now };
+        self.write_move((&place.calendar, &to), &old, author)?;
+        Ok(Place { calendar: to, id: place.id.clone() })
+    }
+
+    /// The owner of a calendar and the entry in it, unless that is deleted.
+    fn living(&self, place: &Place) -> Result<(String, Entry), Refusal> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
+        let old = standing(calendar, &place.id).ok_or(Refusal::NotFound)?;
+        if old.cancelled() {
+            return Err(Refusal::Deleted);
+        }
+        Ok((calendar.info.owner.clone(), old))
+    }
+
+    /// All calendars in which an entry `id` stands, or an occurrence with that id.
+    pub(crate) fn places_of(&self, id: &str, account: Option<&str>, calendar: Option<&str>) -> Vec<Place> {
+        let id = self.dialect().stored_id(id);
+        self.calendars_of(account, calendar)
+            .into_iter()
+            .filter(|calendar| standing(calendar, &id).is_some())
+            .map(|calendar| Place { calendar: calendar.info.id.clone(), id: id.clone() })
+            .collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! Changes to entries: what they do to the series around them, and how they are numbered. What may be asked for, and
+//! under which conditions, is the provider's business.
+
+use chrono::{DateTime, Utc};
+
+use super::draft::Draft;
+use super::entry::{Action, Entry, FormerSeries, Status};
+use super::occurrences;
+use super::records::{Calendar, Record};
+use super::refusal::Refusal;
+use super::world::World;
+
+/// Who changes an entry, by which call, when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Author<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) action: Action,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl World {
+    /// Stores a new entry; its id must be free.
+    pub(crate) fn write_new(
+        &mut self,
+        calendar_id: &str,
+        (id, ical_uid): (String, String),
+        draft: Draft,
+        author: Author<'_>,
+    ) -> Result<(), Refusal> {
+        let entry = Entry {
+            id,
+            seq: self.seq + 1,
+            created: author.now,
+            updated: author.now,
+            status: draft.status.unwrap_or(Status::Confirmed),
+            sequence: draft.sequence.unwrap_or(0),
+            ical_uid,
+            creator: author.account.into(),
+            start: draft.start,
+            end: draft.end,
+            recurrence: draft.recurrence,
+            occurrence_of: None,
+            former: Vec::new(),
+            moves: 0,
+            fields: draft.fields,
+            series: None,
+            history: Vec::new(),
+        };
+        let records = vec![written(calendar_id, entry, author.action)];
+        self.commit_numbered(records)
+    }
+
+    /// Makes `old` what the draft says, and tombstones of the changed occurrences that have no place any more.
+    pub(crate) fn write_change(
+        &mut self,
+        calendar_id: &str,
+        old: &Entry,
+        draft: Draft,
+        author: Author<'_>,
+    ) -> Result<(), Refusal> {
+        let calendar = self.calendar(calendar_id)?;
+        let recurrence = if old.occurrence_of.is_some() { Vec::new() } else { draft.recurrence };
+        let status =
+            draft.status.unwrap_or(if old.cancelled() { Status::Cancelled } else { Status::Confirmed });
+        let moved = (draft.start, draft.end) != (old.start, old.end) || recurrence != old.recurrence;
+        let restored = old.cancelled() && status != Status::Cancelled;
+        let mut new = Entry {
+            updated: author.now,
+            status,
+            sequence: draft
+                .sequence
+                .unwrap_or(0)
+                .max(old.sequence + i64::from(moved || status != old.status)),
+            start: draft.start,
+            end: draft.end,
+            recurrence,
+            moves: old.moves + u32::from(restored),
+            fields: draft.fields,
+            series: draft.series.filter(|_| old.occurrence_of.is_none()),
+            ..old.clone()
+        };
+        if !old.recurrence.is_empty() && moved {
+            let (start, recurrence) = (old.start, old.recurrence.clone());
+            new.former.push(FormerSeries { start: start.when, zone: start.zone, recurrence });
+        }
+        let mut records = orphans(calendar, &new, author);
+        records.insert(0, written(calendar_id, new, author.action));
+        self.commit_numbered(records)
+    }
+
+    /// Makes a tombstone of `old`, and of its changed occurrences.
+    pub(crate) fn write_tombstone(
+        &mut self,
+        calendar_id: &str,
+        old: &Entry,
+        author: Author<'_>,
+    ) -> Result<(), Refusal> {
+        let calendar = self.calendar(calendar_id)?;
+        let new = tombstone(old, author.now);
+        let mut records = orphans(calendar, &new, author);
+        records.insert(0, written(calendar_id, new, author.action));
+        self.commit_numbered(records)
+    }
+
+    /// Puts `old` into another calendar of the same mailbox: there it is the same entry, here a tombstone.
+    pub(crate) fn write_move(
+        &mut self,
+        (from, to): (&str, &str),
+        old: &Entry,
+        author: Author<'_>,
+    ) -> Result<(), Refusal> {
+        self.calendar(to)?;
+        let new = Entry { updated: author.now, moves: old.moves + 1, ..old.clone() };
+        let calendar = self.calendar(from)?;
+        let gone = tombstone(old, author.now);
+        let mut records = orphans(calendar, &gone, author);
+        records.insert(0, written(from, gone, author.action));
+        records.push(written(to, new, author.action));
+        self.commit_numbered(records)
+    }
+
+    fn calendar(&self, id: &str) -> Result<&Calendar, Refusal> {
+        self.calendars.get(id).ok_or(Refusal::NotFound)
+    }
+
+    /// Gives each write its own number, and with it its etag.
+    fn commit_numbered(&mut self, mut records: Vec<Record>) -> Result<(), Refusal> {
+        let mut seq = self.seq;
+        for record in &mut records {
+            if let Record::Written { entry, change, .. } = record {
+                seq += 1;
+                entry.seq = seq;
+                change.etag = self.dialect().etag(seq);
+            }
+        }
+        self.commit(records)
+    }
+}
+
+/// The entry `id` as it is stored, or the occurrence that the id means.
+pub(crate) fn standing(calendar: &Calendar, id: &str) -> Option<Entry> {
+    if let Some(entry) = calendar.entries.get(id) {
+        return Some(entry.clone());
+    }
+    let (master, original) = occurrences::find(calendar, id)?;
+    Some(occurrences::standing_alone(master, original))
+}
+
+fn tombstone(old: &Entry, now: DateTime<Utc>) -> Entry {
+    Entry { status: Status::Cancelled, updated: now, sequence: old.sequence + 1, ..old.clone() }
+}
+
+/// Changed occurrences whose place in the series of `master` is no more: they go with it.
+fn orphans(calendar: &Calendar, master: &Entry, author: Author<'_>) -> Vec<Record> {
+    let zone = master.start.zone.unwrap_or(calendar.info.zone);
+    let still_there = |entry: &Entry| {
+        let original = entry.occurrence_of.as_ref().map(|one| one.original.when);
+        !master.cancelled()
+            && original.zip(master.series.as_ref()).is_some_and(|(original, series)| {
+                let after = original.instant(zone) + chrono::Duration::seconds(1);
+                series.starts(master.start.when, zone, after).contains(&original)
+            })
+    };
+    occurrences::exceptions(calendar, master)
+        .into_iter()
+        .filter(|entry| !entry.cancelled() && !still_there(entry))
+        .map(|entry| written(&calendar.info.id, tombstone(entry, author.now), author.action))
+        .collect()
+}
+
+fn written(calendar: &str, entry: Entry, action: Action) -> Record {
+    let change = entry.change(action);
+    Record::Written { calendar: calendar.into(), entry: Box::new(entry), change }
+}
