@@ -81,11 +81,6 @@ pub struct DemoThing {
     pub provider: Option<String>,
 }
 
-/// The demo's only OAuth client, known to the sandbox.
-fn client() -> OAuthClient {
-    OAuthClient::default()
-}
-
 pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
     folder::claim(&options.data)?;
     let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
@@ -139,7 +134,8 @@ fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Resul
     let mut sources = Sources::of_process(None, vec![]);
     sources.folder.clone_from(&options.data);
     sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
-    let google = format!("{sandbox_url}/google");
+    let (google, microsoft) = (format!("{sandbox_url}/google"), format!("{sandbox_url}/microsoft"));
+    let (google_client, microsoft_client) = (OAuthClient::default(), OAuthClient::microsoft());
     let mut argument = |flag, key, value: String| sources.arguments.push(Argument { flag, key, value });
     argument("--data", "data_dir", options.data.display().to_string());
     // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
@@ -152,12 +148,16 @@ fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Resul
         argument("--queue-url", "queue.redis_url", url.clone());
     }
     for (key, value) in [
-        ("providers.google.client_id", client().client_id),
-        ("providers.google.client_secret", client().client_secret),
+        ("providers.google.client_id", google_client.client_id),
+        ("providers.google.client_secret", google_client.client_secret),
         ("providers.google.api_base", google.clone()),
         ("providers.google.auth_url", format!("{google}/o/oauth2/v2/auth")),
         ("providers.google.token_url", format!("{google}/token")),
         ("providers.google.revoke_url", format!("{google}/revoke")),
+        ("providers.microsoft.client_id", microsoft_client.client_id),
+        ("providers.microsoft.client_secret", microsoft_client.client_secret),
+        ("providers.microsoft.api_base", microsoft.clone()),
+        ("providers.microsoft.login_base", microsoft),
     ] {
         argument("--sandbox", key, value);
     }

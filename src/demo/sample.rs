@@ -11,7 +11,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
 };
 use concord_jobs::connect::{self, Wanted};
-use concord_providers::{Http, HttpConfig};
+use concord_providers::{Answer, Http, HttpConfig};
 use concord_storage::{
     PageAsk, api_keys,
     bookings::{self, Change},
@@ -46,10 +46,12 @@ pub(super) async fn furnish(
         None => create(app).await?,
     };
     let staff = people::list_staff(db, business.id, &PageAsk::default()).await?.items;
-    if connections::list(db, business.id).await?.is_empty()
-        && let Some(ana) = staff.iter().find(|one| one.email == "ana@example.com")
-    {
-        connect_ana(app, sandbox_url, business.id, ana.id).await?;
+    if connections::list(db, business.id).await?.is_empty() {
+        for (email, provider) in CONNECTED {
+            if let Some(person) = staff.iter().find(|one| one.email == email) {
+                connect(app, sandbox_url, business.id, person, provider).await?;
+            }
+        }
     }
     describe(app, sandbox_url, &business, staff, before).await
 }
@@ -197,24 +199,30 @@ struct SandboxGrant {
     expires_in: i64,
 }
 
-/// As if Ana had been to the consent page: the sandbox gives a grant to whoever may control it.
-async fn connect_ana(
+/// Who of the sample is connected from the start, and with which account of the sandbox.
+const CONNECTED: [(&str, ProviderKind); 2] =
+    [("ana@example.com", ProviderKind::Google), ("carla@example.com", ProviderKind::Microsoft)];
+
+/// As if the person had been to the consent page: the sandbox gives a grant to whoever may control it.
+async fn connect(
     app: &App,
     sandbox_url: &str,
     business: BusinessId,
-    staff: StaffId,
+    person: &Staff,
+    provider: ProviderKind,
 ) -> Result<(), CommandError> {
-    let provider = ProviderKind::Google;
-    let scopes = concord_providers::google::SCOPES.join(" ");
-    let ask = serde_json::json!({ "provider": provider, "account": "ana@example.com", "scope": scopes });
-    let url = Url::parse(sandbox_url)?.join("/control/grants")?;
-    let request = http::Request::post(url.as_str())
-        .header("content-type", "application/json")
-        .body(bytes::Bytes::from(serde_json::to_vec(&ask)?))?;
-    let answer = Http::new(HttpConfig::default())?
-        .send(request)
-        .await
-        .map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?;
+    let account = serde_json::json!({ "provider": provider, "email": person.email, "name": person.name });
+    let made = control(sandbox_url, "accounts", &account).await?;
+    // Most are there already.
+    if !made.status.is_success() && made.status != http::StatusCode::CONFLICT {
+        return Err(format!("the sandbox at {sandbox_url} answers {}", made.status).into());
+    }
+    let scopes = match provider {
+        ProviderKind::Microsoft => concord_providers::microsoft::SCOPES,
+        ProviderKind::Google | ProviderKind::Caldav => concord_providers::google::SCOPES,
+    };
+    let ask = serde_json::json!({ "provider": provider, "account": person.email, "scope": scopes.join(" ") });
+    let answer = control(sandbox_url, "grants", &ask).await?;
     if !answer.status.is_success() {
         return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
     }
@@ -224,8 +232,18 @@ async fn connect_ana(
         access_expires_at: app.now() + Duration::seconds(grant.expires_in),
         refresh: Some(grant.refresh_token.into()),
     };
-    connect::adopt(&app.context, Wanted { business, staff, provider }, tokens, "/".into()).await?;
+    let wanted = Wanted { business, staff: person.id, provider };
+    connect::adopt(&app.context, wanted, tokens, "/".into()).await?;
     Ok(())
+}
+
+async fn control(sandbox_url: &str, what: &str, body: &serde_json::Value) -> Result<Answer, CommandError> {
+    let url = Url::parse(sandbox_url)?.join(&format!("/control/{what}"))?;
+    let request = http::Request::post(url.as_str())
+        .header("content-type", "application/json")
+        .body(bytes::Bytes::from(serde_json::to_vec(body)?))?;
+    let sent = Http::new(HttpConfig::default())?.send(request).await;
+    Ok(sent.map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?)
 }
 
 async fn describe(
