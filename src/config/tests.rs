@@ -285,7 +285,7 @@ fn everything_wrong_is_named_at_once() {
 #[test]
 fn no_message_and_no_debug_output_shows_a_secret() {
     let hush = "hush-hush";
-    let wrong = [
+    let wrong = vec![
         from_file("[security]\nmaster_key = \"hush-hush\""),
         from_file("[security]\nprevious_master_keys = [\"hush-hush\"]"),
         from_file("[security]\nmaster_key = [\"hush-hush\"]"),

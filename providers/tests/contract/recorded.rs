@@ -24,6 +24,7 @@ async fn all_traffic_with_microsoft_is_as_microsoft_defines_it() {
 }
 
 /// The provider's own definition, where it is there.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn definition(name: &str) -> Option<PathBuf> {
     let contracts = std::env::var_os("CONCORD_CONTRACTS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts"), PathBuf::from);
