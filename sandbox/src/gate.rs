@@ -28,6 +28,9 @@ const LARGEST_BODY: usize = 1 << 20;
 /// The longest that a request is held by the `timeout` fault.
 const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
+/// The answer to a request that is not let through.
+pub(crate) type Refused = Box<Response>;
+
 /// What a provider says at its gate.
 pub(crate) trait Front: Send + Sync {
     fn provider(&self) -> Provider;
@@ -42,13 +45,13 @@ pub(crate) trait Front: Send + Sync {
     fn contract_path(&self, path: &str) -> Option<String>;
 
     /// Takes a seat among the requests in hand, if those are limited. It is given back when it is dropped.
-    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Response>;
+    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Refused>;
 
     /// The answer to a token that is not good, or to none.
     fn unauthenticated(&self, has_token: bool) -> Response;
 
     /// Counts a request against the quotas.
-    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response>;
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Refused>;
 
     /// The answer of a fault that keeps the request from being worked on.
     fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response>;
@@ -94,7 +97,7 @@ pub(crate) async fn pass(
     let record = arrival.begin_record(front);
     let _seat = match arrival.caller.as_ref().map_or(Ok(None), |caller| front.enter(&app, caller)) {
         Ok(seat) => seat,
-        Err(full) => return finish_record(&app, record, full, true).await,
+        Err(full) => return finish_record(&app, record, *full, true).await,
     };
     let verdict = app.faults.strike(arrival.target(front));
     if hold(&app, verdict.latency).await.is_err() {
@@ -153,7 +156,7 @@ async fn run(app: &App, front: &dyn Front, arrival: Arrival, next: Next) -> Resp
             return front.unauthenticated(token.is_some());
         };
         if let Err(answer) = front.spend(app, &caller, now) {
-            return answer;
+            return *answer;
         }
         request.extensions_mut().insert(caller);
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::errors::ApiError;
 use crate::app::App;
 use crate::faults::{FaultKind, Strike};
-use crate::gate::{Arrival, Front};
+use crate::gate::{Arrival, Front, Refused};
 use crate::provider::Provider;
 use crate::store::Caller;
 
@@ -34,7 +34,7 @@ impl Front for GoogleFront {
         path.strip_prefix("/google").filter(|path| path.starts_with("/calendar/v3/")).map(String::from)
     }
 
-    fn enter(&self, _: &App, _: &Caller) -> Result<Option<Box<dyn Send>>, Response> {
+    fn enter(&self, _: &App, _: &Caller) -> Result<Option<Box<dyn Send>>, Refused> {
         Ok(None)
     }
 
@@ -42,9 +42,9 @@ impl Front for GoogleFront {
         ApiError::unauthenticated().into_response()
     }
 
-    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response> {
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Refused> {
         let spent = app.google.quota().spend(&caller.client, &caller.account, now);
-        spent.map_err(IntoResponse::into_response)
+        spent.map_err(|error| Box::new(error.into_response()))
     }
 
     fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response> {

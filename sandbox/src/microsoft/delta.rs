@@ -63,13 +63,12 @@ pub(crate) fn page(
     let reading = Reading { calendar, view, state, now };
     let size = view.prefer.page_size.unwrap_or(DEFAULT_PAGE).min(LARGEST_PAGE);
     let (items, next) = reading.page(size);
-    let (name, token, state) = match next {
-        Some(place) => ("@odata.nextLink", "$skiptoken", State { place: Some(place), ..state.clone() }),
-        None => {
-            let seen = Some(calendar.last_seq());
-            ("@odata.deltaLink", "$deltatoken", State { seen, place: None, ..state.clone() })
-        }
+    let (name, token, seen) = if next.is_some() {
+        ("@odata.nextLink", "$skiptoken", state.seen)
+    } else {
+        ("@odata.deltaLink", "$deltatoken", Some(calendar.last_seq()))
     };
+    let state = State { seen, place: next, ..state.clone() };
     let mut page =
         json!({ "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#Collection(event)" });
     page["value"] = items.into();

@@ -1,6 +1,6 @@
 //! What a client wants an event to be: read from a request's body and checked as Graph checks it.
 
-use chrono::{DateTime, Duration, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
@@ -83,7 +83,7 @@ pub(crate) fn of_application(body: Map<String, Value>) -> Result<Map<String, Val
     }
     if let Some(recurrence) = body.get("recurrence").filter(|recurrence| !recurrence.is_null()) {
         let first = recurrence["range"]["startDate"].as_str();
-        if !first.is_some_and(|day| day.parse::<chrono::NaiveDate>().is_ok()) {
+        if first.is_none_or(|day| day.parse::<NaiveDate>().is_err()) {
             return Err(GraphError::property("The recurrence range needs a startDate."));
         }
         let starts = body.get("start").and_then(|start| start["dateTime"].as_str());

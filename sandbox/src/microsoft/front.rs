@@ -11,7 +11,7 @@ use super::oauth::{OAuthError, is_token_endpoint};
 use super::throttle::Seat;
 use crate::app::App;
 use crate::faults::{FaultKind, Strike};
-use crate::gate::{Arrival, Front};
+use crate::gate::{Arrival, Front, Refused};
 use crate::provider::Provider;
 use crate::store::Caller;
 
@@ -38,10 +38,10 @@ impl Front for MicrosoftFront {
         Some(path.replace("%28", "(").replace("%29", ")"))
     }
 
-    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Response> {
+    fn enter(&self, app: &App, caller: &Caller) -> Result<Option<Box<dyn Send>>, Refused> {
         match Seat::take(&app.microsoft.throttle, &caller.client, &caller.account) {
             Ok(seat) => Ok(Some(Box::new(seat))),
-            Err(full) => Err(full.into_response()),
+            Err(full) => Err(Box::new(full.into_response())),
         }
     }
 
@@ -49,9 +49,9 @@ impl Front for MicrosoftFront {
         GraphError::unauthenticated(has_token).into_response()
     }
 
-    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Response> {
+    fn spend(&self, app: &App, caller: &Caller, now: DateTime<Utc>) -> Result<(), Refused> {
         let spent = app.microsoft.throttle().spend(&caller.client, &caller.account, now);
-        spent.map_err(IntoResponse::into_response)
+        spent.map_err(|error| Box::new(error.into_response()))
     }
 
     fn answer_of(&self, arrival: &Arrival, strike: Strike) -> Option<Response> {

@@ -41,10 +41,8 @@ pub(crate) fn read(id: &str) -> Option<EventId> {
 pub(crate) fn new_ids() -> (String, String) {
     let id = Uuid::new_v4();
     let digest = Sha256::digest(id.as_bytes());
-    let uid = digest[..20].iter().fold(String::from("040000008200E00074C5B7101A82E008"), |mut uid, byte| {
-        uid.push_str(&format!("{byte:02X}"));
-        uid
-    });
+    let hex: Vec<_> = digest[..20].iter().map(|byte| format!("{byte:02X}")).collect();
+    let uid = format!("040000008200E00074C5B7101A82E008{}", hex.concat());
     (id.simple().to_string(), uid)
 }
 

@@ -1,6 +1,8 @@
 //! Recurrence as Graph writes it, a pattern and a range, from and to the lines of iCalendar that are stored
 //! (<https://learn.microsoft.com/en-us/graph/api/resources/patternedrecurrence>).
 
+use std::fmt::Write;
+
 use chrono::{Datelike, NaiveDate};
 use serde_json::{Map, Value, json};
 
@@ -63,13 +65,14 @@ pub(crate) fn to_line(recurrence: &Value, start: NaiveDate) -> Result<String, St
         Some("noEnd") => {}
         Some("numbered") => {
             let count = range["numberOfOccurrences"].as_i64().filter(|count| *count >= 1);
-            line.push_str(&format!(";COUNT={}", count.ok_or("A numbered range needs numberOfOccurrences.")?));
+            let count = count.ok_or("A numbered range needs numberOfOccurrences.")?;
+            let _infallible = write!(line, ";COUNT={count}");
         }
         Some("endDate") => {
             let last = range["endDate"].as_str().and_then(|text| text.parse::<NaiveDate>().ok());
             let last = last.filter(|last| *last >= start);
             let last = last.ok_or("An endDate range needs an endDate that is not before the start.")?;
-            line.push_str(&format!(";UNTIL={}", last.format("%Y%m%d")));
+            let _infallible = write!(line, ";UNTIL={}", last.format("%Y%m%d"));
         }
         _ => return Err("The recurrence range needs a type.".into()),
     }

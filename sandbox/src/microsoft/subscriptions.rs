@@ -228,7 +228,7 @@ pub(crate) fn notifications(app: &App, changed: &Changed, now: DateTime<Utc>) ->
                 "id": id,
             });
             one["resource"] = resource.into();
-            notification(channel, &channel.address, one)
+            notification(channel, &channel.address, &one)
         })
         .collect()
 }
@@ -249,7 +249,7 @@ pub(crate) fn tell_lifecycle(
         let Some(address) = &channel.lifecycle_address else { continue };
         let mut one = frame(&channel);
         one["lifecycleEvent"] = event.as_str().into();
-        let notification = notification(&channel, address, one);
+        let notification = notification(&channel, address, &one);
         if event == LifecycleEvent::SubscriptionRemoved {
             world.close_channel(&channel.id)?;
         }
@@ -270,7 +270,7 @@ fn frame(channel: &Channel) -> Value {
     })
 }
 
-fn notification(channel: &Channel, address: &str, one: Value) -> Notification {
+fn notification(channel: &Channel, address: &str, one: &Value) -> Notification {
     Notification {
         provider: Provider::Microsoft,
         account: channel.account.clone(),

@@ -17,7 +17,7 @@ use super::week::{Week, monday};
 use crate::app::App;
 use crate::clock;
 use crate::provider::Provider;
-use crate::store::{AccessRole, Calendar, PRIMARY, Place, Refusal, Subscription, Wish, World, standing};
+use crate::store::{AccessRole, Calendar, PRIMARY, Place, Subscription, Wish, World, standing};
 
 /// What the address says.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -66,7 +66,7 @@ pub(super) async fn add(
     act(&app, place, form, "added", |world, account, form, now| {
         let wish = form.wish()?;
         may_write(world, account, &form.calendar)?;
-        world.person_adds(account, Some(&form.calendar), &wish, now).map_err(say)
+        world.person_adds(account, Some(&form.calendar), &wish, now).map_err(|refusal| refusal.to_string())
     })
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn change(
         let wish = form.wish()?;
         let place = may_write(world, account, &form.calendar)
             .map(|calendar| Place { calendar, id: form.entry.clone() })?;
-        world.person_changes(&place, &wish, now).map_err(say)?;
+        world.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
@@ -94,7 +94,7 @@ pub(super) async fn delete(
     act(&app, place, form, "deleted", |world, account, form, now| {
         let place = may_write(world, account, &form.calendar)
             .map(|calendar| Place { calendar, id: form.entry.clone() })?;
-        world.person_deletes(&place, now).map_err(say)?;
+        world.person_deletes(&place, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
@@ -107,7 +107,9 @@ pub(super) async fn duplicate(
 ) -> Response {
     act(&app, place, form, "copied", |world, account, form, now| {
         let calendar = may_write(world, account, &form.calendar)?;
-        world.person_duplicates(&Place { calendar, id: form.entry.clone() }, now).map_err(say)
+        world
+            .person_duplicates(&Place { calendar, id: form.entry.clone() }, now)
+            .map_err(|refusal| refusal.to_string())
     })
 }
 
@@ -121,17 +123,13 @@ pub(super) async fn restore(
         let place = may_write(world, account, &form.calendar)
             .map(|calendar| Place { calendar, id: form.entry.clone() })?;
         let wish = Wish { status: Some("confirmed".into()), ..Wish::default() };
-        world.person_changes(&place, &wish, now).map_err(say)?;
+        world.person_changes(&place, &wish, now).map_err(|refusal| refusal.to_string())?;
         Ok(place)
     })
 }
 
 fn may_write(world: &World, account: &str, calendar: &str) -> Result<String, String> {
-    world.writable(account, calendar).map_err(say)
-}
-
-fn say(refusal: Refusal) -> String {
-    refusal.to_string()
+    world.writable(account, calendar).map_err(|refusal| refusal.to_string())
 }
 
 /// Does what a form asks for and goes back to the week of the entry; or shows the form again with what was typed.

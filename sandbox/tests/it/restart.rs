@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::listener::{Echo, Listener};
 use crate::outside::{ANA, Outside, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
@@ -25,18 +26,24 @@ async fn a_sandbox_in_a_process_of_its_own() {
     std::future::pending::<()>().await;
 }
 
-#[tokio::test]
-async fn a_killed_sandbox_comes_back_as_it_was() {
-    let data = tempfile::tempdir().unwrap();
+/// Starts a sandbox in a process of its own; says its address.
+fn spawn(folder: &std::path::Path) -> (std::process::Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "restart::a_sandbox_in_a_process_of_its_own", "--nocapture"])
-        .env(FOLDER, data.path())
+        .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let said = lines.map_while(Result::ok).find(|line| line.contains("serving at ")).unwrap();
     let url = said.split("serving at ").nth(1).unwrap().to_owned();
+    (child, url)
+}
+
+#[tokio::test]
+async fn a_killed_sandbox_comes_back_as_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut child, url) = spawn(data.path());
     let http = crate::outside::client();
     let grant = json!({ "provider": "google", "account": ANA });
     let grant = send(http.post(format!("{url}/control/grants")).json(&grant)).await.expect(201);
@@ -98,4 +105,59 @@ fn with_base(event: serde_json::Value, old: &str, outside: &Outside) -> serde_js
     let mut event = event;
     event["htmlLink"] = link.into();
     event
+}
+
+#[tokio::test]
+async fn a_killed_microsoft_keeps_events_cursors_tokens_and_subscriptions() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut child, url) = spawn(data.path());
+    let http = crate::outside::client();
+    let graph = |path: &str| format!("{url}/microsoft/v1.0{path}");
+    let grant = json!({ "provider": "microsoft", "account": crate::graph::EVA });
+    let grant = send(http.post(format!("{url}/control/grants")).json(&grant)).await.expect(201);
+    let token = grant["access_token"].as_str().unwrap();
+    let prefer = ("Prefer", "IdType=\"ImmutableId\"");
+    let post = |body: serde_json::Value| {
+        send(http.post(graph("/me/events")).bearer_auth(token).header(prefer.0, prefer.1).json(&body))
+    };
+    let mut body = crate::graph::event("Booking", 9);
+    body["transactionId"] = "b1".into();
+    let kept = post(body.clone()).await.expect(201);
+    let gone = post(crate::graph::event("Gone", 9)).await.expect(201);
+    let first = format!("/me/calendarView/delta?{}", crate::graph::FEBRUARY);
+    let page = send(http.get(graph(&first)).bearer_auth(token)).await.expect(200);
+    let cursor = page["@odata.deltaLink"].as_str().unwrap().strip_prefix(&url).unwrap().to_owned();
+    let path = format!("/me/events/{}", gone["id"].as_str().unwrap());
+    send(http.delete(graph(&path)).bearer_auth(token)).await.expect(204);
+    let mut listener = Listener::start(Echo::Right).await;
+    let made: chrono::DateTime<chrono::Utc> = kept["createdDateTime"].as_str().unwrap().parse().unwrap();
+    let subscription = json!({
+        "changeType": "updated", "notificationUrl": listener.url, "resource": "me/events",
+        "expirationDateTime": (made + chrono::Duration::days(1)).to_rfc3339(),
+    });
+    let request = http.post(graph("/subscriptions")).bearer_auth(token).json(&subscription);
+    let subscription = send(request).await.expect(201);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", grant["refresh_token"].as_str().unwrap()),
+        ("client_id", "sandbox-microsoft-client"),
+        ("client_secret", "sandbox-microsoft-secret"),
+    ];
+    let endpoint = "/microsoft/common/oauth2/v2.0/token";
+    send(http.post(format!("{url}{endpoint}")).form(&form)).await.expect(200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tear(&data.path().join("microsoft.jsonl"));
+
+    let mut again = crate::graph::Graph::start_in(data.path()).await;
+    again.token = token.into();
+    assert_eq!(again.post(body).await["id"], kept["id"]);
+    again.read(&path).await.expect(404);
+    let (new, _) = again.round(&again.url(&cursor)).await;
+    assert_eq!((new.len(), &new[0]["id"]), (1, &gone["id"]));
+    // The refresh token that was replaced before the kill still works.
+    send(again.http.post(again.url(endpoint)).form(&form)).await.expect(200);
+    let change = format!("/me/events/{}", kept["id"].as_str().unwrap());
+    again.write(Method::PATCH, &change, json!({ "subject": "Changed" })).await.expect(200);
+    assert_eq!(listener.next().await.body["value"][0]["subscriptionId"], subscription["id"]);
 }
