@@ -84,11 +84,6 @@ pub struct DemoThing {
     pub provider: Option<String>,
 }
 
-/// The demo's only OAuth client, known to the sandbox.
-fn client() -> OAuthClient {
-    OAuthClient::default()
-}
-
 pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
     folder::claim(&options.data)?;
     let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
@@ -153,7 +148,10 @@ async fn mail_server(sandbox: Option<&Sandbox>, sandbox_url: &str) -> Result<Str
     }
     let url = Url::parse(sandbox_url)?;
     let answer = sample::ask_sandbox(sandbox_url, http::Method::GET, "/control/mailbox", None).await?;
-    let place: MailPlace = serde_json::from_slice(&answer)?;
+    if !answer.status.is_success() {
+        return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
+    }
+    let place: MailPlace = serde_json::from_slice(&answer.body)?;
     let host = url.host_str().ok_or_else(|| format!("--sandbox: {url} names no host"))?;
     Ok(format!("smtp://{host}:{}?tls=none", place.smtp_port))
 }
@@ -167,7 +165,8 @@ fn configuration(
     let mut sources = Sources::of_process(None, vec![]);
     sources.folder.clone_from(&options.data);
     sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
-    let google = format!("{sandbox_url}/google");
+    let (google, microsoft) = (format!("{sandbox_url}/google"), format!("{sandbox_url}/microsoft"));
+    let (google_client, microsoft_client) = (OAuthClient::default(), OAuthClient::microsoft());
     let mut argument = |flag, key, value: String| sources.arguments.push(Argument { flag, key, value });
     argument("--data", "data_dir", options.data.display().to_string());
     // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
@@ -184,12 +183,16 @@ fn configuration(
     // A demo does not wait for more to happen.
     argument("--sandbox", "mail.digest_minutes", "0".to_owned());
     for (key, value) in [
-        ("providers.google.client_id", client().client_id),
-        ("providers.google.client_secret", client().client_secret),
+        ("providers.google.client_id", google_client.client_id),
+        ("providers.google.client_secret", google_client.client_secret),
         ("providers.google.api_base", google.clone()),
         ("providers.google.auth_url", format!("{google}/o/oauth2/v2/auth")),
         ("providers.google.token_url", format!("{google}/token")),
         ("providers.google.revoke_url", format!("{google}/revoke")),
+        ("providers.microsoft.client_id", microsoft_client.client_id),
+        ("providers.microsoft.client_secret", microsoft_client.client_secret),
+        ("providers.microsoft.api_base", microsoft.clone()),
+        ("providers.microsoft.login_base", microsoft),
     ] {
         argument("--sandbox", key, value);
     }

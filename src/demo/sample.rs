@@ -12,7 +12,7 @@ use concord_domain::{
     sync::outside::OutsideRules,
 };
 use concord_jobs::connect::{self, Wanted};
-use concord_providers::{Http, HttpConfig};
+use concord_providers::{Answer, Http, HttpConfig};
 use concord_storage::{
     PageAsk, api_keys,
     bookings::{self, Change},
@@ -47,10 +47,12 @@ pub(super) async fn furnish(
         None => create(app).await?,
     };
     let staff = people::list_staff(db, business.id, &PageAsk::default()).await?.items;
-    if connections::list(db, business.id).await?.is_empty()
-        && let Some(ana) = staff.iter().find(|one| one.email == "ana@example.com")
-    {
-        connect_ana(app, sandbox_url, business.id, ana.id).await?;
+    if connections::list(db, business.id).await?.is_empty() {
+        for (email, provider) in CONNECTED {
+            if let Some(person) = staff.iter().find(|one| one.email == email) {
+                connect(app, sandbox_url, business.id, person, provider).await?;
+            }
+        }
     }
     describe(app, sandbox_url, &business, staff, before).await
 }
@@ -199,13 +201,13 @@ struct SandboxGrant {
     expires_in: i64,
 }
 
-/// Asks the sandbox's control interface. Returns the body of its answer.
+/// Asks the sandbox's control interface. Returns its answer, which may be a refusal.
 pub(super) async fn ask_sandbox(
     sandbox_url: &str,
     method: http::Method,
     path: &str,
     body: Option<&serde_json::Value>,
-) -> Result<Vec<u8>, CommandError> {
+) -> Result<Answer, CommandError> {
     let url = Url::parse(sandbox_url)?.join(path)?;
     let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
     let request = http::Request::builder()
@@ -213,34 +215,45 @@ pub(super) async fn ask_sandbox(
         .uri(url.as_str())
         .header("content-type", "application/json")
         .body(bytes::Bytes::from(body))?;
-    let answer = Http::new(HttpConfig::default())?
-        .send(request)
-        .await
-        .map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?;
-    if !answer.status.is_success() {
-        return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
-    }
-    Ok(answer.body.to_vec())
+    let sent = Http::new(HttpConfig::default())?.send(request).await;
+    Ok(sent.map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?)
 }
 
-/// As if Ana had been to the consent page: the sandbox gives a grant to whoever may control it.
-async fn connect_ana(
+/// Who of the sample is connected from the start, and with which account of the sandbox.
+const CONNECTED: [(&str, ProviderKind); 2] =
+    [("ana@example.com", ProviderKind::Google), ("carla@example.com", ProviderKind::Microsoft)];
+
+/// As if the person had been to the consent page: the sandbox gives a grant to whoever may control it.
+async fn connect(
     app: &App,
     sandbox_url: &str,
     business: BusinessId,
-    staff: StaffId,
+    person: &Staff,
+    provider: ProviderKind,
 ) -> Result<(), CommandError> {
-    let provider = ProviderKind::Google;
-    let scopes = concord_providers::google::SCOPES.join(" ");
-    let ask = serde_json::json!({ "provider": provider, "account": "ana@example.com", "scope": scopes });
+    let account = serde_json::json!({ "provider": provider, "email": person.email, "name": person.name });
+    let made = ask_sandbox(sandbox_url, http::Method::POST, "/control/accounts", Some(&account)).await?;
+    // Most are there already.
+    if !made.status.is_success() && made.status != http::StatusCode::CONFLICT {
+        return Err(format!("the sandbox at {sandbox_url} answers {}", made.status).into());
+    }
+    let scopes = match provider {
+        ProviderKind::Microsoft => concord_providers::microsoft::SCOPES,
+        ProviderKind::Google | ProviderKind::Caldav => concord_providers::google::SCOPES,
+    };
+    let ask = serde_json::json!({ "provider": provider, "account": person.email, "scope": scopes.join(" ") });
     let answer = ask_sandbox(sandbox_url, http::Method::POST, "/control/grants", Some(&ask)).await?;
-    let grant: SandboxGrant = serde_json::from_slice(&answer)?;
+    if !answer.status.is_success() {
+        return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
+    }
+    let grant: SandboxGrant = serde_json::from_slice(&answer.body)?;
     let tokens = Tokens {
         access: grant.access_token.into(),
         access_expires_at: app.now() + Duration::seconds(grant.expires_in),
         refresh: Some(grant.refresh_token.into()),
     };
-    connect::adopt(&app.context, Wanted { business, staff, provider }, tokens, "/".into()).await?;
+    let wanted = Wanted { business, staff: person.id, provider };
+    connect::adopt(&app.context, wanted, tokens, "/".into()).await?;
     Ok(())
 }
 
