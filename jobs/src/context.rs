@@ -3,11 +3,74 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use concord_domain::{clock::Clock, duty::RetryPolicy, entry::EntryReminder};
+use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
 use concord_providers::Registry;
 use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
 
 use crate::{mail::Mail, queue::Queue, turns::Turns};
+
+/// How fast a provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Calls of one connection: this far apart on average.
+    pub connection_interval: Duration,
+    /// ... with this many at once.
+    pub connection_burst: u32,
+    /// Calls of the whole installation to the provider: this far apart on average.
+    pub project_interval: Duration,
+    /// ... with this many at once.
+    pub project_burst: u32,
+}
+
+impl CallLimits {
+    /// So many calls a minute: a tenth of a connection's at once, and a twentieth of the installation's.
+    pub fn a_minute(connection: u32, project: u32) -> Self {
+        let apart = |per_minute: u32| Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)));
+        Self {
+            connection_interval: apart(connection),
+            connection_burst: connection / 10,
+            project_interval: apart(project),
+            project_burst: project / 20,
+        }
+    }
+}
+
+/// How fast each provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Google: its quotas are 600 a minute and user, 10,000 a minute and project.
+    pub google: CallLimits,
+    /// Microsoft: it allows 10,000 in ten minutes for an application and mailbox.
+    pub microsoft: CallLimits,
+    /// CalDAV servers say nothing of it, and many are small.
+    pub caldav: CallLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            google: CallLimits::a_minute(600, 10_000),
+            microsoft: CallLimits::a_minute(1_000, 10_000),
+            caldav: CallLimits::a_minute(600, 10_000),
+        }
+    }
+}
+
+impl Limits {
+    /// The same for all of them.
+    pub fn alike(limits: CallLimits) -> Self {
+        Self { google: limits, microsoft: limits, caldav: limits }
+    }
+
+    /// Those of one provider.
+    pub fn of(&self, provider: ProviderKind) -> CallLimits {
+        match provider {
+            ProviderKind::Google => self.google,
+            ProviderKind::Microsoft => self.microsoft,
+            ProviderKind::Caldav => self.caldav,
+        }
+    }
+}
 
 /// How calendars are kept in step.
 #[derive(Clone, Debug)]
@@ -27,14 +90,8 @@ pub struct SyncSettings {
     pub colours: Vec<(concord_domain::booking::BookingStatus, String)>,
     /// The provider's own reminders on an entry.
     pub reminders: Vec<EntryReminder>,
-    /// Calls of one connection: this far apart on average.
-    pub connection_interval: Duration,
-    /// ... with this many at once.
-    pub connection_burst: u32,
-    /// Calls of the whole installation to one provider: this far apart on average.
-    pub project_interval: Duration,
-    /// ... with this many at once.
-    pub project_burst: u32,
+    /// How fast each provider is called.
+    pub limits: Limits,
     /// For how long records are kept.
     pub keep: Keep,
 }
@@ -49,11 +106,7 @@ impl Default for SyncSettings {
             lease: Duration::seconds(15),
             colours: Vec::new(),
             reminders: Vec::new(),
-            // Google: 600 requests a minute and user, 10,000 a minute and project.
-            connection_interval: Duration::milliseconds(110),
-            connection_burst: 60,
-            project_interval: Duration::milliseconds(7),
-            project_burst: 500,
+            limits: Limits::default(),
             keep: Keep {
                 sync_log: Duration::days(90),
                 mails: Duration::days(90),

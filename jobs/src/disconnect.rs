@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ConnectionState,
+    duty::QueueClass,
     ids::{ConnectionId, EntryId},
     record::SyncOutcome,
     sync::plan::Known,
@@ -131,7 +132,7 @@ impl Ending<'_> {
                 if refused.contains_key(&entry.calendar_external_id) {
                     continue;
                 }
-                take_turn(context, account).await?;
+                take_turn(context, account, QueueClass::Bulk).await?;
                 if !self.still_over().await? {
                     return Ok(Removal::ConnectedAgain);
                 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState},
-    duty::is_past_care,
+    duty::{QueueClass, is_past_care},
     entry::EntryContent,
     ids::EntryId,
     record::SyncOutcome,
@@ -70,6 +70,7 @@ struct EntryRun<'a> {
     context: &'a Context,
     account: Account,
     entry: Entry,
+    class: QueueClass,
     started_at: DateTime<Utc>,
 }
 
@@ -113,6 +114,7 @@ impl<'a> EntryRun<'a> {
             context,
             account: Account { business, connection: entry.connection_id, provider: entry.provider },
             entry,
+            class: duty.queue,
             started_at: context.clock.now(),
         }))
     }
@@ -160,7 +162,7 @@ impl<'a> EntryRun<'a> {
         Way { action, done }: &mut Way,
     ) -> Result<(), JobError> {
         // Each call takes a place at the provider's limit; before the mark of a write begun, since it may have to wait.
-        take_turn(self.context, self.account).await?;
+        take_turn(self.context, self.account, self.class).await?;
         if now.writes() {
             done.operation = operation_name(&now);
             done.known = done.known.begun();

@@ -148,7 +148,7 @@ impl Import<'_> {
         let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
         let ImportPlan { changes, held } = plan_import(&known, &pages.entries, &read, &doubted);
         self.apply(duty, &changes).await?;
-        let met = self.meet(touched).await?;
+        let met = self.meet(duty, touched).await?;
         let Some(held) = held else {
             return self.advance((&changes, met), &pages.cursor, window, full).await;
         };
@@ -187,7 +187,7 @@ impl Import<'_> {
         let mut entries = Vec::new();
         let calendar = self.calendar.external_id.as_str();
         for _ in 0..MOST_PAGES {
-            take_turn(context, self.account()).await?;
+            take_turn(context, self.account(), duty.queue).await?;
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
             entries.extend(page.entries);

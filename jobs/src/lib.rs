@@ -33,5 +33,5 @@ mod turns;
 pub mod worker;
 mod write_lease;
 
-pub use context::{Context, SyncSettings};
+pub use context::{CallLimits, Context, Limits, SyncSettings};
 pub use turns::Turns;

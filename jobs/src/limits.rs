@@ -1,7 +1,11 @@
 //! How fast a provider is called: a bucket a connection and one an installation, in the database, so that all workers
 //! share them.
+//!
+//! What a person waits for never waits behind a batch: batches and polls may use up a bucket only so far that a quarter
+//! of it is left, and each call that a person waits for keeps the next of theirs back.
 
 use chrono::{DateTime, Utc};
+use concord_domain::duty::QueueClass;
 use concord_storage::{
     StorageError, Tx,
     limits::{self, Take},
@@ -10,21 +14,34 @@ use concord_storage::{
 use crate::{Context, access::Account, duty::JobError};
 
 /// Takes a place for one call in both buckets, or in none, and says when there is one.
-pub(crate) async fn take_turn(context: &Context, account: Account) -> Result<(), JobError> {
-    let settings = &context.settings;
+pub(crate) async fn take_turn(
+    context: &Context,
+    account: Account,
+    class: QueueClass,
+) -> Result<(), JobError> {
+    let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
     let buckets = [
-        (bucket_of(account), settings.connection_interval, settings.connection_burst),
-        (format!("provider:{}", account.provider), settings.project_interval, settings.project_burst),
+        (bucket_of(account), limits.connection_interval, limits.connection_burst),
+        (format!("provider:{}", account.provider), limits.project_interval, limits.project_burst),
     ];
     let mut tx = context.db.begin().await?;
     for (bucket, interval, burst) in &buckets {
-        if let Take::Wait(until) = limits::take(&mut tx, bucket, now, *interval, *burst).await? {
+        let burst = share_of(*burst, class);
+        if let Take::Wait(until) = limits::take(&mut tx, bucket, now, *interval, burst).await? {
             return Err(JobError::NotNow { until, reason: "waiting for the provider's rate limit" });
         }
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// How much of a bucket a class may use up; at least one call.
+fn share_of(burst: u32, class: QueueClass) -> u32 {
+    match class {
+        QueueClass::Interactive => burst,
+        QueueClass::Bulk | QueueClass::Poll => burst - burst / 4,
+    }
 }
 
 /// The whole connection waits as long as the provider wants.
@@ -34,9 +51,9 @@ pub(crate) async fn hold_back(
     account: Account,
     until: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let settings = &context.settings;
+    let limits = context.settings.limits.of(account.provider);
     let bucket = bucket_of(account);
-    limits::hold_until(tx, &bucket, until, settings.connection_interval, settings.connection_burst).await
+    limits::hold_until(tx, &bucket, until, limits.connection_interval, limits.connection_burst).await
 }
 
 fn bucket_of(account: Account) -> String {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use concord_domain::ids::ConnectionId;
+use concord_domain::{duty::QueueClass, ids::ConnectionId};
 use concord_storage::duties::DutyRef;
 use tokio::sync::OwnedMutexGuard;
 
@@ -82,9 +82,11 @@ impl Line {
         locked(&self.sent_away).is_empty()
     }
 
-    /// Whoever was sent away first, to be called back.
+    /// Whoever was sent away first, to be called back; what a person waits for comes before all the rest.
     pub(crate) fn call_back(&self) -> Option<DutyRef> {
-        locked(&self.sent_away).pop_front()
+        let mut sent_away = locked(&self.sent_away);
+        let first = sent_away.iter().position(|duty| duty.queue == QueueClass::Interactive);
+        sent_away.remove(first.unwrap_or(0))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
-    Context, SyncSettings, Turns,
+    CallLimits, Context, Limits, SyncSettings, Turns,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     queue::{Queue, QueueConfig},
@@ -285,7 +285,7 @@ fn mail(config: &Config) -> Result<Mail, CommandError> {
         from_name: section.from_name.clone(),
         from_address,
         public_url,
-        interval: apart(section.per_minute),
+        interval: Duration::microseconds(60_000_000 / i64::from(section.per_minute.max(1))),
         // A person who asks for a mail is not made to wait for the turn of a minute.
         burst: (section.per_minute / 6).max(1),
         digest: long(section.digest),
@@ -297,14 +297,9 @@ fn long(duration: std::time::Duration) -> Duration {
     Duration::from_std(duration).unwrap_or(Duration::MAX)
 }
 
-/// Between two of so many a minute.
-fn apart(per_minute: u32) -> Duration {
-    Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)))
-}
-
 fn sync_settings(config: &Config) -> SyncSettings {
     let section = &config.sync;
-    let google = &config.providers.google;
+    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
     SyncSettings {
         retry: RetryPolicy {
             tries: section.tries,
@@ -318,10 +313,17 @@ fn sync_settings(config: &Config) -> SyncSettings {
         lease: long(config.worker.lease),
         colours: section.entry_colours.iter().map(|(status, colour)| (*status, colour.clone())).collect(),
         reminders: section.entry_reminders.clone(),
-        connection_interval: apart(google.requests_per_minute_per_connection),
-        connection_burst: google.requests_per_minute_per_connection / 10,
-        project_interval: apart(google.requests_per_minute),
-        project_burst: google.requests_per_minute / 20,
+        limits: Limits {
+            google: CallLimits::a_minute(
+                google.requests_per_minute_per_connection,
+                google.requests_per_minute,
+            ),
+            microsoft: CallLimits::a_minute(
+                microsoft.requests_per_minute_per_connection,
+                microsoft.requests_per_minute,
+            ),
+            ..Limits::default()
+        },
         keep: Keep {
             sync_log: long(config.retention.sync_log),
             mails: long(config.retention.mails),

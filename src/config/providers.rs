@@ -73,6 +73,12 @@ pub struct MicrosoftConfig {
     /// Above `/{tenant}/oauth2/v2.0/`.
     #[serde(deserialize_with = "units::url")]
     pub login_base: Url,
+    /// Calls of this installation, a minute.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute: u32,
+    /// Calls for one mailbox, a minute.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute_per_connection: u32,
 }
 
 /// Id and secret, if there are both.
@@ -88,6 +94,11 @@ fn validate_credentials(check: &mut Check, provider: &str, id: &str, secret: Opt
         (true, false) => check.wrong(&key("client_id"), "is missing, though there is a client_secret"),
         _ => {}
     }
+}
+
+fn validate_quotas(check: &mut Check, provider: &str, (project, connection): (u32, u32)) {
+    check.within(&format!("{provider}.requests_per_minute"), project, 1..=10_000_000);
+    check.within(&format!("{provider}.requests_per_minute_per_connection"), connection, 1..=10_000_000);
 }
 
 impl MicrosoftConfig {
@@ -106,6 +117,8 @@ impl MicrosoftConfig {
         }
         check.web_address("microsoft.api_base", &self.api_base);
         check.web_address("microsoft.login_base", &self.login_base);
+        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
+        validate_quotas(check, "microsoft", quotas);
     }
 }
 
@@ -121,12 +134,8 @@ impl GoogleConfig {
         check.web_address("google.auth_url", &self.auth_url);
         check.web_address("google.token_url", &self.token_url);
         check.web_address("google.revoke_url", &self.revoke_url);
-        check.within("google.requests_per_minute", self.requests_per_minute, 1..=10_000_000);
-        check.within(
-            "google.requests_per_minute_per_connection",
-            self.requests_per_minute_per_connection,
-            1..=10_000_000,
-        );
+        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
+        validate_quotas(check, "google", quotas);
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use concord_domain::{entry::ObservedEntry, ids::EntryId, sync::plan::Observation};
-use concord_storage::entries::{self, Named};
+use concord_storage::{
+    duties::ClaimedDuty,
+    entries::{self, Named},
+};
 
 use super::Import;
 use crate::{
@@ -58,7 +61,7 @@ impl Import<'_> {
     }
 
     /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
-    pub(super) async fn meet(&self, touched: Touched) -> Result<usize, JobError> {
+    pub(super) async fn meet(&self, duty: &ClaimedDuty, touched: Touched) -> Result<usize, JobError> {
         let context = self.context;
         let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
         let mut followed = 0;
@@ -66,7 +69,7 @@ impl Import<'_> {
             let observation = match found.seen {
                 Some(seen) => Observation::Found(seen),
                 // Moved to where the read does not look, it is not gone: ask by its name.
-                None => self.look(&found.external_id).await?,
+                None => self.look(duty, &found.external_id).await?,
             };
             let entry = entries::find(&context.db, self.calendar.business_id, id).await?;
             let Some(entry) = entry else { continue };
@@ -77,11 +80,11 @@ impl Import<'_> {
         Ok(followed)
     }
 
-    async fn look(&self, external_id: &str) -> Result<Observation, JobError> {
+    async fn look(&self, duty: &ClaimedDuty, external_id: &str) -> Result<Observation, JobError> {
         let context = self.context;
         let provider = self.provider()?;
         let calendar = self.calendar.external_id.as_str();
-        take_turn(context, self.account()).await?;
+        take_turn(context, self.account(), duty.queue).await?;
         let found =
             with_access!(context, self.account(), access => provider.find(&access, calendar, external_id))?;
         Ok(found.map_or(Observation::Missing, Observation::Found))

@@ -4,11 +4,14 @@ use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use concord_domain::{
-    connection::EntryState,
+    connection::{ConnectionState, EntryState},
     duty::{DutyKind, DutyState},
     ids::{ConnectionId, EntryId},
 };
-use concord_jobs::duty::{Jobs, release_former};
+use concord_jobs::{
+    CallLimits, Limits,
+    duty::{Jobs, release_former},
+};
 use concord_storage::{
     connections, duties, entries, on_both_databases,
     testing::{self, TestDb},
@@ -262,8 +265,11 @@ async fn the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_kille
 /// The provider asks for a pause; the calls that keep to our own limit are not many either.
 async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        connection_interval: Duration::milliseconds(100),
-        connection_burst: 20,
+        limits: Limits::alike(CallLimits {
+            connection_interval: Duration::milliseconds(100),
+            connection_burst: 20,
+            ..Limits::default().google
+        }),
         ..concord_jobs::SyncSettings::default()
     };
     let world = World::with(db, settings, StdDuration::from_secs(5)).await;
@@ -285,13 +291,42 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     assert!(ran <= 1_200, "{ran} runs");
 }
 
+/// What a person waits for has a part of the limit that no batch uses up, and comes first in what is left.
+async fn a_batch_does_not_keep_a_person_waiting(db: &TestDb) {
+    let settings = concord_jobs::SyncSettings {
+        limits: Limits::alike(CallLimits {
+            connection_interval: Duration::seconds(30),
+            connection_burst: 20,
+            ..Limits::default().google
+        }),
+        ..concord_jobs::SyncSettings::default()
+    };
+    let world = World::with(db, settings, StdDuration::from_secs(5)).await;
+    for number in 0..40 {
+        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 30, number * 30 + 30)).await;
+    }
+    let connection = world.connect(&world.ana, ANA).await;
+    world.drain().await;
+    assert_eq!(world.connection(connection).await.state, ConnectionState::Active);
+    let batch = world.outside.seen_by(ANA).await.len();
+    assert!((10..=15).contains(&batch), "{batch} of the batch are written");
+    world.put("R-1", &titled(&world.draft(&[&world.ana], 5_000, 5_030), "Now")).await;
+    let began = world.clock.now();
+    world.drain().await;
+    assert!(world.clock.now() - began < Duration::seconds(1));
+    assert_eq!(world.outside.seen_by(ANA).await.len(), batch + 1);
+    assert!(world.outside.titles(ANA).await.contains(&"Sea View — Maria (Now)".to_owned()));
+}
+
 /// Whom the installation's limit makes wait has not used up what their own account may do.
 async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) {
     let settings = concord_jobs::SyncSettings {
-        connection_interval: Duration::minutes(2),
-        connection_burst: 1,
-        project_interval: Duration::seconds(1),
-        project_burst: 1,
+        limits: Limits::alike(CallLimits {
+            connection_interval: Duration::minutes(2),
+            connection_burst: 1,
+            project_interval: Duration::seconds(1),
+            project_burst: 1,
+        }),
         poll_every: Duration::days(1),
         ..concord_jobs::SyncSettings::default()
     };
@@ -382,5 +417,6 @@ on_both_databases!(
     a_worker_that_dies_is_succeeded,
     the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_killed,
     many_bookings_at_once_keep_to_the_limit_and_do_not_crowd,
+    a_batch_does_not_keep_a_person_waiting,
     what_goes_on_being_refused_is_said_once_and_given_up_in_the_end,
 );

@@ -14,7 +14,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
 };
 use concord_jobs::{
-    Context, SyncSettings, batch_sync,
+    CallLimits, Context, Limits, SyncSettings, batch_sync,
     connect::{self, Wanted},
     connections as manage,
     duty::Jobs,
@@ -72,7 +72,8 @@ fn quiet() -> Mail {
 
 /// Rates that no test comes near, so that only those about rates meet them.
 pub(crate) fn unhurried() -> SyncSettings {
-    SyncSettings { connection_burst: 100_000, project_burst: 100_000, ..SyncSettings::default() }
+    let limits = CallLimits { connection_burst: 100_000, project_burst: 100_000, ..Limits::default().google };
+    SyncSettings { limits: Limits::alike(limits), ..SyncSettings::default() }
 }
 
 impl<'a> World<'a> {
