@@ -17,7 +17,9 @@
 
 pub mod error;
 pub mod google;
+pub mod guard;
 pub mod http;
+pub mod net;
 pub mod oauth;
 pub mod provider;
 mod quote;
@@ -26,6 +28,7 @@ pub mod registry;
 pub use crate::{
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
+    guard::Guard,
     http::{Answer, Http, HttpConfig, install_crypto, retry_after},
     oauth::{AuthorizeRequest, Grant, OAuthApp, OAuthConfig, OAuthEndpoints},
     provider::{
