@@ -1,18 +1,21 @@
 //! iCalendar (RFC 5545) as we write it.
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
-//! value each takes. `feed` knows what a published calendar says. `lint` (in tests only) is the judge of all that
+//! value each takes. `feed` knows what a published calendar says,
+//! `entry_object` what an entry in a CalDAV calendar says, with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that
 //! is written, and knows nothing of the writer.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
 
+pub mod entry_object;
 pub mod feed;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
 pub mod property;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod timezone;
 pub mod writer;
 
 use crate::ids::BookingId;
