@@ -1,22 +1,37 @@
-//! iCalendar (RFC 5545) as we write it.
+//! iCalendar (RFC 5545) as we write it, and as others do.
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
-//! value each takes. `feed` knows what a published calendar says,
-//! `entry_object` what an entry in a CalDAV calendar says, with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that
-//! is written, and knows nothing of the writer.
+//! value each takes. `feed` knows what a published calendar says, `entry_object` what an entry in a CalDAV calendar says,
+//! with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that is written, and knows
+//! nothing of the writer.
+//!
+//! What others write goes through `bytes` (one charset, one line end, limits), the parser of `calcard`, `value` and
+//! `zones` (what a time means) to the events of `read`; `rule` and `recurrence` say what of them takes place in a
+//! window; `windows` is the table of Windows' zone names.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
 
+mod bytes;
 pub mod entry_object;
 pub mod feed;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
 pub mod property;
+mod read;
+mod recurrence;
+mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod timezone;
+mod value;
+mod windows;
 pub mod writer;
+mod zones;
+
+pub use read::{Calendar, ReadError, ReadEvent, ReadLimits, Warning, read};
+pub use recurrence::{Occurrence, Recurrence};
+pub use windows::{from_windows, windows_name};
 
 use crate::ids::BookingId;
 

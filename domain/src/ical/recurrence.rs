@@ -1,0 +1,353 @@
+//! What takes place in a window: single events, and series with what stands in the place of their instances.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    feed::FeedStatus,
+    read::{Calendar, ReadError, ReadEvent, ReadLimits, entry_time},
+    rule::{Budget, Rule, walls},
+    value::{Length, Written},
+    writer::Moment,
+    zones::Zone,
+};
+use crate::{
+    entry::EntryTime,
+    interval::{Interval, start_of_day},
+};
+
+/// What makes an event a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recurrence {
+    pub(super) rules: Vec<Ruled>,
+    pub(super) exrules: Vec<Ruled>,
+    /// RDATE, each with its own length if it is a period.
+    pub(super) extra: Vec<(Written, Option<Length>)>,
+    /// EXDATE: of the start's kind, or dates on which nothing takes place.
+    pub(super) except: BTreeSet<Moment>,
+}
+
+/// A rule and its last moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ruled {
+    pub(super) rule: Rule,
+    pub(super) until: Option<Until>,
+}
+
+/// The last moment at which an instance may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// By the clock of the series.
+    Wall(NaiveDateTime),
+    /// By UTC.
+    Instant(DateTime<Utc>),
+}
+
+/// Something that takes place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occurrence<'a> {
+    /// What it says: the event, the series, or what stands in the place of this instance.
+    pub event: &'a ReadEvent,
+    /// When this one takes place.
+    pub time: EntryTime,
+    /// The same whenever it is read: empty for a single event, else the place in the series as in RECURRENCE-ID, in
+    /// UTC (`20261203T090000Z`) or as a date (`20261203`).
+    pub id: String,
+    /// Whether it is one of a series.
+    pub recurring: bool,
+}
+
+impl Calendar {
+    /// All that takes place in `window`, by start; days of all-day events begin at midnight in `zone`. What is
+    /// cancelled is left out. An event of no length counts where it starts.
+    pub fn occurrences(
+        &self,
+        window: Interval,
+        zone: Tz,
+        limits: &ReadLimits,
+    ) -> Result<Vec<Occurrence<'_>>, ReadError> {
+        let mut expansion = Expansion { window, zone, budget: Budget::of(limits), found: Vec::new() };
+        for group in groups(&self.events) {
+            expansion.group(&group)?;
+        }
+        let mut found = expansion.found;
+        found.sort_by_cached_key(|occurrence| begin(&occurrence.time, zone));
+        Ok(found)
+    }
+}
+
+fn begin(time: &EntryTime, zone: Tz) -> DateTime<Utc> {
+    match time {
+        EntryTime::Timed { starts_at, .. } => *starts_at,
+        EntryTime::AllDay { from, .. } => start_of_day(*from, zone),
+    }
+}
+
+/// All of one UID.
+#[derive(Default)]
+struct Group<'a> {
+    master: Option<&'a ReadEvent>,
+    /// By the place that each takes.
+    overrides: BTreeMap<Moment, &'a ReadEvent>,
+}
+
+/// The events by UID, in the order of the file. Of two versions the one with the higher SEQUENCE counts, then the
+/// younger one, then the later in the file.
+fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut by_uid: HashMap<&str, usize> = HashMap::new();
+    for event in events {
+        let index = if event.uid.is_empty() {
+            groups.len()
+        } else {
+            *by_uid.entry(&event.uid).or_insert(groups.len())
+        };
+        if index == groups.len() {
+            groups.push(Group::default());
+        }
+        let group = &mut groups[index];
+        let newer = |old: &ReadEvent| (event.sequence, event.stamp) >= (old.sequence, old.stamp);
+        match event.recurrence_id {
+            None if group.master.is_none_or(newer) => group.master = Some(event),
+            Some(place) if group.overrides.get(&place).is_none_or(|old| newer(old)) => {
+                group.overrides.insert(place, event);
+            }
+            _ => {}
+        }
+    }
+    groups
+}
+
+struct Expansion<'a> {
+    window: Interval,
+    /// Of all-day events.
+    zone: Tz,
+    budget: Budget,
+    found: Vec<Occurrence<'a>>,
+}
+
+impl<'a> Expansion<'a> {
+    fn group(&mut self, group: &Group<'a>) -> Result<(), ReadError> {
+        if let Some(master) = group.master
+            && master.status != FeedStatus::Cancelled
+        {
+            match &master.recurrence {
+                Some(recurrence) => self.series(master, recurrence, &group.overrides)?,
+                None if taken(&group.overrides, &master.start) => {}
+                None => self.take(master, &master.start, master.length, String::new())?,
+            }
+        }
+        for (place, event) in &group.overrides {
+            self.take(event, &event.start, event.length, place_id(*place))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what lies in the window and is not cancelled.
+    fn take(
+        &mut self,
+        event: &'a ReadEvent,
+        start: &Written,
+        length: Length,
+        id: String,
+    ) -> Result<(), ReadError> {
+        if event.status == FeedStatus::Cancelled {
+            return Ok(());
+        }
+        let Some(time) = entry_time(start, length, event.shown) else { return Ok(()) };
+        let (begin, end) = match time {
+            EntryTime::Timed { starts_at, ends_at, .. } => (starts_at, ends_at),
+            EntryTime::AllDay { from, until } => {
+                (start_of_day(from, self.zone), start_of_day(until, self.zone))
+            }
+        };
+        let inside = begin < self.window.end && (end > self.window.start || begin >= self.window.start);
+        if inside {
+            if self.found.len() >= self.budget.most {
+                return Err(ReadError::TooManyOccurrences);
+            }
+            self.found.push(Occurrence { event, time, recurring: !id.is_empty(), id });
+        }
+        Ok(())
+    }
+
+    fn series(
+        &mut self,
+        master: &'a ReadEvent,
+        recurrence: &Recurrence,
+        overrides: &BTreeMap<Moment, &'a ReadEvent>,
+    ) -> Result<(), ReadError> {
+        let changes: Vec<Change<'a>> =
+            overrides.values().filter_map(|event| Change::of(event, master)).collect();
+        let (from, to) = self.reach(master, recurrence, &changes);
+        let instances = self.instances(master, recurrence, from, to)?;
+        for (place, (start, length)) in instances {
+            if taken(overrides, &start) || excepted(&recurrence.except, &start) {
+                continue;
+            }
+            let length = length.unwrap_or(master.length);
+            match changes.iter().rev().find(|change| change.reaches(&start)) {
+                None => self.take(master, &start, length, place_id(place))?,
+                Some(change) => {
+                    let start = change.moved(&start);
+                    self.take(change.event, &start, change.event.length, place_id(place))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The wall times between which an instance must start to touch the window.
+    fn reach(
+        &self,
+        master: &ReadEvent,
+        recurrence: &Recurrence,
+        changes: &[Change<'_>],
+    ) -> (NaiveDateTime, NaiveDateTime) {
+        let zone = match &master.start {
+            Written::At(_, zone) => zone.clone(),
+            Written::On(_) => Zone::Named(self.zone),
+        };
+        let own = recurrence.extra.iter().filter_map(|(_, length)| *length);
+        let lengths = changes.iter().map(|change| change.event.length).chain(own);
+        let longest = lengths.map(Length::at_most).fold(master.length.at_most(), Duration::max);
+        let moved = changes.iter().map(|change| change.by.abs()).fold(Duration::zero(), Duration::max);
+        // A day more on either side: zones differ by no more.
+        let (before, after) = (longest + moved + Duration::days(1), moved + Duration::days(2));
+        (
+            zone.local(self.window.start).checked_sub_signed(before).unwrap_or(NaiveDateTime::MIN),
+            zone.local(self.window.end).checked_add_signed(after).unwrap_or(NaiveDateTime::MAX),
+        )
+    }
+
+    /// The instances that start between two wall times, before overrides and exceptions.
+    fn instances(
+        &mut self,
+        master: &ReadEvent,
+        recurrence: &Recurrence,
+        from: NaiveDateTime,
+        to: NaiveDateTime,
+    ) -> Result<BTreeMap<Moment, (Written, Option<Length>)>, ReadError> {
+        let first = master.start.wall();
+        let mut instances = BTreeMap::new();
+        if (from..to).contains(&first) {
+            instances.insert(master.start.moment(), (master.start.clone(), None));
+        }
+        for ruled in &recurrence.rules {
+            for start in self.ruled(master, ruled, from, to)? {
+                instances.insert(start.moment(), (start, None));
+            }
+        }
+        for (start, length) in &recurrence.extra {
+            if (from..to).contains(&start.wall()) {
+                // A series of days has days.
+                let start = match &master.start {
+                    Written::On(_) => Written::On(start.wall().date()),
+                    Written::At(..) => match start {
+                        Written::On(date) => master.start.at(date.and_time(first.time())),
+                        at @ Written::At(..) => at.clone(),
+                    },
+                };
+                instances.insert(start.moment(), (start, *length));
+            }
+        }
+        for ruled in &recurrence.exrules {
+            for start in self.ruled(master, ruled, from, to)? {
+                if start.wall() != first {
+                    instances.remove(&start.moment());
+                }
+            }
+        }
+        Ok(instances)
+    }
+
+    fn ruled(
+        &mut self,
+        master: &ReadEvent,
+        ruled: &Ruled,
+        from: NaiveDateTime,
+        to: NaiveDateTime,
+    ) -> Result<Vec<Written>, ReadError> {
+        let day = Duration::days(1);
+        let first = master.start.wall();
+        let last = match ruled.until {
+            None => to,
+            Some(Until::Wall(until)) => to.min(until.checked_add_signed(day).unwrap_or(to)),
+            Some(Until::Instant(until)) => {
+                to.min(until.naive_utc().checked_add_signed(day * 2).unwrap_or(to))
+            }
+        };
+        let within = |start: &Written| match (ruled.until, start.moment()) {
+            (Some(Until::Wall(until)), _) => start.wall() <= until || start.wall() == first,
+            (Some(Until::Instant(until)), Moment::At(at)) => at <= until || start.wall() == first,
+            _ => true,
+        };
+        let walls = walls(&ruled.rule, first, from, last, &mut self.budget)?;
+        Ok(walls.into_iter().map(|wall| master.start.at(wall)).filter(within).collect())
+    }
+}
+
+/// An override that stands for all that follow, too.
+struct Change<'a> {
+    event: &'a ReadEvent,
+    place: &'a Written,
+    /// How far it moves them, on the wall.
+    by: Duration,
+    zone: Option<Zone>,
+}
+
+impl<'a> Change<'a> {
+    fn of(event: &'a ReadEvent, master: &ReadEvent) -> Option<Self> {
+        let place = event.replaces.as_ref().filter(|_| event.and_future)?;
+        let (by, zone) = match (&master.start, event.start.moment(), place.moment()) {
+            (Written::At(_, zone), Moment::At(to), Moment::At(from)) => {
+                (zone.local(to) - zone.local(from), Some(zone.clone()))
+            }
+            _ => (event.start.wall() - place.wall(), None),
+        };
+        Some(Self { event, place, by, zone })
+    }
+
+    /// Whether an instance comes after the place where the change began, or is that place.
+    fn reaches(&self, start: &Written) -> bool {
+        match (self.place.moment(), start.moment()) {
+            (Moment::At(place), Moment::At(start)) => place <= start,
+            _ => self.place.wall().date() <= start.wall().date(),
+        }
+    }
+
+    fn moved(&self, start: &Written) -> Written {
+        let wall = start.wall().checked_add_signed(self.by).unwrap_or(start.wall());
+        match &self.zone {
+            Some(zone) => Written::At(wall, zone.clone()),
+            None => self.event.start.at(wall),
+        }
+    }
+}
+
+/// Whether an override takes the place of an instance: its instant, or its date.
+fn taken(overrides: &BTreeMap<Moment, &ReadEvent>, start: &Written) -> bool {
+    !overrides.is_empty()
+        && (overrides.contains_key(&start.moment())
+            || overrides.contains_key(&Moment::On(start.wall().date()))
+            || matches!(start, Written::On(date) if overrides.values().any(|event| {
+                matches!(&event.replaces, Some(Written::At(wall, _)) if wall.date() == *date)
+            })))
+}
+
+fn excepted(except: &BTreeSet<Moment>, start: &Written) -> bool {
+    except.contains(&start.moment()) || except.contains(&Moment::On(start.wall().date()))
+}
+
+fn place_id(place: Moment) -> String {
+    match place {
+        Moment::At(instant) => instant.format("%Y%m%dT%H%M%SZ").to_string(),
+        Moment::On(date) => date.format("%Y%m%d").to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "recurrence_tests.rs"]
+mod tests;
