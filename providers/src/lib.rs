@@ -15,6 +15,7 @@
 //! 3. let [`Registry::new`] build it from a settings struct;
 //! 4. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
+pub mod caldav;
 pub mod error;
 pub mod google;
 pub mod guard;
@@ -26,6 +27,7 @@ mod quote;
 pub mod registry;
 
 pub use crate::{
+    caldav::{Caldav, DiscoveryError},
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
     guard::Guard,

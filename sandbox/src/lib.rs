@@ -20,6 +20,7 @@ mod faults;
 mod google;
 mod journal;
 mod page;
+mod proxy;
 mod recorder;
 mod recurrence;
 mod timing;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::FaultKind;
+pub use proxy::{FaultProxy, ProxyFault};
 
 /// How to start a sandbox.
 #[derive(Debug, Clone)]

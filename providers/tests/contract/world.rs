@@ -67,6 +67,11 @@ pub(crate) trait World: Send + Sync {
         external_id(self.kind(), entry)
     }
 
+    /// More entries than come in one page.
+    fn more_than_a_page(&self) -> usize {
+        2_600
+    }
+
     /// Our OAuth client there.
     fn oauth(&self) -> &OAuthApp;
 
