@@ -6,6 +6,8 @@
 
 mod rows;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
@@ -112,7 +114,18 @@ struct Tally {
 /// Everything that one read brought.
 struct Pages {
     entries: Vec<ObservedEntry>,
+    /// What it told of in whole.
+    resources: Vec<String>,
     cursor: String,
+}
+
+/// Of two pages that tell of one resource in whole the later one holds.
+fn forget_told(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
+    let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
+    entries.retain(|entry| {
+        !told.contains(entry.external_id.as_str())
+            && !entry.series.as_deref().is_some_and(|series| told.contains(series))
+    });
 }
 
 impl Import<'_> {
@@ -141,9 +154,10 @@ impl Import<'_> {
         self.know_ours(&mut pages.entries).await?;
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = Read { kind, window, zone: self.zone().await?, now };
-        let known = self.known(full, &pages.entries).await?;
+        let known = self.known(full, &pages.entries, &pages.resources).await?;
         let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
-        let ImportPlan { changes, held } = plan_import(&known, &pages.entries, &read, &doubted);
+        let ImportPlan { changes, held } =
+            plan_import(&known, &pages.entries, &pages.resources, &read, &doubted);
         self.apply(duty, &changes).await?;
         let Some(held) = held else { return self.advance(&changes, &pages.cursor, window, full).await };
         let words = held.reason.to_string();
@@ -180,16 +194,18 @@ impl Import<'_> {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut resources) = (Vec::new(), Vec::new());
         let calendar = self.calendar.external_id.as_str();
         for _ in 0..MOST_PAGES {
             take_turn(context, self.account()).await?;
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
+            forget_told(&mut entries, &page.resources);
             entries.extend(page.entries);
+            resources.extend(page.resources);
             self.keep(duty).await?;
             match page.next {
-                AfterPage::Cursor(cursor) => return Ok(Pages { entries, cursor }),
+                AfterPage::Cursor(cursor) => return Ok(Pages { entries, resources, cursor }),
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
         }
