@@ -53,8 +53,8 @@ fn instant(at: DateTime<Utc>) -> String {
 
 /// The objects themselves (RFC 4791, 7.9).
 pub(super) fn multiget(objects: &[Url]) -> String {
-    let hrefs: String =
-        objects.iter().map(|object| format!("<href>{}</href>", escaped(object.path()))).collect();
+    let paths: Vec<String> = objects.iter().map(|object| escaped(object.path())).collect();
+    let hrefs = format!("<href>{}</href>", paths.join("</href><href>"));
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><C:calendar-multiget {NAMESPACES}><prop><getetag/><C:calendar-data/></prop>{hrefs}</C:calendar-multiget>"#
     )

@@ -46,7 +46,7 @@ impl Person {
         assert_eq!(answer.status, 207, "{path}");
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
         let hrefs = text.split("href>").skip(1).step_by(2).filter_map(|part| part.split("</").next());
-        hrefs.filter(|href| href.ends_with(".ics")).map(str::to_owned).collect()
+        hrefs.filter(|href| !href.ends_with('/')).map(str::to_owned).collect()
     }
 
     async fn ask(&self, method: &str, path: &str, depth: &str, body: &str) -> Answer {

@@ -65,7 +65,7 @@ impl Server {
             direct: format!("http://{address}/").parse().unwrap(),
             proxy: FaultProxy::start(address).await.unwrap(),
             accounts: AtomicU32::new(0),
-            http: Http::new(HttpConfig { request_timeout: Duration::from_secs(60), ..HttpConfig::default() })
+            http: Http::new(HttpConfig { request_timeout: Duration::from_mins(1), ..HttpConfig::default() })
                 .unwrap(),
             process,
             data,
@@ -82,7 +82,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap();
     }
 
     /// A person's own way to the server.
@@ -115,7 +115,7 @@ impl Server {
     fn add_to_password_file(&self, user: &str) {
         let path = self.data.path().join("users");
         let mut users = std::fs::read_to_string(&path).unwrap();
-        users.push_str(&format!("{user}:{PASSWORD}\n"));
+        users.extend([user, ":", PASSWORD, "\n"]);
         std::fs::write(path, users).unwrap();
     }
 

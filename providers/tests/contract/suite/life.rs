@@ -50,21 +50,18 @@ pub(crate) async fn what_a_person_deleted_comes_back_to_life(world: &dyn World) 
     let id = provider.create(token, calendar, &id, &content).await.unwrap().external_id;
     world.person_deletes(&place, &id).await;
 
-    let back = match provider.find(token, calendar, &id).await.unwrap() {
-        Some(tombstone) => {
-            assert!(tombstone.deleted && !tombstone.busy);
-            assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
-            provider.update(token, calendar, &id, &content, tombstone.etag.as_deref()).await.unwrap()
+    let back = if let Some(tombstone) = provider.find(token, calendar, &id).await.unwrap() {
+        assert!(tombstone.deleted && !tombstone.busy);
+        assert_eq!(code(provider.create(token, calendar, &id, &content).await), "precondition");
+        provider.update(token, calendar, &id, &content, tombstone.etag.as_deref()).await.unwrap()
+    } else {
+        assert_eq!(code(provider.update(token, calendar, &id, &content, None).await), "not_found");
+        let back = provider.create(token, calendar, &id, &content).await.unwrap();
+        // As when its answer had been lost.
+        if let Ok(again) = provider.create(token, calendar, &id, &content).await {
+            assert_eq!(again.external_id, back.external_id);
         }
-        None => {
-            assert_eq!(code(provider.update(token, calendar, &id, &content, None).await), "not_found");
-            let back = provider.create(token, calendar, &id, &content).await.unwrap();
-            // As when its answer had been lost.
-            if let Ok(again) = provider.create(token, calendar, &id, &content).await {
-                assert_eq!(again.external_id, back.external_id);
-            }
-            back
-        }
+        back
     };
     let found = provider.find(token, calendar, &back.external_id).await.unwrap().unwrap();
     assert!(!found.deleted && found.busy);
