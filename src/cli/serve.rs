@@ -12,7 +12,7 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    GoogleConfig, GoogleSettings, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
+    GoogleConfig, GoogleSettings, Guard, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
 };
 use concord_storage::{
     Company, Db, DbOptions, StorageError,
@@ -247,6 +247,10 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
             max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
         },
         google,
+        caldav: Some(Guard {
+            allow_private: section.caldav.allow_private_hosts,
+            allowed: section.caldav.allowed_hosts.clone(),
+        }),
     })
 }
 

@@ -23,6 +23,30 @@ pub struct ProvidersConfig {
     pub max_answer_megabytes: usize,
     /// Google Calendar.
     pub google: GoogleConfig,
+    /// CalDAV.
+    pub caldav: CaldavConfig,
+}
+
+/// CalDAV: which servers people may name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaldavConfig {
+    /// Whether servers with private addresses are called like any others.
+    pub allow_private_hosts: bool,
+    /// Names and addresses that may be called although they are private.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl CaldavConfig {
+    fn validate(&self, check: &mut Check) {
+        let plain = |host: &String| !host.is_empty() && !host.contains(['/', '@', ' ', '*', '[']);
+        if !self.allowed_hosts.iter().all(plain) {
+            check.wrong(
+                "caldav.allowed_hosts",
+                "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
+            );
+        }
+    }
 }
 
 /// Google Calendar.
@@ -86,5 +110,6 @@ impl ProvidersConfig {
         check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);
         check.within("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
         self.google.validate(check);
+        self.caldav.validate(check);
     }
 }

@@ -82,6 +82,7 @@ impl Outside {
                     .expect("an address"),
                 addresses: GoogleConfig::below(&base),
             }),
+            caldav: None,
         }
     }
 
