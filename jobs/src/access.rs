@@ -1,4 +1,4 @@
-//! A valid access token for a connection: refreshed before it expires, by one refresher at a time.
+//! Valid credentials for a connection: a token, refreshed before it expires by one refresher at a time, or a password.
 
 use std::time::Duration as StdDuration;
 
@@ -43,20 +43,25 @@ pub(crate) struct Account {
 pub(crate) struct Access<'a> {
     context: &'a Context,
     account: Account,
-    token: SecretString,
+    credentials: Credentials,
     renewed: bool,
 }
 
 impl<'a> Access<'a> {
-    /// Finds a token that should hold.
+    /// Finds a token that should hold, or the password.
     pub(crate) async fn open(context: &'a Context, account: Account) -> Result<Self, JobError> {
-        let token = current_token(context, account, None).await?;
-        Ok(Self { context, account, token, renewed: false })
+        let credentials = match account.provider {
+            ProviderKind::Caldav => password(&stored_tokens(context, account).await?)?,
+            ProviderKind::Google | ProviderKind::Microsoft => {
+                Credentials::Bearer(current_token(context, account, None).await?)
+            }
+        };
+        Ok(Self { context, account, credentials, renewed: false })
     }
 
     /// For the call.
     pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::Bearer(self.token.clone())
+        self.credentials.clone()
     }
 
     /// Whether a refused call may be made once more with another token.
@@ -64,16 +69,75 @@ impl<'a> Access<'a> {
         !self.renewed && matches!(result, Err(ProviderError::Unauthorized))
     }
 
-    /// Finds another token than the one that was refused.
+    /// Finds another token than the one that was refused; of a password, whether it is refused indeed.
     pub(crate) async fn renew(&mut self) -> Result<(), JobError> {
-        self.token = current_token(self.context, self.account, Some(&self.token)).await?;
+        self.credentials = match &self.credentials {
+            Credentials::Bearer(token) => {
+                Credentials::Bearer(current_token(self.context, self.account, Some(token)).await?)
+            }
+            Credentials::Password { .. } => {
+                refused_password(self.context, self.account, &self.credentials).await?
+            }
+        };
         self.renewed = true;
         Ok(())
     }
 }
 
+/// The stored name and password. `GrantDead`: it is known that they are of no use.
+fn password(stored: &StoredTokens) -> Result<Credentials, ProviderError> {
+    if stored.state == ConnectionState::NeedsReconnect {
+        return Err(ProviderError::GrantDead("it must be connected again".into()));
+    }
+    let home = stored.server_url.as_deref().and_then(|url| url.parse().ok());
+    match (&stored.username, &stored.access, home) {
+        (Some(user), Some(password), Some(home)) => {
+            Ok(Credentials::Password { user: user.clone(), password: password.clone(), home })
+        }
+        _ => Err(ProviderError::GrantDead("there is no password".into())),
+    }
+}
+
+/// What to try once more after a refusal. A single 401 can pass, at iCloud above all: the password is dead when the
+/// account itself is closed to it too.
+async fn refused_password(
+    context: &Context,
+    account: Account,
+    refused: &Credentials,
+) -> Result<Credentials, JobError> {
+    let stored = stored_tokens(context, account).await?;
+    let current = password(&stored)?;
+    let secret = |credentials: &Credentials| match credentials {
+        Credentials::Bearer(secret) | Credentials::Password { password: secret, .. } => {
+            secret.expose_secret().to_owned()
+        }
+    };
+    if secret(&current) != secret(refused) {
+        return Ok(current);
+    }
+    let provider = context
+        .providers
+        .get(account.provider)
+        .ok_or_else(|| JobError::Hopeless(format!("{} is not set up", account.provider.name())))?;
+    match provider.account(&current).await {
+        Err(ProviderError::Unauthorized) => {
+            let reason = "the user name and password are no longer accepted";
+            if !mark_dead(context, account, &stored, reason).await?
+                && stored_tokens(context, account).await?.state == ConnectionState::Active
+            {
+                return Err(
+                    ProviderError::Transient("the account was connected again just now".into()).into()
+                );
+            }
+            Err(ProviderError::GrantDead(reason.into()).into())
+        }
+        Ok(_) => Ok(current),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Makes a call with valid credentials: `with_access!(context, account, access => provider.remove(&access, ..))`. A token
-/// that is refused all the same is refreshed once. A dead grant marks the connection, once, and comes back as
+/// that is refused all the same is refreshed once, a password asked once more. A dead grant marks the connection, once, and comes back as
 /// `GrantDead`.
 ///
 /// A macro, since the future of an async closure cannot be required to be `Send` yet.

@@ -1,7 +1,8 @@
 //! Connecting an account: the way to the provider's consent page and back.
 //!
 //! The `state` that goes with the browser is a random name of a row: single-use, for 15 minutes, bound to business,
-//! staff member and browser session. The PKCE verifier waits in that row, sealed.
+//! staff member and browser session. The PKCE verifier waits in that row, sealed. An account that opens to a name and a
+//! password is connected at once.
 
 use chrono::Duration;
 use concord_domain::{
@@ -11,7 +12,9 @@ use concord_domain::{
     people::Actor,
     record::HistorySubject,
 };
-use concord_providers::{Credentials, Explained, ProviderError, RemoteCalendar, Verdict};
+use concord_providers::{
+    Credentials, DiscoveryError, Explained, ProviderError, RemoteCalendar, Verdict, caldav::Asked,
+};
 use concord_storage::{
     StorageError, Tx,
     calendars::{self, ListedCalendar},
@@ -192,12 +195,46 @@ pub async fn adopt(
     tokens: Tokens,
     return_to: String,
 ) -> Result<Finished, ConnectError> {
+    let credentials = Credentials::Bearer(tokens.access.clone());
+    store(context, wanted, (&credentials, tokens), return_to).await
+}
+
+/// Finds the calendars of an account that opens to a name and a password, and connects it. The same account is adopted:
+/// so a new password is given.
+pub async fn connect_with_password(
+    context: &Context,
+    (business, staff): (BusinessId, StaffId),
+    asked: &Asked,
+    return_to: String,
+) -> Result<Finished, ConnectError> {
+    let provider = ProviderKind::Caldav;
+    let caldav = context.providers.caldav().ok_or(ConnectError::NotSetUp(provider))?;
+    check_staff(context, business, staff).await?;
+    let credentials = caldav.discover(asked).await.map_err(|error| {
+        tracing::info!(%error, "no calendars were found for an address");
+        let (message, return_to) = (error.to_string(), return_to.clone());
+        match error {
+            DiscoveryError::Unreachable { .. } => ConnectError::Provider { message, return_to },
+            _ => ConnectError::Refused { message, return_to },
+        }
+    })?;
+    // When it expires is forgotten with the server that is kept: a password does not.
+    let tokens =
+        Tokens { access: asked.password.clone(), access_expires_at: context.clock.now(), refresh: None };
+    store(context, Wanted { business, staff, provider }, (&credentials, tokens), local_path(&return_to)).await
+}
+
+async fn store(
+    context: &Context,
+    wanted: Wanted,
+    (credentials, tokens): (&Credentials, Tokens),
+    return_to: String,
+) -> Result<Finished, ConnectError> {
     let Wanted { business, staff, provider } = wanted;
     let calendars_of = context.providers.get(provider).ok_or(ConnectError::NotSetUp(provider))?;
-    let credentials = Credentials::Bearer(tokens.access.clone());
     let refused = |error: ProviderError| refusal(provider, &error, &return_to);
-    let account = calendars_of.account(&credentials).await.map_err(refused)?;
-    let listed = calendars_of.calendars(&credentials).await.map_err(refused)?;
+    let account = calendars_of.account(credentials).await.map_err(refused)?;
+    let listed = calendars_of.calendars(credentials).await.map_err(refused)?;
     let listed: Vec<ListedCalendar> = listed.into_iter().map(as_listed).collect();
     let new = NewConnection {
         business,
@@ -210,6 +247,9 @@ pub async fn adopt(
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let connection = connections::adopt(&mut tx, &context.ring, &new, now).await?;
+    if let Credentials::Password { user, home, .. } = credentials {
+        connections::keep_server(&mut tx, connection, home.as_str(), user).await?;
+    }
     calendars::take_over(&mut tx, business, connection, &listed, now).await?;
     let line = history::NewLine {
         business,

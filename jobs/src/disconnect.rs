@@ -181,6 +181,10 @@ impl Ending<'_> {
         if connections::is_shared(&self.context.db, business, connection).await? {
             return Ok(());
         }
+        // A password is the person's own: forgotten here, it goes on there.
+        if tokens.username.is_some() {
+            return Ok(());
+        }
         let Some(token) = tokens.refresh.or(tokens.access) else { return Ok(()) };
         let oauth = self.context.providers.oauth(provider).ok_or_else(|| {
             JobError::Hopeless(format!("{} is not set up, so access goes on", provider.name()))

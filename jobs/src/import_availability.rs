@@ -7,7 +7,7 @@
 mod ours;
 mod rows;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
@@ -115,7 +115,18 @@ struct Tally {
 /// Everything that one read brought.
 struct Pages {
     entries: Vec<ObservedEntry>,
+    /// What it told of in whole.
+    resources: Vec<String>,
     cursor: String,
+}
+
+/// Of two pages that tell of one resource in whole the later one holds.
+fn forget_told(entries: &mut Vec<ObservedEntry>, resources: &[String]) {
+    let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
+    entries.retain(|entry| {
+        !told.contains(entry.external_id.as_str())
+            && !entry.series.as_deref().is_some_and(|series| told.contains(series))
+    });
 }
 
 impl Import<'_> {
@@ -141,12 +152,13 @@ impl Import<'_> {
         let (from, window) = self.where_to_begin(&progress, now);
         let full = from == ChangesFrom::Start;
         let mut pages = self.all_pages(duty, from, window).await?;
-        let touched = self.know_ours(&mut pages.entries).await?;
+        let touched = self.know_ours(&mut pages.entries, &pages.resources).await?;
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = Read { kind, window, zone: self.zone().await?, now };
-        let known = self.known(full, &pages.entries).await?;
+        let known = self.known(full, &pages.entries, &pages.resources).await?;
         let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
-        let ImportPlan { changes, held } = plan_import(&known, &pages.entries, &read, &doubted);
+        let ImportPlan { changes, held } =
+            plan_import(&known, &pages.entries, &pages.resources, &read, &doubted);
         self.apply(duty, &changes).await?;
         let met = self.meet(duty, touched).await?;
         let Some(held) = held else {
@@ -184,16 +196,18 @@ impl Import<'_> {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut resources) = (Vec::new(), Vec::new());
         let calendar = self.calendar.external_id.as_str();
         for _ in 0..MOST_PAGES {
             take_turn(context, self.account(), duty.queue).await?;
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
+            forget_told(&mut entries, &page.resources);
             entries.extend(page.entries);
+            resources.extend(page.resources);
             self.keep(duty).await?;
             match page.next {
-                AfterPage::Cursor(cursor) => return Ok(Pages { entries, cursor }),
+                AfterPage::Cursor(cursor) => return Ok(Pages { entries, resources, cursor }),
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
         }

@@ -1,6 +1,6 @@
 //! The one HTTP client: limits, timing and tracing for every call to a provider.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -10,7 +10,10 @@ use http::{
 };
 use tokio::time::Instant;
 
-use crate::error::{ProviderError, SetupError};
+use crate::{
+    error::{ProviderError, SetupError},
+    guard::{Guard, GuardedResolver, PrivateHost},
+};
 
 /// What we call ourselves. Some servers refuse who has no name.
 pub const USER_AGENT: &str = concat!("Concord/", env!("CARGO_PKG_VERSION"));
@@ -56,29 +59,33 @@ pub struct Answer {
 pub struct Http {
     client: reqwest::Client,
     config: HttpConfig,
+    guard: Option<Arc<Guard>>,
 }
 
 impl Http {
     /// Builds the client. It follows no redirect: a token must not travel to an address that we were not configured
     /// with.
     pub fn new(config: HttpConfig) -> Result<Self, SetupError> {
-        install_crypto();
-        #[expect(clippy::disallowed_methods, reason = "this is the one client that everybody else shares")]
-        let builder = reqwest::Client::builder();
-        let client = builder
-            .user_agent(USER_AGENT)
-            .connect_timeout(config.connect_timeout)
-            .timeout(config.request_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .build()?;
-        Ok(Self { client, config })
+        let client = builder(&config).build()?;
+        Ok(Self { client, config, guard: None })
+    }
+
+    /// The same client for addresses that people give us: it calls only what `guard` allows.
+    ///
+    /// It has a pool of its own, because reqwest's resolver belongs to a client and not to a call, and an open connection
+    /// to what the configuration names must not be lent to what a person names. It goes through no proxy: that would
+    /// resolve the names itself, out of the guard's sight.
+    pub fn guarded(&self, guard: Guard) -> Result<Self, SetupError> {
+        let guard = Arc::new(guard);
+        let resolver = Arc::new(GuardedResolver(guard.clone()));
+        let client = builder(&self.config).dns_resolver(resolver).no_proxy().build()?;
+        Ok(Self { client, config: self.config.clone(), guard: Some(guard) })
     }
 
     /// Sends `request` once and reads the answer to its end.
     ///
     /// Any status is an `Ok`. `Transient`: no or half an answer came, or one that is too large; the call may have had
-    /// its effect. `Rejected`: the request's address cannot be called.
+    /// its effect. `Rejected`: the request's address cannot be called, or the guard refuses it.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
         let method = request.method().clone();
         let host = request.uri().host().unwrap_or_default().to_owned();
@@ -98,6 +105,9 @@ impl Http {
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
         let request = reqwest::Request::try_from(request).map_err(failure)?;
+        if let Some(guard) = &self.guard {
+            guard.check(request.url()).map_err(|refused| ProviderError::Rejected(refused.to_string()))?;
+        }
         let mut response = self.client.execute(request).await.map_err(failure)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
@@ -111,11 +121,26 @@ impl Http {
     }
 }
 
+fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
+    install_crypto();
+    #[expect(clippy::disallowed_methods, reason = "this is the one client that everybody else shares")]
+    let builder = reqwest::Client::builder();
+    builder
+        .user_agent(USER_AGENT)
+        .connect_timeout(config.connect_timeout)
+        .timeout(config.request_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+}
+
 /// A transport error in words, without the URL: its query may hold a code.
 fn failure(error: reqwest::Error) -> ProviderError {
     let error = error.without_url();
     if error.is_builder() {
         return ProviderError::Rejected("the address cannot be called".to_owned());
+    }
+    if let Some(refused) = private_host(&error) {
+        return ProviderError::Rejected(refused.to_string());
     }
     let what = if error.is_timeout() {
         "no answer in time"
@@ -130,6 +155,17 @@ fn failure(error: reqwest::Error) -> ProviderError {
         Some(cause) => format!("{what}: {cause}"),
         None => what.to_owned(),
     })
+}
+
+/// What the guarded resolver said, if that is why there is no connection.
+fn private_host(error: &reqwest::Error) -> Option<&PrivateHost> {
+    let mut cause = error.source()?;
+    loop {
+        if let Some(refused) = cause.downcast_ref() {
+            return Some(refused);
+        }
+        cause = cause.source()?;
+    }
 }
 
 /// What an error says that is behind all others: the outer ones tell which call failed, not why.

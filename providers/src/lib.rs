@@ -16,18 +16,23 @@
 //! 4. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
 mod address;
+pub mod caldav;
 pub mod error;
 pub mod google;
+pub mod guard;
 pub mod http;
 pub mod microsoft;
+pub mod net;
 pub mod oauth;
 pub mod provider;
 mod quote;
 pub mod registry;
 
 pub use crate::{
+    caldav::{Caldav, DiscoveryError},
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
+    guard::Guard,
     http::{Answer, Http, HttpConfig, innermost, install_crypto, retry_after},
     microsoft::{MicrosoftCalendar, MicrosoftConfig},
     oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},

@@ -113,6 +113,9 @@ pub enum ChangesFrom {
 pub struct ChangesPage {
     /// In no order that means anything; the same entry may come twice, the later one holds.
     pub entries: Vec<ObservedEntry>,
+    /// What is told of in whole: whatever was known under one of these ids, as itself or as an instance of it, and is not
+    /// among `entries`, is gone. For providers where what recurs is one object that changes as a whole.
+    pub resources: Vec<String>,
     /// How to go on.
     pub next: AfterPage,
 }

@@ -7,8 +7,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
+    caldav::Caldav,
     error::SetupError,
     google::{self, GoogleCalendar, GoogleConfig},
+    guard::Guard,
     http::{Http, HttpConfig},
     microsoft::{self, MicrosoftCalendar, MicrosoftConfig},
     oauth::{OAuthApp, OAuthConfig, no_more_than_said},
@@ -24,6 +26,8 @@ pub struct ProvidersConfig {
     pub google: Option<GoogleSettings>,
     /// Microsoft 365 and Outlook.com.
     pub microsoft: Option<MicrosoftSettings>,
+    /// CalDAV, and which servers people may name. It needs no credentials of the installation.
+    pub caldav: Option<Guard>,
 }
 
 /// This installation at Google.
@@ -81,7 +85,10 @@ struct Entry {
 
 /// The providers that are set up; one that is absent has no credentials, and pages say so.
 #[derive(Default)]
-pub struct Registry(BTreeMap<ProviderKind, Entry>);
+pub struct Registry {
+    entries: BTreeMap<ProviderKind, Entry>,
+    caldav: Option<Arc<Caldav>>,
+}
 
 impl Registry {
     /// Builds every provider that has its settings, all over one HTTP client.
@@ -98,7 +105,17 @@ impl Registry {
             let oauth = OAuthApp::new(microsoft_oauth(settings), http.clone(), clock.clone());
             registry.insert(ProviderKind::Microsoft, Arc::new(calendar), Some(oauth));
         }
+        if let Some(guard) = config.caldav {
+            let caldav = Arc::new(Caldav::new(http.guarded(guard)?, clock.clone()));
+            registry.insert(ProviderKind::Caldav, caldav.clone(), None);
+            registry.caldav = Some(caldav);
+        }
         Ok(registry)
+    }
+
+    /// CalDAV, for what no other provider does: to find the calendars of an account by its name and password.
+    pub fn caldav(&self) -> Option<&Arc<Caldav>> {
+        self.caldav.as_ref()
     }
 
     /// Adds a provider, or replaces it.
@@ -108,28 +125,28 @@ impl Registry {
         calendar: Arc<dyn CalendarProvider>,
         oauth: Option<OAuthApp>,
     ) {
-        self.0.insert(kind, Entry { calendar, oauth });
+        self.entries.insert(kind, Entry { calendar, oauth });
     }
 
     /// The provider, if it is set up.
     pub fn get(&self, kind: ProviderKind) -> Option<&Arc<dyn CalendarProvider>> {
-        self.0.get(&kind).map(|entry| &entry.calendar)
+        self.entries.get(&kind).map(|entry| &entry.calendar)
     }
 
     /// Its OAuth, if it is set up and uses OAuth.
     pub fn oauth(&self, kind: ProviderKind) -> Option<&OAuthApp> {
-        self.0.get(&kind).and_then(|entry| entry.oauth.as_ref())
+        self.entries.get(&kind).and_then(|entry| entry.oauth.as_ref())
     }
 
     /// What is set up.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
-        self.0.keys().copied()
+        self.entries.keys().copied()
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.entries.keys()).finish()
     }
 }
 

@@ -31,6 +31,7 @@ mod oauth_client;
 mod opaque;
 mod page;
 mod provider;
+mod proxy;
 mod push;
 mod recorder;
 mod recurrence;
@@ -46,6 +47,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::FaultKind;
+pub use proxy::{FaultProxy, ProxyFault};
 
 /// How to start a sandbox.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    GoogleConfig, GoogleSettings, HttpConfig, MicrosoftConfig, MicrosoftSettings, OAuthEndpoints,
+    GoogleConfig, GoogleSettings, Guard, HttpConfig, MicrosoftConfig, MicrosoftSettings, OAuthEndpoints,
     ProvidersConfig, Registry,
 };
 use concord_storage::{
@@ -264,6 +264,10 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
         },
         google,
         microsoft,
+        caldav: Some(Guard {
+            allow_private: section.caldav.allow_private_hosts,
+            allowed: section.caldav.allowed_hosts.clone(),
+        }),
     })
 }
 

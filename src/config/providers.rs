@@ -25,6 +25,30 @@ pub struct ProvidersConfig {
     pub google: GoogleConfig,
     /// Microsoft 365 and Outlook.com.
     pub microsoft: MicrosoftConfig,
+    /// CalDAV.
+    pub caldav: CaldavConfig,
+}
+
+/// CalDAV: which servers people may name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaldavConfig {
+    /// Whether servers with private addresses are called like any others.
+    pub allow_private_hosts: bool,
+    /// Names and addresses that may be called although they are private.
+    pub allowed_hosts: Vec<String>,
+}
+
+impl CaldavConfig {
+    fn validate(&self, check: &mut Check) {
+        let plain = |host: &String| !host.is_empty() && !host.contains(['/', '@', ' ', '*', '[']);
+        if !self.allowed_hosts.iter().all(plain) {
+            check.wrong(
+                "caldav.allowed_hosts",
+                "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
+            );
+        }
+    }
 }
 
 /// Google Calendar.
@@ -146,5 +170,6 @@ impl ProvidersConfig {
         check.within("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
         self.google.validate(check);
         self.microsoft.validate(check);
+        self.caldav.validate(check);
     }
 }

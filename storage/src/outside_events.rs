@@ -22,6 +22,8 @@ pub struct OutsideEvent {
     pub calendar_id: CalendarId,
     /// The provider's id.
     pub external_id: String,
+    /// The provider's id of what it is an instance of.
+    pub series: Option<String>,
     /// The provider's version.
     pub etag: Option<String>,
     /// UTC.
@@ -45,6 +47,8 @@ pub struct NewOutsideEvent<'a> {
     pub calendar: CalendarId,
     /// The provider's id.
     pub external_id: &'a str,
+    /// The provider's id of what it is an instance of.
+    pub series: Option<&'a str>,
     /// The provider's version.
     pub etag: Option<&'a str>,
     /// When.
@@ -53,9 +57,11 @@ pub struct NewOutsideEvent<'a> {
     pub tentative: bool,
 }
 
-const COLUMNS: &str = "id, calendar_id, external_id, etag, starts_at, ends_at, tentative, seen_at";
+const COLUMNS: &str = "id, calendar_id, external_id, series, etag, starts_at, ends_at, tentative, seen_at";
 const OF_CALENDAR: &str = "WHERE business_id = $1 AND calendar_id = $2 ORDER BY starts_at, id";
 const NAMED: &str = "WHERE business_id = $1 AND calendar_id = $2 AND external_id = $3";
+const WITHIN: &str =
+    "WHERE business_id = $1 AND calendar_id = $2 AND (external_id = $3 OR series = $3) ORDER BY external_id";
 const STILL_TO_COME: &str =
     "WHERE business_id = $1 AND calendar_id = $2 AND ends_at > $3 ORDER BY starts_at, id LIMIT 200";
 
@@ -105,11 +111,28 @@ pub async fn named(
         .await)?)
 }
 
+/// What is known under one id: itself, and its instances.
+pub async fn within(
+    db: &Db,
+    business: BusinessId,
+    calendar: CalendarId,
+    resource: &str,
+) -> Result<Vec<OutsideEvent>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM outside_events {WITHIN}");
+    Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(calendar)
+        .bind(resource)
+        .fetch_all(c)
+        .await)?)
+}
+
 const UPSERT: &str = "
-    INSERT INTO outside_events (id, business_id, calendar_id, external_id, etag, starts_at, ends_at, tentative, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO outside_events (id, business_id, calendar_id, external_id, series, etag, starts_at, ends_at,
+        tentative, seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (calendar_id, external_id) DO UPDATE SET
-        etag = excluded.etag, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+        series = excluded.series, etag = excluded.etag, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
         tentative = excluded.tentative, seen_at = excluded.seen_at
     RETURNING id";
 
@@ -125,6 +148,7 @@ pub async fn upsert(
         .bind(event.business)
         .bind(event.calendar)
         .bind(event.external_id)
+        .bind(event.series)
         .bind(event.etag)
         .bind(event.interval.start)
         .bind(event.interval.end)

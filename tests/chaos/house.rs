@@ -53,6 +53,13 @@ fn account(person: usize) -> String {
     format!("person{person}@harbour.example")
 }
 
+/// Half of the people have their calendar with one provider, half with the other.
+const PROVIDERS: [ProviderKind; 2] = [ProviderKind::Google, ProviderKind::Microsoft];
+
+fn provider(person: usize) -> ProviderKind {
+    PROVIDERS[person % PROVIDERS.len()]
+}
+
 impl<'a> House<'a> {
     /// Makes the business and connects everybody's calendar, before any process of the program runs.
     pub(crate) async fn furnish(db: &'a TestDb, redis_url: Option<&str>) -> Self {
@@ -95,9 +102,10 @@ impl<'a> House<'a> {
         self.room = testing::resource(self.db, &business, 1_000).await.id.to_string();
         for person in 0..PEOPLE {
             let staff = testing::staff(self.db, &business, &format!("Person{person}")).await;
-            let new = json!({ "provider": "google", "email": account(person) });
+            let provider = provider(person);
+            let new = json!({ "provider": provider, "email": account(person) });
             self.control(Method::POST, "accounts", Some(new)).await;
-            let grant = json!({ "provider": "google", "account": account(person) });
+            let grant = json!({ "provider": provider, "account": account(person) });
             let grant = self.control(Method::POST, "grants", Some(grant)).await;
             let token = |name: &str| grant[name].as_str().expect("a token").into();
             let tokens = Tokens {
@@ -105,7 +113,7 @@ impl<'a> House<'a> {
                 access_expires_at: app.now() + chrono::Duration::hours(1),
                 refresh: Some(token("refresh_token")),
             };
-            let wanted = Account { business: business.id, staff: staff.id, provider: ProviderKind::Google };
+            let wanted = Account { business: business.id, staff: staff.id, provider };
             connect::adopt(&app.context, wanted, tokens, "/".to_owned()).await.expect("it is connected");
             self.staff.push(staff.id);
         }
@@ -149,9 +157,11 @@ impl<'a> House<'a> {
 
     /// From now on one call in five goes wrong.
     pub(crate) async fn faults(&self) {
-        for (kind, probability) in FAULTS {
-            let fault = json!({ "provider": "google", "kind": kind, "probability": probability });
-            self.control(Method::POST, "faults", Some(fault)).await;
+        for provider in PROVIDERS {
+            for (kind, probability) in FAULTS {
+                let fault = json!({ "provider": provider, "kind": kind, "probability": probability });
+                self.control(Method::POST, "faults", Some(fault)).await;
+            }
         }
     }
 
@@ -197,7 +207,7 @@ impl<'a> House<'a> {
     pub(crate) async fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for person in 0..PEOPLE {
-            let path = format!("events?provider=google&account={}", account(person));
+            let path = format!("events?provider={}&account={}", provider(person), account(person));
             for entry in self.control(Method::GET, &path, None).await.as_array().expect("a list") {
                 if entry["deleted"] == json!(false) {
                     let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
@@ -253,7 +263,7 @@ fn variables(
     sandbox_url: &str,
     redis_url: Option<&str>,
 ) -> Vec<(String, String)> {
-    let client = OAuthClient::default();
+    let (client, microsoft) = (OAuthClient::default(), OAuthClient::microsoft());
     let google = format!("{sandbox_url}/google");
     let mut variables = vec![
         ("DATABASE_URL", db.url().to_owned()),
@@ -269,6 +279,10 @@ fn variables(
         ("CONCORD__PROVIDERS__GOOGLE__TOKEN_URL", format!("{google}/token")),
         ("CONCORD__PROVIDERS__GOOGLE__REVOKE_URL", format!("{google}/revoke")),
         ("CONCORD__PROVIDERS__GOOGLE__API_BASE", google),
+        ("MICROSOFT_GRAPH_CLIENT_ID", microsoft.client_id),
+        ("MICROSOFT_GRAPH_CLIENT_SECRET", microsoft.client_secret),
+        ("CONCORD__PROVIDERS__MICROSOFT__API_BASE", format!("{sandbox_url}/microsoft")),
+        ("CONCORD__PROVIDERS__MICROSOFT__LOGIN_BASE", format!("{sandbox_url}/microsoft")),
     ];
     if let Some(url) = redis_url {
         variables.push(("REDIS_URL", url.to_owned()));

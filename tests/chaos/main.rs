@@ -1,5 +1,5 @@
 //! The crash test: while bookings change, the real program is killed again and again, a fifth of all calls to the
-//! provider goes wrong, and the queue is emptied. When that ends, every living booking must have exactly one entry in
+//! providers goes wrong, and the queue is emptied. When that ends, every living booking must have exactly one entry in
 //! the calendar of each of its people, and no other booking any, within a minute.
 //!
 //! Two forms: `grown_up` (web and worker over PostgreSQL and Redis; the worker is killed, Redis is flushed) and

@@ -1,8 +1,9 @@
 //! iCalendar (RFC 5545) as we write it, and as others do.
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
-//! value each takes. `feed` knows what a published calendar says. `lint` (in tests only) is the judge of all that
-//! is written, and knows nothing of the writer.
+//! value each takes. `feed` knows what a published calendar says, `entry_object` what an entry in a CalDAV calendar says,
+//! with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that is written, and knows
+//! nothing of the writer.
 //!
 //! What others write goes through `bytes` (one charset, one line end, limits), the parser of `calcard`, `value` and
 //! `zones` (what a time means) to the events of `calendar`, which `read` makes; `rule` and `recurrence` say what of them takes place in a
@@ -15,6 +16,7 @@ mod bytes;
 mod calendar;
 #[cfg(test)]
 mod corpus_tests;
+pub mod entry_object;
 pub mod feed;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
@@ -24,6 +26,7 @@ mod recurrence;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod timezone;
 mod value;
 mod windows;
 pub mod writer;

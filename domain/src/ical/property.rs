@@ -11,6 +11,14 @@ pub enum Component {
     Calendar,
     /// An event.
     Event,
+    /// What reminds of an event.
+    Alarm,
+    /// The rules of a zone.
+    Timezone,
+    /// A stretch of a zone's time.
+    Standard,
+    /// A stretch of a zone's summer time.
+    Daylight,
 }
 
 impl Component {
@@ -19,6 +27,10 @@ impl Component {
         match self {
             Self::Calendar => "VCALENDAR",
             Self::Event => "VEVENT",
+            Self::Alarm => "VALARM",
+            Self::Timezone => "VTIMEZONE",
+            Self::Standard => "STANDARD",
+            Self::Daylight => "DAYLIGHT",
         }
     }
 }
@@ -34,6 +46,14 @@ pub struct Property<Kind> {
 impl<Kind> Property<Kind> {
     const fn new(name: &'static str) -> Self {
         Self { name, kind: PhantomData }
+    }
+
+    /// The name.
+    pub const fn as_str(self) -> &'static str
+    where
+        Kind: Copy,
+    {
+        self.name
     }
 }
 
@@ -51,6 +71,15 @@ pub mod kind {
     /// An instant in UTC or a date.
     #[derive(Clone, Copy, Debug)]
     pub enum Moment {}
+    /// A date and hour on the clock of a zone that is said elsewhere.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Clock {}
+    /// What a zone's clock is ahead of UTC.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Offset {}
+    /// A length of time in minutes, before something.
+    #[derive(Clone, Copy, Debug)]
+    pub enum MinutesBefore {}
     /// A whole number.
     #[derive(Clone, Copy, Debug)]
     pub enum Integer {}
@@ -120,6 +149,28 @@ properties! {
     TRANSP: Word = "TRANSP";
     /// 3.8.4.6.
     URL: Uri = "URL";
+    /// Labels that people sort by (3.8.1.2).
+    CATEGORIES: Text = "CATEGORIES";
+    /// What an alarm does (3.8.6.1).
+    ACTION: Word = "ACTION";
+    /// When it does it (3.8.6.3).
+    TRIGGER: MinutesBefore = "TRIGGER";
+    /// A zone's name (3.8.3.1).
+    TZID: Word = "TZID";
+    /// When a stretch of a zone's time begins, on the clock before it (3.6.5).
+    ONSET: Clock = "DTSTART";
+    /// Before it (3.8.3.3).
+    TZOFFSETFROM: Offset = "TZOFFSETFROM";
+    /// From then on (3.8.3.4).
+    TZOFFSETTO: Offset = "TZOFFSETTO";
+    /// What people call it (3.8.3.2).
+    TZNAME: Text = "TZNAME";
+    /// The mapping that an entry in a connected calendar belongs to.
+    X_CONCORD_ENTRY: Text = "X-CONCORD-ENTRY";
+    /// The booking that it stands for.
+    X_CONCORD_BOOKING: Text = "X-CONCORD-BOOKING";
+    /// The zone of an entry whose hours only UTC can tell.
+    X_CONCORD_ZONE: Text = "X-CONCORD-ZONE";
     /// 3.8.4.3.
     ORGANIZER: Address = "ORGANIZER";
 }

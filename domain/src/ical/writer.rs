@@ -4,7 +4,8 @@
 //! add a parameter. The same values give the same bytes. Lines are folded as they are appended to the output, so
 //! nothing is allocated for a line.
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
+use chrono_tz::Tz;
 
 use super::property::{Component, Parameter, Property, kind};
 
@@ -83,6 +84,46 @@ impl<'out> Writer<'out> {
                 self.digits_of_date(date);
             }
         }
+        self.end_line();
+    }
+
+    /// An hour on the clock of `zone`, which the calendar describes in a VTIMEZONE (3.2.19).
+    pub fn zoned(&mut self, property: Property<kind::Moment>, zone: Tz, clock: NaiveDateTime) {
+        self.out.extend_from_slice(property.name.as_bytes());
+        self.out.extend_from_slice(b";TZID=");
+        // IANA's names have letters, digits, `/`, `_`, `+` and `-`, which need no quotes, and are short.
+        self.out.extend_from_slice(zone.name().as_bytes());
+        self.out.push(b':');
+        self.digits_of_clock(clock);
+        self.end_line();
+    }
+
+    /// An hour on a clock.
+    pub fn clock(&mut self, property: Property<kind::Clock>, clock: NaiveDateTime) {
+        self.name(property.name);
+        self.digits_of_clock(clock);
+        self.end_line();
+    }
+
+    /// What a clock is ahead of UTC, in seconds.
+    pub fn offset(&mut self, property: Property<kind::Offset>, seconds: i32) {
+        self.name(property.name);
+        self.out.push(if seconds < 0 { b'-' } else { b'+' });
+        let seconds = seconds.unsigned_abs();
+        self.two(seconds / 3600);
+        self.two(seconds / 60 % 60);
+        if !seconds.is_multiple_of(60) {
+            self.two(seconds % 60);
+        }
+        self.end_line();
+    }
+
+    /// So many minutes before the start.
+    pub fn minutes_before(&mut self, property: Property<kind::MinutesBefore>, minutes: u32) {
+        self.name(property.name);
+        self.out.extend_from_slice(b"-PT");
+        self.number(minutes);
+        self.out.push(b'M');
         self.end_line();
     }
 
@@ -236,12 +277,16 @@ impl<'out> Writer<'out> {
     }
 
     fn digits_of_instant(&mut self, at: DateTime<Utc>) {
-        self.digits_of_date(at.date_naive());
-        self.out.push(b'T');
-        self.two(at.hour());
-        self.two(at.minute());
-        self.two(at.second());
+        self.digits_of_clock(at.naive_utc());
         self.out.push(b'Z');
+    }
+
+    fn digits_of_clock(&mut self, clock: NaiveDateTime) {
+        self.digits_of_date(clock.date());
+        self.out.push(b'T');
+        self.two(clock.hour());
+        self.two(clock.minute());
+        self.two(clock.second());
     }
 
     /// Years of other than four digits do not exist in iCalendar.

@@ -5,7 +5,8 @@
 //! A full read names everything that stands in the window, so what it does not name is gone; it is also where a fault
 //! of the provider could free half a diary at one blow. What such a read takes away is doubted until the next one takes
 //! it away too; what it brings is written at once, since nobody is to be booked over it meanwhile. An incremental read
-//! names what changed, and only that is touched.
+//! names what changed, and only that is touched. Where what recurs changes as a whole, it names the whole, and what is
+//! no longer among its instances is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct OutsideEvent {
     /// The provider's id of it.
     pub external_id: String,
+    /// The provider's id of what it is an instance of.
+    pub series: Option<String>,
     /// The version it was read at.
     pub etag: Option<String>,
     /// When its owner is busy, in full even where it reaches out of the window.
@@ -151,11 +154,13 @@ impl Doubted {
 pub const GUARDED_FROM: usize = 10;
 
 /// What a read changes. `known` are all stored busy times of the calendar; `pages` all pages of the read, in the order
-/// in which they came: of two mentions of an event the later one holds. `doubted` is what the full read before took away
+/// in which they came: of two mentions of an event the later one holds. `resources` are the ids that the read tells of in
+/// whole: what is known under one of them, as itself or as an instance, and is not in the pages, is gone. `doubted` is what the full read before took away
 /// and was not believed in: seen a second time, it is.
 pub fn plan_import<'e>(
     known: &[OutsideEvent],
     pages: impl IntoIterator<Item = &'e ObservedEntry>,
+    resources: &[String],
     read: &Read,
     doubted: &Doubted,
 ) -> ImportPlan {
@@ -164,6 +169,7 @@ pub fn plan_import<'e>(
     let mut stored: BTreeMap<&str, &OutsideEvent> =
         known.iter().map(|event| (event.external_id.as_str(), event)).collect();
     let mut changes = Changes::default();
+    let mut unclear = BTreeSet::new();
 
     for (&external_id, entry) in &observed {
         let before = stored.remove(external_id);
@@ -173,19 +179,32 @@ pub fn plan_import<'e>(
             (Judged::Not(reason), Some(_)) => {
                 changes.removals.push(Removal { external_id: external_id.to_owned(), reason });
             }
-            (Judged::Not(_), None) | (Judged::Unclear, _) => {}
+            (Judged::Unclear, _) => {
+                unclear.insert(external_id);
+            }
+            (Judged::Not(_), None) => {}
         }
     }
+    let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
+    let within = |ids: &BTreeSet<&str>, event: &OutsideEvent| {
+        ids.contains(event.external_id.as_str()) || event.series.as_deref().is_some_and(|id| ids.contains(id))
+    };
+    // What does not say when it takes place keeps its instances, too.
+    stored.retain(|_, event| !within(&unclear, event));
+    if read.kind == ReadKind::Incremental {
+        stored.retain(|_, event| within(&told, event));
+    }
+    for (external_id, event) in stored {
+        let reason = match read.kind {
+            _ if !event.interval.overlaps(&read.window) => RemovalReason::OutsideWindow,
+            ReadKind::Full => RemovalReason::Vanished,
+            ReadKind::Incremental => RemovalReason::Deleted,
+        };
+        changes.removals.push(Removal { external_id: external_id.to_owned(), reason });
+    }
+    changes.removals.sort_by(|a, b| a.external_id.cmp(&b.external_id));
     let mut held = None;
     if read.kind == ReadKind::Full {
-        for (external_id, event) in stored {
-            let reason = if event.interval.overlaps(&read.window) {
-                RemovalReason::Vanished
-            } else {
-                RemovalReason::OutsideWindow
-            };
-            changes.removals.push(Removal { external_id: external_id.to_owned(), reason });
-        }
         let (believed, new): (Vec<_>, Vec<_>) =
             changes.removals.drain(..).partition(|removal| doubted.0.contains(&removal.external_id));
         changes.removals = believed;
@@ -229,6 +248,7 @@ fn judge(entry: &ObservedEntry, read: &Read) -> Judged {
         Some(interval) if !interval.overlaps(&read.window) => Judged::Not(RemovalReason::OutsideWindow),
         Some(interval) => Judged::Busy(OutsideEvent {
             external_id: entry.external_id.clone(),
+            series: entry.series.clone(),
             etag: entry.etag.clone(),
             interval,
             tentative: entry.tentative,

@@ -19,14 +19,14 @@ fn full() -> Read {
 
 /// What follows if nothing was doubted before.
 fn plan(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
-    plan_import(known, pages, read, &Doubted::default())
+    plan_import(known, pages, &[], read, &Doubted::default())
 }
 
 /// What is written at once, and what at second sight.
 fn surely(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> Changes {
     let first = plan(known, pages, read);
     let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
-    applied(plan_import(known, pages, read, &doubted))
+    applied(plan_import(known, pages, &[], read, &doubted))
 }
 
 fn hour(number: i64) -> EntryTime {
@@ -152,7 +152,7 @@ fn a_suspicious_read_waits_for_a_second_one() {
         assert_eq!((first.changes, held.reason), (Changes::default(), reason));
         let kept = Doubted::from_text(&held.doubted.to_text());
         assert_eq!(kept, held.doubted);
-        let second = applied(plan_import(&known, pages, &full(), &kept));
+        let second = applied(plan_import(&known, pages, &[], &full(), &kept));
         assert_eq!(second.removals.len(), 12 - pages.len());
         assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), Changes::default());
     }
@@ -179,7 +179,7 @@ fn what_is_new_does_not_wait_for_what_is_doubted() {
     calendar.push(entry("newer", "1", hour(51)));
     calendar.push(entry("n00", "1", hour(0)));
     calendar.remove(1);
-    let second = applied(plan_import(&rows, &calendar, &full(), &doubted));
+    let second = applied(plan_import(&rows, &calendar, &[], &full(), &doubted));
     let gone: Vec<_> = second.removals.iter().map(|removal| removal.external_id.as_str()).collect();
     assert_eq!(gone, ["n01", "n02", "n03", "n04", "n05", "n06", "n07", "n09"]);
     assert_eq!(second.upserts.len(), 1);
@@ -190,12 +190,12 @@ fn what_is_gone_besides_is_doubted_by_itself() {
     let calendar = numbered(30);
     let known = stored(&calendar);
     let first = plan(&known, &calendar[16..], &full()).held.unwrap();
-    let second = plan_import(&known, &[], &full(), &first.doubted);
+    let second = plan_import(&known, &[], &[], &full(), &first.doubted);
     assert_eq!(second.changes.removals.len(), 16);
     let held = second.held.unwrap();
     assert_eq!(held.reason, HeldReason::Empty { known: 14 });
     let rows = after(&known, &second.changes);
-    assert_eq!(applied(plan_import(&rows, &[], &full(), &held.doubted)).removals.len(), 14);
+    assert_eq!(applied(plan_import(&rows, &[], &[], &full(), &held.doubted)).removals.len(), 14);
 }
 
 #[test]
@@ -211,6 +211,50 @@ fn a_held_read_says_what_is_wrong() {
         HeldReason::Shrunk { gone: 7, known: 12 }.to_string(),
         "7 of 12 known future busy times were gone at once"
     );
+}
+
+/// The instances of a series that is one object.
+fn series(name: &str, etag: &str, hours: &[i64]) -> Vec<ObservedEntry> {
+    let instance = |number: &i64| ObservedEntry {
+        series: Some(name.to_owned()),
+        ..entry(&format!("{name}#{number}"), etag, hour(*number))
+    };
+    hours.iter().map(instance).collect()
+}
+
+fn told(known: &[OutsideEvent], pages: &[ObservedEntry], resources: &[&str]) -> Changes {
+    let resources: Vec<String> = resources.iter().copied().map(str::to_owned).collect();
+    applied(plan_import(known, pages, &resources, &read(ReadKind::Incremental), &Doubted::default()))
+}
+
+#[test]
+fn what_is_told_in_whole_loses_what_it_no_longer_has() {
+    let calendar =
+        [series("yoga", "1", &[0, 1, 2, 3]), series("choir", "1", &[10, 11]), numbered(3)].concat();
+    let known = stored(&calendar);
+    let changes = told(&known, &series("yoga", "2", &[1, 2, 7]), &["yoga"]);
+    let gone: Vec<_> = changes.removals.iter().map(|one| (one.external_id.as_str(), one.reason)).collect();
+    assert_eq!(gone, [("yoga#0", RemovalReason::Deleted), ("yoga#3", RemovalReason::Deleted)]);
+    assert_eq!(changes.upserts.len(), 3);
+
+    // Deleted as a whole, made a single event, and a single event made a series.
+    let mut deleted = entry("choir", "9", hour(0));
+    deleted.deleted = true;
+    assert_eq!(told(&known, &[deleted], &["choir"]).removals.len(), 2);
+    let single = told(&known, &[entry("choir", "2", hour(10))], &["choir"]);
+    assert_eq!((single.upserts.len(), single.removals.len()), (1, 2));
+    let split = told(&known, &series("n01", "2", &[1, 5]), &["n01"]);
+    assert_eq!((split.upserts.len(), split.removals[0].external_id.as_str()), (2, "n01"));
+}
+
+#[test]
+fn what_cannot_be_read_keeps_its_instances() {
+    let known = stored(&[series("yoga", "1", &[0, 1, 2]), numbered(20)].concat());
+    let mut unclear = entry("yoga", "2", hour(0));
+    unclear.time = None;
+    assert_eq!(told(&known, std::slice::from_ref(&unclear), &[]), Changes::default());
+    let pages = [vec![unclear], numbered(20)].concat();
+    assert_eq!(applied(plan(&known, &pages, &full())), Changes::default());
 }
 
 fn observed() -> impl Strategy<Value = ObservedEntry> {
@@ -296,6 +340,21 @@ proptest! {
         let in_pieces = after(&between, &applied(plan(&between, two, &incremental)));
         let clear = second.iter().all(|entry| entry.time.is_some());
         prop_assert!(!clear || at_once == in_pieces);
+    }
+
+    /// However a series changes, telling it in whole leaves what a reading from the start would.
+    #[test]
+    fn a_series_told_in_whole_is_as_if_read_anew(
+        others in calendar(),
+        before in proptest::collection::btree_set(0_i64..40, 0..12),
+        after_it in proptest::collection::btree_set(0_i64..40, 0..12),
+    ) {
+        let (before, later): (Vec<i64>, Vec<i64>) = (before.into_iter().collect(), after_it.into_iter().collect());
+        let known = stored(&[others.clone(), series("yoga", "1", &before)].concat());
+        let page = series("yoga", "2", &later);
+        let rows = after(&known, &told(&known, &page, &["yoga"]));
+        prop_assert_eq!(&rows, &stored(&[others, page.clone()].concat()));
+        prop_assert!(told(&rows, &page, &["yoga"]).is_empty(), "a second time changes nothing");
     }
 
     #[test]

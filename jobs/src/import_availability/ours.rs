@@ -31,13 +31,19 @@ struct Found {
 impl Import<'_> {
     /// Marks what is ours among `entries`, and only that: what another business, or another installation, has written
     /// there keeps its owner from our bookings like anything else, and so does a copy that a person made of an entry of
-    /// ours. Returns those that somebody has touched.
-    pub(super) async fn know_ours(&self, entries: &mut [ObservedEntry]) -> Result<Touched, JobError> {
+    /// ours. Returns those that somebody has touched; an entry of which `resources` tell in whole, and that is not among
+    /// `entries`, is gone.
+    pub(super) async fn know_ours(
+        &self,
+        entries: &mut [ObservedEntry],
+        resources: &[String],
+    ) -> Result<Touched, JobError> {
         let (db, business) = (&self.context.db, self.calendar.business_id);
         let names: Vec<&str> = entries
             .iter()
             .flat_map(|entry| [Some(entry.external_id.as_str()), entry.series.as_deref()])
             .flatten()
+            .chain(resources.iter().map(String::as_str))
             .collect();
         let named = entries::named(db, business, self.calendar.id, &names).await?;
         let by_name: HashMap<&str, &Named> =
@@ -46,6 +52,9 @@ impl Import<'_> {
         let ours: HashMap<EntryId, Named> =
             entries::ours(db, business, &marked).await?.into_iter().map(|one| (one.id, one)).collect();
         let mut touched = Touched::default();
+        for one in resources.iter().filter_map(|name| by_name.get(name.as_str())) {
+            touched.note_gone(one);
+        }
         for entry in entries {
             let here = by_name.get(entry.external_id.as_str()).copied();
             let of_series = entry.series.as_deref().and_then(|series| by_name.get(series).copied());
@@ -92,6 +101,13 @@ impl Import<'_> {
 }
 
 impl Touched {
+    /// Until it is seen after all.
+    fn note_gone(&mut self, one: &Named) {
+        if one.stands {
+            self.0.insert(one.id, Found { external_id: one.external_id.clone(), seen: None });
+        }
+    }
+
     /// The last sight of an entry holds; of one that recurs any will do.
     fn note(&mut self, one: &Named, entry: &ObservedEntry) {
         let is_instance = entry.external_id != one.external_id;

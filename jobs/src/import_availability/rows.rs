@@ -18,20 +18,25 @@ use crate::duty::JobError;
 const PART: usize = 100;
 
 impl Import<'_> {
-    /// A full read is compared with all that is known; an incremental one only with what it names.
+    /// A full read is compared with all that is known; an incremental one only with what it names, by itself or as a
+    /// whole.
     pub(super) async fn known(
         &self,
         full: bool,
         entries: &[ObservedEntry],
+        resources: &[String],
     ) -> Result<Vec<OutsideEvent>, JobError> {
         let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
-        if full || entries.len() > PART {
+        if full || entries.len() + resources.len() > PART {
             let rows = outside_events::of_calendar(db, business, id).await?;
             return Ok(rows.into_iter().map(as_known).collect());
         }
         let mut known = Vec::new();
         for entry in entries {
             known.extend(outside_events::named(db, business, id, &entry.external_id).await?.map(as_known));
+        }
+        for resource in resources {
+            known.extend(outside_events::within(db, business, id, resource).await?.into_iter().map(as_known));
         }
         known.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         known.dedup_by(|a, b| a.external_id == b.external_id);
@@ -61,6 +66,7 @@ impl Import<'_> {
                 staff: self.connection.staff_id,
                 calendar: self.calendar.id,
                 external_id: &event.external_id,
+                series: event.series.as_deref(),
                 etag: event.etag.as_deref(),
                 interval: event.interval,
                 tentative: event.tentative,
@@ -104,6 +110,7 @@ impl Import<'_> {
 fn as_known(row: outside_events::OutsideEvent) -> OutsideEvent {
     OutsideEvent {
         external_id: row.external_id,
+        series: row.series,
         etag: row.etag,
         interval: Interval { start: row.starts_at, end: row.ends_at },
         tentative: row.tentative,

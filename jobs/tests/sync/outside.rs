@@ -83,6 +83,7 @@ impl Outside {
                 addresses: GoogleConfig::below(&base),
             }),
             microsoft: None,
+            caldav: None,
         }
     }
 

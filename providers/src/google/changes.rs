@@ -77,7 +77,7 @@ fn changes_page(events: Events) -> Result<ChangesPage, ProviderError> {
     };
     let zone = events.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
     let entries = events.items.into_iter().flatten().filter_map(|event| observed(event, zone)).collect();
-    Ok(ChangesPage { entries, next })
+    Ok(ChangesPage { entries, resources: Vec::new(), next })
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl MicrosoftCalendar {
         let next = self.after(&page)?;
         let is_first_read = matches!(from, ChangesFrom::Start | ChangesFrom::Page { cursor: None, .. });
         let entries = self.entries(credentials, calendar, page.value, is_first_read).await?;
-        Ok(ChangesPage { entries, next })
+        Ok(ChangesPage { entries, resources: Vec::new(), next })
     }
 
     async fn first_page(

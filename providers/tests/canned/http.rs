@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use concord_providers::{Answer, Http, HttpConfig, ProviderError};
+use concord_providers::{Answer, Guard, Http, HttpConfig, ProviderError};
 use http::{Request, header::AUTHORIZATION};
 
 use crate::server::{Reply, Server, answer_of, header, json};
@@ -101,4 +101,28 @@ async fn an_address_that_cannot_be_called_is_refused() {
     let error = get("ftp://127.0.0.1/x?token=secret").await.unwrap_err();
     assert!(matches!(&error, ProviderError::Rejected(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("secret"));
+}
+
+fn ask(url: &str) -> Request<Bytes> {
+    Request::get(url).header(AUTHORIZATION, "Bearer t").body(Bytes::new()).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_guarded_reaches_this_machine_by_no_name() {
+    let server = Server::start(json("200 OK", "{}")).await;
+    let port = server.url.port().unwrap();
+    let guarded = client().guarded(Guard::default()).unwrap();
+    for host in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"] {
+        let refused = guarded.send(ask(&format!("http://{host}:{port}/"))).await.unwrap_err();
+        assert!(
+            matches!(&refused, ProviderError::Rejected(text) if text.contains("private address")),
+            "{host}: {refused:?}"
+        );
+    }
+    assert!(server.requests().is_empty());
+
+    let allowed = Guard { allow_private: false, allowed: vec!["localhost".to_owned()] };
+    let guarded = client().guarded(allowed).unwrap();
+    assert_eq!(guarded.send(ask(&format!("http://localhost:{port}/"))).await.unwrap().status, 200);
+    assert!(guarded.send(ask(&format!("http://127.0.0.1:{port}/"))).await.is_err());
 }

@@ -67,14 +67,23 @@ pub(crate) trait World: Send + Sync {
         external_id(self.kind(), entry)
     }
 
+    /// More entries than come in one page.
+    fn more_than_a_page(&self) -> usize {
+        2_600
+    }
+
     /// Our OAuth client there.
     fn oauth(&self) -> &OAuthApp;
 
     /// Whether a grant can be ended by us, or by the person alone.
-    fn lets_us_end_it(&self) -> bool;
+    fn lets_us_end_it(&self) -> bool {
+        true
+    }
 
     /// What is kept of a title: all of it, or as much as the provider takes.
-    fn kept<'a>(&self, title: &'a str) -> &'a str;
+    fn kept<'a>(&self, title: &'a str) -> &'a str {
+        title
+    }
 
     /// The id of a calendar that is not there.
     fn unknown_calendar(&self, place: &Place) -> String;

@@ -16,12 +16,16 @@ use crate::{
 /// The tokens as they are kept.
 #[derive(Debug)]
 pub struct StoredTokens {
-    /// For calls; `None` once the connection is over.
+    /// For calls; `None` once the connection is over. The password, where there is a user name.
     pub access: Option<SecretString>,
     /// When `access` ends.
     pub access_expires_at: Option<DateTime<Utc>>,
     /// For new access tokens.
     pub refresh: Option<SecretString>,
+    /// Where the account's calendars are, where a person named the server.
+    pub server_url: Option<String>,
+    /// The name that goes with a password.
+    pub username: Option<String>,
     /// Whether they are of any use.
     pub state: ConnectionState,
     /// Until when somebody may be at refreshing them.
@@ -74,6 +78,26 @@ pub(super) async fn store_grant(
     Ok(())
 }
 
+const KEEP_SERVER: &str = "
+    UPDATE connections SET server_url = $2, username = $3, access_expires_at = NULL WHERE id = $1";
+
+/// Notes that what was stored for calls is a password: whose, and at which server. A password does not expire.
+pub async fn keep_server(
+    tx: &mut Tx,
+    id: ConnectionId,
+    server_url: &str,
+    username: &str,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(KEEP_SERVER)
+        .bind(id)
+        .bind(server_url)
+        .bind(username)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 const STORE_TOKENS: &str = "
     UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
         refresh_lease_until = NULL
@@ -108,12 +132,16 @@ struct TokenRow {
     access_expires_at: Option<DateTime<Utc>>,
     refresh_token: Option<String>,
     refresh_lease_until: Option<DateTime<Utc>>,
+    server_url: Option<String>,
+    username: Option<String>,
     grant_number: i64,
     state: ConnectionState,
 }
 
 const TOKENS: &str = "
-    SELECT access_token, access_expires_at, refresh_token, refresh_lease_until, grant_number, state FROM connections
+    SELECT access_token, access_expires_at, refresh_token, refresh_lease_until, server_url, username, grant_number,
+        state
+    FROM connections
     WHERE business_id = $1 AND id = $2";
 
 /// The tokens of a connection, opened.
@@ -131,6 +159,8 @@ pub async fn tokens(
         access: open(row.access_token, "connections.access_token")?,
         access_expires_at: row.access_expires_at,
         refresh: open(row.refresh_token.clone(), "connections.refresh_token")?,
+        server_url: row.server_url,
+        username: row.username,
         state: row.state,
         refresh_lease_until: row.refresh_lease_until,
         sealed_refresh: row.refresh_token,
@@ -140,7 +170,7 @@ pub async fn tokens(
 
 const GRANT_DIED: &str = "
     UPDATE connections SET state = 'needs_reconnect', last_error = $4, state_changed_at = $5
-    WHERE business_id = $1 AND id = $2 AND refresh_token IS NOT DISTINCT FROM $3
+    WHERE business_id = $1 AND id = $2 AND refresh_token IS NOT DISTINCT FROM $3 AND grant_number = $6
       AND state NOT IN ('needs_reconnect', 'disconnected')";
 
 /// The provider has refused the grant of `tokens`: nothing is tried until the person connects again. `false`: that is
@@ -158,6 +188,7 @@ pub async fn grant_died(
         .bind(&tokens.sealed_refresh)
         .bind(reason)
         .bind(now)
+        .bind(tokens.grant_number)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

@@ -379,6 +379,7 @@ async fn a_booking_in_conflict_can_still_be_changed(db: &TestDb) {
         staff: ana.id,
         calendar,
         external_id: "dentist",
+        series: None,
         etag: None,
         interval: Interval { start: at(30), end: at(90) },
         tentative: false,

@@ -278,6 +278,27 @@ async fn of_many_who_pause_at_once_one_does(db: &TestDb) {
     assert_eq!(moved.into_iter().flatten().count(), 1);
 }
 
+async fn a_password_is_kept_with_its_server_and_does_not_expire(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "https://dav.example.com/ana/", None).await;
+    let before = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert!(before.server_url.is_none() && before.username.is_none());
+    let mut tx = begin(db).await;
+    connections::keep_server(&mut tx, id, "https://dav.example.com/ana/calendars/", "ana").await.unwrap();
+    commit(tx).await;
+    let stored = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert_eq!(stored.server_url.as_deref(), Some("https://dav.example.com/ana/calendars/"));
+    assert_eq!((stored.username.as_deref(), stored.access_expires_at), (Some("ana"), None));
+    assert!(stored.access.is_some() && stored.refresh.is_none());
+
+    // A new password for the same account: the refusal of the old one ends nothing.
+    adopt(db, &ring, &ana, "https://dav.example.com/ana/", None).await;
+    let mut tx = begin(db).await;
+    let whose = (ana.business_id, id);
+    assert!(!connections::grant_died(&mut tx, whose, &stored, "why", at(2)).await.unwrap());
+    commit(tx).await;
+}
+
 async fn a_refusal_ends_only_the_grant_that_was_refused(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", Some("first")).await;
@@ -470,6 +491,7 @@ concord_storage::on_both_databases!(
     a_state_changes_once,
     a_state_is_left_only_where_it_was_thought_to_be,
     of_many_who_pause_at_once_one_does,
+    a_password_is_kept_with_its_server_and_does_not_expire,
     a_refusal_ends_only_the_grant_that_was_refused,
     an_account_may_be_connected_twice,
     a_person_whose_default_ended_has_another_one,

@@ -34,6 +34,7 @@ async fn read(
         staff: ana.id,
         calendar,
         external_id,
+        series: None,
         etag: Some("\"3181161784712000\""),
         interval: Interval::new(at(minutes.0), at(minutes.1)).unwrap(),
         tentative: true,
@@ -43,6 +44,39 @@ async fn read(
     let id = outside_events::upsert(&mut tx, &event, at(1)).await.unwrap();
     commit(tx).await;
     id
+}
+
+/// What recurs is found by its whole, and by nothing that is only named alike.
+async fn an_instance_is_found_by_its_series(db: &TestDb) {
+    let (ana, calendar) = connected(db).await;
+    let mut tx = begin(db).await;
+    people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
+    for (external_id, series, minute) in [
+        ("yoga", None, 0),
+        ("yoga#1", Some("yoga"), 100),
+        ("yoga#2", Some("yoga"), 200),
+        ("yoga2", None, 300),
+        ("choir#1", Some("choir"), 400),
+    ] {
+        let event = NewOutsideEvent {
+            business: ana.business_id,
+            staff: ana.id,
+            calendar,
+            external_id,
+            series,
+            etag: None,
+            interval: Interval::new(at(minute), at(minute + 60)).unwrap(),
+            tentative: false,
+        };
+        outside_events::upsert(&mut tx, &event, at(1)).await.unwrap();
+    }
+    commit(tx).await;
+    let found = outside_events::within(db, ana.business_id, calendar, "yoga").await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|row| row.external_id.as_str()).collect();
+    assert_eq!(ids, ["yoga", "yoga#1", "yoga#2"]);
+    assert_eq!(found[1].series.as_deref(), Some("yoga"));
+    let other = testing::business(db).await.id;
+    assert!(outside_events::within(db, other, calendar, "yoga").await.unwrap().is_empty());
 }
 
 async fn busy(db: &Db, ana: &Staff) -> Vec<(i64, i64)> {
@@ -140,6 +174,7 @@ async fn another_business_finds_no_busy_time(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     a_busy_time_occupies_its_person_until_it_goes,
+    an_instance_is_found_by_its_series,
     what_found_no_unit_gets_the_one_that_is_freed,
     whoever_is_busy_cannot_be_booked,
     another_business_finds_no_busy_time,

@@ -73,14 +73,14 @@ pub(crate) async fn a_first_read_keeps_to_the_window(world: &dyn World) {
     assert_eq!(titles, HashSet::from(["over the start", "inside", "over the end"]));
 }
 
-/// More than the largest page of any provider.
-const MANY: usize = 2_600;
-
 pub(crate) async fn a_large_calendar_comes_in_pages(world: &dyn World) {
     let (provider, place) = (world.provider(), world.place().await);
     let many = appointment("One of many", "2026-03-12T09:00:00Z", "2026-03-12T09:15:00Z");
-    let ids: HashSet<String> =
-        stream::iter(0..MANY).map(|_| world.person_adds(&place, &many)).buffer_unordered(8).collect().await;
+    let ids: HashSet<String> = stream::iter(0..world.more_than_a_page())
+        .map(|_| world.person_adds(&place, &many))
+        .buffer_unordered(8)
+        .collect()
+        .await;
     let (entries, pages, cursor) = read(&*provider, &place, None).await.unwrap();
     assert!(pages > 1, "it came in one page");
     assert_eq!(entries.into_iter().map(|entry| entry.external_id).collect::<HashSet<_>>(), ids);

@@ -52,7 +52,10 @@ pub(crate) async fn a_lost_answer_leaves_one_entry(world: &dyn World) {
     world.next_call_fails(&place, Fault::ApplyThenDrop).await;
     let etag = found.etag.as_deref();
     assert_eq!(code(provider.update(token, calendar, &id, &content, etag).await), "transient");
-    assert_eq!(code(provider.update(token, calendar, &id, &content, etag).await), "precondition");
+    // Where a version is a digest of what was written, it is the same as before.
+    assert!(
+        ["precondition", "ok"].contains(&code(provider.update(token, calendar, &id, &content, etag).await))
+    );
     let found = provider.find(token, calendar, &id).await.unwrap().unwrap();
     provider.update(token, calendar, &id, &content, found.etag.as_deref()).await.unwrap();
     assert_eq!(world.person_sees(&place).await.len(), 1);

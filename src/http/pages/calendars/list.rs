@@ -28,8 +28,10 @@ use crate::app::App;
 struct CalendarsPage {
     frame: Frame,
     people: Vec<Person>,
-    /// Providers that can be connected here.
+    /// Providers that can be connected here, by their consent page.
     providers: Vec<ProviderKind>,
+    /// Whether an account can be connected by a name and a password.
+    has_caldav: bool,
     is_manager: bool,
     has_connections: bool,
     synced: i64,
@@ -58,6 +60,8 @@ struct Line {
     account: String,
     state: Pill,
     needs_reconnect: bool,
+    /// Whether it opens to a password.
+    by_password: bool,
     is_default: bool,
     /// Which calendars are written and read.
     what: String,
@@ -87,6 +91,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     let calendars = CalendarsPage {
         frame: Frame::with_attention(&user, Place::Calendars, "Calendars", &attention),
         providers: providers.collect(),
+        has_caldav: app.context.providers.caldav().is_some(),
         is_manager: user.is_manager(),
         has_connections: !attention.connections.is_empty(),
         synced: attention.entries.synced,
@@ -134,6 +139,7 @@ async fn line(app: &App, user: &CurrentUser, connection: &Connection) -> Result<
         account: connection.account_email.clone(),
         state: connection.state.into(),
         needs_reconnect,
+        by_password: connection.provider == ProviderKind::Caldav,
         is_default: connection.is_default,
         what: capital(&what.join("; ")),
         last: connection.last_sync_at.map(|at| When::of(at, app.now(), user.business.zone)),

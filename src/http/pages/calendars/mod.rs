@@ -1,6 +1,7 @@
 //! The pages of connected calendars: everybody's, one connection, and what can be done with it.
 
 mod act;
+mod caldav;
 mod detail;
 mod list;
 mod settings;
@@ -19,6 +20,7 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/calendars", get(list::show))
         .route("/calendars/connect/{provider}", post(act::connect))
+        .route("/calendars/connect/caldav", get(caldav::ask).post(caldav::connect))
         .route("/calendars/sync-pending", post(act::sync_pending))
         .route("/calendars/import-availability", post(act::import_availability))
         .route("/calendars/{id}", get(detail::show).post(settings::save))

@@ -1,0 +1,9 @@
+-- Accounts at servers that people name, and what recurs as one object.
+
+-- Where an account's calendars are, and the name to sign in with; the password is in access_token.
+ALTER TABLE connections ADD COLUMN server_url TEXT;
+ALTER TABLE connections ADD COLUMN username TEXT;
+
+-- What a busy time is an instance of.
+ALTER TABLE outside_events ADD COLUMN series TEXT;
+CREATE INDEX outside_events_by_series ON outside_events (calendar_id, series);

@@ -1,0 +1,139 @@
+//! Whose account it is, and which calendars it has.
+
+use chrono_tz::Tz;
+use concord_domain::ical::from_windows;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::{
+    Caldav,
+    address::{calendar_id, close, is_kindred},
+    errors::unreadable,
+    requests,
+    xml::{Properties, Response},
+};
+use crate::{
+    error::ProviderError,
+    provider::{Account, Credentials, RemoteCalendar},
+};
+
+impl Caldav {
+    /// The account is its principal: the calendar home may move, and a name to sign in with may change.
+    pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+        let session = self.session(credentials)?;
+        let home = session.propfind(session.home, 0, requests::principal()).await?;
+        let of_home = home.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?.found;
+        let named = of_home.current_user_principal.and_then(|href| session.home.join(&href).ok());
+        let principal = named.filter(|url| is_kindred(session.home, url));
+        let mut mail_addresses = of_home.mail_addresses;
+        if mail_addresses.is_empty()
+            && !session.user.contains('@')
+            && let Some(principal) = &principal
+        {
+            let found = session.propfind(principal, 0, requests::principal()).await?;
+            mail_addresses =
+                found.responses.into_iter().next().map(|one| one.found.mail_addresses).unwrap_or_default();
+        }
+        let email = if session.user.contains('@') { None } else { mail_addresses.into_iter().next() };
+        let mut subject = principal.unwrap_or_else(|| session.home.clone());
+        close(&mut subject);
+        Ok(Account { subject: subject.into(), email: email.unwrap_or_else(|| session.user.to_owned()) })
+    }
+
+    pub(super) async fn list_calendars(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        let session = self.session(credentials)?;
+        let found = session.propfind(session.home, 1, requests::calendars()).await?;
+        let path = |href: &str| {
+            session.home.join(href).ok().map(|mut url| {
+                close(&mut url);
+                url
+            })
+        };
+        let default =
+            found.responses.iter().find_map(|one| one.found.default_calendar.as_deref()).and_then(path);
+        let mut calendars = Vec::new();
+        let mut is_default = Vec::new();
+        for response in &found.responses {
+            let Some(url) = path(&response.href).filter(|url| is_kindred(session.home, url)) else {
+                continue;
+            };
+            if has_events(response) {
+                is_default.push(default.as_ref() == Some(&url));
+                calendars.push(calendar(session.home, &url, &response.found));
+            }
+        }
+        let first = is_default.iter().position(|default| *default);
+        let first = first.or_else(|| calendars.iter().position(|calendar| calendar.writable)).unwrap_or(0);
+        if let Some(calendar) = calendars.get_mut(first) {
+            calendar.primary = true;
+        }
+        Ok(calendars)
+    }
+}
+
+fn has_events(response: &Response) -> bool {
+    let components = &response.found.components;
+    response.found.is_calendar
+        && components.as_ref().is_none_or(|names| names.iter().any(|name| name == "VEVENT"))
+}
+
+fn calendar(home: &Url, url: &Url, found: &Properties) -> RemoteCalendar {
+    let last = url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let name = found.display_name.clone();
+    RemoteCalendar {
+        external_id: calendar_id(home, url),
+        name: name.unwrap_or_else(|| percent_decode_str(last).decode_utf8_lossy().into_owned()),
+        colour: found.colour.as_deref().and_then(colour),
+        zone: found.timezone.as_deref().and_then(zone).map(|zone| zone.name().to_owned()),
+        writable: found.privileges.as_ref().is_none_or(|names| {
+            // DAV:write is said by who knows no finer ones; an object is made by "bind" (RFC 3744, 3).
+            names.iter().any(|name| matches!(name.as_str(), "all" | "write" | "bind" | "write-content"))
+        }),
+        primary: false,
+    }
+}
+
+/// Apple's colours have an alpha: `#rrggbbaa`.
+fn colour(text: &str) -> Option<String> {
+    let digits = text.strip_prefix('#')?;
+    let rgb = digits.get(..6).filter(|rgb| rgb.bytes().all(|octet| octet.is_ascii_hexdigit()))?;
+    matches!(digits.len(), 6 | 8).then(|| format!("#{}", rgb.to_ascii_lowercase()))
+}
+
+/// The zone of a `calendar-timezone` property (RFC 4791, 5.2.2), by its name.
+pub(super) fn zone(object: &str) -> Option<Tz> {
+    let name = object.lines().find_map(|line| line.trim_end().strip_prefix("TZID:"))?;
+    name.parse().ok().or_else(|| from_windows(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_loses_its_alpha() {
+        for (text, expected) in [
+            ("#FF2968FF", Some("#ff2968")),
+            ("#ff2968", Some("#ff2968")),
+            ("#f29", None),
+            ("red", None),
+            ("#gg2968", None),
+            ("#ééé", None),
+        ] {
+            assert_eq!(colour(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_name() {
+        let object =
+            |tzid: &str| format!("BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:{tzid}\r\nEND:VTIMEZONE\r\n");
+        assert_eq!(zone(&object("Europe/Lisbon")), Some(Tz::Europe__Lisbon));
+        assert_eq!(zone(&object("W. Europe Standard Time")), Some(Tz::Europe__Berlin));
+        assert_eq!(zone(&object("Customized Time Zone")), None);
+        assert_eq!(zone(""), None);
+    }
+}

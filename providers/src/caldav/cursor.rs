@@ -1,0 +1,111 @@
+//! Where a read of a calendar stands, as the text that is kept of it.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ProviderError;
+
+/// Where the calendar stood when all of it had been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cursor {
+    /// The calendar's own zone, where it tells it.
+    pub(super) zone: Option<Tz>,
+    pub(super) mark: Mark,
+}
+
+/// How its changes are found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mark {
+    /// By a token of the server (RFC 6578).
+    Token(String),
+    /// By comparing the versions of all objects, where a server knows no tokens.
+    Versions {
+        /// The version of the collection, which spares the comparison while it stays the same.
+        collection: Option<String>,
+        /// Of each object, by its name.
+        objects: BTreeMap<String, String>,
+    },
+}
+
+/// Between two pages of one read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pending {
+    /// What the read ends with.
+    pub(super) cursor: Cursor,
+    /// Objects that are still to be fetched.
+    pub(super) names: Vec<String>,
+    /// Whether the server holds back further changes after the token.
+    pub(super) more: bool,
+}
+
+impl Cursor {
+    /// `CursorExpired`: it is none of ours.
+    pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
+        serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
+    }
+
+    pub(super) fn text(&self) -> Result<String, ProviderError> {
+        text(self)
+    }
+}
+
+impl Pending {
+    /// `CursorExpired`: it is none of ours.
+    pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
+        serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
+    }
+
+    pub(super) fn text(&self) -> Result<String, ProviderError> {
+        text(self)
+    }
+}
+
+fn text(value: &impl Serialize) -> Result<String, ProviderError> {
+    serde_json::to_string(value)
+        .map_err(|_| ProviderError::Rejected("the cursor cannot be written down".to_owned()))
+}
+
+/// Which objects have come or changed, and which are gone.
+pub(super) fn differences(
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> (Vec<String>, Vec<String>) {
+    let changed = now.iter().filter(|(name, etag)| before.get(*name) != Some(etag));
+    let gone = before.keys().filter(|name| !now.contains_key(*name));
+    (changed.map(|(name, _)| name.clone()).collect(), gone.cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_and_any_other_text_has_expired() {
+        let objects = BTreeMap::from([("a".to_owned(), "\"1\"".to_owned())]);
+        for mark in [
+            Mark::Token("urn:x\"<&".to_owned()),
+            Mark::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
+        ] {
+            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), mark };
+            assert_eq!(Cursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
+        }
+        for text in ["", "never", "{}", "{\"zone\":null}"] {
+            assert!(matches!(Cursor::parse(text), Err(ProviderError::CursorExpired)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_fetched_or_gone() {
+        let of = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, etag)| ((*name).to_owned(), (*etag).to_owned())).collect()
+        };
+        let (changed, gone) = differences(
+            &of(&[("a", "1"), ("b", "1"), ("c", "1")]),
+            &of(&[("a", "1"), ("b", "2"), ("d", "1")]),
+        );
+        assert_eq!((changed, gone), (vec!["b".to_owned(), "d".to_owned()], vec!["c".to_owned()]));
+    }
+}

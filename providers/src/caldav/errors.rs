@@ -1,0 +1,244 @@
+//! What the refusals of CalDAV servers mean. They say one and the same thing in different ways.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{StatusCode, header::RETRY_AFTER};
+
+use super::xml;
+use crate::{
+    error::ProviderError,
+    http::{Answer, retry_after},
+};
+
+/// A call that brought nothing: the server said no, or nothing intelligible was said.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// An answer with a status that is no success.
+    Refused(Refusal),
+    /// Everything else.
+    Other(ProviderError),
+}
+
+impl From<ProviderError> for Trouble {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Trouble> for ProviderError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(refusal) => refusal.into_error(),
+            Trouble::Other(error) => error,
+        }
+    }
+}
+
+/// An answer with a status that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    retry_after: Option<Duration>,
+    /// The preconditions that it names (RFC 4918, 16).
+    conditions: Vec<String>,
+}
+
+/// What a refused write means.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// That.
+    Error(ProviderError),
+    /// It depends on whether the object is there.
+    IsItThere,
+    /// It depends on whether the calendar is there.
+    IsTheCalendarThere,
+}
+
+impl Refusal {
+    pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Self {
+        Self {
+            status: answer.status,
+            // Some servers send an empty one.
+            retry_after: answer.headers.get(RETRY_AFTER).and_then(|_| retry_after(&answer.headers, now)),
+            conditions: xml::conditions(&answer.body),
+        }
+    }
+
+    pub(super) fn says_gone(&self) -> bool {
+        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+    }
+
+    fn names(&self, condition: &str) -> bool {
+        self.conditions.iter().any(|named| named == condition)
+    }
+
+    /// Whether it is about the token of a sync-collection report: 403 with DAV:valid-sync-token (RFC 6578, 3.2); Sabre
+    /// (Nextcloud, Baïkal) says 403 or 412 with another element, older servers 400, 409, 410 or 412 without any. A 404
+    /// means the calendar.
+    pub(super) fn says_cursor_expired(&self) -> bool {
+        match self.status {
+            StatusCode::FORBIDDEN => !self.names("need-privileges"),
+            StatusCode::BAD_REQUEST
+            | StatusCode::CONFLICT
+            | StatusCode::GONE
+            | StatusCode::PRECONDITION_FAILED => true,
+            _ => false,
+        }
+    }
+
+    /// What a refusal to write an object means; `new`: it was to be created.
+    ///
+    /// | what is the matter | said by | as |
+    /// |---|---|---|
+    /// | the calendar is gone | RFC 4918, Radicale | 409 |
+    /// | | Sabre, iCloud | 404 |
+    /// | | Xandikos | 404, 405 or 409 |
+    /// | the object exists | all | 412 |
+    /// | it has changed, or is gone | all | 412 |
+    /// | | some, when it is gone | 404 |
+    /// | the UID stands elsewhere | RFC 4791 | 403 or 409, no-uid-conflict |
+    /// | no right to write | RFC 3744, Sabre | 403, need-privileges |
+    /// | | Radicale | 403 |
+    /// | | subscribed calendars | 405 |
+    /// | no room | RFC 4331 | 507, 413, or 403 with a quota |
+    pub(super) fn of_write(self, new: bool) -> Refused {
+        use StatusCode as S;
+        let rejected = |words: &str| Refused::Error(ProviderError::Rejected(words.to_owned()));
+        if self.names("no-uid-conflict") {
+            return rejected("the same entry stands in another calendar of the account");
+        }
+        if self.status == S::INSUFFICIENT_STORAGE
+            || self.conditions.iter().any(|condition| condition.starts_with("quota-not-exceeded"))
+        {
+            return rejected("the account has no room left");
+        }
+        match self.status {
+            S::PRECONDITION_FAILED if new => Refused::Error(ProviderError::Precondition),
+            S::PRECONDITION_FAILED => Refused::IsItThere,
+            S::FORBIDDEN if self.conditions.is_empty() || self.names("need-privileges") => {
+                rejected(MAY_NOT_WRITE)
+            }
+            S::METHOD_NOT_ALLOWED => Refused::IsTheCalendarThere,
+            S::CONFLICT => Refused::Error(ProviderError::NotFound),
+            _ => Refused::Error(self.into_error()),
+        }
+    }
+
+    /// What to do next, where nothing else is known of the call.
+    pub(super) fn into_error(self) -> ProviderError {
+        use StatusCode as S;
+        let Self { status, retry_after, conditions } = self;
+        match status {
+            S::UNAUTHORIZED => ProviderError::Unauthorized,
+            S::TOO_MANY_REQUESTS => ProviderError::RateLimited { retry_after },
+            // iCloud's way to say it.
+            S::SERVICE_UNAVAILABLE if retry_after.is_some() => ProviderError::RateLimited { retry_after },
+            S::NOT_FOUND | S::GONE => ProviderError::NotFound,
+            S::PRECONDITION_FAILED => ProviderError::Precondition,
+            S::REQUEST_TIMEOUT | S::LOCKED => transient(status),
+            status if status.is_server_error() && status != S::NOT_IMPLEMENTED => transient(status),
+            status if status.is_redirection() => ProviderError::Rejected(
+                "the server has moved: connect the calendar again, with its new address".to_owned(),
+            ),
+            S::FORBIDDEN => {
+                ProviderError::Rejected("this account may not do that in this calendar".to_owned())
+            }
+            _ => {
+                let named = conditions.join(", ");
+                tracing::info!(
+                    status = status.as_u16(),
+                    conditions = named,
+                    "a CalDAV server refused a call"
+                );
+                ProviderError::Rejected(format!("it answered {status} {named}").trim_end().to_owned())
+            }
+        }
+    }
+}
+
+/// For a person.
+pub(super) const MAY_NOT_WRITE: &str = "this account may not write to this calendar";
+
+fn transient(status: StatusCode) -> ProviderError {
+    ProviderError::Transient(format!("the CalDAV server answered {status}"))
+}
+
+/// An answer that should be something else.
+pub(super) fn unreadable(what: &str) -> ProviderError {
+    ProviderError::Transient(format!("the CalDAV server's answer is no {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, conditions: &[&str], retry: Option<u64>) -> Refusal {
+        Refusal {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: retry.map(Duration::from_secs),
+            conditions: conditions.iter().copied().map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_consequence() {
+        for (status, retry, code) in [
+            (401, None, "unauthorized"),
+            (403, None, "rejected"),
+            (404, None, "not_found"),
+            (410, None, "not_found"),
+            (412, None, "precondition"),
+            (423, None, "transient"),
+            (429, None, "rate_limited"),
+            (429, Some(3), "rate_limited"),
+            (500, None, "transient"),
+            (501, None, "rejected"),
+            (502, None, "transient"),
+            (503, None, "transient"),
+            (503, Some(9), "rate_limited"),
+            (301, None, "rejected"),
+            (400, None, "rejected"),
+        ] {
+            assert_eq!(refusal(status, &[], retry).into_error().code(), code, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_same_fault_of_a_write_is_the_same_however_it_is_said() {
+        let meaning = |status, conditions: &[&str], new| match refusal(status, conditions, None).of_write(new)
+        {
+            Refused::Error(error) => error.code(),
+            Refused::IsItThere => "is it there",
+            Refused::IsTheCalendarThere => "is the calendar there",
+        };
+        for (status, conditions, new, expected) in [
+            (412, &[][..], true, "precondition"),
+            (412, &[], false, "is it there"),
+            (404, &[], false, "not_found"),
+            (404, &[], true, "not_found"),
+            (409, &[], true, "not_found"),
+            (405, &[], true, "is the calendar there"),
+            (403, &[], true, "rejected"),
+            (403, &["need-privileges"], false, "rejected"),
+            (403, &["no-uid-conflict"], true, "rejected"),
+            (409, &["no-uid-conflict"], true, "rejected"),
+            (412, &["no-uid-conflict"], true, "rejected"),
+            (507, &[], true, "rejected"),
+            (403, &["quota-not-exceeded"], true, "rejected"),
+            (503, &[], true, "transient"),
+            (401, &[], true, "unauthorized"),
+        ] {
+            assert_eq!(meaning(status, conditions, new), expected, "{status} {conditions:?} {new}");
+        }
+    }
+
+    #[test]
+    fn an_expired_token_is_told_from_a_calendar_that_is_gone_or_closed() {
+        assert!(refusal(403, &["valid-sync-token"], None).says_cursor_expired());
+        assert!(refusal(410, &[], None).says_cursor_expired());
+        assert!(!refusal(404, &[], None).says_cursor_expired());
+        assert!(!refusal(403, &["need-privileges"], None).says_cursor_expired());
+        assert!(!refusal(503, &[], None).says_cursor_expired());
+    }
+}

@@ -1,0 +1,227 @@
+//! What an object of a calendar says, as entries.
+
+use chrono_tz::Tz;
+use concord_domain::{
+    connection::ProviderKind,
+    entry::{EntryTime, ObservedEntry, external_id},
+    ical::{
+        Calendar, ReadEvent, ReadLimits,
+        entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY},
+        feed::FeedStatus,
+        read,
+    },
+    ids::EntryId,
+    interval::{Interval, stay},
+};
+
+/// An object as a server gave it.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    /// Its name in its collection.
+    pub(super) name: String,
+    pub(super) etag: Option<String>,
+    pub(super) data: String,
+}
+
+/// What is to be known to read one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Of the calendar: floating times and whole days are in it.
+    pub(super) zone: Tz,
+    /// What recurs is told of in it.
+    pub(super) window: Interval,
+}
+
+/// One object is one event and whatever stands in the place of its instances (RFC 4791, 4.1).
+fn limits() -> ReadLimits {
+    ReadLimits { bytes: 4 << 20, events: 5_000, occurrences: 5_000, ..ReadLimits::default() }
+}
+
+/// What the object tells of: one entry, or the instances in the window. `None`: it cannot be read, so nothing follows
+/// from it.
+pub(super) fn entries_of(object: &Object, reading: Reading) -> Option<Vec<ObservedEntry>> {
+    let limits = limits();
+    let told = read(object.data.as_bytes(), reading.zone, &limits).and_then(|calendar| {
+        if let Some(event) = single(&calendar) {
+            return Ok(vec![entry(object, event, event.time.clone())]);
+        }
+        let found = calendar.occurrences(reading.window, reading.zone, &limits)?;
+        let entries = found.into_iter().map(|occurrence| ObservedEntry {
+            external_id: format!("{}#{}", object.name, occurrence.id),
+            series: Some(object.name.clone()),
+            ..entry(object, occurrence.event, occurrence.time)
+        });
+        Ok(entries.collect())
+    });
+    match told {
+        Ok(entries) => Some(entries),
+        Err(error) => {
+            tracing::info!(object = object.name, %error, "an object of a calendar cannot be read");
+            None
+        }
+    }
+}
+
+/// The entry itself, where the object is one of ours that may have been made a series meanwhile.
+pub(super) fn entry_of(object: &Object) -> Option<ObservedEntry> {
+    let calendar = read(object.data.as_bytes(), Tz::UTC, &limits()).ok()?;
+    let event = calendar.events.iter().find(|event| event.recurrence_id.is_none())?;
+    Some(entry(object, event, event.time.clone()))
+}
+
+/// What is known of an object that says nothing intelligible: that it is there, and may take up time.
+pub(super) fn unclear(object: &Object) -> ObservedEntry {
+    ObservedEntry { etag: object.etag.clone(), deleted: false, busy: true, ..gone(&object.name) }
+}
+
+/// What is known of an object that is not there any more.
+pub(super) fn gone(name: &str) -> ObservedEntry {
+    ObservedEntry {
+        external_id: name.to_owned(),
+        series: None,
+        etag: None,
+        deleted: true,
+        busy: false,
+        tentative: false,
+        title: String::new(),
+        time: None,
+        entry: None,
+        updated_at: None,
+    }
+}
+
+/// Whether any of it falls into the window; what does not say when may.
+pub(super) fn touches(entry: &ObservedEntry, reading: Reading) -> bool {
+    let interval = match &entry.time {
+        Some(EntryTime::Timed { starts_at, ends_at, .. }) => Interval::new(*starts_at, *ends_at),
+        Some(EntryTime::AllDay { from, until }) => stay(*from, *until, reading.zone),
+        None => None,
+    };
+    interval.is_none_or(|interval| interval.overlaps(&reading.window))
+}
+
+/// When the entry takes up its owner's time.
+pub(super) fn busy_time(entry: &ObservedEntry, reading: Reading) -> Option<Interval> {
+    let interval = match entry.time.as_ref()? {
+        EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(*starts_at, *ends_at),
+        EntryTime::AllDay { from, until } => stay(*from, *until, reading.zone),
+    };
+    interval.filter(|interval| entry.busy && !entry.deleted && interval.overlaps(&reading.window))
+}
+
+fn single(calendar: &Calendar) -> Option<&ReadEvent> {
+    let [event] = &calendar.events[..] else { return None };
+    (event.recurrence.is_none() && event.recurrence_id.is_none()).then_some(event)
+}
+
+fn entry(object: &Object, event: &ReadEvent, time: EntryTime) -> ObservedEntry {
+    let ours = event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
+    // A copy of an entry is not ours.
+    let ours = ours.filter(|entry| external_id(ProviderKind::Caldav, *entry) == object.name);
+    let cancelled = event.status == FeedStatus::Cancelled;
+    ObservedEntry {
+        external_id: object.name.clone(),
+        series: None,
+        etag: object.etag.clone(),
+        deleted: cancelled,
+        busy: !cancelled && !event.transparent,
+        tentative: event.status == FeedStatus::Tentative,
+        title: event.summary.clone(),
+        time: Some(shown(event, time)),
+        entry: ours,
+        updated_at: event.last_modified,
+    }
+}
+
+/// In the zone that an entry of ours names, where its hours are told in UTC.
+fn shown(event: &ReadEvent, time: EntryTime) -> EntryTime {
+    let named = event.property(ZONE_PROPERTY).and_then(|name| name.parse().ok());
+    match (time, named) {
+        (EntryTime::Timed { starts_at, ends_at, zone: Tz::UTC }, Some(zone)) => {
+            EntryTime::Timed { starts_at, ends_at, zone }
+        }
+        (time, _) => time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading() -> Reading {
+        let window =
+            Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-05-01T00:00:00Z".parse().unwrap());
+        Reading { zone: Tz::Europe__Lisbon, window: window.unwrap() }
+    }
+
+    fn object(lines: &str) -> Object {
+        let data = format!(
+            "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+        );
+        Object { name: "a.ics".to_owned(), etag: Some("\"1\"".to_owned()), data }
+    }
+
+    fn told(lines: &str) -> Vec<ObservedEntry> {
+        entries_of(&object(lines), reading()).unwrap()
+    }
+
+    #[test]
+    fn what_takes_up_time_is_busy() {
+        for (lines, busy, tentative, deleted) in [
+            ("", true, false, false),
+            ("TRANSP:OPAQUE", true, false, false),
+            ("TRANSP:TRANSPARENT", false, false, false),
+            ("STATUS:TENTATIVE", true, true, false),
+            ("STATUS:CANCELLED", false, false, true),
+        ] {
+            let lines = format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nSUMMARY:x\n{lines}");
+            let seen = &told(&lines)[0];
+            assert_eq!((seen.busy, seen.tentative, seen.deleted), (busy, tentative, deleted), "{lines}");
+            assert_eq!((seen.external_id.as_str(), &seen.series), ("a.ics", &None));
+        }
+    }
+
+    #[test]
+    fn a_series_is_its_instances_in_the_window() {
+        let entries = told(
+            "DTSTART:20260226T090000Z\nDTEND:20260226T100000Z\nRRULE:FREQ=DAILY;COUNT=5\nEXDATE:20260301T090000Z",
+        );
+        let ids: Vec<&str> = entries.iter().map(|entry| entry.external_id.as_str()).collect();
+        assert_eq!(ids, ["a.ics#20260302T090000Z"]);
+        assert_eq!(entries[0].series.as_deref(), Some("a.ics"));
+    }
+
+    #[test]
+    fn a_copy_of_an_entry_is_not_ours() {
+        let id = EntryId(uuid::Uuid::from_u128(5));
+        let object =
+            object(&format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nX-CONCORD-ENTRY:{}", id.0));
+        assert_eq!(entries_of(&object, reading()).unwrap()[0].entry, None);
+        let ours = Object { name: external_id(ProviderKind::Caldav, id), ..object };
+        assert_eq!(entries_of(&ours, reading()).unwrap()[0].entry, Some(id));
+    }
+
+    #[test]
+    fn what_is_no_calendar_says_nothing() {
+        for data in ["", "<html>", "BEGIN:VCARD\nEND:VCARD"] {
+            let object = Object { data: data.to_owned(), ..object("") };
+            assert!(entries_of(&object, reading()).is_none(), "{data}");
+        }
+        let task = Object {
+            data: "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:t\nEND:VTODO\nEND:VCALENDAR\n".to_owned(),
+            ..object("")
+        };
+        assert_eq!(entries_of(&task, reading()), Some(Vec::new()));
+    }
+
+    #[test]
+    fn days_take_place_where_the_calendar_is() {
+        let day = &told("DTSTART;VALUE=DATE:20260430\nDTEND;VALUE=DATE:20260501")[0];
+        // Midnight in Lisbon is 23:00 in UTC.
+        let expected =
+            Interval::new("2026-04-29T23:00:00Z".parse().unwrap(), "2026-04-30T23:00:00Z".parse().unwrap());
+        assert_eq!(busy_time(day, reading()), expected);
+        let next = &told("DTSTART;VALUE=DATE:20260502\nDTEND;VALUE=DATE:20260503")[0];
+        assert!(!touches(next, reading()));
+    }
+}

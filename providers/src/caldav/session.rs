@@ -1,0 +1,144 @@
+//! Calls with a person's name and password.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::{
+    Caldav,
+    address::is_kindred,
+    errors::{Refusal, Trouble, unreadable},
+    xml::{self, Multistatus},
+};
+use crate::{error::ProviderError, http::Answer, provider::Credentials};
+
+const DEPTH: HeaderName = HeaderName::from_static("depth");
+const XML: HeaderValue = HeaderValue::from_static("application/xml; charset=utf-8");
+
+/// One account at one server.
+pub(super) struct Session<'a> {
+    caldav: &'a Caldav,
+    authorization: HeaderValue,
+    /// The account's calendars are below it.
+    pub(super) home: &'a Url,
+    /// As the person gave it.
+    pub(super) user: &'a str,
+}
+
+impl Caldav {
+    pub(super) fn session<'a>(&'a self, credentials: &'a Credentials) -> Result<Session<'a>, ProviderError> {
+        let Credentials::Password { user, home, .. } = credentials else {
+            return Err(ProviderError::Unauthorized);
+        };
+        Ok(Session { caldav: self, authorization: basic(credentials)?, home, user })
+    }
+
+    /// One call. `authorization`: with it.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<Answer, ProviderError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = url.as_str().parse().map_err(|_| ProviderError::NotFound)?;
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        self.http.send(request).await
+    }
+}
+
+/// The `Authorization` header (RFC 7617). A name with a colon in it cannot be told from its password.
+pub(super) fn basic(credentials: &Credentials) -> Result<HeaderValue, ProviderError> {
+    let Credentials::Password { user, password, .. } = credentials else {
+        return Err(ProviderError::Unauthorized);
+    };
+    if user.contains(':') {
+        return Err(ProviderError::Unauthorized);
+    }
+    let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+    let mut value =
+        HeaderValue::from_str(&format!("Basic {pair}")).map_err(|_| ProviderError::Unauthorized)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Session<'_> {
+    /// A call whose answer is a success of some kind.
+    pub(super) async fn call(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
+    ) -> Result<Answer, Trouble> {
+        // Whatever a server or a row of ours has named: the password goes to the account's server.
+        if !is_kindred(self.home, url) {
+            return Err(ProviderError::NotFound.into());
+        }
+        let answer = self.caldav.send(method, url, Some(&self.authorization), headers, body).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(Trouble::Refused(Refusal::read(&answer, self.caldav.clock.now())))
+    }
+
+    /// The properties of a resource, and with `depth` 1 of what is in it.
+    pub(super) async fn propfind(&self, url: &Url, depth: u8, body: String) -> Result<Multistatus, Trouble> {
+        self.multistatus(b"PROPFIND", url, depth, body).await
+    }
+
+    /// A report on a collection. RFC 4791 wants depth 1 for a query, RFC 6578 depth 0 for a sync.
+    pub(super) async fn report(&self, url: &Url, depth: u8, body: String) -> Result<Multistatus, Trouble> {
+        self.multistatus(b"REPORT", url, depth, body).await
+    }
+
+    async fn multistatus(
+        &self,
+        method: &[u8],
+        url: &Url,
+        depth: u8,
+        body: String,
+    ) -> Result<Multistatus, Trouble> {
+        let method = Method::from_bytes(method).map_err(|_| unreadable("method"))?;
+        let headers = [(DEPTH, depth_of(depth)), (CONTENT_TYPE, XML)];
+        let answer = self.call(&method, url, &headers, body.into()).await?;
+        Ok(xml::multistatus(&answer.body).ok_or_else(|| unreadable("multistatus"))?)
+    }
+
+    /// The version of an object, or `None` if it is not there.
+    pub(super) async fn etag(&self, object: &Url) -> Result<Option<String>, Trouble> {
+        match self.propfind(object, 0, super::requests::etag()).await {
+            Ok(found) => match found.responses.into_iter().find(|response| response.status != Some(404)) {
+                Some(response) => match response.found.etag {
+                    Some(etag) => Ok(Some(etag)),
+                    None => Err(unreadable("version of an object").into()),
+                },
+                None => Ok(None),
+            },
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+pub(super) fn depth_of(depth: u8) -> HeaderValue {
+    if depth == 0 { HeaderValue::from_static("0") } else { HeaderValue::from_static("1") }
+}
+
+/// The headers of a PROPFIND of one resource.
+pub(super) fn about_one() -> [(HeaderName, HeaderValue); 2] {
+    [(DEPTH, depth_of(0)), (CONTENT_TYPE, XML)]
+}

@@ -1,0 +1,173 @@
+//! What may be called when a person, and not the configuration, says where a server stands.
+//!
+//! An address that somebody types in must not let them reach through us what only we can reach: this machine, its
+//! network, the metadata of its cloud. The address that counts is the one that a connection is opened to, so names are
+//! judged where they are resolved, at each connection: what a name meant a moment ago says nothing (DNS rebinding).
+
+use std::{error::Error, fmt, io, net::IpAddr, sync::Arc};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::net::is_public;
+
+/// Which hosts may be called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Whether private addresses are like any other: for an installation whose people are all trusted.
+    pub allow_private: bool,
+    /// Names and addresses that may be called although they are private.
+    pub allowed: Vec<String>,
+}
+
+/// Why a host is not called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{host} has a private address, and this installation does not call such; whoever runs it can allow it \
+     (providers.caldav.allowed_hosts)"
+)]
+pub struct PrivateHost {
+    host: String,
+}
+
+impl Guard {
+    /// Judges what an address says by itself. A name is left to the resolver, since only that knows what it means.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), PrivateHost> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        if self.allows(address) { Ok(()) } else { Err(PrivateHost { host: address.to_string() }) }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        self.allow_private
+            || is_public(address)
+            || self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
+    }
+
+    fn names(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.');
+        self.allowed.iter().any(|allowed| allowed.trim_end_matches('.').eq_ignore_ascii_case(host))
+    }
+
+    /// The addresses of `host` that may be called.
+    fn sieve(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
+        if found.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into());
+        }
+        let kept: Vec<IpAddr> = if self.names(host) {
+            found
+        } else {
+            found.into_iter().filter(|address| self.allows(*address)).collect()
+        };
+        if kept.is_empty() { Err(PrivateHost { host: host.to_owned() }.into()) } else { Ok(kept) }
+    }
+}
+
+/// Resolves names and leaves out what the guard refuses. The connection is opened to what it returns and to nothing
+/// else.
+pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
+
+impl fmt::Debug for GuardedResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GuardedResolver").field(&self.0).finish()
+    }
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0.clone();
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found =
+                tokio::net::lookup_host((host.as_str(), 0)).await?.map(|socket| socket.ip()).collect();
+            let kept = guard.sieve(&host, found)?;
+            // Port 0: the one that the address names.
+            let addresses: Addrs = Box::new(kept.into_iter().map(|address| (address, 0).into()));
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(guard: &Guard, url: &str) -> bool {
+        guard.check(&url.parse().unwrap()).is_ok()
+    }
+
+    /// Every way to write a private address that a URL knows is that address.
+    #[test]
+    fn no_spelling_of_a_private_address_gets_through() {
+        for url in [
+            "http://127.0.0.1/",
+            "http://127.0.0.1./",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0x7f.0.0.1/",
+            "http://0177.0.0.1/",
+            "http://0177.0.0.0x1:8080/",
+            "http://017700000001/",
+            "http://0/",
+            "http://１２７.0.0.1/",
+            "http://127。0。0。1/",
+            "http://user@127.0.0.1/",
+            "http://1.1.1.1@127.0.0.1/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://0xa9fea9fe/",
+            "http://[::1]/",
+            "http://[::]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[0:0:0:0:0:ffff:10.0.0.1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[2002:a00:1::]/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+        ] {
+            assert!(!check(&Guard::default(), url), "{url}");
+        }
+        for url in ["http://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://caldav.example.com/"] {
+            assert!(check(&Guard::default(), url), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_allows_is_allowed() {
+        let guard = Guard {
+            allow_private: false,
+            allowed: vec!["10.0.0.5".to_owned(), "Nextcloud.lan".to_owned(), "fd00::5".to_owned()],
+        };
+        assert!(check(&guard, "http://10.0.0.5/") && check(&guard, "http://[fd00::5]/"));
+        assert!(!check(&guard, "http://10.0.0.6/"));
+        let private: IpAddr = "10.0.0.9".parse().unwrap();
+        assert!(guard.sieve("nextcloud.lan.", vec![private]).is_ok());
+        assert!(guard.sieve("other.lan", vec![private]).is_err());
+        assert!(guard.sieve("other.lan", vec!["10.0.0.5".parse().unwrap()]).is_ok());
+        assert!(check(&Guard { allow_private: true, allowed: Vec::new() }, "http://127.0.0.1/"));
+    }
+
+    /// A name that means a public and a private address is called at the public one.
+    #[test]
+    fn a_name_is_judged_by_each_of_its_addresses() {
+        let [public, private]: [IpAddr; 2] = ["1.1.1.1", "127.0.0.1"].map(|text| text.parse().unwrap());
+        let guard = Guard::default();
+        assert_eq!(guard.sieve("two.example", vec![private, public]).unwrap(), [public]);
+        let refused = guard.sieve("one.example", vec![private]).unwrap_err();
+        assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{refused}");
+        assert!(guard.sieve("none.example", Vec::new()).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_resolver_refuses_this_machine_by_any_name() {
+        for name in ["localhost", "LOCALHOST"] {
+            let resolver = GuardedResolver(Arc::default());
+            let refused = resolver.resolve(name.parse().unwrap()).await.err().unwrap();
+            assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{name}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! CalDAV keeps the contract, at servers that are not ours: Radicale and Xandikos.
+
+mod objects;
+mod person;
+mod servers;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use concord_domain::{clock::Clock, connection::ProviderKind};
+use concord_providers::{
+    Caldav, CalendarProvider, Credentials, Guard, Http, HttpConfig, OAuthApp,
+    caldav::{Asked, DiscoveryError},
+};
+use concord_sandbox::ProxyFault;
+use url::Url;
+
+use self::{
+    person::Person,
+    servers::{Server, Software},
+};
+use crate::{
+    sandbox::hasty,
+    suite::{self, contract},
+    world::{Appointment, Fault, Place, Seen, World},
+};
+
+/// A CalDAV server and people with an account at it. What we ask goes through a proxy that can let it go wrong; what
+/// people do goes to the server itself.
+pub(crate) struct CaldavWorld {
+    server: Server,
+    provider: Arc<Caldav>,
+    hasty: Arc<Caldav>,
+}
+
+fn caldav(config: HttpConfig, guard: Guard) -> Arc<Caldav> {
+    let http = Http::new(config).unwrap().guarded(guard).unwrap();
+    Arc::new(Caldav::new(http, Clock::system()))
+}
+
+fn here() -> Guard {
+    Guard { allow_private: false, allowed: vec!["127.0.0.1".to_owned()] }
+}
+
+impl CaldavWorld {
+    async fn start(software: Software) -> Self {
+        Self {
+            server: Server::start(software).await,
+            provider: caldav(HttpConfig::default(), here()),
+            hasty: caldav(hasty(), here()),
+        }
+    }
+
+    /// Without the reports by which a server tells what changed: the versions of all objects are compared.
+    async fn without_tokens() -> Self {
+        let world = Self::start(Software::Radicale).await;
+        world.server.proxy.replace("<sync-token/>", "<no-sync-token/>");
+        world
+    }
+
+    fn person(&self, place: &Place) -> Person {
+        let Credentials::Password { user, password, .. } = &place.credentials else { panic!("{place:?}") };
+        self.server.person(user, password.clone())
+    }
+
+    fn asked(&self, user: &str, password: &str) -> Asked {
+        Asked { address: self.server.proxy.url(), user: user.to_owned(), password: password.into() }
+    }
+}
+
+#[async_trait]
+impl World for CaldavWorld {
+    fn provider(&self) -> Arc<dyn CalendarProvider> {
+        self.provider.clone()
+    }
+
+    fn hasty_provider(&self) -> Arc<dyn CalendarProvider> {
+        self.hasty.clone()
+    }
+
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Caldav
+    }
+
+    fn more_than_a_page(&self) -> usize {
+        120
+    }
+
+    fn oauth(&self) -> &OAuthApp {
+        panic!("CalDAV knows no consent")
+    }
+
+    fn unknown_calendar(&self, place: &Place) -> String {
+        place.calendar.replace("/calendar/", "/nowhere/")
+    }
+
+    async fn place(&self) -> Place {
+        let (user, password) = self.server.new_account().await;
+        let credentials = self.provider.discover(&self.asked(&user, &password)).await.unwrap();
+        Place {
+            calendar: self.server.calendar_of(&user),
+            email: user,
+            credentials,
+            refresh_token: String::new().into(),
+        }
+    }
+
+    async fn consent(&self, _page: &Url, _email: &str, _allow: bool) -> Url {
+        panic!("CalDAV knows no consent")
+    }
+
+    async fn person_hides_a_calendar(&self, place: &Place) -> String {
+        let rota = place.calendar.replace("/calendar/", "/rota/");
+        self.person(place).makes_a_calendar(&rota).await;
+        rota
+    }
+
+    async fn person_adds(&self, place: &Place, appointment: &Appointment) -> String {
+        let name = format!("{}.ics", uuid::Uuid::now_v7());
+        self.person(place).puts(&format!("{}{name}", place.calendar), &objects::of(appointment)).await;
+        name
+    }
+
+    async fn person_moves(&self, place: &Place, id: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) {
+        let (person, path) = (self.person(place), format!("{}{id}", place.calendar));
+        let object = person.gets(&path).await;
+        person.puts(&path, &objects::moved(&object, starts_at, ends_at)).await;
+    }
+
+    async fn person_deletes(&self, place: &Place, id: &str) {
+        self.person(place).deletes(&format!("{}{id}", place.calendar)).await;
+    }
+
+    async fn person_sees(&self, place: &Place) -> Vec<Seen> {
+        let person = self.person(place);
+        let mut seen = Vec::new();
+        for path in person.lists(&place.calendar).await {
+            seen.extend(objects::seen(&person.gets(&path).await));
+        }
+        seen
+    }
+
+    async fn next_call_fails(&self, _place: &Place, fault: Fault) {
+        let answer = |status: &str, headers: &str, body: &str| ProxyFault::Answer {
+            status: status.to_owned(),
+            headers: headers.to_owned(),
+            body: body.to_owned(),
+        };
+        let proxy = &self.server.proxy;
+        match fault {
+            Fault::RateLimit => proxy.next_fails(answer("429 Too Many Requests", "Retry-After: 3\r\n", "")),
+            Fault::ServerError => proxy.next_fails(answer("503 Service Unavailable", "", "")),
+            Fault::Timeout => proxy.next_fails(ProxyFault::Silence),
+            Fault::ApplyThenDrop => proxy.next_fails(ProxyFault::ApplyThenDrop),
+            Fault::ExpireToken | Fault::RevokeGrant => proxy.next_fails(answer("401 Unauthorized", "", "")),
+            Fault::GoneCursor => {
+                let body = "<error xmlns=\"DAV:\"><valid-sync-token/></error>";
+                proxy.next_holding_fails("<sync-collection", answer("403 Forbidden", "", body));
+            }
+        }
+    }
+}
+
+mod radicale {
+    use super::*;
+    contract!(CaldavWorld::start(Software::Radicale));
+}
+
+mod xandikos {
+    use super::*;
+    contract!(CaldavWorld::start(Software::Xandikos), all_writable);
+}
+
+/// The cases in which the way to find changes counts.
+mod radicale_without_tokens {
+    use super::*;
+
+    async fn world() -> CaldavWorld {
+        CaldavWorld::without_tokens().await
+    }
+
+    #[tokio::test]
+    async fn what_a_person_does_is_seen() {
+        suite::changes::what_a_person_does_is_seen(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn what_we_write_is_known_again() {
+        suite::changes::what_we_write_is_known_again(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_first_read_keeps_to_the_window() {
+        suite::changes::a_first_read_keeps_to_the_window(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_recurring_appointment_comes_as_instances() {
+        suite::changes::a_recurring_appointment_comes_as_instances(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_large_calendar_comes_in_pages() {
+        suite::changes::a_large_calendar_comes_in_pages(&world().await).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_gives_a_wrong_password_is_told_so() {
+    for software in [Software::Radicale, Software::Xandikos] {
+        let world = CaldavWorld::start(software).await;
+        let (user, _) = world.server.new_account().await;
+        let error = world.provider.discover(&world.asked(&user, "wrong")).await.unwrap_err();
+        assert!(matches!(error, DiscoveryError::WrongPassword { .. }), "{error:?}");
+        let shown = format!("{error} {error:?} {:?}", world.asked(&user, "wrong-password"));
+        assert!(!shown.contains("wrong-password"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_calendar_is_found_from_each_address_that_a_person_may_know() {
+    for software in [Software::Radicale, Software::Xandikos] {
+        let world = CaldavWorld::start(software).await;
+        let (user, password) = world.server.new_account().await;
+        let url = world.server.proxy.url();
+        let mut homes = Vec::new();
+        for path in ["", "/", "/.well-known/caldav", &world.server.calendar_of(&user)] {
+            let asked = Asked { address: format!("{url}{path}"), ..world.asked(&user, &password) };
+            let Credentials::Password { home, .. } = world.provider.discover(&asked).await.unwrap() else {
+                panic!("{path}")
+            };
+            homes.push(home);
+        }
+        homes.dedup();
+        assert_eq!(homes.len(), 1, "{homes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_address_is_refused_unless_the_configuration_allows_it() {
+    let world = CaldavWorld::start(Software::Radicale).await;
+    let (user, password) = world.server.new_account().await;
+    let seen = world.server.proxy.seen();
+    let strict = caldav(HttpConfig::default(), Guard::default());
+    let error = strict.discover(&world.asked(&user, &password)).await.unwrap_err();
+    assert!(error.to_string().contains("private address"), "{error}");
+    assert_eq!(world.server.proxy.seen(), seen, "it was called all the same");
+}

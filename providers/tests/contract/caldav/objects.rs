@@ -1,0 +1,71 @@
+//! Objects as a person's own application writes and shows them. Nothing of ours writes or reads them here.
+
+use chrono::{DateTime, TimeZone, Utc};
+use chrono_tz::Europe::Lisbon;
+use icalendar::{
+    Calendar, Component,
+    parser::{read_calendar, unfold},
+};
+
+use crate::world::{Appointment, Seen};
+
+const ZONE: &str = "BEGIN:VTIMEZONE\r\nTZID:Europe/Lisbon\r\n\
+    BEGIN:DAYLIGHT\r\nDTSTART:19960331T010000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0100\r\nTZNAME:WEST\r\n\
+    RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r\nEND:DAYLIGHT\r\n\
+    BEGIN:STANDARD\r\nDTSTART:19961027T020000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0000\r\nTZNAME:WET\r\n\
+    RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n";
+
+fn clock(at: DateTime<Utc>) -> String {
+    Lisbon.from_utc_datetime(&at.naive_utc()).format("%Y%m%dT%H%M%S").to_string()
+}
+
+/// An appointment in Lisbon.
+pub(super) fn of(appointment: &Appointment) -> String {
+    let (start, end) = (clock(appointment.time.start), clock(appointment.time.end));
+    let rule = appointment.recurrence.map(|rule| format!("{rule}\r\n")).unwrap_or_default();
+    let transparency = if appointment.free { "TRANSP:TRANSPARENT\r\n" } else { "" };
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//A person//EN\r\n{ZONE}BEGIN:VEVENT\r\nUID:{}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART;TZID=Europe/Lisbon:{start}\r\nDTEND;TZID=Europe/Lisbon:{end}\r\n\
+         SUMMARY:{}\r\n{rule}{transparency}END:VEVENT\r\nEND:VCALENDAR\r\n",
+        uuid::Uuid::now_v7(),
+        appointment.title,
+    )
+}
+
+/// The object with other times.
+pub(super) fn moved(object: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> String {
+    let unfolded = object.replace("\r\n ", "").replace("\n ", "");
+    let mut in_event = false;
+    let mut lines = Vec::new();
+    for line in unfolded.lines() {
+        in_event |= line == "BEGIN:VEVENT";
+        if in_event && ["DTSTART", "DTEND", "DURATION"].iter().any(|name| line.starts_with(name)) {
+            continue;
+        }
+        lines.push(line.to_owned());
+        if line == "BEGIN:VEVENT" {
+            lines.push(format!("DTSTART:{}", starts_at.format("%Y%m%dT%H%M%SZ")));
+            lines.push(format!("DTEND:{}", ends_at.format("%Y%m%dT%H%M%SZ")));
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+/// What a person sees of an object.
+pub(super) fn seen(object: &str) -> Vec<Seen> {
+    let text = unfold(object);
+    let calendar: Calendar = read_calendar(&text).unwrap().into();
+    let events = calendar.events();
+    events
+        .map(|event| Seen {
+            title: event.get_summary().unwrap_or_default().to_owned(),
+            description: event.get_description().unwrap_or_default().to_owned(),
+            location: event.property_value("LOCATION").map(unescaped).unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("\\,", ",").replace("\\;", ";").replace("\\n", "\n").replace("\\\\", "\\")
+}

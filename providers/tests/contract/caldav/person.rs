@@ -1,0 +1,69 @@
+//! What a person's own application asks of their server.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use concord_providers::{Answer, Http};
+use http::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// A person at their server.
+pub(super) struct Person {
+    pub(super) http: Http,
+    pub(super) server: Url,
+    pub(super) user: String,
+    pub(super) password: SecretString,
+}
+
+impl Person {
+    pub(super) async fn makes_a_calendar(&self, path: &str) {
+        let body = r#"<C:mkcalendar xmlns:C="urn:ietf:params:xml:ns:caldav"/>"#;
+        assert_eq!(self.ask("MKCALENDAR", path, "0", body).await.status, 201);
+    }
+
+    pub(super) async fn puts(&self, path: &str, object: &str) {
+        let answer = self.ask("PUT", path, "0", object).await;
+        assert!(answer.status.is_success(), "{} {:?}", answer.status, answer.body);
+    }
+
+    pub(super) async fn gets(&self, path: &str) -> String {
+        let answer = self.ask("GET", path, "0", "").await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.status);
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    pub(super) async fn deletes(&self, path: &str) {
+        let answer = self.ask("DELETE", path, "0", "").await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.status);
+    }
+
+    /// The paths of the objects of a calendar.
+    pub(super) async fn lists(&self, path: &str) -> Vec<String> {
+        let body = r#"<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>"#;
+        let answer = self.ask("PROPFIND", path, "1", body).await;
+        assert_eq!(answer.status, 207, "{path}");
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        let hrefs = text.split("href>").skip(1).step_by(2).filter_map(|part| part.split("</").next());
+        hrefs.filter(|href| !href.ends_with('/')).map(str::to_owned).collect()
+    }
+
+    async fn ask(&self, method: &str, path: &str, depth: &str, body: &str) -> Answer {
+        let pair = STANDARD.encode(format!("{}:{}", self.user, self.password.expose_secret()));
+        let kind = if body.starts_with('<') { "application/xml" } else { "text/calendar; charset=utf-8" };
+        let request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(self.server.join(path).unwrap().as_str())
+            .header(AUTHORIZATION, format!("Basic {pair}"))
+            // For a server that leaves passwords to the proxy before it.
+            .header("x-remote-user", &self.user)
+            // A server may close a connection at the moment that we use it again.
+            .header("connection", "close")
+            .header("depth", depth)
+            .header(CONTENT_TYPE, kind)
+            .body(body.to_owned().into())
+            .unwrap();
+        self.http.send(request).await.unwrap()
+    }
+}

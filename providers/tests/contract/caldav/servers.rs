@@ -1,0 +1,193 @@
+//! Servers that are not ours, each started for one test.
+
+use std::{
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use concord_providers::{Http, HttpConfig};
+use concord_sandbox::FaultProxy;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::person::Person;
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Software {
+    /// <https://radicale.org>: passwords and rights of its own.
+    Radicale,
+    /// <https://www.xandikos.org>: leaves passwords to a proxy before it, and keeps its objects in git.
+    Xandikos,
+}
+
+/// A running server with the proxy before it.
+pub(super) struct Server {
+    software: Software,
+    direct: Url,
+    pub(super) proxy: FaultProxy,
+    accounts: AtomicU32,
+    http: Http,
+    process: Child,
+    data: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const PASSWORD: &str = "app-pass-word-1234";
+
+impl Server {
+    pub(super) async fn start(software: Software) -> Self {
+        let data = TempDir::new().unwrap();
+        let address = free_address();
+        let process = command(software, address, &data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{software:?} cannot be started: {error}; set CONCORD_TEST_PYTHON=$(scripts/python.sh)"
+                )
+            });
+        let mut server = Self {
+            software,
+            direct: format!("http://{address}/").parse().unwrap(),
+            proxy: FaultProxy::start(address).await.unwrap(),
+            accounts: AtomicU32::new(0),
+            http: Http::new(HttpConfig { request_timeout: Duration::from_mins(1), ..HttpConfig::default() })
+                .unwrap(),
+            process,
+            data,
+        };
+        server.answers(address).await;
+        server
+    }
+
+    /// Waits until somebody listens.
+    async fn answers(&mut self, address: SocketAddr) {
+        let waiting = async {
+            while TcpStream::connect(address).await.is_err() {
+                assert!(self.process.try_wait().unwrap().is_none(), "the server has ended");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap();
+    }
+
+    /// A person's own way to the server.
+    pub(super) fn person(&self, user: &str, password: SecretString) -> Person {
+        Person { http: self.http.clone(), server: self.direct.clone(), user: user.to_owned(), password }
+    }
+
+    /// A person with an empty calendar, and a password.
+    pub(super) async fn new_account(&self) -> (String, String) {
+        let user = format!("person{}@example.com", self.accounts.fetch_add(1, Ordering::SeqCst));
+        match self.software {
+            Software::Radicale => {
+                self.add_to_password_file(&user);
+                self.add_holidays(&user);
+            }
+            Software::Xandikos => self.proxy.admit(&user, PASSWORD),
+        }
+        self.person(&user, PASSWORD.into()).makes_a_calendar(&self.calendar_of(&user)).await;
+        (user, PASSWORD.to_owned())
+    }
+
+    /// The id of a person's main calendar.
+    pub(super) fn calendar_of(&self, user: &str) -> String {
+        match self.software {
+            Software::Radicale => format!("/{user}/calendar/"),
+            Software::Xandikos => format!("/{user}/calendars/calendar/"),
+        }
+    }
+
+    fn add_to_password_file(&self, user: &str) {
+        let path = self.data.path().join("users");
+        let mut users = std::fs::read_to_string(&path).unwrap();
+        users.extend([user, ":", PASSWORD, "\n"]);
+        std::fs::write(path, users).unwrap();
+    }
+
+    /// A calendar that its owner may only read, made behind the server's back.
+    fn add_holidays(&self, user: &str) {
+        let folder = self.data.path().join("store/collection-root").join(user).join("holidays");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(".Radicale.props"), r#"{"tag":"VCALENDAR","D:displayname":"Holidays"}"#)
+            .unwrap();
+        let object = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:easter\r\n\
+            DTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:20260405\r\nDTEND;VALUE=DATE:20260406\r\n\
+            SUMMARY:Easter\r\nTRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        std::fs::write(folder.join("easter.ics"), object).unwrap();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {
+    let python = std::env::var("CONCORD_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = Command::new(python);
+    // Its own errors would otherwise tell of passwords.
+    command.current_dir(data.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+    match software {
+        Software::Radicale => {
+            let folder = data.path().display();
+            let config = format!(
+                "[server]\nhosts = {address}\nmax_connections = 40\n\
+                 [auth]\ntype = htpasswd\nhtpasswd_filename = {folder}/users\nhtpasswd_encryption = plain\ndelay = 0\n\
+                 [rights]\ntype = from_file\nfile = {folder}/rights\n\
+                 [storage]\nfilesystem_folder = {folder}/store\n\
+                 [logging]\nlevel = error\n"
+            );
+            std::fs::write(data.path().join("config"), config).unwrap();
+            std::fs::write(data.path().join("users"), "").unwrap();
+            std::fs::write(data.path().join("rights"), RIGHTS).unwrap();
+            command.args(["-m", "radicale", "--config"]).arg(data.path().join("config"));
+        }
+        Software::Xandikos => {
+            let port = address.port().to_string();
+            command.args(["-m", "xandikos", "multi-user", "-l", "127.0.0.1", "-p", &port]);
+            command.args(["--trust-x-remote-user-from", "127.0.0.1", "--no-detect-systemd"]);
+            command
+                .arg("-d")
+                .arg(data.path().join("store"))
+                .arg("--state-dir")
+                .arg(data.path().join("state"));
+        }
+    }
+    command
+}
+
+const RIGHTS: &str = "
+[root]
+user: .*
+collection:
+permissions: R
+
+[principal]
+user: .+
+collection: {user}
+permissions: RW
+
+[holidays]
+user: .+
+collection: {user}/holidays
+permissions: r
+
+[calendars]
+user: .+
+collection: {user}/[^/]+
+permissions: rw
+";

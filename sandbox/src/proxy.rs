@@ -1,0 +1,238 @@
+//! A proxy before a real server, for tests: it lets calls go wrong on demand, as a bad network and a tired server do.
+//!
+//! It knows nothing of what it carries. Each connection is one request; the answer goes back as it comes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// How a call goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyFault {
+    /// It is answered with this, and the server never hears of it. Header lines end in CR LF.
+    Answer {
+        /// Such as `503 Service Unavailable`.
+        status: String,
+        /// Further header lines.
+        headers: String,
+        /// The body.
+        body: String,
+    },
+    /// It is never answered, and the server never hears of it.
+    Silence,
+    /// The server does it, and the answer is lost.
+    ApplyThenDrop,
+    /// It is lost on its way.
+    Drop,
+}
+
+#[derive(Debug)]
+struct Rule {
+    /// What the request must hold, in its head or its body.
+    holding: String,
+    fault: ProxyFault,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rules: VecDeque<Rule>,
+    /// Put in the place of others in each request.
+    replaced: Vec<(String, String)>,
+    /// Names and passwords, where the proxy asks for them in the server's place.
+    accounts: Option<BTreeMap<String, String>>,
+    seen: u64,
+}
+
+/// A running proxy; it ends with its value.
+#[derive(Debug)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    serving: JoinHandle<()>,
+}
+
+impl FaultProxy {
+    /// Stands before the server at `upstream`.
+    pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = state.clone();
+        let serving = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    // Who hangs up has had enough; there is nobody to tell.
+                    let _ = carry(client, upstream, &shared).await;
+                });
+            }
+        });
+        Ok(Self { address, state, serving })
+    }
+
+    /// Its address, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next request goes wrong.
+    pub fn next_fails(&self, fault: ProxyFault) {
+        self.next_holding_fails("", fault);
+    }
+
+    /// The next request that holds `text`, in its head or its body, goes wrong.
+    pub fn next_holding_fails(&self, text: &str, fault: ProxyFault) {
+        self.with(|state| state.rules.push_back(Rule { holding: text.to_owned(), fault }));
+    }
+
+    /// Puts `other` in the place of `text` in every request from now on.
+    pub fn replace(&self, text: &str, other: &str) {
+        self.with(|state| state.replaced.push((text.to_owned(), other.to_owned())));
+    }
+
+    /// Asks for a name and a password in the place of the server, which is told the name as `X-Remote-User`.
+    pub fn admit(&self, user: &str, password: &str) {
+        self.with(|state| {
+            state.accounts.get_or_insert_default().insert(user.to_owned(), password.to_owned());
+        });
+    }
+
+    /// How many requests have come.
+    pub fn seen(&self) -> u64 {
+        self.with(|state| state.seen)
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What is to be done with a request.
+enum Verdict {
+    Carry(Vec<u8>),
+    Answer(String),
+    Silence,
+    ApplyThenDrop(Vec<u8>),
+    Drop,
+}
+
+async fn carry(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>) -> io::Result<()> {
+    let Some((head, body)) = read_request(&mut client).await? else { return Ok(()) };
+    let verdict = judge(&head, &body, &mut state.lock().unwrap_or_else(PoisonError::into_inner));
+    match verdict {
+        Verdict::Answer(answer) => client.write_all(answer.as_bytes()).await?,
+        Verdict::Silence => {
+            // Until the client has had enough.
+            let _ = client.read_u8().await;
+        }
+        Verdict::Drop => {}
+        Verdict::Carry(request) => client.write_all(&ask(upstream, &request).await?).await?,
+        Verdict::ApplyThenDrop(request) => {
+            ask(upstream, &request).await?;
+        }
+    }
+    client.shutdown().await
+}
+
+async fn ask(upstream: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut server = TcpStream::connect(upstream).await?;
+    server.write_all(request).await?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
+    state.seen += 1;
+    let text = String::from_utf8_lossy(body);
+    let hit =
+        state.rules.iter().position(|rule| head.contains(&rule.holding) || text.contains(&rule.holding));
+    let fault = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault);
+    match fault {
+        Some(ProxyFault::Answer { status, headers, body }) => {
+            return Verdict::Answer(answer(&status, &headers, &body));
+        }
+        Some(ProxyFault::Silence) => return Verdict::Silence,
+        Some(ProxyFault::Drop) => return Verdict::Drop,
+        Some(ProxyFault::ApplyThenDrop) | None => {}
+    }
+    let user = state.accounts.as_ref().map(|accounts| signed_in(head, accounts));
+    if user == Some(None) {
+        let asks = "WWW-Authenticate: Basic realm=\"calendars\"\r\n";
+        return Verdict::Answer(answer("401 Unauthorized", asks, ""));
+    }
+    let user = user.flatten();
+    let request = rewritten(head, body, user.as_deref(), &state.replaced);
+    if fault.is_some() { Verdict::ApplyThenDrop(request) } else { Verdict::Carry(request) }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+fn signed_in(head: &str, accounts: &BTreeMap<String, String>) -> Option<String> {
+    let pair = header(head, "authorization")?.strip_prefix("Basic ")?;
+    let pair = String::from_utf8(STANDARD.decode(pair).ok()?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    (accounts.get(user).map(String::as_str) == Some(password)).then(|| user.to_owned())
+}
+
+/// The request as the server gets it: alone on its connection.
+fn rewritten(head: &str, body: &[u8], user: Option<&str>, replaced: &[(String, String)]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    if let Ok(text) = std::str::from_utf8(&body) {
+        body = replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)).into_bytes();
+    }
+    let ours = ["connection", "content-length", "x-remote-user"];
+    let mut lines: Vec<String> = head
+        .lines()
+        .filter(|line| {
+            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            !ours.contains(&name.as_str())
+        })
+        .map(str::to_owned)
+        .collect();
+    lines.push("Connection: close".to_owned());
+    lines.push(format!("Content-Length: {}", body.len()));
+    if let Some(user) = user {
+        lines.push(format!("X-Remote-User: {user}"));
+    }
+    [lines.join("\r\n").as_bytes(), b"\r\n\r\n", &body].concat()
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+/// Head and body of a request with a `Content-Length`. `None`: the client had nothing to say.
+async fn read_request(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+            if bytes.len() >= end + 4 + length {
+                return Ok(Some((head, bytes.split_off(end + 4))));
+            }
+        }
+        if client.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
