@@ -11,7 +11,7 @@ use concord_domain::{
     people::Actor,
     record::HistorySubject,
 };
-use concord_providers::{Credentials, ProviderError, RemoteCalendar};
+use concord_providers::{Credentials, Explained, ProviderError, RemoteCalendar, Verdict};
 use concord_storage::{
     StorageError, Tx,
     calendars::{self, ListedCalendar},
@@ -163,15 +163,9 @@ pub async fn finish(
 ) -> Result<Finished, ConnectError> {
     let state = take_state(context, provider, callback.state.as_deref(), session).await?;
     let return_to = state.0.return_to.clone();
-    let code = match (callback.code, callback.error.as_deref()) {
-        (_, Some("access_denied")) => return Err(ConnectError::Denied { return_to }),
-        (Some(code), None) => code,
-        (_, error) => {
-            let words = callback.error_description.as_deref().or(error).unwrap_or("no code");
-            tracing::info!(%provider, words = plain(words), "a consent page sent somebody back without a code");
-            let message = format!("{} sent you back without giving access", provider.name());
-            return Err(ConnectError::Refused { message, return_to });
-        }
+    let code = match callback {
+        Callback { code: Some(code), error: None, .. } => code,
+        callback => return Err(not_given(context, provider, &callback, return_to)),
     };
     // They may have left while they were on the consent page.
     check_staff(context, state.0.business_id, state.0.staff_id).await?;
@@ -261,6 +255,30 @@ async fn take_state(
     }
 }
 
+/// What it means that the browser brought no code.
+fn not_given(
+    context: &Context,
+    provider: ProviderKind,
+    callback: &Callback,
+    return_to: String,
+) -> ConnectError {
+    let error = callback.error.as_deref().unwrap_or_default();
+    let description = callback.error_description.as_deref().unwrap_or_default();
+    let explained = context.providers.oauth(provider).and_then(|oauth| oauth.explain(error, description));
+    match explained {
+        Some(Explained { verdict: Verdict::Declined, .. }) => return ConnectError::Denied { return_to },
+        None if error == "access_denied" => return ConnectError::Denied { return_to },
+        _ => {}
+    }
+    let words = if description.is_empty() { error } else { description };
+    tracing::info!(%provider, words = plain(words), "a consent page sent somebody back without a code");
+    let message = explained.map_or_else(
+        || format!("{} sent you back without giving access", provider.name()),
+        |explained| explained.words,
+    );
+    ConnectError::Refused { message, return_to }
+}
+
 /// Changes the code for tokens.
 async fn redeem(
     context: &Context,
@@ -289,6 +307,10 @@ fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> Co
         },
         ProviderError::Transient(_) | ProviderError::RateLimited { .. } => {
             ConnectError::Provider { message: format!("{name} cannot be reached at the moment"), return_to }
+        }
+        // Its refusals are told in our words, and say who has to do what.
+        ProviderError::Rejected(why) if provider == ProviderKind::Microsoft => {
+            ConnectError::Refused { message: why.clone(), return_to }
         }
         _ => ConnectError::Refused {
             message: format!("{name} refused to connect the calendar; the reason is in the log"),

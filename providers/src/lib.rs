@@ -15,9 +15,11 @@
 //! 3. let [`Registry::new`] build it from a settings struct;
 //! 4. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
+mod address;
 pub mod error;
 pub mod google;
 pub mod http;
+pub mod microsoft;
 pub mod oauth;
 pub mod provider;
 mod quote;
@@ -27,9 +29,10 @@ pub use crate::{
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
     http::{Answer, Http, HttpConfig, install_crypto, retry_after},
-    oauth::{AuthorizeRequest, Grant, OAuthApp, OAuthConfig, OAuthEndpoints},
+    microsoft::{MicrosoftCalendar, MicrosoftConfig},
+    oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},
     provider::{
         Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written,
     },
-    registry::{GoogleSettings, ProvidersConfig, Registry},
+    registry::{GoogleSettings, MicrosoftSettings, ProvidersConfig, Registry},
 };

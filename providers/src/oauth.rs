@@ -48,6 +48,37 @@ pub struct OAuthConfig {
     pub endpoints: OAuthEndpoints,
     /// What the consent page's address carries besides, such as `access_type=offline`.
     pub authorize_params: Vec<(String, String)>,
+    /// What the provider's own codes mean.
+    pub explain: Explain,
+}
+
+/// Reads what a provider said beyond RFC 6749: its `error`, then its `error_description`. `None`: it says no more than
+/// the `error`.
+pub type Explain = fn(&OAuthConfig, &str, &str) -> Option<Explained>;
+
+/// For a provider whose `error` says it all.
+pub(crate) fn no_more_than_said(_: &OAuthConfig, _: &str, _: &str) -> Option<Explained> {
+    None
+}
+
+/// A refusal in our words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// What happened and who has to do what, for the person who wants to connect.
+    pub words: String,
+}
+
+/// What a refusal comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The person said no.
+    Declined,
+    /// A grant has ended: the person has to connect again.
+    Dead,
+    /// Somebody has to change something first.
+    Refused,
 }
 
 impl fmt::Debug for OAuthConfig {
@@ -194,15 +225,20 @@ impl OAuthApp {
             })
     }
 
+    /// What the consent page's refusal means, if the provider's own code says more than its `error`.
+    pub fn explain(&self, error: &str, description: &str) -> Option<Explained> {
+        (self.config.explain)(&self.config, error, description)
+    }
+
     /// Which of the scopes that we need a person has not allowed: on Google's consent page each can be unticked. Empty
     /// if the provider does not say what was allowed.
     pub fn missing_scopes(&self, grant: &Grant) -> Vec<String> {
         if grant.scopes.is_empty() {
             return Vec::new();
         }
-        // `openid` and `email` come back under other names, and cannot be unticked.
-        let optional = self.config.scopes.iter().filter(|scope| scope.starts_with("https://"));
-        optional.filter(|scope| !grant.scopes.contains(scope)).cloned().collect()
+        let optional = self.config.scopes.iter().filter(|scope| !UNTOLD.contains(&scope.as_str()));
+        let allowed = |scope: &str| grant.scopes.iter().any(|given| is_same_scope(given, scope));
+        optional.filter(|scope| !allowed(scope)).cloned().collect()
     }
 
     fn client(&self) -> TokenClient {
@@ -284,7 +320,13 @@ impl OAuthApp {
         let secrets: Vec<&SecretString> = sent.iter().copied().chain([&self.config.client_secret]).collect();
         let said = quote(refusal.error_description().map_or("", String::as_str), &secrets);
         let code = quote(refusal.error().as_ref(), &secrets);
-        let text = if said.is_empty() { code.clone() } else { format!("{code}: {said}") };
+        let explained = self.explain(&code, &said);
+        let is_over = explained.as_ref().is_some_and(|explained| explained.verdict == Verdict::Dead);
+        let text = match &explained {
+            Some(explained) => explained.words.clone(),
+            None if said.is_empty() => code.clone(),
+            None => format!("{code}: {said}"),
+        };
         match refusal.error() {
             // The only thing that marks a grant dead.
             BasicErrorResponseType::InvalidGrant => ProviderError::GrantDead(text),
@@ -294,14 +336,24 @@ impl OAuthApp {
             BasicErrorResponseType::Extension(code) if SLOW_DOWN.contains(&code.as_str()) => {
                 ProviderError::RateLimited { retry_after: None }
             }
+            // The same in the words of a provider that has more of them.
+            _ if is_over => ProviderError::GrantDead(text),
             _ => {
                 tracing::warn!(code, said, "the token endpoint refused");
-                ProviderError::Rejected(
-                    advice(&code, &self.config.redirect_url).map_or(text, Cow::into_owned),
-                )
+                let advice = explained.is_none().then(|| advice(&code, &self.config.redirect_url)).flatten();
+                ProviderError::Rejected(advice.map_or(text, Cow::into_owned))
             }
         }
     }
+}
+
+/// Scopes that come back under other names or not at all, and that nobody can untick.
+const UNTOLD: &[&str] = &["openid", "email", "profile", "offline_access"];
+
+/// Microsoft gives a scope back in any case, with or without the address of the API in front.
+fn is_same_scope(one: &str, other: &str) -> bool {
+    let name = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    name(one) == name(other)
 }
 
 /// Beyond RFC 6749, section 5.2: said by servers that are in trouble themselves.

@@ -7,7 +7,8 @@ use concord_domain::{
     entry::{EntryContent, ObservedEntry},
     interval::Interval,
 };
-use secrecy::SecretString;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::error::ProviderError;
@@ -26,6 +27,18 @@ pub enum Credentials {
         /// Where the account's calendars are: all calls stay below its origin.
         home: Url,
     },
+}
+
+impl Credentials {
+    /// The `Authorization` header of a token. `Unauthorized`: it is a password, or no header value (a line break in it),
+    /// so that nobody can accept it.
+    pub(crate) fn bearer(&self) -> Result<HeaderValue, ProviderError> {
+        let Self::Bearer(token) = self else { return Err(ProviderError::Unauthorized) };
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_| ProviderError::Unauthorized)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -61,6 +74,12 @@ pub struct RemoteCalendar {
     pub writable: bool,
     /// Whether it is the account's main calendar.
     pub primary: bool,
+}
+
+/// `#rrggbb`: it ends up in a style.
+pub(crate) fn is_colour(text: &str) -> bool {
+    text.strip_prefix('#')
+        .is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// What a write left behind.
@@ -174,4 +193,22 @@ pub trait CalendarProvider: Send + Sync {
         calendar: &str,
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_with_a_line_break_is_not_sent() {
+        let credentials = Credentials::Bearer("a\r\nX-Evil: 1".into());
+        assert!(matches!(credentials.bearer(), Err(ProviderError::Unauthorized)));
+    }
+
+    #[test]
+    fn a_password_is_no_token() {
+        let home = "https://dav.example/".parse().unwrap();
+        let credentials = Credentials::Password { user: "ana".to_owned(), password: "hush".into(), home };
+        assert!(matches!(credentials.bearer(), Err(ProviderError::Unauthorized)));
+    }
 }

@@ -17,6 +17,17 @@ pub(crate) fn quote(text: &str, secrets: &[&SecretString]) -> String {
     one_line.trim().to_owned()
 }
 
+/// What is wrong with JSON from a server. Without serde's text, which quotes it.
+pub(crate) fn json_fault(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Eof | Category::Io => "cut short",
+        Category::Syntax => "no JSON",
+        Category::Data => "of an unknown form",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

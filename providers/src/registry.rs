@@ -10,7 +10,8 @@ use crate::{
     error::SetupError,
     google::{self, GoogleCalendar, GoogleConfig},
     http::{Http, HttpConfig},
-    oauth::{OAuthApp, OAuthConfig},
+    microsoft::{self, MicrosoftCalendar, MicrosoftConfig},
+    oauth::{OAuthApp, OAuthConfig, no_more_than_said},
     provider::CalendarProvider,
 };
 
@@ -21,6 +22,8 @@ pub struct ProvidersConfig {
     pub http: HttpConfig,
     /// Google Calendar.
     pub google: Option<GoogleSettings>,
+    /// Microsoft 365 and Outlook.com.
+    pub microsoft: Option<MicrosoftSettings>,
 }
 
 /// This installation at Google.
@@ -47,6 +50,30 @@ impl fmt::Debug for GoogleSettings {
     }
 }
 
+/// This installation at Microsoft.
+#[derive(Clone)]
+pub struct MicrosoftSettings {
+    /// The application's (client) id.
+    pub client_id: String,
+    /// The value of one of its secrets.
+    pub client_secret: SecretString,
+    /// Our callback, `{public url}/oauth/calendar/microsoft/callback`.
+    pub redirect_url: Url,
+    /// Where Microsoft stands, and for whom.
+    pub addresses: MicrosoftConfig,
+}
+
+impl fmt::Debug for MicrosoftSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MicrosoftSettings")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"hidden")
+            .field("redirect_url", &self.redirect_url.as_str())
+            .field("addresses", &self.addresses)
+            .finish()
+    }
+}
+
 struct Entry {
     calendar: Arc<dyn CalendarProvider>,
     oauth: Option<OAuthApp>,
@@ -65,6 +92,11 @@ impl Registry {
             let calendar = GoogleCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
             let oauth = OAuthApp::new(google_oauth(settings), http.clone(), clock.clone());
             registry.insert(ProviderKind::Google, Arc::new(calendar), Some(oauth));
+        }
+        if let Some(settings) = config.microsoft {
+            let calendar = MicrosoftCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
+            let oauth = OAuthApp::new(microsoft_oauth(settings), http.clone(), clock.clone());
+            registry.insert(ProviderKind::Microsoft, Arc::new(calendar), Some(oauth));
         }
         Ok(registry)
     }
@@ -101,8 +133,11 @@ impl fmt::Debug for Registry {
     }
 }
 
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().copied().map(str::to_owned).collect()
+}
+
 fn google_oauth(settings: GoogleSettings) -> OAuthConfig {
-    let strings = |texts: &[&str]| texts.iter().copied().map(str::to_owned).collect();
     OAuthConfig {
         client_id: settings.client_id,
         client_secret: settings.client_secret,
@@ -113,6 +148,20 @@ fn google_oauth(settings: GoogleSettings) -> OAuthConfig {
         authorize_params: [("access_type", "offline"), ("prompt", "consent")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
+        explain: no_more_than_said,
+    }
+}
+
+fn microsoft_oauth(settings: MicrosoftSettings) -> OAuthConfig {
+    OAuthConfig {
+        client_id: settings.client_id,
+        client_secret: settings.client_secret,
+        redirect_url: settings.redirect_url,
+        scopes: strings(microsoft::SCOPES),
+        endpoints: settings.addresses.oauth(),
+        // A person who is signed in with one account may want to connect another.
+        authorize_params: vec![("prompt".to_owned(), "select_account".to_owned())],
+        explain: microsoft::explain,
     }
 }
 
@@ -162,11 +211,40 @@ mod tests {
         assert_eq!(query["code_challenge"].len(), 43);
     }
 
+    fn microsoft_settings() -> MicrosoftSettings {
+        MicrosoftSettings {
+            client_id: "id".to_owned(),
+            client_secret: "very-secret".into(),
+            redirect_url: "https://book.example/oauth/calendar/microsoft/callback".parse().unwrap(),
+            addresses: MicrosoftConfig { tenant: "organizations".to_owned(), ..MicrosoftConfig::default() },
+        }
+    }
+
+    #[tokio::test]
+    async fn microsoft_asks_whom_it_may_let_in_for_a_refresh_token_and_ends_no_grant() {
+        let config = ProvidersConfig { microsoft: Some(microsoft_settings()), ..ProvidersConfig::default() };
+        let registry = Registry::new(config, &Clock::system()).unwrap();
+        assert!(registry.get(ProviderKind::Microsoft).is_some());
+        let oauth = registry.oauth(ProviderKind::Microsoft).unwrap();
+        let url = oauth.authorize("the-state", None).url;
+        assert!(
+            url.as_str()
+                .starts_with("https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?")
+        );
+        let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(query["scope"], "offline_access User.Read Calendars.ReadWrite");
+        assert_eq!(query["prompt"], "select_account");
+        assert_eq!(query["code_challenge_method"], "S256");
+        // There is no such place; disconnecting goes on all the same.
+        oauth.revoke(&"a-refresh-token".into()).await.unwrap();
+    }
+
     #[test]
     fn no_secret_shows() {
         let settings = settings();
         let oauth = google_oauth(settings.clone());
-        let shown = format!("{settings:?} {oauth:?}");
+        let microsoft = microsoft_settings();
+        let shown = format!("{settings:?} {oauth:?} {microsoft:?} {:?}", microsoft_oauth(microsoft.clone()));
         assert!(!shown.contains("very-secret"), "{shown}");
     }
 

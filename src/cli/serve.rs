@@ -12,7 +12,8 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    GoogleConfig, GoogleSettings, HttpConfig, OAuthEndpoints, ProvidersConfig, Registry,
+    GoogleConfig, GoogleSettings, HttpConfig, MicrosoftConfig, MicrosoftSettings, OAuthEndpoints,
+    ProvidersConfig, Registry,
 };
 use concord_storage::{
     Company, Db, DbOptions, StorageError,
@@ -240,6 +241,19 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
             },
         }),
     };
+    let microsoft = match section.microsoft.credentials() {
+        None => None,
+        Some((client_id, client_secret)) => Some(MicrosoftSettings {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.clone(),
+            redirect_url: config.public_url().join("/oauth/calendar/microsoft/callback")?,
+            addresses: MicrosoftConfig {
+                api_base: section.microsoft.api_base.clone(),
+                login_base: section.microsoft.login_base.clone(),
+                tenant: section.microsoft.tenant.clone(),
+            },
+        }),
+    };
     Ok(ProvidersConfig {
         http: HttpConfig {
             connect_timeout: section.connect_timeout,
@@ -247,6 +261,7 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
             max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
         },
         google,
+        microsoft,
     })
 }
 

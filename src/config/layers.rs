@@ -16,6 +16,7 @@ const SECRET: &[&str] = &[
     "security.master_key",
     "security.previous_master_keys",
     "providers.google.client_secret",
+    "providers.microsoft.client_secret",
 ];
 
 /// The merged settings.

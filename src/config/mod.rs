@@ -45,7 +45,7 @@ pub use error::{ConfigError, Fault, Origin};
 pub use feeds::FeedsConfig;
 pub use listen::Listen;
 pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
-pub use providers::{GoogleConfig, ProvidersConfig};
+pub use providers::{GoogleConfig, MicrosoftConfig, ProvidersConfig};
 pub use queue::QueueConfig;
 pub use retention::RetentionConfig;
 pub use security::SecurityConfig;

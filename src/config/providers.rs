@@ -23,6 +23,8 @@ pub struct ProvidersConfig {
     pub max_answer_megabytes: usize,
     /// Google Calendar.
     pub google: GoogleConfig,
+    /// Microsoft 365 and Outlook.com.
+    pub microsoft: MicrosoftConfig,
 }
 
 /// Google Calendar.
@@ -54,19 +56,67 @@ pub struct GoogleConfig {
     pub requests_per_minute_per_connection: u32,
 }
 
-impl GoogleConfig {
-    /// The credentials, if Google is set up.
+/// Microsoft 365 and Outlook.com.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MicrosoftConfig {
+    /// The application's (client) id; empty if Microsoft is not set up.
+    pub client_id: String,
+    /// The value of one of its client secrets.
+    #[serde(deserialize_with = "units::secret")]
+    pub client_secret: Option<SecretString>,
+    /// Who may connect: `common`, `organizations`, `consumers`, or one organisation's id or domain.
+    pub tenant: String,
+    /// Above `/v1.0/`.
+    #[serde(deserialize_with = "units::url")]
+    pub api_base: Url,
+    /// Above `/{tenant}/oauth2/v2.0/`.
+    #[serde(deserialize_with = "units::url")]
+    pub login_base: Url,
+}
+
+/// Id and secret, if there are both.
+fn credentials<'a>(id: &'a str, secret: Option<&'a SecretString>) -> Option<(&'a str, &'a SecretString)> {
+    let secret = secret?;
+    (!id.is_empty()).then_some((id, secret))
+}
+
+fn validate_credentials(check: &mut Check, provider: &str, id: &str, secret: Option<&SecretString>) {
+    let key = |name: &str| format!("{provider}.{name}");
+    match (id.is_empty(), secret.is_none()) {
+        (false, true) => check.wrong(&key("client_secret"), "is missing, though there is a client_id"),
+        (true, false) => check.wrong(&key("client_id"), "is missing, though there is a client_secret"),
+        _ => {}
+    }
+}
+
+impl MicrosoftConfig {
+    /// The credentials, if Microsoft is set up.
     pub fn credentials(&self) -> Option<(&str, &SecretString)> {
-        let secret = self.client_secret.as_ref()?;
-        (!self.client_id.is_empty()).then_some((self.client_id.as_str(), secret))
+        credentials(&self.client_id, self.client_secret.as_ref())
     }
 
     fn validate(&self, check: &mut Check) {
-        match (self.client_id.is_empty(), self.client_secret.is_none()) {
-            (false, true) => check.wrong("google.client_secret", "is missing, though there is a client_id"),
-            (true, false) => check.wrong("google.client_id", "is missing, though there is a client_secret"),
-            _ => {}
+        validate_credentials(check, "microsoft", &self.client_id, self.client_secret.as_ref());
+        // It becomes part of an address.
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        if self.tenant.is_empty() || self.tenant.starts_with('.') || !self.tenant.chars().all(fits) {
+            let problem = "must be common, organizations, consumers, or an organisation's id or domain";
+            check.wrong("microsoft.tenant", problem);
         }
+        check.web_address("microsoft.api_base", &self.api_base);
+        check.web_address("microsoft.login_base", &self.login_base);
+    }
+}
+
+impl GoogleConfig {
+    /// The credentials, if Google is set up.
+    pub fn credentials(&self) -> Option<(&str, &SecretString)> {
+        credentials(&self.client_id, self.client_secret.as_ref())
+    }
+
+    fn validate(&self, check: &mut Check) {
+        validate_credentials(check, "google", &self.client_id, self.client_secret.as_ref());
         check.web_address("google.api_base", &self.api_base);
         check.web_address("google.auth_url", &self.auth_url);
         check.web_address("google.token_url", &self.token_url);
@@ -86,5 +136,6 @@ impl ProvidersConfig {
         check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=300);
         check.within("max_answer_megabytes", self.max_answer_megabytes, 1..=512);
         self.google.validate(check);
+        self.microsoft.validate(check);
     }
 }

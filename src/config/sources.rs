@@ -13,6 +13,8 @@ pub const NAMED_VARIABLES: &[(&str, &str)] = &[
     ("CONCORD_MASTER_KEY", "security.master_key"),
     ("GOOGLE_CALENDAR_CLIENT_ID", "providers.google.client_id"),
     ("GOOGLE_CALENDAR_CLIENT_SECRET", "providers.google.client_secret"),
+    ("MICROSOFT_GRAPH_CLIENT_ID", "providers.microsoft.client_id"),
+    ("MICROSOFT_GRAPH_CLIENT_SECRET", "providers.microsoft.client_secret"),
 ];
 
 /// What a variable begins with that sets any key.

@@ -104,6 +104,8 @@ fn every_kind_can_be_set_by_a_variable() {
         ("CONCORD_MASTER_KEY", KEY),
         ("GOOGLE_CALENDAR_CLIENT_ID", "id"),
         ("GOOGLE_CALENDAR_CLIENT_SECRET", "hush"),
+        ("MICROSOFT_GRAPH_CLIENT_ID", "app"),
+        ("MICROSOFT_GRAPH_CLIENT_SECRET", "hush too"),
         ("CONCORD__DATA_DIR", "/var/lib/concord"),
         ("CONCORD__DATABASE__DURABLE", "false"),
         ("CONCORD__WORKER__INTERACTIVE", "32"),
@@ -123,6 +125,7 @@ fn every_kind_can_be_set_by_a_variable() {
     assert_eq!(config.public_url().as_str(), "https://book.example/");
     assert_eq!(config.master_key(WhenMissing::Refuse).unwrap().expose_secret(), KEY);
     assert_eq!(config.providers.google.credentials().unwrap().0, "id");
+    assert_eq!(config.providers.microsoft.credentials().unwrap().0, "app");
     assert_eq!(config.data_dir, PathBuf::from("/var/lib/concord"));
     assert!(!config.database.durable);
     assert_eq!(config.worker.interactive, 32);
@@ -226,6 +229,14 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             "providers.google.client_secret: is missing, though there is a client_id",
         ),
         (
+            Env(&[("MICROSOFT_GRAPH_CLIENT_SECRET", "hush")]),
+            "providers.microsoft.client_id: is missing, though there is a client_secret",
+        ),
+        (
+            File("[providers.microsoft]\ntenant = \"contoso.com/../common\""),
+            "concord.toml: providers.microsoft.tenant: must be common, organizations, consumers, or an organisation's id or domain",
+        ),
+        (
             File("[sync]\nentry_reminders = [\"shout 5\"]"),
             "concord.toml: sync.entry_reminders: expected \"popup MINUTES\" or \"email MINUTES\", found \"shout 5\"",
         ),
@@ -299,6 +310,8 @@ fn no_message_and_no_debug_output_shows_a_secret() {
         ("CONCORD__SECURITY__PREVIOUS_MASTER_KEYS", KEY),
         ("GOOGLE_CALENDAR_CLIENT_ID", "id"),
         ("GOOGLE_CALENDAR_CLIENT_SECRET", hush),
+        ("MICROSOFT_GRAPH_CLIENT_ID", "id"),
+        ("MICROSOFT_GRAPH_CLIENT_SECRET", hush),
     ])
     .unwrap();
     let shown = format!("{config:?}");

@@ -32,6 +32,8 @@ struct Answer {
     code: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
+    /// Microsoft's, for an administrator who was sent a link by one of their people.
+    admin_consent: Option<String>,
 }
 
 /// Nobody needs to be signed in for a consent that an API key began.
@@ -43,6 +45,11 @@ async fn callback(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
+    // It connects nothing and belongs to no state: whoever wanted to connect begins again.
+    if answer.state.is_none() && answer.error.is_none() && answer.admin_consent.is_some() {
+        let said = "Your organisation allows Concord now. Whoever wanted to connect a calendar can do so.";
+        return connected(&headers, said, "/calendars");
+    }
     let session = SessionToken::sent(&headers).map(|token| token.digest());
     let callback = Callback {
         state: answer.state,
@@ -163,6 +170,7 @@ fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
         ConnectError::UnknownStaff => {
             ("Nothing was changed. If that is wrong, ask a manager of your business.", false)
         }
+        // Who has to do what is in the message, where anybody knows.
         ConnectError::Refused { .. } => ("Nothing was changed. Begin again to connect the calendar.", false),
         ConnectError::Provider { .. } | ConnectError::Storage(_) => {
             ("Nothing was changed. Try again in a moment.", true)

@@ -5,7 +5,7 @@ use http::{Method, Request, header::AUTHORIZATION};
 use serde::Deserialize;
 
 use super::{
-    GoogleCalendar, bearer,
+    GoogleCalendar,
     errors::{Refusal, unreadable},
 };
 use crate::{
@@ -30,7 +30,7 @@ impl GoogleCalendar {
         *request.uri_mut() = self.userinfo.as_str().parse().map_err(|_| {
             ProviderError::Rejected("the address of Google's API cannot be called".to_owned())
         })?;
-        request.headers_mut().insert(AUTHORIZATION, bearer(credentials)?);
+        request.headers_mut().insert(AUTHORIZATION, credentials.bearer()?);
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let now = self.clock.now();

@@ -5,7 +5,7 @@ use google_calendar3::api::CalendarListEntry;
 use super::GoogleCalendar;
 use crate::{
     error::ProviderError,
-    provider::{Credentials, RemoteCalendar},
+    provider::{Credentials, RemoteCalendar, is_colour},
 };
 
 /// Google's largest page.
@@ -54,12 +54,6 @@ fn calendar(entry: CalendarListEntry) -> Option<RemoteCalendar> {
         primary: entry.primary == Some(true),
         external_id,
     })
-}
-
-/// `#rrggbb`: it ends up in a style.
-fn is_colour(text: &str) -> bool {
-    text.strip_prefix('#')
-        .is_some_and(|hex| hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

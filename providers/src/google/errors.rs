@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::{error::ProviderError, http::retry_after, quote::quote};
+use crate::{
+    error::ProviderError,
+    http::retry_after,
+    quote::{json_fault, quote},
+};
 
 /// Over quota; with 403 or with 429.
 const RATE_REASONS: &[&str] = &[
@@ -164,19 +168,9 @@ fn advice(reason: &str) -> Option<&'static str> {
     })
 }
 
-/// An answer that should be JSON of a certain form. Without serde's text, which quotes the answer.
+/// An answer that should be JSON of a certain form.
 pub(super) fn unreadable(error: &serde_json::Error) -> ProviderError {
-    use serde_json::error::Category;
-    let what = match error.classify() {
-        Category::Eof | Category::Io => "cut short",
-        Category::Syntax => "no JSON",
-        Category::Data => "of an unknown form",
-    };
-    ProviderError::Transient(format!(
-        "Google's answer is {what} (line {}, column {})",
-        error.line(),
-        error.column()
-    ))
+    ProviderError::Transient(format!("Google's answer is {}", json_fault(error)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{
-    GoogleCalendar, bearer,
+    GoogleCalendar,
     errors::{Refusal, Trouble, unreadable},
     pipe::{Failure, PipeConnector},
 };
@@ -39,7 +39,7 @@ impl GoogleCalendar {
     /// A hub with this token.
     pub(super) fn session(&self, credentials: &Credentials) -> Result<Session, ProviderError> {
         // The hub panics on a token that is no header value.
-        bearer(credentials)?;
+        credentials.bearer()?;
         let Credentials::Bearer(token) = credentials else { return Err(ProviderError::Unauthorized) };
         let failure = Failure::default();
         let connector = PipeConnector { http: self.http.clone(), failure: failure.clone() };

@@ -13,7 +13,7 @@ use http::{
 use serde_json::Value;
 
 use super::{
-    GoogleCalendar, bearer,
+    GoogleCalendar,
     entries::event,
     errors::{Refusal, Trouble, unreadable},
     ids::segment,
@@ -82,7 +82,7 @@ impl GoogleCalendar {
         *request.method_mut() = method;
         *request.uri_mut() = address.parse().map_err(|_| ProviderError::NotFound)?;
         let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, bearer(credentials)?);
+        headers.insert(AUTHORIZATION, credentials.bearer()?);
         if event.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

@@ -4,5 +4,6 @@
 
 mod google;
 mod http;
+mod microsoft;
 mod oauth;
 mod server;

@@ -19,6 +19,7 @@ fn app(server: &Server) -> OAuthApp {
         scopes: vec!["openid".to_owned(), "https://www.googleapis.com/auth/calendar.events".to_owned()],
         endpoints: GoogleConfig::below(&server.url).oauth,
         authorize_params: Vec::new(),
+        explain: |_, _, _| None,
     };
     let http = HttpConfig { request_timeout: Duration::from_millis(300), ..HttpConfig::default() };
     OAuthApp::new(config, Http::new(http).unwrap(), Clock::system())

@@ -28,8 +28,14 @@ pub(crate) struct Server {
 impl Server {
     /// Answers every request with `reply`.
     pub(crate) async fn start(reply: Reply) -> Self {
+        Self::start_with(|_| reply).await
+    }
+
+    /// The same for a reply that names the server's own address.
+    pub(crate) async fn start_with(reply: impl FnOnce(&Url) -> Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let reply = reply(&url);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (left, hung_up) = mpsc::unbounded_channel();
         let seen = requests.clone();

@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(authorize_google))
+        .routes(routes!(authorize_outlook))
         .routes(routes!(find, change, disconnect))
         .routes(routes!(sync))
         .routes(routes!(test))
@@ -117,11 +118,35 @@ async fn authorize_google(
     caller: ApiCaller,
     Body(body): Body<Authorize>,
 ) -> Result<Json<Authorized>, ApiError> {
+    authorize(&app, &caller, ProviderKind::Google, body).await
+}
+
+/// Begin to connect a Microsoft calendar
+///
+/// For Microsoft 365 and Outlook.com. Send the staff member's browser to `url`. After their consent Microsoft sends them
+/// back to this installation, and the integration is in the list.
+#[utoipa::path(post, path = "/calendar_integrations/outlook/authorize", tag = "Calendar integrations",
+    operation_id = "authorize_outlook", request_body = Authorize,
+    responses((status = 200, description = "The consent page", body = Authorized)))]
+async fn authorize_outlook(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Body(body): Body<Authorize>,
+) -> Result<Json<Authorized>, ApiError> {
+    authorize(&app, &caller, ProviderKind::Microsoft, body).await
+}
+
+async fn authorize(
+    app: &App,
+    caller: &ApiCaller,
+    provider: ProviderKind,
+    body: Authorize,
+) -> Result<Json<Authorized>, ApiError> {
     let return_to = body.return_to.unwrap_or_else(|| "/calendars".to_owned());
     let begin = Begin {
         business: caller.business,
         staff: body.staff,
-        provider: ProviderKind::Google,
+        provider,
         // Whoever holds the key is no browser: the state is bound to business and staff member alone.
         session: None,
         return_to,

@@ -26,7 +26,7 @@ use super::{
         pieces::count,
         session::CurrentUser,
     },
-    found,
+    MICROSOFT_ENDS_IT_ITSELF, found,
 };
 use crate::app::App;
 
@@ -169,8 +169,12 @@ pub(super) async fn disconnect(
     };
     manage::disconnect(&app.context, &user.change(&app), id, remove).await?;
     let entries = if remove { "Its entries are being removed." } else { "Its entries stay where they are." };
+    let at_provider = match connection.provider {
+        ProviderKind::Microsoft => format!(" {MICROSOFT_ENDS_IT_ITSELF}"),
+        ProviderKind::Google | ProviderKind::Caldav => String::new(),
+    };
     let flash = Flash::good(format!(
-        "{} ({}) is disconnected. {entries}",
+        "{} ({}) is disconnected. {entries}{at_provider}",
         connection.provider.name(),
         connection.account_email
     ));

@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    connection::{ConnectionState, Coverage, Direction},
+    connection::{ConnectionState, Coverage, Direction, ProviderKind},
     duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
@@ -29,7 +29,7 @@ use super::{
         sync_log::{LogRow, rows},
         when::{When, stretch},
     },
-    found,
+    MICROSOFT_ENDS_IT_ITSELF, found,
 };
 use crate::app::App;
 
@@ -42,6 +42,7 @@ struct CalendarPage {
     staff_id: String,
     provider: &'static str,
     provider_word: &'static str,
+    end_of_access: String,
     account: String,
     state: Pill,
     sentence: String,
@@ -123,6 +124,7 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         staff_id: connection.staff_id.to_string(),
         provider: connection.provider.name(),
         provider_word: connection.provider.as_str(),
+        end_of_access: end_of_access(connection.provider),
         account: connection.account_email.clone(),
         state: connection.state.into(),
         sentence: sentence(connection, &staff),
@@ -270,8 +272,25 @@ struct DisconnectPage {
     path: String,
     staff: String,
     provider: &'static str,
+    end_of_access: String,
     standing: String,
     has_standing: bool,
+}
+
+/// What a disconnection ends at the provider, and what it cannot.
+fn end_of_access(provider: ProviderKind) -> String {
+    let name = provider.name();
+    match provider {
+        ProviderKind::Google => {
+            format!(
+                "Nothing is written or read any more, and {name} is told that Concord's access has ended."
+            )
+        }
+        ProviderKind::Microsoft => format!("Nothing is written or read any more. {MICROSOFT_ENDS_IT_ITSELF}"),
+        ProviderKind::Caldav => {
+            "Nothing is written or read any more, and the password is forgotten here.".to_owned()
+        }
+    }
 }
 
 /// The question on a page of its own, for whoever has no script.
@@ -287,6 +306,7 @@ pub(super) async fn ask_disconnect(
         path: shown.path,
         staff: shown.staff,
         provider: shown.provider,
+        end_of_access: shown.end_of_access,
         standing: shown.standing,
         has_standing: shown.has_standing,
     };

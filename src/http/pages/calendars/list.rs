@@ -45,6 +45,12 @@ struct Person {
     connections: Vec<Line>,
 }
 
+impl Person {
+    fn has(&self, provider_word: &str) -> bool {
+        self.connections.iter().any(|line| line.provider_word == provider_word)
+    }
+}
+
 struct Line {
     path: String,
     provider: &'static str,

@@ -30,6 +30,10 @@ pub(super) fn router() -> Router<App> {
         .route("/calendars/{id}/disconnect", get(detail::ask_disconnect).post(act::disconnect))
 }
 
+/// Microsoft has no place where a program ends its own access.
+const MICROSOFT_ENDS_IT_ITSELF: &str = "Concord forgets its access; Microsoft itself ends it only for the account's \
+    owner, at myapps.microsoft.com (work or school) or account.live.com/consent/Manage (private).";
+
 /// The connection, if it is the person's to see and not over.
 async fn found(app: &App, user: &CurrentUser, id: ConnectionId) -> Result<Connection, PageError> {
     connections::find(&app.context.db, user.business.id, id)

@@ -1,0 +1,28 @@
+//! Whose account a token opens.
+
+use graph_rs_sdk::ODataQuery;
+use serde::Deserialize;
+
+use super::{MicrosoftCalendar, errors::json};
+use crate::{
+    error::ProviderError,
+    provider::{Account, Credentials},
+};
+
+#[derive(Deserialize)]
+struct User {
+    /// Microsoft's unchanging id; address and sign-in name can change.
+    id: String,
+    mail: Option<String>,
+    #[serde(default, rename = "userPrincipalName")]
+    sign_in_name: String,
+}
+
+impl MicrosoftCalendar {
+    pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+        let built = self.graph.me().get_user().select(&["id", "mail", "userPrincipalName"]).build().await;
+        let user: User = json(&self.call(credentials, built).await?)?;
+        let mail = user.mail.filter(|mail| !mail.is_empty());
+        Ok(Account { subject: user.id, email: mail.unwrap_or(user.sign_in_name) })
+    }
+}

@@ -1,0 +1,52 @@
+//! Busy times of one calendar.
+//!
+//! From its calendar view, not by `getSchedule`: that knows mailboxes only, and answers for their main calendar alone.
+
+use concord_domain::interval::Interval;
+use graph_rs_sdk::ODataQuery;
+
+use super::{
+    MicrosoftCalendar,
+    entries::{Event, bound, busy_time},
+    requests::segment,
+};
+use crate::{error::ProviderError, provider::Credentials};
+
+/// 250 entries each.
+const MOST_PAGES: usize = 200;
+
+/// All that says whether an entry takes up time, and which.
+const FIELDS: &[&str] = &[
+    "id",
+    "start",
+    "end",
+    "isAllDay",
+    "isCancelled",
+    "showAs",
+    "responseStatus",
+    "type",
+    "originalStartTimeZone",
+];
+
+impl MicrosoftCalendar {
+    pub(super) async fn busy_times(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+    ) -> Result<Vec<Interval>, ProviderError> {
+        let built = self
+            .graph
+            .me()
+            .calendar(segment(calendar)?)
+            .calendar_views()
+            .list_calendar_view()
+            .append_query_pair("startDateTime", &bound(window.start))
+            .append_query_pair("endDateTime", &bound(window.end))
+            .select(FIELDS)
+            .build()
+            .await;
+        let events: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        Ok(events.iter().filter_map(busy_time).collect())
+    }
+}

@@ -1,0 +1,175 @@
+//! What a calendar holds and what changed in it, page by page, by a delta query on its calendar view.
+//!
+//! The window is fixed in the links that the query gives (`calendarView/delta`), so a cursor never shows what only came
+//! into a window that moved on; the full compare does.
+
+use std::collections::HashMap;
+
+use concord_domain::{entry::ObservedEntry, interval::Interval};
+use graph_rs_sdk::ODataQuery;
+
+use super::{
+    MicrosoftCalendar,
+    entries::{Event, bound, fill, is_series, lacks_its_series, observed},
+    errors::{Trouble, json},
+    requests::{Page, segment},
+};
+use crate::{
+    error::ProviderError,
+    http::Answer,
+    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials},
+};
+
+/// What an occurrence shares with its series.
+const OF_SERIES: &[&str] = &[
+    "id",
+    "subject",
+    "showAs",
+    "isAllDay",
+    "isCancelled",
+    "responseStatus",
+    "originalStartTimeZone",
+    "lastModifiedDateTime",
+];
+
+impl MicrosoftCalendar {
+    pub(super) async fn list_changes(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+        from: &ChangesFrom,
+    ) -> Result<ChangesPage, ProviderError> {
+        let calendar = segment(calendar)?;
+        let answer = match from {
+            ChangesFrom::Start => self.first_page(credentials, calendar, window).await,
+            ChangesFrom::Cursor(link) | ChangesFrom::Page { page: link, .. } => {
+                self.kept_link(credentials, link).await
+            }
+        };
+        let answer = match answer {
+            Err(Trouble::Refused(refusal))
+                if *from != ChangesFrom::Start && refusal.says_cursor_expired() =>
+            {
+                return Err(ProviderError::CursorExpired);
+            }
+            answer => answer?,
+        };
+        let page: Page<Event> = json(&answer)?;
+        let next = self.after(&page)?;
+        let is_first_read = matches!(from, ChangesFrom::Start | ChangesFrom::Page { cursor: None, .. });
+        let entries = self.entries(credentials, calendar, page.value, is_first_read).await?;
+        Ok(ChangesPage { entries, next })
+    }
+
+    async fn first_page(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+    ) -> Result<Answer, Trouble> {
+        let view = self.graph.me().calendar(calendar).calendar_views();
+        let built = view
+            .delta()
+            .append_query_pair("startDateTime", &bound(window.start))
+            .append_query_pair("endDateTime", &bound(window.end))
+            .build()
+            .await;
+        self.call(credentials, built).await
+    }
+
+    /// A link that was kept since a former page. One that is not below our base any more, because that was configured
+    /// anew, or never was a link, is a cursor that is no longer good.
+    async fn kept_link(&self, credentials: &Credentials, link: &str) -> Result<Answer, Trouble> {
+        if self.own_link(link).is_err() {
+            return Err(ProviderError::CursorExpired.into());
+        }
+        self.follow(credentials, link).await
+    }
+
+    fn after(&self, page: &Page<Event>) -> Result<AfterPage, ProviderError> {
+        // Checked before it is kept, so that whoever runs it sees at once what the server says.
+        match (&page.next_link, &page.delta_link) {
+            (Some(link), _) => self.own_link(link).map(|_| AfterPage::Page(link.clone())),
+            (None, Some(link)) => self.own_link(link).map(|_| AfterPage::Cursor(link.clone())),
+            // Taken for complete, it would make everything that is missing look deleted.
+            (None, None) => Err(ProviderError::Transient("the list ends without an end".to_owned())),
+        }
+    }
+
+    /// The entries of a page: occurrences in place of their series, with what they share with it, which a delta query
+    /// gives with the series alone.
+    async fn entries(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        mut events: Vec<Event>,
+        is_first_read: bool,
+    ) -> Result<Vec<ObservedEntry>, ProviderError> {
+        let mut series: HashMap<String, Option<Event>> = HashMap::new();
+        for event in events.iter().filter(|event| is_series(event)) {
+            if let Some(id) = &event.id {
+                series.insert(id.clone(), Some(event.clone()));
+            }
+        }
+        for event in events.iter_mut().filter(|event| lacks_its_series(event)) {
+            let Some(id) = event.series_master_id.clone() else { continue };
+            if !series.contains_key(&id) {
+                let found = self.series(credentials, calendar, &id).await?;
+                series.insert(id.clone(), found);
+            }
+            if let Some(Some(of_series)) = series.get(&id) {
+                fill(event, of_series);
+            }
+        }
+        Ok(events.iter().filter_map(|event| entry_of(event, is_first_read)).collect())
+    }
+
+    async fn series(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        id: &str,
+    ) -> Result<Option<Event>, ProviderError> {
+        let Ok(id) = segment(id) else { return Ok(None) };
+        let built = self.graph.me().calendar(calendar).event(id).get_events().select(OF_SERIES).build().await;
+        match self.call(credentials, built).await {
+            Ok(answer) => json(&answer).map(Some),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+}
+
+/// A series stands for itself nowhere, its occurrences do. In a later read it may have been a single entry before, which
+/// is there no longer; but one of ours that a person has made recurring is known by its occurrences' series.
+fn entry_of(event: &Event, is_first_read: bool) -> Option<ObservedEntry> {
+    let entry = observed(event)?;
+    if !is_series(event) {
+        return Some(entry);
+    }
+    let replaced = !is_first_read && entry.entry.is_none();
+    replaced.then_some(ObservedEntry { deleted: true, busy: false, time: None, ..entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(json: serde_json::Value) -> Event {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_series_is_only_told_where_a_single_entry_may_have_stood() {
+        let series = event(json!({ "id": "s", "type": "seriesMaster", "showAs": "busy" }));
+        assert_eq!(entry_of(&series, true), None);
+        let replaced = entry_of(&series, false).unwrap();
+        assert!(replaced.deleted && !replaced.busy);
+        let ours = event(json!({ "id": "s", "type": "seriesMaster",
+            "transactionId": "concord:00000000-0000-0000-0000-000000000007" }));
+        assert_eq!(entry_of(&ours, false), None);
+    }
+}

@@ -1,0 +1,292 @@
+//! What an entry looks like at Microsoft, in both directions.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    entry::{EntryContent, EntryTime, ObservedEntry, ReminderMeans},
+    ids::EntryId,
+    interval::{Interval, stay},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    marks::{Mark, entry_of_transaction},
+    zones,
+};
+
+/// What counts of a Graph event (<https://learn.microsoft.com/graph/api/resources/event>).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event {
+    pub(super) id: Option<String>,
+    #[serde(rename = "@odata.etag")]
+    pub(super) etag: Option<String>,
+    /// There when a delta query says that the event is gone.
+    #[serde(rename = "@removed")]
+    pub(super) removed: Option<Value>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) series_master_id: Option<String>,
+    pub(super) subject: Option<String>,
+    pub(super) start: Option<DateTimeZone>,
+    pub(super) end: Option<DateTimeZone>,
+    pub(super) is_all_day: Option<bool>,
+    pub(super) is_cancelled: Option<bool>,
+    pub(super) show_as: Option<String>,
+    pub(super) response_status: Option<ResponseStatus>,
+    pub(super) original_start_time_zone: Option<String>,
+    pub(super) transaction_id: Option<String>,
+    pub(super) created_date_time: Option<String>,
+    pub(super) last_modified_date_time: Option<String>,
+    pub(super) single_value_extended_properties: Option<Vec<Property>>,
+}
+
+/// A `dateTimeTimeZone`: a local time without an offset, and whose.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DateTimeZone {
+    date_time: String,
+    time_zone: Option<String>,
+}
+
+/// What the calendar's owner answered.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ResponseStatus {
+    response: Option<String>,
+}
+
+/// An extended property.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Property {
+    id: String,
+    value: Option<String>,
+}
+
+/// How times are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// In the entry's zone.
+    Zone,
+    /// In UTC, for a mailbox whose server does not know the zone.
+    Utc,
+}
+
+/// The whole entry, without its id. What should be clear is said to be: a PATCH leaves what it does not name.
+///
+/// Colours are left out: Microsoft's are those of categories, which each person names and colours as they like.
+pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
+    let (start, end) = date_times(&content.time, spelling);
+    let popup = content.reminders.iter().find(|reminder| reminder.by == ReminderMeans::Popup);
+    let mut event = json!({
+        "subject": content.title,
+        "body": { "contentType": "text", "content": content.description },
+        "location": { "displayName": content.location },
+        "start": start,
+        "end": end,
+        "isAllDay": matches!(content.time, EntryTime::AllDay { .. }),
+        "showAs": if !content.busy { "free" } else if content.tentative { "tentative" } else { "busy" },
+        // Microsoft has one reminder, on the screen.
+        "isReminderOn": popup.is_some(),
+        "singleValueExtendedProperties": properties(content),
+    });
+    if let Some(popup) = popup {
+        event["reminderMinutesBeforeStart"] = json!(popup.minutes);
+    }
+    event
+}
+
+fn properties(content: &EntryContent) -> Vec<Value> {
+    Mark::ALL
+        .into_iter()
+        .map(|mark| {
+            let value = match (mark, &content.time) {
+                (Mark::Entry, _) => content.entry.to_string(),
+                (Mark::Booking, _) => content.booking.to_string(),
+                (Mark::Zone, EntryTime::Timed { zone, .. }) => zone.name().to_owned(),
+                (Mark::Zone, EntryTime::AllDay { .. }) => Tz::UTC.name().to_owned(),
+            };
+            json!({ "id": mark.id(), "value": value })
+        })
+        .collect()
+}
+
+fn date_times(time: &EntryTime, spelling: Spelling) -> (DateTimeZone, DateTimeZone) {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, zone } => {
+            let zone = if spelling == Spelling::Utc { Tz::UTC } else { *zone };
+            (date_time(*starts_at, zone), date_time(*ends_at, zone))
+        }
+        // Midnight to midnight in one zone, the end exclusive as ours is.
+        EntryTime::AllDay { from, until } => {
+            let on = |date: &NaiveDate| DateTimeZone {
+                date_time: format!("{date}T00:00:00"),
+                time_zone: Some(Tz::UTC.name().to_owned()),
+            };
+            (on(from), on(until))
+        }
+    }
+}
+
+/// Graph takes local times alone, so what clocks in `zone` show twice is written in UTC.
+fn date_time(instant: DateTime<Utc>, zone: Tz) -> DateTimeZone {
+    let (local, zone) =
+        zones::local(instant, zone).map_or_else(|| (instant.naive_utc(), Tz::UTC), |local| (local, zone));
+    DateTimeZone {
+        date_time: local.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
+        time_zone: Some(zones::name(zone).to_owned()),
+    }
+}
+
+/// What an event tells us; `None` for one without an id.
+pub(super) fn observed(event: &Event) -> Option<ObservedEntry> {
+    let time = entry_time(event).filter(|time| !is_empty(time));
+    Some(ObservedEntry {
+        external_id: event.id.clone()?,
+        series: event.series_master_id.clone(),
+        etag: event.etag.clone(),
+        deleted: is_gone(event),
+        busy: is_busy(event),
+        tentative: is_tentative(event),
+        title: event.subject.clone().unwrap_or_default(),
+        time,
+        entry: our_entry(event),
+        updated_at: event.last_modified_date_time.as_deref().and_then(|at| at.parse().ok()),
+    })
+}
+
+fn is_gone(event: &Event) -> bool {
+    event.removed.is_some() || event.is_cancelled == Some(true)
+}
+
+/// One that takes no time takes up nobody's. One that does not say when, or how it is shown, may.
+fn is_busy(event: &Event) -> bool {
+    !is_gone(event)
+        && !entry_time(event).is_some_and(|time| is_empty(&time))
+        // Who works elsewhere works all the same; Outlook's own scheduling counts them as free.
+        && !matches!(event.show_as.as_deref(), Some("free" | "workingElsewhere"))
+        && answer(event) != Some("declined")
+}
+
+fn is_tentative(event: &Event) -> bool {
+    event.show_as.as_deref() == Some("tentative")
+        // Outlook holds the time of an invitation without an answer, but nobody has accepted it.
+        || matches!(answer(event), Some("tentativelyAccepted" | "notResponded"))
+}
+
+fn answer(event: &Event) -> Option<&str> {
+    event.response_status.as_ref()?.response.as_deref()
+}
+
+/// The mapping that we wrote into it. A person's copy carries it too, and an occurrence of what they made recurring does:
+/// of those the series is ours.
+fn our_entry(event: &Event) -> Option<EntryId> {
+    if event.series_master_id.is_some() {
+        return None;
+    }
+    let by_property = || property(event, Mark::Entry)?.parse().ok();
+    by_property().or_else(|| entry_of_transaction(event.transaction_id.as_deref()?))
+}
+
+fn property(event: &Event, mark: Mark) -> Option<&str> {
+    let id = mark.id();
+    // Graph gives the namespace back in small letters.
+    let found =
+        event.single_value_extended_properties.iter().flatten().find(|one| one.id.eq_ignore_ascii_case(&id));
+    found?.value.as_deref()
+}
+
+pub(super) fn entry_time(event: &Event) -> Option<EntryTime> {
+    let (starts_at, ends_at) = (instant(event.start.as_ref()?)?, instant(event.end.as_ref()?)?);
+    if event.is_all_day != Some(true) {
+        return Some(EntryTime::Timed { starts_at, ends_at, zone: zone(event) });
+    }
+    // Given as midnights in UTC, or (by some mailboxes) as the instants of midnight in the zone of who wrote it.
+    let at_midnight = |at: DateTime<Utc>| at.time() == NaiveTime::MIN;
+    let zone = if at_midnight(starts_at) && at_midnight(ends_at) { Tz::UTC } else { zone(event) };
+    let on = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+    Some(EntryTime::AllDay { from: on(starts_at), until: on(ends_at) })
+}
+
+fn instant(at: &DateTimeZone) -> Option<DateTime<Utc>> {
+    zones::instant(&at.date_time, at.time_zone.as_deref())
+}
+
+/// Where a person reads it. Ours is kept as a property, which counts for as long as nobody has chosen another zone.
+fn zone(event: &Event) -> Tz {
+    let said = event.original_start_time_zone.as_deref();
+    let kept = property(event, Mark::Zone).and_then(|name| name.parse::<Tz>().ok());
+    match (kept, said) {
+        (Some(kept), Some(said)) if zones::stands_for(said, kept) => kept,
+        (Some(kept), None) => kept,
+        (_, said) => said.and_then(zones::zone).unwrap_or(Tz::UTC),
+    }
+}
+
+fn is_empty(time: &EntryTime) -> bool {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, .. } => starts_at >= ends_at,
+        EntryTime::AllDay { from, until } => from >= until,
+    }
+}
+
+/// When an event takes up its owner's time. Whole days are those of the zone that it was written in.
+pub(super) fn busy_time(event: &Event) -> Option<Interval> {
+    if !is_busy(event) {
+        return None;
+    }
+    match entry_time(event)? {
+        EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(starts_at, ends_at),
+        EntryTime::AllDay { from, until } => stay(from, until, zone(event)),
+    }
+}
+
+/// Whether an event stands for a whole series, whose occurrences come beside it.
+pub(super) fn is_series(event: &Event) -> bool {
+    event.kind.as_deref() == Some("seriesMaster")
+}
+
+/// Whether an occurrence came without what it shares with its series, as in delta queries.
+pub(super) fn lacks_its_series(event: &Event) -> bool {
+    event.removed.is_none() && event.series_master_id.is_some() && event.show_as.is_none()
+}
+
+/// Fills in what an occurrence shares with its series.
+pub(super) fn fill(event: &mut Event, series: &Event) {
+    fn take<T: Clone>(own: &mut Option<T>, of_series: Option<&T>) {
+        if own.is_none() {
+            *own = of_series.cloned();
+        }
+    }
+    take(&mut event.subject, series.subject.as_ref());
+    take(&mut event.show_as, series.show_as.as_ref());
+    take(&mut event.is_all_day, series.is_all_day.as_ref());
+    take(&mut event.is_cancelled, series.is_cancelled.as_ref());
+    take(&mut event.response_status, series.response_status.as_ref());
+    take(&mut event.original_start_time_zone, series.original_start_time_zone.as_ref());
+    take(&mut event.last_modified_date_time, series.last_modified_date_time.as_ref());
+}
+
+/// Whether the event says what we would write, as far as people see it at a glance.
+pub(super) fn says(event: &Event, content: &EntryContent) -> bool {
+    let same_time = match (entry_time(event), &content.time) {
+        (
+            Some(EntryTime::Timed { starts_at, ends_at, .. }),
+            EntryTime::Timed { starts_at: from, ends_at: until, .. },
+        ) => (starts_at, ends_at) == (*from, *until),
+        (time, wanted) => time.as_ref() == Some(wanted),
+    };
+    same_time
+        && event.subject.as_deref().unwrap_or_default() == content.title
+        && is_busy(event) == content.busy
+        && (is_tentative(event) == content.tentative || !content.busy)
+}
+
+/// As Graph writes an instant in a query.
+pub(super) fn bound(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+#[path = "entries_tests.rs"]
+mod tests;

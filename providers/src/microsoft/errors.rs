@@ -1,0 +1,283 @@
+//! What Graph's refusals mean (<https://learn.microsoft.com/graph/errors>).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    error::ProviderError,
+    http::{Answer, retry_after},
+    quote::{json_fault, quote},
+};
+
+/// A call that brought nothing: Microsoft said no, or nothing intelligible was said.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// An answer with a status that is no success.
+    Refused(Refusal),
+    /// Everything else.
+    Other(ProviderError),
+}
+
+impl From<ProviderError> for Trouble {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Trouble> for ProviderError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(refusal) => refusal.into_error(),
+            Trouble::Other(error) => error,
+        }
+    }
+}
+
+/// An answer with a status that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    /// `None`: the body is not Graph's, so somebody else answered: a proxy, a front end in trouble.
+    body: Option<RefusalBody>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RefusalAnswer {
+    error: RefusalBody,
+}
+
+#[derive(Debug, Deserialize)]
+struct RefusalBody {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Refusal {
+    /// Reads what counts; `now` is for a `Retry-After` that is a date.
+    pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Self {
+        let body =
+            serde_json::from_slice::<RefusalAnswer>(&answer.body).ok().map(|RefusalAnswer { error }| {
+                let code =
+                    error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
+                RefusalBody { code: code.collect(), message: quote(&error.message, &[]) }
+            });
+        Self { status: answer.status, retry_after: retry_after(&answer.headers, now), body }
+    }
+
+    /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one.
+    pub(super) fn says_gone(&self) -> bool {
+        let Some(body) = &self.body else { return false };
+        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+            || self.status == StatusCode::BAD_REQUEST && MALFORMED_ID.contains(&body.code.as_str())
+    }
+
+    /// Whether it is about the link that a delta query was asked with: 410 with any code
+    /// (<https://learn.microsoft.com/graph/delta-query-overview>), or a 400 about the token.
+    pub(super) fn says_cursor_expired(&self) -> bool {
+        let Some(body) = &self.body else { return false };
+        let code = body.code.to_ascii_lowercase();
+        let message = body.message.to_ascii_lowercase();
+        match self.status {
+            StatusCode::GONE => true,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
+                code.starts_with("syncstate")
+                    || code == "resyncrequired"
+                    || self.status == StatusCode::BAD_REQUEST
+                        && (code.starts_with("errorinvalid")
+                            || ["skiptoken", "deltatoken", "skip token", "delta token", "sync state"]
+                                .iter()
+                                .any(|word| message.contains(word)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the mailbox's server does not know the zone that was written.
+    pub(super) fn says_zone_unknown(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+            && self.body.as_ref().is_some_and(|body| body.code.contains("TimeZoneNotSupported"))
+    }
+
+    /// What to do next.
+    pub(super) fn into_error(self) -> ProviderError {
+        if self.says_gone() {
+            return ProviderError::NotFound;
+        }
+        let Self { status, retry_after, body } = self;
+        match status {
+            StatusCode::UNAUTHORIZED => return ProviderError::Unauthorized,
+            StatusCode::TOO_MANY_REQUESTS => return ProviderError::RateLimited { retry_after },
+            // Throttled too, when it says for how long.
+            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_some() => {
+                return ProviderError::RateLimited { retry_after };
+            }
+            _ => {}
+        }
+        let (code, message) = body.as_ref().map_or(("", ""), |body| (&body.code, &body.message));
+        tracing::info!(status = status.as_u16(), code, message, "Microsoft refused a call");
+        let Some(RefusalBody { code, .. }) = body.filter(|_| !status.is_server_error()) else {
+            return ProviderError::Transient(format!("Microsoft answered {status}"));
+        };
+        match status {
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => ProviderError::Precondition,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::LOCKED => {
+                ProviderError::Transient(format!("Microsoft answered {status}"))
+            }
+            _ if status.is_redirection() => {
+                ProviderError::Transient(format!("Microsoft sends us elsewhere ({status})"))
+            }
+            // Always in our words: they are shown to who connects a calendar, too.
+            _ => ProviderError::Rejected(match advice(&code) {
+                Some(advice) => advice.to_owned(),
+                None => format!("it answered {status} {code}"),
+            }),
+        }
+    }
+}
+
+/// An id that its own form gives away.
+const MALFORMED_ID: &[&str] = &["ErrorInvalidIdMalformed", "ErrorInvalidIdEmpty", "ErrorInvalidIdXml"];
+
+/// What a person can do about it.
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "ErrorAccessDenied" | "AccessDenied" | "accessDenied" | "Forbidden" => {
+            "this account may not do that in this calendar"
+        }
+        "MailboxNotEnabledForRESTAPI" | "MailboxNotSupportedForRESTAPI" | "ResourceNotFound" => {
+            "this account has no mailbox at Microsoft 365 or Outlook.com, so it has no calendar there; connect an account \
+             that has one"
+        }
+        "Authorization_RequestDenied" | "InsufficientPermissions" => {
+            "the connection lacks a permission: connect again and allow all that is asked for"
+        }
+        "ErrorInsufficientPermissionsInAccessToken" => "the connection lacks a permission: connect again",
+        "ErrorPropertyValidationFailure" | "ErrorCalendarEndDateIsEarlierThanStartDate" => {
+            "the times cannot be an entry's: the end has to be after the start"
+        }
+        "ErrorQuotaExceeded" => "the mailbox is full",
+        "ErrorAccountSuspend" | "ErrorAccountSuspended" => {
+            "Microsoft has suspended the account; its owner has to sign in at outlook.com"
+        }
+        _ => return None,
+    })
+}
+
+/// The JSON of a successful answer. What is no JSON was said by somebody else: a sign-in page of a network, a proxy.
+pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.to_ascii_lowercase().starts_with("application/json") {
+        let kind = quote(kind, &[]);
+        tracing::warn!(kind, "what should be Microsoft's answer is no JSON");
+        return Err(ProviderError::Transient("Microsoft's answer is no JSON".to_owned()));
+    }
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        let fault = json_fault(&error);
+        tracing::warn!(fault, "Microsoft's answer cannot be read");
+        ProviderError::Transient(format!("Microsoft's answer is {fault}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, header::RETRY_AFTER};
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(status: u16, code: &str, message: &str) -> Refusal {
+        read(status, &json!({ "error": { "code": code, "message": message, "innerError": {} } }).to_string())
+    }
+
+    fn read(status: u16, body: &str) -> Refusal {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        };
+        Refusal::read(&answer, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn each_code_has_its_consequence() {
+        for (status, code, consequence) in [
+            (400, "ErrorInvalidIdMalformed", "not_found"),
+            (400, "ErrorInvalidRequest", "rejected"),
+            (400, "TimeZoneNotSupportedException", "rejected"),
+            (401, "InvalidAuthenticationToken", "unauthorized"),
+            (403, "ErrorAccessDenied", "rejected"),
+            (403, "MailboxNotEnabledForRESTAPI", "rejected"),
+            (404, "ErrorItemNotFound", "not_found"),
+            (409, "ErrorIrresolvableConflict", "precondition"),
+            (412, "ErrorIrresolvableConflict", "precondition"),
+            (429, "ApplicationThrottled", "rate_limited"),
+            (429, "MailboxConcurrency", "rate_limited"),
+            (500, "ErrorInternalServerError", "transient"),
+            (503, "ErrorServerBusy", "transient"),
+            (504, "UnknownError", "transient"),
+            (302, "moved", "transient"),
+        ] {
+            assert_eq!(refusal(status, code, "text").into_error().code(), consequence, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_is_named_is_kept() {
+        for status in [429, 503] {
+            let answer = Answer {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
+                body: "{}".into(),
+            };
+            let error = Refusal::read(&answer, DateTime::UNIX_EPOCH).into_error();
+            let nine = Some(Duration::from_secs(9));
+            assert!(
+                matches!(error, ProviderError::RateLimited { retry_after } if retry_after == nine),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_graphs_answer_is_passing() {
+        for body in ["<html>404</html>", "", "{\"error\":", "[]", "{\"error\":\"x\"}"] {
+            for status in [302, 403, 404, 409, 410, 412, 502, 503] {
+                let refusal = read(status, body);
+                assert!(!refusal.says_gone() && !refusal.says_cursor_expired());
+                assert_eq!(refusal.into_error().code(), "transient", "{status} {body:?}");
+            }
+        }
+        assert_eq!(read(401, "<html>").into_error().code(), "unauthorized");
+        assert_eq!(read(429, "<html>").into_error().code(), "rate_limited");
+    }
+
+    #[test]
+    fn an_expired_cursor_is_told_from_a_wrong_request() {
+        for (status, code, message) in [
+            (410, "SyncStateNotFound", ""),
+            (410, "resyncRequired", ""),
+            (400, "SyncStateInvalid", ""),
+            (404, "SyncStateNotFound", ""),
+            (400, "ErrorInvalidUrlQuery", ""),
+            (400, "BadRequest", "Badly formed token: the skipToken is invalid."),
+        ] {
+            assert!(refusal(status, code, message).says_cursor_expired(), "{status} {code}");
+        }
+        for (status, code) in [(404, "ErrorItemNotFound"), (403, "ErrorInvalidUser"), (400, "BadRequest")] {
+            assert!(!refusal(status, code, "no").says_cursor_expired(), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_our_words() {
+        let error = refusal(400, &"Odd\n<b>".repeat(100), "Words of Microsoft's").into_error().to_string();
+        assert!(error.len() < 200 && !error.contains(['\n', '<']) && error.contains("Odd"), "{error}");
+        assert!(!error.contains("Words of"), "{error}");
+    }
+}

@@ -1,0 +1,219 @@
+//! Microsoft 365 and Outlook.com by Microsoft Graph (version 1.0).
+//!
+//! `graph-rs-sdk` builds the requests, the shared client sends them (`requests.rs`): below the configured address,
+//! with the token of the call, no more than four at once to a mailbox (`mailboxes.rs`). Links to further pages are only
+//! followed below that address (`links.rs`). What an entry looks like at Microsoft is in `entries.rs`, its zones in
+//! `zones.rs`, what refusals mean in `errors.rs` for Graph and in `consent.rs` for the sign-in.
+
+mod account;
+mod busy;
+mod calendars;
+mod changes;
+mod consent;
+mod entries;
+mod errors;
+mod links;
+mod mailboxes;
+mod marks;
+mod requests;
+mod writes;
+mod zones;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use concord_domain::{
+    clock::Clock,
+    entry::{EntryContent, ObservedEntry},
+    interval::Interval,
+};
+use graph_rs_sdk::GraphClient;
+use url::Url;
+
+pub(crate) use self::consent::explain;
+use self::mailboxes::Mailboxes;
+use crate::{
+    address::{below, https},
+    error::{ProviderError, SetupError},
+    http::Http,
+    oauth::OAuthEndpoints,
+    provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+};
+
+/// What is asked of the person: a refresh token, who they are, and their calendars.
+pub const SCOPES: &[&str] = &["offline_access", "User.Read", "Calendars.ReadWrite"];
+
+/// Where Microsoft stands. Another address is a sandbox, a proxy or a national cloud
+/// (<https://learn.microsoft.com/graph/deployments>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MicrosoftConfig {
+    /// Above `/v1.0/`.
+    pub api_base: Url,
+    /// Above `/{tenant}/oauth2/v2.0/`.
+    pub login_base: Url,
+    /// Who may sign in: `common` (everybody), `organizations` (work and school accounts), `consumers` (private ones), or
+    /// the id or a domain of one organisation.
+    pub tenant: String,
+}
+
+impl MicrosoftConfig {
+    /// Everything below one address, as in the sandbox: `{base}/v1.0/`, `{base}/common/oauth2/v2.0/`.
+    pub fn below(base: &Url) -> Self {
+        Self { api_base: base.clone(), login_base: base.clone(), tenant: "common".to_owned() }
+    }
+
+    /// The consent page and the token endpoint of the tenant. Microsoft has no place where a grant is ended: people do
+    /// that at <https://myapps.microsoft.com> or at <https://account.live.com/consent/Manage>.
+    pub fn oauth(&self) -> OAuthEndpoints {
+        let at = |last: &str| below(&self.login_base, &format!("{}/oauth2/v2.0/{last}", self.tenant));
+        OAuthEndpoints { auth_url: at("authorize"), token_url: at("token"), revoke_url: None }
+    }
+}
+
+impl Default for MicrosoftConfig {
+    /// The real Microsoft, for everybody.
+    fn default() -> Self {
+        Self {
+            api_base: https("graph.microsoft.com", ""),
+            login_base: https("login.microsoftonline.com", ""),
+            tenant: "common".to_owned(),
+        }
+    }
+}
+
+/// Microsoft's calendars as a provider.
+#[derive(Clone)]
+pub struct MicrosoftCalendar {
+    /// Builds requests, and never sends one; it holds no token.
+    graph: GraphClient,
+    /// Ends in `/v1.0/`.
+    base: Url,
+    http: Http,
+    clock: Clock,
+    mailboxes: Mailboxes,
+}
+
+impl fmt::Debug for MicrosoftCalendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MicrosoftCalendar").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl MicrosoftCalendar {
+    /// Microsoft at the addresses of `config`, called through `http`.
+    pub fn new(config: &MicrosoftConfig, http: Http, clock: Clock) -> Result<Self, SetupError> {
+        for (what, url) in [
+            ("the address of Microsoft Graph", &config.api_base),
+            ("the address of Microsoft's sign-in", &config.login_base),
+        ] {
+            if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+                return Err(SetupError::Address { what, url: url.clone() });
+            }
+        }
+        Ok(Self {
+            graph: GraphClient::new(""),
+            base: below(&config.api_base, "v1.0/"),
+            http,
+            clock,
+            mailboxes: Mailboxes::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl CalendarProvider for MicrosoftCalendar {
+    async fn account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
+        self.read_account(credentials).await
+    }
+
+    async fn calendars(&self, credentials: &Credentials) -> Result<Vec<RemoteCalendar>, ProviderError> {
+        self.list_calendars(credentials).await
+    }
+
+    async fn create(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+    ) -> Result<Written, ProviderError> {
+        self.insert(credentials, calendar, external_id, content).await
+    }
+
+    async fn update(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        self.replace(credentials, calendar, external_id, content, etag).await
+    }
+
+    async fn remove(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<(), ProviderError> {
+        self.delete(credentials, calendar, external_id).await
+    }
+
+    async fn find(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        self.read_entry(credentials, calendar, external_id).await
+    }
+
+    async fn changes(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+        from: &ChangesFrom,
+    ) -> Result<ChangesPage, ProviderError> {
+        self.list_changes(credentials, calendar, window, from).await
+    }
+
+    async fn busy(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        window: Interval,
+    ) -> Result<Vec<Interval>, ProviderError> {
+        self.busy_times(credentials, calendar, window).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_below_a_base_keep_its_path() {
+        for base in ["http://127.0.0.1:9/microsoft", "http://127.0.0.1:9/microsoft/"] {
+            let config = MicrosoftConfig::below(&base.parse().unwrap());
+            assert_eq!(
+                config.oauth().token_url.as_str(),
+                "http://127.0.0.1:9/microsoft/common/oauth2/v2.0/token"
+            );
+            let base = below(&config.api_base, "v1.0/");
+            assert_eq!(base.as_str(), "http://127.0.0.1:9/microsoft/v1.0/");
+        }
+    }
+
+    #[test]
+    fn the_real_addresses_parse() {
+        let config = MicrosoftConfig { tenant: "contoso.com".to_owned(), ..MicrosoftConfig::default() };
+        assert_eq!(below(&config.api_base, "v1.0/").as_str(), "https://graph.microsoft.com/v1.0/");
+        assert_eq!(
+            config.oauth().auth_url.as_str(),
+            "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/authorize"
+        );
+        assert_eq!(config.oauth().revoke_url, None);
+    }
+}

@@ -1,0 +1,256 @@
+//! Writing entries, and finding them again.
+//!
+//! Microsoft gives out the ids. What we decide beforehand is the transaction (a POST that repeats one returns the event
+//! that the first made) and an extended property by which the entry can be asked for.
+
+use concord_domain::{
+    entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
+};
+use graph_rs_sdk::ODataQuery;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    MicrosoftCalendar,
+    entries::{Event, Spelling, event, observed, says},
+    errors::{Trouble, json},
+    marks::{entry_of_transaction, events_of, expand, transaction},
+    requests::segment,
+};
+use crate::{
+    error::ProviderError,
+    http::Answer,
+    provider::{Credentials, Written},
+};
+
+/// Nobody has that many copies of one entry.
+const MOST_PAGES: usize = 5;
+
+/// What storage calls an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name<'a> {
+    /// Ours, decided before the first call: the entry's UUID.
+    Ours(EntryId),
+    /// Microsoft's.
+    Given(&'a str),
+}
+
+fn name(external_id: &str) -> Name<'_> {
+    external_id.parse().map_or(Name::Given(external_id), Name::Ours)
+}
+
+impl MicrosoftCalendar {
+    pub(super) async fn insert(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+    ) -> Result<Written, ProviderError> {
+        let calendar = segment(calendar)?;
+        let gone = match name(external_id) {
+            Name::Ours(_) => None,
+            Name::Given(id) => {
+                // Brought back before, its answer lost; or a person has moved it out of this calendar and into it again.
+                if let Some(id) =
+                    self.ours(credentials, calendar, content.entry).await?.and_then(|live| live.id)
+                {
+                    return self.patch(credentials, calendar, &id, content, None).await;
+                }
+                Some(id)
+            }
+        };
+        let transaction = transaction(content.entry, gone);
+        let answer = self
+            .in_either_spelling(|spelling| {
+                let mut event = event(content, spelling);
+                event["transactionId"] = json!(transaction);
+                self.post(credentials, calendar, event)
+            })
+            .await?;
+        let made: Event = json(&answer)?;
+        if says(&made, content) {
+            return written(made, &answer);
+        }
+        // The event of a former POST whose answer was lost, from before the booking changed.
+        let id = made.id.ok_or_else(without_id)?;
+        self.patch(credentials, calendar, &id, content, None).await
+    }
+
+    pub(super) async fn replace(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let calendar = segment(calendar)?;
+        match name(external_id) {
+            Name::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
+            Name::Ours(entry) => {
+                let live = self.ours(credentials, calendar, entry).await?.and_then(|live| live.id);
+                let id = live.ok_or(ProviderError::NotFound)?;
+                self.patch(credentials, calendar, &id, content, etag).await
+            }
+        }
+    }
+
+    pub(super) async fn delete(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<(), ProviderError> {
+        let calendar = segment(calendar)?;
+        let found;
+        let id = match name(external_id) {
+            Name::Given(id) => id,
+            Name::Ours(entry) => match self.ours(credentials, calendar, entry).await {
+                Ok(live) => {
+                    let Some(id) = live.and_then(|live| live.id) else { return Ok(()) };
+                    found = id;
+                    found.as_str()
+                }
+                Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(()),
+                Err(trouble) => return Err(trouble.into()),
+            },
+        };
+        // Nothing has such an id, so there is nothing to remove.
+        let Ok(id) = segment(id) else { return Ok(()) };
+        let built = self.graph.me().calendar(calendar).event(id).delete_events().build().await;
+        match self.call(credentials, built).await {
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(()),
+            // A page of somebody else's.
+            Ok(answer) => {
+                let status = answer.status;
+                Err(ProviderError::Transient(format!("Microsoft answered {status} to a removal")))
+            }
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    pub(super) async fn read_entry(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        let Ok(calendar) = segment(calendar) else { return Ok(None) };
+        let found = match name(external_id) {
+            Name::Ours(entry) => self.ours(credentials, calendar, entry).await,
+            Name::Given(id) => self.by_id(credentials, calendar, id).await,
+        };
+        match found {
+            Ok(event) => Ok(event.as_ref().and_then(observed)),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn by_id(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        id: &str,
+    ) -> Result<Option<Event>, Trouble> {
+        let Ok(id) = segment(id) else { return Ok(None) };
+        let event = self.graph.me().calendar(calendar).event(id);
+        let built = event.get_events().expand(&[&expand()]).build().await;
+        Ok(Some(json(&self.call(credentials, built).await?)?))
+    }
+
+    /// The live event of an entry. Of several (a person's copies carry our properties too) the one that a write of ours
+    /// made, or else the oldest.
+    async fn ours(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+    ) -> Result<Option<Event>, Trouble> {
+        let events = self.graph.me().calendar(calendar).events().list_events();
+        let built = events.filter(&[&events_of(entry)]).expand(&[&expand()]).build().await;
+        let events: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        let live = events.into_iter().filter(|event| event.is_cancelled != Some(true));
+        Ok(live.min_by_key(|event| {
+            let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
+            (!by_us, event.created_date_time.clone())
+        }))
+    }
+
+    async fn post(&self, credentials: &Credentials, calendar: &str, event: Value) -> Result<Answer, Trouble> {
+        let built = self.graph.me().calendar(calendar).events().create_events(&event).build().await;
+        self.call(credentials, built).await
+    }
+
+    async fn patch(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        id: &str,
+        content: &EntryContent,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let id = segment(id)?;
+        let answer = self
+            .in_either_spelling(|spelling| {
+                self.put(credentials, (calendar, id), event(content, spelling), etag)
+            })
+            .await?;
+        written(json(&answer)?, &answer)
+    }
+
+    async fn put(
+        &self,
+        credentials: &Credentials,
+        (calendar, id): (&str, &str),
+        event: Value,
+        etag: Option<&str>,
+    ) -> Result<Answer, Trouble> {
+        let built = self.graph.me().calendar(calendar).event(id).update_events(&event).build().await;
+        self.call_if(credentials, built, etag).await
+    }
+
+    /// Writes in the entry's zone, and in UTC where the mailbox's server does not know that: it then keeps the instants,
+    /// and our property the zone.
+    async fn in_either_spelling<W, F>(&self, write: W) -> Result<Answer, Trouble>
+    where
+        W: Fn(Spelling) -> F,
+        F: Future<Output = Result<Answer, Trouble>>,
+    {
+        match write(Spelling::Zone).await {
+            Err(Trouble::Refused(refusal)) if refusal.says_zone_unknown() => write(Spelling::Utc).await,
+            outcome => outcome,
+        }
+    }
+}
+
+fn written(event: Event, answer: &Answer) -> Result<Written, ProviderError> {
+    let header =
+        || answer.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let external_id = event.id.ok_or_else(without_id)?;
+    match event.etag.or_else(header) {
+        Some(etag) => Ok(Written { external_id, etag }),
+        None => Err(ProviderError::Transient("Microsoft's answer to a write has no etag".to_owned())),
+    }
+}
+
+fn without_id() -> ProviderError {
+    ProviderError::Transient("Microsoft's answer to a write has no id".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_is_our_own_name_and_anything_else_is_microsofts() {
+        let entry: EntryId = "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10".parse().unwrap();
+        let ours =
+            concord_domain::entry::external_id(concord_domain::connection::ProviderKind::Microsoft, entry);
+        assert_eq!(name(&ours), Name::Ours(entry));
+        assert_eq!(name("AAMkADk0MGFk="), Name::Given("AAMkADk0MGFk="));
+    }
+}
