@@ -79,7 +79,7 @@ pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
     let (start, end) = date_times(&content.time, spelling);
     let popup = content.reminders.iter().find(|reminder| reminder.by == ReminderMeans::Popup);
     let mut event = json!({
-        "subject": content.title,
+        "subject": subject(&content.title),
         "body": { "contentType": "text", "content": content.description },
         "location": { "displayName": content.location },
         "start": start,
@@ -94,6 +94,18 @@ pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
         event["reminderMinutesBeforeStart"] = json!(popup.minutes);
     }
     event
+}
+
+/// Exchange refuses a longer one; counted as it counts, in UTF-16.
+const LONGEST_SUBJECT: usize = 255;
+
+fn subject(title: &str) -> &str {
+    let mut length = 0;
+    let end = title.char_indices().find(|(_, letter)| {
+        length += letter.len_utf16();
+        length > LONGEST_SUBJECT
+    });
+    end.map_or(title, |(end, _)| &title[..end])
 }
 
 fn properties(content: &EntryContent) -> Vec<Value> {
@@ -277,7 +289,7 @@ pub(super) fn says(event: &Event, content: &EntryContent) -> bool {
         (time, wanted) => time.as_ref() == Some(wanted),
     };
     same_time
-        && event.subject.as_deref().unwrap_or_default() == content.title
+        && event.subject.as_deref().unwrap_or_default() == subject(&content.title)
         && is_busy(event) == content.busy
         && (is_tentative(event) == content.tentative || !content.busy)
 }

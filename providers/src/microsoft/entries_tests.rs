@@ -198,3 +198,13 @@ fn an_occurrence_takes_from_its_series_what_it_lacks() {
     assert_eq!((seen.title.as_str(), seen.busy), ("Yoga", false));
     assert_eq!(seen.time, Some(timed("2026-03-18T18:00:00Z", "2026-03-18T19:00:00Z", Tz::Europe__Lisbon)));
 }
+
+#[test]
+fn a_title_that_is_too_long_is_cut_between_letters() {
+    assert_eq!(subject("Massage"), "Massage");
+    assert_eq!(subject(&"é".repeat(255)), "é".repeat(255));
+    assert_eq!(subject(&"é".repeat(256)), "é".repeat(255));
+    assert_eq!(subject(&"🛎".repeat(200)), "🛎".repeat(127));
+    let content = EntryContent { title: "x".repeat(1_000), ..content(all_day()) };
+    assert!(says(&given_back(&content, true), &content));
+}

@@ -158,9 +158,7 @@ fn advice(code: &str) -> Option<&'static str> {
             "the connection lacks a permission: connect again and allow all that is asked for"
         }
         "ErrorInsufficientPermissionsInAccessToken" => "the connection lacks a permission: connect again",
-        "ErrorPropertyValidationFailure" | "ErrorCalendarEndDateIsEarlierThanStartDate" => {
-            "the times cannot be an entry's: the end has to be after the start"
-        }
+        "ErrorCalendarEndDateIsEarlierThanStartDate" => "the end is not after the start",
         "ErrorQuotaExceeded" => "the mailbox is full",
         "ErrorAccountSuspend" | "ErrorAccountSuspended" => {
             "Microsoft has suspended the account; its owner has to sign in at outlook.com"

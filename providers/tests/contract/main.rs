@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod google;
+mod microsoft;
 mod recorded;
 mod sandbox;
 mod secrets;

@@ -5,20 +5,37 @@ use std::{
     process::Command,
 };
 
-use crate::google;
+use crate::{google, microsoft, sandbox::SandboxWorld};
 
 #[tokio::test]
 async fn all_traffic_with_google_is_as_google_defines_it() {
-    let contracts = std::env::var_os("CONCORD_CONTRACTS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts"), PathBuf::from);
-    let definition = contracts.join("google-calendar-v3.swagger.json");
-    if !definition.exists() {
-        println!("skipped: {} is not there (CONCORD_CONTRACTS names its folder)", definition.display());
-        return;
-    }
+    let Some(definition) = definition("google-calendar-v3.swagger.json") else { return };
     let world = google::google().await;
     google::all(&world).await;
+    hold_against(&definition, &world).await;
+}
 
+#[tokio::test]
+async fn all_traffic_with_microsoft_is_as_microsoft_defines_it() {
+    let Some(definition) = definition("graph-calendar.openapi.json") else { return };
+    let world = microsoft::microsoft().await;
+    microsoft::all(&world).await;
+    hold_against(&definition, &world).await;
+}
+
+/// The provider's own definition, where it is there.
+fn definition(name: &str) -> Option<PathBuf> {
+    let contracts = std::env::var_os("CONCORD_CONTRACTS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/contracts"), PathBuf::from);
+    let definition = contracts.join(name);
+    if !definition.exists() {
+        println!("skipped: {} is not there (CONCORD_CONTRACTS names its folder)", definition.display());
+        return None;
+    }
+    Some(definition)
+}
+
+async fn hold_against(definition: &Path, world: &SandboxWorld) {
     let traffic = tempfile::NamedTempFile::new().unwrap();
     let recorded = world.recorded().await;
     std::fs::write(traffic.path(), &recorded).unwrap();
@@ -26,8 +43,8 @@ async fn all_traffic_with_google_is_as_google_defines_it() {
     assert!(calls > 100, "hardly anything was recorded: {calls}");
 
     let output = Command::new(python())
-        .arg(contracts.join("validate_recorded.py"))
-        .args([&definition, traffic.path()])
+        .arg(definition.with_file_name("validate_recorded.py"))
+        .args([definition, traffic.path()])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

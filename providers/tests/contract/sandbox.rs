@@ -101,20 +101,39 @@ impl World for SandboxWorld {
         self.registry.oauth(self.kind).unwrap()
     }
 
-    fn unknown_calendar(&self, _place: &Place) -> String {
-        "nobodys-calendar@example.com".to_owned()
+    fn lets_us_end_it(&self) -> bool {
+        self.kind != ProviderKind::Microsoft
+    }
+
+    fn kept<'a>(&self, title: &'a str) -> &'a str {
+        let longest = if self.kind == ProviderKind::Microsoft { 255 } else { usize::MAX };
+        let mut length = 0;
+        let is_over = |letter: char| {
+            length += letter.len_utf16();
+            length > longest
+        };
+        title.find(is_over).map_or(title, |end| &title[..end])
+    }
+
+    fn unknown_calendar(&self, place: &Place) -> String {
+        match self.kind {
+            ProviderKind::Microsoft => format!("{}x", place.calendar.trim_end_matches('=')),
+            ProviderKind::Google | ProviderKind::Caldav => "nobodys-calendar@example.com".to_owned(),
+        }
     }
 
     async fn place(&self) -> Place {
         let email = format!("person{}@example.com", self.people.fetch_add(1, Ordering::SeqCst));
         let account =
             json!({ "provider": self.kind, "email": email, "name": "A Person", "zone": "Europe/Lisbon" });
-        self.json(Method::POST, "accounts", account).await;
+        let made = self.json(Method::POST, "accounts", account).await;
+        let calendars = made["calendars"].as_array().unwrap();
+        let main = calendars.iter().find(|calendar| calendar["primary"] == json!(true)).unwrap();
         let grant =
             self.json(Method::POST, "grants", json!({ "provider": self.kind, "account": email })).await;
         let token = |name: &str| grant[name].as_str().unwrap().to_owned();
         Place {
-            calendar: email.clone(),
+            calendar: main["id"].as_str().unwrap().to_owned(),
             email,
             credentials: Credentials::Bearer(token("access_token").into()),
             refresh_token: token("refresh_token").into(),

@@ -70,6 +70,12 @@ pub(crate) trait World: Send + Sync {
     /// Our OAuth client there.
     fn oauth(&self) -> &OAuthApp;
 
+    /// Whether a grant can be ended by us, or by the person alone.
+    fn lets_us_end_it(&self) -> bool;
+
+    /// What is kept of a title: all of it, or as much as the provider takes.
+    fn kept<'a>(&self, title: &'a str) -> &'a str;
+
     /// The id of a calendar that is not there.
     fn unknown_calendar(&self, place: &Place) -> String;
 

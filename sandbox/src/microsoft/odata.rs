@@ -15,8 +15,8 @@ pub(crate) struct Options {
     pub(crate) top: Option<usize>,
     pub(crate) skip: usize,
     select: Option<Vec<String>>,
-    /// The extended property that is asked for.
-    expand: Option<String>,
+    /// The extended properties that are asked for.
+    expand: Option<Vec<String>>,
     pub(crate) filter: Option<Filter>,
     descending: bool,
     order: Option<String>,
@@ -75,7 +75,9 @@ impl Options {
             let found: Vec<_> = properties
                 .into_iter()
                 .flatten()
-                .filter(|one| one["id"].as_str().is_some_and(|id| is_same_property(id, wanted)))
+                .filter(|one| {
+                    one["id"].as_str().is_some_and(|id| wanted.iter().any(|one| is_same_property(id, one)))
+                })
                 .cloned()
                 .collect();
             // What is not there is not told as empty either.
@@ -150,11 +152,19 @@ fn equals<'a>(text: &'a str, name: &str) -> Option<(String, &'a str)> {
     }
 }
 
-/// `singleValueExtendedProperties($filter=id eq '...')`: without the filter Graph refuses it.
-fn expanded(text: &str) -> Option<String> {
+/// `singleValueExtendedProperties($filter=id eq '...' or id eq '...')`: without the filter Graph refuses it.
+fn expanded(text: &str) -> Option<Vec<String>> {
     let inner = text.trim().strip_prefix("singleValueExtendedProperties(")?.strip_suffix(')')?;
-    let (id, rest) = equals(inner.trim().strip_prefix("$filter=")?, "id")?;
-    rest.trim().is_empty().then_some(id)
+    let mut rest = inner.trim().strip_prefix("$filter=")?;
+    let mut ids = Vec::new();
+    loop {
+        let (id, after) = equals(rest, "id")?;
+        ids.push(id);
+        match after.trim() {
+            "" => return Some(ids),
+            more => rest = more.strip_prefix("or ")?,
+        }
+    }
 }
 
 /// Graph writes the namespace in lower case, whoever wrote it how.
@@ -190,7 +200,9 @@ mod tests {
         let expected = Filter::Property { id: id.into(), value: "it's 7".into() };
         assert_eq!(read("$filter", &filter).unwrap().filter, Some(expected));
         let expand = format!("singleValueExtendedProperties($filter=id eq '{id}')");
-        assert_eq!(read("$expand", &expand).unwrap().expand.as_deref(), Some(id));
+        assert_eq!(read("$expand", &expand).unwrap().expand, Some(vec![id.to_owned()]));
+        let both = format!("singleValueExtendedProperties($filter=id eq '{id}' or id eq 'b')");
+        assert_eq!(read("$expand", &both).unwrap().expand, Some(vec![id.to_owned(), "b".to_owned()]));
         assert!(is_same_property(id, &id.replace("66f5a359", "66F5A359")));
         assert!(!is_same_property(id, &id.replace("Booking", "booking")));
     }

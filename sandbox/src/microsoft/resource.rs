@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::prefer::Prefer;
-use super::{ids, patterns, zones};
+use super::{ids, patterns};
 use crate::page::html::escape;
 use crate::store::{
     AccessRole, Calendar, CalendarInfo, Entry, EventTime, Shown, Subscription, standing_alone,
@@ -205,10 +205,9 @@ fn kind(entry: &Entry) -> &'static str {
     }
 }
 
-/// Outlook speaks of zones by Windows' names, whatever it was given.
+/// The zone's name as it was given, IANA's or that of Windows.
 fn zone_name(entry: &Entry, name: &str) -> String {
-    let given = entry.fields.get(name).and_then(Value::as_str).unwrap_or("UTC");
-    zones::zone(given).map_or_else(|| given.into(), |zone| zones::windows_name(zone).into())
+    entry.fields.get(name).and_then(Value::as_str).unwrap_or("UTC").to_owned()
 }
 
 fn text_of(entry: &Entry) -> String {

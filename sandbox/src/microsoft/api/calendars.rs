@@ -57,7 +57,8 @@ pub(super) async fn list(
     caller.can(Need::ReadCalendars)?;
     let options = Options::read(&pairs(query.as_deref()), &[])?;
     let world = app.microsoft.world();
-    let shown: Vec<_> = world.list_of(&caller.account).into_iter().filter(|(_, one)| !one.hidden).collect();
+    // What a person does not want to see is listed all the same: that is a setting of Outlook alone.
+    let shown: Vec<_> = world.list_of(&caller.account);
     let size = options.top.unwrap_or(DEFAULT_PAGE);
     let end = options.skip.saturating_add(size);
     let name = name_of(&world, &caller.account);
