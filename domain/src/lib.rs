@@ -25,6 +25,7 @@ pub mod interval;
 pub mod occupancy;
 pub mod people;
 pub mod privacy;
+pub mod push;
 pub mod record;
 pub mod settings;
 pub mod sync;

@@ -7,6 +7,7 @@
 
 mod google;
 mod microsoft;
+mod push;
 mod recorded;
 mod sandbox;
 mod secrets;
