@@ -17,6 +17,8 @@ words! {
         ImportAvailability = "import_availability",
         /// Finish a disconnection: remove what is to be removed, end the grant. Subject: the connection.
         Disconnect = "disconnect",
+        /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.
+        KeepPush = "keep_push",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }

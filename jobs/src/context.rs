@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, duty::RetryPolicy, entry::EntryReminder};
 use concord_providers::Registry;
 use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
+use url::Url;
 
 use crate::{queue::Queue, turns::Turns};
 
@@ -35,6 +36,9 @@ pub struct SyncSettings {
     pub project_interval: Duration,
     /// ... with this many at once.
     pub project_burst: u32,
+    /// The public address of this installation, if providers may be asked to tell of changes there; `None`: calendars
+    /// are polled only.
+    pub push: Option<Url>,
     /// For how long records are kept.
     pub keep: Keep,
 }
@@ -54,6 +58,7 @@ impl Default for SyncSettings {
             connection_burst: 60,
             project_interval: Duration::milliseconds(7),
             project_burst: 500,
+            push: None,
             keep: Keep { sync_log: Duration::days(90), done_duties: Duration::days(7) },
         }
     }
@@ -84,5 +89,15 @@ impl Context {
         if !duties.is_empty() {
             self.queue.push(duties).await;
         }
+    }
+
+    /// Tells the workers of a duty at the moment when it is due, which is soon: the sweep would be later.
+    pub(crate) fn push_at(&self, duty: DutyRef, at: DateTime<Utc>) {
+        let Ok(wait) = (at - self.clock.now()).to_std() else { return };
+        let context = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            context.push(&[duty]).await;
+        });
     }
 }

@@ -23,6 +23,7 @@ mod entry;
 mod import_availability;
 mod limits;
 pub mod outside;
+pub mod push;
 pub mod queue;
 pub mod retention;
 pub mod sweep;

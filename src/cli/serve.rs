@@ -7,6 +7,7 @@ use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
     Context, SyncSettings, Turns,
     duty::{self, Jobs},
+    push,
     queue::{Queue, QueueConfig},
     retention,
     worker::{self, Concurrency, WorkerSettings},
@@ -96,6 +97,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         turns: Turns::default(),
     };
     retention::ensure(&context).await?;
+    push::ensure(&context).await?;
     Ok(App {
         context,
         public_url: config.public_url(),
@@ -287,6 +289,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
         connection_burst: google.requests_per_minute_per_connection / 10,
         project_interval: apart(google.requests_per_minute),
         project_burst: google.requests_per_minute / 20,
+        push: config.told_at(),
         keep: Keep { sync_log: long(config.retention.sync_log), done_duties: DONE_DUTIES },
     }
 }

@@ -227,6 +227,8 @@ pub struct Listening {
     pub import_began_at: Option<DateTime<Utc>>,
     /// Whether somebody has it in hand.
     pub import_in_hand: bool,
+    /// Whether it was raised since, so that it begins once more.
+    pub import_raised_again: bool,
     /// Whether it failed and is to be tried again.
     pub import_failed: bool,
 }
@@ -235,7 +237,8 @@ const LISTEN: &str = "
     SELECT p.id, p.business_id, p.calendar_id, p.connection_id, p.provider, p.address, p.state, p.remote_id,
         p.resource_id, p.due_at, p.expires_at, p.refusals, p.last_error, p.heard, p.last_notified_at, p.secret_digest,
         p.last_number, d.due_at AS import_due_at, d.started_at AS import_began_at,
-        COALESCE(d.leased_by, '') <> '' AS import_in_hand, d.last_error IS NOT NULL AS import_failed
+        COALESCE(d.leased_by, '') <> '' AS import_in_hand,
+        d.leased_by IS NOT NULL AND d.attempts = 0 AS import_raised_again, d.last_error IS NOT NULL AS import_failed
     FROM push_channels p LEFT JOIN duties d ON d.kind = 'import_availability' AND d.subject_id = p.calendar_id
     WHERE p.id = $1";
 

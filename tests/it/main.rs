@@ -30,4 +30,5 @@ mod resources;
 mod secrets;
 mod stopping;
 mod tenants;
+mod told;
 mod visitor;

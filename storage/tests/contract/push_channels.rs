@@ -9,7 +9,7 @@ use concord_storage::{
     Db,
     calendars::{self, Calendar},
     connections,
-    duties::{self, NewDuty, Outcome},
+    duties::{self, DutyRef, NewDuty, Outcome},
     people::Staff,
     push_channels::{self, Agreed, Listening, PushChannel},
     retention::{self, Keep},
@@ -131,6 +131,7 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
     let claimed = duties::claim(db, duty, "worker#1", at(9), at(8)).await.unwrap().unwrap();
     let running = listening(db, id).await;
     assert_eq!((running.import_in_hand, running.import_began_at), (true, Some(at(8))));
+    assert!(!running.import_raised_again);
     let mut tx = begin(db).await;
     let outcome = Outcome::Retry { at: at(10), reason: "no answer".to_owned() };
     duties::finish(&mut tx, &claimed, &outcome, at(9)).await.unwrap();
@@ -140,6 +141,14 @@ async fn whoever_listens_knows_how_the_import_stands(db: &TestDb) {
         (failed.import_in_hand, failed.import_failed, failed.import_due_at),
         (false, true, Some(at(10)))
     );
+    let again = DutyRef { version: duty.version, ..duty };
+    duties::claim(db, again, "worker#2", at(12), at(11)).await.unwrap().unwrap();
+    let mut tx = begin(db).await;
+    duties::raise(&mut tx, NewDuty { due_at: at(13), ..import }, at(12)).await.unwrap();
+    commit(tx).await;
+    let raised = listening(db, id).await;
+    assert_eq!((raised.import_in_hand, raised.import_raised_again), (true, true));
+    assert_eq!(raised.import_due_at, Some(at(13)), "its old time is used up");
     assert!(push_channels::listen(db, PushChannelId::new(at(0))).await.unwrap().is_none());
 }
 
