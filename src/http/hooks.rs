@@ -61,7 +61,7 @@ async fn from_google(
     _body: Bytes,
 ) -> Response {
     let sender = Sender::of(&app, ears, peer, &headers);
-    if let Err(refusal) = sender.is_heard().await {
+    if let Some(refusal) = sender.refusal().await {
         return refusal;
     }
     match google::push::notice(&headers) {
@@ -89,7 +89,7 @@ async fn from_microsoft(
         return (plain, token).into_response();
     }
     let sender = Sender::of(&app, ears, peer, &headers);
-    if let Err(refusal) = sender.is_heard().await {
+    if let Some(refusal) = sender.refusal().await {
         return refusal;
     }
     if !is_json(&headers) {
@@ -126,12 +126,10 @@ impl<'a> Sender<'a> {
         Self { app, ears, address }
     }
 
-    /// `Err`: too much of what they sent was not believed.
-    async fn is_heard(&self) -> Result<(), Response> {
-        let Some(address) = self.address else { return Ok(()) };
-        self.ears.refused.look(address, self.app.now()).await.map_err(|seconds| {
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
-        })
+    /// For those of whose notifications too many were not believed.
+    async fn refusal(&self) -> Option<Response> {
+        let seconds = self.ears.refused.look(self.address?, self.app.now()).await.err()?;
+        Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response())
     }
 
     /// The same for what is believed and what is not. Only what could not be judged is asked for again.
@@ -147,7 +145,7 @@ impl<'a> Sender<'a> {
             match self.ears.listener.hear(&notice).await {
                 Ok(Heard::Refused(reason)) => self.note_refused(reason).await,
                 Ok(heard) => {
-                    tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change")
+                    tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a notification could not be judged");

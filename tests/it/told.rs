@@ -1,4 +1,5 @@
 //! Providers tell of changes: how soon they are here, what a flood costs, and who is not believed.
+#![expect(clippy::print_stdout, reason = "what was measured is told")]
 
 use std::time::Duration;
 
