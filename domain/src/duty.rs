@@ -21,6 +21,8 @@ words! {
         SendMail = "send_mail",
         /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
         Notify = "notify",
+        /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.
+        KeepPush = "keep_push",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }

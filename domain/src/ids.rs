@@ -68,6 +68,8 @@ ids! {
     OutsideEventId;
     /// What a person did to an entry of ours in their own calendar.
     OutsideChangeId;
+    /// An agreement with a provider to be told of a calendar's changes.
+    PushChannelId;
     /// A published iCalendar feed.
     FeedId;
     /// An API key.

@@ -27,6 +27,7 @@ pub mod notice;
 pub mod occupancy;
 pub mod people;
 pub mod privacy;
+pub mod push;
 pub mod record;
 pub mod settings;
 pub mod sync;

@@ -22,13 +22,13 @@ use concord_storage::{
     duties::DutyRef,
     history,
     oauth_states::{self, NewOAuthState, OAuthState, Taken, verifier_place},
-    people, secret,
+    people, push_channels, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
-use crate::{Context, access::tokens_of, batch_sync, import_availability, notify};
+use crate::{Context, access::tokens_of, batch_sync, import_availability, notify, push};
 
 /// How long a person may take on the consent page.
 const STATE_HOLDS: Duration = Duration::minutes(15);
@@ -251,6 +251,7 @@ async fn store(
         connections::keep_server(&mut tx, connection, home.as_str(), user).await?;
     }
     calendars::take_over(&mut tx, business, connection, &listed, now).await?;
+    push_channels::renew_all(&mut tx, business, connection, now).await?;
     let line = history::NewLine {
         business,
         actor: &Actor::System,
@@ -374,7 +375,7 @@ pub(crate) async fn catch_up(
     Ok(raised)
 }
 
-/// Raises the reading of every calendar of a connection that is read.
+/// Raises the reading of every calendar of a connection that is read, and the care for being told of its changes.
 pub(crate) async fn read_calendars(
     tx: &mut Tx,
     context: &Context,
@@ -384,6 +385,7 @@ pub(crate) async fn read_calendars(
     let mut raised = Vec::new();
     for calendar in calendars::to_read(tx, business, connection).await? {
         raised.push(import_availability::raise(tx, context, &calendar, QueueClass::Bulk).await?);
+        raised.extend(push::raise(tx, context, &calendar).await?);
     }
     Ok(raised)
 }

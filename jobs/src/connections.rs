@@ -23,7 +23,7 @@ use crate::{
     access::{Account, with_access},
     batch_sync, connect,
     duty::JobError,
-    import_availability, notify,
+    import_availability, notify, push,
 };
 
 /// Why it was not done.
@@ -154,6 +154,7 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
         // One that is gone frees its owner; the bookings that stood there go to the one that is written now.
         if calendar.reads {
             raised.push(import_availability::raise(&mut tx, context, calendar, QueueClass::Bulk).await?);
+            raised.extend(push::raise(&mut tx, context, calendar).await?);
         }
     }
     if before.iter().any(|one| moved(&one)) {
@@ -254,18 +255,25 @@ pub async fn set_reads(
     let mut tx = context.db.begin().await?;
     calendars::set_reads(&mut tx, change.business, calendar, reads).await?;
     note(&mut tx, change, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads })).await?;
-    let import = import_availability::raise(&mut tx, context, &found, QueueClass::Interactive).await?;
+    let mut raised =
+        vec![import_availability::raise(&mut tx, context, &found, QueueClass::Interactive).await?];
+    raised.extend(push::raise(&mut tx, context, &found).await?);
     tx.commit().await?;
-    context.push(&[import]).await;
+    context.push(&raised).await;
     Ok(())
 }
 
-/// Stops the connection for a while: nothing is written or read; what changes meanwhile waits.
+/// Stops the connection for a while: nothing is written, read or told; what changes meanwhile waits.
 pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Active, ConnectionState::Paused);
     move_state(context, &mut tx, change, id, states, "paused").await?;
+    let mut raised = Vec::new();
+    for calendar in calendars::to_read(&mut tx, change.business, id).await? {
+        raised.extend(push::raise(&mut tx, context, &calendar).await?);
+    }
     tx.commit().await?;
+    context.push(&raised).await;
     Ok(())
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
 use concord_providers::Registry;
 use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
+use url::Url;
 
 use crate::{mail::Mail, queue::Queue, turns::Turns};
 
@@ -92,6 +93,9 @@ pub struct SyncSettings {
     pub reminders: Vec<EntryReminder>,
     /// How fast each provider is called.
     pub limits: Limits,
+    /// The public address of this installation, if providers may be asked to tell of changes there; `None`: calendars
+    /// are polled only.
+    pub push: Option<Url>,
     /// For how long records are kept.
     pub keep: Keep,
 }
@@ -107,6 +111,7 @@ impl Default for SyncSettings {
             colours: Vec::new(),
             reminders: Vec::new(),
             limits: Limits::default(),
+            push: None,
             keep: Keep {
                 sync_log: Duration::days(90),
                 mails: Duration::days(90),
@@ -143,5 +148,15 @@ impl Context {
         if !duties.is_empty() {
             self.queue.push(duties).await;
         }
+    }
+
+    /// Tells the workers of a duty at the moment when it is due, which is soon: the sweep would be later.
+    pub(crate) fn push_at(&self, duty: DutyRef, at: DateTime<Utc>) {
+        let Ok(wait) = (at - self.clock.now()).to_std() else { return };
+        let context = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            context.push(&[duty]).await;
+        });
     }
 }

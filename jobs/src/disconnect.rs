@@ -1,4 +1,5 @@
-//! Finishes a disconnection: removes the entries if that was chosen, ends the grant at the provider, forgets the tokens.
+//! Finishes a disconnection: removes the entries if that was chosen, ends the channels by which the provider tells of
+//! changes and the grant, forgets the tokens.
 //!
 //! Claims the connection, which is `disconnected` already, so that nobody else begins to write to it. What it has
 //! removed stays removed: a run that was stopped is begun again with what is left. If the person connects the account
@@ -29,6 +30,7 @@ use crate::{
     access::{Access, Account},
     duty::{JobError, business_of},
     limits::take_turn,
+    push,
     write_lease::WriteLease,
 };
 
@@ -74,6 +76,7 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
     if !ending.still_over().await? {
         return Ok(Outcome::Done);
     }
+    push::close_all(context, &connection).await?;
     ending.revoke(tokens).await?;
     ending.forget(&said).await?;
     Ok(Outcome::Done)

@@ -1,6 +1,6 @@
 //! Claim, run, record: what all jobs have in common.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration as StdDuration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -16,7 +16,7 @@ use concord_storage::{
 use futures::FutureExt;
 
 use crate::{
-    Context, batch_sync, delete_booking, disconnect, import_availability, mail, notify, retention,
+    Context, batch_sync, delete_booking, disconnect, import_availability, mail, notify, push, retention,
     sync_booking,
     worker::{DutyHandler, in_words},
 };
@@ -117,16 +117,9 @@ impl Jobs {
     /// What is due again within a moment is pushed then: the sweep would be later.
     fn push_soon(&self, claimed: &ClaimedDuty, outcome: &Outcome, now: DateTime<Utc>) {
         let (Outcome::Snooze { until: at, .. } | Outcome::Retry { at, .. }) = outcome else { return };
-        let Ok(wait) = (*at - now).to_std() else { return };
-        if wait > StdDuration::from_secs(5) {
-            return;
+        if *at - now <= Duration::seconds(5) {
+            self.context.push_at(claimed.reference(), *at);
         }
-        let context = self.context.clone();
-        let duty = claimed.reference();
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            context.push(&[duty]).await;
-        });
     }
 
     /// Runs all that is due, here and now, until nothing is: how tests let work be done without waiting for it.
@@ -189,6 +182,7 @@ async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
         DutyKind::Disconnect => disconnect::run(context, duty).await,
         DutyKind::SendMail => mail::send::run(context, duty).await,
         DutyKind::Notify => notify::run(context, duty).await,
+        DutyKind::KeepPush => push::run(context, duty).await,
         DutyKind::Retention => retention::run(context, duty).await,
     };
     match result {

@@ -25,6 +25,7 @@ mod limits;
 pub mod mail;
 mod notify;
 pub mod outside;
+pub mod push;
 pub mod queue;
 pub mod retention;
 pub mod sweep;

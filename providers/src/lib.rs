@@ -13,7 +13,8 @@
 //!    has one, stays inside that folder;
 //! 2. map its errors to [`ProviderError`] in one place, reason by reason, with the source of each rule;
 //! 3. let [`Registry::new`] build it from a settings struct;
-//! 4. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
+//! 4. if it tells of changes by itself, implement [`PushChannels`] too and hand it to the registry;
+//! 5. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
 mod address;
 pub mod caldav;
@@ -25,6 +26,7 @@ pub mod microsoft;
 pub mod net;
 pub mod oauth;
 pub mod provider;
+pub mod push;
 mod quote;
 pub mod registry;
 
@@ -39,5 +41,6 @@ pub use crate::{
     provider::{
         Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written,
     },
+    push::{NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
     registry::{GoogleSettings, MicrosoftSettings, ProvidersConfig, Registry},
 };

@@ -15,6 +15,7 @@ use crate::{
     microsoft::{self, MicrosoftCalendar, MicrosoftConfig},
     oauth::{OAuthApp, OAuthConfig, no_more_than_said},
     provider::CalendarProvider,
+    push::PushChannels,
 };
 
 /// What the providers are built from. One that is `None` is not set up.
@@ -81,6 +82,7 @@ impl fmt::Debug for MicrosoftSettings {
 struct Entry {
     calendar: Arc<dyn CalendarProvider>,
     oauth: Option<OAuthApp>,
+    push: Option<Arc<dyn PushChannels>>,
 }
 
 /// The providers that are set up; one that is absent has no credentials, and pages say so.
@@ -98,12 +100,14 @@ impl Registry {
         if let Some(settings) = config.google {
             let calendar = GoogleCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
             let oauth = OAuthApp::new(google_oauth(settings), http.clone(), clock.clone());
-            registry.insert(ProviderKind::Google, Arc::new(calendar), Some(oauth));
+            registry.insert(ProviderKind::Google, Arc::new(calendar.clone()), Some(oauth));
+            registry.insert_push(ProviderKind::Google, Arc::new(calendar));
         }
         if let Some(settings) = config.microsoft {
             let calendar = MicrosoftCalendar::new(&settings.addresses, http.clone(), clock.clone())?;
             let oauth = OAuthApp::new(microsoft_oauth(settings), http.clone(), clock.clone());
-            registry.insert(ProviderKind::Microsoft, Arc::new(calendar), Some(oauth));
+            registry.insert(ProviderKind::Microsoft, Arc::new(calendar.clone()), Some(oauth));
+            registry.insert_push(ProviderKind::Microsoft, Arc::new(calendar));
         }
         if let Some(guard) = config.caldav {
             let caldav = Arc::new(Caldav::new(http.guarded(guard)?, clock.clone()));
@@ -125,7 +129,14 @@ impl Registry {
         calendar: Arc<dyn CalendarProvider>,
         oauth: Option<OAuthApp>,
     ) {
-        self.entries.insert(kind, Entry { calendar, oauth });
+        self.entries.insert(kind, Entry { calendar, oauth, push: None });
+    }
+
+    /// The provider, which was added, tells of changes.
+    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushChannels>) {
+        if let Some(entry) = self.entries.get_mut(&kind) {
+            entry.push = Some(push);
+        }
     }
 
     /// The provider, if it is set up.
@@ -136,6 +147,11 @@ impl Registry {
     /// Its OAuth, if it is set up and uses OAuth.
     pub fn oauth(&self, kind: ProviderKind) -> Option<&OAuthApp> {
         self.entries.get(&kind).and_then(|entry| entry.oauth.as_ref())
+    }
+
+    /// How it tells of changes, if it is set up and does.
+    pub fn push(&self, kind: ProviderKind) -> Option<&Arc<dyn PushChannels>> {
+        self.entries.get(&kind).and_then(|entry| entry.push.as_ref())
     }
 
     /// What is set up.

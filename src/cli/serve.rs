@@ -8,6 +8,7 @@ use concord_jobs::{
     CallLimits, Context, Limits, SyncSettings, Turns,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
+    push,
     queue::{Queue, QueueConfig},
     retention,
     worker::{self, Concurrency, WorkerSettings},
@@ -98,6 +99,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         turns: Turns::default(),
     };
     retention::ensure(&context).await?;
+    push::ensure(&context).await?;
     Ok(App {
         context,
         public_url: config.public_url(),
@@ -328,6 +330,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
             ),
             ..Limits::default()
         },
+        push: config.told_at(),
         keep: Keep {
             sync_log: long(config.retention.sync_log),
             mails: long(config.retention.mails),

@@ -53,7 +53,7 @@ pub use retention::RetentionConfig;
 pub use security::SecurityConfig;
 pub use server::{Network, ServerConfig};
 pub use sources::{Argument, NAMED_VARIABLES, Sources};
-pub use sync::{CancelledEntries, SyncConfig};
+pub use sync::{CancelledEntries, PushMode, SyncConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use worker::WorkerConfig;
 
@@ -177,6 +177,17 @@ impl Config {
     /// Where people and providers reach Concord: as set, or the address that it listens on.
     pub fn public_url(&self) -> Url {
         self.server.public_url.clone().unwrap_or_else(|| self.server.listen.url())
+    }
+
+    /// The address at which providers are asked to tell of changes; `None`: they are not asked.
+    pub fn told_at(&self) -> Option<Url> {
+        let url = self.public_url();
+        let asks = match self.sync.push {
+            PushMode::Auto => url.scheme() == "https",
+            PushMode::Off => false,
+            PushMode::Always => true,
+        };
+        asks.then_some(url)
     }
 }
 

@@ -18,6 +18,8 @@ pub struct SyncConfig {
     /// Between two looks at a calendar for busy times.
     #[serde(rename = "poll_minutes", deserialize_with = "units::minutes")]
     pub poll: Duration,
+    /// Whether providers are asked to tell of changes at once.
+    pub push: PushMode,
     /// How far back busy times are kept, in days.
     #[serde(deserialize_with = "units::number")]
     pub window_past_days: u16,
@@ -46,6 +48,18 @@ pub struct SyncConfig {
     /// Google's colour number by status; a status that is absent has the calendar's own colour.
     #[serde(deserialize_with = "colours")]
     pub entry_colours: BTreeMap<BookingStatus, String>,
+}
+
+/// Whether providers are asked to tell of changes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushMode {
+    /// Where they can: over https.
+    Auto,
+    /// Never: calendars are polled.
+    Off,
+    /// Over http too, which only the sandbox takes.
+    Always,
 }
 
 /// What becomes of the entry of a cancelled booking.

@@ -171,6 +171,8 @@ fn configuration(
     argument("--data", "data_dir", options.data.display().to_string());
     // Who tries something in the sandbox's calendar does not want to wait a quarter of an hour.
     argument("--sandbox", "sync.poll_minutes", "1".to_owned());
+    // The sandbox tells over http too.
+    argument("--sandbox", "sync.push", "always".to_owned());
     argument("--listen", "server.listen", listen.to_string());
     if let Some(url) = &options.database_url {
         argument("--database-url", "database.url", url.clone());

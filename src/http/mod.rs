@@ -4,6 +4,8 @@ pub mod api;
 pub(crate) mod connections;
 pub mod feeds;
 pub mod health;
+pub mod hooks;
+mod limits;
 pub mod oauth;
 pub mod pages;
 mod security;
@@ -19,6 +21,7 @@ pub fn router(app: &App) -> Router {
         .merge(pages::router(app))
         .merge(feeds::router(app))
         .merge(oauth::router())
+        .merge(hooks::router(app))
         .merge(health::router())
         .with_state(app.clone());
     // Outside of everything, so that what took too long or panicked counts too.

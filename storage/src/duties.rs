@@ -151,11 +151,13 @@ const RAISE: &str = "
         queue = CASE WHEN duties.state <> 'waiting' OR excluded.queue = 'interactive'
             THEN excluded.queue ELSE duties.queue END,
         due_at = CASE WHEN duties.due_at IS NULL OR duties.due_at > excluded.due_at
+                OR (duties.leased_by IS NOT NULL AND duties.attempts > 0)
             THEN excluded.due_at ELSE duties.due_at END,
         raised_at = excluded.raised_at
     RETURNING id, kind, queue, version";
 
-/// Raises a duty in the transaction that gave rise to it. The caller pushes what this returns after the commit.
+/// Raises a duty in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
+/// again when the first of those who raise it meanwhile wants it. The caller pushes what this returns after the commit.
 pub async fn raise(tx: &mut Tx, duty: NewDuty, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(RAISE)
         .bind(DutyId::new(now))

@@ -33,6 +33,7 @@ pub mod outside_changes;
 pub mod outside_events;
 mod page;
 pub mod people;
+pub mod push_channels;
 pub mod resources;
 pub mod retention;
 pub mod seal;

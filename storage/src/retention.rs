@@ -36,6 +36,8 @@ pub struct Deleted {
     pub duties: u64,
     /// Rate limits that hold nobody back.
     pub rate_limits: u64,
+    /// Agreements with providers that are over.
+    pub push_channels: u64,
 }
 
 /// Rows that go in one transaction: other writers wait no longer than for these.
@@ -71,7 +73,12 @@ const DUTIES: &str = "
 const RATE_LIMITS: &str = "
     DELETE FROM rate_limits WHERE next_at_micros <= $1
     AND bucket IN (SELECT bucket FROM rate_limits WHERE next_at_micros <= $1 LIMIT $2)";
+const PUSH_CHANNELS: &str = "
+    DELETE FROM push_channels WHERE state = 'closed' AND changed_at <= $1
+    AND id IN (SELECT id FROM push_channels WHERE state = 'closed' AND changed_at <= $1 LIMIT $2)";
 
+/// Providers go on telling by a channel that is over for a while; for so long it is known that it was ours.
+const CLOSED_CHANNELS_KEPT: Duration = Duration::days(30);
 /// For a day, an answer that comes too late is told so, rather than that nobody asked.
 const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
 
@@ -87,6 +94,7 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
         duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
+        push_channels: delete_all(db, PUSH_CHANNELS, now - CLOSED_CHANNELS_KEPT).await?,
     })
 }
 

@@ -8,11 +8,13 @@ use concord::{
     cli::serve::{assemble, serve_and_work},
     config::{Argument, Config, Sources},
 };
-use concord_domain::{clock::Clock, ids::StaffId};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId};
+use concord_jobs::connect::{self, Wanted};
 use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
 use concord_storage::{
     Db, api_keys,
     businesses::Business,
+    connections::Tokens,
     resources::Resource,
     seal::MasterKey,
     secret,
@@ -39,12 +41,13 @@ pub(crate) struct House {
     pub api: Api,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// What a test may want otherwise.
 #[derive(Default)]
 pub(crate) struct Wishes {
+    pub microsoft: bool,
     pub redis_url: Option<String>,
     pub settings: Vec<(&'static str, String)>,
 }
@@ -79,7 +82,7 @@ impl House {
         });
         let business = testing::business(db).await;
         let api = Api { base: format!("http://{address}"), key: key(db, &business).await, http: client() };
-        Self { app, sandbox, business, api, shutdown, running, _data: data }
+        Self { app, sandbox, business, api, shutdown, running, data }
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -156,6 +159,38 @@ impl House {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// The calls that the sandbox's provider has had since they were last forgotten.
+    pub(crate) async fn traffic(&self, provider: &str) -> Vec<Value> {
+        let url = format!("{}/control/requests?provider={provider}", self.sandbox.url());
+        let answer = self.api.http.get(url).send().await.expect("the sandbox answers");
+        let lines = answer.text().await.expect("a text");
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// What the sandbox has written down of a provider's channels: their words among it.
+    pub(crate) fn channels_opened(&self, provider: &str) -> Vec<Value> {
+        let journal = self.data.path().join("sandbox").join(format!("{provider}.jsonl"));
+        let lines = std::fs::read_to_string(journal).expect("the sandbox's journal");
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.filter(|line| line["channel"].is_object()).map(|line| line["channel"].clone()).collect()
+    }
+
+    /// Connects an account of the sandbox as if its owner had consented.
+    pub(crate) async fn connect_account(&self, provider: ProviderKind, staff: StaffId, account: &str) {
+        let person = json!({ "provider": provider, "email": account, "zone": "Europe/Lisbon" });
+        self.control(Method::POST, "/accounts", person).await;
+        let grant = json!({ "provider": provider, "account": account });
+        let given = self.control(Method::POST, "/grants", grant).await;
+        let token = |name: &str| given[name].as_str().expect("a token").into();
+        let tokens = Tokens {
+            access: token("access_token"),
+            access_expires_at: self.app.now() + chrono::Duration::minutes(50),
+            refresh: Some(token("refresh_token")),
+        };
+        let wanted = Wanted { business: self.business.id, staff, provider };
+        connect::adopt(&self.app.context, wanted, tokens, "/".to_owned()).await.expect("it is connected");
+    }
+
     /// Stops front and worker, and waits for what is in hand.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
@@ -180,7 +215,8 @@ fn configuration(
     wishes: Wishes,
 ) -> Config {
     let google = format!("{}/google", sandbox.url());
-    let client = OAuthClient::default();
+    let microsoft = format!("{}/microsoft", sandbox.url());
+    let (client, client_of_microsoft) = (OAuthClient::default(), OAuthClient::microsoft());
     let mut settings = vec![
         ("data_dir", data.path().display().to_string()),
         ("server.listen", address.to_string()),
@@ -203,6 +239,14 @@ fn configuration(
         ("feeds.requests_per_minute_per_address", "100000".to_owned()),
         ("feeds.requests_per_minute_per_token", "100000".to_owned()),
     ];
+    if wishes.microsoft {
+        settings.extend([
+            ("providers.microsoft.client_id", client_of_microsoft.client_id),
+            ("providers.microsoft.client_secret", client_of_microsoft.client_secret),
+            ("providers.microsoft.api_base", microsoft.clone()),
+            ("providers.microsoft.login_base", microsoft),
+        ]);
+    }
     if let Some(url) = wishes.redis_url {
         settings.push(("queue.redis_url", url));
     }

@@ -31,4 +31,5 @@ mod resources;
 mod secrets;
 mod stopping;
 mod tenants;
+mod told;
 mod visitor;

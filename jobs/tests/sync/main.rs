@@ -26,5 +26,6 @@ mod reading;
 mod secrets;
 mod settings;
 mod together;
+mod told;
 mod two_way;
 mod world;

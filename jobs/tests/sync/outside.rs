@@ -284,10 +284,24 @@ impl Outside {
         texts.len()
     }
 
+    /// The channels that live, as their owners' provider knows them.
+    pub(crate) async fn channels(&self) -> Vec<Value> {
+        let channels = self.control(Method::GET, "channels?provider=google", None).await;
+        channels.as_array().expect("a list").clone()
+    }
+
+    /// The word of a channel, which only the provider and whoever is notified knows.
+    pub(crate) fn word_of(&self, channel: &str) -> String {
+        let journal = self.journal();
+        let found =
+            journal.iter().find(|line| line["channel"]["id"] == channel).expect("the channel was opened");
+        found["channel"]["token"].as_str().expect("a word").to_owned()
+    }
+
     /// Every secret that was ever given out: codes, access tokens, refresh tokens.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let journal = self.journal();
-        let places = ["/token/token", "/grant/refresh_token", "/code/text"];
+        let places = ["/token/token", "/grant/refresh_token", "/code/text", "/channel/token"];
         let mut secrets: Vec<String> = journal
             .iter()
             .flat_map(|line| places.iter().filter_map(|place| line.pointer(place)?.as_str()))

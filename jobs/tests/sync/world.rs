@@ -83,8 +83,20 @@ impl<'a> World<'a> {
 
     /// `patience`: how long a call may take.
     pub(crate) async fn with(db: &'a TestDb, settings: SyncSettings, patience: StdDuration) -> Self {
+        Self::at(db, settings, patience, monday()).await
+    }
+
+    /// One that is told of changes, where nobody listens at the address. The provider's clock, by which channels end, is
+    /// the machine's.
+    pub(crate) async fn told(db: &'a TestDb) -> Self {
+        let address = "http://127.0.0.1:9".parse().expect("an address");
+        let settings = SyncSettings { push: Some(address), ..unhurried() };
+        Self::at(db, settings, PATIENCE, Clock::system().now()).await
+    }
+
+    async fn at(db: &'a TestDb, settings: SyncSettings, patience: StdDuration, now: DateTime<Utc>) -> Self {
         let outside = Outside::start().await;
-        let clock = Clock::set_to(monday());
+        let clock = Clock::set_to(now);
         let queue = Queue::connect(&QueueConfig::default()).await.expect("a queue in memory");
         let registry = Registry::new(outside.providers(patience), &clock).expect("Google is set up");
         let context = Context {
@@ -321,8 +333,12 @@ impl<'a> World<'a> {
     /// The duties that are not done, but for polls and for what people are told later.
     pub(crate) async fn open_duties(&self) -> Vec<DutyCount> {
         let counts = duties::counts(self.db).await.expect("duties can be counted");
-        let is_poll =
-            |kind| matches!(kind, DutyKind::ImportAvailability | DutyKind::Notify | DutyKind::Retention);
+        let is_poll = |kind| {
+            matches!(
+                kind,
+                DutyKind::ImportAvailability | DutyKind::KeepPush | DutyKind::Notify | DutyKind::Retention
+            )
+        };
         counts
             .into_iter()
             .filter(|count| count.state != concord_domain::duty::DutyState::Done && !is_poll(count.kind))

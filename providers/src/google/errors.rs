@@ -163,6 +163,10 @@ fn advice(reason: &str) -> Option<&'static str> {
         "requiredAccessLevel" | "forbidden" | "forbiddenForNonOrganizer" | "cannotChangeOrganizer" => {
             "this account may not do that in this calendar"
         }
+        "pushNotSupportedForRequestedResource" => "this calendar cannot tell of its changes",
+        "push.webhookUrlNotHttps" | "push.webhookUrlUnauthorized" => {
+            "it tells of changes only to addresses that it trusts: PUBLIC_URL must be https with a valid certificate"
+        }
         "timeRangeEmpty" => "the end is not after the start",
         _ => return None,
     })

@@ -14,6 +14,7 @@ mod errors;
 mod hub;
 mod ids;
 mod pipe;
+pub mod push;
 mod writes;
 
 use async_trait::async_trait;

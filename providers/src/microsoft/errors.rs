@@ -159,6 +159,9 @@ fn advice(code: &str) -> Option<&'static str> {
         }
         "ErrorInsufficientPermissionsInAccessToken" => "the connection lacks a permission: connect again",
         "ErrorCalendarEndDateIsEarlierThanStartDate" => "the end is not after the start",
+        "ValidationError" => {
+            "it could not reach this installation at its address: PUBLIC_URL must be https and open to the internet"
+        }
         "ErrorQuotaExceeded" => "the mailbox is full",
         "ErrorAccountSuspend" | "ErrorAccountSuspended" => {
             "Microsoft has suspended the account; its owner has to sign in at outlook.com"

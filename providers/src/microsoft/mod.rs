@@ -15,6 +15,7 @@ mod errors;
 mod links;
 mod mailboxes;
 mod marks;
+pub mod push;
 mod requests;
 mod writes;
 mod zones;

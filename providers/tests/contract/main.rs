@@ -8,6 +8,7 @@
 mod caldav;
 mod google;
 mod microsoft;
+mod push;
 mod recorded;
 mod sandbox;
 mod secrets;

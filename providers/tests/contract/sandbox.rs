@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use concord_domain::connection::ProviderKind;
-use concord_providers::{Answer, CalendarProvider, Credentials, Http, HttpConfig, OAuthApp, Registry};
+use concord_providers::{
+    Answer, CalendarProvider, Credentials, Http, HttpConfig, OAuthApp, PushChannels, Registry,
+};
 use concord_sandbox::{Sandbox, SandboxConfig};
 use http::{Method, Request, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -57,6 +59,17 @@ impl SandboxWorld {
     /// The traffic so far, in the form that the contracts' validator reads.
     pub(crate) async fn recorded(&self) -> Bytes {
         self.control(Method::GET, &format!("requests?provider={}", self.kind), None).await.body
+    }
+
+    /// How the provider tells of changes.
+    pub(crate) fn push(&self) -> Arc<dyn PushChannels> {
+        self.registry.push(self.kind).unwrap().clone()
+    }
+
+    /// The channels that live, as the provider knows them.
+    pub(crate) async fn channels(&self) -> Vec<Value> {
+        let answer = self.control(Method::GET, &format!("channels?provider={}", self.kind), None).await;
+        serde_json::from_slice(&answer.body).unwrap()
     }
 
     async fn control(&self, method: Method, path: &str, body: Option<Value>) -> Answer {

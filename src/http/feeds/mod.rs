@@ -33,7 +33,7 @@ use self::{
     limits::Limits,
     render::Rendered,
 };
-use crate::{app::App, config::FeedsConfig};
+use crate::{app::App, config::FeedsConfig, http::limits::client_address};
 
 /// How long a booking that is over stays in a feed.
 const PAST_DAYS: u64 = 31;
@@ -109,7 +109,7 @@ pub(in crate::http) async fn read(
 ) -> Response {
     let now = app.now();
     if let Some(Extension(ConnectInfo(peer))) = connection {
-        let address = limits::client_address(&headers, peer.ip(), &app.config.server);
+        let address = client_address(&headers, peer.ip(), &app.config.server);
         if let Err(seconds) = kept.limits.take_address(address, now).await {
             return too_many(seconds);
         }

@@ -20,6 +20,7 @@ use chrono::Duration;
 use concord_domain::duty::QueueClass;
 use concord_storage::{
     StorageError, duties,
+    push_channels::{self, ChannelCount},
     sync_log::{self, OutcomeCount},
 };
 
@@ -86,10 +87,7 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
     let mut page = Page::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let answers = match write_duties(&mut page, &app).await {
-        Ok(()) => write_outcomes(&mut page, &app).await,
-        Err(error) => Err(error),
-    };
+    let answers = write_facts(&mut page, &app).await;
     page.family("concord_database_up", "gauge", "Whether the database answers.");
     page.sample("concord_database_up", &[("kind", &app.context.db.kind())], u8::from(answers.is_ok()));
     let depth = app.context.queue.depth().await;
@@ -99,6 +97,22 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
     write_answered(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, page.0).into_response()
+}
+
+/// What the database knows.
+async fn write_facts(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    write_duties(page, app).await?;
+    write_outcomes(page, app).await?;
+    write_channels(page, app).await
+}
+
+async fn write_channels(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    let name = "concord_push_channels";
+    page.family(name, "gauge", "Agreements with providers to be told of changes, by provider and state.");
+    for ChannelCount { provider, state, count } in push_channels::counts(&app.context.db).await? {
+        page.sample(name, &[("provider", &provider), ("state", &state)], count);
+    }
+    Ok(())
 }
 
 async fn write_duties(page: &mut Page, app: &App) -> Result<(), StorageError> {

@@ -167,7 +167,7 @@ impl About {
                     calendar: None,
                 }))
             }
-            DutyKind::ImportAvailability => {
+            DutyKind::ImportAvailability | DutyKind::KeepPush => {
                 let Some(calendar) = calendars::find(db, business, CalendarId(duty.subject_id)).await? else {
                     return Ok(None);
                 };

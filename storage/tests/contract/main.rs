@@ -27,6 +27,7 @@ mod opening;
 mod outside_changes;
 mod outside_events;
 mod people;
+mod push_channels;
 mod resources;
 mod retention;
 mod schema;

@@ -29,7 +29,9 @@ use super::{
         sync_log::{LogRow, rows},
         when::{When, stretch},
     },
-    MICROSOFT_ENDS_IT_ITSELF, found,
+    MICROSOFT_ENDS_IT_ITSELF,
+    arrival::arrival,
+    found,
 };
 use crate::app::App;
 
@@ -46,6 +48,8 @@ struct CalendarPage {
     account: String,
     state: Pill,
     sentence: String,
+    /// How soon what is done in it is known here; empty if nothing of it is.
+    arrival: String,
     is_active: bool,
     is_paused: bool,
     needs_reconnect: bool,
@@ -128,6 +132,7 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         account: connection.account_email.clone(),
         state: connection.state.into(),
         sentence: sentence(connection, &staff),
+        arrival: arrival(app, connection, &all).await?,
         staff,
         is_active: connection.state == ConnectionState::Active,
         is_paused: connection.state == ConnectionState::Paused,

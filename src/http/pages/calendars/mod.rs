@@ -1,6 +1,7 @@
 //! The pages of connected calendars: everybody's, one connection, and what can be done with it.
 
 mod act;
+mod arrival;
 mod caldav;
 mod detail;
 mod list;

@@ -130,6 +130,10 @@ async fn failure(
             Some(calendar) => format!("Busy times could not be read from “{calendar}” in {whose}"),
             None => format!("Busy times could not be read from {whose}"),
         },
+        DutyKind::KeepPush => match about.and_then(|about| about.calendar) {
+            Some(calendar) => format!("Nobody tells of changes in “{calendar}” in {whose} at once"),
+            None => format!("Nobody tells of changes in {whose} at once"),
+        },
         DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),

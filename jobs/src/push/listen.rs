@@ -1,0 +1,283 @@
+//! What providers tell: who may believe it, and what follows.
+//!
+//! A notification comes without a login, from anywhere, again and again. It is believed if it brings the word of the
+//! channel that it names, and all that follows from it is that a duty is raised. Where that import is going to begin
+//! anyhow, nothing is written: ten thousand notifications cost as many reads and a write an import.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    duty::{DutyKind, QueueClass},
+    push::PushState,
+};
+use concord_providers::{Notice, Told};
+use concord_storage::{
+    StorageError, calendars,
+    duties::{self, NewDuty},
+    push_channels::{self, Listening},
+    secret,
+};
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+
+use super::raise_of;
+use crate::Context;
+
+/// From the beginning of one import that is raised by notifications to that of the next.
+const BETWEEN_IMPORTS: Duration = Duration::seconds(1);
+
+/// Calendars that share a place wait for each other now and then.
+const PLACES: usize = 64;
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It has raised a duty.
+    Raised,
+    /// An import that has not begun yet will find what it is about.
+    Covered,
+    /// It says nothing that matters: the channel stands, is over, or has told of something later.
+    Nothing,
+    /// It is not believed, for this reason.
+    Refused(&'static str),
+}
+
+/// Judges notifications. One for each process; clones share it.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    context: Context,
+    /// Who raises a duty of a calendar, so that a flood in this process raises it once.
+    raising: Arc<[Mutex<()>]>,
+}
+
+impl Listener {
+    /// For this process.
+    pub fn new(context: Context) -> Self {
+        Self { context, raising: (0..PLACES).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// Judges a notification and raises what follows from it. An error: it is not known whether it is true, and it should
+    /// be sent again.
+    pub async fn hear(&self, notice: &Notice) -> Result<Heard, StorageError> {
+        let db = &self.context.db;
+        let found = push_channels::listen(db, notice.channel).await?;
+        if let Some(heard) = judged(notice, found.as_ref(), self.context.clock.now()) {
+            return Ok(heard);
+        }
+        // Whoever was first has raised it by the time that the next one looks again.
+        let place = notice.channel.0.as_u128() % PLACES as u128;
+        let _turn = self.raising[usize::try_from(place).unwrap_or(0)].lock().await;
+        let found = push_channels::listen(db, notice.channel).await?;
+        match (judged(notice, found.as_ref(), self.context.clock.now()), found) {
+            (Some(heard), _) => Ok(heard),
+            (None, Some(listening)) => self.follow(notice, &listening).await,
+            (None, None) => Ok(Heard::Nothing),
+        }
+    }
+
+    async fn follow(&self, notice: &Notice, listening: &Listening) -> Result<Heard, StorageError> {
+        let context = &self.context;
+        let now = context.clock.now();
+        let channel = &listening.channel;
+        let mut tx = context.db.begin().await?;
+        let mut raised = Vec::new();
+        match notice.told {
+            Told::RenewNow => push_channels::renew_soon(&mut tx, channel.id, now).await?,
+            Told::Ended => {
+                push_channels::closed(&mut tx, channel.id, Some("the provider has ended it"), now).await?;
+            }
+            Told::Missed => calendars::forget_cursor(&mut tx, channel.calendar_id).await?,
+            Told::Opened | Told::Changed => {}
+        }
+        if matches!(notice.told, Told::RenewNow | Told::Ended) {
+            raised.push(raise_of(&mut tx, context, channel.business_id, channel.calendar_id).await?);
+        }
+        if notice.told != Told::RenewNow {
+            let due_at = listening.import_began_at.map_or(now, |began| now.max(began + BETWEEN_IMPORTS));
+            let import = NewDuty {
+                business: Some(channel.business_id),
+                kind: DutyKind::ImportAvailability,
+                subject: channel.calendar_id.0,
+                queue: QueueClass::Poll,
+                due_at,
+            };
+            let duty = duties::raise(&mut tx, import, now).await?;
+            push_channels::heard(&mut tx, channel.id, notice.number, now).await?;
+            if due_at <= now {
+                raised.push(duty);
+            } else {
+                context.push_at(duty, due_at);
+            }
+        }
+        tx.commit().await?;
+        context.push(&raised).await;
+        if notice.told != Told::Changed {
+            tracing::info!(channel = %channel.id, told = ?notice.told, "a provider told of a channel");
+        }
+        Ok(Heard::Raised)
+    }
+}
+
+/// What becomes of a notification; `None`: what it says has consequences.
+///
+/// One that is not believed is refused the same way whether or not there is such a channel: its digest is made and
+/// compared in any case.
+fn judged(notice: &Notice, found: Option<&Listening>, now: DateTime<Utc>) -> Option<Heard> {
+    let brought = secret::digest(&notice.secret);
+    let expected = found.map_or("", |found| found.secret_digest.as_str());
+    let is_known = bool::from(brought.as_bytes().ct_eq(expected.as_bytes()));
+    let Some(found) = found else { return Some(Heard::Refused("there is no such channel")) };
+    let channel = &found.channel;
+    if !is_known || channel.provider != notice.provider {
+        return Some(Heard::Refused("its secret is wrong"));
+    }
+    if differ(channel.remote_id.as_deref(), notice.remote_id.as_deref())
+        || differ(channel.resource_id.as_deref(), notice.resource_id.as_deref())
+    {
+        return Some(Heard::Refused("it is about another channel or resource"));
+    }
+    let is_live = matches!(channel.state, PushState::Opening | PushState::Open);
+    let is_old = notice.number.is_some_and(|number| found.last_number.is_some_and(|last| number <= last));
+    match notice.told {
+        _ if !is_live => Some(Heard::Nothing),
+        Told::Opened => Some(Heard::Nothing),
+        Told::Changed if is_old => Some(Heard::Nothing),
+        Told::Changed if is_covered(found, now) => Some(Heard::Covered),
+        Told::Changed | Told::RenewNow | Told::Ended | Told::Missed => None,
+    }
+}
+
+/// What we do not know yet, or the notification does not say, differs from nothing.
+fn differ(ours: Option<&str>, theirs: Option<&str>) -> bool {
+    matches!((ours, theirs), (Some(ours), Some(theirs)) if ours != theirs)
+}
+
+/// Whether an import will begin after this moment, and soon or as soon as it makes sense: then it finds all that has
+/// happened until now. One that somebody has in hand may have read already, but begins again if it was raised since.
+fn is_covered(found: &Listening, now: DateTime<Utc>) -> bool {
+    if found.import_in_hand {
+        return found.import_raised_again;
+    }
+    let Some(due) = found.import_due_at else { return false };
+    due <= now + BETWEEN_IMPORTS || found.import_failed
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_domain::{
+        connection::ProviderKind,
+        ids::{BusinessId, CalendarId, ConnectionId, PushChannelId},
+    };
+    use concord_storage::push_channels::PushChannel;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::days(20_000)
+    }
+
+    fn listening() -> Listening {
+        Listening {
+            channel: PushChannel {
+                id: PushChannelId(Uuid::nil()),
+                business_id: BusinessId(Uuid::nil()),
+                calendar_id: CalendarId(Uuid::nil()),
+                connection_id: ConnectionId(Uuid::nil()),
+                provider: ProviderKind::Google,
+                address: String::new(),
+                state: PushState::Open,
+                remote_id: Some("theirs".to_owned()),
+                resource_id: Some("r-1".to_owned()),
+                due_at: None,
+                expires_at: None,
+                refusals: 0,
+                last_error: None,
+                heard: 0,
+                last_notified_at: None,
+            },
+            secret_digest: secret::digest(&"hush".into()),
+            last_number: Some(10),
+            import_due_at: Some(now() + Duration::minutes(15)),
+            import_began_at: None,
+            import_in_hand: false,
+            import_raised_again: false,
+            import_failed: false,
+        }
+    }
+
+    fn notice() -> Notice {
+        Notice {
+            provider: ProviderKind::Google,
+            channel: PushChannelId(Uuid::nil()),
+            secret: "hush".into(),
+            remote_id: None,
+            resource_id: Some("r-1".to_owned()),
+            number: Some(11),
+            told: Told::Changed,
+        }
+    }
+
+    fn becomes(notice: &Notice, found: &Listening) -> Option<Heard> {
+        judged(notice, Some(found), now())
+    }
+
+    #[test]
+    fn only_who_knows_the_word_of_the_channel_is_believed() {
+        assert_eq!(becomes(&notice(), &listening()), None);
+        for forged in [
+            Notice { secret: "hush!".into(), ..notice() },
+            Notice { secret: "".into(), ..notice() },
+            Notice { provider: ProviderKind::Microsoft, ..notice() },
+            Notice { resource_id: Some("r-2".to_owned()), ..notice() },
+            Notice { remote_id: Some("another".to_owned()), ..notice() },
+        ] {
+            assert!(matches!(becomes(&forged, &listening()), Some(Heard::Refused(_))), "{forged:?}");
+        }
+        assert!(matches!(judged(&notice(), None, now()), Some(Heard::Refused(_))));
+    }
+
+    #[test]
+    fn an_old_number_says_nothing_new() {
+        for (number, becomes_of_it) in [(9, Some(Heard::Nothing)), (10, Some(Heard::Nothing)), (11, None)] {
+            let notice = Notice { number: Some(number), ..notice() };
+            assert_eq!(becomes(&notice, &listening()), becomes_of_it, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_channel_that_is_over_says_nothing() {
+        for state in [PushState::Closed, PushState::Refused] {
+            let mut found = listening();
+            found.channel.state = state;
+            assert_eq!(becomes(&notice(), &found), Some(Heard::Nothing), "{state}");
+        }
+    }
+
+    #[test]
+    fn only_an_import_that_is_still_to_begin_covers_it() {
+        let soon = Some(now() + BETWEEN_IMPORTS);
+        let later = Some(now() + Duration::minutes(15));
+        for (due, in_hand, failed, covered) in [
+            (soon, false, false, true),
+            (Some(now() - Duration::hours(1)), false, false, true),
+            (soon, true, false, false),
+            (later, false, false, false),
+            (later, false, true, true),
+            (later, true, true, false),
+            (None, false, false, false),
+        ] {
+            let found = Listening {
+                import_due_at: due,
+                import_in_hand: in_hand,
+                import_failed: failed,
+                ..listening()
+            };
+            let expected = covered.then_some(Heard::Covered);
+            assert_eq!(becomes(&notice(), &found), expected, "{due:?} {in_hand} {failed}");
+        }
+        let again = Listening { import_in_hand: true, import_raised_again: true, ..listening() };
+        assert_eq!(becomes(&notice(), &again), Some(Heard::Covered));
+    }
+}

@@ -1,0 +1,246 @@
+//! Channels by which a provider tells of changes: opened, renewed, closed; and what they tell.
+
+use chrono::Duration;
+use concord_domain::{
+    connection::{ConnectionState, Coverage, Direction, ProviderKind},
+    ids::ConnectionId,
+    push::PushState,
+};
+use concord_jobs::{
+    connections as manage,
+    push::{Heard, Listener, ensure},
+};
+use concord_providers::{Notice, Told};
+use concord_storage::{
+    calendars, on_both_databases,
+    push_channels::{self, PushChannel},
+    testing::TestDb,
+};
+use serde_json::json;
+
+use crate::world::{ANA, World};
+
+impl World<'_> {
+    /// The channels of a connection that are not over.
+    async fn channels(&self, id: ConnectionId) -> Vec<PushChannel> {
+        push_channels::of_connection(self.db, self.business.id, id).await.unwrap()
+    }
+
+    async fn only_channel(&self, id: ConnectionId) -> PushChannel {
+        let mut channels = self.channels(id).await;
+        assert_eq!(channels.len(), 1, "{channels:#?}");
+        channels.remove(0)
+    }
+
+    /// What Google says on that channel, truly.
+    fn notice(&self, channel: &PushChannel, number: i64) -> Notice {
+        Notice {
+            provider: ProviderKind::Google,
+            channel: channel.id,
+            secret: self.outside.word_of(&channel.id.to_string()).into(),
+            remote_id: None,
+            resource_id: channel.resource_id.clone(),
+            number: Some(number),
+            told: Told::Changed,
+        }
+    }
+
+    async fn person_is_busy(&self, hours: i64) {
+        let start = self.clock.now() + Duration::hours(hours);
+        self.outside.person_adds(ANA, (start, start + Duration::hours(1)), json!({})).await;
+    }
+
+    async fn busy_times(&self, id: ConnectionId) -> usize {
+        let mut known = 0;
+        for calendar in self.calendars(id).await {
+            known += self.known(calendar.id).await.len();
+        }
+        known
+    }
+
+    /// The ids of the channels that live at the provider.
+    async fn at_provider(&self) -> Vec<String> {
+        self.outside.channels().await.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+async fn whoever_connects_is_told_of_changes(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let channel = world.only_channel(id).await;
+    assert_eq!(
+        (channel.state, channel.address.as_str()),
+        (PushState::Open, "http://127.0.0.1:9/hooks/google")
+    );
+    assert!(channel.due_at.unwrap() < channel.expires_at.unwrap());
+    assert_eq!(world.at_provider().await, [channel.id.to_string()]);
+
+    world.person_is_busy(20).await;
+    let listener = Listener::new(world.context.clone());
+    assert_eq!(listener.hear(&world.notice(&channel, 2)).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&world.notice(&channel, 3)).await.unwrap(), Heard::Covered);
+    world.settle().await;
+    assert_eq!(world.busy_times(id).await, 1);
+    // The import has begun, so what is told now may be news.
+    world.person_is_busy(22).await;
+    assert_eq!(listener.hear(&world.notice(&channel, 4)).await.unwrap(), Heard::Raised);
+    world.settle().await;
+    assert_eq!(world.busy_times(id).await, 2);
+    assert_eq!(world.only_channel(id).await.heard, 2);
+}
+
+async fn what_is_forged_or_replayed_changes_nothing(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let channel = world.only_channel(id).await;
+    let listener = Listener::new(world.context.clone());
+    let due = async || push_channels::listen(db, channel.id).await.unwrap().unwrap().import_due_at;
+    let before = due().await;
+    let truth = world.notice(&channel, 5);
+    for forged in [
+        Notice { secret: "guessed".into(), ..truth.clone() },
+        Notice { channel: concord_domain::ids::PushChannelId::new(world.clock.now()), ..truth.clone() },
+        Notice { resource_id: Some("another".to_owned()), ..truth.clone() },
+        Notice { told: Told::Missed, secret: "".into(), ..truth.clone() },
+    ] {
+        assert!(matches!(listener.hear(&forged).await.unwrap(), Heard::Refused(_)), "{forged:?}");
+    }
+    assert_eq!(due().await, before);
+    assert_eq!(listener.hear(&truth).await.unwrap(), Heard::Raised);
+    world.settle().await;
+    let before = due().await;
+    assert_eq!(listener.hear(&truth).await.unwrap(), Heard::Nothing, "replayed");
+    assert_eq!(due().await, before);
+    assert_eq!(world.only_channel(id).await.heard, 1);
+}
+
+async fn the_new_one_stands_before_the_old_one_goes(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let old = world.only_channel(id).await;
+    world.outside.forget_calls().await;
+    world.clock.advance(old.due_at.unwrap() - world.clock.now());
+    world.settle().await;
+    let new = world.only_channel(id).await;
+    assert_ne!(new.id, old.id);
+    assert_eq!(world.at_provider().await, [new.id.to_string()]);
+    let paths: Vec<String> = world
+        .outside
+        .exchanges()
+        .await
+        .iter()
+        .filter_map(|one| one["url"].as_str().or(one["path"].as_str()).map(str::to_owned))
+        .filter(|path| path.contains("/watch") || path.contains("/stop"))
+        .collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert!(paths[0].contains("/watch") && paths[1].contains("/stop"), "{paths:?}");
+}
+
+async fn what_nobody_wants_to_know_is_not_told(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    manage::pause(&world.context, &world.change(), id).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.channels(id).await.len(), world.at_provider().await.len()), (0, 0), "paused");
+    manage::resume(&world.context, &world.change(), id).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.at_provider().await, [world.only_channel(id).await.id.to_string()]);
+    world.set(id, Direction::Out, Coverage::Assigned).await;
+    world.settle().await;
+    assert_eq!((world.channels(id).await.len(), world.at_provider().await.len()), (0, 0), "only out");
+    world.set(id, Direction::Both, Coverage::Assigned).await;
+    world.settle().await;
+    let calendar = world.calendar(id, ANA).await;
+    manage::set_reads(&world.context, &world.change(), id, calendar.id, false).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.at_provider().await.len(), 0, "not read");
+    manage::set_reads(&world.context, &world.change(), id, calendar.id, true).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.at_provider().await.len(), 1);
+    manage::disconnect(&world.context, &world.change(), id, false).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.channels(id).await.len(), world.at_provider().await.len()), (0, 0), "disconnected");
+    assert_eq!(world.state(id).await, ConnectionState::Disconnected);
+}
+
+async fn a_refusal_is_said_once_and_tried_again_later(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let calendars = world.calendars(id).await;
+    let holidays = calendars.iter().find(|one| one.external_id.contains("holiday")).unwrap();
+    manage::set_reads(&world.context, &world.change(), id, holidays.id, true).await.unwrap();
+    world.settle().await;
+    let refused = async || {
+        let channels = world.channels(id).await;
+        channels.into_iter().find(|one| one.calendar_id == holidays.id).unwrap()
+    };
+    let first = refused().await;
+    assert_eq!((first.state, first.refusals), (PushState::Refused, 1));
+    assert!(first.last_error.as_deref().unwrap().contains("cannot tell"), "{first:?}");
+    world.clock.advance(first.due_at.unwrap() - world.clock.now());
+    world.settle().await;
+    let second = refused().await;
+    assert_eq!((second.state, second.refusals), (PushState::Refused, 2));
+    assert!(second.due_at.unwrap() - world.clock.now() > Duration::minutes(29));
+    let said = world.log().await.into_iter().filter(|line| line.starts_with("push")).count();
+    assert_eq!(said, 1);
+    assert!(world.failed().await.is_empty(), "nobody is bothered with it");
+}
+
+async fn a_new_consent_brings_a_new_channel(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let old = world.only_channel(id).await;
+    world.clock.advance(Duration::minutes(1));
+    assert_eq!(world.connected(&world.ana).await, id);
+    let new = world.only_channel(id).await;
+    assert_ne!(new.id, old.id);
+    assert_eq!(world.at_provider().await, [new.id.to_string()]);
+}
+
+async fn what_is_configured_otherwise_has_its_consequences(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let settings = concord_jobs::SyncSettings { push: None, ..(*world.context.settings).clone() };
+    let off = concord_jobs::Context { settings: settings.into(), ..world.context.clone() };
+    ensure(&off).await.unwrap();
+    concord_jobs::duty::Jobs::new(off.clone(), "second").drain().await.unwrap();
+    assert_eq!((world.channels(id).await.len(), world.at_provider().await.len()), (0, 0), "turned off");
+    ensure(&world.context).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.at_provider().await.len(), 1, "turned on");
+}
+
+async fn a_channel_that_is_lost_is_replaced_and_everything_read_again(db: &TestDb) {
+    let world = World::told(db).await;
+    let id = world.connected(&world.ana).await;
+    let old = world.only_channel(id).await;
+    let listener = Listener::new(world.context.clone());
+    let ended = Notice { told: Told::Ended, number: None, ..world.notice(&old, 0) };
+    world.person_is_busy(20).await;
+    assert_eq!(listener.hear(&ended).await.unwrap(), Heard::Raised);
+    world.settle().await;
+    let new = world.only_channel(id).await;
+    assert_ne!(new.id, old.id);
+    assert_eq!(world.busy_times(id).await, 1);
+    assert_eq!(listener.hear(&ended).await.unwrap(), Heard::Nothing, "it is over");
+
+    let missed = Notice { told: Told::Missed, number: None, ..world.notice(&new, 0) };
+    assert_eq!(listener.hear(&missed).await.unwrap(), Heard::Raised);
+    let calendar = world.calendar(id, ANA).await;
+    let progress = calendars::progress(db, world.business.id, calendar.id).await.unwrap();
+    assert_eq!(progress.cursor, None, "the next read is a full one");
+    world.settle().await;
+    assert_eq!(world.busy_times(id).await, 1);
+}
+
+on_both_databases!(
+    whoever_connects_is_told_of_changes,
+    what_is_forged_or_replayed_changes_nothing,
+    the_new_one_stands_before_the_old_one_goes,
+    what_nobody_wants_to_know_is_not_told,
+    a_refusal_is_said_once_and_tried_again_later,
+    a_new_consent_brings_a_new_channel,
+    what_is_configured_otherwise_has_its_consequences,
+    a_channel_that_is_lost_is_replaced_and_everything_read_again,
+);

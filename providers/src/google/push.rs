@@ -1,0 +1,141 @@
+//! Push channels (<https://developers.google.com/workspace/calendar/api/guides/push>): there is no renewal, and a
+//! notification says all that it says in its headers.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use chrono::DateTime;
+use concord_domain::connection::ProviderKind;
+use google_calendar3::api::Channel;
+use http::HeaderMap;
+use secrecy::ExposeSecret;
+
+use super::{GoogleCalendar, errors::Trouble, ids::segment};
+use crate::{
+    error::ProviderError,
+    provider::Credentials,
+    push::{LIFE, NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
+};
+
+#[async_trait]
+impl PushChannels for GoogleCalendar {
+    fn renews(&self) -> bool {
+        false
+    }
+
+    async fn open(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        wanted: &WantedChannel,
+    ) -> Result<OpenChannel, ProviderError> {
+        let channel = Channel {
+            id: Some(wanted.id.to_string()),
+            token: Some(wanted.secret.expose_secret().to_owned()),
+            type_: Some("web_hook".to_owned()),
+            address: Some(wanted.address.to_string()),
+            // In seconds from now by Google's clock, so that ours does not matter.
+            params: Some(HashMap::from([("ttl".to_owned(), LIFE.as_secs().to_string())])),
+            ..Channel::default()
+        };
+        let mut session = self.session(credentials)?;
+        let call = session.hub.events().watch(channel, &segment(calendar)?);
+        let result = call.delegate(&mut session.capture).doit().await;
+        let opened = session.outcome(result)?;
+        let expires_at = opened.expiration.and_then(DateTime::from_timestamp_millis);
+        match (opened.id, opened.resource_id, expires_at) {
+            (Some(remote_id), Some(resource), Some(expires_at)) => Ok(OpenChannel {
+                channel: RemoteChannel { remote_id, resource_id: Some(resource) },
+                expires_at,
+            }),
+            _ => Err(ProviderError::Transient("Google's answer about a channel is incomplete".to_owned())),
+        }
+    }
+
+    async fn renew(
+        &self,
+        _credentials: &Credentials,
+        _channel: &RemoteChannel,
+    ) -> Result<OpenChannel, ProviderError> {
+        Err(ProviderError::NotFound)
+    }
+
+    async fn close(&self, credentials: &Credentials, channel: &RemoteChannel) -> Result<(), ProviderError> {
+        let channel = Channel {
+            id: Some(channel.remote_id.clone()),
+            resource_id: channel.resource_id.clone(),
+            ..Channel::default()
+        };
+        let mut session = self.session(credentials)?;
+        let result = session.hub.channels().stop(channel).delegate(&mut session.capture).doit().await;
+        match session.outcome(result.map(|response| (response, ()))) {
+            Ok(()) => Ok(()),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+}
+
+/// Reads a notification. Of the word that it brings nothing is in the error.
+pub fn notice(headers: &HeaderMap) -> Result<Notice, NoNotice> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let channel = text("x-goog-channel-id").and_then(|id| id.parse().ok());
+    let told = match text("x-goog-resource-state") {
+        Some("sync") => Told::Opened,
+        Some("exists" | "not_exists") => Told::Changed,
+        _ => return Err(NoNotice("there is no state of a resource")),
+    };
+    Ok(Notice {
+        provider: ProviderKind::Google,
+        channel: channel.ok_or(NoNotice("there is no channel of ours"))?,
+        secret: text("x-goog-channel-token").unwrap_or_default().into(),
+        remote_id: None,
+        resource_id: Some(text("x-goog-resource-id").ok_or(NoNotice("there is no resource"))?.to_owned()),
+        number: text("x-goog-message-number").and_then(|number| number.parse().ok()),
+        told,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: &str = "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10";
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_notification_is_its_headers() {
+        let mut all = headers(&[
+            ("x-goog-channel-id", CHANNEL),
+            ("x-goog-channel-token", "hush"),
+            ("x-goog-resource-id", "ret08u3rv24htgh289g"),
+            ("x-goog-resource-state", "exists"),
+            ("x-goog-message-number", "10"),
+        ]);
+        let read = notice(&all).unwrap();
+        assert_eq!((read.channel.to_string().as_str(), read.told), (CHANNEL, Told::Changed));
+        assert_eq!((read.secret.expose_secret(), read.number), ("hush", Some(10)));
+        assert_eq!(read.resource_id.as_deref(), Some("ret08u3rv24htgh289g"));
+        all.insert("x-goog-resource-state", "sync".parse().unwrap());
+        assert_eq!(notice(&all).unwrap().told, Told::Opened);
+        for (name, value) in [
+            ("x-goog-channel-id", "7"),
+            ("x-goog-resource-state", "gone"),
+            ("x-goog-resource-state", "ex\u{7f}"),
+        ] {
+            let mut bad = all.clone();
+            match value.parse() {
+                Ok(value) => bad.insert(name, value),
+                Err(_) => bad.remove(name),
+            };
+            assert!(notice(&bad).is_err(), "{name}: {value}");
+        }
+        assert!(!format!("{read:?}").contains("hush"));
+    }
+}

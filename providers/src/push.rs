@@ -1,0 +1,111 @@
+//! Being told of changes: an ability that some providers have.
+//!
+//! A channel is known by the id that we gave it, and each of its notifications proves itself by a word that only we and
+//! the provider know. What a notification says is that something has changed, never what.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use concord_domain::{connection::ProviderKind, ids::PushChannelId};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{error::ProviderError, provider::Credentials};
+
+/// A channel as it is asked for.
+#[derive(Clone, Debug)]
+pub struct WantedChannel {
+    /// Comes back with each notification.
+    pub id: PushChannelId,
+    /// Comes back with each notification, too: at most 64 visible ASCII characters.
+    pub secret: SecretString,
+    /// Where notifications are sent.
+    pub address: Url,
+}
+
+/// A channel as the provider knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteChannel {
+    /// The provider's name for it.
+    pub remote_id: String,
+    /// The provider's name for what it watches, where it has one.
+    pub resource_id: Option<String>,
+}
+
+/// What a provider has agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenChannel {
+    /// As it is to be named from now on.
+    pub channel: RemoteChannel,
+    /// When the provider ends it: as it says itself, whatever was asked for.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A provider that tells of changes.
+#[async_trait]
+pub trait PushChannels: Send + Sync {
+    /// Whether a channel can be given a later end. If not, a new one takes its place.
+    fn renews(&self) -> bool;
+
+    /// Opens a channel on the entries of a calendar, for as long as the provider lets it live. `Rejected`: this calendar
+    /// or this address cannot have one.
+    async fn open(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        wanted: &WantedChannel,
+    ) -> Result<OpenChannel, ProviderError>;
+
+    /// Gives a channel a later end. `NotFound`: it is over.
+    async fn renew(
+        &self,
+        credentials: &Credentials,
+        channel: &RemoteChannel,
+    ) -> Result<OpenChannel, ProviderError>;
+
+    /// Ends a channel. One that is over already is a success. Notifications can still come for a while.
+    async fn close(&self, credentials: &Credentials, channel: &RemoteChannel) -> Result<(), ProviderError>;
+}
+
+/// What a provider tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The channel stands.
+    Opened,
+    /// Something in the calendar has changed.
+    Changed,
+    /// The channel must be renewed now, or nothing more is told.
+    RenewNow,
+    /// The channel is over.
+    Ended,
+    /// Some changes were not told: everything must be read again.
+    Missed,
+}
+
+/// A notification that has the right form. Whether it is true is not known yet.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// From whom it says to come.
+    pub provider: ProviderKind,
+    /// Which channel it names.
+    pub channel: PushChannelId,
+    /// The word that it brings.
+    pub secret: SecretString,
+    /// The provider's names for the channel and for what it watches, where it says them.
+    pub remote_id: Option<String>,
+    /// See `remote_id`.
+    pub resource_id: Option<String>,
+    /// Which message of the channel it is: later ones have higher numbers, where they have any.
+    pub number: Option<i64>,
+    /// What it says.
+    pub told: Told,
+}
+
+/// It does not have the form of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no notification: {0}")]
+pub struct NoNotice(pub &'static str);
+
+/// How long providers are asked to let a channel live: both end it after a week at the latest, and a clock may be wrong.
+pub(crate) const LIFE: Duration = Duration::from_hours(7 * 24 - 1);

@@ -1,0 +1,214 @@
+//! Providers tell of changes: how soon they are here, what a flood costs, and who is not believed.
+#![expect(clippy::print_stdout, reason = "what was measured is told")]
+
+use std::time::Duration;
+
+use concord_domain::{connection::ProviderKind, push::PushState};
+use concord_storage::{
+    connections, duties,
+    push_channels::{self, PushChannel},
+    testing::TestDb,
+};
+use futures::{StreamExt, stream};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    house::{House, Wishes, hour, until},
+    logs,
+};
+
+const ANA: &str = "ana@harbour.example";
+
+/// One that is told of changes, and looks for them once a day.
+async fn told(db: &TestDb) -> House {
+    let settings = vec![("sync.push", "always".to_owned()), ("sync.poll_minutes", "1440".to_owned())];
+    House::with(db, Wishes { microsoft: true, settings, ..Wishes::default() }).await
+}
+
+/// The only channel, once it is open and whatever followed from that is done.
+async fn opened(house: &House) -> PushChannel {
+    until("a channel is open", async || {
+        let connection = connections::list(house.db(), house.business.id).await.unwrap().first()?.id;
+        let channels = push_channels::of_connection(house.db(), house.business.id, connection).await.unwrap();
+        let now = house.app.now();
+        let busy = duties::under_way(house.db(), house.business.id, connection, now).await.unwrap();
+        channels.into_iter().find(|one| one.state == PushState::Open && busy.is_empty())
+    })
+    .await
+}
+
+/// A person moves the entry of a booking; how long it takes until the booking has followed.
+async fn moves(house: &House, provider: ProviderKind) -> Duration {
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    house.connect_account(provider, ana, ANA).await;
+    opened(house).await;
+    let body = json!({ "resource": room.id, "starts_at": hour(1, 9), "ends_at": hour(1, 10), "title": "Tasting",
+        "customer": { "name": "Maria Silva" }, "staff": [ana] });
+    house.api.put("/api/v1/bookings/P-1", body).await.expect(201);
+    let id = until("the booking stands in the calendar", async || {
+        let booking = house.api.get("/api/v1/bookings/P-1").await.expect(200);
+        let state = &booking["sync"][0];
+        (state["state"] == "synced").then(|| state["external_id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    let began = Instant::now();
+    let path = format!("/events/{id}?provider={provider}&account={ANA}");
+    house.control(Method::PATCH, &path, json!({ "starts_at": hour(1, 14), "ends_at": hour(1, 15) })).await;
+    until("the booking follows", async || {
+        let booking = house.api.get("/api/v1/bookings/P-1").await.expect(200);
+        booking["starts_at"].as_str().unwrap().contains("T14:00").then_some(())
+    })
+    .await;
+    began.elapsed()
+}
+
+async fn a_change_at_google_is_here_at_once(db: &TestDb) {
+    let house = told(db).await;
+    let took = moves(&house, ProviderKind::Google).await;
+    println!("from a person's move at Google to the booking's: {} ms", took.as_millis());
+    house.stop().await;
+}
+
+async fn a_change_at_microsoft_is_here_at_once(db: &TestDb) {
+    let house = told(db).await;
+    let took = moves(&house, ProviderKind::Microsoft).await;
+    println!("from a person's move at Microsoft to the booking's: {} ms", took.as_millis());
+    house.stop().await;
+}
+
+fn google_says<'a>(channel: &'a Value, number: &'a str, word: &'a str) -> [(&'static str, &'a str); 6] {
+    [
+        ("x-goog-channel-id", channel["id"].as_str().unwrap()),
+        ("x-goog-channel-token", word),
+        ("x-goog-resource-id", channel["resource_id"].as_str().unwrap_or_default()),
+        ("x-goog-resource-uri", "https://www.googleapis.com/calendar/v3/calendars/x/events"),
+        ("x-goog-resource-state", "exists"),
+        ("x-goog-message-number", number),
+    ]
+}
+
+const FLOOD: usize = 10_000;
+
+async fn a_flood_costs_a_handful_of_imports(db: &TestDb) {
+    let house = told(db).await;
+    let ana = house.staff("Ana").await;
+    house.connect_account(ProviderKind::Google, ana, ANA).await;
+    let channel = opened(&house).await;
+    let mut known = house.channels_opened("google").pop().unwrap();
+    known["resource_id"] = json!(channel.resource_id);
+    let word = known["token"].as_str().unwrap();
+    logs::keep_out(word);
+    house.control(Method::DELETE, "/requests", json!({})).await;
+    let began = Instant::now();
+    let (house_of, known_of) = (&house, &known);
+    let answers: Vec<u16> = stream::iter(0..FLOOD)
+        .map(|number| async move {
+            let number = (1_000_000 + number).to_string();
+            let headers = google_says(known_of, &number, word);
+            house_of.api.raw(Method::POST, "/hooks/google", None, &headers).await.status
+        })
+        .buffer_unordered(32)
+        .collect()
+        .await;
+    let took = began.elapsed();
+    assert!(answers.iter().all(|status| *status == 202));
+    let channel = opened(&house).await;
+    let lists = house.traffic("google").await;
+    let imports = lists.iter().filter(|one| one["method"] == "GET").count();
+    println!(
+        "{FLOOD} notifications in {} ms: {imports} imports, {} writes of the front",
+        took.as_millis(),
+        channel.heard
+    );
+    let seconds = took.as_secs();
+    let (imports, writes) = (u64::try_from(imports).unwrap(), u64::try_from(channel.heard).unwrap());
+    assert!((1..=seconds + 4).contains(&imports), "{imports} imports");
+    assert!((1..=2 * seconds + 8).contains(&writes), "{writes} writes");
+    logs::check();
+    house.stop().await;
+}
+
+async fn nobody_else_is_believed(db: &TestDb) {
+    let house = told(db).await;
+    let ana = house.staff("Ana").await;
+    house.connect_account(ProviderKind::Google, ana, ANA).await;
+    let channel = opened(&house).await;
+    let mut known = house.channels_opened("google").pop().unwrap();
+    known["resource_id"] = json!(channel.resource_id);
+    let word = known["token"].as_str().unwrap();
+    logs::keep_out(word);
+    logs::keep_out("a-guess-at-the-word");
+    let post = async |path: &str, kind: Option<&str>, body: String, headers: &[(&str, &str)]| {
+        house.api.raw(Method::POST, path, Some((kind.unwrap_or("text/plain"), body)), headers).await
+    };
+    // The same answer whether there is such a channel or not.
+    let forged =
+        post("/hooks/google", None, String::new(), &google_says(&known, "7", "a-guess-at-the-word")).await;
+    let nobody = json!({ "id": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "resource_id": "x" });
+    let unknown = post("/hooks/google", None, String::new(), &google_says(&nobody, "7", word)).await;
+    assert_eq!((forged.status, unknown.status), (202, 202));
+    assert_eq!((forged.text, unknown.text), (String::new(), String::new()));
+    assert_eq!(post("/hooks/google", None, String::new(), &[]).await.status, 400);
+    let large = "x".repeat(300 * 1024);
+    assert_eq!(post("/hooks/google", None, large.clone(), &google_says(&known, "7", word)).await.status, 413);
+    let json = Some("application/json");
+    let state = "0197f0c26b1e7d3a9a4e2f6d2f1f8b10.a-guess-at-the-word";
+    let mixed = json!({ "value": [{ "subscriptionId": "x", "clientState": state }, { "clientState": 7 }] });
+    for (kind, body, status) in [
+        (json, mixed.to_string(), 202),
+        (json, json!({ "value": [{ "subscriptionId": "x", "clientState": state }] }).to_string(), 202),
+        (json, json!({ "value": [{ "subscriptionId": "x", "clientState": state, "lifecycleEvent": "missed" }, {}] })
+            .to_string(), 202),
+        (json, "{".to_owned(), 400),
+        (json, large, 413),
+        (None, json!({ "value": [] }).to_string(), 415),
+    ] {
+        assert_eq!(post("/hooks/microsoft", kind, body, &[]).await.status, status);
+    }
+    assert_eq!(opened(&house).await.heard, 0);
+    let echoed = post("/hooks/microsoft?validationToken=a%2Bb%20%3Cb%3E", None, String::new(), &[]).await;
+    assert_eq!((echoed.status, echoed.text.as_str()), (200, "a+b <b>"));
+    assert!(echoed.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    assert!(logs::written().contains("a notification was not believed"));
+
+    // Who goes on is not listened to for a while.
+    let answers = stream::iter(0..200)
+        .then(|_| async { post("/hooks/google", None, String::new(), &[]).await.status })
+        .collect::<Vec<u16>>()
+        .await;
+    assert!(answers.contains(&400) && answers.ends_with(&[429]), "{answers:?}");
+    logs::check();
+    house.stop().await;
+}
+
+async fn what_becomes_of_a_subscription_is_heard(db: &TestDb) {
+    let house = told(db).await;
+    let ana = house.staff("Ana").await;
+    house.connect_account(ProviderKind::Microsoft, ana, ANA).await;
+    let first = opened(&house).await;
+    let lifecycle = async |event: &str| {
+        house.control(Method::POST, "/lifecycle", json!({ "provider": "microsoft", "event": event })).await;
+    };
+    lifecycle("reauthorizationRequired").await;
+    let renewed = until("it is renewed", async || {
+        let now = opened(&house).await;
+        (now.expires_at > first.expires_at).then_some(now)
+    })
+    .await;
+    assert_eq!((renewed.id, &renewed.remote_id), (first.id, &first.remote_id));
+    lifecycle("missed").await;
+    until("it is read again", async || (opened(&house).await.heard > renewed.heard).then_some(())).await;
+    lifecycle("subscriptionRemoved").await;
+    until("another takes its place", async || (opened(&house).await.id != first.id).then_some(())).await;
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    a_change_at_google_is_here_at_once,
+    a_change_at_microsoft_is_here_at_once,
+    a_flood_costs_a_handful_of_imports,
+    nobody_else_is_believed,
+    what_becomes_of_a_subscription_is_heard,
+);
