@@ -145,7 +145,7 @@ pub(super) async fn show(
             .iter()
             .map(|line| Change {
                 at: When::of(line.at, now, zone),
-                who: line.actor.label().to_owned(),
+                who: line.actor.label(),
                 deed: deed(line),
                 differences: differences(line, &names, zone, today),
             })
