@@ -17,6 +17,10 @@ words! {
         ImportAvailability = "import_availability",
         /// Finish a disconnection: remove what is to be removed, end the grant. Subject: the connection.
         Disconnect = "disconnect",
+        /// Send a mail. Subject: the mail.
+        SendMail = "send_mail",
+        /// Tell a person, or the managers, what happened, in one mail each. Subject: the staff member, or the business.
+        Notify = "notify",
         /// Delete what is kept for a time only. Subject: the nil UUID.
         Retention = "retention",
     }
@@ -97,7 +101,7 @@ impl RetryPolicy {
 const LONGEST_AFTER_REFUSAL: Duration = Duration::days(1);
 
 /// How long after its end a booking is given up whose entry is refused.
-const PAST_CARE: Duration = Duration::days(31);
+pub const PAST_CARE: Duration = Duration::days(31);
 
 impl RetryPolicy {
     /// When to try again what was refused, the `attempts`-th time at `now`: it is no use soon, and less and less, but a

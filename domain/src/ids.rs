@@ -76,6 +76,10 @@ ids! {
     SyncLogId;
     /// A line of the history.
     HistoryId;
+    /// A mail to one person.
+    MailId;
+    /// Something that a person is told.
+    NoticeId;
 }
 
 /// A UUID of version 7 for `now`: ordered by time, so that indexes stay compact.

@@ -22,6 +22,8 @@ pub mod feed;
 pub mod ical;
 pub mod ids;
 pub mod interval;
+pub mod mail;
+pub mod notice;
 pub mod occupancy;
 pub mod people;
 pub mod privacy;

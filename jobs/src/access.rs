@@ -18,7 +18,7 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::{Context, duty::JobError};
+use crate::{Context, duty::JobError, notify};
 
 /// Tokens are refreshed this long before they expire, so that no call begins with one that ends on its way.
 const MARGIN: Duration = Duration::seconds(90);
@@ -244,6 +244,8 @@ async fn mark_dead(
         };
         history::append(&mut tx, &line, now).await?;
     }
+    let raised = if changed { notify::needs_reconnect(&mut tx, context, account).await? } else { Vec::new() };
     tx.commit().await?;
+    context.push(&raised).await;
     Ok(changed)
 }

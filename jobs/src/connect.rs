@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
-use crate::{Context, access::tokens_of, batch_sync, import_availability};
+use crate::{Context, access::tokens_of, batch_sync, import_availability, notify};
 
 /// How long a person may take on the consent page.
 const STATE_HOLDS: Duration = Duration::minutes(15);
@@ -226,6 +226,7 @@ pub async fn adopt(
         detail: &json!({ "provider": provider, "account": new.account_email, "staff": staff }),
     };
     history::append(&mut tx, &line, now).await?;
+    notify::reconnected(&mut tx, context, (business, connection)).await?;
     // With the grant or not at all: nobody comes back to raise what a crash in between would have left out.
     let raised = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
     tx.commit().await?;

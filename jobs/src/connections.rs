@@ -23,7 +23,7 @@ use crate::{
     access::{Account, with_access},
     batch_sync, connect,
     duty::JobError,
-    import_availability,
+    import_availability, notify,
 };
 
 /// Why it was not done.
@@ -334,6 +334,7 @@ pub async fn disconnect(
     for other in others.iter().filter(|other| other.id != id) {
         raised.push(batch_sync::raise(&mut tx, context, business, other.id).await?);
     }
+    notify::disconnected(&mut tx, context, (business, id)).await?;
     tx.commit().await?;
     context.push(&raised).await;
     Ok(())

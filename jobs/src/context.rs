@@ -7,7 +7,7 @@ use concord_domain::{clock::Clock, duty::RetryPolicy, entry::EntryReminder};
 use concord_providers::Registry;
 use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
 
-use crate::{queue::Queue, turns::Turns};
+use crate::{mail::Mail, queue::Queue, turns::Turns};
 
 /// How calendars are kept in step.
 #[derive(Clone, Debug)]
@@ -54,7 +54,11 @@ impl Default for SyncSettings {
             connection_burst: 60,
             project_interval: Duration::milliseconds(7),
             project_burst: 500,
-            keep: Keep { sync_log: Duration::days(90), done_duties: Duration::days(7) },
+            keep: Keep {
+                sync_log: Duration::days(90),
+                mails: Duration::days(90),
+                done_duties: Duration::days(7),
+            },
         }
     }
 }
@@ -74,6 +78,8 @@ pub struct Context {
     pub queue: Queue,
     /// How calendars are kept in step.
     pub settings: Arc<SyncSettings>,
+    /// How people are written to.
+    pub mail: Arc<Mail>,
     /// Whose turn it is to write; one for each process.
     pub turns: Turns,
 }

@@ -26,6 +26,7 @@ use crate::{
     access::{Account, with_access},
     duty::{JobError, business_of, outcome_of},
     limits::{hold_back, take_turn},
+    notify,
     outside::{self, Met, Standing},
     write_lease::WriteLease,
 };
@@ -302,6 +303,7 @@ impl<'a> EntryRun<'a> {
             _ => entries::record_removed(tx, here, hash, now).await?,
         }
         connections::note_success(tx, self.account.connection, now).await?;
+        notify::sync_succeeded(tx, self.context, self.account).await?;
         Ok(Record {
             outcome: Outcome::Done,
             logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
@@ -341,6 +343,8 @@ impl<'a> EntryRun<'a> {
         entries::record_failure(tx, self.entry.id, state, &detail).await?;
         if logged == SyncOutcome::Failed {
             connections::note_failure(tx, self.account.connection, &detail).await?;
+            // It waits for others and is due only then, so that there is nothing to push.
+            notify::sync_failed(tx, self.context, self.account, &detail).await?;
         }
         let operation = if self.entry.wanted { "write" } else { "remove" };
         Ok(Record { outcome, logged, operation, detail })

@@ -22,6 +22,8 @@ pub mod duty;
 mod entry;
 mod import_availability;
 mod limits;
+pub mod mail;
+mod notify;
 pub mod outside;
 pub mod queue;
 pub mod retention;

@@ -1,6 +1,6 @@
 //! The one HTTP client: limits, timing and tracing for every call to a provider.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -132,7 +132,8 @@ fn failure(error: reqwest::Error) -> ProviderError {
     })
 }
 
-fn innermost(error: &reqwest::Error) -> Option<String> {
+/// What an error says that is behind all others: the outer ones tell which call failed, not why.
+pub fn innermost(error: &dyn Error) -> Option<String> {
     let mut cause = error.source()?;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -26,7 +26,7 @@ pub mod registry;
 pub use crate::{
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
-    http::{Answer, Http, HttpConfig, install_crypto, retry_after},
+    http::{Answer, Http, HttpConfig, innermost, install_crypto, retry_after},
     oauth::{AuthorizeRequest, Grant, OAuthApp, OAuthConfig, OAuthEndpoints},
     provider::{
         Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written,

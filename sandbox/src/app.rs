@@ -1,15 +1,18 @@
 //! What the parts of the server share, and how their routes come together.
 
+use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 
 use axum::Router;
 use axum::routing::any;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::bad_answers::ELSEWHERE;
 use crate::faults::Faults;
 use crate::google::Google;
+use crate::mailbox::Mailbox;
 use crate::microsoft::Microsoft;
 use crate::provider::Provider;
 use crate::push::{Inbox, Push};
@@ -22,6 +25,7 @@ use crate::{OAuthClient, SandboxConfig, SandboxError, control, elsewhere, google
 pub(crate) struct App {
     pub(crate) google: Google,
     pub(crate) microsoft: Microsoft,
+    pub(crate) mailbox: Mailbox,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     pub(crate) push: Push,
@@ -32,12 +36,14 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Reads the state of all providers. What changes in them comes out of the inbox.
-    pub(crate) fn open(
+    /// Reads what there is below the data folder. What changes with the providers comes out of the inbox. The mailbox
+    /// listens at `ip`; the listener comes back, to be served.
+    pub(crate) async fn open(
         config: SandboxConfig,
         url: String,
+        ip: IpAddr,
         shutdown: CancellationToken,
-    ) -> Result<(Arc<Self>, Inbox), SandboxError> {
+    ) -> Result<(Arc<Self>, Inbox, TcpListener), SandboxError> {
         let path = config.data_dir;
         std::fs::create_dir_all(&path)
             .map_err(|source| SandboxError::Storage { path: path.clone(), source })?;
@@ -48,8 +54,10 @@ impl App {
             Microsoft::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
         let (faults, recorder) = (Faults::new(config.seed), Recorder::default());
         let push = Push::new(shutdown.clone())?;
-        let app = Self { google, microsoft, faults, recorder, push, url, shutdown };
-        Ok((Arc::new(app), Inbox { google: google_changes, microsoft: microsoft_changes }))
+        let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
+        let app = Self { google, microsoft, mailbox, faults, recorder, push, url, shutdown };
+        let inbox = Inbox { google: google_changes, microsoft: microsoft_changes };
+        Ok((Arc::new(app), inbox, listener))
     }
 
     /// The state of a provider; held for the length of one request's work, never across an await.

@@ -15,9 +15,9 @@ use crate::provider::Provider;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The provider answers that there were too many requests.
+    /// The provider answers that there were too many requests; the mailbox, 451.
     RateLimit,
-    /// The provider answers 500 or 503.
+    /// The provider answers 500 or 503; the mailbox, 554.
     ServerError,
     /// No answer for as long as a client may care to wait, at most a minute; nothing is done.
     Timeout,
@@ -49,11 +49,45 @@ pub enum FaultKind {
     HugeAnswer,
 }
 
+/// Whom a fault hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Party {
+    Google,
+    Microsoft,
+    Mailbox,
+}
+
+impl Party {
+    /// Its name in JSON.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.provider().map_or("mailbox", Provider::as_str)
+    }
+
+    /// The provider that it is, if it is one.
+    pub(crate) fn provider(self) -> Option<Provider> {
+        match self {
+            Self::Google => Some(Provider::Google),
+            Self::Microsoft => Some(Provider::Microsoft),
+            Self::Mailbox => None,
+        }
+    }
+}
+
+impl From<Provider> for Party {
+    fn from(provider: Provider) -> Self {
+        match provider {
+            Provider::Google => Self::Google,
+            Provider::Microsoft => Self::Microsoft,
+        }
+    }
+}
+
 /// One standing fault.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Fault {
     pub(crate) id: u64,
-    pub(crate) provider: Provider,
+    pub(crate) provider: Party,
     pub(crate) kind: FaultKind,
     /// 0 to 1.
     pub(crate) probability: f64,
@@ -70,7 +104,7 @@ pub(crate) struct Fault {
 /// What the request is that a fault may hit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
-    pub(crate) provider: Provider,
+    pub(crate) provider: Party,
     /// Whose calendar it is about, if the request shows a token that was ever valid.
     pub(crate) account: Option<&'a str>,
     /// Whether it carries an access token, a sync token: what cannot be hit is not counted as hit.
@@ -132,7 +166,7 @@ impl Faults {
     }
 
     /// Ends the faults of `provider`, or all.
-    pub(crate) fn clear(&self, provider: Option<Provider>) {
+    pub(crate) fn clear(&self, provider: Option<Party>) {
         self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
     }
 
@@ -174,7 +208,13 @@ impl Fault {
                 FaultKind::RevokeGrant => target.has_grant,
                 FaultKind::GoneCursor => target.has_cursor,
                 FaultKind::ForeignNextLink => target.pages_by_link,
-                _ => true,
+                FaultKind::RateLimit
+                | FaultKind::ServerError
+                | FaultKind::Timeout
+                | FaultKind::ApplyThenDrop
+                | FaultKind::LatencyMs => true,
+                // A mailbox has no calendars and speaks no HTTP.
+                _ => target.provider != Party::Mailbox,
             }
     }
 }
@@ -184,7 +224,7 @@ mod tests {
     use super::*;
 
     const REQUEST: Target<'_> = Target {
-        provider: Provider::Google,
+        provider: Party::Google,
         account: Some("ana@example.com"),
         has_access_token: true,
         has_grant: true,
@@ -196,7 +236,7 @@ mod tests {
     fn fault(kind: FaultKind, probability: f64, count: Option<u64>) -> Fault {
         Fault {
             id: 0,
-            provider: Provider::Google,
+            provider: Party::Google,
             kind,
             probability,
             count,

@@ -197,7 +197,7 @@ impl Arrival {
 
     fn target(&self, front: &dyn Front) -> Target<'_> {
         Target {
-            provider: front.provider(),
+            provider: front.provider().into(),
             account: self.grant.as_ref().map(|(account, _)| account.as_str()),
             has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
             has_grant: self.grant.is_some(),

@@ -1,8 +1,10 @@
-//! The sandbox: the outside world, simulated over real HTTP.
+//! The sandbox: the outside world, simulated over real HTTP and SMTP.
 //!
 //! What it is: a server that stands for the providers that Concord talks to. Today that is a Google (accounts,
-//! consent page, tokens, Calendar v3, channels) and a Microsoft (accounts, identity endpoints, Graph's calendars and
-//! subscriptions), with a page on which a person sees and changes their own calendar, and a control interface by which tests and demos play that person, break things on demand and read the traffic.
+//! consent page, tokens, Calendar v3, channels), a Microsoft (accounts, identity endpoints, Graph's calendars and
+//! subscriptions) and a mailbox that takes every mail, with pages on which a person sees and changes their own calendar
+//! and reads the mails, and a control interface by which tests and demos play that person, break things on demand and
+//! read the traffic.
 //!
 //! What it must never do: make life easier than the real provider does. Where the provider is strict, forgetful
 //! or unreliable, so is the sandbox; `/control` is the only place for short cuts. Nothing in production may depend
@@ -23,6 +25,7 @@ mod faults;
 mod gate;
 mod google;
 mod journal;
+mod mailbox;
 mod microsoft;
 mod oauth_client;
 mod opaque;
@@ -36,6 +39,7 @@ mod timing;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -138,6 +142,7 @@ pub enum SandboxError {
 #[derive(Debug)]
 pub struct Sandbox {
     url: String,
+    smtp_url: String,
     shutdown: CancellationToken,
     server: JoinHandle<Result<(), SandboxError>>,
 }
@@ -149,13 +154,33 @@ impl Sandbox {
     /// If the folder, the state or the address cannot be used.
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
         let shutdown = CancellationToken::new();
-        let (url, running) = prepare(config, shutdown.clone()).await?;
-        Ok(Self { url, shutdown, server: tokio::spawn(running) })
+        let (app, running) = prepare(config, shutdown.clone()).await?;
+        let (url, smtp_url) = (app.url.clone(), app.mailbox.url());
+        Ok(Self { url, smtp_url, shutdown, server: tokio::spawn(running) })
     }
 
     /// The base address, `http://127.0.0.1:PORT`, without a slash at its end.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The address of the mailbox, as `SMTP_URL` has it.
+    pub fn smtp_url(&self) -> String {
+        self.smtp_url.clone()
+    }
+
+    /// Serves until `shutdown` is cancelled, then stops.
+    ///
+    /// # Errors
+    /// If the server ends by itself.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SandboxError> {
+        tokio::select! {
+            () = shutdown.cancelled() => {
+                self.stop().await;
+                Ok(())
+            }
+            ended = &mut self.server => ended.unwrap_or_else(|error| Err(SandboxError::Serve(error.into()))),
+        }
     }
 
     /// Stops taking requests and waits for those in hand.
@@ -175,35 +200,32 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs a sandbox until `shutdown` is cancelled.
-///
-/// # Errors
-/// As [`Sandbox::start`], and if the server ends by itself.
-pub async fn serve(config: SandboxConfig, shutdown: CancellationToken) -> Result<(), SandboxError> {
-    let (url, running) = prepare(config, shutdown).await?;
-    tracing::info!(%url, "the sandbox is serving");
-    running.await
-}
-
 async fn prepare(
     config: SandboxConfig,
     shutdown: CancellationToken,
-) -> Result<(String, impl Future<Output = Result<(), SandboxError>>), SandboxError> {
+) -> Result<(Arc<app::App>, impl Future<Output = Result<(), SandboxError>>), SandboxError> {
     let address = config.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|source| SandboxError::Listen { address, source })?;
     let local = listener.local_addr().map_err(|source| SandboxError::Listen { address, source })?;
     let url = base_url(local);
-    let (app, inbox) = app::App::open(config, url.clone(), shutdown.clone())?;
-    tokio::spawn(push::run(std::sync::Arc::clone(&app), inbox));
-    let service = app::router(app).into_make_service_with_connect_info::<connection::Breaker>();
+    let (app, inbox, mail_listener) = app::App::open(config, url, local.ip(), shutdown.clone()).await?;
+    tokio::spawn(push::run(Arc::clone(&app), inbox));
+    let mail = mailbox::serve(Arc::clone(&app), mail_listener, shutdown.clone());
+    let service = app::router(Arc::clone(&app)).into_make_service_with_connect_info::<connection::Breaker>();
     let running = async move {
-        axum::serve(connection::BreakableListener(listener), service)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .map_err(SandboxError::Serve)
+        let http = axum::serve(connection::BreakableListener(listener), service)
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let http = async {
+            let served = http.await;
+            // Whatever ended it: without its pages nobody could see what comes.
+            shutdown.cancel();
+            served
+        };
+        let (served, ()) = tokio::join!(http, mail);
+        served.map_err(SandboxError::Serve)
     };
-    Ok((url, running))
+    Ok((app, running))
 }
 
 /// A wildcard address is no address to call: whoever listens on all of them is reached on loopback.

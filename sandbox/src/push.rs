@@ -150,7 +150,7 @@ pub(crate) async fn run(app: Arc<App>, mut inbox: Inbox) {
 /// Whether a fault takes the notification.
 pub(crate) fn is_lost(app: &App, notification: &Notification) -> bool {
     let verdict = app.faults.strike(Target {
-        provider: notification.provider,
+        provider: notification.provider.into(),
         account: Some(&notification.account),
         has_access_token: false,
         has_grant: false,

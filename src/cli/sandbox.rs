@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use concord_sandbox::SandboxConfig;
+use concord_sandbox::{Sandbox, SandboxConfig};
 
 use super::{CommandError, say, shutdown_signal, start_logs};
 use crate::config::Config;
@@ -22,7 +22,12 @@ pub(super) struct Options {
 pub(super) async fn run(options: Options) -> Result<(), CommandError> {
     let _logs = start_logs(&Config::default())?;
     let shutdown = shutdown_signal()?;
-    say(&format!("The sandbox stands for the outside world on http://{}", options.listen))?;
-    concord_sandbox::serve(SandboxConfig::new(options.listen, options.data), shutdown).await?;
+    let sandbox = Sandbox::start(SandboxConfig::new(options.listen, options.data)).await?;
+    say(&format!(
+        "The sandbox stands for the outside world on {}; mails to {}",
+        sandbox.url(),
+        sandbox.smtp_url()
+    ))?;
+    sandbox.run(shutdown).await?;
     Ok(())
 }

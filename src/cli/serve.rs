@@ -7,6 +7,7 @@ use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
     Context, SyncSettings, Turns,
     duty::{self, Jobs},
+    mail::{Mail, Mailer, ServerAddress, address_at},
     queue::{Queue, QueueConfig},
     retention,
     worker::{self, Concurrency, WorkerSettings},
@@ -92,6 +93,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
+        mail: Arc::new(mail(&config)?),
         turns: Turns::default(),
     };
     retention::ensure(&context).await?;
@@ -250,10 +252,43 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
     })
 }
 
+fn mail(config: &Config) -> Result<Mail, CommandError> {
+    let (section, public_url) = (&config.mail, config.public_url());
+    let mailer = match &section.url {
+        None => None,
+        Some(url) => {
+            let address = ServerAddress::parse(url).map_err(|problem| format!("mail.url: {problem}"))?;
+            Some(Mailer::new(&address, public_url.domain(), section.connections, section.timeout)?)
+        }
+    };
+    let from_address = match section.from_address.as_str() {
+        "" => address_at(&public_url),
+        address => address.to_owned(),
+    };
+    Ok(Mail {
+        mailer,
+        from_name: section.from_name.clone(),
+        from_address,
+        public_url,
+        interval: apart(section.per_minute),
+        // A person who asks for a mail is not made to wait for the turn of a minute.
+        burst: (section.per_minute / 6).max(1),
+        digest: long(section.digest),
+        timeout: section.timeout,
+    })
+}
+
+fn long(duration: std::time::Duration) -> Duration {
+    Duration::from_std(duration).unwrap_or(Duration::MAX)
+}
+
+/// Between two of so many a minute.
+fn apart(per_minute: u32) -> Duration {
+    Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)))
+}
+
 fn sync_settings(config: &Config) -> SyncSettings {
     let section = &config.sync;
-    let long = |duration| Duration::from_std(duration).unwrap_or(Duration::MAX);
-    let apart = |per_minute: u32| Duration::microseconds(60_000_000 / i64::from(per_minute.max(1)));
     let google = &config.providers.google;
     SyncSettings {
         retry: RetryPolicy {
@@ -272,6 +307,10 @@ fn sync_settings(config: &Config) -> SyncSettings {
         connection_burst: google.requests_per_minute_per_connection / 10,
         project_interval: apart(google.requests_per_minute),
         project_burst: google.requests_per_minute / 20,
-        keep: Keep { sync_log: long(config.retention.sync_log), done_duties: DONE_DUTIES },
+        keep: Keep {
+            sync_log: long(config.retention.sync_log),
+            mails: long(config.retention.mails),
+            done_duties: DONE_DUTIES,
+        },
     }
 }

@@ -13,6 +13,7 @@ use crate::spelling;
 const SECRET: &[&str] = &[
     "database.url",
     "queue.redis_url",
+    "mail.url",
     "security.master_key",
     "security.previous_master_keys",
     "providers.google.client_secret",

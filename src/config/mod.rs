@@ -16,6 +16,7 @@ mod error;
 mod feeds;
 mod layers;
 mod listen;
+mod mail;
 mod master_key;
 mod providers;
 mod queue;
@@ -44,6 +45,7 @@ pub use database::DatabaseConfig;
 pub use error::{ConfigError, Fault, Origin};
 pub use feeds::FeedsConfig;
 pub use listen::Listen;
+pub use mail::MailConfig;
 pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
 pub use providers::{GoogleConfig, ProvidersConfig};
 pub use queue::QueueConfig;
@@ -80,6 +82,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// The processes that do the work.
     pub worker: WorkerConfig,
+    /// How people are written to.
+    pub mail: MailConfig,
     /// The calendar feeds that others subscribe to.
     pub feeds: FeedsConfig,
     /// How long records are kept.
@@ -145,6 +149,7 @@ impl Config {
                 self.worker.validate(check);
                 self.lease_outlasts_a_call(check);
             }),
+            section("mail", &|check| self.mail.validate(check)),
             section("feeds", &|check| self.feeds.validate(check)),
             section("retention", &|check| self.retention.validate(check)),
             section("telemetry", &|check| self.telemetry.validate(check)),

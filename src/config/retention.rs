@@ -13,10 +13,14 @@ pub struct RetentionConfig {
     /// The log of what was synced.
     #[serde(rename = "sync_log_days", deserialize_with = "units::days")]
     pub sync_log: Duration,
+    /// Mails that were sent or have failed, and notices that are over.
+    #[serde(rename = "mails_days", deserialize_with = "units::days")]
+    pub mails: Duration,
 }
 
 impl RetentionConfig {
     pub(super) fn validate(&self, check: &mut Check) {
         check.within("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
+        check.within("mails_days", self.mails.as_secs() / 86_400, 1..=3_660);
     }
 }

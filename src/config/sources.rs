@@ -9,6 +9,7 @@ use std::{
 pub const NAMED_VARIABLES: &[(&str, &str)] = &[
     ("DATABASE_URL", "database.url"),
     ("REDIS_URL", "queue.redis_url"),
+    ("SMTP_URL", "mail.url"),
     ("PUBLIC_URL", "server.public_url"),
     ("CONCORD_MASTER_KEY", "security.master_key"),
     ("GOOGLE_CALENDAR_CLIENT_ID", "providers.google.client_id"),

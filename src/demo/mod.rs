@@ -63,6 +63,9 @@ pub struct DemoFile {
     pub business_id: String,
     /// The outside world.
     pub sandbox_url: String,
+    /// Where every mail of the demo can be read.
+    #[serde(default)]
+    pub mailbox_url: String,
     /// What can be booked.
     pub resources: Vec<DemoThing>,
     /// Who does the work.
@@ -91,7 +94,9 @@ pub(crate) async fn run(options: Options) -> Result<(), CommandError> {
     let listener = crate::cli::serve::bind("--listen", &options.listen).await?;
     let address = listener.local_addr()?;
     let (sandbox, sandbox_url) = outside_world(&options, address).await?;
-    let config = configuration(&options, &options.listen.at_port(address.port()), &sandbox_url)?;
+    let mail_server = mail_server(sandbox.as_ref(), &sandbox_url).await?;
+    let listen = options.listen.at_port(address.port());
+    let config = configuration(&options, &listen, &sandbox_url, &mail_server)?;
     let _logs = start_logs(&config)?;
     let app = assemble(config, Clock::system()).await?;
     let before = folder::read(&options.data);
@@ -135,7 +140,30 @@ async fn outside_world(
     Ok((Some(sandbox), url))
 }
 
-fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Result<Config, CommandError> {
+/// What the sandbox says of its mailbox.
+#[derive(Deserialize)]
+struct MailPlace {
+    smtp_port: u16,
+}
+
+/// Where mails go: to the sandbox's mailbox, at the host by which the sandbox itself is reached.
+async fn mail_server(sandbox: Option<&Sandbox>, sandbox_url: &str) -> Result<String, CommandError> {
+    if let Some(sandbox) = sandbox {
+        return Ok(sandbox.smtp_url());
+    }
+    let url = Url::parse(sandbox_url)?;
+    let answer = sample::ask_sandbox(sandbox_url, http::Method::GET, "/control/mailbox", None).await?;
+    let place: MailPlace = serde_json::from_slice(&answer)?;
+    let host = url.host_str().ok_or_else(|| format!("--sandbox: {url} names no host"))?;
+    Ok(format!("smtp://{host}:{}?tls=none", place.smtp_port))
+}
+
+fn configuration(
+    options: &Options,
+    listen: &Listen,
+    sandbox_url: &str,
+    mail_server: &str,
+) -> Result<Config, CommandError> {
     let mut sources = Sources::of_process(None, vec![]);
     sources.folder.clone_from(&options.data);
     sources.env.retain(|(name, _)| name.starts_with("CONCORD__TELEMETRY__"));
@@ -151,6 +179,10 @@ fn configuration(options: &Options, listen: &Listen, sandbox_url: &str) -> Resul
     if let Some(url) = &options.queue_url {
         argument("--queue-url", "queue.redis_url", url.clone());
     }
+    argument("--sandbox", "mail.url", mail_server.to_owned());
+    argument("--sandbox", "mail.from_address", "concord@concord.example".to_owned());
+    // A demo does not wait for more to happen.
+    argument("--sandbox", "mail.digest_minutes", "0".to_owned());
     for (key, value) in [
         ("providers.google.client_id", client().client_id),
         ("providers.google.client_secret", client().client_secret),
@@ -175,12 +207,14 @@ fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
          Sign in as manager   {}\n  \
          Sign in as staff     {}\n  \
          The outside world    {}   (calendars as their owners see them)\n  \
+         The mailbox          {}   (every mail that is sent)\n  \
          API                  {}/api/docs   (key in {})\n\n\
          The two links work as often as you like, for {} days and after a restart too.\n\
          Stop with Ctrl-C. Everything is kept in {}.\n",
         file.sign_in_url,
         file.staff_sign_in_url,
         file.sandbox_url,
+        file.mailbox_url,
         file.url,
         folder::file(&options.data).display(),
         sample::LINKS_HOLD.num_days(),

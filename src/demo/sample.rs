@@ -199,6 +199,30 @@ struct SandboxGrant {
     expires_in: i64,
 }
 
+/// Asks the sandbox's control interface. Returns the body of its answer.
+pub(super) async fn ask_sandbox(
+    sandbox_url: &str,
+    method: http::Method,
+    path: &str,
+    body: Option<&serde_json::Value>,
+) -> Result<Vec<u8>, CommandError> {
+    let url = Url::parse(sandbox_url)?.join(path)?;
+    let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+    let request = http::Request::builder()
+        .method(method)
+        .uri(url.as_str())
+        .header("content-type", "application/json")
+        .body(bytes::Bytes::from(body))?;
+    let answer = Http::new(HttpConfig::default())?
+        .send(request)
+        .await
+        .map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?;
+    if !answer.status.is_success() {
+        return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
+    }
+    Ok(answer.body.to_vec())
+}
+
 /// As if Ana had been to the consent page: the sandbox gives a grant to whoever may control it.
 async fn connect_ana(
     app: &App,
@@ -209,18 +233,8 @@ async fn connect_ana(
     let provider = ProviderKind::Google;
     let scopes = concord_providers::google::SCOPES.join(" ");
     let ask = serde_json::json!({ "provider": provider, "account": "ana@example.com", "scope": scopes });
-    let url = Url::parse(sandbox_url)?.join("/control/grants")?;
-    let request = http::Request::post(url.as_str())
-        .header("content-type", "application/json")
-        .body(bytes::Bytes::from(serde_json::to_vec(&ask)?))?;
-    let answer = Http::new(HttpConfig::default())?
-        .send(request)
-        .await
-        .map_err(|error| format!("the sandbox at {sandbox_url} does not answer: {error}"))?;
-    if !answer.status.is_success() {
-        return Err(format!("the sandbox at {sandbox_url} answers {}", answer.status).into());
-    }
-    let grant: SandboxGrant = serde_json::from_slice(&answer.body)?;
+    let answer = ask_sandbox(sandbox_url, http::Method::POST, "/control/grants", Some(&ask)).await?;
+    let grant: SandboxGrant = serde_json::from_slice(&answer)?;
     let tokens = Tokens {
         access: grant.access_token.into(),
         access_expires_at: app.now() + Duration::seconds(grant.expires_in),
@@ -258,6 +272,7 @@ async fn describe(
         api_key: api_key(app, business.id, before.map(|file| file.api_key)).await?,
         business_id: business.id.to_string(),
         sandbox_url: sandbox_url.to_owned(),
+        mailbox_url: format!("{sandbox_url}/mailbox"),
         resources: rooms
             .into_iter()
             .map(|room: Resource| DemoThing { id: room.id.to_string(), name: room.name, provider: None })

@@ -25,6 +25,8 @@ pub mod feeds;
 pub mod history;
 pub mod idempotency;
 pub mod limits;
+pub mod mails;
+pub mod notices;
 pub mod oauth_states;
 pub mod occupancy;
 pub mod outside_changes;

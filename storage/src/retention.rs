@@ -9,6 +9,8 @@ use crate::{Db, StorageError, idempotency, on_db, sync_log};
 pub struct Keep {
     /// Lines of the sync log.
     pub sync_log: Duration,
+    /// Mails that were sent or have failed, and notices that are over.
+    pub mails: Duration,
     /// Duties that are done, from their last run on.
     pub done_duties: Duration,
 }
@@ -18,6 +20,10 @@ pub struct Keep {
 pub struct Deleted {
     /// Lines of the sync log.
     pub sync_log: u64,
+    /// Mails that were sent or have failed.
+    pub mails: u64,
+    /// Notices that are over.
+    pub notices: u64,
     /// Sessions that are over.
     pub sessions: u64,
     /// Sign-in links that have expired.
@@ -41,6 +47,12 @@ const BATCH: i64 = 1_000;
 // Ids of the log are made at the line's instant and begin with it, so its primary key is an index by time.
 const SYNC_LOG: &str = "
     DELETE FROM sync_log WHERE id IN (SELECT id FROM sync_log WHERE id < $1 ORDER BY id LIMIT $2)";
+const MAILS: &str = "
+    DELETE FROM mails WHERE state <> 'waiting'
+    AND id IN (SELECT id FROM mails WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
+const NOTICES: &str = "
+    DELETE FROM notices WHERE closed_at IS NOT NULL
+    AND id IN (SELECT id FROM notices WHERE id < $1 AND closed_at IS NOT NULL ORDER BY id LIMIT $2)";
 const SESSIONS: &str = "
     DELETE FROM sessions WHERE expires_at <= $1
     AND token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";
@@ -67,6 +79,8 @@ const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
 pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Deleted, StorageError> {
     Ok(Deleted {
         sync_log: delete_all(db, SYNC_LOG, sync_log::first_id_at(now - keep.sync_log)).await?,
+        mails: delete_all(db, MAILS, sync_log::first_id_at(now - keep.mails)).await?,
+        notices: delete_all(db, NOTICES, sync_log::first_id_at(now - keep.mails)).await?,
         sessions: delete_all(db, SESSIONS, now).await?,
         links: delete_all(db, LINKS, now).await?,
         oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,

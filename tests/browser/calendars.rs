@@ -209,6 +209,7 @@ async fn staff_see_their_own_calendars_only() {
     for managers in [
         "/settings/people",
         "/settings/api-keys",
+        "/settings/mail",
         "/settings/business",
         "/settings/resources",
         "/settings/resources/new",

@@ -33,6 +33,7 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
         "/settings/people",
         "/settings/people/staff/new",
         "/settings/api-keys",
+        "/settings/mail",
         "/settings/sync-log",
         "/settings/sync-log?booking=none",
         "/sign-in",

@@ -197,6 +197,8 @@ fn configuration(
         ("providers.google.auth_url", format!("{google}/o/oauth2/v2/auth")),
         ("providers.google.token_url", format!("{google}/token")),
         ("providers.google.revoke_url", format!("{google}/revoke")),
+        ("mail.url", sandbox.smtp_url()),
+        ("mail.digest_minutes", "0".to_owned()),
         ("worker.sweep_seconds", "1".to_owned()),
         ("feeds.requests_per_minute_per_address", "100000".to_owned()),
         ("feeds.requests_per_minute_per_token", "100000".to_owned()),

@@ -24,6 +24,7 @@ mod idempotency;
 mod last_unit;
 mod lists;
 mod logs;
+mod mail;
 mod openapi;
 mod pages;
 mod resources;

@@ -19,6 +19,8 @@ mod consent;
 mod endings;
 mod failures;
 mod grants;
+mod mails;
+mod notices;
 mod outside;
 mod reading;
 mod secrets;

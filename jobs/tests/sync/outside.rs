@@ -16,7 +16,7 @@ pub(crate) struct Outside {
     url: String,
     http: Http,
     data: TempDir,
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
 }
 
 /// An entry that stands in a calendar, as its owner sees it.
@@ -60,7 +60,7 @@ impl Outside {
         let sandbox =
             Sandbox::start(SandboxConfig::new(listen, data.path())).await.expect("a sandbox starts");
         let http = Http::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
-        let outside = Self { url: sandbox.url(), http: http.expect("a client"), data, _sandbox: sandbox };
+        let outside = Self { url: sandbox.url(), http: http.expect("a client"), data, sandbox };
         // Its quotas go by the real minute, and our clock is another one.
         let quotas = json!({ "provider": "google", "per_user_per_minute": 1_000_000,
             "per_project_per_minute": 1_000_000 });
@@ -83,6 +83,17 @@ impl Outside {
                 addresses: GoogleConfig::below(&base),
             }),
         }
+    }
+
+    /// Where its mailbox takes mails.
+    pub(crate) fn smtp_url(&self) -> String {
+        self.sandbox.smtp_url()
+    }
+
+    /// The mails that came, the oldest first.
+    pub(crate) async fn mails(&self) -> Vec<Value> {
+        let mails = self.control(Method::GET, "mails", None).await;
+        mails.as_array().expect("a list of mails").clone()
     }
 
     async fn send(&self, request: Request<Bytes>) -> Answer {

@@ -18,6 +18,7 @@ use concord_jobs::{
     connect::{self, Wanted},
     connections as manage,
     duty::Jobs,
+    mail::{Mail, Mailer, ServerAddress},
     queue::{Queue, QueueConfig},
 };
 use concord_providers::Registry;
@@ -63,6 +64,12 @@ pub(crate) struct World<'a> {
     pub(crate) rui: Staff,
 }
 
+/// No mail server, and nothing told soon: tests that are about something else see nothing of it.
+fn quiet() -> Mail {
+    let public_url = "https://book.example".parse().expect("an address");
+    Mail { digest: Duration::hours(1), ..Mail::without_server(public_url) }
+}
+
 /// Rates that no test comes near, so that only those about rates meet them.
 pub(crate) fn unhurried() -> SyncSettings {
     SyncSettings { connection_burst: 100_000, project_burst: 100_000, ..SyncSettings::default() }
@@ -86,6 +93,7 @@ impl<'a> World<'a> {
             providers: Arc::new(registry),
             queue,
             settings: Arc::new(settings),
+            mail: Arc::new(quiet()),
             turns: concord_jobs::Turns::default(),
         };
         let business = testing::business(db).await;
@@ -96,6 +104,42 @@ impl<'a> World<'a> {
         outside.account(RUI).await;
         let jobs = Jobs::new(context.clone(), "first");
         Self { db, outside, clock, context, jobs, business, room, ana, rui }
+    }
+
+    /// One whose people are told what happens, in the sandbox's mailbox, soon.
+    pub(crate) async fn with_mailbox(db: &'a TestDb) -> Self {
+        Self::with_patience(db, PATIENCE).await
+    }
+
+    /// The same, with a mail server that is given so long for a mail.
+    pub(crate) async fn with_patience(db: &'a TestDb, patience: StdDuration) -> Self {
+        let mut world = Self::new(db).await;
+        world.open_mailbox(patience);
+        world
+    }
+
+    /// From now on mails go to the sandbox's mailbox.
+    pub(crate) fn open_mailbox(&mut self, patience: StdDuration) {
+        let address = self.outside.smtp_url();
+        self.mail_to(&address, patience);
+    }
+
+    /// From now on mails go to that server, as after a restart with another configuration.
+    pub(crate) fn mail_to(&mut self, address: &str, timeout: StdDuration) {
+        let address = ServerAddress::parse(&address.into()).expect("an address");
+        let mailer = Mailer::new(&address, Some("book.example"), 2, timeout).expect("a way to the mailbox");
+        self.change_mail(|mail| {
+            mail.mailer = Some(mailer);
+            (mail.timeout, mail.digest) = (timeout, Duration::minutes(2));
+            (mail.interval, mail.burst) = (Duration::milliseconds(1), 1_000);
+        });
+    }
+
+    pub(crate) fn change_mail(&mut self, change: impl FnOnce(&mut Mail)) {
+        let mut mail = Mail::clone(&self.context.mail);
+        change(&mut mail);
+        self.context.mail = Arc::new(mail);
+        self.jobs = Jobs::new(self.context.clone(), "first");
     }
 
     /// What another process of the same installation is given: it shares database and clock, and nothing else.
@@ -273,10 +317,11 @@ impl<'a> World<'a> {
         duties::failed(self.db, self.business.id, 100).await.expect("duties can be read")
     }
 
-    /// The duties that are not done, but for polls.
+    /// The duties that are not done, but for polls and for what people are told later.
     pub(crate) async fn open_duties(&self) -> Vec<DutyCount> {
         let counts = duties::counts(self.db).await.expect("duties can be counted");
-        let is_poll = |kind| matches!(kind, DutyKind::ImportAvailability | DutyKind::Retention);
+        let is_poll =
+            |kind| matches!(kind, DutyKind::ImportAvailability | DutyKind::Notify | DutyKind::Retention);
         counts
             .into_iter()
             .filter(|count| count.state != concord_domain::duty::DutyState::Done && !is_poll(count.kind))

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{ControlError, Of, provider, read, read_query};
+use super::{ControlError, Of, party, read, read_query};
 use crate::app::App;
 use crate::faults::{Fault, FaultKind};
 use crate::google::Limits;
@@ -55,12 +55,13 @@ pub(super) async fn add(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewFault = read(&body)?;
-    let provider = provider(&new.provider)?;
+    let party = party(&new.provider)?;
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
+        && let Some(provider) = party.provider()
         && !app.world(provider).accounts.contains_key(account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
@@ -72,7 +73,7 @@ pub(super) async fn add(
     };
     let fault = app.faults.add(Fault {
         id: 0,
-        provider,
+        provider: party,
         kind: new.kind,
         probability,
         count,
@@ -94,7 +95,7 @@ pub(super) async fn clear(
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ControlError> {
     let of: Of = read_query(query.as_deref())?;
-    app.faults.clear(of.provider.as_deref().map(provider).transpose()?);
+    app.faults.clear(of.provider.as_deref().map(party).transpose()?);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,6 +5,7 @@ mod accounts;
 mod channels;
 mod events;
 mod faults;
+mod mails;
 mod traffic;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::app::App;
+use crate::faults::Party;
 use crate::provider::Provider;
 use crate::store::Refusal;
 
@@ -36,7 +38,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/channels", get(channels::list))
         .route("/channels/{id}", delete(channels::end))
         .route("/lifecycle", post(channels::lifecycle))
-        .route("/mails", get(traffic::mails))
+        .route("/mailbox", get(mails::place))
+        .route("/mails", get(mails::list).delete(mails::clear))
         .route("/requests", get(traffic::requests).delete(traffic::forget))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/quotas", get(faults::quotas).put(faults::set_quotas))
@@ -113,4 +116,12 @@ fn providers(name: Option<&str>) -> Result<Vec<Provider>, ControlError> {
 #[serde(deny_unknown_fields)]
 struct Of {
     provider: Option<String>,
+}
+
+/// What faults may hit: the providers, and the mailbox.
+///
+/// # Errors
+/// 400 for anything else.
+fn party(name: &str) -> Result<Party, ControlError> {
+    if name == Party::Mailbox.as_str() { Ok(Party::Mailbox) } else { provider(name).map(Party::from) }
 }

@@ -1,12 +1,10 @@
-//! What was said: the recorded traffic, and the mails that arrived.
+//! What was said: the recorded traffic.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 
 use super::{ControlError, Of, provider, read_query};
 use crate::app::App;
@@ -41,9 +39,4 @@ pub(super) async fn forget(
 ) -> Result<StatusCode, ControlError> {
     app.recorder.clear(of(query.as_deref())?.as_deref());
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The mails that arrived. The sandbox takes no mail yet, so there are none.
-pub(super) async fn mails() -> Json<Vec<Value>> {
-    Json(Vec::new())
 }

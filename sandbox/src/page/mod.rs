@@ -8,6 +8,7 @@ mod entry_form;
 mod grid;
 mod home;
 pub(crate) mod html;
+mod mailbox;
 mod panel;
 mod week;
 
@@ -30,6 +31,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; scri
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(home::show))
+        .route("/mailbox", get(mailbox::list))
+        .route("/mailbox/{id}", get(mailbox::read))
         .route("/calendar/{provider}/{account}", get(calendar::show))
         .route("/calendar/{provider}/{account}/revision", get(calendar::revision))
         .route("/calendar/{provider}/{account}/add", post(calendar::add))

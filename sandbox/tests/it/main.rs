@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod google_client;
 mod lists;
+mod mailbox;
 mod oauth;
 mod outside;
 mod pages;

@@ -48,7 +48,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Availability", "Times that are blocked by hand."),
     ("Calendar integrations", "Staff members' accounts at calendar providers."),
     ("Feeds", "iCalendar files that others subscribe to."),
-    ("Synchronisation", "What was tried, what failed, what is in conflict."),
+    ("Synchronisation", "What was tried, what failed, what is in conflict, what people were told."),
     ("Health", "For health checks."),
 ];
 

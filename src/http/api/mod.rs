@@ -23,6 +23,7 @@ mod feeds;
 mod given;
 pub mod idempotency;
 mod jobs;
+mod mails;
 pub mod problem;
 pub mod request;
 mod resource_calendar;
@@ -64,6 +65,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(conflicts::routes())
         .merge(sync_log::routes())
         .merge(jobs::routes())
+        .merge(mails::routes())
 }
 
 /// The OpenAPI document of an installation.

@@ -44,6 +44,8 @@ stand_ins! {
     DutyState of duty, "Where a piece of work stands.";
     QueueClass of duty, "How urgent a piece of work is.";
     FeedScope of feed, "Whose bookings a feed shows.";
+    MailKind of mail, "What a mail is about.";
+    MailState of mail, "Where a mail stands.";
     FeedPrivacy of privacy, "How much a feed tells.";
     OccupancySource of occupancy, "Where a fact came from.";
     SubjectKind of occupancy, "What is occupied.";

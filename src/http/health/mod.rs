@@ -35,6 +35,9 @@ pub(in crate::http) struct HealthAnswer {
     database: PartAnswer,
     /// By which workers learn of new work. Without it they find it a few seconds later.
     queue: PartAnswer,
+    /// `set_up`, or `not_set_up`: then nobody is written to.
+    #[schema(example = "set_up")]
+    mail: &'static str,
 }
 
 /// A part that Concord uses.
@@ -77,6 +80,7 @@ pub(in crate::http) async fn health(State(app): State<App>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         database: PartAnswer { kind: context.db.kind(), status: word(database.is_ok()) },
         queue: PartAnswer { kind: context.queue.kind(), status: word(queue.is_ok()) },
+        mail: if context.mail.mailer.is_some() { "set_up" } else { "not_set_up" },
     };
     let code = if database.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()

@@ -177,7 +177,7 @@ impl About {
             DutyKind::BatchSync | DutyKind::Disconnect => {
                 Self::of_connection(db, business, ConnectionId(duty.subject_id)).await
             }
-            DutyKind::Retention => Ok(None),
+            DutyKind::SendMail | DutyKind::Notify | DutyKind::Retention => Ok(None),
         }
     }
 

@@ -21,6 +21,7 @@ mod filters;
 mod flash;
 mod forgery;
 mod frame;
+mod mail;
 mod names;
 mod overview;
 mod people;
@@ -58,6 +59,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(people::router())
         .merge(api_keys::router())
         .merge(sync_log::router())
+        .merge(mail::router())
         .merge(sign_in::router())
         .merge(theme::router())
         .layer(middleware::from_fn_with_state(app.clone(), forgery::refuse))

@@ -19,9 +19,11 @@ pub(super) fn router() -> Router<App> {
 struct SettingsPage {
     frame: Frame,
     is_manager: bool,
+    has_mail: bool,
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let frame = Frame::around(&app, &user, Place::Settings, "Settings").await?;
-    page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager() })
+    let has_mail = app.context.mail.mailer.is_some();
+    page(&app, &user, &SettingsPage { frame, is_manager: user.is_manager(), has_mail })
 }

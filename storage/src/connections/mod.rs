@@ -195,6 +195,30 @@ pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionI
     Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE).bind(business).fetch_all(c).await)?)
 }
 
+/// Whose a connection is, in words.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Owner {
+    /// Who.
+    pub staff_id: StaffId,
+    /// Their name.
+    pub staff_name: String,
+    /// The account's address at the provider.
+    pub account_email: String,
+}
+
+const OWNER: &str = "
+    SELECT c.staff_id, s.name AS staff_name, c.account_email
+    FROM connections c JOIN staff s ON s.id = c.staff_id WHERE c.business_id = $1 AND c.id = $2";
+
+/// Whose connection it is.
+pub async fn owner(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<Option<Owner>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(OWNER).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
 /// What a person changes of a connection. What is `None` stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {

@@ -70,6 +70,17 @@ async fn the_first_account_of_a_person_is_their_default(db: &TestDb) {
     assert_eq!((all.len(), hers.len()), (2, 2));
 }
 
+async fn whose_a_connection_is_is_told_within_the_business(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "work", None).await;
+    let other = testing::business(db).await.id;
+    let mut tx = begin(db).await;
+    let owner = connections::owner(&mut tx, ana.business_id, id).await.unwrap().unwrap();
+    assert_eq!((owner.staff_id, owner.staff_name.as_str()), (ana.id, "Ana"));
+    assert_eq!(owner.account_email, "work@gmail.example");
+    assert_eq!(connections::owner(&mut tx, other, id).await.unwrap(), None);
+}
+
 async fn the_same_account_is_adopted_again(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let first = adopt(db, &ring, &ana, "private", Some("1//old")).await;
@@ -449,6 +460,7 @@ async fn only_what_is_served_is_active(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    whose_a_connection_is_is_told_within_the_business,
     the_first_account_of_a_person_is_their_default,
     the_same_account_is_adopted_again,
     tokens_are_sealed_and_a_kept_refresh_token_stays,

@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) business: Business,
     pub(crate) room: Resource,
     pub(crate) ana: Staff,
-    rui: Staff,
+    pub(crate) rui: Staff,
     pub(crate) eva: Staff,
     pub(crate) of_ana: ConnectionId,
     pub(crate) of_rui: ConnectionId,

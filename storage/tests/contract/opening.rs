@@ -27,7 +27,7 @@ async fn a_newer_database_is_refused(db: &TestDb) {
 
 async fn who_does_not_migrate_sees_that_it_is_needed(db: &TestDb) {
     db.check_migrated().await.unwrap();
-    assert_eq!(raw(db, "DELETE FROM _sqlx_migrations WHERE version >= 1").await, 1);
+    assert!(raw(db, "DELETE FROM _sqlx_migrations WHERE version >= 1").await >= 1);
     let behind = db.check_migrated().await;
     assert!(matches!(behind, Err(StorageError::NotMigrated { found: 0, known: 1.. })), "{behind:?}");
     raw(db, "DROP TABLE _sqlx_migrations").await;

@@ -20,7 +20,8 @@ use uuid::Uuid;
 use crate::{first, people::user, precise};
 
 const DAY: i64 = 24 * 60;
-const KEEP: Keep = Keep { sync_log: Duration::days(30), done_duties: Duration::days(7) };
+const KEEP: Keep =
+    Keep { sync_log: Duration::days(30), mails: Duration::days(20), done_duties: Duration::days(7) };
 
 async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
     let line = NewLine {

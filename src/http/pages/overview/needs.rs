@@ -107,7 +107,10 @@ async fn failure(
     let (db, business) = (&app.context.db, user.business.id);
     let about = About::of(db, business, duty).await?;
     let mut whose = "a calendar".to_owned();
-    let mut path = "/settings/sync-log?outcome=failed".to_owned();
+    let mut path = match duty.kind {
+        DutyKind::SendMail | DutyKind::Notify => "/settings/mail".to_owned(),
+        _ => "/settings/sync-log?outcome=failed".to_owned(),
+    };
     let mut booking = None;
     if let Some(about) = &about {
         names.learn_staff(db, about.staff).await?;
@@ -129,6 +132,8 @@ async fn failure(
         },
         DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
+        DutyKind::SendMail => "A mail could not be sent".to_owned(),
+        DutyKind::Notify => "People could not be told what happened".to_owned(),
         DutyKind::Retention => "Old records could not be cleared away".to_owned(),
     };
     Ok(Failure {

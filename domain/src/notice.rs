@@ -1,0 +1,38 @@
+//! What people are told without having asked: which notices there are, and how many of them go into one mail.
+
+use crate::words;
+
+words! {
+    /// What happened.
+    NoticeKind {
+        /// Somebody changed an entry in their calendar.
+        OutsideChange = "outside_change",
+        /// Somebody or something is taken twice.
+        Conflict = "conflict",
+        /// Bookings do not reach a calendar.
+        FailedSync = "failed_sync",
+        /// A calendar must be connected again.
+        Reconnect = "reconnect",
+    }
+}
+
+impl NoticeKind {
+    /// Whether it is told at once: until somebody acts, nothing of it goes on. The others wait a little for one another.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Reconnect)
+    }
+
+    /// For a list, such as `3 calendars to reconnect`.
+    pub fn counted(self, count: usize) -> String {
+        let (one, many) = match self {
+            Self::OutsideChange => ("change in a calendar", "changes in calendars"),
+            Self::Conflict => ("double booking", "double bookings"),
+            Self::FailedSync => ("calendar that cannot be written", "calendars that cannot be written"),
+            Self::Reconnect => ("calendar to reconnect", "calendars to reconnect"),
+        };
+        format!("{count} {}", if count == 1 { one } else { many })
+    }
+}
+
+/// So many notices are told one by one in a mail; of the others only the number is told.
+pub const TOLD_ONE_BY_ONE: usize = 20;

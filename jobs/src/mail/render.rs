@@ -1,0 +1,192 @@
+//! The texts of mails: pure functions from values to a subject, a text and HTML.
+//!
+//! The templates stand beside those of the pages, in `templates/mail/`, one `.txt` and one `.html` each. They are rendered
+//! here, not in the front, because it is workers that write mails, and a worker has no front.
+
+use askama::Template;
+use concord_domain::notice::{NoticeKind, TOLD_ONE_BY_ONE};
+use concord_storage::notices::Notice;
+
+use super::Mail;
+
+/// What a mail says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// The part for those who read text.
+    pub text: String,
+    /// The part for those who read HTML.
+    pub html: String,
+}
+
+impl Rendered {
+    /// A template fails only if what it shows cannot be shown, and these show texts.
+    fn new(subject: String, text: &impl Template, html: &impl Template) -> Self {
+        let shown = |template: Result<String, askama::Error>| {
+            template.unwrap_or_else(|error| {
+                tracing::error!(%error, "a mail's template failed");
+                subject.clone()
+            })
+        };
+        Self { text: shown(text.render()), html: shown(html.render()), subject }
+    }
+}
+
+/// A notice as it stands in a mail.
+struct Told<'a> {
+    headline: &'a str,
+    lines: Vec<&'a str>,
+    link: String,
+}
+
+#[derive(Template)]
+#[template(path = "mail/notice.txt", escape = "none")]
+struct NoticeText<'a> {
+    business: &'a str,
+    notice: &'a Told<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "mail/notice.html")]
+struct NoticeHtml<'a> {
+    business: &'a str,
+    notice: &'a Told<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "mail/digest.txt", escape = "none")]
+struct DigestText<'a> {
+    business: &'a str,
+    heading: &'a str,
+    counts: &'a [String],
+    notices: &'a [Told<'a>],
+    more: usize,
+    link: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/digest.html")]
+struct DigestHtml<'a> {
+    business: &'a str,
+    heading: &'a str,
+    counts: &'a [String],
+    notices: &'a [Told<'a>],
+    more: usize,
+    link: &'a str,
+}
+
+/// What happened, to somebody of the business: a mail about it, or of several things their numbers and the first ones.
+pub fn told(business: &str, mail: &Mail, notices: &[&Notice]) -> Rendered {
+    let as_told = |notice: &&'_ Notice| -> (String, Vec<String>, String) {
+        let lines = notice.detail.lines().map(str::to_owned).collect();
+        (notice.headline.clone(), lines, mail.address(&notice.link))
+    };
+    let owned: Vec<_> = notices.iter().take(TOLD_ONE_BY_ONE).map(as_told).collect();
+    let shown: Vec<Told<'_>> = owned
+        .iter()
+        .map(|(headline, lines, link)| Told {
+            headline,
+            lines: lines.iter().map(String::as_str).collect(),
+            link: link.clone(),
+        })
+        .collect();
+    if let ([notice], 1) = (shown.as_slice(), notices.len()) {
+        let subject = notice.headline.to_owned();
+        return Rendered::new(subject, &NoticeText { business, notice }, &NoticeHtml { business, notice });
+    }
+    let heading = format!("{} things at {business} need a look", notices.len());
+    let counts: Vec<String> = NoticeKind::ALL
+        .iter()
+        .map(|kind| (kind, notices.iter().filter(|notice| notice.kind == *kind).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| kind.counted(count))
+        .collect();
+    let (more, link) = (notices.len() - shown.len(), mail.address("/"));
+    let (heading, counts, notices, link) =
+        (heading.as_str(), counts.as_slice(), shown.as_slice(), link.as_str());
+    let text = DigestText { business, heading, counts, notices, more, link };
+    let html = DigestHtml { business, heading, counts, notices, more, link };
+    Rendered::new(heading.to_owned(), &text, &html)
+}
+
+#[derive(Template)]
+#[template(path = "mail/test.txt", escape = "none")]
+struct TestText<'a> {
+    business: &'a str,
+    link: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/test.html")]
+struct TestHtml<'a> {
+    business: &'a str,
+    link: &'a str,
+}
+
+/// A mail that shows whether mail works. `link`: the page that it was asked for on.
+pub fn test(business: &str, link: &str) -> Rendered {
+    let subject = format!("Mail from {business} works");
+    Rendered::new(subject, &TestText { business, link }, &TestHtml { business, link })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use concord_domain::ids::NoticeId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn notice(kind: NoticeKind, headline: &str) -> Notice {
+        Notice {
+            id: NoticeId(Uuid::nil()),
+            kind,
+            headline: headline.to_owned(),
+            detail: "Nothing is lost: bookings wait.\nOpen the calendar & press Reconnect.".to_owned(),
+            link: "/calendars/7".to_owned(),
+            dedupe_key: "a".to_owned(),
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn shown(rendered: &Rendered) -> String {
+        format!("Subject: {}\n\n{}\n----\n{}", rendered.subject, rendered.text, rendered.html)
+    }
+
+    fn mail() -> Mail {
+        Mail::without_server("https://book.example.org/".parse().unwrap())
+    }
+
+    #[test]
+    fn one_thing_is_told_in_a_mail_about_it() {
+        let one = notice(NoticeKind::Reconnect, "Zoë <b>'s Google calendar needs to be reconnected");
+        insta::assert_snapshot!(shown(&told("Harbour & House", &mail(), &[&one])));
+    }
+
+    #[test]
+    fn several_things_are_told_in_one_mail() {
+        let many = [
+            notice(NoticeKind::Reconnect, "Ana's Google calendar needs to be reconnected"),
+            notice(NoticeKind::FailedSync, "Bookings cannot be written to Rui's Google calendar"),
+            notice(NoticeKind::Reconnect, "Rui's Google calendar needs to be reconnected"),
+        ];
+        insta::assert_snapshot!(shown(&told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>())));
+    }
+
+    #[test]
+    fn of_a_flood_the_first_are_told_and_the_others_counted() {
+        let many: Vec<Notice> =
+            (0..50).map(|number| notice(NoticeKind::Conflict, &format!("Number {number}"))).collect();
+        let rendered = told("Harbour House", &mail(), &many.iter().collect::<Vec<_>>());
+        for part in [&rendered.text, &rendered.html] {
+            assert!(part.contains("50 double bookings") && part.contains("30 more"), "{part}");
+            assert!(part.contains("Number 19") && !part.contains("Number 20"), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_test_says_that_it_is_one() {
+        insta::assert_snapshot!(shown(&test("Harbour House", "https://book.example.org/settings/mail")));
+    }
+}

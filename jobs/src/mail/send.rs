@@ -1,0 +1,123 @@
+//! Sends one mail.
+//!
+//! Claims the mail. Hands it to the mail server, and writes down what that said.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{duty::AfterFailure, ids::MailId, mail::MailState};
+use concord_storage::{
+    duties::{self, ClaimedDuty, Outcome},
+    limits::{self, Take},
+    mails::{self, Mail as Row},
+};
+
+use super::{MailError, Mailer, Recipient, message::compose};
+use crate::{
+    Context,
+    duty::{JobError, business_of, jitter},
+};
+
+/// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
+const GIVEN_UP_AFTER: Duration = Duration::days(4);
+/// How soon we look again whether there is a mail server by now. It takes a restart to set one up.
+const LOOK_AGAIN: Duration = Duration::minutes(15);
+/// The bucket of all mails.
+const BUCKET: &str = "mail";
+
+/// Why nothing is sent.
+pub(crate) const NO_SERVER: &str = "no mail server is set up";
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let row = mails::find(&context.db, business, MailId(duty.subject_id)).await?;
+    let Some(row) = row.filter(|row| row.state != MailState::Sent) else { return Ok(Outcome::Done) };
+    let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
+    take_turn(context).await?;
+    let began = context.clock.now();
+    // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
+    let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
+    if !duties::extend(&context.db, duty, began + longest).await? {
+        return Ok(Outcome::Done);
+    }
+    // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
+    // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
+    let result = hand_over(context, mailer, &row, began).await;
+    record(context, duty, &row, began, result).await
+}
+
+/// It waits; the page of mails says for what.
+async fn without_server(context: &Context, row: &Row) -> Result<Outcome, JobError> {
+    let now = context.clock.now();
+    if row.last_error.as_deref() != Some(NO_SERVER) {
+        let mut tx = context.db.begin().await?;
+        mails::record_failure(&mut tx, row.id, now, MailState::Waiting, NO_SERVER).await?;
+        tx.commit().await?;
+    }
+    Ok(Outcome::Snooze { until: now + LOOK_AGAIN, reason: NO_SERVER.to_owned() })
+}
+
+/// All workers share the rate.
+async fn take_turn(context: &Context) -> Result<(), JobError> {
+    let mut tx = context.db.begin().await?;
+    let now = context.clock.now();
+    let taken = limits::take(&mut tx, BUCKET, now, context.mail.interval, context.mail.burst).await?;
+    match taken {
+        Take::Wait(until) => Err(JobError::NotNow { until, reason: "waiting for its turn to be sent" }),
+        Take::Go => Ok(tx.commit().await?),
+    }
+}
+
+async fn hand_over(
+    context: &Context,
+    mailer: &Mailer,
+    row: &Row,
+    now: DateTime<Utc>,
+) -> Result<(), MailError> {
+    let mail = &context.mail;
+    let from = Recipient { address: mail.from_address.clone(), name: mail.from_name.clone() };
+    mailer.send(compose(row, &from, now)?).await
+}
+
+/// What follows from a failure.
+fn outcome_of(context: &Context, duty: &ClaimedDuty, row: &Row, error: &MailError) -> (MailState, Outcome) {
+    let now = context.clock.now();
+    let reason = error.to_string();
+    let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
+    match error {
+        MailError::Refused(_) => (MailState::Failed, Outcome::Failed { retry_at: None, reason }),
+        MailError::Transient(_) if row.created_at + GIVEN_UP_AFTER < now => {
+            (MailState::Failed, Outcome::Failed { retry_at: None, reason })
+        }
+        MailError::Transient(_) => {
+            let after = context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts));
+            let outcome = match after {
+                AfterFailure::Retry(at) => Outcome::Retry { at, reason },
+                AfterFailure::FailedUntil(at) => Outcome::Failed { retry_at: Some(at), reason },
+            };
+            (MailState::Waiting, outcome)
+        }
+    }
+}
+
+async fn record(
+    context: &Context,
+    duty: &ClaimedDuty,
+    row: &Row,
+    began: DateTime<Utc>,
+    result: Result<(), MailError>,
+) -> Result<Outcome, JobError> {
+    let mut tx = context.db.begin().await?;
+    let outcome = match result {
+        Ok(()) => {
+            mails::record_sent(&mut tx, row.id, began, context.clock.now()).await?;
+            Outcome::Done
+        }
+        Err(error) => {
+            tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
+            let (state, outcome) = outcome_of(context, duty, row, &error);
+            mails::record_failure(&mut tx, row.id, began, state, &error.to_string()).await?;
+            outcome
+        }
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}

@@ -1,0 +1,259 @@
+//! Tells a person, or the managers, what happened: all that they have not been told of yet, in one mail.
+//!
+//! Claims a staff member, or the business for its managers. Gathers their open notices, writes a mail to each of them and
+//! marks the notices as told, in one transaction. `raise` is how a notice comes to be; the words of each are here too, so
+//! that they read alike.
+
+use chrono::Duration;
+use concord_domain::{
+    ids::{BusinessId, ConnectionId, StaffId},
+    mail::MailKind,
+    notice::NoticeKind,
+    people::Role,
+    record::HistorySubject,
+};
+use concord_storage::{
+    StorageError, Tx, businesses, connections,
+    duties::{ClaimedDuty, DutyRef, Outcome},
+    notices::{self, Audience, NewNotice, Notice},
+    people,
+};
+use uuid::Uuid;
+
+use crate::{
+    Context,
+    access::Account,
+    duty::{JobError, business_of},
+    mail::{self, Recipient, render, send::NO_SERVER},
+};
+
+/// Notices in one mail; whoever has more gets another mail for the rest.
+const AT_ONCE: u32 = 500;
+/// While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
+const LOOK_AGAIN: Duration = Duration::minutes(15);
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let audience = if duty.subject_id == business.0 {
+        Audience::Managers
+    } else {
+        Audience::Staff(StaffId(duty.subject_id))
+    };
+    let untold = notices::untold(&context.db, business, audience, AT_ONCE).await?;
+    if untold.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let now = context.clock.now();
+    if context.mail.mailer.is_none() {
+        return Ok(Outcome::Snooze { until: now + LOOK_AGAIN, reason: NO_SERVER.to_owned() });
+    }
+    let letters = letters(context, business, audience, &untold).await?;
+    if letters.is_empty() {
+        // Nobody has an address. They are told with what happens next, if somebody has one by then.
+        tracing::info!(%business, "there is nobody with a mail address to tell what happened");
+        return Ok(Outcome::Done);
+    }
+    write(context, business, &untold, &letters).await?;
+    let more = untold.len() >= AT_ONCE as usize;
+    Ok(if more { Outcome::Again(now) } else { Outcome::Done })
+}
+
+/// Who reads what.
+type Letter<'a> = (Recipient, Vec<&'a Notice>);
+
+/// To each of the audience what concerns them: managers who are staff too are told once.
+async fn letters<'a>(
+    context: &Context,
+    business: BusinessId,
+    audience: Audience,
+    untold: &'a [Notice],
+) -> Result<Vec<Letter<'a>>, StorageError> {
+    let db = &context.db;
+    let users = people::list_users(db, business).await?;
+    let mut letters = Vec::new();
+    match audience {
+        Audience::Staff(id) => {
+            let staff = people::find_staff(db, business, id).await?;
+            let Some(staff) = staff.filter(|staff| staff.archived_at.is_none()) else { return Ok(letters) };
+            let own = Some(staff.email).filter(|email| !email.is_empty());
+            let signs_in = || users.into_iter().find(|user| user.staff_id == Some(id)).map(|user| user.email);
+            if let Some(address) = own.or_else(signs_in) {
+                letters.push((Recipient { address, name: staff.name }, untold.iter().collect()));
+            }
+        }
+        Audience::Managers => {
+            for user in users.into_iter().filter(|user| user.role == Role::Manager) {
+                let told = match user.staff_id {
+                    Some(staff) => notices::keys_of_staff(db, business, staff).await?,
+                    None => Vec::new(),
+                };
+                let theirs: Vec<&Notice> =
+                    untold.iter().filter(|notice| !told.contains(&notice.dedupe_key)).collect();
+                letters.push((Recipient { address: user.email, name: user.name }, theirs));
+            }
+        }
+    }
+    Ok(letters)
+}
+
+async fn write(
+    context: &Context,
+    business: BusinessId,
+    untold: &[Notice],
+    letters: &[Letter<'_>],
+) -> Result<(), JobError> {
+    let name = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.name;
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    for notice in untold {
+        // Another worker has taken this for abandoned and told them: nothing of ours is written.
+        if !notices::mark_told(&mut tx, business, notice.id, now).await? {
+            return Ok(());
+        }
+    }
+    let mut raised = Vec::new();
+    for (to, told) in letters {
+        let Some(newest) = told.last() else { continue };
+        let kind = if told.len() == 1 { MailKind::Notice } else { MailKind::Digest };
+        let rendered = render::told(&name, &context.mail, told);
+        let key = format!("notice:{}:{}", newest.id, to.address);
+        raised.extend(mail::write(&mut tx, context, (business, kind), to, &rendered, &key).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(())
+}
+
+/// What happened, before it is known who is told.
+struct Happened<'a> {
+    kind: NoticeKind,
+    subject: (HistorySubject, Uuid),
+    headline: &'a str,
+    detail: &'a str,
+    link: &'a str,
+    dedupe_key: &'a str,
+}
+
+/// Tells the staff member and the managers, once while it lasts. The caller pushes what this returns after the commit.
+async fn raise(
+    tx: &mut Tx,
+    context: &Context,
+    (business, staff): (BusinessId, StaffId),
+    happened: &Happened<'_>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let wait = if happened.kind.is_urgent() { Duration::zero() } else { context.mail.digest };
+    let mut raised = Vec::new();
+    for audience in [Audience::Staff(staff), Audience::Managers] {
+        let new = NewNotice {
+            business,
+            kind: happened.kind,
+            audience,
+            subject: happened.subject,
+            headline: happened.headline,
+            detail: happened.detail,
+            link: happened.link,
+            dedupe_key: happened.dedupe_key,
+            wait,
+        };
+        raised.extend(notices::raise(tx, &new, context.clock.now()).await?);
+    }
+    // What is not due yet the sweep brings.
+    raised.retain(|_| wait.is_zero());
+    Ok(raised)
+}
+
+fn reconnect_key(connection: ConnectionId) -> String {
+    format!("reconnect:{connection}")
+}
+
+fn failed_sync_key(connection: ConnectionId) -> String {
+    format!("failed_sync:{connection}")
+}
+
+/// The grant of a connection has died.
+pub(crate) async fn needs_reconnect(
+    tx: &mut Tx,
+    context: &Context,
+    account: Account,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let Account { business, connection, provider } = account;
+    let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
+    let provider = provider.name();
+    let headline = format!("{}'s {provider} calendar needs to be reconnected", owner.staff_name);
+    let detail = format!(
+        "{provider} no longer lets Concord into {}.\n\
+         Nothing is lost: new and changed bookings wait, and are written as soon as it is connected again.\n\
+         Open the calendar in Concord and press Reconnect.",
+        owner.account_email
+    );
+    let happened = Happened {
+        kind: NoticeKind::Reconnect,
+        subject: (HistorySubject::Connection, connection.0),
+        headline: &headline,
+        detail: &detail,
+        link: &link_to(connection),
+        dedupe_key: &reconnect_key(connection),
+    };
+    raise(tx, context, (business, owner.staff_id), &happened).await
+}
+
+/// An entry could not be written, for `reason`, and its tries are used up.
+pub(crate) async fn sync_failed(
+    tx: &mut Tx,
+    context: &Context,
+    account: Account,
+    reason: &str,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let Account { business, connection, provider } = account;
+    let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
+    let headline =
+        format!("Bookings cannot be written to {}'s {} calendar", owner.staff_name, provider.name());
+    let detail = format!(
+        "The reason: {reason}.\n\
+         Nothing is lost: Concord has the bookings and keeps trying by itself.\n\
+         If it lasts, open the calendar in Concord and see what it says."
+    );
+    let happened = Happened {
+        kind: NoticeKind::FailedSync,
+        subject: (HistorySubject::Connection, connection.0),
+        headline: &headline,
+        detail: &detail,
+        link: &link_to(connection),
+        dedupe_key: &failed_sync_key(connection),
+    };
+    raise(tx, context, (business, owner.staff_id), &happened).await
+}
+
+fn link_to(connection: ConnectionId) -> String {
+    format!("/calendars/{connection}")
+}
+
+/// Entries of the connection are written again.
+pub(crate) async fn sync_succeeded(
+    tx: &mut Tx,
+    context: &Context,
+    account: Account,
+) -> Result<(), StorageError> {
+    let whose = (account.business, account.connection);
+    let key = failed_sync_key(account.connection);
+    notices::close_unless_failing(tx, whose, &key, context.clock.now()).await.map(drop)
+}
+
+/// The account is connected again.
+pub(crate) async fn reconnected(
+    tx: &mut Tx,
+    context: &Context,
+    (business, connection): (BusinessId, ConnectionId),
+) -> Result<(), StorageError> {
+    notices::close(tx, business, &reconnect_key(connection), context.clock.now()).await.map(drop)
+}
+
+/// The connection is over, and all that was to be told of it.
+pub(crate) async fn disconnected(
+    tx: &mut Tx,
+    context: &Context,
+    (business, connection): (BusinessId, ConnectionId),
+) -> Result<(), StorageError> {
+    reconnected(tx, context, (business, connection)).await?;
+    notices::close(tx, business, &failed_sync_key(connection), context.clock.now()).await.map(drop)
+}

@@ -1,0 +1,285 @@
+//! The mail server: one conversation a connection, as RFC 5321 has it, with SIZE, 8BITMIME and PIPELINING.
+//!
+//! It takes mail for everybody and asks for no password, but takes one. Faults hit when a mail has been given: that is
+//! where they hurt.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::command::{Command, Refusal, read};
+use crate::app::App;
+use crate::faults::{FaultKind, Party, Target};
+
+/// The largest mail, in bytes.
+const LARGEST: usize = 25 * 1024 * 1024;
+/// RFC 5321, section 4.5.3.1.4 asks for 512 at least.
+const LONGEST_LINE: u64 = 2_048;
+/// RFC 5321, section 4.5.3.1.8.
+const MOST_RECIPIENTS: usize = 100;
+/// Who says nothing for so long is gone (RFC 5321, section 4.5.3.2.7).
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Conversations at once.
+const MOST_AT_ONCE: usize = 200;
+/// How long a client is left without an answer; it gives up sooner.
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
+/// Takes connections until the sandbox stops.
+pub(crate) async fn serve(app: Arc<App>, listener: TcpListener, shutdown: CancellationToken) {
+    let mut conversations = JoinSet::new();
+    loop {
+        while conversations.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((mut stream, _)) if conversations.len() >= MOST_AT_ONCE => {
+                let _gone = stream.write_all(b"421 4.7.0 too many connections\r\n").await;
+            }
+            Ok((stream, _)) => {
+                let app = Arc::clone(&app);
+                conversations.spawn(async move {
+                    if let Err(error) = Conversation::new(app, stream).lead().await {
+                        tracing::debug!(%error, "a mail client went away");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a mail client could not connect");
+                // Out of file descriptors, most likely: others must close first.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Who a mail is from and for, as far as it was said.
+#[derive(Default)]
+struct Envelope {
+    from: Option<String>,
+    to: Vec<String>,
+}
+
+struct Conversation {
+    app: Arc<App>,
+    stream: BufReader<TcpStream>,
+    greeted: bool,
+    envelope: Envelope,
+}
+
+/// What follows an answer.
+enum Next {
+    Line,
+    End,
+}
+
+fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Unknown => "500 5.5.1 there is no such command",
+        Refusal::Syntax => "501 5.5.4 the command cannot be read",
+        Refusal::Parameter => "504 5.5.4 that is not known here",
+    }
+}
+
+impl Conversation {
+    fn new(app: Arc<App>, stream: TcpStream) -> Self {
+        Self { app, stream: BufReader::new(stream), greeted: false, envelope: Envelope::default() }
+    }
+
+    async fn lead(mut self) -> io::Result<()> {
+        self.say("220 sandbox.invalid ESMTP: mail that comes here goes no further").await?;
+        loop {
+            let Some(line) = self.line().await? else { return Ok(()) };
+            let Ok(line) = line else {
+                self.say("500 5.5.6 the line is too long, or no text").await?;
+                return Ok(());
+            };
+            let next = match read(&line) {
+                Ok(command) => self.obey(command).await?,
+                Err(refused) => {
+                    self.say(refusal(refused)).await?;
+                    Next::Line
+                }
+            };
+            if matches!(next, Next::End) {
+                return self.stream.get_mut().shutdown().await;
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> io::Result<Next> {
+        match command {
+            Command::Hello { extended } => {
+                (self.greeted, self.envelope) = (true, Envelope::default());
+                if extended {
+                    let lines = format!(
+                        "250-sandbox.invalid\r\n250-SIZE {LARGEST}\r\n250-8BITMIME\r\n250-PIPELINING\r\n\
+                         250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN"
+                    );
+                    self.say(&lines).await?;
+                } else {
+                    self.say("250 sandbox.invalid").await?;
+                }
+            }
+            Command::Mail { .. } if !self.greeted => self.say("503 5.5.1 say EHLO first").await?,
+            Command::Mail { .. } if self.envelope.from.is_some() => {
+                self.say("503 5.5.1 a mail is under way").await?;
+            }
+            Command::Mail { size: Some(size), .. } if size > LARGEST => {
+                self.say("552 5.3.4 the mail is too large").await?;
+            }
+            Command::Mail { from, .. } => {
+                self.envelope.from = Some(from);
+                self.say("250 2.1.0 ok").await?;
+            }
+            Command::Recipient(_) if self.envelope.from.is_none() => {
+                self.say("503 5.5.1 say MAIL first").await?;
+            }
+            Command::Recipient(_) if self.envelope.to.len() >= MOST_RECIPIENTS => {
+                self.say("452 4.5.3 too many recipients").await?;
+            }
+            Command::Recipient(to) => {
+                self.envelope.to.push(to);
+                self.say("250 2.1.5 ok").await?;
+            }
+            Command::Data if self.envelope.to.is_empty() => {
+                self.say("503 5.5.1 say MAIL and RCPT first").await?;
+            }
+            Command::Data => return self.data().await,
+            Command::Reset => {
+                self.envelope = Envelope::default();
+                self.say("250 2.0.0 forgotten").await?;
+            }
+            Command::Nothing => self.say("250 2.0.0 ok").await?,
+            Command::AuthPlain(first) => self.auth(first).await?,
+            Command::Quit => {
+                self.say("221 2.0.0 bye").await?;
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::Line)
+    }
+
+    /// RFC 4616: any user with any password is right, and something that is neither is wrong.
+    async fn auth(&mut self, first: Option<String>) -> io::Result<()> {
+        let answer = if let Some(first) = first {
+            first
+        } else {
+            self.say("334 ").await?;
+            self.line().await?.and_then(Result::ok).unwrap_or_default()
+        };
+        let decoded = STANDARD.decode(answer.trim()).unwrap_or_default();
+        if decoded.split(|byte| *byte == 0).count() == 3 {
+            self.say("235 2.7.0 welcome").await
+        } else {
+            self.say("501 5.5.2 that is no PLAIN").await
+        }
+    }
+
+    /// Takes the mail itself.
+    async fn data(&mut self) -> io::Result<Next> {
+        self.say("354 go on").await?;
+        let Some(source) = self.body().await? else { return Ok(Next::End) };
+        let Envelope { from, to } = std::mem::take(&mut self.envelope);
+        if source.len() > LARGEST {
+            self.say("552 5.3.4 the mail is too large").await?;
+            return Ok(Next::Line);
+        }
+        let account = to.first().cloned();
+        let target = Target {
+            provider: Party::Mailbox,
+            account: account.as_deref(),
+            has_access_token: false,
+            has_grant: false,
+            has_cursor: false,
+            pages_by_link: false,
+            is_notification: false,
+        };
+        let verdict = self.app.faults.strike(target);
+        if !verdict.latency.is_zero() {
+            self.wait(verdict.latency).await;
+        }
+        let kind = verdict.fault.map(|strike| strike.kind);
+        match kind {
+            Some(FaultKind::RateLimit) => {
+                self.say("451 4.7.1 too much mail; try again later").await?;
+                return Ok(Next::Line);
+            }
+            Some(FaultKind::ServerError) => {
+                self.say("554 5.7.1 the mail is not wanted").await?;
+                return Ok(Next::Line);
+            }
+            Some(FaultKind::Timeout) => {
+                self.wait(LONGEST_SILENCE).await;
+                return Ok(Next::End);
+            }
+            _ => {}
+        }
+        match self.app.mailbox.take(from.unwrap_or_default(), to, &source) {
+            Ok(_) if kind == Some(FaultKind::ApplyThenDrop) => return Ok(Next::End),
+            Ok(id) => self.say(&format!("250 2.0.0 kept as {id}")).await?,
+            Err(error) => {
+                tracing::error!(%error, "the sandbox cannot write its mails");
+                self.say("451 4.3.0 it cannot be kept").await?;
+            }
+        }
+        Ok(Next::Line)
+    }
+
+    async fn wait(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.app.shutdown.cancelled() => {}
+        }
+    }
+
+    /// Up to the line that holds one dot alone; a dot that begins a line was doubled on the way (RFC 5321, section
+    /// 4.5.2). What is too large is read to its end and not kept. `None`: the client went away.
+    async fn body(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut source = Vec::new();
+        loop {
+            let line = self.bytes(LARGEST as u64).await?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            if line == b".\r\n" {
+                return Ok(Some(source));
+            }
+            if source.len() <= LARGEST {
+                source.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            }
+        }
+    }
+
+    /// The next line without its end. `None`: there is none any more; `Err` inside: it is no line that can be read.
+    async fn line(&mut self) -> io::Result<Option<Result<String, ()>>> {
+        let line = self.bytes(LONGEST_LINE).await?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let Some(text) = line.strip_suffix(b"\n") else { return Ok(Some(Err(()))) };
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Ok(Some(String::from_utf8(text.to_vec()).map_err(|_| ())))
+    }
+
+    /// The bytes up to the end of a line, or so many of them; none when the client has gone.
+    async fn bytes(&mut self, most: u64) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        let mut part = (&mut self.stream).take(most);
+        let reading = part.read_until(b'\n', &mut line);
+        tokio::time::timeout(PATIENCE, reading).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok(line)
+    }
+
+    async fn say(&mut self, words: &str) -> io::Result<()> {
+        self.stream.get_mut().write_all(format!("{words}\r\n").as_bytes()).await
+    }
+}

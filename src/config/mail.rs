@@ -1,0 +1,57 @@
+//! `[mail]`: how people are written to.
+
+use std::time::Duration;
+
+use concord_domain::settings::Faults;
+use concord_jobs::mail::ServerAddress;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{check::Check, units};
+
+/// How people are written to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// The mail server, with its password. Without one, what is to be mailed waits.
+    #[serde(deserialize_with = "units::secret")]
+    pub url: Option<SecretString>,
+    /// The name that mails come from.
+    pub from_name: String,
+    /// The address that they come from; empty: `concord` at the host of `server.public_url`.
+    pub from_address: String,
+    /// For a whole mail.
+    #[serde(rename = "timeout_seconds", deserialize_with = "units::seconds")]
+    pub timeout: Duration,
+    /// Connections to the mail server of one process.
+    #[serde(deserialize_with = "units::number")]
+    pub connections: u32,
+    /// Mails a minute, of all processes together.
+    #[serde(deserialize_with = "units::number")]
+    pub per_minute: u32,
+    /// For how long what happened is gathered into one mail.
+    #[serde(rename = "digest_minutes", deserialize_with = "units::minutes")]
+    pub digest: Duration,
+}
+
+impl MailConfig {
+    pub(super) fn validate(&self, check: &mut Check) {
+        if let Some(Err(problem)) = self.url.as_ref().map(ServerAddress::parse) {
+            check.wrong("url", problem);
+        }
+        if self.from_name.chars().any(char::is_control) || self.from_name.chars().count() > 100 {
+            check.wrong("from_name", "must be one line of at most 100 characters");
+        }
+        let mut faults = Faults::default();
+        if !self.from_address.is_empty() {
+            faults.mail_address("from_address", &self.from_address);
+        }
+        for fault in faults.into_result().err().unwrap_or_default() {
+            check.wrong("from_address", fault.message);
+        }
+        check.within("timeout_seconds", self.timeout.as_secs(), 1..=300);
+        check.within("connections", self.connections, 1..=50);
+        check.within("per_minute", self.per_minute, 1..=100_000);
+        check.within("digest_minutes", self.digest.as_secs() / 60, 0..=1_440);
+    }
+}

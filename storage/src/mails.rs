@@ -1,0 +1,258 @@
+//! Mails: each to one person, written once by a key, sent by a duty of its own.
+//!
+//! The row is written in the transaction that gives rise to it; sending and its outcome come later (`jobs::mail`).
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, MailId},
+    mail::{MailKind, MailState, one_line},
+};
+use uuid::Uuid;
+
+use crate::{
+    Db, Page, PageAsk, StorageError, Tx,
+    duties::{self, DutyRef, NewDuty},
+    on_db,
+    sync_log::newest,
+};
+
+/// A mail that is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMail<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Whose mailbox.
+    pub to_address: &'a str,
+    /// For people; may be empty.
+    pub to_name: &'a str,
+    /// Becomes one line.
+    pub subject: &'a str,
+    /// The part for those who read text.
+    pub text: &'a str,
+    /// The part for those who read HTML.
+    pub html: &'a str,
+    /// The domain of its Message-ID: one of ours.
+    pub from_domain: &'a str,
+    /// What is mailed once only has one key; unique in the business.
+    pub dedupe_key: &'a str,
+}
+
+/// A mail.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Mail {
+    /// Which.
+    pub id: MailId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Whose mailbox.
+    pub to_address: String,
+    /// For people; may be empty.
+    pub to_name: String,
+    /// One line.
+    pub subject: String,
+    /// The part for those who read text.
+    pub body_text: String,
+    /// The part for those who read HTML.
+    pub body_html: String,
+    /// With its angle brackets; the same for every try.
+    pub message_id: String,
+    /// Where it stands.
+    pub state: MailState,
+    /// When the last try began.
+    pub attempted_at: Option<DateTime<Utc>>,
+    /// When a mail server took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Why the last try failed, for people.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+const CREATE: &str = "
+    INSERT INTO mails (id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id,
+        dedupe_key, state, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11)
+    ON CONFLICT (business_id, dedupe_key) DO NOTHING";
+
+/// Writes a mail and raises the duty that sends it; the caller pushes that after the commit. `None`: a mail with this key
+/// was written before.
+pub async fn create(
+    tx: &mut Tx,
+    new: &NewMail<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<DutyRef>, StorageError> {
+    let id = MailId::new(now);
+    let rows = on_db!(tx, c => sqlx::query(CREATE)
+        .bind(id)
+        .bind(new.business)
+        .bind(new.kind)
+        .bind(one_line(new.to_address))
+        .bind(one_line(new.to_name))
+        .bind(one_line(new.subject))
+        .bind(new.text)
+        .bind(new.html)
+        .bind(format!("<{}@{}>", id.0.simple(), new.from_domain))
+        .bind(new.dedupe_key)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(None);
+    }
+    raise(tx, new.business, id, now).await.map(Some)
+}
+
+async fn raise(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: MailId,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let duty = NewDuty {
+        business: Some(business),
+        kind: DutyKind::SendMail,
+        subject: id.0,
+        queue: QueueClass::Interactive,
+        due_at: now,
+    };
+    duties::raise(tx, duty, now).await
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, kind, to_address, to_name, subject, body_text, body_html, message_id, state, attempted_at,
+         sent_at, last_error, created_at"
+    };
+}
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM mails WHERE business_id = $1 AND id = $2");
+
+/// One mail.
+pub async fn find(db: &Db, business: BusinessId, id: MailId) -> Result<Option<Mail>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"
+);
+const LIST_IN_STATE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM mails WHERE business_id = $1 AND (created_at, id) < ($2, $3) AND state = $5
+     ORDER BY created_at DESC, id DESC LIMIT $4"
+);
+
+/// The mails of a business, newest first; only those in a state, if one is given.
+pub async fn list(
+    db: &Db,
+    business: BusinessId,
+    state: Option<MailState>,
+    ask: &PageAsk,
+) -> Result<Page<Mail>, StorageError> {
+    let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
+    let rows = if let Some(state) = state {
+        on_db!(db, c => sqlx::query_as(LIST_IN_STATE)
+            .bind(business)
+            .bind(at)
+            .bind(id)
+            .bind(ask.fetch())
+            .bind(state)
+            .fetch_all(c)
+            .await)?
+    } else {
+        on_db!(db, c => sqlx::query_as(LIST)
+            .bind(business)
+            .bind(at)
+            .bind(id)
+            .bind(ask.fetch())
+            .fetch_all(c)
+            .await)?
+    };
+    Ok(Page::cut(rows, ask, |last: &Mail| (last.created_at, last.id.0)))
+}
+
+/// How the mails of a business stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct MailCounts {
+    /// Those that are yet to be sent.
+    pub waiting: i64,
+    /// Those that were refused, or tried for too long.
+    pub failed: i64,
+}
+
+const COUNTS: &str = "
+    SELECT COUNT(CASE WHEN state = 'waiting' THEN 1 END) AS waiting,
+           COUNT(CASE WHEN state = 'failed' THEN 1 END) AS failed
+    FROM mails WHERE business_id = $1 AND state <> 'sent'";
+
+/// How the mails stand that were not sent.
+pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(COUNTS).bind(business).fetch_one(c).await)?)
+}
+
+const RECORD_SENT: &str = "
+    UPDATE mails SET state = 'sent', attempted_at = $2, sent_at = $3, last_error = NULL WHERE id = $1";
+
+/// A mail server has taken it: the try began at `began`.
+pub async fn record_sent(
+    tx: &mut Tx,
+    id: MailId,
+    began: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD_SENT).bind(id).bind(began).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const RECORD_FAILURE: &str = "
+    UPDATE mails SET state = $3, attempted_at = $2, last_error = $4 WHERE id = $1 AND state <> 'sent'";
+
+/// A try failed that began at `began`: the mail waits for the next one, or has failed.
+pub async fn record_failure(
+    tx: &mut Tx,
+    id: MailId,
+    began: DateTime<Utc>,
+    state: MailState,
+    reason: &str,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD_FAILURE)
+        .bind(id)
+        .bind(began)
+        .bind(state)
+        .bind(reason)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const SEND_AGAIN: &str = "
+    UPDATE mails SET state = 'waiting' WHERE business_id = $1 AND id = $2 AND state = 'failed'";
+
+/// Tries a failed mail again, by hand; the caller pushes what this returns after the commit. `NotFound`: there is no such
+/// mail that has failed.
+pub async fn send_again(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: MailId,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SEND_AGAIN)
+        .bind(business)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(StorageError::NotFound);
+    }
+    raise(tx, business, id, now).await
+}

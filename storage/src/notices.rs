@@ -1,0 +1,247 @@
+//! What people are told without having asked: each thing once while it lasts, to whom it concerns.
+//!
+//! A notice is raised in the transaction that notes what happened. `jobs::notify` gathers those that one person has not
+//! been told of into one mail. What has closed by then is not told any more.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    duty::{DutyKind, PAST_CARE, QueueClass},
+    ids::{BusinessId, ConnectionId, NoticeId, StaffId},
+    notice::NoticeKind,
+    record::HistorySubject,
+};
+use uuid::Uuid;
+
+use crate::{
+    Db, StorageError, Tx,
+    duties::{self, DutyRef, NewDuty},
+    on_db,
+};
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A staff member.
+    Staff(StaffId),
+    /// All managers of the business.
+    Managers,
+}
+
+impl Audience {
+    /// The column.
+    fn staff(self) -> Option<StaffId> {
+        match self {
+            Self::Staff(id) => Some(id),
+            Self::Managers => None,
+        }
+    }
+
+    /// What the duty to tell them is about: the staff member, or the business.
+    pub fn subject(self, business: BusinessId) -> Uuid {
+        self.staff().map_or(business.0, |staff| staff.0)
+    }
+}
+
+/// Something that people should know.
+#[derive(Clone, Copy, Debug)]
+pub struct NewNotice<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// What happened.
+    pub kind: NoticeKind,
+    /// Who is told.
+    pub audience: Audience,
+    /// What it is about.
+    pub subject: (HistorySubject, Uuid),
+    /// What happened, in a few plain words.
+    pub headline: &'a str,
+    /// Whether anything was lost, and what to do, in plain sentences, each a line; no secret, no customer's data.
+    pub detail: &'a str,
+    /// A path of ours where it can be seen to.
+    pub link: &'a str,
+    /// While a notice with this key is open, the same people are not told again.
+    pub dedupe_key: &'a str,
+    /// How long others are waited for, to be told with it.
+    pub wait: Duration,
+}
+
+/// A notice as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Notice {
+    /// Which.
+    pub id: NoticeId,
+    /// What happened.
+    pub kind: NoticeKind,
+    /// In a few plain words.
+    pub headline: String,
+    /// In plain sentences, each a line.
+    pub detail: String,
+    /// A path of ours.
+    pub link: String,
+    /// See [`NewNotice::dedupe_key`].
+    pub dedupe_key: String,
+    /// When it was raised.
+    pub created_at: DateTime<Utc>,
+}
+
+const RAISE: &str = "
+    INSERT INTO notices (id, business_id, kind, staff_id, subject_kind, subject_id, headline, detail, link,
+        dedupe_key, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT DO NOTHING";
+
+/// Raises a notice, once while one with its key is open, and the duty to tell of it; the caller pushes that after the
+/// commit. `None`: they have been told, or will be.
+pub async fn raise(
+    tx: &mut Tx,
+    new: &NewNotice<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<DutyRef>, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(RAISE)
+        .bind(NoticeId::new(now))
+        .bind(new.business)
+        .bind(new.kind)
+        .bind(new.audience.staff())
+        .bind(new.subject.0)
+        .bind(new.subject.1)
+        .bind(new.headline)
+        .bind(new.detail)
+        .bind(new.link)
+        .bind(new.dedupe_key)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(None);
+    }
+    let duty = NewDuty {
+        business: Some(new.business),
+        kind: DutyKind::Notify,
+        subject: new.audience.subject(new.business),
+        queue: QueueClass::Poll,
+        due_at: now + new.wait,
+    };
+    duties::raise(tx, duty, now).await.map(Some)
+}
+
+const CLOSE: &str = "
+    UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND dedupe_key = $2 AND closed_at IS NULL";
+
+/// It is over: when it happens again, people are told again. Returns how many notices it closed.
+pub async fn close(
+    tx: &mut Tx,
+    business: BusinessId,
+    dedupe_key: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query(CLOSE)
+        .bind(business)
+        .bind(dedupe_key)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+const CLOSE_UNLESS_FAILING: &str = "
+    UPDATE notices SET closed_at = $3 WHERE business_id = $1 AND dedupe_key = $2 AND closed_at IS NULL
+      AND NOT EXISTS (
+        SELECT 1 FROM entries e JOIN bookings b ON b.id = e.booking_id
+        WHERE e.connection_id = $4 AND e.state = 'failed' AND b.ends_at > $5)";
+
+/// As `close`, unless there still are entries of the connection that could not be written and that somebody cares for:
+/// else one booking that is refused for good would have people told anew after each other one that is written.
+pub async fn close_unless_failing(
+    tx: &mut Tx,
+    (business, connection): (BusinessId, ConnectionId),
+    dedupe_key: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query(CLOSE_UNLESS_FAILING)
+        .bind(business)
+        .bind(dedupe_key)
+        .bind(now)
+        .bind(connection)
+        .bind(now - PAST_CARE)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+macro_rules! untold {
+    ($whose:literal) => {
+        concat!(
+            "SELECT id, kind, headline, detail, link, dedupe_key, created_at FROM notices
+             WHERE business_id = $1 AND closed_at IS NULL AND told_at IS NULL AND ",
+            $whose,
+            " ORDER BY created_at, id LIMIT $2"
+        )
+    };
+}
+
+const UNTOLD_TO_STAFF: &str = untold!("staff_id = $3");
+const UNTOLD_TO_MANAGERS: &str = untold!("staff_id IS NULL");
+
+/// What is open and these people have not been told of, the oldest first.
+pub async fn untold(
+    db: &Db,
+    business: BusinessId,
+    audience: Audience,
+    limit: u32,
+) -> Result<Vec<Notice>, StorageError> {
+    let limit = i64::from(limit);
+    Ok(match audience {
+        Audience::Staff(staff) => on_db!(db, c => sqlx::query_as(UNTOLD_TO_STAFF)
+            .bind(business)
+            .bind(limit)
+            .bind(staff)
+            .fetch_all(c)
+            .await)?,
+        Audience::Managers => on_db!(db, c => sqlx::query_as(UNTOLD_TO_MANAGERS)
+            .bind(business)
+            .bind(limit)
+            .fetch_all(c)
+            .await)?,
+    })
+}
+
+const KEYS_OF_STAFF: &str = "
+    SELECT dedupe_key FROM notices WHERE business_id = $1 AND staff_id = $2 AND closed_at IS NULL";
+
+/// The keys of what is open for a staff member: who is a manager too is told once.
+pub async fn keys_of_staff(
+    db: &Db,
+    business: BusinessId,
+    staff: StaffId,
+) -> Result<Vec<String>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(KEYS_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
+}
+
+const MARK_TOLD: &str =
+    "UPDATE notices SET told_at = $3 WHERE business_id = $1 AND id = $2 AND told_at IS NULL";
+
+/// They are told of it by a mail that is written in the same transaction. `false`: somebody else told them.
+pub async fn mark_told(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: NoticeId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(MARK_TOLD)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const COUNT_UNTOLD: &str = "
+    SELECT COUNT(*) FROM notices WHERE business_id = $1 AND closed_at IS NULL AND told_at IS NULL";
+
+/// How many open notices of a business wait to be told.
+pub async fn count_untold(db: &Db, business: BusinessId) -> Result<i64, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(COUNT_UNTOLD).bind(business).fetch_one(c).await)?)
+}

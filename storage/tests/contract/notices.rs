@@ -1,0 +1,140 @@
+use chrono::Duration;
+use concord_domain::{duty::DutyKind, ids::BusinessId, notice::NoticeKind, record::HistorySubject};
+use concord_storage::{
+    Db, duties,
+    notices::{self, Audience, NewNotice},
+    retention::{self, Keep},
+    testing::{self, TestDb, at, begin, commit},
+};
+use uuid::Uuid;
+
+use crate::entries::world;
+
+const KEY: &str = "reconnect:1";
+
+fn notice(business: BusinessId, audience: Audience, key: &str) -> NewNotice<'_> {
+    NewNotice {
+        business,
+        kind: NoticeKind::Reconnect,
+        audience,
+        subject: (HistorySubject::Connection, Uuid::nil()),
+        headline: "Ana's Google calendar needs to be reconnected",
+        detail: "Nothing is lost.",
+        link: "/calendars/1",
+        dedupe_key: key,
+        wait: Duration::minutes(2),
+    }
+}
+
+/// Whether it was raised.
+async fn raise(db: &Db, new: &NewNotice<'_>, minute: i64) -> bool {
+    let mut tx = begin(db).await;
+    let duty = notices::raise(&mut tx, new, at(minute)).await.unwrap();
+    commit(tx).await;
+    duty.is_some()
+}
+
+async fn close(db: &Db, business: BusinessId, key: &str, minute: i64) -> u64 {
+    let mut tx = begin(db).await;
+    let closed = notices::close(&mut tx, business, key, at(minute)).await.unwrap();
+    commit(tx).await;
+    closed
+}
+
+async fn a_notice_is_raised_once_for_each_who_is_told_while_it_lasts(db: &TestDb) {
+    let business = testing::business(db).await;
+    let other = testing::business(db).await.id;
+    let [ana, rui] =
+        [testing::staff(db, &business, "Ana").await.id, testing::staff(db, &business, "Rui").await.id];
+    let business = business.id;
+    let audiences = [Audience::Staff(ana), Audience::Staff(rui), Audience::Managers];
+    for audience in audiences {
+        assert!(raise(db, &notice(business, audience, KEY), 0).await);
+        assert!(!raise(db, &notice(business, audience, KEY), 1).await);
+        assert!(raise(db, &notice(business, audience, "another"), 1).await);
+    }
+    assert!(raise(db, &notice(other, Audience::Managers, KEY), 0).await);
+    // One duty for each who is told, due when the first of their notices is.
+    assert_eq!(duties::due(db, at(1), 10).await.unwrap().len(), 0);
+    let due = duties::due(db, at(2), 10).await.unwrap();
+    assert_eq!(due.iter().map(|duty| duty.kind).collect::<Vec<_>>(), [DutyKind::Notify; 4]);
+
+    assert_eq!(close(db, business, KEY, 3).await, 3);
+    assert_eq!(close(db, business, KEY, 3).await, 0);
+    assert!(raise(db, &notice(business, Audience::Managers, KEY), 4).await, "it happened again");
+    assert!(!raise(db, &notice(other, Audience::Managers, KEY), 4).await, "there it still lasts");
+}
+
+async fn each_is_told_of_what_is_open_and_theirs_once(db: &TestDb) {
+    let business = testing::business(db).await;
+    let ana = testing::staff(db, &business, "Ana").await.id;
+    let business = business.id;
+    raise(db, &notice(business, Audience::Staff(ana), "a"), 0).await;
+    raise(db, &notice(business, Audience::Managers, "a"), 0).await;
+    raise(db, &notice(business, Audience::Managers, "b"), 1).await;
+    raise(db, &notice(business, Audience::Managers, "c"), 2).await;
+    close(db, business, "b", 3).await;
+    assert_eq!(notices::count_untold(db, business).await.unwrap(), 3);
+    let untold = async |audience| notices::untold(db, business, audience, 10).await.unwrap();
+    let to_managers = untold(Audience::Managers).await;
+    let keys: Vec<_> = to_managers.iter().map(|one| one.dedupe_key.as_str()).collect();
+    assert_eq!(keys, ["a", "c"]);
+    assert_eq!(notices::untold(db, business, Audience::Managers, 1).await.unwrap().len(), 1);
+    let one = &to_managers[0];
+    assert_eq!((one.kind, one.link.as_str()), (NoticeKind::Reconnect, "/calendars/1"));
+    assert_eq!(one.headline, "Ana's Google calendar needs to be reconnected");
+    assert_eq!((one.detail.as_str(), one.created_at), ("Nothing is lost.", at(0)));
+    assert_eq!(notices::keys_of_staff(db, business, ana).await.unwrap(), ["a"]);
+
+    let told = async |id| {
+        let mut tx = begin(db).await;
+        let told = notices::mark_told(&mut tx, business, id, at(4)).await.unwrap();
+        commit(tx).await;
+        told
+    };
+    assert!(told(one.id).await);
+    assert!(!told(one.id).await);
+    assert_eq!(untold(Audience::Managers).await.len(), 1);
+    assert_eq!(untold(Audience::Staff(ana)).await.len(), 1);
+    assert!(!raise(db, &notice(business, Audience::Managers, "a"), 5).await, "told, and still so");
+}
+
+async fn a_failure_is_over_when_no_entry_of_the_connection_has_failed(db: &TestDb) {
+    let world = world(db).await;
+    let business = world.business.id;
+    world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    raise(db, &notice(business, Audience::Managers, KEY), 0).await;
+    let close = async |minute| {
+        let mut tx = begin(db).await;
+        let whose = (business, world.of_ana);
+        let closed = notices::close_unless_failing(&mut tx, whose, KEY, at(minute)).await.unwrap();
+        commit(tx).await;
+        closed
+    };
+    testing::raw(db, "UPDATE entries SET state = 'failed'").await;
+    assert_eq!(close(1).await, 0);
+    testing::raw(db, "UPDATE entries SET state = 'synced'").await;
+    assert_eq!(close(2).await, 1);
+    // What failed and is long over concerns nobody any more.
+    testing::raw(db, "UPDATE entries SET state = 'failed'").await;
+    raise(db, &notice(business, Audience::Managers, KEY), 3).await;
+    assert_eq!(close(32 * 24 * 60).await, 1);
+}
+
+async fn old_notices_go_but_those_that_last(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    raise(db, &notice(business, Audience::Managers, "a"), 0).await;
+    raise(db, &notice(business, Audience::Managers, "b"), 0).await;
+    close(db, business, "a", 1).await;
+    let days = Duration::days(30);
+    let keep = Keep { sync_log: days, mails: days, done_duties: days };
+    assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
+    assert_eq!(notices::count_untold(db, business).await.unwrap(), 1);
+}
+
+concord_storage::on_both_databases!(
+    a_notice_is_raised_once_for_each_who_is_told_while_it_lasts,
+    each_is_told_of_what_is_open_and_theirs_once,
+    a_failure_is_over_when_no_entry_of_the_connection_has_failed,
+    old_notices_go_but_those_that_last,
+);
