@@ -112,12 +112,18 @@ fn line(
     let (now, zone) = (app.now(), names.zone_of(booking.draft.resource));
     let today = now.with_timezone(&zone).date_naive();
     let resource = names.of_resource(booking.draft.resource);
-    let entry = entry_wording(booking, &resource, &user.business.name, user.business.entry_privacy).title;
+    let entry = match place {
+        Where::Booking => "the entry".to_owned(),
+        Where::Needs | Where::List => {
+            let (business, privacy) = (&user.business.name, user.business.entry_privacy);
+            format!("“{}”", entry_wording(booking, &resource, business, privacy).title)
+        }
+    };
     let may_answer = user.may_see(change.staff_id);
     let decided_by = change.decided_by.as_ref().map(concord_domain::people::Actor::label);
     let told = Told {
         who: &change.staff_name,
-        entry: &format!("“{entry}”"),
+        entry: &entry,
         provider: change.provider,
         kind: change.kind,
         state: change.state,
