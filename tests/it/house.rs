@@ -177,7 +177,7 @@ impl House {
         until("each calendar was read once", async || {
             let list = self.api.get("/api/v1/calendar_integrations").await.expect(200);
             let integrations = list["items"].as_array()?.clone();
-            let calendars = integrations.iter().flat_map(|one| one["calendars"].as_array()).flatten();
+            let calendars = integrations.iter().filter_map(|one| one["calendars"].as_array()).flatten();
             calendars
                 .filter(|calendar| calendar["reads"] == true)
                 .all(|calendar| !calendar["last_import_at"].is_null())

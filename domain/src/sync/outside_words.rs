@@ -39,9 +39,8 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// All of it: what was done, from what to what, and what became of it.
     pub fn in_words(&self) -> String {
-        let changes: String =
-            self.times().into_iter().chain(self.titles()).map(|one| format!(", {one}")).collect();
-        format!("{}{changes}. {}", self.deed(), self.outcome())
+        let parts: Vec<String> = [self.deed()].into_iter().chain(self.times()).chain(self.titles()).collect();
+        format!("{}. {}", parts.join(", "), self.outcome())
     }
 
     /// What was done, without a full stop: "Ana moved “Sea View — Maria” in their Google calendar".

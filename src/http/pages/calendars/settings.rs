@@ -41,8 +41,8 @@ pub(super) struct Choices {
 pub(super) const AS_THE_BUSINESS: &str = "business";
 
 /// A field that is not sent changes nothing.
-fn chosen(sent: Option<String>, before: Option<OutsidePolicy>) -> Result<Option<OutsidePolicy>, PageError> {
-    match sent.as_deref() {
+fn chosen(sent: Option<&str>, before: Option<OutsidePolicy>) -> Result<Option<OutsidePolicy>, PageError> {
+    match sent {
         None => Ok(before),
         Some(AS_THE_BUSINESS) => Ok(None),
         Some(policy) => {
@@ -79,8 +79,8 @@ pub(super) async fn save(
         manage::set_settings(context, &change, id, settings).await?;
     }
     let rules = (
-        chosen(choices.moves, connection.outside_moves)?,
-        chosen(choices.deletions, connection.outside_deletions)?,
+        chosen(choices.moves.as_deref(), connection.outside_moves)?,
+        chosen(choices.deletions.as_deref(), connection.outside_deletions)?,
     );
     if rules != (connection.outside_moves, connection.outside_deletions) {
         manage::set_outside_rules(context, &change, id, rules).await?;

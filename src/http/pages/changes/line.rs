@@ -1,6 +1,6 @@
 //! How a change looks: what was done, what became of it, and what can be answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
@@ -92,10 +92,10 @@ pub(crate) async fn lines(
     let mut lines = Vec::with_capacity(changes.len());
     for change in changes {
         let id = change.booking_id;
-        if !booked.contains_key(&id) {
+        if let Entry::Vacant(vacant) = booked.entry(id) {
             let booking = bookings::by_id(db, business, id).await?.ok_or(PageError::NotFound("booking"))?;
             names.learn_resource(db, booking.draft.resource).await?;
-            booked.insert(id, booking);
+            vacant.insert(booking);
         }
         lines.push(line(app, user, names, (change, &booked[&id]), (place, back)));
     }
