@@ -30,6 +30,7 @@ pub mod privacy;
 pub mod push;
 pub mod record;
 pub mod settings;
+pub mod span;
 pub mod sync;
 
 /// Defines a closed set of words that is stored, sent and shown as its snake-case name.

@@ -59,11 +59,12 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// For the history page.
-    pub fn label(&self) -> &str {
+    /// For people: "Rita", "Ana, in their calendar".
+    pub fn label(&self) -> String {
         match self {
-            Self::User { name, .. } | Self::ApiKey { name, .. } | Self::Calendar { name, .. } => name,
-            Self::System => "Concord",
+            Self::User { name, .. } | Self::ApiKey { name, .. } => name.clone(),
+            Self::Calendar { name, .. } => format!("{name}, in their calendar"),
+            Self::System => "Concord".to_owned(),
         }
     }
 }

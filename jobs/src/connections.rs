@@ -5,6 +5,7 @@ use concord_domain::{
     duty::{DutyKind, QueueClass},
     ids::{BusinessId, CalendarId, ConnectionId},
     record::{HistorySubject, SyncOutcome},
+    sync::outside::OutsidePolicy,
 };
 use concord_providers::ProviderError;
 use concord_storage::{
@@ -208,6 +209,22 @@ pub async fn set_settings(
     }
     tx.commit().await?;
     context.push(&raised).await;
+    Ok(())
+}
+
+/// Chooses what becomes of what its person does to entries of ours: of moves, and of deletions; `None`: as the business
+/// has it. What has happened already stays as it was decided.
+pub async fn set_outside_rules(
+    context: &Context,
+    change: &Change,
+    id: ConnectionId,
+    (moves, deletions): (Option<OutsidePolicy>, Option<OutsidePolicy>),
+) -> Result<(), ManageError> {
+    let mut tx = context.db.begin().await?;
+    store::set_outside_rules(&mut tx, change.business, id, (moves, deletions)).await?;
+    let detail = json!({ "outside_moves": moves, "outside_deletions": deletions });
+    note(&mut tx, change, id, "changed", &detail).await?;
+    tx.commit().await?;
     Ok(())
 }
 

@@ -6,16 +6,18 @@
 
 use chrono::Duration;
 use concord_domain::{
-    ids::{BusinessId, ConnectionId, StaffId},
+    ids::{BookingId, BusinessId, ConnectionId, StaffId},
     mail::MailKind,
     notice::NoticeKind,
     people::Role,
     record::HistorySubject,
+    sync::{outside::OutsideState, outside_words::Told},
 };
 use concord_storage::{
     StorageError, Tx, businesses, connections,
     duties::{ClaimedDuty, DutyRef, Outcome},
     notices::{self, Audience, NewNotice, Notice},
+    outside_changes::{NewOutsideChange, notice_key},
     people,
 };
 use uuid::Uuid;
@@ -134,32 +136,92 @@ struct Happened<'a> {
     dedupe_key: &'a str,
 }
 
+impl<'a> Happened<'a> {
+    /// For the staff member and for the managers.
+    fn notices(&self, context: &Context, (business, staff): (BusinessId, StaffId)) -> [NewNotice<'a>; 2] {
+        let wait = if self.kind.is_urgent() { Duration::zero() } else { context.mail.digest };
+        [Audience::Staff(staff), Audience::Managers].map(|audience| NewNotice {
+            business,
+            kind: self.kind,
+            audience,
+            subject: self.subject,
+            headline: self.headline,
+            detail: self.detail,
+            link: self.link,
+            dedupe_key: self.dedupe_key,
+            wait,
+        })
+    }
+}
+
 /// Tells the staff member and the managers, once while it lasts. The caller pushes what this returns after the commit.
 async fn raise(
     tx: &mut Tx,
     context: &Context,
-    (business, staff): (BusinessId, StaffId),
+    concerned: (BusinessId, StaffId),
     happened: &Happened<'_>,
 ) -> Result<Vec<DutyRef>, StorageError> {
-    let wait = if happened.kind.is_urgent() { Duration::zero() } else { context.mail.digest };
     let mut raised = Vec::new();
-    for audience in [Audience::Staff(staff), Audience::Managers] {
-        let new = NewNotice {
-            business,
-            kind: happened.kind,
-            audience,
-            subject: happened.subject,
-            headline: happened.headline,
-            detail: happened.detail,
-            link: happened.link,
-            dedupe_key: happened.dedupe_key,
-            wait,
-        };
-        raised.extend(notices::raise(tx, &new, context.clock.now()).await?);
+    for new in happened.notices(context, concerned) {
+        raised.extend(notices::raise(tx, &new, context.clock.now()).await?.filter(|_| new.wait.is_zero()));
     }
     // What is not due yet the sweep brings.
-    raised.retain(|_| wait.is_zero());
     Ok(raised)
+}
+
+/// What people are told of what a staff member did in their calendar. It waits for others, so that there is nothing to
+/// push once it is raised.
+pub(crate) struct OutsideNews {
+    staff: StaffId,
+    business: BusinessId,
+    booking: BookingId,
+    headline: String,
+    detail: String,
+    link: String,
+    key: String,
+}
+
+impl OutsideNews {
+    /// `told`: in the words for mails, which say nothing of customers.
+    pub(crate) fn of(change: &NewOutsideChange<'_>, staff: StaffId, told: &Told<'_>) -> Self {
+        let times = told.times().map(|times| format!("{}.", capital(&times)));
+        let advice = match change.state {
+            OutsideState::Open => Some("Until somebody answers, both stay as they are."),
+            OutsideState::Followed => Some(
+                "It can be taken back on the booking's page, as long as nothing else of the booking is changed.",
+            ),
+            OutsideState::PutBack | OutsideState::Overtaken | OutsideState::Undone => None,
+        };
+        let lines: Vec<String> =
+            times.into_iter().chain([told.outcome()]).chain(advice.map(str::to_owned)).collect();
+        Self {
+            staff,
+            business: change.business,
+            booking: change.booking,
+            headline: told.deed(),
+            detail: lines.join("\n"),
+            link: format!("/bookings/{}", change.booking),
+            key: notice_key(change.id),
+        }
+    }
+
+    /// To be raised in the transaction that writes the change down.
+    pub(crate) fn notices(&self, context: &Context) -> [NewNotice<'_>; 2] {
+        let happened = Happened {
+            kind: NoticeKind::OutsideChange,
+            subject: (HistorySubject::Booking, self.booking.0),
+            headline: &self.headline,
+            detail: &self.detail,
+            link: &self.link,
+            dedupe_key: &self.key,
+        };
+        happened.notices(context, (self.business, self.staff))
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn reconnect_key(connection: ConnectionId) -> String {

@@ -9,7 +9,7 @@
 use concord_domain::{
     booking::Booking,
     connection::EntryState,
-    ids::OutsideChangeId,
+    ids::{OutsideChangeId, StaffId},
     people::Actor,
     sync::{
         entry_content::{EntrySettings, Names, desired_entry},
@@ -17,6 +17,7 @@ use concord_domain::{
             Edit, Linked, OutsideKind, OutsidePlan, OutsidePolicy, OutsideRules, OutsideState, Refusal,
             Shape, Sight, plan_outside,
         },
+        outside_words::Told,
         plan::{Desired, Observation},
     },
 };
@@ -26,11 +27,12 @@ use concord_storage::{
     businesses, connections,
     duties::DutyRef,
     entries::{self, Entry},
+    notices,
     outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
     people, resources,
 };
 
-use crate::{Context, duty::JobError};
+use crate::{Context, duty::JobError, notify::OutsideNews};
 
 /// What has come of a look at an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,16 +203,18 @@ impl Meeting<'_> {
 
     async fn follow(&self, edit: &Edit) -> Result<(Met, Vec<DutyRef>), JobError> {
         let booking = &self.standing.booking;
-        let before = reverse(edit, booking);
+        let (before, owner) = (reverse(edit, booking), self.owner().await?);
         let change = self.change(edit, &before, OutsideState::Followed, (None, ""));
+        let news = self.news(&change, &owner);
         let along = Along::Followed {
             change: &change,
             before: self.entry.etag.as_deref(),
             etag: self.etag,
             shape: self.shape.as_ref(),
+            notices: &news.notices(self.context),
         };
-        let by =
-            Change { business: booking.business, actor: self.owner().await?, now: self.context.clock.now() };
+        let actor = Actor::Calendar { staff: self.entry.staff_id, name: owner };
+        let by = Change { business: booking.business, actor, now: self.context.clock.now() };
         let draft = edit.applied(&booking.draft);
         let put =
             bookings::follow(&self.context.db, &by, &booking.reference, &draft, booking.version, along).await;
@@ -218,7 +222,7 @@ impl Meeting<'_> {
             Ok(put) => Ok((Met::Followed, put.duties)),
             Err(PutError::Stale { .. }) => Ok((Met::Outdated, vec![])),
             Err(PutError::Taken(taken)) => {
-                self.put_back(edit, Refusal::Taken, &in_the_way(&taken.obstacles)).await
+                self.put_back(edit, Refusal::Taken, &in_the_way(&taken.obstacles, self.entry.staff_id)).await
             }
             Err(PutError::Invalid(faults)) => {
                 self.put_back(edit, Refusal::Invalid, &PutError::Invalid(faults).to_string()).await
@@ -227,10 +231,29 @@ impl Meeting<'_> {
         }
     }
 
-    async fn owner(&self) -> Result<Actor, JobError> {
-        let staff = self.entry.staff_id;
-        let name = people::find_staff(&self.context.db, self.entry.business_id, staff).await?;
-        Ok(Actor::Calendar { staff, name: name.map(|staff| staff.name).unwrap_or_default() })
+    /// Their name.
+    async fn owner(&self) -> Result<String, JobError> {
+        let staff = people::find_staff(&self.context.db, self.entry.business_id, self.entry.staff_id).await?;
+        Ok(staff.map(|staff| staff.name).unwrap_or_default())
+    }
+
+    fn news(&self, change: &NewOutsideChange<'_>, owner: &str) -> OutsideNews {
+        let (booking, zone) = (&self.standing.booking, self.standing.zone);
+        let told = Told {
+            who: owner,
+            entry: &format!("the entry of booking {}", booking.reference),
+            provider: self.entry.provider,
+            kind: change.edit.kind,
+            state: change.state,
+            refusal: change.refusal,
+            detail: change.detail,
+            edit: change.edit,
+            before: change.before,
+            decided_by: None,
+            zone,
+            today: self.context.clock.now().with_timezone(&zone).date_naive(),
+        };
+        OutsideNews::of(change, self.entry.staff_id, &told)
     }
 
     /// Returns what it raises; `None`: the entry was written since it was seen.
@@ -242,6 +265,7 @@ impl Meeting<'_> {
     ) -> Result<Option<Vec<DutyRef>>, JobError> {
         let before = reverse(edit, &self.standing.booking);
         let change = self.change(edit, &before, state, (refusal, detail));
+        let news = self.news(&change, &self.owner().await?);
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         let known = self.entry.etag.as_deref();
@@ -250,6 +274,9 @@ impl Meeting<'_> {
             return Ok(None);
         }
         outside_changes::record(&mut tx, &change, now).await?;
+        for new in news.notices(self.context) {
+            notices::raise(&mut tx, &new, now).await?;
+        }
         let mut raised = Vec::new();
         if state == OutsideState::PutBack {
             raised.push(entries::raise_again(&mut tx, self.entry.business_id, self.entry.id, now).await?);
@@ -266,6 +293,7 @@ impl Meeting<'_> {
         (refusal, detail): (Option<Refusal>, &'b str),
     ) -> NewOutsideChange<'b> {
         NewOutsideChange {
+            id: OutsideChangeId::new(self.context.clock.now()),
             business: self.entry.business_id,
             booking: self.entry.booking_id,
             entry: self.entry.id,
@@ -290,10 +318,12 @@ fn reverse(edit: &Edit, booking: &Booking) -> Edit {
     }
 }
 
-/// Names what stands there, for people: "Sea View: SV-2; Ana: an entry in Private".
-fn in_the_way(obstacles: &[Obstacle]) -> String {
+/// Names what stands there, for people: "Sea View: SV-2; Ana: an entry in Private". What calendars are called is told to
+/// their owner alone.
+fn in_the_way(obstacles: &[Obstacle], owner: StaffId) -> String {
     let name = |one: &Obstacle| {
-        let what = match (&one.reference, &one.calendar) {
+        let calendar = one.calendar.as_ref().filter(|_| one.subject_id == owner.0);
+        let what = match (&one.reference, calendar) {
             (Some(reference), _) => reference.clone(),
             (None, Some(calendar)) => format!("an entry in {calendar}"),
             (None, None) => one.source.to_string(),

@@ -9,11 +9,13 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+use crate::{Db, Page, PageAsk, StorageError, Tx, notices, on_db, sync_log::newest};
 
 /// A person's change, as it is to be written down.
 #[derive(Clone, Copy, Debug)]
 pub struct NewOutsideChange<'a> {
+    /// Which.
+    pub id: OutsideChangeId,
     /// The tenant.
     pub business: BusinessId,
     /// Of which booking.
@@ -89,12 +91,29 @@ impl OutsideChange {
     }
 }
 
-const OVERTAKE_ENTRY: &str =
-    "UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE entry_id = $1 AND state = 'open'";
+/// People are told of a change by notices with this key, which close when it is decided or overtaken.
+pub fn notice_key(change: OutsideChangeId) -> String {
+    format!("outside_change:{change}")
+}
+
+const OVERTAKE_ENTRY: &str = "
+    UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE entry_id = $1 AND state = 'open'
+    RETURNING business_id, id";
 
 /// Whatever is asked about an entry is no question any more.
 pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(OVERTAKE_ENTRY).bind(entry).bind(now).execute(c).await.map(drop))?;
+    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE_ENTRY).bind(entry).bind(now).fetch_all(c).await)?;
+    close_notices(tx, overtaken, now).await
+}
+
+async fn close_notices(
+    tx: &mut Tx,
+    changes: Vec<(BusinessId, OutsideChangeId)>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for (business, change) in changes {
+        notices::close(tx, business, &notice_key(change), now).await?;
+    }
     Ok(())
 }
 
@@ -104,15 +123,10 @@ const RECORD: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
 /// Writes a change down. A question that is open about the same entry is overtaken by it.
-pub async fn record(
-    tx: &mut Tx,
-    new: &NewOutsideChange<'_>,
-    now: DateTime<Utc>,
-) -> Result<OutsideChangeId, StorageError> {
+pub async fn record(tx: &mut Tx, new: &NewOutsideChange<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     overtake_question(tx, new.entry, now).await?;
-    let id = OutsideChangeId::new(now);
     on_db!(tx, c => sqlx::query(RECORD)
-        .bind(id)
+        .bind(new.id)
         .bind(new.business)
         .bind(new.booking)
         .bind(new.entry)
@@ -128,10 +142,12 @@ pub async fn record(
         .execute(c)
         .await
         .map(drop))?;
-    Ok(id)
+    Ok(())
 }
 
-const OVERTAKE: &str = "UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE booking_id = $1 AND state = 'open'";
+const OVERTAKE: &str = "
+    UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE booking_id = $1 AND state = 'open'
+    RETURNING business_id, id";
 
 /// The booking was changed here: whatever was asked about it is no question any more.
 pub(crate) async fn overtake(
@@ -139,8 +155,8 @@ pub(crate) async fn overtake(
     booking: BookingId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(OVERTAKE).bind(booking).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE).bind(booking).bind(now).fetch_all(c).await)?;
+    close_notices(tx, overtaken, now).await
 }
 
 /// Who decides what about a change.
@@ -180,7 +196,10 @@ pub async fn decide(
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
-    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
+    if rows == 0 {
+        return Err(StorageError::NotFound);
+    }
+    close_notices(tx, vec![(business, decision.change)], now).await
 }
 
 macro_rules! changes_where {

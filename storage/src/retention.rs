@@ -52,9 +52,13 @@ const SYNC_LOG: &str = "
 const MAILS: &str = "
     DELETE FROM mails WHERE state <> 'waiting'
     AND id IN (SELECT id FROM mails WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
+// What somebody did in their calendar does not last, so that nobody closes it once it has been told.
 const NOTICES: &str = "
-    DELETE FROM notices WHERE closed_at IS NOT NULL
-    AND id IN (SELECT id FROM notices WHERE id < $1 AND closed_at IS NOT NULL ORDER BY id LIMIT $2)";
+    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'outside_change' AND told_at IS NOT NULL))
+    AND id IN (
+        SELECT id FROM notices
+        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'outside_change' AND told_at IS NOT NULL))
+        ORDER BY id LIMIT $2)";
 const SESSIONS: &str = "
     DELETE FROM sessions WHERE expires_at <= $1
     AND token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)";

@@ -20,6 +20,7 @@ mod accessible;
 mod bookings;
 mod browser;
 mod calendars;
+mod changes;
 mod feeds;
 mod forged;
 mod house;

@@ -25,6 +25,8 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
         "/bookings/CA-1005/edit",
         "/bookings/CA-1005/cancel",
         "/calendars",
+        "/changes",
+        "/changes?state=open",
         "/feeds",
         "/settings",
         "/settings/business",

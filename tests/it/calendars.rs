@@ -10,14 +10,14 @@ use crate::house::{House, Wishes, day, hour, stay, until};
 const ANA: &str = "ana@example.com";
 
 /// The entries of ours that stand in the sandbox's Google.
-async fn standing(house: &House) -> Vec<Value> {
+pub(crate) async fn standing(house: &House) -> Vec<Value> {
     let all = house.outside().await;
     all.into_iter()
         .filter(|entry| entry["deleted"] == false && entry["private_properties"] != json!({}))
         .collect()
 }
 
-async fn synced(house: &House, path: &str, version: i64) -> Value {
+pub(crate) async fn synced(house: &House, path: &str, version: i64) -> Value {
     until("the booking stands in the calendar", async || {
         let booking = house.api.get(path).await.expect(200);
         let states = booking["sync"].as_array().unwrap();

@@ -9,7 +9,10 @@ use concord::{
     config::{Argument, Config, Sources},
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId};
-use concord_jobs::connect::{self, Wanted};
+use concord_jobs::{
+    batch_sync,
+    connect::{self, Wanted},
+};
 use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
 use concord_storage::{
     Db, api_keys,
@@ -189,6 +192,48 @@ impl House {
         };
         let wanted = Wanted { business: self.business.id, staff, provider };
         connect::adopt(&self.app.context, wanted, tokens, "/".to_owned()).await.expect("it is connected");
+    }
+
+    /// Somebody deletes an entry in their own calendar, which is read then.
+    pub(crate) async fn person_deletes(&self, entry: &str) {
+        self.calendars_are_followed().await;
+        self.control(Method::DELETE, &format!("/events/{entry}?provider=google"), Value::Null).await;
+        self.read_calendars().await;
+    }
+
+    /// Somebody moves an entry in their own calendar, which is read then.
+    pub(crate) async fn person_moves(&self, entry: &str, starts_at: &str, ends_at: &str) {
+        self.calendars_are_followed().await;
+        let times = json!({ "starts_at": starts_at, "ends_at": ends_at });
+        self.control(Method::PATCH, &format!("/events/{entry}?provider=google"), times).await;
+        self.read_calendars().await;
+    }
+
+    /// The first reading of a calendar shows what stands there, and only the next ones what is gone since.
+    async fn calendars_are_followed(&self) {
+        until("each calendar was read once", async || {
+            let list = self.api.get("/api/v1/calendar_integrations").await.expect(200);
+            let integrations = list["items"].as_array()?.clone();
+            let calendars = integrations.iter().filter_map(|one| one["calendars"].as_array()).flatten();
+            calendars
+                .filter(|calendar| calendar["reads"] == true)
+                .all(|calendar| !calendar["last_import_at"].is_null())
+                .then_some(())
+        })
+        .await;
+    }
+
+    async fn read_calendars(&self) {
+        batch_sync::import_all(&self.app.context, self.business.id).await.expect("the readings are raised");
+    }
+
+    /// Waits for a change of a booking's entry that is in this state, and returns the newest one.
+    pub(crate) async fn change_that_is(&self, state: &str) -> Value {
+        let path = format!("/api/v1/outside_changes?state={state}");
+        until("what was done in a calendar is met", async || {
+            self.api.get(&path).await.expect(200)["items"].get(0).cloned()
+        })
+        .await
     }
 
     /// Stops front and worker, and waits for what is in hand.

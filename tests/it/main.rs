@@ -26,6 +26,7 @@ mod lists;
 mod logs;
 mod mail;
 mod openapi;
+mod outside_changes;
 mod pages;
 mod resources;
 mod secrets;

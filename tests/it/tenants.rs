@@ -15,7 +15,10 @@ use concord_storage::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Api, House, day, stay, until};
+use crate::{
+    calendars::synced,
+    house::{Api, House, day, stay, until},
+};
 
 /// All operations of the OpenAPI document that need a key: method and path.
 async fn operations(api: &Api) -> Vec<(Method, String)> {
@@ -88,6 +91,13 @@ async fn failed_mail(house: &House) -> MailId {
     id
 }
 
+/// Ana deletes the booking's entry in her calendar, and somebody is asked about it. Returns the change's id.
+async fn question(house: &House) -> String {
+    let booking = synced(house, "/api/v1/bookings/mine-alone", 1).await;
+    house.person_deletes(booking["sync"][0]["external_id"].as_str().unwrap()).await;
+    house.change_that_is("open").await["id"].as_str().unwrap().to_owned()
+}
+
 async fn furnish(house: &House) -> Belongings {
     let room = house.resource(1).await;
     let ana = house.staff("Ana").await;
@@ -96,6 +106,7 @@ async fn furnish(house: &House) -> Belongings {
     body["staff"] = json!([ana]);
     body["title"] = json!("Very private");
     let booking = house.api.put("/api/v1/bookings/mine-alone", body).await.expect(201);
+    let change = question(house).await;
     let block = json!({ "resource": room.id, "check_in": day(8), "check_out": day(9) });
     let block = house.api.post("/api/v1/calendar_availability", block).await.expect(201);
     let feed =
@@ -117,6 +128,7 @@ async fn furnish(house: &House) -> Belongings {
             block_id.clone(),
             feed.clone(),
             job.clone(),
+            change.clone(),
             mail.clone(),
             text(&booking["id"]),
         ],
@@ -130,6 +142,7 @@ async fn furnish(house: &House) -> Belongings {
             ("/calendar_availability/{id}", format!("/calendar_availability/{block_id}")),
             ("/feeds/{id}", format!("/feeds/{feed}")),
             ("/jobs/{id}", format!("/jobs/{job}")),
+            ("/outside_changes/{id}", format!("/outside_changes/{change}")),
             ("/mails/{id}", format!("/mails/{mail}")),
         ],
     }

@@ -105,11 +105,16 @@ impl<'a> Visitor<'a> {
 }
 
 pub(crate) async fn person(house: &House, role: Role, staff: Option<StaffId>) -> User {
+    person_at(house, &format!("{role}@example.org"), role, staff).await
+}
+
+/// The same where there are several of the role.
+pub(crate) async fn person_at(house: &House, email: &str, role: Role, staff: Option<StaffId>) -> User {
     let new = NewUser {
         business: house.business.id,
         staff,
         name: "Nina".to_owned(),
-        email: format!("{role}@example.org"),
+        email: email.to_owned(),
         role,
     };
     let mut tx = begin(house.db()).await;

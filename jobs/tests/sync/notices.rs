@@ -14,10 +14,10 @@ use serde_json::json;
 
 use crate::world::{ANA, RUI, World};
 
-const BOSS: &str = "boss@harbour.example";
+pub(crate) const BOSS: &str = "boss@harbour.example";
 
 /// Somebody who signs in as a manager.
-async fn manager(world: &World<'_>, email: &str, staff: Option<&Staff>) {
+pub(crate) async fn manager(world: &World<'_>, email: &str, staff: Option<&Staff>) {
     let new = NewUser {
         business: world.business.id,
         staff: staff.map(|staff| staff.id),
@@ -31,7 +31,7 @@ async fn manager(world: &World<'_>, email: &str, staff: Option<&Staff>) {
 }
 
 /// `address: subject` of each mail that came, in order.
-async fn told(world: &World<'_>) -> Vec<String> {
+pub(crate) async fn told(world: &World<'_>) -> Vec<String> {
     let mut told: Vec<String> = world
         .outside
         .mails()

@@ -65,7 +65,7 @@ impl Paging {
 }
 
 /// A time that is free: either two instants or two dates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FreeTime {
     /// When it starts, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]

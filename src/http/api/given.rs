@@ -14,6 +14,17 @@ pub(super) enum Given<T> {
     Value(T),
 }
 
+impl<T> Given<T> {
+    /// What stands there afterwards, where it was `before`.
+    pub(super) fn or(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Absent => before,
+            Self::Cleared => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(from)?.map_or(Self::Cleared, Self::Value))

@@ -24,6 +24,7 @@ mod given;
 pub mod idempotency;
 mod jobs;
 mod mails;
+mod outside_changes;
 pub mod problem;
 pub mod request;
 mod resource_calendar;
@@ -63,6 +64,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(calendar_availability::routes())
         .merge(feeds::routes())
         .merge(conflicts::routes())
+        .merge(outside_changes::routes())
         .merge(sync_log::routes())
         .merge(jobs::routes())
         .merge(mails::routes())

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use concord_domain::booking::FieldError;
-use concord_jobs::{connect::ConnectError, connections::ManageError};
+use concord_jobs::{connect::ConnectError, connections::ManageError, outside::AnswerError};
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -383,6 +383,20 @@ fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {
         (None, None) => "already".to_owned(),
     };
     format!("{subject} is taken {by}{others}.")
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::NotFound => Self::not_found("change"),
+            AnswerError::Overtaken => {
+                let words = "Somebody has decided about this already, or the booking was changed since.";
+                Self::new(Kind::NotPossible, words)
+            }
+            AnswerError::Refused(error) => error.into(),
+            AnswerError::Storage(error) => error.into(),
+        }
+    }
 }
 
 impl From<ConnectError> for ApiError {

@@ -13,14 +13,14 @@ use utoipa::{
 };
 
 macro_rules! stand_ins {
-    ($($words:ident of $module:ident, $doc:literal;)+) => {$(
+    ($($words:ident of $($module:ident)::+, $doc:literal;)+) => {$(
         #[doc = $doc]
         #[derive(Debug)]
         pub(crate) enum $words {}
 
         impl PartialSchema for $words {
             fn schema() -> RefOr<Schema> {
-                one_of($doc, concord_domain::$module::$words::ALL.iter().map(|word| word.as_str()))
+                one_of($doc, concord_domain::$($module)::+::$words::ALL.iter().map(|word| word.as_str()))
             }
         }
 
@@ -49,6 +49,10 @@ stand_ins! {
     FeedPrivacy of privacy, "How much a feed tells.";
     OccupancySource of occupancy, "Where a fact came from.";
     SubjectKind of occupancy, "What is occupied.";
+    OutsidePolicy of sync::outside, "What becomes of what people do to bookings' entries in their calendars.";
+    OutsideKind of sync::outside, "What somebody did to a booking's entry in their calendar.";
+    OutsideState of sync::outside, "What became of what somebody did in their calendar.";
+    Refusal of sync::outside, "Why a booking does not follow what was done in a calendar.";
     Craft of people, "Which bookings suit a staff member.";
     SyncOutcome of record, "How an attempt ended.";
 }

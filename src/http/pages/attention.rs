@@ -1,4 +1,4 @@
-//! What a person has to see to: calendars whose grant is dead, work that was given up, double bookings. Everything
+//! What a person has to see to: changes in calendars that ask for a decision, calendars whose grant is dead, work that was given up, double bookings. Everything
 //! else that is not yet in agreement comes right by itself.
 
 use askama::{Template, filters::HtmlSafe};
@@ -14,6 +14,7 @@ use concord_storage::{
     duties::{self, Duty},
     entries::{self, EntryCounts},
     occupancy::{self, Standing},
+    outside_changes::{self, OutsideChange},
 };
 
 use super::{
@@ -34,6 +35,8 @@ pub(super) struct Attention {
     pub failures: Vec<Duty>,
     /// Facts from outside that overlap something of ours.
     pub conflicts: Vec<Standing>,
+    /// What people did in their calendars that somebody has to decide about.
+    pub questions: Vec<OutsideChange>,
     /// How the entries stand in the calendars that they may see.
     pub entries: EntryCounts,
 }
@@ -42,13 +45,14 @@ impl Attention {
     /// Looks at all that the person may see.
     pub(crate) async fn of(app: &App, user: &CurrentUser) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
-        let (connections, failures, conflicts, entries) = futures::try_join!(
+        let (connections, failures, conflicts, questions, entries) = futures::try_join!(
             connections::list(db, business),
             duties::failed(db, business, MOST_FAILURES),
             occupancy::conflicts(db, business, app.now()),
+            questions(app, user),
             entries::counts(db, business),
         )?;
-        let mut all = Self { connections, failures, conflicts, entries };
+        let mut all = Self { connections, failures, conflicts, questions, entries };
         if !user.is_manager() {
             all.narrow(db, user).await?;
         }
@@ -84,7 +88,7 @@ impl Attention {
 
     /// How many things wait for a person.
     pub(crate) fn count(&self) -> usize {
-        self.dead().count() + self.failures.len() + self.conflicts.len()
+        self.questions.len() + self.dead().count() + self.failures.len() + self.conflicts.len()
     }
 
     /// All of it in a word.
@@ -118,6 +122,15 @@ impl Attention {
         }
         SyncWord { tone: Tone::Good, text: "In agreement".to_owned(), is_under_way: false }
     }
+}
+
+/// Those that are the person's to decide.
+async fn questions(app: &App, user: &CurrentUser) -> Result<Vec<OutsideChange>, StorageError> {
+    let own = user.user.staff_id;
+    if !user.is_manager() && own.is_none() {
+        return Ok(Vec::new());
+    }
+    outside_changes::open(&app.context.db, user.business.id, own.filter(|_| !user.is_manager())).await
 }
 
 /// The state of sync in a word, which leads to what is wrong.

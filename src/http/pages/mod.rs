@@ -15,6 +15,7 @@ mod attention;
 mod bookings;
 mod business;
 mod calendars;
+mod changes;
 pub(crate) mod error;
 mod feeds;
 mod filters;
@@ -52,6 +53,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(overview::router())
         .merge(bookings::router())
         .merge(calendars::router())
+        .merge(changes::router())
         .merge(feeds::router())
         .merge(settings::router())
         .merge(business::router())

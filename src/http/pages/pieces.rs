@@ -5,6 +5,7 @@ use concord_domain::{
     booking::{BookingKind, BookingStatus},
     connection::{ConnectionState, EntryState},
     record::SyncOutcome,
+    sync::outside::OutsideState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,18 @@ impl From<ConnectionState> for Pill {
             ConnectionState::NeedsReconnect => Self::new(Tone::Wrong, "Needs to be reconnected"),
             ConnectionState::Paused => Self::new(Tone::Waiting, "Paused"),
             ConnectionState::Disconnected => Self::new(Tone::Neutral, "Disconnected"),
+        }
+    }
+}
+
+impl From<OutsideState> for Pill {
+    fn from(state: OutsideState) -> Self {
+        match state {
+            OutsideState::Open => Self::new(Tone::Wrong, "To be decided"),
+            OutsideState::Followed => Self::new(Tone::Good, "Followed"),
+            OutsideState::PutBack => Self::new(Tone::Information, "Put back"),
+            OutsideState::Overtaken => Self::new(Tone::Neutral, "Overtaken"),
+            OutsideState::Undone => Self::new(Tone::Neutral, "Undone"),
         }
     }
 }

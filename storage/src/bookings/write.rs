@@ -22,7 +22,9 @@ use crate::{
     Db, StorageError, Tx,
     duties::DutyRef,
     entries::{self, Reach},
-    history, on_db,
+    history,
+    notices::{self, NewNotice},
+    on_db,
     outside_changes::{self, Decision, NewOutsideChange},
     people,
     resources::{self, Resource},
@@ -102,6 +104,8 @@ pub enum Along<'a> {
         etag: Option<&'a str>,
         /// What it says now; `None` if it is gone.
         shape: Option<&'a Shape>,
+        /// How people are told. None of it is due at once, so that there is nothing to push.
+        notices: &'a [NewNotice<'a>],
     },
     /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
     Decided(&'a Decision),
@@ -169,12 +173,15 @@ async fn go_along(tx: &mut Tx, change: &Change, put: &Put, along: Along<'_>) -> 
     let current = put.booking.version;
     match along {
         Along::Nothing => {}
-        Along::Followed { change: outside, before, etag, shape } => {
+        Along::Followed { change: outside, before, etag, shape, notices: told } => {
             if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
                 return Err(PutError::Stale { current });
             }
             let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
             outside_changes::record(tx, &outside, change.now).await?;
+            for new in told {
+                notices::raise(tx, new, change.now).await?;
+            }
         }
         Along::Decided(decision) => {
             let follows = decision.to == OutsideState::Followed;

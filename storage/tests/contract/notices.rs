@@ -130,6 +130,17 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     let keep = Keep { sync_log: days, mails: days, done_duties: days };
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
     assert_eq!(notices::count_untold(db, business).await.unwrap(), 1);
+    // Nobody closes what somebody did in their calendar once: when it has been told, it is over.
+    let once = NewNotice { kind: NoticeKind::OutsideChange, ..notice(business, Audience::Managers, "c") };
+    raise(db, &once, 0).await;
+    assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 0);
+    let untold = notices::untold(db, business, Audience::Managers, 10).await.unwrap();
+    let mut tx = begin(db).await;
+    for told in untold {
+        notices::mark_told(&mut tx, business, told.id, at(1)).await.unwrap();
+    }
+    commit(tx).await;
+    assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
 }
 
 concord_storage::on_both_databases!(

@@ -1,13 +1,16 @@
 use concord_domain::{
     booking::{BookingStatus, BookingTime},
     ids::{BusinessId, EntryId, OutsideChangeId},
+    notice::NoticeKind,
     people::Actor,
+    record::HistorySubject,
     sync::outside::{Edit, OutsideKind, OutsideState, Refusal},
 };
 use concord_storage::{
     Db,
     bookings::{self, Along, Change, Put, PutError},
     entries,
+    notices::{self, Audience, NewNotice},
     outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
     testing::{TestDb, at, begin, commit, monday},
 };
@@ -48,6 +51,7 @@ impl Stage {
 
     fn change(&self, edit: &'static Edit, state: OutsideState) -> NewOutsideChange<'static> {
         NewOutsideChange {
+            id: OutsideChangeId::new(monday()),
             business: self.business(),
             booking: self.put.booking.id,
             entry: self.entry,
@@ -64,9 +68,32 @@ impl Stage {
     async fn ask(&self, db: &Db, minutes: i64) -> OutsideChangeId {
         let mut tx = begin(db).await;
         let change = self.change(leaked(edit(OutsideKind::Deleted)), OutsideState::Open);
-        let id = outside_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
+        outside_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
+        notices::raise(&mut tx, &self.notice(&outside_changes::notice_key(change.id)), at(minutes))
+            .await
+            .unwrap();
         commit(tx).await;
-        id
+        change.id
+    }
+
+    fn notice<'a>(&self, dedupe_key: &'a str) -> NewNotice<'a> {
+        NewNotice {
+            business: self.business(),
+            kind: NoticeKind::OutsideChange,
+            audience: Audience::Managers,
+            subject: (HistorySubject::Booking, self.put.booking.id.0),
+            headline: "Ana deleted an entry",
+            detail: "Cancel the booking, or put the entry back?",
+            link: "/bookings/A-1",
+            dedupe_key,
+            wait: chrono::Duration::minutes(2),
+        }
+    }
+
+    /// The keys of what managers are yet to be told.
+    async fn untold(&self, db: &Db) -> Vec<String> {
+        let untold = notices::untold(db, self.business(), Audience::Managers, 10).await.unwrap();
+        untold.into_iter().map(|notice| notice.dedupe_key).collect()
     }
 
     async fn state(&self, db: &Db, id: OutsideChangeId) -> OutsideState {
@@ -92,7 +119,15 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     let draft = later().applied(&stage.put.booking.draft);
     let moved = stage.change(leaked(later()), OutsideState::Followed);
     let seen = shape("moved");
-    let along = |before| Along::Followed { change: &moved, before, etag: Some("\"2\""), shape: Some(&seen) };
+    let key = outside_changes::notice_key(moved.id);
+    let told = [stage.notice(&key)];
+    let along = |before| Along::Followed {
+        change: &moved,
+        before,
+        etag: Some("\"2\""),
+        shape: Some(&seen),
+        notices: &told,
+    };
     let follow =
         async |expected, along| bookings::follow(db, &stage.by_ana(), "A-1", &draft, expected, along).await;
 
@@ -104,9 +139,11 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     assert!(
         outside_changes::of_booking(db, stage.business(), stage.put.booking.id).await.unwrap().is_empty()
     );
+    assert!(stage.untold(db).await.is_empty(), "what was not done is not told");
 
     let put = follow(1, along(Some("\"1\""))).await.unwrap();
     assert_eq!((put.booking.version, put.booking.interval.start), (2, at(180)));
+    assert_eq!(stage.untold(db).await, [key.as_str()]);
     let entry = stage.world.entry(db, &put.booking, stage.world.of_ana).await;
     assert_eq!(
         (entry.etag.as_deref(), entry.content_hash, entry.base),
@@ -150,6 +187,7 @@ async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
     assert!(stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
     let asked = stage.ask(db, 2).await;
     assert_eq!(stage.state(db, first_asked).await, OutsideState::Overtaken);
+    assert_eq!(stage.untold(db).await, [outside_changes::notice_key(asked)], "only what is still a question");
     let open = async |staff| outside_changes::open(db, stage.business(), staff).await.unwrap();
     assert_eq!(open(None).await.iter().map(|one| one.id).collect::<Vec<_>>(), [asked]);
     assert_eq!(
@@ -172,6 +210,7 @@ async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
     assert_eq!(duty.kind, concord_domain::duty::DutyKind::SyncBooking);
     assert!(!stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
     assert_eq!(stage.found(db, asked).await.decided_at, Some(at(3)));
+    assert!(stage.untold(db).await.is_empty(), "what is decided is no question");
 }
 
 async fn the_answer_changes_the_booking_with_it(db: &TestDb) {
@@ -197,6 +236,7 @@ async fn a_change_here_overtakes_the_question(db: &TestDb) {
     assert_eq!(stage.state(db, asked).await, OutsideState::Open, "nothing was changed");
     stage.world.put(db, &[&stage.world.ana], "Hot stones").await;
     assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken);
+    assert!(stage.untold(db).await.is_empty());
 
     let asked = stage.ask(db, 2).await;
     let mut tx = begin(db).await;
@@ -254,12 +294,10 @@ async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
             ..stage.change(leaked(later()), OutsideState::PutBack)
         };
         let mut tx = begin(db).await;
-        recorded.push(
-            outside_changes::record(&mut tx, &refused, monday() + chrono::Duration::minutes(minutes))
-                .await
-                .unwrap(),
-        );
+        let seen = monday() + chrono::Duration::minutes(minutes);
+        outside_changes::record(&mut tx, &refused, seen).await.unwrap();
         commit(tx).await;
+        recorded.push(refused.id);
     }
     recorded.reverse();
     let business = stage.business();

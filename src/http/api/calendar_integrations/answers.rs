@@ -5,6 +5,7 @@ use concord_domain::{
     booking::BookingStatus,
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
     ids::{BookingId, CalendarId, ConnectionId, OutsideEventId, StaffId},
+    sync::outside::OutsidePolicy,
 };
 use concord_storage::{calendars::Calendar, connections::Connection, outside_events::OutsideEvent};
 use serde::Serialize;
@@ -37,6 +38,12 @@ pub(crate) struct IntegrationAnswer {
     /// Which bookings it gets.
     #[schema(value_type = schema::Coverage)]
     pub coverage: Coverage,
+    /// What becomes of entries that are moved, resized or renamed there; null: as the business has it.
+    #[schema(value_type = Option<schema::OutsidePolicy>)]
+    pub outside_moves: Option<OutsidePolicy>,
+    /// What becomes of entries that are deleted or brought back there; null: as the business has it.
+    #[schema(value_type = Option<schema::OutsidePolicy>)]
+    pub outside_deletions: Option<OutsidePolicy>,
     /// Whether new bookings of its staff member go here.
     pub is_default: bool,
     /// The last success of any kind.
@@ -60,6 +67,8 @@ impl IntegrationAnswer {
             state: connection.state,
             direction: connection.direction,
             coverage: connection.coverage,
+            outside_moves: connection.outside_moves,
+            outside_deletions: connection.outside_deletions,
             is_default: connection.is_default,
             last_sync_at: connection.last_sync_at,
             last_error: connection.last_error,

@@ -4,6 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::{BookingId, CalendarId, ConnectionId, StaffId},
+    sync::outside::OutsidePolicy,
 };
 use concord_jobs::{
     connect::{self, Begin, ConnectError},
@@ -27,6 +28,7 @@ use self::answers::{BusyAnswer, EntryAnswer, EventsAnswer, IntegrationAnswer, Te
 use super::{
     answers::{FreeTime, Listing},
     auth::ApiCaller,
+    given::Given,
     problem::ApiError,
     request::{Body, PathOf, Search},
     schema,
@@ -247,6 +249,14 @@ struct Changed {
     #[serde(default)]
     #[schema(value_type = Option<schema::Coverage>)]
     coverage: Option<Coverage>,
+    /// What becomes of entries that are moved, resized or renamed there; null: as the business has it.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::OutsidePolicy>)]
+    outside_moves: Given<OutsidePolicy>,
+    /// What becomes of entries that are deleted or brought back there; null: as the business has it.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::OutsidePolicy>)]
+    outside_deletions: Given<OutsidePolicy>,
     /// `true`: new bookings of its staff member go here. To end that, make another one the default.
     #[serde(default)]
     is_default: Option<bool>,
@@ -298,6 +308,11 @@ async fn change(
     }
     if settings.direction.is_some() || settings.coverage.is_some() {
         jobs::set_settings(&app.context, &change, id, settings).await?;
+    }
+    let rules =
+        (body.outside_moves.or(before.outside_moves), body.outside_deletions.or(before.outside_deletions));
+    if rules != (before.outside_moves, before.outside_deletions) {
+        jobs::set_outside_rules(&app.context, &change, id, rules).await?;
     }
     if body.is_default == Some(true) && !before.is_default {
         jobs::set_default(&app.context, &change, id).await?;

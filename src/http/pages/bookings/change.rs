@@ -20,7 +20,7 @@ use super::super::{
     when::span,
 };
 use super::{
-    edit::{TakenWords, zone_of},
+    edit::{taken_in_a_line, zone_of},
     found,
     left::Left,
     path_of,
@@ -135,19 +135,9 @@ pub(super) async fn restore(
             Ok(user.go(&app, &path, &flash))
         }
         Err(PutError::Taken(taken)) => {
-            let zone = user.business.zone;
-            let words = TakenWords::of(&taken, &user, zone, app.now().with_timezone(&zone).date_naive());
-            let who = words.obstacles.first().map_or_else(
-                || "The place has been taken".to_owned(),
-                |first| format!("{} is taken meanwhile ({}, {})", first.who, first.what, first.when),
-            );
-            Ok(user.go(
-                &app,
-                &path,
-                &Flash::wrong(format!(
-                    "{who}, so the booking stays cancelled. Edit it to choose another time."
-                )),
-            ))
+            let taken = taken_in_a_line(&taken, &user, app.now());
+            let text = format!("{taken}, so the booking stays cancelled. Edit it to choose another time.");
+            Ok(user.go(&app, &path, &Flash::wrong(text)))
         }
         Err(PutError::Stale { .. }) => {
             let flash =

@@ -11,12 +11,13 @@ use concord_domain::{
 use concord_storage::{
     PageAsk,
     entries::{self, SyncState},
-    history,
+    history, outside_changes,
 };
 
 use super::super::{
     PageError,
     asked::Named,
+    changes::{ChangeLine, Where, lines},
     frame::{Frame, Place, page, part},
     names::Names,
     overview::name_of,
@@ -52,6 +53,8 @@ struct BookingPage {
     /// Where it came from, as the end of a sentence.
     source: String,
     live: BookingLive,
+    /// What people did to its entries in their own calendars.
+    outside: Vec<ChangeLine>,
     history: Vec<Change>,
     is_cancelled: bool,
     /// What it would be again.
@@ -115,12 +118,13 @@ pub(super) async fn show(
     let booking = found(db, &user, &key).await?;
     let mut names = Names::load(db, business, user.business.zone).await?;
     names.learn(db, std::slice::from_ref(&booking)).await?;
-    let lines = history::of_subject(db, business, booking.id.0, &PageAsk::default()).await?.items;
-    learn(&mut names, db, &lines).await?;
+    let told = history::of_subject(db, business, booking.id.0, &PageAsk::default()).await?.items;
+    learn(&mut names, db, &told).await?;
     let zone = names.zone_of(booking.draft.resource);
     let today = now.with_timezone(&zone).date_naive();
     let time = span(&booking.draft.time, zone, today);
-    let former = former_status(&lines);
+    let former = former_status(&told);
+    let outside = outside_changes::of_booking(db, business, booking.id).await?;
     let shown = BookingPage {
         frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking)).await?,
         path: path_of(&booking),
@@ -141,11 +145,12 @@ pub(super) async fn show(
             other => format!(", from {other}"),
         },
         live: live_part(&app, &user, &booking, zone).await?,
-        history: lines
+        outside: lines(&app, &user, &mut names, &outside, (Where::Booking, &path_of(&booking))).await?,
+        history: told
             .iter()
             .map(|line| Change {
                 at: When::of(line.at, now, zone),
-                who: line.actor.label().to_owned(),
+                who: line.actor.label(),
                 deed: deed(line),
                 differences: differences(line, &names, zone, today),
             })

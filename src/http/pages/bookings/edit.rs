@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, FieldError, check_reference},
@@ -81,6 +81,16 @@ impl TakenWords {
             alternatives: taken.alternatives.iter().map(|time| alternative(time, zone, today)).collect(),
         }
     }
+}
+
+/// What stands there, as the beginning of a sentence: "Sea View is taken (B-7, Massage, Sat 21 Nov, 14:00–15:00)".
+pub(crate) fn taken_in_a_line(taken: &Taken, user: &CurrentUser, now: DateTime<Utc>) -> String {
+    let zone = user.business.zone;
+    let words = TakenWords::of(taken, user, zone, now.with_timezone(&zone).date_naive());
+    words.obstacles.first().map_or_else(
+        || "The place is taken".to_owned(),
+        |first| format!("{} is taken ({}, {})", first.who, first.what, first.when),
+    )
 }
 
 fn in_words(obstacle: &Obstacle, user: &CurrentUser, zone: Tz, today: NaiveDate) -> ObstacleWords {

@@ -16,6 +16,7 @@ use axum::{
 use concord_domain::{booking::Booking, ids::BookingId};
 use concord_storage::{Db, StorageError, bookings};
 
+pub(super) use self::edit::taken_in_a_line;
 use super::{PageError, session::CurrentUser};
 use crate::app::App;
 

@@ -9,6 +9,7 @@ use concord_domain::{
     duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
+    sync::outside::OutsidePolicy,
 };
 use concord_storage::{
     PageAsk,
@@ -24,7 +25,7 @@ use super::{
         asked::Named,
         frame::{Frame, Place, page, part},
         overview::success_rate,
-        pieces::{Pill, capital, count},
+        pieces::{Choice, Pill, capital, count},
         session::CurrentUser,
         sync_log::{LogRow, rows},
         when::{When, stretch},
@@ -32,6 +33,7 @@ use super::{
     MICROSOFT_ENDS_IT_ITSELF,
     arrival::arrival,
     found,
+    settings::AS_THE_BUSINESS,
 };
 use crate::app::App;
 
@@ -58,6 +60,9 @@ struct CalendarPage {
     calendars: Vec<CalendarRow>,
     direction: Direction,
     coverage: Coverage,
+    /// What becomes of entries that its owner moves, and of those that they delete.
+    moves: Vec<Choice>,
+    deletions: Vec<Choice>,
     /// What a disconnection would remove: "14 entries".
     standing: String,
     has_standing: bool,
@@ -142,6 +147,8 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         calendars: all.iter().map(|calendar| row(calendar, app.now(), zone)).collect(),
         direction: connection.direction,
         coverage: connection.coverage,
+        moves: policies(connection.outside_moves, user.business.outside.moves, move_words),
+        deletions: policies(connection.outside_deletions, user.business.outside.deletions, deletion_words),
         standing: count(live.standing, "entry", "entries"),
         has_standing: live.standing > 0,
         live,
@@ -161,6 +168,35 @@ fn sentence(connection: &Connection, staff: &str) -> String {
         ),
         ConnectionState::Paused => "Nothing is written or read until it is resumed.".to_owned(),
         ConnectionState::Disconnected => "It is over.".to_owned(),
+    }
+}
+
+/// What can be chosen, beginning with what the business has chosen.
+fn policies(
+    own: Option<OutsidePolicy>,
+    business: OutsidePolicy,
+    words: fn(OutsidePolicy) -> &'static str,
+) -> Vec<Choice> {
+    let chosen = own.map_or(AS_THE_BUSINESS, OutsidePolicy::as_str);
+    let usual = Choice::new(AS_THE_BUSINESS, format!("As the business has it: {}", words(business)), chosen);
+    let others =
+        OutsidePolicy::ALL.iter().map(|&policy| Choice::new(policy.as_str(), capital(words(policy)), chosen));
+    std::iter::once(usual).chain(others).collect()
+}
+
+fn move_words(policy: OutsidePolicy) -> &'static str {
+    match policy {
+        OutsidePolicy::Follow => "the booking follows",
+        OutsidePolicy::Ask => "somebody is asked first",
+        OutsidePolicy::PutBack => "the entry is put back",
+    }
+}
+
+fn deletion_words(policy: OutsidePolicy) -> &'static str {
+    match policy {
+        OutsidePolicy::Follow => "the booking is cancelled, or confirmed again",
+        OutsidePolicy::Ask => "somebody is asked first",
+        OutsidePolicy::PutBack => "the entry is put back, or removed again",
     }
 }
 

@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 use concord_domain::{
     connection::{Coverage, Direction},
     ids::{CalendarId, ConnectionId},
+    sync::outside::OutsidePolicy,
 };
 use concord_jobs::connections as manage;
 use concord_storage::{calendars, connections::Settings};
@@ -29,8 +30,25 @@ pub(super) struct Choices {
     reads: Vec<CalendarId>,
     /// The one that is written.
     writes: Option<CalendarId>,
+    /// What becomes of entries that are moved, and of those that are deleted.
+    moves: Option<String>,
+    deletions: Option<String>,
     /// A tick, or nothing.
     default: Option<String>,
+}
+
+/// The choice of no rule of one's own: forms cannot tell an empty field from one that is not sent.
+pub(super) const AS_THE_BUSINESS: &str = "business";
+
+/// A field that is not sent changes nothing.
+fn chosen(sent: Option<&str>, before: Option<OutsidePolicy>) -> Result<Option<OutsidePolicy>, PageError> {
+    match sent {
+        None => Ok(before),
+        Some(AS_THE_BUSINESS) => Ok(None),
+        Some(policy) => {
+            policy.parse().map(Some).map_err(|_| PageError::Malformed(format!("a policy: {policy}")))
+        }
+    }
 }
 
 pub(super) async fn save(
@@ -59,6 +77,13 @@ pub(super) async fn save(
     };
     if settings.direction.is_some() || settings.coverage.is_some() {
         manage::set_settings(context, &change, id, settings).await?;
+    }
+    let rules = (
+        chosen(choices.moves.as_deref(), connection.outside_moves)?,
+        chosen(choices.deletions.as_deref(), connection.outside_deletions)?,
+    );
+    if rules != (connection.outside_moves, connection.outside_deletions) {
+        manage::set_outside_rules(context, &change, id, rules).await?;
     }
     Ok(user.go(&app, &format!("/calendars/{id}"), &Flash::good("The settings were saved.")))
 }

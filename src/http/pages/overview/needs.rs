@@ -1,14 +1,17 @@
 //! What a person has to see to, each thing with its reason and a way out.
 
 use askama::{Template, filters::HtmlSafe};
-use chrono::{DateTime, NaiveDate, Utc};
-use concord_domain::{duty::DutyKind, ids::DutyId, interval::Interval, occupancy::OccupancySource};
-use concord_storage::{duties::Duty, occupancy::Standing};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use concord_domain::{
+    duty::DutyKind, ids::DutyId, interval::Interval, occupancy::OccupancySource, sync::outside::OutsideState,
+};
+use concord_storage::{PageAsk, duties::Duty, occupancy::Standing, outside_changes};
 
 use super::super::{
     PageError,
     attention::{About, Attention, SyncWord},
     bookings::path_of,
+    changes::{ChangeLine, Where, lines},
     names::Names,
     pieces::{Tone, capital},
     session::CurrentUser,
@@ -22,10 +25,14 @@ use crate::app::App;
 pub(super) struct Needs {
     csrf: String,
     word: SyncWord,
+    questions: Vec<ChangeLine>,
+    more_questions: usize,
     reconnect: Vec<Reconnect>,
     failures: Vec<Failure>,
     more_failures: usize,
     conflicts: Vec<Conflict>,
+    /// What became lately of what people did in their calendars.
+    recent: Vec<ChangeLine>,
 }
 impl HtmlSafe for Needs {}
 
@@ -62,6 +69,11 @@ impl Needs {
 
 /// So many failures are shown one by one.
 const SHOWN_FAILURES: usize = 8;
+/// So many questions are asked one by one.
+const SHOWN_QUESTIONS: usize = 8;
+/// So many of the last changes are shown, of so many that are looked at.
+const SHOWN_RECENT: usize = 5;
+const LOOKED_AT: u32 = 50;
 
 /// Looks at each thing that waits for the person.
 pub(super) async fn needs(
@@ -88,14 +100,35 @@ pub(super) async fn needs(
             since: When::of(connection.state_changed_at, now, zone),
         });
     }
+    let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(Needs {
         csrf: user.token.form_token(),
         word: attention.word(),
+        questions: lines(app, user, names, asked, (Where::Needs, "/")).await?,
+        more_questions: attention.questions.len() - asked.len(),
+        recent: recent(app, user, names).await?,
         reconnect,
         failures,
         more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
         conflicts: attention.conflicts.iter().map(|row| conflict(row, user, today)).collect(),
     })
+}
+
+/// What followed or was put back in the last 24 hours, the newest first.
+async fn recent(app: &App, user: &CurrentUser, names: &mut Names) -> Result<Vec<ChangeLine>, PageError> {
+    let own = user.user.staff_id;
+    if !user.is_manager() && own.is_none() {
+        return Ok(Vec::new());
+    }
+    let (whose, since) = (own.filter(|_| !user.is_manager()), app.now() - Duration::hours(24));
+    let ask = PageAsk { limit: LOOKED_AT, after: None };
+    let mut found =
+        outside_changes::list(&app.context.db, user.business.id, (whose, None), &ask).await?.items;
+    found.retain(|change| {
+        change.seen_at > since && matches!(change.state, OutsideState::Followed | OutsideState::PutBack)
+    });
+    found.truncate(SHOWN_RECENT);
+    lines(app, user, names, &found, (Where::List, "/")).await
 }
 
 async fn failure(

@@ -1,0 +1,279 @@
+//! What a person did to an entry of ours, and what became of it, in sentences: the same ones on pages, in mails and in the
+//! API.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::outside::{Edit, OutsideKind, OutsideState, Refusal};
+use crate::{booking::BookingTime, connection::ProviderKind, span::span};
+
+/// A person's change, as it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Who did it.
+    pub who: &'a str,
+    /// What its entry is called there, in the middle of a sentence: `“Sea View — Maria”`, `the entry of booking A-1`.
+    pub entry: &'a str,
+    /// In which calendar of theirs.
+    pub provider: ProviderKind,
+    /// What they did.
+    pub kind: OutsideKind,
+    /// What became of it.
+    pub state: OutsideState,
+    /// Why the booking stands.
+    pub refusal: Option<Refusal>,
+    /// What stood in the way; may be empty.
+    pub detail: &'a str,
+    /// What the booking would become, or became.
+    pub edit: &'a Edit,
+    /// What of it was before.
+    pub before: &'a Edit,
+    /// Who decided about it, if somebody did.
+    pub decided_by: Option<&'a str>,
+    /// In which times are told.
+    pub zone: Tz,
+    /// Decides whether the year is named.
+    pub today: NaiveDate,
+}
+
+impl Told<'_> {
+    /// All of it: what was done, from what to what, and what became of it.
+    pub fn in_words(&self) -> String {
+        let parts: Vec<String> = [self.deed()].into_iter().chain(self.times()).chain(self.titles()).collect();
+        format!("{}. {}", parts.join(", "), self.outcome())
+    }
+
+    /// What was done, without a full stop: "Ana moved “Sea View — Maria” in their Google calendar".
+    pub fn deed(&self) -> String {
+        let Self { who, entry, .. } = self;
+        let deed = match self.kind {
+            OutsideKind::Moved => format!("moved {entry}"),
+            OutsideKind::Resized => format!("changed the length of {entry}"),
+            OutsideKind::Renamed => format!("renamed {entry}"),
+            OutsideKind::Deleted => format!("deleted {entry}"),
+            OutsideKind::Restored => format!("brought back {entry}"),
+            OutsideKind::MadeRecurring => format!("made {entry} repeat"),
+        };
+        format!("{who} {deed} in their {} calendar", self.provider.name())
+    }
+
+    /// "from Sat 21 Nov, 14:00–15:00 to Sun 22 Nov, 14:00–15:00"; `None`: the time is not known to have changed.
+    pub fn times(&self) -> Option<String> {
+        let told = |time: BookingTime| span(&time, self.zone, self.today).text;
+        Some(format!("from {} to {}", told(self.before.time?), told(self.edit.time?)))
+    }
+
+    /// "from “Massage” to “Hot stones”"; `None`: the title is not known to have changed.
+    pub fn titles(&self) -> Option<String> {
+        let told =
+            |title: &str| if title.is_empty() { "nothing".to_owned() } else { format!("“{title}”") };
+        Some(format!("from {} to {}", told(self.before.title.as_deref()?), told(self.edit.title.as_deref()?)))
+    }
+
+    /// What became of it, or what is asked: a sentence.
+    pub fn outcome(&self) -> String {
+        match self.state {
+            OutsideState::Open => self.question().to_owned(),
+            OutsideState::Followed => format!("{}{}.", self.followed(), self.as_decided()),
+            OutsideState::PutBack => {
+                let reason = self.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+                format!("The booking stays as it is, and the entry is {}{reason}.", self.undoing())
+            }
+            OutsideState::Overtaken => {
+                "The booking or its entry was changed again before anybody had decided.".to_owned()
+            }
+            OutsideState::Undone => match self.decided_by {
+                Some(name) => format!("{}, and {name} took that back.", self.followed()),
+                None => format!("{}, and that was taken back.", self.followed()),
+            },
+        }
+    }
+
+    fn question(&self) -> &'static str {
+        match self.kind {
+            OutsideKind::Moved => "Move the booking too, or put the entry back?",
+            OutsideKind::Resized => "Change the booking's length too, or put the entry back?",
+            OutsideKind::Renamed => "Rename the booking too, or put the entry's title back?",
+            OutsideKind::Deleted => "Cancel the booking, or put the entry back?",
+            OutsideKind::Restored => "Confirm the booking again, or remove the entry?",
+            OutsideKind::MadeRecurring => "Change the booking too, or put the entry back?",
+        }
+    }
+
+    fn followed(&self) -> &'static str {
+        match self.kind {
+            OutsideKind::Deleted => "The booking was cancelled",
+            OutsideKind::Restored => "The booking was confirmed again",
+            OutsideKind::Renamed => "The booking was renamed too",
+            OutsideKind::Moved | OutsideKind::Resized | OutsideKind::MadeRecurring => {
+                "The booking was changed too"
+            }
+        }
+    }
+
+    fn undoing(&self) -> &'static str {
+        match self.kind {
+            OutsideKind::Restored => "removed again",
+            _ => "put back",
+        }
+    }
+
+    fn as_decided(&self) -> String {
+        self.decided_by.map(|name| format!(", as {name} decided")).unwrap_or_default()
+    }
+
+    fn reason(&self) -> Option<String> {
+        let reason = match self.refusal {
+            None => return self.decided_by.map(|name| format!("{name} decided so")),
+            Some(Refusal::Policy) => "the settings want it so",
+            Some(Refusal::Over) => "the booking is over",
+            Some(Refusal::Completed) => "the booking is completed",
+            Some(Refusal::Cancelled) => "the booking does not take place",
+            Some(Refusal::IntoThePast) => "nothing is moved into the past",
+            Some(Refusal::WholeDays) => "a stay has nights and an appointment has hours",
+            Some(Refusal::Recurring) => "a booking takes place once",
+            Some(Refusal::ChangedHere) => "the booking had been changed in Concord as well",
+            Some(Refusal::NotItsWords) => {
+                "these words are made from the resource and the customer, and are changed in Concord"
+            }
+            Some(Refusal::NotAssigned) => return Some(format!("it is not a booking of {}", self.who)),
+            Some(Refusal::Taken) => "the time is taken",
+            Some(Refusal::Invalid) => "a booking cannot be like that",
+        };
+        Some(if self.detail.is_empty() { reason.to_owned() } else { format!("{reason} ({})", self.detail) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::booking::BookingStatus;
+
+    const TODAY: &str = "2026-11-21";
+
+    fn hours(day: u32) -> BookingTime {
+        let at = |hour: u32| -> DateTime<Utc> { format!("2026-11-{day}T{hour}:00:00Z").parse().unwrap() };
+        BookingTime::Timed { starts_at: at(14), ends_at: at(15) }
+    }
+
+    fn edit(kind: OutsideKind, time: Option<BookingTime>, title: Option<&str>) -> Edit {
+        Edit { kind, time, title: title.map(str::to_owned), status: None::<BookingStatus> }
+    }
+
+    fn told<'a>(state: OutsideState, refusal: Option<Refusal>, edit: &'a Edit, before: &'a Edit) -> Told<'a> {
+        Told {
+            who: "Ana",
+            entry: "“Sea View — Maria”",
+            provider: ProviderKind::Google,
+            kind: edit.kind,
+            state,
+            refusal,
+            detail: "",
+            edit,
+            before,
+            decided_by: None,
+            zone: chrono_tz::UTC,
+            today: TODAY.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_matters_most_reads_well() {
+        let moved = (
+            edit(OutsideKind::Moved, Some(hours(23)), None),
+            edit(OutsideKind::Moved, Some(hours(22)), None),
+        );
+        let renamed = (
+            edit(OutsideKind::Renamed, None, Some("Hot stones")),
+            edit(OutsideKind::Renamed, None, Some("")),
+        );
+        let deleted = edit(OutsideKind::Deleted, None, None);
+        let restored = edit(OutsideKind::Restored, None, None);
+        let taken = Told {
+            detail: "Ana: A-2",
+            ..told(OutsideState::PutBack, Some(Refusal::Taken), &moved.0, &moved.1)
+        };
+        let rita = |told| Told { decided_by: Some("Rita"), ..told };
+        for (told, words) in [
+            (
+                told(OutsideState::Open, None, &deleted, &deleted),
+                "Ana deleted “Sea View — Maria” in their Google calendar. Cancel the booking, or put the entry back?",
+            ),
+            (
+                told(OutsideState::Followed, None, &moved.0, &moved.1),
+                "Ana moved “Sea View — Maria” in their Google calendar, from Sun 22 Nov, 14:00–15:00 to Mon 23 Nov, \
+                 14:00–15:00. The booking was changed too.",
+            ),
+            (
+                taken,
+                "Ana moved “Sea View — Maria” in their Google calendar, from Sun 22 Nov, 14:00–15:00 to Mon 23 Nov, \
+                 14:00–15:00. The booking stays as it is, and the entry is put back: the time is taken (Ana: A-2).",
+            ),
+            (
+                rita(told(OutsideState::Undone, None, &renamed.0, &renamed.1)),
+                "Ana renamed “Sea View — Maria” in their Google calendar, from nothing to “Hot stones”. The booking was \
+                 renamed too, and Rita took that back.",
+            ),
+            (
+                rita(told(OutsideState::PutBack, None, &restored, &restored)),
+                "Ana brought back “Sea View — Maria” in their Google calendar. The booking stays as it is, and the entry \
+                 is removed again: Rita decided so.",
+            ),
+            (
+                rita(told(OutsideState::Followed, None, &deleted, &deleted)),
+                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled, as Rita decided.",
+            ),
+        ] {
+            assert_eq!(told.in_words(), words);
+        }
+    }
+
+    #[test]
+    fn whatever_happened_is_told_in_whole_sentences() {
+        let refusals = || [None].into_iter().chain(Refusal::ALL.iter().copied().map(Some));
+        let mut all = std::collections::BTreeSet::new();
+        for &kind in OutsideKind::ALL {
+            for (time, title) in
+                [(None, None), (Some(22), None), (None, Some("Massage")), (Some(22), Some(""))]
+            {
+                let edit = edit(kind, time.map(hours), title);
+                for &state in OutsideState::ALL {
+                    for refusal in refusals() {
+                        for (detail, decided_by) in [("", None), ("Ana: A-2", Some("Rita"))] {
+                            let told = Told { detail, decided_by, ..told(state, refusal, &edit, &edit) };
+                            let words = told.in_words();
+                            check(&told, &words);
+                            all.insert(words);
+                        }
+                    }
+                }
+            }
+        }
+        // Reasons are told of what was put back alone, each in words of its own, with what stood in the way or without.
+        let each_kind = OutsideKind::ALL.len() * 4;
+        let put_back = all.iter().filter(|words| words.contains("stays as it is")).count();
+        let without_more = 1; // That it is not Ana's booking needs no detail.
+        assert_eq!(put_back, each_kind * (2 * refusals().count() - without_more));
+    }
+
+    fn check(told: &Told<'_>, words: &str) {
+        assert!(words.starts_with("Ana ") && !words.contains("  ") && !words.contains(" ."), "{words}");
+        let ending = if told.state == OutsideState::Open { '?' } else { '.' };
+        assert!(words.ends_with(ending) && !words.contains(".."), "{words}");
+        assert_eq!(words.contains("from Sun 22 Nov"), told.edit.time.is_some(), "{words}");
+        assert_eq!(
+            words.contains("from “Massage”"),
+            told.edit.title.as_deref() == Some("Massage"),
+            "{words}"
+        );
+        let is_put_back = told.state == OutsideState::PutBack;
+        let has_detail = told.refusal.is_some_and(|refusal| refusal != Refusal::NotAssigned);
+        assert_eq!(
+            words.contains("(Ana: A-2)"),
+            is_put_back && has_detail && !told.detail.is_empty(),
+            "{words}"
+        );
+    }
+}
