@@ -28,6 +28,7 @@ pub mod occupancy;
 pub mod people;
 pub mod privacy;
 pub mod record;
+pub mod route;
 pub mod settings;
 pub mod sync;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
-    Context, SyncSettings, Turns,
+    Context, SyncSettings, Turns, drift,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     queue::{Queue, QueueConfig},
@@ -97,6 +97,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         turns: Turns::default(),
     };
     retention::ensure(&context).await?;
+    drift::ensure(&context).await?;
     Ok(App {
         context,
         public_url: config.public_url(),

@@ -2,9 +2,10 @@
 //!
 //! `entry_content` says what an entry should read like, `plan` what must be called so that it does, `outside` what
 //! follows from what a person did to it, `availability` what a read of a calendar changes in what we know of its owner's
-//! time. None of them calls anybody; `jobs` carries the actions out with a provider and stores what came of it.
+//! time, `drift` how far what stands in a calendar is from what should. None of them calls anybody; `jobs` carries the actions out with a provider and stores what came of it.
 
 pub mod availability;
+pub mod drift;
 pub mod entry_content;
 pub mod outside;
 pub mod plan;

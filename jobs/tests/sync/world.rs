@@ -320,8 +320,15 @@ impl<'a> World<'a> {
     /// The duties that are not done, but for polls and for what people are told later.
     pub(crate) async fn open_duties(&self) -> Vec<DutyCount> {
         let counts = duties::counts(self.db).await.expect("duties can be counted");
-        let is_poll =
-            |kind| matches!(kind, DutyKind::ImportAvailability | DutyKind::Notify | DutyKind::Retention);
+        let is_poll = |kind| {
+            matches!(
+                kind,
+                DutyKind::ImportAvailability
+                    | DutyKind::CompareDrift
+                    | DutyKind::Notify
+                    | DutyKind::Retention
+            )
+        };
         counts
             .into_iter()
             .filter(|count| count.state != concord_domain::duty::DutyState::Done && !is_poll(count.kind))

@@ -15,6 +15,7 @@ mod attention;
 mod bookings;
 mod business;
 mod calendars;
+mod drift;
 pub(crate) mod error;
 mod feeds;
 mod filters;

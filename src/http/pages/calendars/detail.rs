@@ -9,6 +9,7 @@ use concord_domain::{
     duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
+    people::Craft,
 };
 use concord_storage::{
     PageAsk,
@@ -22,6 +23,7 @@ use super::{
     super::{
         PageError,
         asked::Named,
+        drift::DriftLine,
         frame::{Frame, Place, page, part},
         overview::success_rate,
         pieces::{Pill, capital, count},
@@ -53,6 +55,8 @@ struct CalendarPage {
     calendars: Vec<CalendarRow>,
     direction: Direction,
     coverage: Coverage,
+    /// What suits the person whoever is assigned, such as "deliveries"; `None`: nothing does.
+    of_craft: Option<&'static str>,
     /// What a disconnection would remove: "14 entries".
     standing: String,
     has_standing: bool,
@@ -81,6 +85,8 @@ struct CalendarLive {
     under_way: Vec<String>,
     standing: i64,
     success: Option<String>,
+    /// How far what stands there is from what should.
+    drift: DriftLine,
     last: Option<When>,
     error: Option<String>,
     log: Vec<LogRow>,
@@ -112,6 +118,7 @@ pub(super) async fn show(
 async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Result<CalendarPage, PageError> {
     let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
     let staff = people::find_staff(db, business, connection.staff_id).await?;
+    let of_craft = staff.as_ref().and_then(|staff| craft_bookings(staff.craft));
     let staff = staff.map_or_else(|| "Somebody".to_owned(), |staff| staff.name);
     let all = calendars::of_connection(db, business, connection.id).await?;
     let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
@@ -135,10 +142,19 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         calendars: all.iter().map(|calendar| row(calendar, app.now(), zone)).collect(),
         direction: connection.direction,
         coverage: connection.coverage,
+        of_craft,
         standing: count(live.standing, "entry", "entries"),
         has_standing: live.standing > 0,
         live,
     })
+}
+
+fn craft_bookings(craft: Craft) -> Option<&'static str> {
+    match craft {
+        Craft::General => None,
+        Craft::Technician => Some("maintenance"),
+        Craft::Driver => Some("deliveries"),
+    }
 }
 
 fn sentence(connection: &Connection, staff: &str) -> String {
@@ -209,6 +225,7 @@ async fn live_part(
         under_way: progress(&at_work),
         standing: entries::count_standing(db, business, id).await?,
         success: success_rate(counts),
+        drift: DriftLine::of(connection, now, zone),
         last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
         error: connection.last_error.as_deref().map(capital),
         log: rows(app, user, log.items).await?,
@@ -230,6 +247,9 @@ fn progress(at_work: &[(DutyKind, i64)]) -> Vec<String> {
     let entries = number(&[DutyKind::SyncBooking, DutyKind::DeleteBooking]);
     if entries > 0 {
         sentences.push(format!("{} to bring up to date.", count(entries, "entry", "entries")));
+    }
+    if number(&[DutyKind::CompareDrift]) > 0 {
+        sentences.push("Comparing what stands in it with what should.".to_owned());
     }
     let reads = number(&[DutyKind::ImportAvailability]);
     if reads > 0 {
@@ -305,12 +325,14 @@ mod tests {
             (DutyKind::SyncBooking, 3),
             (DutyKind::DeleteBooking, 1),
             (DutyKind::BatchSync, 1),
+            (DutyKind::CompareDrift, 1),
         ];
         assert_eq!(
             progress(&at_work),
             [
                 "Looking through the bookings that belong in it.",
                 "4 entries to bring up to date.",
+                "Comparing what stands in it with what should.",
                 "Reading the busy times of 2 calendars.",
             ]
         );

@@ -131,6 +131,7 @@ async fn failure(
             None => format!("Busy times could not be read from {whose}"),
         },
         DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
+        DutyKind::CompareDrift => format!("{} could not be compared with the bookings", capital(&whose)),
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),
