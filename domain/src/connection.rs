@@ -68,6 +68,9 @@ words! {
     Coverage {
         /// Those that its staff member is assigned to.
         Assigned = "assigned",
+        /// Those too that suit its staff member's craft, assigned or not: all maintenance for a technician, all
+        /// deliveries for a driver.
+        Craft = "craft",
         /// All of the business: for the manager who wants everything in one calendar.
         Everything = "everything",
     }
@@ -84,5 +87,7 @@ words! {
         Failed = "failed",
         /// Removed, as it should be.
         Removed = "removed",
+        /// It stands in a calendar that is no longer connected, and nobody updates it. Told, never stored.
+        Left = "left",
     }
 }

@@ -15,6 +15,8 @@ words! {
         BatchSync = "batch_sync",
         /// Read the busy times of a calendar. Subject: the calendar.
         ImportAvailability = "import_availability",
+        /// Compare what stands in a connection's calendars with what should. Subject: the connection.
+        CompareDrift = "compare_drift",
         /// Finish a disconnection: remove what is to be removed, end the grant. Subject: the connection.
         Disconnect = "disconnect",
         /// Send a mail. Subject: the mail.

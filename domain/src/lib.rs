@@ -29,6 +29,7 @@ pub mod people;
 pub mod privacy;
 pub mod push;
 pub mod record;
+pub mod route;
 pub mod settings;
 pub mod span;
 pub mod sync;

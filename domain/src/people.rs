@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    booking::BookingKind,
     ids::{ApiKeyId, StaffId, UserId},
     words,
 };
@@ -26,6 +27,17 @@ words! {
         Technician = "technician",
         /// Gets deliveries.
         Driver = "driver",
+    }
+}
+
+impl Craft {
+    /// The bookings that suit it, whoever is assigned to them. `None`: none but those that one is assigned to.
+    pub fn kind(self) -> Option<BookingKind> {
+        match self {
+            Self::General => None,
+            Self::Technician => Some(BookingKind::Maintenance),
+            Self::Driver => Some(BookingKind::Delivery),
+        }
     }
 }
 

@@ -5,8 +5,11 @@
 
 use std::fmt::Write as _;
 
+use chrono_tz::Tz;
+
 use crate::{
-    booking::{Booking, BookingKind},
+    booking::{Booking, BookingKind, BookingTime},
+    route::Stop,
     words,
 };
 
@@ -64,11 +67,104 @@ pub fn entry_wording(booking: &Booking, resource: &str, business: &str, privacy:
         EntryPrivacy::Minimal => Detail::Minimal,
         EntryPrivacy::Full => Detail::Full,
     };
+    let mut said = wording(booking, resource, business, detail);
+    // Who repairs wants to know first where to go.
+    if booking.draft.kind == BookingKind::Maintenance {
+        said.location = place(booking, resource);
+        said.description = cut(&format!("Place: {}\n{}", said.location, said.description), MAX_DESCRIPTION);
+    }
+    said
+}
+
+fn wording(booking: &Booking, resource: &str, business: &str, detail: Detail) -> Wording {
     Wording {
         title: headline(booking, resource, detail),
         description: description(booking, resource, business, detail),
         location: one_line(&booking.draft.location),
     }
+}
+
+/// What the entry of a delivery says to the driver of whose day it is a stop: when, where and to whom, where they come
+/// from and go on to, and the whole day in order.
+pub fn stop_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: EntryPrivacy) -> Wording {
+    let detail = match privacy {
+        EntryPrivacy::Minimal => Detail::Minimal,
+        EntryPrivacy::Full => Detail::Full,
+    };
+    let (booking, round) = (stop.booking(), stop.round());
+    let draft = &booking.draft;
+    let all = round.stops().len();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "Time: {}", window(booking, round.zone()));
+    for (label, value) in [("Address", &draft.location), ("Delivery", &draft.title)] {
+        if !value.trim().is_empty() {
+            let _ = writeln!(text, "{label}: {}", one_line(value));
+        }
+    }
+    let _ = writeln!(text, "{}", description(booking, resource, business, detail));
+    for (label, beside) in [("Before", stop.previous()), ("Next", stop.next())] {
+        if let Some(beside) = beside {
+            let _ = write!(text, "\n{label}: {}", line(&beside, resource, detail));
+        }
+    }
+    if all > 1 {
+        text.push_str("\n\nThe day:");
+        for stop in round.stops().iter().filter_map(|one| round.stop(one.id)) {
+            let _ = write!(text, "\n{}", line(&stop, resource, detail));
+        }
+    }
+    Wording {
+        title: one_line(&format!(
+            "Stop {} of {all}: {}",
+            stop.number(),
+            destination(booking, resource, detail)
+        )),
+        description: cut(text.trim_end(), MAX_DESCRIPTION),
+        location: one_line(&draft.location),
+    }
+}
+
+/// "2. 10:00–10:30 Maria, Rua do Mar 7"
+fn line(stop: &Stop<'_>, resource: &str, detail: Detail) -> String {
+    let (booking, zone) = (stop.booking(), stop.round().zone());
+    one_line(&format!(
+        "{}. {} {}",
+        stop.number(),
+        window(booking, zone),
+        destination(booking, resource, detail)
+    ))
+}
+
+fn window(booking: &Booking, zone: Tz) -> String {
+    match booking.draft.time {
+        BookingTime::Stay { .. } => "all day".to_owned(),
+        BookingTime::Timed { starts_at, ends_at } => {
+            let clock =
+                |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&zone).format("%H:%M").to_string();
+            format!("{}–{}", clock(starts_at), clock(ends_at))
+        }
+    }
+}
+
+/// "Maria, Rua do Mar 7": whom and where; what is delivered stands for a customer who is not known.
+fn destination(booking: &Booking, resource: &str, detail: Detail) -> String {
+    let draft = &booking.draft;
+    let whom = match (who(booking, detail), draft.title.trim()) {
+        ("", title) => title,
+        (who, _) => who,
+    };
+    match (whom, draft.location.trim()) {
+        ("", "") => resource.trim().to_owned(),
+        (one, "") | ("", one) => one.to_owned(),
+        (whom, place) => format!("{whom}, {place}"),
+    }
+}
+
+/// Where a technician has to go.
+fn place(booking: &Booking, resource: &str) -> String {
+    let place = booking.draft.location.trim();
+    one_line(if place.is_empty() { resource } else { place })
 }
 
 /// What a feed says of `booking`. The place may be the customer's home, so only a full feed tells it.
@@ -80,7 +176,7 @@ pub fn feed_wording(booking: &Booking, resource: &str, business: &str, privacy: 
             description: description(booking, resource, business, Detail::Minimal),
             location: String::new(),
         },
-        FeedPrivacy::Full => entry_wording(booking, resource, business, EntryPrivacy::Full),
+        FeedPrivacy::Full => wording(booking, resource, business, Detail::Full),
     }
 }
 
@@ -120,6 +216,10 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
     {
         rest = marked;
     }
+    if let Some(destination) = after_stop_number(rest).filter(|_| booking.draft.kind == BookingKind::Delivery)
+    {
+        return title_in_stop(destination, booking);
+    }
     if booking.draft.kind != BookingKind::Booking {
         let kind = kind_label(booking.draft.kind);
         rest = rest.strip_prefix(kind).map_or(rest, |rest| rest.strip_prefix(':').unwrap_or(rest));
@@ -141,6 +241,26 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
         }
     }
     if rest == kind_label(booking.draft.kind) { String::new() } else { rest.to_owned() }
+}
+
+/// What follows "Stop 2 of 5: ".
+fn after_stop_number(text: &str) -> Option<&str> {
+    let (number, rest) = text.strip_prefix("Stop ")?.split_once(" of ")?;
+    let (all, rest) = rest.split_once(':')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(number) && is_number(all)).then(|| rest.trim())
+}
+
+/// A stop is called by its customer and its place, which are not for a calendar to change; by its title only where
+/// nobody knows the customer.
+fn title_in_stop(destination: &str, booking: &Booking) -> String {
+    let title = booking.draft.title.trim();
+    if !who(booking, Detail::Full).is_empty() || title.is_empty() {
+        return booking.draft.title.clone();
+    }
+    let place = booking.draft.location.trim();
+    let rest = destination.strip_suffix(place).and_then(|rest| rest.trim_end().strip_suffix(','));
+    rest.filter(|_| !place.is_empty()).unwrap_or(destination).trim().to_owned()
 }
 
 /// A plain list of what is known, empty fields left out; the notes last, since they may have lines of their own.
@@ -201,150 +321,5 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{booking::BookingStatus, ical::sample};
-
-    fn maria() -> Booking {
-        let mut booking = sample::booking();
-        booking.draft.title = "Two nights".into();
-        booking.draft.notes = "Late arrival.\r\nTwo dogs.".into();
-        booking.draft.location = "Rua do Mar 7".into();
-        booking
-    }
-
-    #[test]
-    fn minimal_tells_no_more_than_the_first_name() {
-        let wording = entry_wording(&maria(), "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
-        insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
-        Sea View — Maria (Two nights)
-        ---
-        Reference: SV-1
-        Resource: Sea View
-        Customer: Maria
-        Status: Confirmed
-        Business: Casa do Mar
-        ");
-    }
-
-    #[test]
-    fn full_tells_what_is_needed_to_serve_the_customer() {
-        let wording = entry_wording(&maria(), "Sea View", "Casa do Mar", EntryPrivacy::Full);
-        insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
-        Sea View — Maria Silva Costa (Two nights)
-        ---
-        Reference: SV-1
-        Resource: Sea View
-        Customer: Maria Silva Costa
-        Phone: +351 912 000 111
-        E-mail: maria@example.org
-        People: 2
-        Status: Confirmed
-        Business: Casa do Mar
-
-        Late arrival.
-        Two dogs.
-        ");
-        assert_eq!(wording.location, "Rua do Mar 7");
-    }
-
-    #[test]
-    fn personal_facts_stay_out_of_everything_but_full() {
-        let booking = maria();
-        let minimal = entry_wording(&booking, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
-        let title = feed_wording(&booking, "Sea View", "Casa do Mar", FeedPrivacy::Title);
-        for wording in [&minimal, &title] {
-            let text = format!("{}\n{}", wording.title, wording.description);
-            for secret in ["Silva", "Costa", "912", "maria@", "dogs"] {
-                assert!(!text.contains(secret), "{secret} in {text}");
-            }
-        }
-        assert_eq!(title.location, "");
-    }
-
-    #[test]
-    fn busy_is_the_same_for_everything() {
-        let mut block = maria();
-        block.draft.kind = BookingKind::Block;
-        block.draft.status = BookingStatus::Pending;
-        let expected = Wording { title: "Busy".into(), ..Wording::default() };
-        for booking in [maria(), block] {
-            assert_eq!(feed_wording(&booking, "Sea View", "Casa", FeedPrivacy::Busy), expected);
-        }
-    }
-
-    #[test]
-    fn titles_of_all_kinds() {
-        let title = |kind, title: &str, name: &str, resource: &str| {
-            let mut booking = sample::booking();
-            booking.draft.kind = kind;
-            booking.draft.title = title.into();
-            booking.draft.customer.name = name.into();
-            entry_wording(&booking, resource, "", EntryPrivacy::Minimal).title
-        };
-        for (expected, actual) in [
-            ("Sea View — Maria", title(BookingKind::Booking, "", "Maria Silva", "Sea View")),
-            ("Sea View — Maria", title(BookingKind::Booking, "Maria", "Maria Silva", "Sea View")),
-            ("Sea View — Two nights", title(BookingKind::Booking, "Two nights", " ", "Sea View")),
-            ("Sea View — Booking", title(BookingKind::Booking, "", "", "Sea View")),
-            ("Maria", title(BookingKind::Booking, "", "Maria", "")),
-            ("Maintenance: Boiler", title(BookingKind::Maintenance, "Boiler", "Maria", "Sea View")),
-            ("Delivery: Van 2", title(BookingKind::Delivery, "", "", "Van 2")),
-            ("Blocked: Painting", title(BookingKind::Block, "Painting", "", "Sea View")),
-            ("Sea View — Two  nights", title(BookingKind::Booking, "Two\r\nnights", "", "Sea View")),
-        ] {
-            assert_eq!(actual, expected);
-        }
-    }
-
-    #[test]
-    fn a_title_is_found_again_in_what_a_person_wrote() {
-        let mut booking = maria();
-        for (text, title) in [
-            ("Sea View — Maria (Three nights)", "Three nights"),
-            ("Sea View — Maria Silva Costa (Three nights)", "Three nights"),
-            ("  Sea View  — Maria (Two  nights (late))", "Two  nights (late)"),
-            ("Sea View — Maria", ""),
-            ("Sea View — Booking", ""),
-            ("Late arrival!", "Late arrival!"),
-            ("Sea View — Party", "Party"),
-            ("Confirmed: Sea View — Maria (x)", "x"),
-            ("Two\r\nlines", "Two  lines"),
-            ("", ""),
-        ] {
-            assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
-        }
-        booking.draft.kind = BookingKind::Maintenance;
-        for (text, title) in [
-            ("Maintenance: Boiler", "Boiler"),
-            ("Maintenance: Sea View", ""),
-            ("Boiler, again", "Boiler, again"),
-        ] {
-            assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_we_wrote_gives_the_title_back(title in "[a-zA-Z0-9 ():—é-]{0,30}", name in "[A-Z][a-z]{0,8}( [A-Z][a-z]{1,8})?", full: bool) {
-            let mut booking = sample::booking();
-            booking.draft.title = title.trim().to_owned();
-            booking.draft.customer.name = name;
-            let privacy = if full { EntryPrivacy::Full } else { EntryPrivacy::Minimal };
-            let text = entry_wording(&booking, "Sea View", "Casa", privacy).title;
-            let again = title_in_entry(&text, &booking, "Sea View");
-            // What is only the customer's name is not said twice, and need not be said at all.
-            let same = again == booking.draft.title || text == format!("Sea View — {}", booking.draft.title);
-            proptest::prop_assert!(same, "{text:?} gave {again:?} for {:?}", booking.draft.title);
-        }
-    }
-
-    #[test]
-    fn long_notes_are_cut_at_a_whole_character() {
-        let mut booking = maria();
-        booking.draft.notes = "ä".repeat(10_000);
-        let text = entry_wording(&booking, "Sea View", "Casa", EntryPrivacy::Full).description;
-        assert_eq!(text.chars().count(), MAX_DESCRIPTION);
-        assert!(text.ends_with("ä…"));
-    }
-}
+#[path = "privacy_tests.rs"]
+mod tests;

@@ -4,9 +4,10 @@
 //! a duty for each entry, on the bulk queue; what is as it should be costs no call.
 
 use concord_domain::{
+    booking::{Booking, BookingKind},
     connection::ConnectionState,
     duty::{DutyKind, QueueClass},
-    ids::{BookingId, BusinessId, ConnectionId, EntryId},
+    ids::{BookingId, BusinessId, ConnectionId, EntryId, StaffId},
 };
 use concord_storage::{
     StorageError, Tx, bookings, calendars, connections,
@@ -39,19 +40,27 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
         let part = bookings::concerning(&context.db, business, id, now, after, PART).await?;
         let Some(last) = part.last() else { return Ok(Outcome::Done) };
         after = last.id;
-        let mut tx = context.db.begin().await?;
-        let mut raised = Vec::new();
-        for booking in &part {
-            let reach = Reach::Only(id);
-            raised.extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
+        // Who changes one delivery writes to the entries of others: each is aimed alone, or the two could wait for each
+        // other.
+        for together in part.chunk_by(|one, next| !is_delivery(one) && !is_delivery(next)) {
+            let mut tx = context.db.begin().await?;
+            let mut raised = Vec::new();
+            for booking in together {
+                let reach = Reach::Only(id);
+                raised.extend(bookings::aim_again(&mut tx, business, &booking.reference, reach, now).await?);
+            }
+            tx.commit().await?;
+            context.push(&raised).await;
         }
-        tx.commit().await?;
-        context.push(&raised).await;
         if !duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
             // Another worker took over; it goes through all of them again.
             return Ok(Outcome::Done);
         }
     }
+}
+
+fn is_delivery(booking: &Booking) -> bool {
+    booking.draft.kind == BookingKind::Delivery
 }
 
 /// What should have gone while the connection was not served goes now, also where the booking is over by now.
@@ -95,6 +104,20 @@ pub async fn raise_all(
 ) -> Result<Vec<DutyRef>, StorageError> {
     let mut raised = Vec::new();
     for connection in connections::active(tx, business).await? {
+        raised.push(raise(tx, context, business, connection).await?);
+    }
+    Ok(raised)
+}
+
+/// The same for the connections of one person, in the transaction that changes which bookings suit them.
+pub async fn raise_of_staff(
+    tx: &mut Tx,
+    context: &Context,
+    business: BusinessId,
+    staff: StaffId,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let mut raised = Vec::new();
+    for connection in connections::active_of_staff(tx, business, staff).await? {
         raised.push(raise(tx, context, business, connection).await?);
     }
     Ok(raised)

@@ -28,7 +28,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
-use crate::{Context, access::tokens_of, batch_sync, import_availability, notify, push};
+use crate::{Context, access::tokens_of, batch_sync, drift, import_availability, notify, push};
 
 /// How long a person may take on the consent page.
 const STATE_HOLDS: Duration = Duration::minutes(15);
@@ -369,6 +369,7 @@ pub(crate) async fn catch_up(
     direction: Direction,
 ) -> Result<Vec<DutyRef>, StorageError> {
     let mut raised = vec![batch_sync::raise(tx, context, business, connection).await?];
+    drift::raise_first(tx, (business, connection), context.clock.now()).await?;
     if direction.reads() {
         raised.extend(read_calendars(tx, context, business, connection).await?);
     }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::{
     Context,
     access::{Account, with_access},
-    batch_sync, connect,
+    batch_sync, connect, drift,
     duty::JobError,
     import_availability, notify, push,
 };
@@ -136,9 +136,7 @@ impl Found {
 /// Asks the provider which calendars there are, and sees to what follows from those that have gone or come back.
 pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> Result<Found, JobError> {
     let Account { business, connection, provider } = account;
-    let calendars_of = context.providers.get(provider).ok_or_else(|| {
-        JobError::Hopeless(format!("{} is not set up on this installation", provider.name()))
-    })?;
+    let calendars_of = context.provider(provider)?;
     let listed = with_access!(context, account, access => calendars_of.calendars(&access))?;
     let listed: Vec<_> = listed.into_iter().map(connect::as_listed).collect();
     if !calendars::is_whole(&listed) {
@@ -170,20 +168,35 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
 /// right: none of them is taken for what we last wrote.
 pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
     let connection = find(context, business, id).await?;
-    match connection.state {
-        ConnectionState::Active => {}
-        ConnectionState::Paused => {
-            return Err(ManageError::NotPossible("the connection is paused; resume it first".into()));
-        }
-        ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
-            return Err(ManageError::NotPossible("the calendar must be connected again first".into()));
-        }
-    }
+    must_be_served(&connection)?;
     let mut tx = context.db.begin().await?;
     entries::doubt_all(&mut tx, business, id).await?;
     let raised = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
     tx.commit().await?;
     context.push(&raised).await;
+    Ok(())
+}
+
+fn must_be_served(connection: &Connection) -> Result<(), ManageError> {
+    match connection.state {
+        ConnectionState::Active => Ok(()),
+        ConnectionState::Paused => {
+            Err(ManageError::NotPossible("the connection is paused; resume it first".into()))
+        }
+        ConnectionState::NeedsReconnect | ConnectionState::Disconnected => {
+            Err(ManageError::NotPossible("the calendar must be connected again first".into()))
+        }
+    }
+}
+
+/// Compares what stands in its calendars with what should, now instead of at night.
+pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
+    must_be_served(&find(context, business, id).await?)?;
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let raised = drift::raise(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
+    tx.commit().await?;
+    context.push(&[raised]).await;
     Ok(())
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
-use concord_providers::Registry;
+use concord_providers::{CalendarProvider, Registry};
 use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
 use url::Url;
 
-use crate::{mail::Mail, queue::Queue, turns::Turns};
+use crate::{duty::JobError, mail::Mail, queue::Queue, turns::Turns};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The provider of that kind, if it is set up.
+    pub(crate) fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn CalendarProvider>, JobError> {
+        let found = self.providers.get(kind);
+        found.ok_or_else(|| JobError::Hopeless(format!("{} is not set up on this installation", kind.name())))
+    }
+
     /// Tells the workers of duties that were committed. It cannot fail: what is not pushed, the sweep brings.
     pub async fn push(&self, duties: &[DutyRef]) {
         if !duties.is_empty() {

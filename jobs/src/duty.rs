@@ -16,8 +16,8 @@ use concord_storage::{
 use futures::FutureExt;
 
 use crate::{
-    Context, batch_sync, delete_booking, disconnect, import_availability, mail, notify, push, retention,
-    sync_booking,
+    Context, batch_sync, delete_booking, disconnect, drift, import_availability, mail, notify, push,
+    retention, sync_booking,
     worker::{DutyHandler, in_words},
 };
 
@@ -179,6 +179,7 @@ async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
         DutyKind::DeleteBooking => delete_booking::run(context, duty).await,
         DutyKind::BatchSync => batch_sync::run(context, duty).await,
         DutyKind::ImportAvailability => import_availability::run(context, duty).await,
+        DutyKind::CompareDrift => drift::run(context, duty).await,
         DutyKind::Disconnect => disconnect::run(context, duty).await,
         DutyKind::SendMail => mail::send::run(context, duty).await,
         DutyKind::Notify => notify::run(context, duty).await,

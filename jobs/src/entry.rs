@@ -238,10 +238,7 @@ impl<'a> EntryRun<'a> {
     }
 
     async fn act(&self, action: &EntryAction, id: &str, desired: &Desired) -> Result<Step, JobError> {
-        let provider =
-            self.context.providers.get(self.account.provider).ok_or_else(|| {
-                JobError::Hopeless(format!("{} is not set up", self.account.provider.name()))
-            })?;
+        let provider = self.context.provider(self.account.provider)?;
         let calendar = self.entry.calendar_external_id.as_str();
         let content = || match desired {
             Desired::Present(content) => Ok::<&EntryContent, JobError>(content),

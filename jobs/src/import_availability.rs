@@ -7,7 +7,7 @@
 mod ours;
 mod rows;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
@@ -20,7 +20,7 @@ use concord_domain::{
     record::SyncOutcome,
     sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, plan_import},
 };
-use concord_providers::{AfterPage, CalendarProvider, ChangesFrom, ProviderError};
+use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
     StorageError, Tx, businesses,
     calendars::{self, Calendar, Progress},
@@ -191,7 +191,7 @@ impl Import<'_> {
         window: Interval,
     ) -> Result<Pages, JobError> {
         let context = self.context;
-        let provider = self.provider()?;
+        let provider = context.provider(self.connection.provider)?;
         let began_with = match &from {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
@@ -212,12 +212,6 @@ impl Import<'_> {
             }
         }
         Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
-    }
-
-    fn provider(&self) -> Result<&Arc<dyn CalendarProvider>, JobError> {
-        let kind = self.connection.provider;
-        let found = self.context.providers.get(kind);
-        found.ok_or_else(|| JobError::Hopeless(format!("{} is not set up", kind.name())))
     }
 
     /// Stays the one who reads this calendar. What a late worker has read may be older than what stands there by now, so

@@ -11,6 +11,7 @@ use concord_domain::{
     connection::EntryState,
     ids::{OutsideChangeId, StaffId},
     people::Actor,
+    route::{Round, day_of, is_stop},
     sync::{
         entry_content::{EntrySettings, Names, desired_entry},
         outside::{
@@ -67,7 +68,8 @@ pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standin
     let resource =
         resources::find(db, business_id, booking.draft.resource).await?.ok_or(StorageError::NotFound)?;
     let zone = resource.zone.unwrap_or(business.zone);
-    let names = Names { resource: &resource.name, business: &business.name, zone };
+    let round = round_of(context, entry, &booking, business.zone).await?;
+    let names = Names { resource: &resource.name, business: &business.name, zone, round: round.as_ref() };
     let settings = EntrySettings {
         privacy: business.entry_privacy,
         colours: context.settings.colours.iter().cloned().collect(),
@@ -77,6 +79,21 @@ pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standin
     let desired =
         if entry.wanted { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
     Ok(Standing { booking, desired, resource: resource.name, zone })
+}
+
+/// The day that a delivery is a stop of, in the zone of the business: its drivers live by one clock.
+async fn round_of(
+    context: &Context,
+    entry: &Entry,
+    booking: &Booking,
+    zone: chrono_tz::Tz,
+) -> Result<Option<Round>, StorageError> {
+    if !entry.wanted || !is_stop(booking) {
+        return Ok(None);
+    }
+    let day = day_of(booking.interval.start, zone);
+    let deliveries = bookings::round(&context.db, entry.business_id, entry.connection_id, day).await?;
+    Ok(Some(Round::new(day, zone, deliveries)))
 }
 
 /// Deals with what stands at the provider under the entry's id. `gone_at_once`: how many entries of the calendar are seen

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
-    CallLimits, Context, Limits, SyncSettings, Turns,
+    CallLimits, Context, Limits, SyncSettings, Turns, drift,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
@@ -100,6 +100,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     };
     retention::ensure(&context).await?;
     push::ensure(&context).await?;
+    drift::ensure(&context).await?;
     Ok(App {
         context,
         public_url: config.public_url(),

@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use concord_domain::connection::ProviderKind;
+use concord_domain::connection::{ConnectionState, ProviderKind};
 use concord_jobs::connect::{self, Callback, ConnectError, Finished};
 use concord_storage::{Db, connections, people};
 use secrecy::SecretString;
@@ -65,15 +65,36 @@ async fn callback(
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
     let whose = staff.map_or_else(|| "The".to_owned(), |staff| format!("{}'s", staff.name));
     let said = format!(
-        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.{}",
+        "{whose} {} calendar ({}) is connected. Bookings are being written and busy times read.{}{}",
         provider.name(),
         finished.account_email,
+        still_waiting(&app.context.db, &finished).await?,
         shared_with(&app.context.db, &finished).await?
     );
     match user {
         Ok(user) => Ok(user.go(&app, &to, &Flash::good(said))),
         Err(_) => connected(&headers, &said, &to),
     }
+}
+
+/// That another account of the same person still waits to be connected again, as sentences; empty if none does. Who chose
+/// another account on the consent page than the one that they wanted to reconnect must be told so.
+async fn still_waiting(db: &Db, finished: &Finished) -> Result<String, PageError> {
+    let all = connections::of_staff(db, finished.business, finished.staff).await?;
+    let Some(own) = all.iter().find(|one| one.id == finished.connection) else { return Ok(String::new()) };
+    let waiting: Vec<String> = all
+        .iter()
+        .filter(|one| one.provider == own.provider && one.state == ConnectionState::NeedsReconnect)
+        .map(|one| one.account_email.clone())
+        .collect();
+    if waiting.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        " It is another account than {}, which still must be connected again: what waits for that one stays there. \
+         Connect it again, or disconnect it and its bookings come here.",
+        listed(&waiting)
+    ))
 }
 
 /// Who else of the business has connected the same account, as a sentence of warning; empty if nobody has.

@@ -10,7 +10,8 @@ use crate::{
     booking::{Booking, BookingStatus, BookingTime},
     entry::{EntryContent, EntryReminder, EntryTime},
     ids::EntryId,
-    privacy::{EntryPrivacy, entry_wording},
+    privacy::{EntryPrivacy, entry_wording, stop_wording},
+    route::Round,
 };
 
 /// What an entry needs to know besides its booking.
@@ -22,6 +23,8 @@ pub struct Names<'a> {
     pub business: &'a str,
     /// The zone in which people read the entry: the resource's, or the business's.
     pub zone: Tz,
+    /// The day of the calendar's owner, where they drive deliveries: what the booking is a stop of.
+    pub round: Option<&'a Round>,
 }
 
 /// How a business wants its entries.
@@ -72,7 +75,10 @@ pub fn desired_content(
     settings: &EntrySettings,
 ) -> EntryContent {
     let status = booking.draft.status;
-    let wording = entry_wording(booking, names.resource, names.business, settings.privacy);
+    let wording = match names.round.and_then(|round| round.stop(booking.id)) {
+        Some(stop) => stop_wording(&stop, names.resource, names.business, settings.privacy),
+        None => entry_wording(booking, names.resource, names.business, settings.privacy),
+    };
     EntryContent {
         booking: booking.id,
         entry,
@@ -113,7 +119,7 @@ mod tests {
 
     const ENTRY: EntryId = EntryId(uuid::Uuid::from_u128(9));
     const NAMES: Names<'static> =
-        Names { resource: "Sea View", business: "Casa do Mar", zone: chrono_tz::Europe::Lisbon };
+        Names { resource: "Sea View", business: "Casa do Mar", zone: chrono_tz::Europe::Lisbon, round: None };
 
     fn settings() -> EntrySettings {
         EntrySettings {

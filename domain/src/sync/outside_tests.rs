@@ -61,7 +61,7 @@ impl World {
 }
 
 fn desired(booking: &Booking) -> Desired {
-    let names = Names { resource: "Sea View", business: "Casa", zone: LISBON };
+    let names = Names { resource: "Sea View", business: "Casa", zone: LISBON, round: None };
     desired_entry(booking, EntryId(uuid::Uuid::from_u128(9)), &names, &EntrySettings::default())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use concord_domain::{entry::ObservedEntry, ids::EntryId, sync::plan::Observation};
+use concord_domain::{entry::ObservedEntry, ids::EntryId};
 use concord_storage::{
     duties::ClaimedDuty,
     entries::{self, Named},
@@ -10,23 +10,14 @@ use concord_storage::{
 
 use super::Import;
 use crate::{
-    access::with_access,
     duty::JobError,
-    limits::take_turn,
-    outside::{self, Met},
+    outside::Met,
+    touched::{self, Found, Place},
 };
 
 /// Entries of ours that are not as we left them.
 #[derive(Debug, Default)]
 pub(super) struct Touched(BTreeMap<EntryId, Found>);
-
-#[derive(Debug)]
-struct Found {
-    /// What its calendar calls it.
-    external_id: String,
-    /// What the read showed; `None` where it only said that something is gone.
-    seen: Option<ObservedEntry>,
-}
 
 impl Import<'_> {
     /// Marks what is ours among `entries`, and only that: what another business, or another installation, has written
@@ -74,29 +65,15 @@ impl Import<'_> {
         let context = self.context;
         let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
         let mut followed = 0;
+        let place = Place { account: self.account(), calendar: &self.calendar.external_id };
         for (id, found) in touched.0 {
-            let observation = match found.seen {
-                Some(seen) => Observation::Found(seen),
-                // Moved to where the read does not look, it is not gone: ask by its name.
-                None => self.look(duty, &found.external_id).await?,
+            let class = duty.queue;
+            let Some((_, met)) = touched::meet(context, (place, class), id, found, gone).await? else {
+                continue;
             };
-            let entry = entries::find(&context.db, self.calendar.business_id, id).await?;
-            let Some(entry) = entry else { continue };
-            let (met, raised) = outside::meet(context, &entry, &observation, gone).await?;
-            context.push(&raised).await;
             followed += usize::from(!matches!(met, Met::Echo | Met::Outdated));
         }
         Ok(followed)
-    }
-
-    async fn look(&self, duty: &ClaimedDuty, external_id: &str) -> Result<Observation, JobError> {
-        let context = self.context;
-        let provider = self.provider()?;
-        let calendar = self.calendar.external_id.as_str();
-        take_turn(context, self.account(), duty.queue).await?;
-        let found =
-            with_access!(context, self.account(), access => provider.find(&access, calendar, external_id))?;
-        Ok(found.map_or(Observation::Missing, Observation::Found))
     }
 }
 

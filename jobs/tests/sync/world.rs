@@ -336,7 +336,11 @@ impl<'a> World<'a> {
         let is_poll = |kind| {
             matches!(
                 kind,
-                DutyKind::ImportAvailability | DutyKind::KeepPush | DutyKind::Notify | DutyKind::Retention
+                DutyKind::ImportAvailability
+                    | DutyKind::CompareDrift
+                    | DutyKind::KeepPush
+                    | DutyKind::Notify
+                    | DutyKind::Retention
             )
         };
         counts

@@ -31,7 +31,10 @@ use super::{
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, change, archive))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change, archive))
+        .routes(routes!(restore))
 }
 
 /// Something that can be booked.
@@ -285,6 +288,28 @@ async fn archive(
         let mut tx = app.context.db.begin().await?;
         resources::archive(&mut tx, caller.business, id, change.now).await?;
         note(&mut tx, &change, "archived", &before).await?;
+        tx.commit().await?;
+    }
+    Ok(Json(existing(&app, &caller, id).await?.into()))
+}
+
+/// Restore a resource
+///
+/// It can be booked again. One that is not archived stays as it is.
+#[utoipa::path(post, path = "/resources/{id}/restore", tag = "Resources", operation_id = "restore_resource",
+    params(("id" = uuid::Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Restored", body = ResourceAnswer)))]
+async fn restore(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ResourceId>,
+) -> Result<Json<ResourceAnswer>, ApiError> {
+    let before = existing(&app, &caller, id).await?;
+    if before.archived_at.is_some() {
+        let change = caller.change(app.now());
+        let mut tx = app.context.db.begin().await?;
+        resources::restore(&mut tx, caller.business, id).await?;
+        note(&mut tx, &change, "restored", &before).await?;
         tx.commit().await?;
     }
     Ok(Json(existing(&app, &caller, id).await?.into()))

@@ -8,6 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{ids::StaffId, people::Craft, record::HistorySubject, settings::Faults};
+use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
@@ -29,7 +30,10 @@ use super::{
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(find, change, archive))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change, archive))
+        .routes(routes!(restore))
 }
 
 /// A person who does the work.
@@ -205,7 +209,12 @@ async fn change(
     })?;
     let staff = people::update_staff(&mut tx, caller.business, id, &settings).await?;
     note(&mut tx, &change, "changed", &staff).await?;
+    let mut raised = Vec::new();
+    if staff.craft != before.craft {
+        raised = batch_sync::raise_of_staff(&mut tx, &app.context, caller.business, id).await?;
+    }
     tx.commit().await?;
+    app.context.push(&raised).await;
     Ok(Json(staff.into()))
 }
 
@@ -227,6 +236,30 @@ async fn archive(
         people::archive_staff(&mut tx, caller.business, id, change.now).await?;
         note(&mut tx, &change, "archived", &before).await?;
         tx.commit().await?;
+    }
+    Ok(Json(existing(&app, &caller, id).await?.into()))
+}
+
+/// Restore a staff member
+///
+/// They can be booked again, and what suits them goes to their calendars again. One who is not archived stays as they are.
+#[utoipa::path(post, path = "/staff/{id}/restore", tag = "Staff", operation_id = "restore_staff",
+    params(("id" = uuid::Uuid, Path, description = "Their id")),
+    responses((status = 200, description = "Restored", body = StaffAnswer)))]
+async fn restore(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<StaffId>,
+) -> Result<Json<StaffAnswer>, ApiError> {
+    let before = existing(&app, &caller, id).await?;
+    if before.archived_at.is_some() {
+        let change = caller.change(app.now());
+        let mut tx = app.context.db.begin().await?;
+        people::restore_staff(&mut tx, caller.business, id).await?;
+        note(&mut tx, &change, "restored", &before).await?;
+        let raised = batch_sync::raise_of_staff(&mut tx, &app.context, caller.business, id).await?;
+        tx.commit().await?;
+        app.context.push(&raised).await;
     }
     Ok(Json(existing(&app, &caller, id).await?.into()))
 }

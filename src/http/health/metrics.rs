@@ -19,7 +19,7 @@ use axum::{
 use chrono::Duration;
 use concord_domain::duty::QueueClass;
 use concord_storage::{
-    StorageError, duties,
+    StorageError, connections, duties,
     push_channels::{self, ChannelCount},
     sync_log::{self, OutcomeCount},
 };
@@ -103,7 +103,8 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
 async fn write_facts(page: &mut Page, app: &App) -> Result<(), StorageError> {
     write_duties(page, app).await?;
     write_outcomes(page, app).await?;
-    write_channels(page, app).await
+    write_channels(page, app).await?;
+    write_drift(page, app).await
 }
 
 async fn write_channels(page: &mut Page, app: &App) -> Result<(), StorageError> {
@@ -153,6 +154,36 @@ async fn write_outcomes(page: &mut Page, app: &App) -> Result<(), StorageError> 
             &[("provider", &provider), ("operation", &operation), ("outcome", &outcome)],
             count,
         );
+    }
+    Ok(())
+}
+
+/// What the last full compares found: how far what stands in calendars was from what should.
+async fn write_drift(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    let totals = connections::drift_totals(&app.context.db).await?;
+    page.family(
+        "concord_drift_entries",
+        "gauge",
+        "Entries at the last full compares, by provider and what was found.",
+    );
+    for total in &totals {
+        for (found, number) in [
+            ("standing", total.standing),
+            ("missing", total.missing),
+            ("extra", total.extra),
+            ("different", total.different),
+        ] {
+            page.sample("concord_drift_entries", &[("provider", &total.provider), ("found", &found)], number);
+        }
+    }
+    let name = "concord_drift_oldest_seconds";
+    page.family(
+        name,
+        "gauge",
+        "How long ago the calendar was compared that has waited longest, by provider.",
+    );
+    for total in &totals {
+        page.sample(name, &[("provider", &total.provider)], (app.now() - total.oldest).num_seconds().max(0));
     }
     Ok(())
 }

@@ -187,7 +187,7 @@ impl About {
                 let about = Self::of_connection(db, business, calendar.connection_id).await?;
                 Ok(about.map(|about| Self { calendar: Some(calendar.name), ..about }))
             }
-            DutyKind::BatchSync | DutyKind::Disconnect => {
+            DutyKind::BatchSync | DutyKind::CompareDrift | DutyKind::Disconnect => {
                 Self::of_connection(db, business, ConnectionId(duty.subject_id)).await
             }
             DutyKind::SendMail | DutyKind::Notify | DutyKind::Retention => Ok(None),

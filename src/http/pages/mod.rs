@@ -16,6 +16,7 @@ mod bookings;
 mod business;
 mod calendars;
 mod changes;
+mod drift;
 pub(crate) mod error;
 mod feeds;
 mod filters;

@@ -95,6 +95,7 @@ impl From<EntryState> for Pill {
             EntryState::Synced => Self::new(Tone::Good, "Synced"),
             EntryState::Failed => Self::new(Tone::Wrong, "Failed"),
             EntryState::Removed => Self::new(Tone::Neutral, "Removed"),
+            EntryState::Left => Self::new(Tone::Neutral, "Left there"),
         }
     }
 }

@@ -5,6 +5,8 @@ mod seating;
 mod taken;
 mod write;
 
-pub use read::{BookingFilter, FeedAsk, by_id, concerning, find, list, of_business, of_resource, of_staff};
+pub use read::{
+    BookingFilter, FeedAsk, by_id, concerning, find, list, of_business, of_resource, of_staff, round,
+};
 pub use taken::{Obstacle, Taken};
 pub use write::{Along, Change, Put, PutError, aim_again, cancel, follow, put};

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db};
+use crate::{Db, Page, PageAsk, StorageError, Tx, connections::covers, on_db};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct BookingRow {
@@ -349,17 +349,21 @@ async fn for_feed(
     Ok(bookings)
 }
 
-const CONCERNING: &str = "
-    WHERE b.business_id = $1 AND b.id > $4 AND (
+const CONCERNING: &str = concat!(
+    " WHERE b.business_id = $1 AND b.id > $4 AND (
         EXISTS (SELECT 1 FROM entries e
                 WHERE e.booking_id = b.id AND e.connection_id = $2 AND (b.ends_at > $3 OR e.state IN ('pending', 'failed')))
         OR (b.ends_at > $3 AND b.status NOT IN ('cancelled', 'no_show') AND EXISTS (
-            SELECT 1 FROM connections c WHERE c.id = $2 AND c.business_id = $1 AND c.direction IN ('out', 'both')
-              AND ((c.coverage = 'everything' AND EXISTS (
-                    SELECT 1 FROM staff p WHERE p.id = c.staff_id AND p.archived_at IS NULL))
-                OR ((c.is_default OR c.coverage = 'everything') AND EXISTS (
+            SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
+            WHERE c.id = $2 AND c.business_id = $1 AND c.direction IN ('out', 'both')
+              AND ((p.archived_at IS NULL AND ",
+    covers!("c", "p", "b.kind"),
+    ") OR ((c.is_default OR ",
+    covers!("c", "p", "b.kind"),
+    ") AND EXISTS (
                     SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id))))))
-    ORDER BY b.id LIMIT $5";
+    ORDER BY b.id LIMIT $5"
+);
 
 /// Bookings still to come that a connection should hold or has an entry of, and those of which something waits, in order
 /// of their ids after `after`.
@@ -378,6 +382,33 @@ pub async fn concerning(
         .bind(now)
         .bind(after)
         .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    all_with_staff(db, rows).await
+}
+
+const ROUND: &str = "
+    WHERE b.business_id = $1 AND b.kind = 'delivery' AND b.status NOT IN ('cancelled', 'no_show')
+      AND b.starts_at >= $3 AND b.starts_at < $4 AND EXISTS (
+        SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
+        WHERE c.id = $2 AND c.business_id = $1 AND ((c.coverage = 'craft' AND p.craft = 'driver') OR EXISTS (
+            SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id)))
+    ORDER BY b.starts_at, b.reference";
+
+/// The deliveries of a day that the owner of a connection drives: those that they are assigned to, or all where their
+/// calendar gets all of their craft.
+pub async fn round(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    day: Interval,
+) -> Result<Vec<Booking>, StorageError> {
+    let text = format!("{SELECT} {ROUND}");
+    let rows: Vec<BookingRow> = on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(connection)
+        .bind(day.start)
+        .bind(day.end)
         .fetch_all(c)
         .await)?;
     all_with_staff(db, rows).await

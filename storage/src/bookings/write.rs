@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Db, StorageError, Tx,
     duties::DutyRef,
-    entries::{self, Reach},
+    entries::{self, Reach, rounds},
     history,
     notices::{self, NewNotice},
     on_db,
@@ -262,7 +262,10 @@ async fn put_in(
         let obstacles = obstacles(tx, change.business, &in_the_way).await?;
         return Err(Refusal::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
     }
-    let duties = entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
+    let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
+    let mut duties =
+        entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
+    duties.extend(rounds.raise(tx, change.now).await?);
     note(tx, change, before.as_ref(), &booking).await?;
     Ok(Put { booking, created: before.is_none(), duties })
 }

@@ -10,6 +10,25 @@ use concord_domain::ids::BusinessId;
 
 use crate::{Open, StorageError, Tx};
 
+/// Whether the connection of that name gets bookings of that kind whoever is assigned to them; `staff` is the name of its
+/// person's row. The kinds are those of `Craft::kind`.
+macro_rules! covers {
+    ($connection:literal, $staff:literal, $kind:literal) => {
+        concat!(
+            "(",
+            $connection,
+            ".coverage = 'everything' OR (",
+            $connection,
+            ".coverage = 'craft' AND CASE ",
+            $staff,
+            ".craft WHEN 'technician' THEN 'maintenance' WHEN 'driver' THEN 'delivery' ELSE '' END = ",
+            $kind,
+            "))"
+        )
+    };
+}
+pub(crate) use covers;
+
 const AIM: &str = "SELECT pg_advisory_xact_lock_shared($1)";
 const CHANGE: &str = "SELECT pg_advisory_xact_lock($1)";
 

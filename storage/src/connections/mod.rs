@@ -1,7 +1,8 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
-//! in `leases`.
+//! in `leases`, how far what stands in their calendars is from what should in `drift`.
 
 mod aims;
+mod drift;
 mod leases;
 mod tokens;
 
@@ -13,8 +14,9 @@ use concord_domain::{
 };
 use secrecy::SecretString;
 
-pub(crate) use self::aims::{begin_to_aim, begin_to_change};
+pub(crate) use self::aims::{begin_to_aim, begin_to_change, covers};
 pub use self::{
+    drift::{DriftFigures, DriftTotal, drift_totals, never_compared, record_drift},
     leases::{
         extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
         take_refresh_lease, take_write_lease,
@@ -52,6 +54,9 @@ pub struct Connection {
     pub outside_moves: Option<OutsidePolicy>,
     /// What becomes of entries that are deleted or brought back outside; `None`: as the business has it.
     pub outside_deletions: Option<OutsidePolicy>,
+    /// What the last full compare of its calendars found.
+    #[sqlx(flatten)]
+    pub drift: DriftFigures,
     /// The last success of any kind.
     pub last_sync_at: Option<DateTime<Utc>>,
     /// The last failure since, for people.
@@ -92,7 +97,8 @@ pub struct NewConnection {
 
 const COLUMNS: &str =
     "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
-    is_default, remove_entries, outside_moves, outside_deletions, last_sync_at, last_error, state_changed_at, created_at";
+    is_default, remove_entries, outside_moves, outside_deletions, drift_checked_at, drift_standing, drift_missing,
+    drift_extra, drift_different, drift_held_since, last_sync_at, last_error, state_changed_at, created_at";
 
 const ADOPT: &str = "
     INSERT INTO connections (id, business_id, staff_id, provider, account_subject, account_email, state, direction,
@@ -193,6 +199,20 @@ const ACTIVE: &str =
 pub async fn active(tx: &mut Tx, business: BusinessId) -> Result<Vec<ConnectionId>, StorageError> {
     begin_to_aim(tx, business).await?;
     Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE).bind(business).fetch_all(c).await)?)
+}
+
+const ACTIVE_OF_STAFF: &str = "
+    SELECT id FROM connections WHERE business_id = $1 AND staff_id = $2 AND state = 'active' ORDER BY created_at, id";
+
+/// The same of one person, for whoever changes which bookings suit them: until the end of the transaction no booking is
+/// aimed.
+pub async fn active_of_staff(
+    tx: &mut Tx,
+    business: BusinessId,
+    staff: StaffId,
+) -> Result<Vec<ConnectionId>, StorageError> {
+    begin_to_change(tx, business).await?;
+    Ok(on_db!(tx, c => sqlx::query_scalar(ACTIVE_OF_STAFF).bind(business).bind(staff).fetch_all(c).await)?)
 }
 
 /// Whose a connection is, in words.

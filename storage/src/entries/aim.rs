@@ -10,7 +10,8 @@ use concord_domain::{
 };
 
 use crate::{
-    StorageError, Tx, connections,
+    StorageError, Tx,
+    connections::{self, covers},
     duties::{self, DutyRef, NewDuty},
     on_db,
 };
@@ -48,22 +49,27 @@ struct Target {
 }
 
 /// The calendars to which a new booking goes: the default connection of each staff member on it, unless it stands in
-/// another calendar of theirs already, and every connection that covers the whole business, unless its person has left:
-/// what they are assigned to is all that still concerns them.
-const TARGETS: &str = "
-    SELECT c.id AS connection_id, k.id AS calendar_id, c.provider
+/// another calendar of theirs already, and every connection that covers it whoever is assigned, unless its person has
+/// left: what they are assigned to is all that still concerns them.
+const TARGETS: &str = concat!(
+    "SELECT c.id AS connection_id, k.id AS calendar_id, c.provider
     FROM connections c
+    JOIN staff p ON p.id = c.staff_id
     JOIN calendars k ON k.connection_id = c.id AND k.writes AND k.writable AND k.missing_since IS NULL
     WHERE c.business_id = $1 AND c.state <> 'disconnected' AND c.direction IN ('out', 'both')
-      AND ((c.coverage = 'everything'
-            AND EXISTS (SELECT 1 FROM staff s WHERE s.id = c.staff_id AND s.archived_at IS NULL))
-        OR ((c.is_default OR c.coverage = 'everything')
-           AND EXISTS (SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id)
+      AND ((p.archived_at IS NULL AND ",
+    covers!("c", "p", "$3"),
+    ") OR ((c.is_default OR ",
+    covers!("c", "p", "$3"),
+    ") AND EXISTS (SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id)
            AND NOT EXISTS (
                SELECT 1 FROM entries e JOIN connections o ON o.id = e.connection_id
                WHERE e.booking_id = $2 AND e.wanted AND o.id <> c.id AND o.staff_id = c.staff_id
-                 AND o.coverage = 'assigned' AND o.state <> 'disconnected' AND o.direction IN ('out', 'both'))))
-    ORDER BY c.id";
+                 AND NOT ",
+    covers!("o", "p", "$3"),
+    " AND o.state <> 'disconnected' AND o.direction IN ('out', 'both'))))
+    ORDER BY c.id"
+);
 
 #[derive(sqlx::FromRow)]
 struct Existing {
@@ -71,7 +77,8 @@ struct Existing {
     connection_id: ConnectionId,
     staff_id: StaffId,
     is_default: bool,
-    everything: bool,
+    /// Its connection gets it whoever is assigned.
+    covered: bool,
     wanted: bool,
     state: EntryState,
     concerned: bool,
@@ -80,22 +87,29 @@ struct Existing {
 
 /// The entries that the booking has, and whether their calendars still have to do with it. It is homeless when its
 /// calendar is gone at the provider.
-const EXISTING: &str = "
-    SELECT e.id, e.connection_id, c.staff_id, c.is_default, c.coverage = 'everything' AS everything, e.wanted, e.state,
-           k.missing_since IS NOT NULL AS homeless,
-           (c.state <> 'disconnected' AND c.direction IN ('out', 'both') AND (c.coverage = 'everything' OR EXISTS (
+const EXISTING: &str = concat!(
+    "SELECT e.id, e.connection_id, c.staff_id, c.is_default, ",
+    covers!("c", "p", "$3"),
+    " AS covered, e.wanted, e.state, k.missing_since IS NOT NULL AS homeless,
+           (c.state <> 'disconnected' AND c.direction IN ('out', 'both') AND (",
+    covers!("c", "p", "$3"),
+    " OR EXISTS (
                SELECT 1 FROM booking_staff b WHERE b.booking_id = $2 AND b.staff_id = c.staff_id))) AS concerned
-    FROM entries e JOIN connections c ON c.id = e.connection_id JOIN calendars k ON k.id = e.calendar_id
+    FROM entries e
+    JOIN connections c ON c.id = e.connection_id
+    JOIN staff p ON p.id = c.staff_id
+    JOIN calendars k ON k.id = e.calendar_id
     WHERE e.business_id = $1 AND e.booking_id = $2
-    ORDER BY e.id";
+    ORDER BY e.id"
+);
 
 /// Whether the entry is the one of its person's own bookings. It stays where it is when their default changes. But where
 /// an account was connected again whose bookings another one had taken over meanwhile, both have one, and only one of
 /// them is to stay: that in the default connection, or else the newest.
 fn is_home(entry: &Existing, all: &[Existing]) -> bool {
     let rank = |one: &Existing| (one.wanted, one.is_default, one.id);
-    let rivals = all.iter().filter(|one| one.staff_id == entry.staff_id && one.concerned && !one.everything);
-    entry.concerned && (entry.everything || rivals.map(rank).max() == Some(rank(entry)))
+    let rivals = all.iter().filter(|one| one.staff_id == entry.staff_id && one.concerned && !one.covered);
+    entry.concerned && (entry.covered || rivals.map(rank).max() == Some(rank(entry)))
 }
 
 const INSERT: &str = "
@@ -129,6 +143,7 @@ pub async fn aim(
     let existing: Vec<Existing> = on_db!(tx, c => sqlx::query_as(EXISTING)
         .bind(booking.business)
         .bind(booking.id)
+        .bind(booking.draft.kind)
         .fetch_all(c)
         .await)?;
     for entry in &existing {
@@ -152,6 +167,7 @@ pub async fn aim(
         let targets: Vec<Target> = on_db!(tx, c => sqlx::query_as(TARGETS)
             .bind(booking.business)
             .bind(booking.id)
+            .bind(booking.draft.kind)
             .fetch_all(c)
             .await)?;
         for target in targets.into_iter().filter(|target| reach.includes(target.connection_id)) {
@@ -176,7 +192,7 @@ pub async fn aim(
     Ok(raised)
 }
 
-async fn raise(
+pub(super) async fn raise(
     tx: &mut Tx,
     business: BusinessId,
     entry: EntryId,

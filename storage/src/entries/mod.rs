@@ -1,7 +1,9 @@
 //! A booking's entry in each connected calendar: what should stand there (`aim`), what we last wrote (`written`), and how it
-//! stands there (`states`).
+//! stands there (`states`, and `compared` for a compare with what does). A driver's day is the matter of `rounds`.
 
 mod aim;
+mod compared;
+pub(crate) mod rounds;
 mod states;
 mod written;
 
@@ -16,6 +18,7 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 pub(crate) use self::aim::outdate;
 pub use self::{
     aim::{Reach, aim, doubt, doubt_all, raise_again, remove_unwanted},
+    compared::{Compared, compared, of_anybody},
     states::{SyncState, sync_states, sync_states_of},
     written::{
         WrittenEntry, begin_write, let_be, note_seen, record_failure, record_removed, record_written, unwant,
@@ -225,7 +228,7 @@ async fn count_in(
             EntryState::Pending if is_served => counts.pending += count,
             EntryState::Pending => counts.waiting += count,
             EntryState::Failed => counts.failed += count,
-            EntryState::Removed => {}
+            EntryState::Removed | EntryState::Left => {}
         }
     }
     Ok(counts)

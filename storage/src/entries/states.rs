@@ -31,17 +31,29 @@ pub struct SyncState {
     pub calendar: String,
     /// The provider's id of the entry.
     pub external_id: String,
-    /// Where it stands.
+    /// Where it stands; one that a disconnection has kept is `left`.
     pub state: EntryState,
     /// When it was last written.
     pub written_at: Option<DateTime<Utc>>,
     /// Why it could not be, for people.
     pub last_error: Option<String>,
+    /// Whether its connection is over.
+    #[serde(skip)]
+    pub is_over: bool,
+}
+
+impl SyncState {
+    /// Whether the entry stands in a calendar that is kept in step, or shall.
+    pub fn is_kept_up(&self) -> bool {
+        !matches!(self.state, EntryState::Removed | EntryState::Left)
+    }
 }
 
 const SYNC_STATES: &str = "
     SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
-           k.name AS calendar, e.external_id, e.state, e.written_at, e.last_error
+           k.name AS calendar, e.external_id, e.written_at, e.last_error, c.state = 'disconnected' AS is_over,
+           CASE WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
+                WHEN e.written_at IS NULL THEN 'removed' ELSE 'left' END AS state
     FROM entries e
     JOIN connections c ON c.id = e.connection_id
     JOIN staff s ON s.id = c.staff_id

@@ -7,7 +7,11 @@ use concord_domain::{
     ids::{BookingId, CalendarId, ConnectionId, OutsideEventId, StaffId},
     sync::outside::OutsidePolicy,
 };
-use concord_storage::{calendars::Calendar, connections::Connection, outside_events::OutsideEvent};
+use concord_storage::{
+    calendars::Calendar,
+    connections::{Connection, DriftFigures},
+    outside_events::OutsideEvent,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,6 +50,8 @@ pub(crate) struct IntegrationAnswer {
     pub outside_deletions: Option<OutsidePolicy>,
     /// Whether new bookings of its staff member go here.
     pub is_default: bool,
+    /// What the last full compare of its calendars with the bookings found; null: it was not compared yet.
+    pub drift: Option<DriftAnswer>,
     /// The last success of any kind.
     pub last_sync_at: Option<DateTime<Utc>>,
     /// The last failure since, for people.
@@ -70,11 +76,37 @@ impl IntegrationAnswer {
             outside_moves: connection.outside_moves,
             outside_deletions: connection.outside_deletions,
             is_default: connection.is_default,
+            drift: DriftAnswer::of(&connection.drift),
             last_sync_at: connection.last_sync_at,
             last_error: connection.last_error,
             created_at: connection.created_at,
             calendars: calendars.into_iter().map(CalendarAnswer::from).collect(),
         }
+    }
+}
+
+/// How far what stands in the calendars is from what should.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Drift)]
+pub(crate) struct DriftAnswer {
+    /// When they were compared.
+    pub checked_at: DateTime<Utc>,
+    /// Entries that stood as they should.
+    pub standing: i64,
+    /// Entries that should have stood and did not.
+    pub missing: i64,
+    /// What stood there, carried Concord's mark, and should have been gone or is not known here.
+    pub extra: i64,
+    /// Entries that were not as Concord had left them.
+    pub different: i64,
+    /// Since when a loss of more than half waits to be seen a second time before anything is done.
+    pub held_since: Option<DateTime<Utc>>,
+}
+
+impl DriftAnswer {
+    fn of(figures: &DriftFigures) -> Option<Self> {
+        let DriftFigures { checked_at, standing, missing, extra, different, held_since } = *figures;
+        checked_at.map(|checked_at| Self { checked_at, standing, missing, extra, different, held_since })
     }
 }
 

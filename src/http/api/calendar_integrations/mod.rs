@@ -44,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(find, change, disconnect))
         .routes(routes!(sync))
         .routes(routes!(test))
+        .routes(routes!(compare))
         .routes(routes!(events))
         .routes(routes!(change_calendar))
 }
@@ -379,6 +380,23 @@ async fn test(
 ) -> Result<Json<TestAnswer>, ApiError> {
     let report = jobs::test(&app.context, caller.business, id).await?;
     Ok(Json(TestAnswer { ok: report.ok, message: report.message, calendars: report.calendars }))
+}
+
+/// Compare a calendar with the bookings
+///
+/// Looks at everything that stands in the calendars, as soon as a worker is free, and deals with what is not as it should
+/// be. What it found is in `drift` when that is done. It happens every night by itself.
+#[utoipa::path(post, path = "/calendar_integrations/{id}/compare", tag = "Calendar integrations",
+    operation_id = "compare_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 202, description = "It will be done", body = IntegrationAnswer)))]
+async fn compare(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ConnectionId>,
+) -> Result<(StatusCode, Json<IntegrationAnswer>), ApiError> {
+    jobs::compare(&app.context, caller.business, id).await?;
+    let connection = existing(&app, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer(&app, connection).await?)))
 }
 
 /// Bookings at the most in one answer.

@@ -21,9 +21,7 @@ use super::super::{
 };
 use super::{
     edit::{taken_in_a_line, zone_of},
-    found,
-    left::Left,
-    path_of,
+    found, path_of,
 };
 use crate::app::App;
 
@@ -47,8 +45,7 @@ pub(super) async fn ask(
 ) -> Result<Response, PageError> {
     let booking = found(&app.context.db, &user, &key).await?;
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
-    let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
-    let calendars = states.iter().filter(|entry| left.is_kept_up(entry)).count();
+    let calendars = states.iter().filter(|entry| entry.is_kept_up()).count();
     let zone = zone_of(&app, &user, booking.draft.resource).await?;
     let question = CancelPage {
         frame: Frame::around(&app, &user, Place::Bookings, format!("Cancel {}", booking.reference)).await?,

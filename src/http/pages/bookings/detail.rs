@@ -21,16 +21,14 @@ use super::super::{
     frame::{Frame, Place, page, part},
     names::Names,
     overview::name_of,
-    pieces::{Pill, Tone, capital, kind_label},
+    pieces::{Pill, capital, kind_label},
     session::CurrentUser,
     when::{When, span},
 };
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found,
-    left::Left,
-    path_of,
+    found, path_of,
 };
 use crate::app::App;
 
@@ -178,35 +176,26 @@ async fn live_part(
     zone: Tz,
 ) -> Result<BookingLive, PageError> {
     let states = entries::sync_states(&app.context.db, user.business.id, booking.id).await?;
-    let left = Left::of(&app.context.db, user.business.id, states.iter()).await?;
     Ok(BookingLive {
-        is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !left.has(entry)),
+        is_under_way: states.iter().any(|entry| entry.state == EntryState::Pending && !entry.is_over),
         may_connect: user.may_connect(),
         is_anybodys: !booking.draft.staff.is_empty(),
-        entries: states.iter().map(|state| entry(state, &left, user, (app.now(), zone))).collect(),
+        entries: states.iter().map(|state| entry(state, user, (app.now(), zone))).collect(),
     })
 }
 
-fn entry(state: &SyncState, left: &Left, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)) -> Entry {
-    let is_left_there = left.is_left_there(state);
-    let pill = if is_left_there {
-        Pill::new(Tone::Neutral, "Left there")
-    } else if left.has(state) && state.state != EntryState::Removed {
-        Pill::new(Tone::Neutral, "Not written")
-    } else {
-        state.state.into()
-    };
+fn entry(state: &SyncState, user: &CurrentUser, (now, zone): (DateTime<Utc>, Tz)) -> Entry {
     let may_see = user.may_see(state.staff);
     Entry {
         // A connection that is over has no page.
-        path: (may_see && !left.has(state)).then(|| format!("/calendars/{}", state.connection)),
+        path: (may_see && !state.is_over).then(|| format!("/calendars/{}", state.connection)),
         staff: state.staff_name.clone(),
         calendar: may_see.then(|| state.calendar.clone()),
         provider: state.provider.name(),
-        state: pill,
-        is_kept_up: left.is_kept_up(state),
-        is_left_there,
+        state: state.state.into(),
+        is_kept_up: state.is_kept_up(),
+        is_left_there: state.state == EntryState::Left,
         written: state.written_at.map(|at| When::of(at, now, zone)),
-        error: state.last_error.as_deref().filter(|_| may_see && !left.has(state)).map(capital),
+        error: state.last_error.as_deref().filter(|_| may_see && !state.is_over).map(capital),
     }
 }

@@ -26,7 +26,7 @@ use super::super::{
     session::CurrentUser,
     when::{day, span, typed_date},
 };
-use super::{left::Left, path_of};
+use super::path_of;
 use crate::app::App;
 
 /// The filters, as they were typed.
@@ -102,12 +102,11 @@ pub(super) async fn show(
     for booking in &found.items {
         synced.push(entries::sync_states(db, user.business.id, booking.id).await?);
     }
-    let left = Left::of(db, user.business.id, synced.iter().flatten()).await?;
     let rows = found
         .items
         .iter()
         .zip(&synced)
-        .map(|(booking, sync)| row(booking, (sync, &left), &names, today, now))
+        .map(|(booking, sync)| row(booking, sync, &names, today, now))
         .collect();
     let mut frame = Frame::around(&app, &user, Place::Bookings, "Bookings").await?;
     frame.search.clone_from(&wish.q);
@@ -239,13 +238,7 @@ fn address(wish: &Wish, from: &str, after: &str) -> String {
     format!("/bookings?{}", query.finish())
 }
 
-fn row(
-    booking: &Booking,
-    (sync, left): (&[SyncState], &Left),
-    names: &Names,
-    today: NaiveDate,
-    now: DateTime<Utc>,
-) -> Row {
+fn row(booking: &Booking, sync: &[SyncState], names: &Names, today: NaiveDate, now: DateTime<Utc>) -> Row {
     let draft = &booking.draft;
     let time = span(&draft.time, names.zone_of(draft.resource), today);
     let path = path_of(booking);
@@ -261,17 +254,17 @@ fn row(
         staff: names.of_all_staff(&draft.staff),
         kind: draft.kind.as_str(),
         status: draft.status.into(),
-        sync: in_a_word(sync, left),
+        sync: in_a_word(sync),
         is_over: !draft.status.occupies() || booking.interval.end <= now,
     }
 }
 
 /// How a booking stands in all its calendars; `None`: it is in none.
-fn in_a_word(sync: &[SyncState], left: &Left) -> Option<Pill> {
-    let standing: Vec<_> = sync.iter().filter(|entry| left.is_kept_up(entry)).collect();
+fn in_a_word(sync: &[SyncState]) -> Option<Pill> {
+    let standing: Vec<_> = sync.iter().filter(|entry| entry.is_kept_up()).collect();
     let Some(first) = standing.first() else {
-        let is_left_there = sync.iter().any(|entry| left.is_left_there(entry));
-        return is_left_there.then(|| Pill::new(Tone::Neutral, "Left there"));
+        let is_left_there = sync.iter().any(|entry| entry.state == EntryState::Left);
+        return is_left_there.then(|| EntryState::Left.into());
     };
     let worst = |state| standing.iter().any(|entry| entry.state == state);
     Some(if worst(EntryState::Failed) {

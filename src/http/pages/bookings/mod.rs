@@ -6,7 +6,6 @@ mod differences;
 mod edit;
 mod faults;
 mod fields;
-mod left;
 mod list;
 
 use axum::{

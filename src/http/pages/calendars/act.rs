@@ -103,6 +103,16 @@ pub(super) async fn resync(
     )
 }
 
+pub(super) async fn compare(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ConnectionId>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let done = manage::compare(&app.context, user.business.id, id).await;
+    answer(&app, &user, id, done, "What stands in it is being compared with what should.")
+}
+
 pub(super) async fn test(
     State(app): State<App>,
     user: CurrentUser,

@@ -9,6 +9,7 @@ use concord_domain::{
     duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
+    people::Craft,
     sync::outside::OutsidePolicy,
 };
 use concord_storage::{
@@ -23,6 +24,7 @@ use super::{
     super::{
         PageError,
         asked::Named,
+        drift::DriftLine,
         frame::{Frame, Place, page, part},
         overview::success_rate,
         pieces::{Choice, Pill, capital, count},
@@ -63,6 +65,8 @@ struct CalendarPage {
     /// What becomes of entries that its owner moves, and of those that they delete.
     moves: Vec<Choice>,
     deletions: Vec<Choice>,
+    /// What suits the person whoever is assigned, such as "deliveries"; `None`: nothing does.
+    of_craft: Option<&'static str>,
     /// What a disconnection would remove: "14 entries".
     standing: String,
     has_standing: bool,
@@ -91,6 +95,8 @@ struct CalendarLive {
     under_way: Vec<String>,
     standing: i64,
     success: Option<String>,
+    /// How far what stands there is from what should.
+    drift: DriftLine,
     last: Option<When>,
     error: Option<String>,
     log: Vec<LogRow>,
@@ -122,6 +128,7 @@ pub(super) async fn show(
 async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Result<CalendarPage, PageError> {
     let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
     let staff = people::find_staff(db, business, connection.staff_id).await?;
+    let of_craft = staff.as_ref().and_then(|staff| craft_bookings(staff.craft));
     let staff = staff.map_or_else(|| "Somebody".to_owned(), |staff| staff.name);
     let all = calendars::of_connection(db, business, connection.id).await?;
     let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
@@ -149,10 +156,19 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         coverage: connection.coverage,
         moves: policies(connection.outside_moves, user.business.outside.moves, move_words),
         deletions: policies(connection.outside_deletions, user.business.outside.deletions, deletion_words),
+        of_craft,
         standing: count(live.standing, "entry", "entries"),
         has_standing: live.standing > 0,
         live,
     })
+}
+
+fn craft_bookings(craft: Craft) -> Option<&'static str> {
+    match craft {
+        Craft::General => None,
+        Craft::Technician => Some("maintenance"),
+        Craft::Driver => Some("deliveries"),
+    }
 }
 
 fn sentence(connection: &Connection, staff: &str) -> String {
@@ -252,6 +268,7 @@ async fn live_part(
         under_way: progress(&at_work),
         standing: entries::count_standing(db, business, id).await?,
         success: success_rate(counts),
+        drift: DriftLine::of(connection, now, zone),
         last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
         error: connection.last_error.as_deref().map(capital),
         log: rows(app, user, log.items).await?,
@@ -273,6 +290,9 @@ fn progress(at_work: &[(DutyKind, i64)]) -> Vec<String> {
     let entries = number(&[DutyKind::SyncBooking, DutyKind::DeleteBooking]);
     if entries > 0 {
         sentences.push(format!("{} to bring up to date.", count(entries, "entry", "entries")));
+    }
+    if number(&[DutyKind::CompareDrift]) > 0 {
+        sentences.push("Comparing what stands in it with what should.".to_owned());
     }
     let reads = number(&[DutyKind::ImportAvailability]);
     if reads > 0 {
@@ -366,12 +386,14 @@ mod tests {
             (DutyKind::SyncBooking, 3),
             (DutyKind::DeleteBooking, 1),
             (DutyKind::BatchSync, 1),
+            (DutyKind::CompareDrift, 1),
         ];
         assert_eq!(
             progress(&at_work),
             [
                 "Looking through the bookings that belong in it.",
                 "4 entries to bring up to date.",
+                "Comparing what stands in it with what should.",
                 "Reading the busy times of 2 calendars.",
             ]
         );

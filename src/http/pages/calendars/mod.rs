@@ -27,6 +27,7 @@ pub(super) fn router() -> Router<App> {
         .route("/calendars/{id}", get(detail::show).post(settings::save))
         .route("/calendars/{id}/live", get(detail::live))
         .route("/calendars/{id}/resync", post(act::resync))
+        .route("/calendars/{id}/compare", post(act::compare))
         .route("/calendars/{id}/test", post(act::test))
         .route("/calendars/{id}/pause", post(act::pause))
         .route("/calendars/{id}/resume", post(act::resume))

@@ -28,6 +28,7 @@ use super::{
     asked::Named,
     attention::Attention,
     bookings::path_of,
+    drift::DriftLine,
     flash::Flash,
     frame::{Frame, Place, page, part},
     names::Names,
@@ -86,6 +87,8 @@ struct CalendarLine {
     staff: String,
     account: String,
     state: Pill,
+    /// What the last compare found, where that was not all as it should be.
+    drift: Option<DriftLine>,
     last: Option<When>,
 }
 
@@ -172,6 +175,7 @@ async fn calendars(
             staff: names.of_staff(connection.staff_id),
             account: format!("{}, {}", connection.provider.name(), connection.account_email),
             state: connection.state.into(),
+            drift: Some(DriftLine::of(connection, now, user.business.zone)).filter(DriftLine::is_drift),
             last: connection.last_sync_at.map(|at| When::of(at, now, user.business.zone)),
         });
     }

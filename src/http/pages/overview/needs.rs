@@ -168,6 +168,7 @@ async fn failure(
             None => format!("Nobody tells of changes in {whose} at once"),
         },
         DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
+        DutyKind::CompareDrift => format!("{} could not be compared with the bookings", capital(&whose)),
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),

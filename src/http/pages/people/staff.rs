@@ -5,6 +5,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
     booking::FieldError, ids::StaffId, people::Craft, record::HistorySubject, settings::Faults,
 };
+use concord_jobs::batch_sync;
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
 use serde_json::json;
@@ -139,7 +140,7 @@ pub(super) async fn update(
     Named(id): Named<StaffId>,
     Sent(form): Sent<StaffForm>,
 ) -> Result<Response, PageError> {
-    found(&app, &user, id).await?;
+    let before = found(&app, &user, id).await?;
     let settings = match read(&form) {
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
@@ -148,7 +149,12 @@ pub(super) async fn update(
     people::update_staff(&mut tx, user.business.id, id, &settings).await?;
     user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &json!({ "name": settings.name }))
         .await?;
+    let mut raised = Vec::new();
+    if settings.craft != before.craft {
+        raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
+    }
     tx.commit().await?;
+    app.context.push(&raised).await;
     Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
 }
 
@@ -182,7 +188,9 @@ pub(super) async fn restore(
         people::restore_staff(&mut tx, user.business.id, id).await?;
         let detail = json!({ "name": staff.name });
         user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &detail).await?;
+        let raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
         tx.commit().await?;
+        app.context.push(&raised).await;
     }
     let flash = Flash::good(format!("{} can be booked again.", staff.name));
     Ok(user.go(&app, "/settings/people", &flash))

@@ -1,0 +1,358 @@
+//! Compares what stands in a connection's calendars with what should: every night, and when a person wants to know.
+//!
+//! Claims the connection. Reads every calendar that is written or holds entries, in full over the window of the imports,
+//! and keeps of it only what is ours. Plans by `concord_domain::sync::drift`, notes the figures on the connection, and
+//! deals with each entry that differs as with what a person did: a missing one may be somebody's deletion, and is asked
+//! about and not silently written again. Where nobody did anything that matters, the entry is looked at and written anew.
+//! Sets its own next time: it is a poll.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    connection::{ConnectionState, EntryState},
+    duty::{DutyKind, QueueClass},
+    entry::ObservedEntry,
+    ids::{BusinessId, CalendarId, ConnectionId, EntryId},
+    interval::Interval,
+    record::SyncOutcome,
+    sync::drift::{Drift, Expected, HOLD, KnownEntry, SeenEntry, compare, is_believed, next_night},
+};
+use concord_providers::{AfterPage, ChangesFrom, ProviderError};
+use concord_storage::{
+    StorageError, Tx, businesses,
+    calendars::{self, Calendar},
+    connections::{self as store, Connection, DriftFigures},
+    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    entries::{self, Compared},
+    sync_log::{self, NewLine},
+};
+
+use crate::{
+    Context,
+    access::{Account, with_access},
+    connections,
+    duty::{JobError, business_of, jitter},
+    limits::take_turn,
+    outside::Met,
+    touched::{self, Found, Place},
+};
+
+/// A new connection is compared when what was waiting is written, and not only in its first night.
+const FIRST_AFTER: Duration = Duration::hours(6);
+/// Providers differ in how they read the edges of a window, for whole days above all: what lies so near is not judged.
+const EDGE: Duration = Duration::days(1);
+/// A server that gives page after page must not keep us for ever.
+const MOST_PAGES: usize = 1_000;
+
+/// Raises the compare of a connection.
+pub(crate) async fn raise(
+    tx: &mut Tx,
+    (business, connection): (BusinessId, ConnectionId),
+    (queue, due_at): (QueueClass, DateTime<Utc>),
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let kind = DutyKind::CompareDrift;
+    let duty = NewDuty { business: Some(business), kind, subject: connection.0, queue, due_at };
+    duties::raise(tx, duty, now).await
+}
+
+/// Raises the compare of a connection that is served from now on. It is not due yet, so that there is nothing to push.
+pub(crate) async fn raise_first(
+    tx: &mut Tx,
+    connection: (BusinessId, ConnectionId),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    raise(tx, connection, (QueueClass::Poll, now + FIRST_AFTER), now).await.map(drop)
+}
+
+/// Sees to it that every connection that is served is compared; called when a process starts.
+pub async fn ensure(context: &Context) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    for connection in store::never_compared(&context.db).await? {
+        raise_first(&mut tx, connection, now).await?;
+    }
+    tx.commit().await
+}
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let found = store::find(&context.db, business, ConnectionId(duty.subject_id)).await?;
+    let Some(connection) = found.filter(|one| one.state == ConnectionState::Active) else {
+        return Ok(Outcome::Done);
+    };
+    let zone = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.zone;
+    let (settings, now) = (&context.settings, context.clock.now());
+    let window = Interval { start: now - settings.window_past, end: now + settings.window_future };
+    let compare = Compare { context, duty, connection, window, started_at: now };
+    let again_soon = compare.run().await?;
+    let now = context.clock.now();
+    let next = if again_soon { now + HOLD } else { next_night(now, zone, jitter(duty.id, 0)) };
+    Ok(Outcome::Again(next))
+}
+
+struct Compare<'a> {
+    context: &'a Context,
+    duty: &'a ClaimedDuty,
+    connection: Connection,
+    window: Interval,
+    started_at: DateTime<Utc>,
+}
+
+/// What of ours the calendars show.
+#[derive(Default)]
+struct Sights {
+    seen: Vec<SeenEntry>,
+    /// As the provider showed it, by what the calendar calls it.
+    observed: HashMap<String, ObservedEntry>,
+    /// The calendars that were read.
+    calendars: BTreeMap<CalendarId, Calendar>,
+}
+
+impl Compare<'_> {
+    fn account(&self) -> Account {
+        Account {
+            business: self.connection.business_id,
+            connection: self.connection.id,
+            provider: self.connection.provider,
+        }
+    }
+
+    /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
+    async fn run(&self) -> Result<bool, JobError> {
+        let before = self.rows().await?;
+        let mut sights = self.read(&before).await?;
+        let after = self.rows().await?;
+        let known: Vec<KnownEntry> =
+            after.values().filter_map(|row| self.known(row, &before, &sights)).collect();
+        let marks: Vec<EntryId> = sights.seen.iter().filter_map(|one| one.mark).collect();
+        let elsewhere: BTreeSet<EntryId> =
+            entries::of_anybody(&self.context.db, &marks).await?.into_iter().collect();
+        let drift = compare(&known, &sights.seen, &elsewhere);
+        let now = self.context.clock.now();
+        let lost_since = drift.lost_since(self.connection.drift.held_since, now);
+        let believed = is_believed(lost_since, now);
+        self.record(&drift, lost_since, believed).await?;
+        if !believed {
+            return Ok(true);
+        }
+        let mended = self.mend(&drift, &after, &mut sights).await?;
+        let was_told = self.connection.drift.checked_at.is_some_and(|at| now - at < Duration::hours(1));
+        Ok(mended > 0 && !was_told)
+    }
+
+    async fn rows(&self) -> Result<BTreeMap<EntryId, Compared>, JobError> {
+        let (business, id) = (self.connection.business_id, self.connection.id);
+        let rows = entries::compared(&self.context.db, business, id, self.window).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    async fn read(&self, rows: &BTreeMap<EntryId, Compared>) -> Result<Sights, JobError> {
+        let (business, id) = (self.connection.business_id, self.connection.id);
+        let holding: BTreeSet<CalendarId> = rows.values().map(|row| row.calendar_id).collect();
+        let names: BTreeSet<&str> = rows.values().map(|row| row.external_id.as_str()).collect();
+        let mut sights = Sights::default();
+        for calendar in calendars::of_connection(&self.context.db, business, id).await? {
+            let is_ours =
+                (calendar.writes && self.connection.direction.writes()) || holding.contains(&calendar.id);
+            if !is_ours || calendar.missing_since.is_some() {
+                continue;
+            }
+            match self.read_calendar(&calendar, &names, &mut sights).await {
+                Ok(()) => drop(sights.calendars.insert(calendar.id, calendar)),
+                Err(JobError::Provider(ProviderError::NotFound)) => {
+                    // If it is gone, its bookings move; none of that is drift.
+                    let listed = connections::look_for_calendars(self.context, self.account()).await?;
+                    if listed.lists(&calendar.external_id) {
+                        return Err(ProviderError::NotFound.into());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sights)
+    }
+
+    /// Keeps what carries our mark or a name that we gave: a calendar may hold much else.
+    async fn read_calendar(
+        &self,
+        calendar: &Calendar,
+        names: &BTreeSet<&str>,
+        sights: &mut Sights,
+    ) -> Result<(), JobError> {
+        let (context, window) = (self.context, self.window);
+        let provider = context.provider(self.connection.provider)?;
+        let mut from = ChangesFrom::Start;
+        for _ in 0..MOST_PAGES {
+            take_turn(context, self.account(), QueueClass::Bulk).await?;
+            let (id, from_here) = (calendar.external_id.as_str(), &from);
+            let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
+            self.keep().await?;
+            for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
+                let name = entry.series.clone().unwrap_or_else(|| entry.external_id.clone());
+                if entry.entry.is_none() && !names.contains(name.as_str()) {
+                    continue;
+                }
+                let (recurs, etag, mark) = (entry.series.is_some(), entry.etag.clone(), entry.entry);
+                sights.observed.insert(name.clone(), entry);
+                sights.seen.push(SeenEntry { name, recurs, etag, mark });
+            }
+            match page.next {
+                AfterPage::Cursor(_) => return Ok(()),
+                AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: None },
+            }
+        }
+        Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
+    }
+
+    /// How an entry should stand, if its calendar was read. What was written while it was read is not judged.
+    fn known(
+        &self,
+        row: &Compared,
+        before: &BTreeMap<EntryId, Compared>,
+        sights: &Sights,
+    ) -> Option<KnownEntry> {
+        sights.calendars.get(&row.calendar_id)?;
+        let is_inside = row.ends_at > self.window.start + EDGE && row.starts_at < self.window.end - EDGE;
+        let is_settled = before.get(&row.id) == Some(row) && is_inside && !row.is_asked_about;
+        let expected = match (row.wanted, row.state) {
+            (true, EntryState::Synced) if is_settled => Expected::Stands,
+            (false, EntryState::Removed) if is_settled => Expected::Gone,
+            _ => Expected::Unsettled,
+        };
+        Some(KnownEntry {
+            id: row.id,
+            external_id: row.external_id.clone(),
+            etag: row.etag.clone(),
+            expected,
+        })
+    }
+
+    async fn record(
+        &self,
+        drift: &Drift,
+        lost_since: Option<DateTime<Utc>>,
+        believed: bool,
+    ) -> Result<(), JobError> {
+        let now = self.context.clock.now();
+        let figures = DriftFigures {
+            checked_at: Some(now),
+            standing: number(drift.standing),
+            missing: number(drift.missing.len()),
+            extra: number(drift.unwanted.len() + drift.unknown.len()),
+            different: number(drift.different.len()),
+            held_since: lost_since,
+        };
+        let (business, connection) = (self.connection.business_id, self.connection.id);
+        let mut tx = self.context.db.begin().await?;
+        store::record_drift(&mut tx, (business, connection), &figures).await?;
+        let line = NewLine {
+            business,
+            connection: Some(connection),
+            booking: None,
+            operation: "compare",
+            outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
+            detail: &in_words(drift, believed),
+            duration_ms: (now - self.started_at).num_milliseconds(),
+            at: now,
+        };
+        sync_log::append(&mut tx, &line).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Deals with each entry that differs. Returns how many are being put right.
+    async fn mend(
+        &self,
+        drift: &Drift,
+        rows: &BTreeMap<EntryId, Compared>,
+        sights: &mut Sights,
+    ) -> Result<usize, JobError> {
+        let mut mended = 0;
+        let gone = drift.missing.len();
+        for id in drift.missing.iter().chain(&drift.different).chain(&drift.unwanted) {
+            let Some(row) = rows.get(id) else { continue };
+            let Some(calendar) = sights.calendars.get(&row.calendar_id) else { continue };
+            let seen = sights.observed.remove(&row.external_id);
+            let is_missing = seen.is_none();
+            let found = Found { external_id: row.external_id.clone(), seen };
+            let place = Place { account: self.account(), calendar: &calendar.external_id };
+            self.keep().await?;
+            let Some((entry, met)) =
+                touched::meet(self.context, (place, QueueClass::Bulk), *id, found, gone).await?
+            else {
+                continue;
+            };
+            match met {
+                // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
+                // colour: what they wrote there stays until the next write.
+                Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => {}
+                // Nobody did anything that matters; it is looked at again by whoever writes it.
+                Met::Echo => {
+                    self.doubt(*id).await?;
+                    mended += 1;
+                }
+                Met::Followed | Met::PutBack(..) => mended += 1,
+                Met::Asked | Met::LetBe | Met::Outdated => {}
+            }
+        }
+        Ok(mended)
+    }
+
+    async fn doubt(&self, id: EntryId) -> Result<(), JobError> {
+        let mut tx = self.context.db.begin().await?;
+        let raised = entries::doubt(&mut tx, id, self.context.clock.now()).await?;
+        tx.commit().await?;
+        self.context.push(&[raised]).await;
+        Ok(())
+    }
+
+    async fn keep(&self) -> Result<(), JobError> {
+        let context = self.context;
+        if duties::extend(&context.db, self.duty, context.clock.now() + context.settings.lease).await? {
+            return Ok(());
+        }
+        Err(JobError::not_now(context, Duration::zero(), "another worker compares this calendar"))
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn in_words(drift: &Drift, believed: bool) -> String {
+    let mut words = vec![format!("{} of {} in agreement", drift.standing, drift.wanted())];
+    for (count, what) in [
+        (drift.missing.len(), "missing"),
+        (drift.different.len(), "different"),
+        (drift.unwanted.len(), "that should be gone"),
+        (drift.unknown.len(), "with Concord's mark that nobody here knows"),
+    ] {
+        if count > 0 {
+            words.push(format!("{count} {what}"));
+        }
+    }
+    if !believed {
+        words.push("so many at once are looked for a second time before anything is done".to_owned());
+    }
+    words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_said_in_a_line() {
+        let calm = Drift { standing: 212, ..Drift::default() };
+        assert_eq!(in_words(&calm, true), "212 of 212 in agreement");
+        let id = EntryId(uuid::Uuid::nil());
+        let lost = Drift { standing: 1, missing: vec![id, id], unwanted: vec![id], ..Drift::default() };
+        assert_eq!(
+            in_words(&lost, false),
+            "1 of 3 in agreement; 2 missing; 1 that should be gone; so many at once are looked for a second time \
+             before anything is done"
+        );
+    }
+}

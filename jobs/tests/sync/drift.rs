@@ -1,0 +1,101 @@
+//! What stands in a calendar is compared with what should: nightly, and by hand.
+
+use chrono::Duration;
+use concord_domain::{
+    connection::{Coverage, Direction},
+    ids::ConnectionId,
+};
+use concord_jobs::connections as manage;
+use concord_storage::{connections::DriftFigures, on_both_databases, outside_changes, testing::TestDb};
+use serde_json::json;
+
+use crate::world::{ANA, World};
+
+impl World<'_> {
+    async fn compare(&self, id: ConnectionId) -> DriftFigures {
+        manage::compare(&self.context, self.business.id, id).await.unwrap();
+        self.settle().await;
+        self.connection(id).await.drift
+    }
+
+    /// Ana is connected and has that many bookings, of which all are written.
+    async fn with_bookings(&self, number: i64) -> (ConnectionId, Vec<String>) {
+        let id = self.connected(&self.ana).await;
+        for number in 0..number {
+            let from = 6_000 + number * 100;
+            self.put(&format!("A-{number}"), &self.draft(&[&self.ana], from, from + 60)).await;
+        }
+        self.settle().await;
+        self.poll().await;
+        let ids = self.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
+        (id, ids)
+    }
+
+    async fn questions(&self) -> usize {
+        outside_changes::open(self.db, self.business.id, None).await.unwrap().len()
+    }
+}
+
+fn shown(drift: DriftFigures) -> [i64; 4] {
+    [drift.standing, drift.missing, drift.different, drift.extra]
+}
+
+async fn what_agrees_is_said_to_and_costs_no_write(db: &TestDb) {
+    let world = World::new(db).await;
+    let (id, _) = world.with_bookings(4).await;
+    world.outside.forget_calls().await;
+    assert_eq!(shown(world.compare(id).await), [4, 0, 0, 0]);
+    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    // And the next night by itself.
+    let before = world.connection(id).await.drift.checked_at.unwrap();
+    world.clock.advance(Duration::hours(30));
+    world.settle().await;
+    assert!(world.connection(id).await.drift.checked_at.unwrap() > before);
+}
+
+async fn what_is_missing_is_asked_about_and_not_written_again(db: &TestDb) {
+    let world = World::new(db).await;
+    let (id, ids) = world.with_bookings(4).await;
+    world.outside.person_deletes(ANA, &ids[0]).await;
+    world.outside.forget_calls().await;
+    assert_eq!(shown(world.compare(id).await), [3, 1, 0, 0]);
+    assert_eq!((world.questions().await, world.outside.seen_by(ANA).await.len()), (1, 3));
+    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+    assert_eq!(shown(world.compare(id).await), [3, 0, 0, 0], "whoever is asked is asked once");
+}
+
+async fn what_differs_in_a_calendar_that_is_only_written_is_put_right(db: &TestDb) {
+    let world = World::new(db).await;
+    let (id, ids) = world.with_bookings(4).await;
+    world.set(id, Direction::Out, Coverage::Assigned).await;
+    world.settle().await;
+    world.outside.person_changes(ANA, &ids[0], json!({ "title": "Mine" })).await;
+    world.outside.person_changes(ANA, &ids[1], json!({ "description": "Mine" })).await;
+    assert_eq!(shown(world.compare(id).await), [2, 0, 2, 0]);
+    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Massage)"; 4]);
+    assert!(world.outside.seen_by(ANA).await.iter().all(|seen| seen.description != "Mine"));
+    assert_eq!(shown(world.compare(id).await), [4, 0, 0, 0]);
+}
+
+async fn a_loss_of_most_is_believed_at_the_second_sight_only(db: &TestDb) {
+    let world = World::new(db).await;
+    let (id, ids) = world.with_bookings(4).await;
+    for gone in &ids[..3] {
+        world.outside.person_deletes(ANA, gone).await;
+    }
+    let held = world.compare(id).await;
+    assert_eq!((shown(held), held.held_since.is_some()), ([1, 3, 0, 0], true));
+    let again = world.compare(id).await;
+    assert_eq!(again.held_since, held.held_since, "asking twice is no second sight");
+    assert_eq!(world.questions().await, 0);
+    world.clock.advance(Duration::minutes(10));
+    world.settle().await;
+    assert_eq!((world.questions().await, world.outside.seen_by(ANA).await.len()), (3, 1));
+}
+
+on_both_databases!(
+    what_agrees_is_said_to_and_costs_no_write,
+    what_is_missing_is_asked_about_and_not_written_again,
+    what_differs_in_a_calendar_that_is_only_written_is_put_right,
+    a_loss_of_most_is_believed_at_the_second_sight_only,
+);

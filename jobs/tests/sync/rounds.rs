@@ -1,0 +1,41 @@
+//! A driver's day as it stands in their calendar.
+
+use concord_domain::booking::{BookingDraft, BookingKind};
+use concord_storage::{on_both_databases, testing::TestDb};
+
+use crate::world::{ANA, World};
+
+impl World<'_> {
+    fn delivery(&self, from: i64, place: &str) -> BookingDraft {
+        let draft = self.draft(&[&self.ana], from, from + 10);
+        BookingDraft { kind: BookingKind::Delivery, location: place.to_owned(), ..draft }
+    }
+}
+
+async fn every_stop_says_its_number_whatever_changes(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.put("D-1", &world.delivery(60, "Rua A 1")).await;
+    world.put("D-2", &world.delivery(90, "Rua B 2")).await;
+    world.settle().await;
+    let both = ["Stop 1 of 2: Maria, Rua A 1", "Stop 2 of 2: Maria, Rua B 2"];
+    assert_eq!(world.outside.titles(ANA).await, both);
+
+    // Before both of them, changed ten times in a row: an entry costs a run or two.
+    world.outside.forget_calls().await;
+    for minute in 0..10 {
+        world.put("D-3", &world.delivery(20 + minute, "Rua C 3")).await;
+    }
+    world.settle().await;
+    let three = ["Stop 1 of 3: Maria, Rua C 3", "Stop 2 of 3: Maria, Rua A 1", "Stop 3 of 3: Maria, Rua B 2"];
+    assert_eq!(world.outside.titles(ANA).await, three);
+    assert_eq!(world.outside.writes().await.len(), 3);
+
+    world.outside.forget_calls().await;
+    world.cancel("D-3").await;
+    world.settle().await;
+    assert_eq!(world.outside.titles(ANA).await, both);
+    assert_eq!(world.outside.writes().await.len(), 3);
+}
+
+on_both_databases!(every_stop_says_its_number_whatever_changes);

@@ -1,0 +1,101 @@
+use chrono::Duration;
+use concord_domain::{
+    connection::{ConnectionState, EntryState, ProviderKind},
+    duty::{DutyKind, QueueClass},
+    ids::EntryId,
+    interval::Interval,
+};
+use concord_storage::{
+    connections::{self, DriftFigures, DriftTotal},
+    duties::{self, NewDuty},
+    entries,
+    testing::{TestDb, at, begin, commit, monday},
+};
+
+use crate::entries::{world, written};
+
+async fn what_a_compare_found_is_kept_and_counted(db: &TestDb) {
+    let world = world(db).await;
+    let found = async |id| connections::find(db, world.business.id, id).await.unwrap().unwrap().drift;
+    assert_eq!(found(world.of_ana).await, DriftFigures::default());
+    assert_eq!(connections::drift_totals(db).await.unwrap(), [], "nothing was compared");
+    let of_ana = DriftFigures {
+        checked_at: Some(at(5)),
+        standing: 212,
+        missing: 3,
+        extra: 1,
+        different: 2,
+        held_since: Some(at(4)),
+    };
+    let of_rui = DriftFigures { checked_at: Some(at(3)), standing: 8, ..DriftFigures::default() };
+    for (id, figures) in [(world.of_ana, of_ana), (world.of_rui, of_rui)] {
+        let mut tx = begin(db).await;
+        connections::record_drift(&mut tx, (world.business.id, id), &figures).await.unwrap();
+        commit(tx).await;
+        assert_eq!(found(id).await, figures);
+    }
+    assert_eq!((of_ana.wanted(), of_ana.is_agreement(), of_rui.is_agreement()), (217, false, true));
+    let all = DriftTotal {
+        provider: ProviderKind::Google,
+        standing: 220,
+        missing: 3,
+        extra: 1,
+        different: 2,
+        oldest: at(3),
+    };
+    assert_eq!(connections::drift_totals(db).await.unwrap(), [all]);
+}
+
+async fn who_is_never_compared_is_found(db: &TestDb) {
+    let world = world(db).await;
+    let business = world.business.id;
+    let mut tx = begin(db).await;
+    let state = ConnectionState::Paused;
+    connections::set_state(&mut tx, business, world.of_rui, state, None, at(1)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(connections::never_compared(db).await.unwrap(), [(business, world.of_ana)]);
+    let mut tx = begin(db).await;
+    let duty = NewDuty {
+        business: Some(business),
+        kind: DutyKind::CompareDrift,
+        subject: world.of_ana.0,
+        queue: QueueClass::Poll,
+        due_at: at(60),
+    };
+    duties::raise(&mut tx, duty, at(1)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(connections::never_compared(db).await.unwrap(), []);
+}
+
+async fn entries_are_compared_where_their_bookings_lie_in_the_window(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let within = Interval { start: monday(), end: at(61) };
+    let rows = async |of, window| entries::compared(db, world.business.id, of, window).await.unwrap();
+    let row = rows(world.of_ana, within).await.remove(0);
+    assert_eq!((row.id, row.wanted, row.state, row.is_asked_about), (id, true, EntryState::Pending, false));
+    assert_eq!((row.starts_at, row.ends_at, row.etag), (at(60), at(120), None));
+    written(db, id, 1).await;
+    let row = rows(world.of_ana, within).await.remove(0);
+    assert_eq!(
+        (row.state, row.etag.as_deref(), row.external_id.as_str()),
+        (EntryState::Synced, Some("\"1\""), "given")
+    );
+    assert_eq!(rows(world.of_rui, within).await, []);
+    for elsewhere in [
+        Interval { start: at(120), end: at(180) },
+        Interval { start: monday() - Duration::days(1), end: at(60) },
+    ] {
+        assert_eq!(rows(world.of_ana, elsewhere).await, []);
+    }
+    let unknown = EntryId(uuid::Uuid::nil());
+    assert_eq!(entries::of_anybody(db, &[unknown, id]).await.unwrap(), [id]);
+    assert_eq!(entries::of_anybody(db, &[]).await.unwrap(), []);
+}
+
+concord_storage::on_both_databases!(
+    what_a_compare_found_is_kept_and_counted,
+    who_is_never_compared_is_found,
+    entries_are_compared_where_their_bookings_lie_in_the_window,
+);
