@@ -6,6 +6,7 @@
 //! and finds it at another version (`entry`). Neither needs the connection's write lease for it: what was seen is noted
 //! only while nobody has written since.
 
+use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     connection::EntryState,
@@ -50,6 +51,8 @@ pub(crate) enum Met {
     LetBe,
     /// It was written while it was looked at: what was seen is no more.
     Outdated,
+    /// It is gone so soon after it was written that a write of ours may have come late: look again at this instant.
+    TooSoon(DateTime<Utc>),
 }
 
 /// A booking, what its entry should say, and what that is made of.
@@ -108,6 +111,12 @@ pub(crate) async fn meet(
         Observation::Missing => (Sight::Gone, None),
         Observation::Found(seen) => (Sight::from(seen), seen.etag.as_deref()),
     };
+    if is_in_doubt(entry) {
+        return Ok((Met::Echo, vec![]));
+    }
+    if let Some(until) = too_soon(context, entry, &sight) {
+        return Ok((Met::TooSoon(until), vec![]));
+    }
     let standing = standing(context, entry).await?;
     let rules = rules_of(context, entry).await?.with_gone_at_once(gone_at_once);
     let linked = Linked {
@@ -124,6 +133,20 @@ pub(crate) async fn meet(
         _ => (etag, shape_of(&sight, entry)),
     };
     Meeting { context, entry, standing: &standing, etag, shape }.carry_out(plan).await
+}
+
+/// Nothing is known of what stands there, since two writes of ours may have overtaken each other or the answer to the first
+/// one was lost: then nothing of it is taken for a person's doing.
+fn is_in_doubt(entry: &Entry) -> bool {
+    let unknown = entry.etag.is_none() && entry.content_hash.is_none() && entry.base.is_none();
+    unknown && !entry.is_asked_about
+}
+
+/// A removal names no version, and may arrive after the write that came after it. By then its worker has lost its lease.
+fn too_soon(context: &Context, entry: &Entry, sight: &Sight) -> Option<DateTime<Utc>> {
+    let until = entry.written_at? + context.settings.lease * 2;
+    let gone = *sight == Sight::Gone && entry.wanted && entry.base.is_some();
+    (gone && until > context.clock.now()).then_some(until)
 }
 
 /// A calendar that is not read has nothing to say.

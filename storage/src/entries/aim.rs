@@ -13,7 +13,7 @@ use crate::{
     StorageError, Tx,
     connections::{self, covers},
     duties::{self, DutyRef, NewDuty},
-    on_db,
+    on_db, outside_changes,
 };
 
 /// Which calendars a change concerns.
@@ -276,12 +276,13 @@ pub async fn raise_again(
 }
 
 const DOUBT: &str = "
-    UPDATE entries SET etag = NULL, content_hash = NULL, attempted = TRUE, state = 'pending' WHERE id = $1
+    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, attempted = TRUE, state = 'pending' WHERE id = $1
     RETURNING business_id, wanted";
 
 /// A write ended after another writer could have begun: nobody knows which of them came first, so it is looked at
-/// again. Returns the duty.
+/// again. What was taken for a person's doing may have been ours: nobody is asked about it any more. Returns the duty.
 pub async fn doubt(tx: &mut Tx, id: EntryId, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
+    outside_changes::overtake_question(tx, id, now).await?;
     let (business, wanted): (BusinessId, bool) =
         on_db!(tx, c => sqlx::query_as(DOUBT).bind(id).fetch_one(c).await)?;
     raise(tx, business, id, wanted, QueueClass::Interactive, now).await
