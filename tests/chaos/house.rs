@@ -227,7 +227,9 @@ impl<'a> House<'a> {
             let open: Vec<_> = counts
                 .iter()
                 .filter(|count| count.state != DutyState::Done)
-                .filter(|count| !matches!(count.kind.as_str(), "import_availability" | "retention"))
+                .filter(|count| {
+                    !matches!(count.kind.as_str(), "import_availability" | "compare_drift" | "retention")
+                })
                 .collect();
             if open.is_empty() {
                 return;
