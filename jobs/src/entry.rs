@@ -345,7 +345,8 @@ impl<'a> EntryRun<'a> {
             Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
             _ => (EntryState::Pending, SyncOutcome::Retry),
         };
-        entries::record_failure(tx, self.entry.id, state, &detail).await?;
+        let in_doubt = self.entry.in_doubt || !error.is_definite();
+        entries::record_failure(tx, self.entry.id, state, &detail, in_doubt).await?;
         if logged == SyncOutcome::Failed {
             connections::note_failure(tx, self.account.connection, &detail).await?;
             // It waits for others and is due only then, so that there is nothing to push.

@@ -111,7 +111,9 @@ pub(crate) async fn meet(
         Observation::Missing => (Sight::Gone, None),
         Observation::Found(seen) => (Sight::from(seen), seen.etag.as_deref()),
     };
-    if is_in_doubt(entry) {
+    // What stands there may be the doing of a write of ours whose answer was lost, whatever the booking has become since:
+    // a person's change that came in between is not told from it, and is written over.
+    if entry.in_doubt {
         return Ok((Met::Echo, vec![]));
     }
     if let Some(until) = too_soon(context, entry, &sight) {
@@ -133,13 +135,6 @@ pub(crate) async fn meet(
         _ => (etag, shape_of(&sight, entry)),
     };
     Meeting { context, entry, standing: &standing, etag, shape }.carry_out(plan).await
-}
-
-/// Nothing is known of what stands there, since two writes of ours may have overtaken each other or the answer to the first
-/// one was lost: then nothing of it is taken for a person's doing.
-fn is_in_doubt(entry: &Entry) -> bool {
-    let unknown = entry.etag.is_none() && entry.content_hash.is_none() && entry.base.is_none();
-    unknown && !entry.is_asked_about
 }
 
 /// A removal names no version, and may arrive after the write that came after it. By then its worker has lost its lease.

@@ -10,6 +10,8 @@ ALTER TABLE connections ADD COLUMN outside_deletions text;
 
 -- Title and time of the entry as our last write left it, or as a person did when that was last dealt with.
 ALTER TABLE entries ADD COLUMN base jsonb;
+-- Whether a write of ours has begun whose end is not known: what stands there may be its doing.
+ALTER TABLE entries ADD COLUMN in_doubt boolean NOT NULL DEFAULT FALSE;
 -- An entry is found by what a calendar calls it.
 CREATE INDEX entries_by_external_id ON entries (calendar_id, external_id);
 

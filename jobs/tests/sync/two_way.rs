@@ -339,6 +339,30 @@ async fn a_change_is_found_by_whoever_writes_too(db: &TestDb) {
     assert_eq!((world.outside.seen_by(ANA).await.len(), world.failed().await.len()), (0, 0));
 }
 
+/// Written there, then changed back here before anybody knew: it looks like a person's move, and is ours.
+async fn a_write_whose_answer_was_lost_is_no_persons_doing(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, _) = world.booked().await;
+    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    world.put("A-1", &world.draft(&[&world.ana], 7_000, 7_060)).await;
+    world.drain().await;
+    assert_eq!(world.outside.hits().await, 1);
+    assert_eq!(
+        world.outside.one_seen_by(ANA).await.starts_at,
+        at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    );
+    world.put("A-1", &world.hour()).await;
+    concord_jobs::batch_sync::import_all(&world.context, world.business.id).await.unwrap();
+    world.settle().await;
+    world.poll().await;
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    assert!(world.changes(&booking).await.is_empty());
+    assert_eq!(
+        world.outside.one_seen_by(ANA).await.starts_at,
+        at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    );
+}
+
 async fn a_calendar_that_is_only_written_has_nothing_to_say(db: &TestDb) {
     let world = World::new(db).await;
     let connection = world.connected(&world.ana).await;
@@ -466,6 +490,7 @@ on_both_databases!(
     what_is_made_to_recur_is_put_back,
     a_business_may_want_to_be_asked_or_to_put_everything_back,
     a_change_is_found_by_whoever_writes_too,
+    a_write_whose_answer_was_lost_is_no_persons_doing,
     a_calendar_that_is_only_written_has_nothing_to_say,
     a_move_out_of_sight_is_no_deletion,
     what_we_do_not_follow_is_left_alone_until_the_next_write,

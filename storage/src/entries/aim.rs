@@ -276,8 +276,8 @@ pub async fn raise_again(
 }
 
 const DOUBT: &str = "
-    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, attempted = TRUE, state = 'pending' WHERE id = $1
-    RETURNING business_id, wanted";
+    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, attempted = TRUE, in_doubt = TRUE, state = 'pending'
+    WHERE id = $1 RETURNING business_id, wanted";
 
 /// A write ended after another writer could have begun: nobody knows which of them came first, so it is looked at
 /// again. What was taken for a person's doing may have been ours: nobody is asked about it any more. Returns the duty.

@@ -69,6 +69,8 @@ pub struct Entry {
     /// What it said after our last write, or when a person's change to it was last dealt with.
     #[sqlx(json(nullable))]
     pub base: Option<Shape>,
+    /// Whether a write of ours has begun whose end is not known: what stands there may be its doing.
+    pub in_doubt: bool,
     /// Whether somebody is asked what is to become of it: until they answer it stays as it is.
     pub is_asked_about: bool,
 }
@@ -76,7 +78,7 @@ pub struct Entry {
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
-           e.content_hash, e.written_version, e.written_at, e.last_error, e.base,
+           e.content_hash, e.written_version, e.written_at, e.last_error, e.base, e.in_doubt,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id

@@ -10,7 +10,8 @@ use sqlx::types::Json;
 
 use crate::{Db, StorageError, Tx, on_db};
 
-const BEGIN_WRITE: &str = "UPDATE entries SET attempted = TRUE, content_hash = NULL WHERE id = $1";
+const BEGIN_WRITE: &str =
+    "UPDATE entries SET attempted = TRUE, content_hash = NULL, in_doubt = TRUE WHERE id = $1";
 
 /// Before a call that writes: its answer may be lost, and then nobody knows what stands there.
 pub async fn begin_write(db: &Db, id: EntryId) -> Result<(), StorageError> {
@@ -36,7 +37,7 @@ pub struct WrittenEntry<'a> {
 
 /// The state says `synced` only if nothing newer waits: the booking may have been cancelled while it was written.
 const RECORD_WRITTEN: &str = "
-    UPDATE entries SET external_id = $7, base = $8, etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE,
+    UPDATE entries SET external_id = $7, base = $8, etag = $2, content_hash = $3, written_version = $4, written_at = $5, attempted = TRUE, in_doubt = FALSE,
         last_error = NULL,
         state = CASE WHEN wanted AND $4 >= (SELECT version FROM bookings WHERE id = entries.booking_id)
             THEN 'synced' ELSE 'pending' END
@@ -65,7 +66,7 @@ pub async fn record_written(
 }
 
 const RECORD_REMOVED: &str = "
-    UPDATE entries SET etag = NULL, base = NULL, content_hash = $2, written_version = NULL, written_at = $3, last_error = NULL,
+    UPDATE entries SET etag = NULL, base = NULL, in_doubt = FALSE, content_hash = $2, written_version = NULL, written_at = $3, last_error = NULL,
         state = CASE WHEN wanted THEN 'pending' ELSE 'removed' END
     WHERE id = $1 AND calendar_id = $4";
 
@@ -114,7 +115,7 @@ pub async fn note_seen(
 }
 
 const LET_BE: &str = "
-    UPDATE entries SET wanted = FALSE, state = 'removed', etag = NULL, base = NULL, content_hash = NULL, last_error = NULL
+    UPDATE entries SET wanted = FALSE, state = 'removed', in_doubt = FALSE, etag = NULL, base = NULL, content_hash = NULL, last_error = NULL
     WHERE id = $1";
 
 /// It is gone, and nobody misses it: the booking is over. It is written again if the booking changes.
@@ -133,15 +134,16 @@ pub async fn unwant(tx: &mut Tx, id: EntryId) -> Result<(), StorageError> {
     Ok(())
 }
 
-const RECORD_FAILURE: &str = "UPDATE entries SET state = $2, last_error = $3 WHERE id = $1";
+const RECORD_FAILURE: &str = "UPDATE entries SET state = $2, last_error = $3, in_doubt = $4 WHERE id = $1";
 
-/// A try failed; `state` says whether for good.
+/// A try failed; `state` says whether for good, and `in_doubt` whether a write may have been carried out all the same.
 pub async fn record_failure(
     tx: &mut Tx,
     id: EntryId,
     state: EntryState,
     reason: &str,
+    in_doubt: bool,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(RECORD_FAILURE).bind(id).bind(state).bind(reason).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RECORD_FAILURE).bind(id).bind(state).bind(reason).bind(in_doubt).execute(c).await.map(drop))?;
     Ok(())
 }

@@ -162,7 +162,7 @@ async fn what_was_written_is_known(db: &TestDb) {
     written(db, id, 1).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.etag.as_deref(), entry.content_hash.as_deref()), (Some("\"1\""), Some("hash")));
-    assert_eq!((entry.written_version, entry.state), (Some(1), EntryState::Synced));
+    assert_eq!((entry.written_version, entry.state, entry.in_doubt), (Some(1), EntryState::Synced, false));
     let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
     assert_eq!((states[0].connection, states[0].staff), (world.of_ana, world.ana.id));
     assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
@@ -172,8 +172,9 @@ async fn what_was_written_is_known(db: &TestDb) {
     entries::begin_write(db, id).await.unwrap();
     let unsure = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
+    assert!(unsure.in_doubt);
     let mut tx = begin(db).await;
-    entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it").await.unwrap();
+    entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it", false).await.unwrap();
     commit(tx).await;
     let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
     assert_eq!(
