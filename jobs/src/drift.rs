@@ -294,7 +294,7 @@ impl Compare<'_> {
                     mended += 1;
                 }
                 Met::Followed | Met::PutBack(..) => mended += 1,
-                Met::Asked | Met::LetBe | Met::Outdated | Met::TooSoon(_) => {}
+                Met::Asked | Met::LetBe | Met::Outdated => {}
             }
         }
         Ok(mended)

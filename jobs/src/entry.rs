@@ -190,12 +190,6 @@ impl<'a> EntryRun<'a> {
                         *action = None;
                         return Ok(());
                     }
-                    Met::TooSoon(until) => {
-                        return Err(JobError::NotNow {
-                            until,
-                            reason: "it is gone just after it was written",
-                        });
-                    }
                     Met::Outdated => {
                         return Err(JobError::not_now(self.context, LOOK_AGAIN, "it is being changed"));
                     }

@@ -1,8 +1,8 @@
 //! How fast a provider is called: a bucket a connection and one an installation, in the database, so that all workers
 //! share them.
 //!
-//! What a person waits for never waits behind a batch: batches and polls may use up a bucket only so far that a quarter
-//! of it is left, and each call that a person waits for keeps the next of theirs back.
+//! What a person waits for never waits behind a batch: batches and polls leave a quarter of each bucket, and each call
+//! that a person waits for keeps the next of theirs back.
 
 use chrono::{DateTime, Utc};
 use concord_domain::duty::QueueClass;
@@ -36,11 +36,15 @@ pub(crate) async fn take_turn(
     Ok(())
 }
 
+/// More calls than this nobody makes at once by hand; after a pause that the provider asked for, batches begin later by as
+/// long as it takes to make them.
+const MOST_KEPT_BACK: u32 = 50;
+
 /// How much of a bucket a class may use up; at least one call.
 fn share_of(burst: u32, class: QueueClass) -> u32 {
     match class {
         QueueClass::Interactive => burst,
-        QueueClass::Bulk | QueueClass::Poll => burst - burst / 4,
+        QueueClass::Bulk | QueueClass::Poll => burst - (burst / 4).min(MOST_KEPT_BACK),
     }
 }
 

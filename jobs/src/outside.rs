@@ -6,7 +6,6 @@
 //! and finds it at another version (`entry`). Neither needs the connection's write lease for it: what was seen is noted
 //! only while nobody has written since.
 
-use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     connection::EntryState,
@@ -51,8 +50,6 @@ pub(crate) enum Met {
     LetBe,
     /// It was written while it was looked at: what was seen is no more.
     Outdated,
-    /// It is gone so soon after it was written that a write of ours may have come late: look again at this instant.
-    TooSoon(DateTime<Utc>),
 }
 
 /// A booking, what its entry should say, and what that is made of.
@@ -116,9 +113,6 @@ pub(crate) async fn meet(
     if entry.in_doubt {
         return Ok((Met::Echo, vec![]));
     }
-    if let Some(until) = too_soon(context, entry, &sight) {
-        return Ok((Met::TooSoon(until), vec![]));
-    }
     let standing = standing(context, entry).await?;
     let rules = rules_of(context, entry).await?.with_gone_at_once(gone_at_once);
     let linked = Linked {
@@ -135,13 +129,6 @@ pub(crate) async fn meet(
         _ => (etag, shape_of(&sight, entry)),
     };
     Meeting { context, entry, standing: &standing, etag, shape }.carry_out(plan).await
-}
-
-/// A removal names no version, and may arrive after the write that came after it. By then its worker has lost its lease.
-fn too_soon(context: &Context, entry: &Entry, sight: &Sight) -> Option<DateTime<Utc>> {
-    let until = entry.written_at? + context.settings.lease * 2;
-    let gone = *sight == Sight::Gone && entry.wanted && entry.base.is_some();
-    (gone && until > context.clock.now()).then_some(until)
 }
 
 /// A calendar that is not read has nothing to say.

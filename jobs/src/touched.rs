@@ -46,11 +46,6 @@ pub(crate) async fn meet(
     let Some(entry) = entries::find(&context.db, place.account.business, id).await? else { return Ok(None) };
     let (met, raised) = outside::meet(context, &entry, &observation, gone_at_once).await?;
     context.push(&raised).await;
-    if let Met::TooSoon(until) = met {
-        let mut tx = context.db.begin().await?;
-        entries::raise_again(&mut tx, place.account.business, id, until).await?;
-        tx.commit().await?;
-    }
     Ok(Some((entry, met)))
 }
 

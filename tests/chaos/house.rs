@@ -228,7 +228,10 @@ impl<'a> House<'a> {
                 .iter()
                 .filter(|count| count.state != DutyState::Done)
                 .filter(|count| {
-                    !matches!(count.kind.as_str(), "import_availability" | "compare_drift" | "retention")
+                    !matches!(
+                        count.kind.as_str(),
+                        "import_availability" | "compare_drift" | "keep_push" | "notify" | "retention"
+                    )
                 })
                 .collect();
             if open.is_empty() {

@@ -71,7 +71,7 @@ impl Import<'_> {
             let Some((_, met)) = touched::meet(context, (place, class), id, found, gone).await? else {
                 continue;
             };
-            followed += usize::from(!matches!(met, Met::Echo | Met::Outdated | Met::TooSoon(_)));
+            followed += usize::from(!matches!(met, Met::Echo | Met::Outdated));
         }
         Ok(followed)
     }

@@ -7,7 +7,6 @@ pub(crate) mod rounds;
 mod states;
 mod written;
 
-use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
@@ -62,8 +61,6 @@ pub struct Entry {
     pub content_hash: Option<String>,
     /// The booking's version that was last written.
     pub written_version: Option<i64>,
-    /// When it was last written or removed.
-    pub written_at: Option<DateTime<Utc>>,
     /// Why the last try did not write it.
     pub last_error: Option<String>,
     /// What it said after our last write, or when a person's change to it was last dealt with.
@@ -78,7 +75,7 @@ pub struct Entry {
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
-           e.content_hash, e.written_version, e.written_at, e.last_error, e.base, e.in_doubt,
+           e.content_hash, e.written_version, e.last_error, e.base, e.in_doubt,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id
