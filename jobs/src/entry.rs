@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState},
     duty::{QueueClass, is_past_care},
-    entry::EntryContent,
+    entry::{EntryContent, external_id},
     ids::EntryId,
     record::SyncOutcome,
     sync::{
@@ -166,7 +166,9 @@ impl<'a> EntryRun<'a> {
         if now.writes() {
             done.operation = operation_name(&now);
             done.known = done.known.begun();
-            entries::begin_write(&self.context.db, self.entry.id).await?;
+            let own = external_id(self.entry.provider, self.entry.id);
+            let found_by = if now == EntryAction::Create { &own } else { &done.known.external_id };
+            entries::begin_write(&self.context.db, self.entry.id, found_by).await?;
         }
         let id = done.known.external_id.clone();
         *action = Some(match lease.during(Box::pin(self.act(&now, &id, desired))).await {

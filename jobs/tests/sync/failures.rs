@@ -4,7 +4,7 @@ use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use concord_domain::{
-    connection::{ConnectionState, EntryState},
+    connection::{ConnectionState, EntryState, ProviderKind},
     duty::{DutyKind, DutyState},
     ids::{ConnectionId, EntryId},
 };
@@ -228,7 +228,9 @@ async fn die_while_writing(world: &World<'_>, connection: ConnectionId) {
     let until = now + world.context.settings.lease;
     let claimed = duties::claim(world.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
     assert!(connections::take_write_lease(world.db, connection, "dead#1", until, now).await.unwrap());
-    entries::begin_write(world.db, EntryId(claimed.subject_id)).await.unwrap();
+    let entry = EntryId(claimed.subject_id);
+    let name = concord_domain::entry::external_id(ProviderKind::Google, entry);
+    entries::begin_write(world.db, entry, &name).await.unwrap();
 }
 
 async fn a_worker_that_dies_is_succeeded(db: &TestDb) {

@@ -10,13 +10,13 @@ use sqlx::types::Json;
 
 use crate::{Db, StorageError, Tx, on_db};
 
-const BEGIN_WRITE: &str =
-    "UPDATE entries SET attempted = TRUE, content_hash = NULL, in_doubt = TRUE WHERE id = $1";
+const BEGIN_WRITE: &str = "UPDATE entries SET attempted = TRUE, content_hash = NULL, in_doubt = TRUE, external_id = $2 WHERE id = $1";
 
 /// Before a call that writes: its answer may be lost, and then nobody knows what stands there.
-pub async fn begin_write(db: &Db, id: EntryId) -> Result<(), StorageError> {
+/// `external_id`: by what it is found if the answer is lost; ours, where the provider is to give out a new one.
+pub async fn begin_write(db: &Db, id: EntryId, external_id: &str) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(BEGIN_WRITE).bind(id).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(BEGIN_WRITE).bind(id).bind(external_id).execute(c).await.map(drop))?;
     tx.commit().await
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn shape(title: &str) -> Shape {
 }
 
 pub(crate) async fn written(db: &Db, entry: EntryId, version: i64) {
-    entries::begin_write(db, entry).await.unwrap();
+    entries::begin_write(db, entry, "given").await.unwrap();
     let shape = &shape("Massage");
     let written = WrittenEntry { external_id: "given", etag: "\"1\"", content_hash: "hash", version, shape };
     let here = stands(db, entry).await;
@@ -157,7 +157,7 @@ async fn what_was_written_is_known(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
     let id = world.entry(db, &put.booking, world.of_ana).await.id;
-    entries::begin_write(db, id).await.unwrap();
+    entries::begin_write(db, id, "given").await.unwrap();
     assert!(world.entry(db, &put.booking, world.of_ana).await.attempted);
     written(db, id, 1).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
@@ -169,7 +169,7 @@ async fn what_was_written_is_known(db: &TestDb) {
     let counts = entries::counts(db, world.business.id).await.unwrap();
     assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
 
-    entries::begin_write(db, id).await.unwrap();
+    entries::begin_write(db, id, "given").await.unwrap();
     let unsure = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
     assert!(unsure.in_doubt);
