@@ -31,7 +31,6 @@ mod oauth_client;
 mod opaque;
 mod page;
 mod provider;
-mod proxy;
 mod push;
 mod recorder;
 mod recurrence;
@@ -47,7 +46,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::FaultKind;
-pub use proxy::{FaultProxy, ProxyFault};
 
 /// How to start a sandbox.
 #[derive(Debug, Clone)]

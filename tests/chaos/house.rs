@@ -1,6 +1,6 @@
 //! A business, its people's calendars in a sandbox that is a process of its own, and the program to be tested.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use bytes::Bytes;
 use concord::{
@@ -8,13 +8,18 @@ use concord::{
     config::{Config, Sources},
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, duty::DutyState, ids::StaffId};
-use concord_jobs::connect::{self, Wanted as Account};
-use concord_providers::{Http, HttpConfig};
+use concord_foreign::{CaldavServer, ProxyFault, Software};
+use concord_jobs::{
+    Context,
+    connect::{self, Wanted as Account},
+};
+use concord_providers::{Http, HttpConfig, caldav::Asked};
 use concord_sandbox::OAuthClient;
 use concord_storage::{
     api_keys,
     connections::Tokens,
     duties,
+    people::Staff,
     seal::MasterKey,
     secret,
     testing::{self, TestDb},
@@ -30,9 +35,24 @@ use crate::{
     processes::{Process, free_port, last_words, listens},
 };
 
-/// What becomes of calls to the provider: one in five goes wrong.
+/// What becomes of calls to the sandbox's providers: one in five goes wrong.
 const FAULTS: [(&str, f64); 4] =
     [("rate_limit", 0.05), ("server_error", 0.05), ("timeout", 0.03), ("apply_then_drop", 0.07)];
+
+/// The same for calls to Radicale.
+fn proxy_faults() -> Vec<(f64, ProxyFault)> {
+    let answer = |status: &str, headers: &str| ProxyFault::Answer {
+        status: status.to_owned(),
+        headers: headers.to_owned(),
+        body: String::new(),
+    };
+    vec![
+        (0.05, answer("429 Too Many Requests", "Retry-After: 1\r\n")),
+        (0.05, answer("503 Service Unavailable", "")),
+        (0.03, ProxyFault::Silence),
+        (0.07, ProxyFault::ApplyThenDrop),
+    ]
+}
 /// How long anything may take that is not on trial.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -44,8 +64,11 @@ pub(crate) struct House<'a> {
     api_key: String,
     room: String,
     staff: Vec<StaffId>,
+    /// Names and passwords at Radicale, by the person's number.
+    passwords: BTreeMap<usize, (String, String)>,
     variables: Vec<(String, String)>,
     _sandbox: Process,
+    radicale: CaldavServer,
     folder: TempDir,
 }
 
@@ -53,12 +76,13 @@ fn account(person: usize) -> String {
     format!("person{person}@harbour.example")
 }
 
-/// Half of the people have their calendar with one provider, half with the other.
-const PROVIDERS: [ProviderKind; 2] = [ProviderKind::Google, ProviderKind::Microsoft];
-
+/// As many people have their calendar with one provider as with another.
 fn provider(person: usize) -> ProviderKind {
-    PROVIDERS[person % PROVIDERS.len()]
+    [ProviderKind::Google, ProviderKind::Microsoft, ProviderKind::Caldav][person % 3]
 }
+
+/// Those that the sandbox plays.
+const PLAYED: [ProviderKind; 2] = [ProviderKind::Google, ProviderKind::Microsoft];
 
 impl<'a> House<'a> {
     /// Makes the business and connects everybody's calendar, before any process of the program runs.
@@ -82,8 +106,10 @@ impl<'a> House<'a> {
             api_key: String::new(),
             room: String::new(),
             staff: Vec::new(),
+            passwords: BTreeMap::new(),
             variables,
             _sandbox: sandbox,
+            radicale: CaldavServer::start(Software::Radicale).await,
             folder,
         };
         house.move_in().await;
@@ -102,19 +128,10 @@ impl<'a> House<'a> {
         self.room = testing::resource(self.db, &business, 1_000).await.id.to_string();
         for person in 0..PEOPLE {
             let staff = testing::staff(self.db, &business, &format!("Person{person}")).await;
-            let provider = provider(person);
-            let new = json!({ "provider": provider, "email": account(person) });
-            self.control(Method::POST, "accounts", Some(new)).await;
-            let grant = json!({ "provider": provider, "account": account(person) });
-            let grant = self.control(Method::POST, "grants", Some(grant)).await;
-            let token = |name: &str| grant[name].as_str().expect("a token").into();
-            let tokens = Tokens {
-                access: token("access_token"),
-                access_expires_at: app.now() + chrono::Duration::hours(1),
-                refresh: Some(token("refresh_token")),
-            };
-            let wanted = Account { business: business.id, staff: staff.id, provider };
-            connect::adopt(&app.context, wanted, tokens, "/".to_owned()).await.expect("it is connected");
+            match provider(person) {
+                ProviderKind::Caldav => self.connect_with_password(&app.context, person, &staff).await,
+                played => self.connect_with_grant(&app.context, person, &staff, played).await,
+            }
             self.staff.push(staff.id);
         }
         let key = secret::new_token("ck_");
@@ -123,6 +140,40 @@ impl<'a> House<'a> {
         testing::commit(tx).await;
         key.expose_secret().clone_into(&mut self.api_key);
         app.context.db.close().await;
+    }
+
+    async fn connect_with_grant(
+        &self,
+        context: &Context,
+        person: usize,
+        staff: &Staff,
+        provider: ProviderKind,
+    ) {
+        let new = json!({ "provider": provider, "email": account(person) });
+        self.control(Method::POST, "accounts", Some(new)).await;
+        let grant = json!({ "provider": provider, "account": account(person) });
+        let grant = self.control(Method::POST, "grants", Some(grant)).await;
+        let token = |name: &str| grant[name].as_str().expect("a token").into();
+        let tokens = Tokens {
+            access: token("access_token"),
+            access_expires_at: context.clock.now() + chrono::Duration::hours(1),
+            refresh: Some(token("refresh_token")),
+        };
+        let wanted = Account { business: staff.business_id, staff: staff.id, provider };
+        connect::adopt(context, wanted, tokens, "/".to_owned()).await.expect("it is connected");
+    }
+
+    async fn connect_with_password(&mut self, context: &Context, person: usize, staff: &Staff) {
+        let (user, password) = self.radicale.new_account().await;
+        let asked = Asked {
+            address: self.radicale.proxy.url(),
+            user: user.clone(),
+            password: password.clone().into(),
+        };
+        let whose = (staff.business_id, staff.id);
+        let connected = connect::connect_with_password(context, whose, &asked, "/".to_owned()).await;
+        connected.expect("it is connected");
+        self.passwords.insert(person, (user, password));
     }
 
     /// A process of the program to be tested.
@@ -156,8 +207,9 @@ impl<'a> House<'a> {
     }
 
     /// From now on one call in five goes wrong.
-    pub(crate) async fn faults(&self) {
-        for provider in PROVIDERS {
+    pub(crate) async fn faults(&self, seed: u64) {
+        self.radicale.proxy.fails_by_chance(seed, proxy_faults());
+        for provider in PLAYED {
             for (kind, probability) in FAULTS {
                 let fault = json!({ "provider": provider, "kind": kind, "probability": probability });
                 self.control(Method::POST, "faults", Some(fault)).await;
@@ -165,11 +217,20 @@ impl<'a> House<'a> {
         }
     }
 
-    /// Nothing goes wrong any more. Returns how many calls did.
-    pub(crate) async fn end_faults(&self) -> u64 {
+    /// Nothing goes wrong any more. Returns how many calls did, at each provider.
+    pub(crate) async fn end_faults(&self) -> BTreeMap<&'static str, u64> {
         let faults = self.control(Method::GET, "faults", None).await;
-        let hits = faults.as_array().expect("a list").iter().filter_map(|fault| fault["hits"].as_u64()).sum();
+        let mut hits = BTreeMap::from([(ProviderKind::Caldav.name(), self.radicale.proxy.failed())]);
+        for provider in PLAYED {
+            let its = faults
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter(|fault| fault["provider"] == json!(provider));
+            hits.insert(provider.name(), its.filter_map(|fault| fault["hits"].as_u64()).sum());
+        }
         self.control(Method::DELETE, "faults", None).await;
+        self.radicale.proxy.is_well();
         hits
     }
 
@@ -207,16 +268,30 @@ impl<'a> House<'a> {
     pub(crate) async fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for person in 0..PEOPLE {
-            let path = format!("events?provider={}&account={}", provider(person), account(person));
-            for entry in self.control(Method::GET, &path, None).await.as_array().expect("a list") {
-                if entry["deleted"] == json!(false) {
-                    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-                    entries.push((person, text("title"), text("starts_at"), text("ends_at")));
+            match self.passwords.get(&person) {
+                Some((user, password)) => {
+                    let owner = self.radicale.person(user, password.as_str().into());
+                    let seen = owner.sees(&self.radicale.calendar_of(user)).await;
+                    entries
+                        .extend(seen.into_iter().map(|one| (person, one.title, one.starts_at, one.ends_at)));
                 }
+                None => entries.extend(self.played_entries(person).await),
             }
         }
         entries.sort();
         entries
+    }
+
+    async fn played_entries(&self, person: usize) -> Vec<Entry> {
+        let path = format!("events?provider={}&account={}", provider(person), account(person));
+        let entries = self.control(Method::GET, &path, None).await;
+        let standing =
+            entries.as_array().expect("a list").iter().filter(|one| one["deleted"] == json!(false));
+        let entry = |one: &Value| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            (person, text("title"), text("starts_at"), text("ends_at"))
+        };
+        standing.map(entry).collect()
     }
 
     /// Waits until nothing is left to do but polls.
@@ -276,6 +351,7 @@ fn variables(
         ("CONCORD__DATA_DIR", folder.join("data").display().to_string()),
         ("CONCORD__SERVER__LISTEN", format!("127.0.0.1:{port}")),
         ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+        ("CONCORD__PROVIDERS__CALDAV__ALLOWED_HOSTS", "[\"127.0.0.1\"]".to_owned()),
         ("GOOGLE_CALENDAR_CLIENT_ID", client.client_id),
         ("GOOGLE_CALENDAR_CLIENT_SECRET", client.client_secret),
         ("CONCORD__PROVIDERS__REQUEST_TIMEOUT_SECONDS", "2".to_owned()),

@@ -1,25 +1,19 @@
 //! CalDAV keeps the contract, at servers that are not ours: Radicale and Xandikos.
 
 mod objects;
-mod person;
-mod servers;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind};
+use concord_foreign::{CaldavPerson, CaldavServer, ProxyFault, Software};
 use concord_providers::{
     Caldav, CalendarProvider, Credentials, Guard, Http, HttpConfig, OAuthApp,
     caldav::{Asked, DiscoveryError},
 };
-use concord_sandbox::ProxyFault;
 use url::Url;
 
-use self::{
-    person::Person,
-    servers::{Server, Software},
-};
 use crate::{
     sandbox::hasty,
     suite::{self, contract},
@@ -29,7 +23,7 @@ use crate::{
 /// A CalDAV server and people with an account at it. What we ask goes through a proxy that can let it go wrong; what
 /// people do goes to the server itself.
 pub(crate) struct CaldavWorld {
-    server: Server,
+    server: CaldavServer,
     provider: Arc<Caldav>,
     hasty: Arc<Caldav>,
 }
@@ -46,7 +40,7 @@ fn here() -> Guard {
 impl CaldavWorld {
     async fn start(software: Software) -> Self {
         Self {
-            server: Server::start(software).await,
+            server: CaldavServer::start(software).await,
             provider: caldav(HttpConfig::default(), here()),
             hasty: caldav(hasty(), here()),
         }
@@ -59,7 +53,7 @@ impl CaldavWorld {
         world
     }
 
-    fn person(&self, place: &Place) -> Person {
+    fn person(&self, place: &Place) -> CaldavPerson {
         let Credentials::Password { user, password, .. } = &place.credentials else { panic!("{place:?}") };
         self.server.person(user, password.clone())
     }
@@ -133,12 +127,13 @@ impl World for CaldavWorld {
     }
 
     async fn person_sees(&self, place: &Place) -> Vec<Seen> {
-        let person = self.person(place);
-        let mut seen = Vec::new();
-        for path in person.lists(&place.calendar).await {
-            seen.extend(objects::seen(&person.gets(&path).await));
-        }
-        seen
+        let objects = self.person(place).sees(&place.calendar).await;
+        let seen = |one: concord_foreign::SeenObject| Seen {
+            title: one.title,
+            description: one.description,
+            location: one.location,
+        };
+        objects.into_iter().map(seen).collect()
     }
 
     async fn next_call_fails(&self, _place: &Place, fault: Fault) {

@@ -1,13 +1,8 @@
 //! Objects as a person's own application writes and shows them. Nothing of ours writes or reads them here.
 
+use crate::world::Appointment;
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Europe::Lisbon;
-use icalendar::{
-    Calendar, Component,
-    parser::{read_calendar, unfold},
-};
-
-use crate::world::{Appointment, Seen};
 
 const ZONE: &str = "BEGIN:VTIMEZONE\r\nTZID:Europe/Lisbon\r\n\
     BEGIN:DAYLIGHT\r\nDTSTART:19960331T010000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0100\r\nTZNAME:WEST\r\n\
@@ -50,22 +45,4 @@ pub(super) fn moved(object: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Ut
         }
     }
     lines.join("\r\n") + "\r\n"
-}
-
-/// What a person sees of an object.
-pub(super) fn seen(object: &str) -> Vec<Seen> {
-    let text = unfold(object);
-    let calendar: Calendar = read_calendar(&text).unwrap().into();
-    let events = calendar.events();
-    events
-        .map(|event| Seen {
-            title: event.get_summary().unwrap_or_default().to_owned(),
-            description: event.get_description().unwrap_or_default().to_owned(),
-            location: event.property_value("LOCATION").map(unescaped).unwrap_or_default(),
-        })
-        .collect()
-}
-
-fn unescaped(text: &str) -> String {
-    text.replace("\\,", ",").replace("\\;", ";").replace("\\n", "\n").replace("\\\\", "\\")
 }

@@ -8,35 +8,36 @@ use std::{
 };
 
 use concord_providers::{Http, HttpConfig};
-use concord_sandbox::FaultProxy;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::person::Person;
+use crate::{CaldavPerson, FaultProxy};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Software {
+pub enum Software {
     /// <https://radicale.org>: passwords and rights of its own.
     Radicale,
     /// <https://www.xandikos.org>: leaves passwords to a proxy before it, and keeps its objects in git.
     Xandikos,
 }
 
-/// A running server with the proxy before it.
-pub(super) struct Server {
+/// A running server with the proxy before it. It ends with its value.
+#[derive(Debug)]
+pub struct CaldavServer {
     software: Software,
     direct: Url,
-    pub(super) proxy: FaultProxy,
+    /// What stands before it; whoever is on trial knows only this address.
+    pub proxy: FaultProxy,
     accounts: AtomicU32,
     http: Http,
     process: Child,
     data: TempDir,
 }
 
-impl Drop for Server {
+impl Drop for CaldavServer {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.process.kill();
@@ -46,9 +47,10 @@ impl Drop for Server {
 
 const PASSWORD: &str = "app-pass-word-1234";
 
-impl Server {
-    pub(super) async fn start(software: Software) -> Self {
-        let data = TempDir::new().unwrap();
+impl CaldavServer {
+    /// Starts one with no accounts, by the Python that `CONCORD_TEST_PYTHON` names.
+    pub async fn start(software: Software) -> Self {
+        let data = TempDir::new().expect("the surroundings are in order");
         let address = free_address();
         let process = command(software, address, &data)
             .stdin(Stdio::null())
@@ -62,11 +64,11 @@ impl Server {
             });
         let mut server = Self {
             software,
-            direct: format!("http://{address}/").parse().unwrap(),
-            proxy: FaultProxy::start(address).await.unwrap(),
+            direct: format!("http://{address}/").parse().expect("the surroundings are in order"),
+            proxy: FaultProxy::start(address).await.expect("the surroundings are in order"),
             accounts: AtomicU32::new(0),
             http: Http::new(HttpConfig { request_timeout: Duration::from_mins(1), ..HttpConfig::default() })
-                .unwrap(),
+                .expect("the surroundings are in order"),
             process,
             data,
         };
@@ -78,20 +80,23 @@ impl Server {
     async fn answers(&mut self, address: SocketAddr) {
         let waiting = async {
             while TcpStream::connect(address).await.is_err() {
-                assert!(self.process.try_wait().unwrap().is_none(), "the server has ended");
+                assert!(
+                    self.process.try_wait().expect("the surroundings are in order").is_none(),
+                    "the server has ended"
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("the surroundings are in order");
     }
 
     /// A person's own way to the server.
-    pub(super) fn person(&self, user: &str, password: SecretString) -> Person {
-        Person { http: self.http.clone(), server: self.direct.clone(), user: user.to_owned(), password }
+    pub fn person(&self, user: &str, password: SecretString) -> CaldavPerson {
+        CaldavPerson { http: self.http.clone(), server: self.direct.clone(), user: user.to_owned(), password }
     }
 
     /// A person with an empty calendar, and a password.
-    pub(super) async fn new_account(&self) -> (String, String) {
+    pub async fn new_account(&self) -> (String, String) {
         let user = format!("person{}@example.com", self.accounts.fetch_add(1, Ordering::SeqCst));
         match self.software {
             Software::Radicale => {
@@ -105,7 +110,7 @@ impl Server {
     }
 
     /// The id of a person's main calendar.
-    pub(super) fn calendar_of(&self, user: &str) -> String {
+    pub fn calendar_of(&self, user: &str) -> String {
         match self.software {
             Software::Radicale => format!("/{user}/calendar/"),
             Software::Xandikos => format!("/{user}/calendars/calendar/"),
@@ -114,26 +119,29 @@ impl Server {
 
     fn add_to_password_file(&self, user: &str) {
         let path = self.data.path().join("users");
-        let mut users = std::fs::read_to_string(&path).unwrap();
+        let mut users = std::fs::read_to_string(&path).expect("the surroundings are in order");
         users.extend([user, ":", PASSWORD, "\n"]);
-        std::fs::write(path, users).unwrap();
+        std::fs::write(path, users).expect("the surroundings are in order");
     }
 
     /// A calendar that its owner may only read, made behind the server's back.
     fn add_holidays(&self, user: &str) {
         let folder = self.data.path().join("store/collection-root").join(user).join("holidays");
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).expect("the surroundings are in order");
         std::fs::write(folder.join(".Radicale.props"), r#"{"tag":"VCALENDAR","D:displayname":"Holidays"}"#)
-            .unwrap();
+            .expect("the surroundings are in order");
         let object = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:easter\r\n\
             DTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:20260405\r\nDTEND;VALUE=DATE:20260406\r\n\
             SUMMARY:Easter\r\nTRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-        std::fs::write(folder.join("easter.ics"), object).unwrap();
+        std::fs::write(folder.join("easter.ics"), object).expect("the surroundings are in order");
     }
 }
 
 fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("the surroundings are in order")
+        .local_addr()
+        .expect("the surroundings are in order")
 }
 
 fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {
@@ -151,9 +159,9 @@ fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {
                  [storage]\nfilesystem_folder = {folder}/store\n\
                  [logging]\nlevel = error\n"
             );
-            std::fs::write(data.path().join("config"), config).unwrap();
-            std::fs::write(data.path().join("users"), "").unwrap();
-            std::fs::write(data.path().join("rights"), RIGHTS).unwrap();
+            std::fs::write(data.path().join("config"), config).expect("the surroundings are in order");
+            std::fs::write(data.path().join("users"), "").expect("the surroundings are in order");
+            std::fs::write(data.path().join("rights"), RIGHTS).expect("the surroundings are in order");
             command.args(["-m", "radicale", "--config"]).arg(data.path().join("config"));
         }
         Software::Xandikos => {

@@ -9,52 +9,68 @@ use http::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// A person at their server.
-pub(super) struct Person {
-    pub(super) http: Http,
-    pub(super) server: Url,
-    pub(super) user: String,
-    pub(super) password: SecretString,
+use crate::object::{self, SeenObject};
+
+/// A person at their server, with an application of their own. A server that refuses what they do ends the test.
+#[derive(Debug)]
+pub struct CaldavPerson {
+    pub(crate) http: Http,
+    pub(crate) server: Url,
+    pub(crate) user: String,
+    pub(crate) password: SecretString,
 }
 
-impl Person {
-    pub(super) async fn makes_a_calendar(&self, path: &str) {
+impl CaldavPerson {
+    /// Makes an empty calendar at this path.
+    pub async fn makes_a_calendar(&self, path: &str) {
         let body = r#"<C:mkcalendar xmlns:C="urn:ietf:params:xml:ns:caldav"/>"#;
         assert_eq!(self.ask("MKCALENDAR", path, "0", body).await.status, 201);
     }
 
-    pub(super) async fn puts(&self, path: &str, object: &str) {
+    /// Writes an object, whatever stands there.
+    pub async fn puts(&self, path: &str, object: &str) {
         let answer = self.ask("PUT", path, "0", object).await;
         assert!(answer.status.is_success(), "{} {:?}", answer.status, answer.body);
     }
 
-    pub(super) async fn gets(&self, path: &str) -> String {
+    /// The object at this path.
+    pub async fn gets(&self, path: &str) -> String {
         let answer = self.ask("GET", path, "0", "").await;
         assert!(answer.status.is_success(), "{path}: {}", answer.status);
-        String::from_utf8(answer.body.to_vec()).unwrap()
+        String::from_utf8(answer.body.to_vec()).expect("UTF-8")
     }
 
-    pub(super) async fn deletes(&self, path: &str) {
+    /// Removes the object at this path.
+    pub async fn deletes(&self, path: &str) {
         let answer = self.ask("DELETE", path, "0", "").await;
         assert!(answer.status.is_success(), "{path}: {}", answer.status);
     }
 
     /// The paths of the objects of a calendar.
-    pub(super) async fn lists(&self, path: &str) -> Vec<String> {
+    pub async fn lists(&self, path: &str) -> Vec<String> {
         let body = r#"<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>"#;
         let answer = self.ask("PROPFIND", path, "1", body).await;
         assert_eq!(answer.status, 207, "{path}");
-        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        let text = String::from_utf8(answer.body.to_vec()).expect("UTF-8");
         let hrefs = text.split("href>").skip(1).step_by(2).filter_map(|part| part.split("</").next());
         hrefs.filter(|href| !href.ends_with('/')).map(str::to_owned).collect()
+    }
+
+    /// What stands in a calendar.
+    pub async fn sees(&self, calendar: &str) -> Vec<SeenObject> {
+        let mut seen = Vec::new();
+        for path in self.lists(calendar).await {
+            seen.extend(object::seen(&path, &self.gets(&path).await));
+        }
+        seen
     }
 
     async fn ask(&self, method: &str, path: &str, depth: &str, body: &str) -> Answer {
         let pair = STANDARD.encode(format!("{}:{}", self.user, self.password.expose_secret()));
         let kind = if body.starts_with('<') { "application/xml" } else { "text/calendar; charset=utf-8" };
         let request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).unwrap())
-            .uri(self.server.join(path).unwrap().as_str())
+            .method(Method::from_bytes(method.as_bytes()).expect("it can be asked"))
+            .uri(self.server.join(path).expect("it can be asked").as_str())
             .header(AUTHORIZATION, format!("Basic {pair}"))
             // For a server that leaves passwords to the proxy before it.
             .header("x-remote-user", &self.user)
@@ -63,7 +79,7 @@ impl Person {
             .header("depth", depth)
             .header(CONTENT_TYPE, kind)
             .body(body.to_owned().into())
-            .unwrap();
-        self.http.send(request).await.unwrap()
+            .expect("it can be asked");
+        self.http.send(request).await.expect("it can be asked")
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -47,7 +48,29 @@ struct State {
     replaced: Vec<(String, String)>,
     /// Names and passwords, where the proxy asks for them in the server's place.
     accounts: Option<BTreeMap<String, String>>,
+    chance: Option<Chance>,
     seen: u64,
+    failed: u64,
+}
+
+/// Faults by chance; the same seed makes the same throws.
+#[derive(Debug)]
+struct Chance {
+    random: StdRng,
+    faults: Vec<(f64, ProxyFault)>,
+}
+
+impl Chance {
+    fn throw(&mut self) -> Option<ProxyFault> {
+        let mut dice: f64 = self.random.random();
+        for (probability, fault) in &self.faults {
+            if dice < *probability {
+                return Some(fault.clone());
+            }
+            dice -= probability;
+        }
+        None
+    }
 }
 
 /// A running proxy; it ends with its value.
@@ -92,6 +115,19 @@ impl FaultProxy {
         self.with(|state| state.rules.push_back(Rule { holding: text.to_owned(), fault }));
     }
 
+    /// From now on requests go wrong by chance: each of these with its probability from 0 to 1, together at most 1.
+    pub fn fails_by_chance(&self, seed: u64, faults: Vec<(f64, ProxyFault)>) {
+        self.with(|state| state.chance = Some(Chance { random: StdRng::seed_from_u64(seed), faults }));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn is_well(&self) {
+        self.with(|state| {
+            state.chance = None;
+            state.rules.clear();
+        });
+    }
+
     /// Puts `other` in the place of `text` in every request from now on.
     pub fn replace(&self, text: &str, other: &str) {
         self.with(|state| state.replaced.push((text.to_owned(), other.to_owned())));
@@ -107,6 +143,11 @@ impl FaultProxy {
     /// How many requests have come.
     pub fn seen(&self) -> u64 {
         self.with(|state| state.seen)
+    }
+
+    /// How many of them have gone wrong.
+    pub fn failed(&self) -> u64 {
+        self.with(|state| state.failed)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -160,7 +201,9 @@ fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
     let text = String::from_utf8_lossy(body);
     let hit =
         state.rules.iter().position(|rule| head.contains(&rule.holding) || text.contains(&rule.holding));
-    let fault = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault);
+    let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault);
+    let fault = asked_for.or_else(|| state.chance.as_mut().and_then(Chance::throw));
+    state.failed += u64::from(fault.is_some());
     match fault {
         Some(ProxyFault::Answer { status, headers, body }) => {
             return Verdict::Answer(answer(&status, &headers, &body));
