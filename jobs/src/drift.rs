@@ -32,8 +32,8 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, jitter},
-    limits::take_turn,
+    duty::{JobError, business_of, jitter, keep},
+    limits::wait_for_turn,
     outside::Met,
     touched::{self, Found, Place},
 };
@@ -185,10 +185,10 @@ impl Compare<'_> {
         let provider = context.provider(self.connection.provider)?;
         let mut from = ChangesFrom::Start;
         for _ in 0..MOST_PAGES {
-            take_turn(context, self.account(), QueueClass::Bulk).await?;
+            wait_for_turn(context, self.account(), QueueClass::Bulk, self.duty).await?;
             let (id, from_here) = (calendar.external_id.as_str(), &from);
             let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
-            self.keep().await?;
+            keep(self.context, self.duty).await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
                 let name = entry.series.clone().unwrap_or_else(|| entry.external_id.clone());
                 if entry.entry.is_none() && !names.contains(name.as_str()) {
@@ -278,7 +278,7 @@ impl Compare<'_> {
             let is_missing = seen.is_none();
             let found = Found { external_id: row.external_id.clone(), seen };
             let place = Place { account: self.account(), calendar: &calendar.external_id };
-            self.keep().await?;
+            keep(self.context, self.duty).await?;
             let Some((entry, met)) =
                 touched::meet(self.context, (place, QueueClass::Bulk), *id, found, gone).await?
             else {
@@ -306,14 +306,6 @@ impl Compare<'_> {
         tx.commit().await?;
         self.context.push(&[raised]).await;
         Ok(())
-    }
-
-    async fn keep(&self) -> Result<(), JobError> {
-        let context = self.context;
-        if duties::extend(&context.db, self.duty, context.clock.now() + context.settings.lease).await? {
-            return Ok(());
-        }
-        Err(JobError::not_now(context, Duration::zero(), "another worker compares this calendar"))
     }
 }
 

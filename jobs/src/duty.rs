@@ -75,6 +75,15 @@ impl JobError {
     }
 }
 
+/// Stays the one who does this duty, for another lease. What a late worker has read may be older than what stands there by
+/// now, so nothing of it is written without asking for this just before.
+pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), JobError> {
+    if duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
+        return Ok(());
+    }
+    Err(JobError::not_now(context, Duration::zero(), "another worker has taken this over"))
+}
+
 /// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits
 /// for leases to run out. Were another one at work after all, it would be told that it has lost them, as if they had.
 pub async fn release_former(context: &Context) -> Result<(), StorageError> {

@@ -33,8 +33,8 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, jitter, outcome_of, part_of},
-    limits::{hold_back, take_turn},
+    duty::{JobError, business_of, jitter, keep, outcome_of, part_of},
+    limits::{hold_back, take_turn, wait_for_turn},
 };
 
 /// The window is moved on when this much of its end is missing.
@@ -198,30 +198,24 @@ impl Import<'_> {
         };
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
         let calendar = self.calendar.external_id.as_str();
-        for _ in 0..MOST_PAGES {
-            take_turn(context, self.account(), duty.queue).await?;
+        for number in 0..MOST_PAGES {
+            if number == 0 {
+                take_turn(context, self.account(), duty.queue).await?;
+            } else {
+                wait_for_turn(context, self.account(), duty.queue, duty).await?;
+            }
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
             forget_told(&mut entries, &page.resources);
             entries.extend(page.entries);
             resources.extend(page.resources);
-            self.keep(duty).await?;
+            keep(self.context, duty).await?;
             match page.next {
                 AfterPage::Cursor(cursor) => return Ok(Pages { entries, resources, cursor }),
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
         }
         Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
-    }
-
-    /// Stays the one who reads this calendar. What a late worker has read may be older than what stands there by now, so
-    /// nothing of it is written without asking for this just before.
-    async fn keep(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
-        let context = self.context;
-        if duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
-            return Ok(());
-        }
-        Err(JobError::not_now(context, Duration::zero(), "another worker reads this calendar"))
     }
 
     async fn zone(&self) -> Result<Tz, JobError> {

@@ -4,14 +4,19 @@
 //! What a person waits for never waits behind a batch: batches and polls leave a quarter of each bucket, and each call
 //! that a person waits for keeps the next of theirs back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::duty::QueueClass;
 use concord_storage::{
     StorageError, Tx,
+    duties::ClaimedDuty,
     limits::{self, Take},
 };
 
-use crate::{Context, access::Account, duty::JobError};
+use crate::{
+    Context,
+    access::Account,
+    duty::{JobError, keep},
+};
 
 /// Takes a place for one call in both buckets, or in none, and says when there is one.
 pub(crate) async fn take_turn(
@@ -35,6 +40,33 @@ pub(crate) async fn take_turn(
     tx.commit().await?;
     Ok(())
 }
+
+/// A turn in the midst of what would have to begin anew otherwise, such as the next page of a long list: a burst is soon
+/// used up, and whoever began again each time would never come to the end. Waits for it in place, and stays the one who does
+/// this duty.
+pub(crate) async fn wait_for_turn(
+    context: &Context,
+    account: Account,
+    class: QueueClass,
+    duty: &ClaimedDuty,
+) -> Result<(), JobError> {
+    let began = context.clock.now();
+    loop {
+        match take_turn(context, account, class).await {
+            Err(JobError::NotNow { until, .. }) if until - began < LONGEST_WAIT => {
+                let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, context.settings.lease / 3);
+                tokio::time::sleep(wait.to_std().unwrap_or_default()).await;
+                keep(context, duty).await?;
+            }
+            taken => return taken,
+        }
+    }
+}
+
+/// Whoever waits holds a worker's place: longer pauses, which the provider asks for, are waited for elsewhere.
+const LONGEST_WAIT: Duration = Duration::minutes(2);
+/// Another one may have been faster.
+const SHORTEST_SLEEP: Duration = Duration::milliseconds(5);
 
 /// More calls than this nobody makes at once by hand; after a pause that the provider asked for, batches begin later by as
 /// long as it takes to make them.

@@ -12,7 +12,7 @@ use concord_storage::{
 };
 
 use super::Import;
-use crate::duty::JobError;
+use crate::duty::{JobError, keep};
 
 /// Rows in one transaction: an import must not keep bookings from being written for long.
 const PART: usize = 100;
@@ -46,14 +46,14 @@ impl Import<'_> {
     pub(super) async fn apply(&self, duty: &ClaimedDuty, changes: &Changes) -> Result<(), JobError> {
         for part in changes.removals.chunks(PART) {
             let names: Vec<&str> = part.iter().map(|removal| removal.external_id.as_str()).collect();
-            self.keep(duty).await?;
+            keep(self.context, duty).await?;
             self.remove(&names).await?;
         }
         for part in changes.upserts.chunks(PART) {
-            self.keep(duty).await?;
+            keep(self.context, duty).await?;
             self.upsert(part).await?;
         }
-        self.keep(duty).await
+        keep(self.context, duty).await
     }
 
     async fn upsert(&self, events: &[OutsideEvent]) -> Result<(), JobError> {
@@ -100,7 +100,7 @@ impl Import<'_> {
         let known = outside_events::of_calendar(&self.context.db, business, id).await?;
         for part in known.chunks(PART) {
             let names: Vec<&str> = part.iter().map(|event| event.external_id.as_str()).collect();
-            self.keep(duty).await?;
+            keep(self.context, duty).await?;
             self.remove(&names).await?;
         }
         self.forget_cursor().await

@@ -4,7 +4,7 @@
 //! when the next of them is due. A channel is written down before it is asked for, and whatever changed between the last
 //! read and its opening is read once it is open.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ConnectionState,
     duty::QueueClass,
@@ -17,7 +17,7 @@ use concord_storage::{
     StorageError,
     calendars::{self, Calendar},
     connections::{self, Connection},
-    duties::{self, ClaimedDuty, Outcome},
+    duties::{ClaimedDuty, Outcome},
     push_channels::{self, Agreed, PushChannel},
     secret,
     sync_log::{self, NewLine},
@@ -28,7 +28,7 @@ use super::address;
 use crate::{
     Context,
     access::{Account, with_access},
-    duty::{JobError, business_of, jitter},
+    duty::{JobError, business_of, jitter, keep},
     import_availability,
     limits::take_turn,
 };
@@ -65,7 +65,7 @@ impl Keeping<'_> {
         let before = known(&channels, address.as_ref());
         let wanted = self.is_read() && address.is_some();
         for step in plan(wanted, self.push.renews(), &before, self.context.clock.now()) {
-            self.keep().await?;
+            keep(self.context, self.duty).await?;
             match (step, &address) {
                 (PushStep::Open, Some(address)) => self.open(&channels, address).await?,
                 (PushStep::Open, None) => {}
@@ -93,15 +93,6 @@ impl Keeping<'_> {
 
     fn account(&self) -> Account {
         account_of(self.connection)
-    }
-
-    /// Stays the one who cares for this calendar.
-    async fn keep(&self) -> Result<(), JobError> {
-        let context = self.context;
-        if duties::extend(&context.db, self.duty, context.clock.now() + context.settings.lease).await? {
-            return Ok(());
-        }
-        Err(JobError::not_now(context, Duration::zero(), "another worker cares for this calendar"))
     }
 
     async fn open(&self, channels: &[PushChannel], address: &Url) -> Result<(), JobError> {

@@ -1,6 +1,9 @@
 //! How a calendar is read: cursors, windows, and reads that are not believed at first sight.
 
+use std::time::Duration as StdDuration;
+
 use chrono::Duration;
+use concord_jobs::{CallLimits, Limits, SyncSettings};
 use concord_storage::{
     calendars, on_both_databases,
     testing::{TestDb, at},
@@ -68,6 +71,37 @@ async fn an_expired_cursor_is_dropped_and_everything_compared(db: &TestDb) {
     );
     assert_eq!(world.known(calendar).await.len(), 4);
     assert!(world.taken(&world.ana).await.contains(&"busy: 20000 - 20030".to_owned()));
+}
+
+/// Whoever began again at each wait for the limit would never come to the end.
+async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
+    let limits = CallLimits {
+        connection_interval: Duration::milliseconds(400),
+        connection_burst: 1,
+        ..Limits::default().google
+    };
+    let settings = SyncSettings { limits: Limits::alike(limits), ..SyncSettings::default() };
+    let world = World::with(db, settings, StdDuration::from_secs(30)).await;
+    // Google gives 2,500 a page.
+    for number in 0..15 {
+        let time = (at(number * 60), at(number * 60 + 30));
+        world.outside.person_adds(ANA, time, json!({ "recurrence": "RRULE:FREQ=DAILY;COUNT=175" })).await;
+    }
+    let id = world.connect(&world.ana, ANA).await;
+    world.outside.forget_calls().await;
+    let time_passes = async {
+        loop {
+            tokio::time::sleep(StdDuration::from_millis(10)).await;
+            world.clock.advance(Duration::milliseconds(20));
+        }
+    };
+    tokio::select! {
+        _ = world.settle() => {}
+        () = time_passes => unreachable!("it passes for ever"),
+    }
+    let calendar = world.calendars(id).await[0].id;
+    assert_eq!(world.known(calendar).await.len(), 15 * 175);
+    assert_eq!(world.outside.calls().await, ["GET 200", "GET 200"]);
 }
 
 async fn the_window_moves_on_by_a_day(db: &TestDb) {
@@ -287,6 +321,7 @@ async fn a_list_without_an_end_is_given_up(db: &TestDb) {
 
 on_both_databases!(
     one_changed_event_is_one_row,
+    a_long_list_waits_for_the_limit_where_it_is,
     an_expired_cursor_is_dropped_and_everything_compared,
     the_window_moves_on_by_a_day,
     an_empty_calendar_is_believed_at_second_sight,
