@@ -1,0 +1,112 @@
+//! Changes that people wait for, while a calendar of 20,000 events is read for the first time.
+
+use std::{cell::Cell, collections::HashMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
+use concord_storage::{
+    calendars, outside_events,
+    testing::{self, TestDb},
+};
+use futures::future::join_all;
+use http::Method;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    large::fill,
+    processes::last_words,
+    town::{Form, Town, percentile},
+};
+
+const EVENTS: usize = 20_000;
+const PEOPLE: usize = 20;
+const LATENCY_MS: u64 = 50;
+/// From one change of a person to their next.
+const PACE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_mins(5);
+const HEAVY: &str = "heavy@harbour.example";
+
+pub(crate) async fn measure(db: &TestDb, form: &Form) {
+    let town = Town::of(db, form, PEOPLE).await;
+    let account = json!({ "provider": "google", "email": HEAVY });
+    town.house.control(Method::POST, "accounts", Some(account)).await;
+    fill(&town.house, (ProviderKind::Google, HEAVY), EVENTS).await;
+    town.provider_takes(LATENCY_MS).await;
+
+    let began = Instant::now();
+    let context = town.house.context().await;
+    let staff = testing::staff(db, &town.house.business, "Heavy").await;
+    let connection = town.house.adopt(&context, &staff, (ProviderKind::Google, HEAVY)).await;
+    context.db.close().await;
+    let ended = Cell::new(None);
+    let import = async {
+        while imported(&town, connection).await < EVENTS {
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
+            sleep(Duration::from_millis(200)).await;
+        }
+        ended.set(Some(began.elapsed()));
+    };
+    let people = (0..PEOPLE).map(|person| changes(&town, person, &ended));
+    let ((), sent) = tokio::join!(import, join_all(people));
+    town.is_quiet().await;
+
+    let mut waits = Vec::new();
+    for (person, sent) in sent.into_iter().enumerate() {
+        waits.extend(waits_of(&town, person, &sent).await);
+    }
+    waits.sort_unstable();
+    let took = ended.get().expect("it has ended");
+    println!(
+        "  {EVENTS} events imported in {took:.1?}; meanwhile {} changes, {LATENCY_MS} ms a call",
+        waits.len()
+    );
+    println!(
+        "    from the commit to the calendar: p50 {} ms   p99 {} ms   most {} ms",
+        percentile(&waits, 50),
+        percentile(&waits, 99),
+        percentile(&waits, 100)
+    );
+}
+
+async fn imported(town: &Town<'_>, connection: ConnectionId) -> usize {
+    let (db, business) = (town.house.db, town.house.business.id);
+    let calendars = calendars::of_connection(db, business, connection).await.expect("calendars can be read");
+    let mut count = 0;
+    for calendar in calendars {
+        count +=
+            outside_events::of_calendar(db, business, calendar.id).await.expect("events can be read").len();
+    }
+    count
+}
+
+/// What a person changes as long as the import runs: title and instant of each change.
+async fn changes(
+    town: &Town<'_>,
+    person: usize,
+    ended: &Cell<Option<Duration>>,
+) -> Vec<(String, DateTime<Utc>)> {
+    let mut sent = Vec::new();
+    while ended.get().is_none() {
+        let began = Instant::now();
+        let title = format!("Change {};", sent.len());
+        // Another booking each time: what changes again before it is written is written once.
+        let booking = town.booking(person, sent.len(), &title);
+        town.house.put(&format!("B-{person}-{}", sent.len()), booking).await;
+        sent.push((title, Clock::system().now()));
+        sleep(PACE.saturating_sub(began.elapsed())).await;
+    }
+    sent
+}
+
+/// Milliseconds from each commit to the calendar.
+async fn waits_of(town: &Town<'_>, person: usize, sent: &[(String, DateTime<Utc>)]) -> Vec<i64> {
+    let arrivals: HashMap<String, DateTime<Utc>> =
+        town.arrivals(person).await.into_iter().map(|one| (one.title, one.at)).collect();
+    let wait = |(title, at): &(String, DateTime<Utc>)| {
+        let arrived = arrivals.iter().find(|(arrived, _)| arrived.contains(title.as_str()));
+        let (_, arrived) = arrived.unwrap_or_else(|| panic!("{title} of person {person} did not arrive"));
+        (*arrived - *at).num_milliseconds().max(0)
+    };
+    sent.iter().map(wait).collect()
+}

@@ -1,0 +1,172 @@
+//! Calendars of 10,000 events: what memory the program takes that reads one, and what it writes when one event changes.
+
+use std::{fs, time::Duration};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
+use concord_foreign::{CaldavServer, Software};
+use concord_jobs::connect;
+use concord_providers::caldav::Asked;
+use concord_storage::{
+    PageAsk, calendars, outside_events,
+    sync_log::{self, Filter},
+    testing::{self, TestDb},
+};
+use futures::{StreamExt, stream};
+use http::Method;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    house::House,
+    processes::{Process, last_words},
+};
+
+const EVENTS: usize = 10_000;
+const ACCOUNT: &str = "large@harbour.example";
+const PATIENCE: Duration = Duration::from_mins(10);
+
+pub(crate) async fn measure() {
+    println!("calendars of {EVENTS} events, SQLite, one process:");
+    for provider in [ProviderKind::Google, ProviderKind::Microsoft, ProviderKind::Caldav] {
+        let db = testing::sqlite().await;
+        let polls = [("CONCORD__SYNC__POLL_MINUTES", "1")];
+        let house = House::furnish(&db, None, &polls).await;
+        let calendar = Large::connect(&house, provider).await;
+        let serve = house.concord("serve", &["serve"]);
+        house.is_ready().await;
+        let idle = memory(&serve, "VmRSS:");
+        let began = Instant::now();
+        while calendar.imported(&db, &house).await < EVENTS {
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(house.folder.path()));
+            sleep(Duration::from_millis(200)).await;
+        }
+        let took = began.elapsed();
+        println!(
+            "  {:<10} read in {took:>5.1?}; memory of the process {idle:.0} MB before, {:.0} MB at most",
+            provider.name(),
+            memory(&serve, "VmHWM:")
+        );
+        let first = last_import(&db, &house).await;
+        calendar.change_one(&house).await;
+        while last_import(&db, &house).await == first {
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(house.folder.path()));
+            sleep(Duration::from_millis(200)).await;
+        }
+        println!("             one of them moved by its owner: {}", last_import(&db, &house).await);
+    }
+}
+
+/// A connection whose main calendar is large.
+struct Large {
+    provider: ProviderKind,
+    connection: ConnectionId,
+    /// Radicale, and the name and password there.
+    server: Option<(CaldavServer, String, String)>,
+    first: String,
+}
+
+impl Large {
+    async fn connect(house: &House<'_>, provider: ProviderKind) -> Self {
+        let context = house.context().await;
+        let staff = testing::staff(house.db, &house.business, "Large").await;
+        let large = if provider == ProviderKind::Caldav {
+            let server = CaldavServer::start(Software::Radicale).await;
+            let (user, password) = server.new_account().await;
+            let objects: Vec<(String, String)> = (0..EVENTS).map(object).collect();
+            server.fill(&user, &objects);
+            let asked =
+                Asked { address: server.proxy.url(), user: user.clone(), password: password.clone().into() };
+            let whose = (staff.business_id, staff.id);
+            let connected = connect::connect_with_password(&context, whose, &asked, "/".to_owned()).await;
+            let connection = connected.expect("it is connected").connection;
+            let first = format!("{}{}", server.calendar_of(&user), objects[0].0);
+            Self { provider, connection, server: Some((server, user, password)), first }
+        } else {
+            let account = json!({ "provider": provider, "email": ACCOUNT });
+            house.control(Method::POST, "accounts", Some(account)).await;
+            let first = fill(house, (provider, ACCOUNT), EVENTS).await;
+            let connection = house.adopt(&context, &staff, (provider, ACCOUNT)).await;
+            Self { provider, connection, server: None, first }
+        };
+        context.db.close().await;
+        large
+    }
+
+    async fn imported(&self, db: &TestDb, house: &House<'_>) -> usize {
+        let business = house.business.id;
+        let calendars = calendars::of_connection(db, business, self.connection).await;
+        let mut count = 0;
+        for calendar in calendars.expect("calendars can be read") {
+            let events = outside_events::of_calendar(db, business, calendar.id).await;
+            count += events.expect("events can be read").len();
+        }
+        count
+    }
+
+    /// The calendar's owner moves an event.
+    async fn change_one(&self, house: &House<'_>) {
+        let Some((server, user, password)) = &self.server else {
+            let path = format!("events/{}?provider={}&account={ACCOUNT}", self.first, self.provider);
+            let moved = json!({ "ends_at": minute(0) + TimeDelta::minutes(30) });
+            house.control(Method::PATCH, &path, Some(moved)).await;
+            return;
+        };
+        let moved = object(0).1.replace("DURATION:PT7M", "DURATION:PT9M");
+        server.person(user, password.as_str().into()).puts(&self.first, &moved).await;
+    }
+}
+
+/// Fills the main calendar of an account of the sandbox with short appointments; the id of the first of them.
+pub(crate) async fn fill(
+    house: &House<'_>,
+    (provider, email): (ProviderKind, &str),
+    events: usize,
+) -> String {
+    let add = |number: usize| async move {
+        let starts_at = minute(number);
+        let event = json!({ "provider": provider, "account": email, "title": format!("Appointment {number}"),
+            "starts_at": starts_at, "ends_at": starts_at + TimeDelta::minutes(7) });
+        let made = house.control(Method::POST, "events", Some(event)).await;
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let mut ids = stream::iter(0..events).map(add).buffered(8).collect::<Vec<String>>().await;
+    ids.swap_remove(0)
+}
+
+/// Spread over four months from now on.
+fn minute(number: usize) -> DateTime<Utc> {
+    let now = Clock::system().now().with_second(0).expect("each minute has one").trunc_subsecs(0);
+    now + TimeDelta::minutes(i64::try_from(number).expect("a small number") * 8)
+}
+
+/// An event as a person's application writes it: the name of its object, and the object.
+fn object(number: usize) -> (String, String) {
+    let starts_at = minute(number).format("%Y%m%dT%H%M%SZ");
+    let text = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//A person//EN\r\nBEGIN:VEVENT\r\nUID:large-{number}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:{starts_at}\r\nDURATION:PT7M\r\nSUMMARY:Appointment {number}\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    (format!("large-{number}.ics"), text)
+}
+
+/// What the log says of the last read that found something.
+async fn last_import(db: &TestDb, house: &House<'_>) -> String {
+    let ask = PageAsk { limit: 50, after: None };
+    let lines =
+        sync_log::list(db, house.business.id, Filter::default(), &ask).await.expect("the log can be read");
+    let import = lines
+        .items
+        .into_iter()
+        .find(|line| line.operation == "import" && !line.detail.contains(" 0 written"));
+    import.map(|line| line.detail).unwrap_or_default()
+}
+
+/// A figure of a process, in MB, as the kernel counts it.
+fn memory(process: &Process, name: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes: Option<f64> = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    kilobytes.unwrap_or_else(|| panic!("the kernel does not say")) / 1024.0
+}

@@ -1,0 +1,59 @@
+//! What an installation carries, printed: how fast many calendars are written beside what the limits and the provider's
+//! latency allow, how soon a change stands in the calendar while a large import runs, and the memory and the rows that
+//! large calendars take.
+//!
+//! Everything is as in life: the program as processes of its own, once as web and two workers over PostgreSQL and Redis,
+//! once as one process over SQLite; the providers are the sandbox and Radicale over HTTP. All of it shares this machine.
+//!
+//!     cargo bench --bench load                        as it is released
+//!     cargo bench --bench load -- written beside large    some of it
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a measurement that cannot go on has failed, and its result is for people"
+)]
+#![allow(missing_docs, reason = "a program, not a library")]
+
+mod beside;
+mod large;
+mod town;
+mod written;
+
+#[path = "../../tests/chaos/house.rs"]
+mod house;
+#[path = "../../tests/chaos/processes.rs"]
+mod processes;
+
+use concord_storage::testing;
+
+use crate::{processes::Redis, town::Form};
+
+#[tokio::main]
+async fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    if is_wanted("large") {
+        large::measure().await;
+    }
+    let redis = Redis::start().await;
+    for form in [Form::Grown(redis.url()), Form::Alone] {
+        let name = form.name();
+        for (part, is_wanted) in [("written", is_wanted("written")), ("beside", is_wanted("beside"))] {
+            if !is_wanted {
+                continue;
+            }
+            let db = match form {
+                Form::Grown(_) => testing::postgres().await,
+                Form::Alone => testing::sqlite().await,
+            };
+            redis.flush().await;
+            println!("{name}:");
+            match part {
+                "written" => written::measure(&db, &form).await,
+                _ => beside::measure(&db, &form).await,
+            }
+        }
+    }
+}

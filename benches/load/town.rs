@@ -1,0 +1,138 @@
+//! Many people with a calendar each, and the program that keeps them.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId};
+use concord_storage::{
+    duties,
+    testing::{self, TestDb, at},
+};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    house::House,
+    processes::{Process, last_words},
+};
+
+/// How the program runs.
+pub(crate) enum Form {
+    /// Web and two workers, over PostgreSQL and this Redis.
+    Grown(String),
+    /// One process, over SQLite with the queue within.
+    Alone,
+}
+
+impl Form {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Grown(_) => "PostgreSQL and Redis, web and two workers",
+            Self::Alone => "SQLite, one process",
+        }
+    }
+
+    fn redis_url(&self) -> Option<&str> {
+        match self {
+            Self::Grown(url) => Some(url),
+            Self::Alone => None,
+        }
+    }
+}
+
+/// How long all of it may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);
+
+pub(crate) struct Town<'a> {
+    pub(crate) house: House<'a>,
+    pub(crate) staff: Vec<StaffId>,
+    _processes: Vec<Process>,
+}
+
+/// The address of a person.
+pub(crate) fn account(person: usize) -> String {
+    format!("person{person}@harbour.example")
+}
+
+/// An entry as the sandbox knows it: when it first stood there with a title that ends so.
+pub(crate) struct Arrival {
+    pub(crate) title: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl<'a> Town<'a> {
+    /// So many people, each with a Google calendar, and the program at rest.
+    pub(crate) async fn of(db: &'a TestDb, form: &Form, people: usize) -> Self {
+        let house = House::furnish(db, form.redis_url(), &[]).await;
+        let context = house.context().await;
+        let mut staff = Vec::new();
+        for person in 0..people {
+            let one = testing::staff(db, &house.business, &format!("Person{person}")).await;
+            let account = account(person);
+            house.connect_with_grant(&context, &one, (ProviderKind::Google, &account)).await;
+            staff.push(one.id);
+        }
+        context.db.close().await;
+        let processes = match form {
+            Form::Grown(_) => vec![
+                house.concord("web", &["web"]),
+                house.concord("first", &["worker"]),
+                house.concord("second", &["worker"]),
+            ],
+            Form::Alone => vec![house.concord("serve", &["serve"])],
+        };
+        house.is_ready().await;
+        let town = Self { house, staff, _processes: processes };
+        town.is_quiet().await;
+        town
+    }
+
+    /// Waits until nothing is left to do, and the buckets of the limits are full again.
+    pub(crate) async fn is_quiet(&self) {
+        let began = Instant::now();
+        while self.has_work().await {
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(self.house.folder.path()));
+            sleep(std::time::Duration::from_millis(100)).await;
+        }
+        sleep(std::time::Duration::from_secs(8)).await;
+    }
+
+    /// Whether anything is due or in hand.
+    pub(crate) async fn has_work(&self) -> bool {
+        let soon = Clock::system().now() + Duration::seconds(2);
+        duties::oldest_due(self.house.db, soon).await.expect("duties can be read").is_some()
+    }
+
+    /// Every call to the provider takes so long from now on.
+    pub(crate) async fn provider_takes(&self, milliseconds: u64) {
+        let fault =
+            json!({ "provider": "google", "kind": "latency_ms", "value": milliseconds, "probability": 1.0 });
+        self.house.control(Method::POST, "faults", Some(fault)).await;
+    }
+
+    /// A booking of one hour for one person; each number has a time of its own.
+    pub(crate) fn booking(&self, person: usize, number: usize, title: &str) -> Value {
+        let starts_at = at(i64::try_from(number).expect("a small number") * 60 + 7 * 24 * 60);
+        json!({
+            "title": title, "staff": [self.staff[person]], "customer": { "name": "Maria Silva" },
+            "starts_at": starts_at, "ends_at": starts_at + Duration::hours(1),
+        })
+    }
+
+    /// What came to stand in the calendar of a person, and when.
+    pub(crate) async fn arrivals(&self, person: usize) -> Vec<Arrival> {
+        let path = format!("events?provider=google&account={}", account(person));
+        let entries = self.house.control(Method::GET, &path, None).await;
+        let histories =
+            entries.as_array().expect("a list").iter().filter_map(|one| one["history"].as_array());
+        let arrival = |line: &Value| {
+            let at = line["at"].as_str()?.parse().ok()?;
+            Some(Arrival { title: line["title"].as_str()?.to_owned(), at })
+        };
+        histories.flatten().filter_map(arrival).collect()
+    }
+}
+
+/// The value below which this part of them lies.
+pub(crate) fn percentile(sorted: &[i64], part: usize) -> i64 {
+    sorted[(sorted.len() * part / 100).min(sorted.len() - 1)]
+}

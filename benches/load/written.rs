@@ -1,0 +1,92 @@
+//! 200 connections with 20 changes each, at a provider that takes 50 ms for a call.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use concord_domain::clock::Clock;
+use concord_jobs::{CallLimits, Limits};
+use concord_storage::testing::TestDb;
+use futures::{StreamExt, stream};
+use http::Method;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    processes::last_words,
+    town::{Form, Town},
+};
+
+const CONNECTIONS: usize = 200;
+const CHANGES: usize = 20;
+const LATENCY_MS: u64 = 50;
+/// So many ask at once.
+const SENDERS: usize = 16;
+const PATIENCE: Duration = Duration::from_mins(5);
+
+pub(crate) async fn measure(db: &TestDb, form: &Form) {
+    let town = Town::of(db, form, CONNECTIONS).await;
+    town.provider_takes(LATENCY_MS).await;
+    town.house.control(Method::DELETE, "requests", None).await;
+    let began = Clock::system().now();
+    send_all(&town).await;
+    let sent = Clock::system().now();
+    let last = all_written(&town).await;
+
+    let calls = u32::try_from(CONNECTIONS * CHANGES).expect("a few thousand");
+    let allowed = seconds_allowed(Limits::default().google, calls);
+    let took = seconds(began, last);
+    println!(
+        "  {CONNECTIONS} connections with {CHANGES} changes each, {LATENCY_MS} ms a call: all {calls} written, once"
+    );
+    println!("    limits and latency allow {:.1} a second ({allowed:.1} s)", f64::from(calls) / allowed);
+    println!(
+        "    reached                  {:.1} a second ({took:.1} s; the last was asked for after {:.1} s): {:.2} of it",
+        f64::from(calls) / took,
+        seconds(began, sent),
+        allowed / took
+    );
+}
+
+fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).as_seconds_f64()
+}
+
+/// The least time for so many calls, spread evenly: the limit of the installation, that of a connection, and the latency,
+/// since one connection makes one call at a time.
+fn seconds_allowed(limits: CallLimits, calls: u32) -> f64 {
+    let each = u32::try_from(CHANGES).expect("a few");
+    let paced = |calls: u32, burst: u32, interval: chrono::Duration| {
+        f64::from(calls.saturating_sub(burst)) * interval.as_seconds_f64()
+    };
+    let latency = Duration::from_millis(LATENCY_MS).as_secs_f64();
+    let installation = paced(calls, limits.project_burst, limits.project_interval) + latency;
+    let connection = paced(each, limits.connection_burst, limits.connection_interval) + latency;
+    installation.max(connection).max(f64::from(each) * latency)
+}
+
+async fn send_all(town: &Town<'_>) {
+    let everything = (0..CHANGES).flat_map(|number| (0..CONNECTIONS).map(move |person| (person, number)));
+    let send = |(person, number)| async move {
+        let booking = town.booking(person, number, &format!("Change {number};"));
+        town.house.put(&format!("L-{person}-{number}"), booking).await;
+    };
+    stream::iter(everything).map(send).buffer_unordered(SENDERS).collect::<Vec<()>>().await;
+}
+
+/// Waits until each calendar has its entries, each of them once. Returns when the last one came.
+async fn all_written(town: &Town<'_>) -> DateTime<Utc> {
+    let began = Instant::now();
+    while town.has_work().await {
+        assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
+        sleep(Duration::from_millis(200)).await;
+    }
+    let mut last = DateTime::<Utc>::MIN_UTC;
+    for person in 0..CONNECTIONS {
+        let arrivals = town.arrivals(person).await;
+        let mut titles: Vec<&str> = arrivals.iter().map(|one| one.title.as_str()).collect();
+        titles.sort_unstable();
+        titles.dedup();
+        assert_eq!((titles.len(), arrivals.len()), (CHANGES, CHANGES), "of person {person}: {titles:?}");
+        last = arrivals.iter().map(|one| one.at).fold(last, DateTime::max);
+    }
+    last
+}
