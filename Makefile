@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench lint format tools services-up services-down
+.PHONY: help run build test crash bench lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -22,7 +22,10 @@ build: ## Build what `make run` starts
 test: ## Check everything that must hold, on both databases and both queues
 	scripts/test.sh
 
-bench: ## Measure: seats against raw SQL, the queue, the writer of feeds, from an edit to the calendar
+crash: ## The crash test with 1,000 changes: kills, failing calls, three providers, both forms
+	CONCORD_CHAOS_CHANGES=1000 scripts/test.sh -p concord --test chaos
+
+bench: ## Measure: seats, queue, feeds, from an edit to the calendar, many and large calendars (takes half an hour)
 	scripts/bench.sh
 
 lint: ## Only formatting and lints

@@ -195,6 +195,8 @@ fn configuration(
         ("providers.microsoft.client_secret", microsoft_client.client_secret),
         ("providers.microsoft.api_base", microsoft.clone()),
         ("providers.microsoft.login_base", microsoft),
+        // Whoever tries it may have a CalDAV server here too.
+        ("providers.caldav.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
     ] {
         argument("--sandbox", key, value);
     }

@@ -19,6 +19,7 @@
 mod accessible;
 mod bookings;
 mod browser;
+mod caldav;
 mod calendars;
 mod changes;
 mod feeds;
