@@ -15,6 +15,7 @@
 mod bookings_out;
 mod busy_times;
 mod calendars;
+mod connecting;
 mod consent;
 mod drift;
 mod endings;
