@@ -1,6 +1,6 @@
 //! What people write into their own calendars, as their own applications write it.
 
-use chrono::{Duration, NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime};
 use concord_domain::connection::ProviderKind;
 use http::{Request, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -75,12 +75,8 @@ fn object(title: &str, own: Own<'_>) -> String {
         Own::Clock { zone: ZoneName { name, rules }, from, until } => {
             let clock = |at: NaiveDateTime| at.format("%Y%m%dT%H%M%S").to_string();
             let zone = format!("BEGIN:VTIMEZONE\nTZID:{name}\n{}\nEND:VTIMEZONE\n", rules.trim());
-            // As long as it lasts, in place of an end that the clocks show twice.
             let times = format!("DTSTART;TZID={name}:{}\nDTEND;TZID={name}:{}", clock(from), clock(until));
             (zone, times)
-        }
-        Own::Days { from, until } if until - from == Duration::days(1) => {
-            (String::new(), format!("DTSTART;VALUE=DATE:{}", from.format("%Y%m%d")))
         }
         Own::Days { from, until } => {
             let (from, until) = (from.format("%Y%m%d"), until.format("%Y%m%d"));
