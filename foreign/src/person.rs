@@ -27,6 +27,19 @@ impl CaldavPerson {
         assert_eq!(self.ask("MKCALENDAR", path, "0", body).await.status, 201);
     }
 
+    /// Says in which zone the calendar at this path is (RFC 4791, 5.2.2), by its name in the IANA database.
+    pub async fn lives_in(&self, path: &str, zone: &str) {
+        let object = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:{zone}\r\nEND:VTIMEZONE\r\n\
+             END:VCALENDAR\r\n"
+        );
+        let body = format!(
+            r#"<propertyupdate xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop><C:calendar-timezone>{object}</C:calendar-timezone></prop></set></propertyupdate>"#
+        );
+        let answer = self.ask("PROPPATCH", path, "0", &body).await;
+        assert_eq!(answer.status, 207, "{:?}", answer.body);
+    }
+
     /// Writes an object, whatever stands there.
     pub async fn puts(&self, path: &str, object: &str) {
         let answer = self.ask("PUT", path, "0", object).await;
@@ -40,7 +53,7 @@ impl CaldavPerson {
         String::from_utf8(answer.body.to_vec()).expect("UTF-8")
     }
 
-    /// Removes the object at this path.
+    /// Removes the object or the calendar at this path.
     pub async fn deletes(&self, path: &str) {
         let answer = self.ask("DELETE", path, "0", "").await;
         assert!(answer.status.is_success(), "{path}: {}", answer.status);

@@ -30,6 +30,10 @@ pub enum ProxyFault {
     Silence,
     /// The server does it, and the answer is lost.
     ApplyThenDrop,
+    /// The server does it, and half of the answer's body comes, as if it were all.
+    Halve,
+    /// The server does it, and its answer says that it is plain text.
+    PlainText,
     /// It is lost on its way.
     Drop,
 }
@@ -163,10 +167,10 @@ impl Drop for FaultProxy {
 
 /// What is to be done with a request.
 enum Verdict {
-    Carry(Vec<u8>),
+    /// And what becomes of the answer.
+    Carry(Vec<u8>, fn(&[u8]) -> Vec<u8>),
     Answer(String),
     Silence,
-    ApplyThenDrop(Vec<u8>),
     Drop,
 }
 
@@ -180,9 +184,8 @@ async fn carry(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
             let _ = client.read_u8().await;
         }
         Verdict::Drop => {}
-        Verdict::Carry(request) => client.write_all(&ask(upstream, &request).await?).await?,
-        Verdict::ApplyThenDrop(request) => {
-            ask(upstream, &request).await?;
+        Verdict::Carry(request, spoil) => {
+            client.write_all(&spoil(&ask(upstream, &request).await?)).await?;
         }
     }
     client.shutdown().await
@@ -204,22 +207,49 @@ fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
     let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault);
     let fault = asked_for.or_else(|| state.chance.as_mut().and_then(Chance::throw));
     state.failed += u64::from(fault.is_some());
-    match fault {
+    let spoil: fn(&[u8]) -> Vec<u8> = match fault {
         Some(ProxyFault::Answer { status, headers, body }) => {
             return Verdict::Answer(answer(&status, &headers, &body));
         }
         Some(ProxyFault::Silence) => return Verdict::Silence,
         Some(ProxyFault::Drop) => return Verdict::Drop,
-        Some(ProxyFault::ApplyThenDrop) | None => {}
-    }
+        Some(ProxyFault::ApplyThenDrop) => |_| Vec::new(),
+        Some(ProxyFault::Halve) => halved,
+        Some(ProxyFault::PlainText) => as_plain_text,
+        None => <[u8]>::to_vec,
+    };
     let user = state.accounts.as_ref().map(|accounts| signed_in(head, accounts));
     if user == Some(None) {
         let asks = "WWW-Authenticate: Basic realm=\"calendars\"\r\n";
         return Verdict::Answer(answer("401 Unauthorized", asks, ""));
     }
     let user = user.flatten();
-    let request = rewritten(head, body, user.as_deref(), &state.replaced);
-    if fault.is_some() { Verdict::ApplyThenDrop(request) } else { Verdict::Carry(request) }
+    Verdict::Carry(rewritten(head, body, user.as_deref(), &state.replaced), spoil)
+}
+
+fn halved(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = parts(answer);
+    let half = &body[..body.len() / 2];
+    let kept = head.lines().filter(|line| !named(line, "content-length"));
+    let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
+    [format!("{head}Content-Length: {}\r\n\r\n", half.len()).as_bytes(), half].concat()
+}
+
+fn as_plain_text(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = parts(answer);
+    let kept = head.lines().filter(|line| !named(line, "content-type"));
+    let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
+    [format!("{head}Content-Type: text/plain; charset=us-ascii\r\n\r\n").as_bytes(), body].concat()
+}
+
+/// Head and body of an answer, without the empty line between them.
+fn parts(answer: &[u8]) -> (String, &[u8]) {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
+    (String::from_utf8_lossy(&answer[..end]).into_owned(), answer.get(end + 4..).unwrap_or_default())
+}
+
+fn named(line: &str, name: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, _)| key.eq_ignore_ascii_case(name))
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {

@@ -1,16 +1,21 @@
 //! Servers that are not ours, each started for one test.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
+use bytes::Bytes;
 use concord_providers::{Http, HttpConfig};
+use http::Request;
 use secrecy::SecretString;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use url::Url;
 
 use crate::{CaldavPerson, FaultProxy};
@@ -32,6 +37,8 @@ pub struct CaldavServer {
     /// What stands before it; whoever is on trial knows only this address.
     pub proxy: FaultProxy,
     accounts: AtomicU32,
+    /// Names and passwords; of one name the last counts.
+    passwords: Mutex<Vec<(String, String)>>,
     http: Http,
     process: Child,
     data: TempDir,
@@ -67,19 +74,22 @@ impl CaldavServer {
             direct: format!("http://{address}/").parse().expect("the surroundings are in order"),
             proxy: FaultProxy::start(address).await.expect("the surroundings are in order"),
             accounts: AtomicU32::new(0),
+            passwords: Mutex::default(),
             http: Http::new(HttpConfig { request_timeout: Duration::from_mins(1), ..HttpConfig::default() })
                 .expect("the surroundings are in order"),
             process,
             data,
         };
-        server.answers(address).await;
+        server.answers().await;
         server
     }
 
-    /// Waits until somebody listens.
-    async fn answers(&mut self, address: SocketAddr) {
+    /// Waits until it answers. That somebody listens says nothing: a connection to a port that is still free can come out
+    /// at its own beginning.
+    async fn answers(&mut self) {
         let waiting = async {
-            while TcpStream::connect(address).await.is_err() {
+            let asked = || Request::get(self.direct.as_str()).body(Bytes::new()).expect("it can be asked");
+            while self.http.send(asked()).await.is_err() {
                 assert!(
                     self.process.try_wait().expect("the surroundings are in order").is_none(),
                     "the server has ended"
@@ -98,15 +108,49 @@ impl CaldavServer {
     /// A person with an empty calendar, and a password.
     pub async fn new_account(&self) -> (String, String) {
         let user = format!("person{}@example.com", self.accounts.fetch_add(1, Ordering::SeqCst));
-        match self.software {
-            Software::Radicale => {
-                self.add_to_password_file(&user);
-                self.add_holidays(&user);
-            }
-            Software::Xandikos => self.proxy.admit(&user, PASSWORD),
+        let password = self.add_account(&user).await;
+        (user, password)
+    }
+
+    /// The same for a name that the test decides. Returns the password.
+    pub async fn add_account(&self, user: &str) -> String {
+        let password = self.add_account_without_calendars(user);
+        if self.software == Software::Radicale {
+            self.add_holidays(user);
         }
-        self.person(&user, PASSWORD.into()).makes_a_calendar(&self.calendar_of(&user)).await;
-        (user, PASSWORD.to_owned())
+        self.person(user, password.clone().into()).makes_a_calendar(&self.calendar_of(user)).await;
+        password
+    }
+
+    /// A person who has never made a calendar. Returns the password.
+    pub fn add_account_without_calendars(&self, user: &str) -> String {
+        self.set_password(user, PASSWORD);
+        PASSWORD.to_owned()
+    }
+
+    /// From now on the person signs in with this.
+    pub fn set_password(&self, user: &str, password: &str) {
+        self.passwords().push((user.to_owned(), password.to_owned()));
+        match self.software {
+            Software::Radicale => self.write_password_file(),
+            Software::Xandikos => self.proxy.admit(user, password),
+        }
+    }
+
+    /// What the person signs in with.
+    pub fn password_of(&self, user: &str) -> String {
+        let passwords = self.passwords();
+        let last = passwords.iter().rfind(|(name, _)| name == user);
+        last.expect("the person has an account").1.clone()
+    }
+
+    /// Every name and password that there ever was.
+    pub fn passwords_ever(&self) -> Vec<(String, String)> {
+        self.passwords().clone()
+    }
+
+    fn passwords(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The id of a person's main calendar.
@@ -117,11 +161,15 @@ impl CaldavServer {
         }
     }
 
-    fn add_to_password_file(&self, user: &str) {
-        let path = self.data.path().join("users");
-        let mut users = std::fs::read_to_string(&path).expect("the surroundings are in order");
-        users.extend([user, ":", PASSWORD, "\n"]);
-        std::fs::write(path, users).expect("the surroundings are in order");
+    fn write_password_file(&self) {
+        let passwords = self.passwords();
+        let now: BTreeMap<&String, &String> =
+            passwords.iter().map(|(user, password)| (user, password)).collect();
+        let users: String = now
+            .into_iter()
+            .flat_map(|(user, password)| [user.as_str(), ":", password.as_str(), "\n"])
+            .collect();
+        std::fs::write(self.data.path().join("users"), users).expect("the surroundings are in order");
     }
 
     /// Puts these objects, by name, into a person's main calendar, behind the server's back.

@@ -119,6 +119,9 @@ pub enum ConnectError {
         /// Where they wanted to go.
         return_to: String,
     },
+    /// There are no calendars to be found with what the person gave.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     /// The provider could not be reached, or is in trouble.
     #[error("{message}")]
     Provider {
@@ -210,14 +213,10 @@ pub async fn connect_with_password(
     let provider = ProviderKind::Caldav;
     let caldav = context.providers.caldav().ok_or(ConnectError::NotSetUp(provider))?;
     check_staff(context, business, staff).await?;
-    let credentials = caldav.discover(asked).await.map_err(|error| {
-        tracing::info!(%error, "no calendars were found for an address");
-        let (message, return_to) = (error.to_string(), return_to.clone());
-        match error {
-            DiscoveryError::Unreachable { .. } => ConnectError::Provider { message, return_to },
-            _ => ConnectError::Refused { message, return_to },
-        }
-    })?;
+    let credentials = caldav
+        .discover(asked)
+        .await
+        .inspect_err(|error| tracing::info!(%error, "no calendars were found for an address"))?;
     // When it expires is forgotten with the server that is kept: a password does not.
     let tokens =
         Tokens { access: asked.password.clone(), access_expires_at: context.clock.now(), refresh: None };

@@ -11,7 +11,7 @@ use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
-    calendars::{self, Calendar},
+    calendars::{self, Calendar, ListedCalendar},
     connections::{self as store, Connection, Settings},
     duties::{self, NewDuty},
     entries, history,
@@ -156,7 +156,13 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
             raised.extend(push::raise(&mut tx, context, calendar).await?);
         }
     }
-    if before.iter().any(|one| moved(&one)) {
+    // The first calendar of an account that had none: it is read and written at once.
+    let is_new = |one: &ListedCalendar| before.iter().all(|known| known.external_id != one.external_id);
+    let has_begun = listed.iter().any(|one| one.is_primary && is_new(one));
+    if has_begun {
+        raised.extend(connect::read_calendars(&mut tx, context, business, connection).await?);
+    }
+    if has_begun || before.iter().any(|one| moved(&one)) {
         raised.push(batch_sync::raise(&mut tx, context, business, connection).await?);
     }
     tx.commit().await?;

@@ -192,7 +192,9 @@ fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
             ("Nothing was changed. If that is wrong, ask a manager of your business.", false)
         }
         // Who has to do what is in the message, where anybody knows.
-        ConnectError::Refused { .. } => ("Nothing was changed. Begin again to connect the calendar.", false),
+        ConnectError::Refused { .. } | ConnectError::Discovery(_) => {
+            ("Nothing was changed. Begin again to connect the calendar.", false)
+        }
         ConnectError::Provider { .. } | ConnectError::Storage(_) => {
             ("Nothing was changed. Try again in a moment.", true)
         }

@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod bookings;
+mod caldav;
 mod calendars;
 mod command_line;
 mod conditional;

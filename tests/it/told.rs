@@ -183,6 +183,52 @@ async fn nobody_else_is_believed(db: &TestDb) {
     house.stop().await;
 }
 
+/// Microsoft's notifications have no number: a true one that is sent again costs a look, and changes nothing.
+async fn nobody_else_is_believed_in_the_name_of_microsoft(db: &TestDb) {
+    let house = told(db).await;
+    let ana = house.staff("Ana").await;
+    house.connect_account(ProviderKind::Microsoft, ana, ANA).await;
+    let channel = opened(&house).await;
+    let subscription = channel.remote_id.clone().unwrap();
+    let known = house.channels_opened("microsoft").pop().unwrap();
+    let word = known["token"].as_str().unwrap();
+    let (ours, secret) = word.split_once('.').unwrap();
+    logs::keep_out(secret);
+    let says = async |subscription: &str, state: Value, event: Option<&str>| {
+        let mut item = json!({ "subscriptionId": subscription, "clientState": state, "changeType": "updated",
+            "resource": "me/events/x" });
+        if let Some(event) = event {
+            item["lifecycleEvent"] = json!(event);
+        }
+        let body = Some(("application/json", json!({ "value": [item] }).to_string()));
+        house.api.raw(Method::POST, "/hooks/microsoft", body, &[]).await
+    };
+    let nobodys = "0197f0c26b1e7d3a9a4e2f6d2f1f8b10";
+    for (from, state) in [
+        (subscription.as_str(), json!(format!("{ours}.a-guess-at-the-word"))),
+        (subscription.as_str(), json!(format!("{nobodys}.{secret}"))),
+        ("another-subscription", json!(word)),
+        (subscription.as_str(), Value::Null),
+    ] {
+        for event in [None, Some("missed"), Some("subscriptionRemoved")] {
+            let answer = says(from, state.clone(), event).await;
+            assert_eq!((answer.status, answer.text.as_str()), (202, ""), "{from} {event:?}");
+        }
+    }
+    let after = opened(&house).await;
+    assert_eq!((after.id, after.heard, &after.remote_id), (channel.id, 0, &channel.remote_id));
+
+    for _ in 0..5 {
+        assert_eq!(says(&subscription, json!(word), None).await.status, 202);
+    }
+    let heard = opened(&house).await.heard;
+    assert!((1..=5).contains(&heard), "{heard}");
+    assert_eq!(opened(&house).await.id, channel.id);
+    assert_eq!(house.api.get("/api/v1/bookings").await.expect(200)["items"].as_array().unwrap().len(), 0);
+    logs::check();
+    house.stop().await;
+}
+
 async fn what_becomes_of_a_subscription_is_heard(db: &TestDb) {
     let house = told(db).await;
     let ana = house.staff("Ana").await;
@@ -210,5 +256,6 @@ concord_storage::on_both_databases!(
     a_change_at_microsoft_is_here_at_once,
     a_flood_costs_a_handful_of_imports,
     nobody_else_is_believed,
+    nobody_else_is_believed_in_the_name_of_microsoft,
     what_becomes_of_a_subscription_is_heard,
 );

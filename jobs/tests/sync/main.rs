@@ -15,11 +15,14 @@
 mod bookings_out;
 mod busy_times;
 mod calendars;
+mod connecting;
 mod consent;
 mod drift;
 mod endings;
+mod everywhere;
 mod failures;
 mod grants;
+mod logs;
 mod mails;
 mod notices;
 mod outside;

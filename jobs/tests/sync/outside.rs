@@ -1,18 +1,27 @@
-//! The outside world of a test: a sandbox, and the people in it.
+//! The outside world of a test: a sandbox, a CalDAV server where one is needed, and the people in it.
 
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use concord_providers::{Answer, GoogleConfig, GoogleSettings, Http, HttpConfig, ProvidersConfig};
+use chrono_tz::Tz;
+use concord_domain::connection::ProviderKind;
+use concord_foreign::{CaldavPerson, CaldavServer, SeenObject, Software};
+use concord_providers::{
+    Answer, GoogleConfig, GoogleSettings, Guard, Http, HttpConfig, MicrosoftConfig, MicrosoftSettings,
+    ProvidersConfig, caldav::Asked,
+};
 use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
 use http::{Method, Request, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::{Url, form_urlencoded};
 
-/// A running sandbox.
+/// A running sandbox, whose mailbox everybody uses, and the provider that people have their calendars with.
 pub(crate) struct Outside {
+    kind: ProviderKind,
+    /// Where that is CalDAV.
+    radicale: Option<CaldavServer>,
     url: String,
     http: Http,
     data: TempDir,
@@ -45,6 +54,18 @@ impl Seen {
             raw: entry["raw"].clone(),
         }
     }
+
+    fn of_object(calendar: &str, object: SeenObject) -> Self {
+        Self {
+            id: object.path,
+            calendar: calendar.to_owned(),
+            title: object.title,
+            description: object.description,
+            starts_at: object.starts_at,
+            ends_at: object.ends_at,
+            raw: object.text.into(),
+        }
+    }
 }
 
 /// What an account gave us.
@@ -54,37 +75,72 @@ pub(crate) struct Given {
 }
 
 impl Outside {
-    pub(crate) async fn start() -> Self {
+    /// `kind`: whose calendars people have.
+    pub(crate) async fn start(kind: ProviderKind) -> Self {
         let data = TempDir::new().expect("a temporary folder can be made");
         let listen: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         let sandbox =
             Sandbox::start(SandboxConfig::new(listen, data.path())).await.expect("a sandbox starts");
+        let radicale = match kind {
+            ProviderKind::Caldav => Some(CaldavServer::start(Software::Radicale).await),
+            ProviderKind::Google | ProviderKind::Microsoft => None,
+        };
         let http = Http::new(HttpConfig { max_body_bytes: usize::MAX, ..HttpConfig::default() });
-        let outside = Self { url: sandbox.url(), http: http.expect("a client"), data, sandbox };
+        let url = sandbox.url();
+        let outside = Self { kind, radicale, url, http: http.expect("a client"), data, sandbox };
         // Its quotas go by the real minute, and our clock is another one.
-        let quotas = json!({ "provider": "google", "per_user_per_minute": 1_000_000,
-            "per_project_per_minute": 1_000_000 });
-        outside.control(Method::PUT, "quotas", Some(quotas)).await;
+        for quotas in [
+            json!({ "provider": "google", "per_user_per_minute": 1_000_000, "per_project_per_minute": 1_000_000 }),
+            json!({ "provider": "microsoft", "per_mailbox_per_ten_minutes": 1_000_000 }),
+        ] {
+            outside.control(Method::PUT, "quotas", Some(quotas)).await;
+        }
         outside
     }
 
-    /// Google, as this sandbox plays it, for callers of that much patience.
+    pub(crate) fn kind(&self) -> ProviderKind {
+        self.kind
+    }
+
+    pub(crate) fn radicale(&self) -> &CaldavServer {
+        self.radicale.as_ref().expect("people have their calendars there")
+    }
+
+    /// The provider that people have their calendars with, for callers of that much patience.
     pub(crate) fn providers(&self, patience: Duration) -> ProvidersConfig {
-        let client = OAuthClient::default();
-        let base = format!("{}/google", self.url).parse().expect("an address");
-        ProvidersConfig {
+        let below = |path: &str| format!("{}/{path}", self.url).parse().expect("an address");
+        let callback = format!("http://127.0.0.1:9/oauth/calendar/{}/callback", self.kind);
+        let callback = callback.parse().expect("an address");
+        let mut config = ProvidersConfig {
             http: HttpConfig { request_timeout: patience, ..HttpConfig::default() },
-            google: Some(GoogleSettings {
-                client_id: client.client_id,
-                client_secret: client.client_secret.into(),
-                redirect_url: "http://127.0.0.1:9/oauth/calendar/google/callback"
-                    .parse()
-                    .expect("an address"),
-                addresses: GoogleConfig::below(&base),
-            }),
-            microsoft: None,
-            caldav: None,
+            ..ProvidersConfig::default()
+        };
+        match self.kind {
+            ProviderKind::Google => {
+                let client = OAuthClient::default();
+                config.google = Some(GoogleSettings {
+                    client_id: client.client_id,
+                    client_secret: client.client_secret.into(),
+                    redirect_url: callback,
+                    addresses: GoogleConfig::below(&below("google")),
+                });
+            }
+            ProviderKind::Microsoft => {
+                let client = OAuthClient::microsoft();
+                config.microsoft = Some(MicrosoftSettings {
+                    client_id: client.client_id,
+                    client_secret: client.client_secret.into(),
+                    redirect_url: callback,
+                    addresses: MicrosoftConfig::below(&below("microsoft")),
+                });
+            }
+            ProviderKind::Caldav => {
+                // The host of elsewhere too: nothing but the program itself may keep the password from going there.
+                let allowed = ["127.0.0.1", "localhost"].map(str::to_owned).into();
+                config.caldav = Some(Guard { allow_private: false, allowed });
+            }
         }
+        config
     }
 
     /// Where its mailbox takes mails.
@@ -98,7 +154,12 @@ impl Outside {
         mails.as_array().expect("a list of mails").clone()
     }
 
-    async fn send(&self, request: Request<Bytes>) -> Answer {
+    /// An address of the sandbox.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Answer {
         self.http.send(request).await.expect("the sandbox answers")
     }
 
@@ -115,15 +176,35 @@ impl Outside {
         serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }
 
-    /// Makes an account with an empty main calendar, whose id is the address.
+    /// Makes an account with an empty main calendar, whose id is the address (at Google).
     pub(crate) async fn account(&self, email: &str) {
-        let account = json!({ "provider": "google", "email": email, "zone": "Europe/Lisbon" });
+        self.account_in(email, Tz::Europe__Lisbon).await;
+    }
+
+    /// The same, of somebody who lives in that zone.
+    pub(crate) async fn account_in(&self, email: &str, zone: Tz) {
+        if let Some(radicale) = &self.radicale {
+            let password = radicale.add_account(email).await;
+            let person = radicale.person(email, password.into());
+            return person.lives_in(&radicale.calendar_of(email), zone.name()).await;
+        }
+        let account = json!({ "provider": self.kind, "email": email, "zone": zone.name() });
         self.control(Method::POST, "accounts", Some(account)).await;
+    }
+
+    /// What a person gives to connect their account at the CalDAV server.
+    pub(crate) fn asked(&self, email: &str) -> Asked {
+        let radicale = self.radicale();
+        Asked {
+            address: radicale.proxy.url(),
+            user: email.to_owned(),
+            password: radicale.password_of(email).into(),
+        }
     }
 
     /// A further calendar of the account; its id.
     pub(crate) async fn calendar(&self, email: &str, name: &str) -> String {
-        let calendar = json!({ "provider": "google", "account": email, "name": name });
+        let calendar = json!({ "provider": self.kind, "account": email, "name": name });
         let made = self.control(Method::POST, "calendars", Some(calendar)).await;
         made["id"].as_str().expect("an id").to_owned()
     }
@@ -131,19 +212,19 @@ impl Outside {
     /// The account's owner deletes a calendar for good.
     pub(crate) async fn delete_calendar(&self, id: &str) {
         let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        self.control(Method::DELETE, &format!("calendars/{id}?provider=google"), None).await;
+        self.control(Method::DELETE, &format!("calendars/{id}?provider={}", self.kind), None).await;
     }
 
     /// The account's owner takes a calendar out of the list that they see.
     pub(crate) async fn hide_calendar(&self, email: &str, id: &str) {
-        let hidden = json!({ "provider": "google", "account": email, "hidden": true });
+        let hidden = json!({ "provider": self.kind, "account": email, "hidden": true });
         let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
         self.control(Method::PATCH, &format!("calendars/{id}"), Some(hidden)).await;
     }
 
     /// Tokens, as if the owner had consented to everything.
     pub(crate) async fn consent(&self, email: &str) -> Given {
-        let grant = json!({ "provider": "google", "account": email });
+        let grant = json!({ "provider": self.kind, "account": email });
         let grant = self.control(Method::POST, "grants", Some(grant)).await;
         let token = |name: &str| grant[name].as_str().expect("a token").to_owned();
         Given { access: token("access_token"), refresh: token("refresh_token") }
@@ -163,11 +244,24 @@ impl Outside {
         to.parse().expect("an address")
     }
 
-    /// The entries that stand in any calendar of the account, in the order of their last changes.
+    /// The entries that stand in any calendar of the account, in the order of their last changes; at the CalDAV server,
+    /// in the main calendar and in any order.
     pub(crate) async fn seen_by(&self, email: &str) -> Vec<Seen> {
-        let all = self.control(Method::GET, &format!("events?provider=google&account={email}"), None).await;
+        if let Some(radicale) = &self.radicale {
+            let calendar = radicale.calendar_of(email);
+            let objects = self.person(email).sees(&calendar).await;
+            return objects.into_iter().map(|object| Seen::of_object(&calendar, object)).collect();
+        }
+        let all =
+            self.control(Method::GET, &format!("events?provider={}&account={email}", self.kind), None).await;
         let all = all.as_array().expect("a list");
         all.iter().filter(|entry| entry["deleted"] == json!(false)).map(Seen::new).collect()
+    }
+
+    /// A person at the CalDAV server, with an application of their own.
+    pub(crate) fn person(&self, email: &str) -> CaldavPerson {
+        let radicale = self.radicale();
+        radicale.person(email, radicale.password_of(email).into())
     }
 
     /// The only entry that stands in any calendar of the account.
@@ -192,7 +286,7 @@ impl Outside {
         (starts_at, ends_at): (DateTime<Utc>, DateTime<Utc>),
         extra: Value,
     ) -> String {
-        let mut body = json!({ "provider": "google", "account": email, "title": "Dentist",
+        let mut body = json!({ "provider": self.kind, "account": email, "title": "Dentist",
             "starts_at": starts_at, "ends_at": ends_at });
         body.as_object_mut().expect("an object").extend(extra.as_object().cloned().unwrap_or_default());
         let made = self.control(Method::POST, "events", Some(body)).await;
@@ -201,13 +295,13 @@ impl Outside {
 
     /// A person changes an entry.
     pub(crate) async fn person_changes(&self, email: &str, id: &str, change: Value) {
-        let path = format!("events/{id}?provider=google&account={email}");
+        let path = format!("events/{id}?provider={}&account={email}", self.kind);
         self.control(Method::PATCH, &path, Some(change)).await;
     }
 
     /// A person deletes an entry.
     pub(crate) async fn person_deletes(&self, email: &str, id: &str) {
-        let path = format!("events/{id}?provider=google&account={email}");
+        let path = format!("events/{id}?provider={}&account={email}", self.kind);
         self.control(Method::DELETE, &path, None).await;
     }
 
@@ -227,7 +321,7 @@ impl Outside {
 
     /// Something goes wrong from now on: `{"kind", "count", "probability", "account", "value"}`.
     pub(crate) async fn fault(&self, mut fault: Value) {
-        fault["provider"] = json!("google");
+        fault["provider"] = json!(self.kind);
         self.control(Method::POST, "faults", Some(fault)).await;
     }
 
@@ -269,7 +363,8 @@ impl Outside {
     }
 
     fn journal(&self) -> Vec<Value> {
-        let lines = std::fs::read_to_string(self.data.path().join("google.jsonl")).expect("the journal");
+        let lines = std::fs::read_to_string(self.data.path().join(format!("{}.jsonl", self.kind)))
+            .expect("the journal");
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
@@ -286,7 +381,7 @@ impl Outside {
 
     /// The channels that live, as their owners' provider knows them.
     pub(crate) async fn channels(&self) -> Vec<Value> {
-        let channels = self.control(Method::GET, "channels?provider=google", None).await;
+        let channels = self.control(Method::GET, &format!("channels?provider={}", self.kind), None).await;
         channels.as_array().expect("a list").clone()
     }
 

@@ -1,10 +1,5 @@
 //! No token shows: not in a log line, not in an error, not in any row.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, OnceLock},
-};
-
 use chrono::Duration;
 use concord_domain::connection::ProviderKind;
 use concord_jobs::{
@@ -16,43 +11,11 @@ use concord_storage::{
     testing::{TestDb, at},
 };
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{ANA, World};
-
-/// All that this process logs, of every library at its most talkative.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// The process has one log; tests that share the process share it.
-fn log() -> Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let log = Log::default();
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
-        log
-    })
-    .clone()
-}
+use crate::{
+    logs::log,
+    world::{ANA, World},
+};
 
 async fn no_token_shows_in_a_whole_life(db: &TestDb) {
     let log = log();
@@ -112,8 +75,7 @@ async fn no_token_shows_in_a_whole_life(db: &TestDb) {
     let rows = [rows_before, db.rows_as_text().await].join("\n");
     assert!(rows.contains("Sea View") && rows.contains(ANA), "the rows were not read");
     let shown = shown.join("\n");
-    let logged = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-        .into_owned();
+    let logged = log.text();
     assert!(logged.contains("called a provider"), "nothing was logged");
     let mut secrets = world.outside.secrets();
     assert!(secrets.len() > 8, "{} secrets", secrets.len());

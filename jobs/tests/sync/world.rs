@@ -44,7 +44,7 @@ pub(crate) const ANA: &str = "ana@harbour.example";
 pub(crate) const RUI: &str = "rui@harbour.example";
 
 /// As long as nobody who is well would take.
-const PATIENCE: StdDuration = StdDuration::from_secs(5);
+pub(crate) const PATIENCE: StdDuration = StdDuration::from_secs(5);
 /// What is due later than this is not waited for: it is a poll.
 const SOON: Duration = Duration::minutes(3);
 
@@ -95,10 +95,21 @@ impl<'a> World<'a> {
     }
 
     async fn at(db: &'a TestDb, settings: SyncSettings, patience: StdDuration, now: DateTime<Utc>) -> Self {
-        let outside = Outside::start().await;
+        Self::of(db, ProviderKind::Google, settings, patience, now).await
+    }
+
+    /// One whose people have their calendars with that provider.
+    pub(crate) async fn of(
+        db: &'a TestDb,
+        kind: ProviderKind,
+        settings: SyncSettings,
+        patience: StdDuration,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let outside = Outside::start(kind).await;
         let clock = Clock::set_to(now);
         let queue = Queue::connect(&QueueConfig::default()).await.expect("a queue in memory");
-        let registry = Registry::new(outside.providers(patience), &clock).expect("Google is set up");
+        let registry = Registry::new(outside.providers(patience), &clock).expect("the provider is set up");
         let context = Context {
             db: (**db).clone(),
             ring: Arc::new(testing::keyring()),
@@ -173,6 +184,11 @@ impl<'a> World<'a> {
 
     /// Connects an account of a person.
     pub(crate) async fn connect(&self, staff: &Staff, email: &str) -> ConnectionId {
+        if self.outside.kind() == ProviderKind::Caldav {
+            let (whose, asked) = ((staff.business_id, staff.id), self.outside.asked(email));
+            let finished = connect::connect_with_password(&self.context, whose, &asked, "/".to_owned()).await;
+            return finished.expect("an account is connected").connection;
+        }
         let given = self.outside.consent(email).await;
         self.connect_with(staff, given).await
     }
@@ -183,7 +199,7 @@ impl<'a> World<'a> {
             access_expires_at: self.clock.now() + Duration::hours(1),
             refresh: Some(given.refresh.into()),
         };
-        let wanted = Wanted { business: staff.business_id, staff: staff.id, provider: ProviderKind::Google };
+        let wanted = Wanted { business: staff.business_id, staff: staff.id, provider: self.outside.kind() };
         let finished = connect::adopt(&self.context, wanted, tokens, "/".to_owned()).await;
         finished.expect("an account is connected").connection
     }

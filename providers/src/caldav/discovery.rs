@@ -5,6 +5,8 @@
 //! to whom that one sends us over https. SRV records are not asked for: they need a resolver of their own, and who has
 //! them has the well-known place too.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header::LOCATION};
 use secrecy::SecretString;
@@ -23,7 +25,7 @@ use crate::{error::ProviderError, provider::Credentials};
 const MOST_HOPS: usize = 5;
 
 /// What a person gives.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Asked {
     /// A server's address or name, or an e-mail address.
     pub address: String,
@@ -31,6 +33,19 @@ pub struct Asked {
     pub user: String,
     /// An app password, where the server has such.
     pub password: SecretString,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // People write passwords into addresses too.
+        let (scheme, rest) = self.address.split_once("://").unwrap_or(("", &self.address));
+        let place = if scheme.is_empty() { rest } else { rest.rsplit('@').next().unwrap_or_default() };
+        f.debug_struct("Asked")
+            .field("scheme", &scheme)
+            .field("place", &place)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why no calendars were found. Its text is for the person.

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request,
+    HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use secrecy::ExposeSecret;
@@ -89,6 +89,9 @@ impl Session<'_> {
             return Err(ProviderError::NotFound.into());
         }
         let answer = self.caldav.send(method, url, Some(&self.authorization), headers, body).await?;
+        if is_page(&answer) {
+            return Err(unreadable("calendar server's, but a page for people").into());
+        }
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -132,6 +135,13 @@ impl Session<'_> {
             Err(trouble) => Err(trouble),
         }
     }
+}
+
+/// What a network that wants people to sign in says to everything, and what must not be taken for the outcome of a write.
+/// (Some servers say 201 with a page: mod_dav, of a PUT.)
+fn is_page(answer: &Answer) -> bool {
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    answer.status == StatusCode::OK && kind.to_ascii_lowercase().starts_with("text/html")
 }
 
 pub(super) fn depth_of(depth: u8) -> HeaderValue {

@@ -61,7 +61,13 @@ impl GoogleCalendar {
     ) -> Result<(), ProviderError> {
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         match self.write(credentials, Method::DELETE, &path, None, None).await {
-            Ok(_) => Ok(()),
+            // "If successful, this method returns an empty response body" (Events: delete).
+            Ok(answer) if answer.body.is_empty() => Ok(()),
+            // A page of somebody else's.
+            Ok(answer) => {
+                let status = answer.status;
+                Err(ProviderError::Transient(format!("Google answered {status} with a body to a removal")))
+            }
             Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
             Err(trouble) => Err(trouble.into()),
         }

@@ -16,6 +16,8 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// Never answers.
     Silence,
+    /// Whatever that says to a request.
+    To(fn(&str) -> Reply),
 }
 
 /// The server; it ends with the test.
@@ -65,8 +67,10 @@ async fn answer(
     left: mpsc::UnboundedSender<()>,
 ) {
     let Some(request) = read_request(&mut stream).await else { return };
-    seen.lock().unwrap().push(request);
+    seen.lock().unwrap().push(request.clone());
+    let reply = if let Reply::To(say) = reply { say(&request) } else { reply };
     match reply {
+        Reply::To(_) => {}
         Reply::Bytes(bytes) => {
             // The client may have had enough before the end.
             let _ = stream.write_all(&bytes).await;

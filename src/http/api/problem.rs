@@ -12,6 +12,7 @@ use axum::{
 };
 use concord_domain::booking::FieldError;
 use concord_jobs::{connect::ConnectError, connections::ManageError, outside::AnswerError};
+use concord_providers::DiscoveryError;
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -404,7 +405,9 @@ impl From<ConnectError> for ApiError {
         match error {
             ConnectError::NotSetUp(_) => Self::new(Kind::NotPossible, error.to_string()),
             ConnectError::Storage(error) => error.into(),
-            ConnectError::Provider { .. } | ConnectError::MissingScope { .. } => {
+            ConnectError::Provider { .. }
+            | ConnectError::MissingScope { .. }
+            | ConnectError::Discovery(DiscoveryError::Unreachable { .. }) => {
                 Self::new(Kind::Provider, error.to_string())
             }
             _ => Self::new(Kind::Malformed, error.to_string()),

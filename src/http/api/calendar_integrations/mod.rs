@@ -10,7 +10,7 @@ use concord_jobs::{
     connect::{self, Begin, ConnectError},
     connections as jobs,
 };
-use concord_providers::caldav::Asked;
+use concord_providers::{DiscoveryError, caldav::Asked};
 use concord_storage::{
     bookings, calendars,
     connections::{self, Connection, Settings},
@@ -212,6 +212,7 @@ async fn connect_caldav(
     let Some(user) = body.user.or(body.email) else {
         return Err(ApiError::invalid("user", "must be given where there is no email"));
     };
+    let field = if body.url.is_some() { "url" } else { "email" };
     let asked = Asked { address, user, password: body.password };
     let whose = (caller.business, body.staff);
     match connect::connect_with_password(&app.context, whose, &asked, "/calendars".to_owned()).await {
@@ -220,8 +221,19 @@ async fn connect_caldav(
             Ok((StatusCode::CREATED, Json(answer(&app, connection).await?)))
         }
         Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not a staff member of yours")),
+        Err(ConnectError::Discovery(error)) => Err(match &error {
+            // That is nobody's mistake here.
+            DiscoveryError::Unreachable { .. } => ConnectError::from(error).into(),
+            DiscoveryError::WrongPassword { .. } => ApiError::invalid("password", about(&error)),
+            _ => ApiError::invalid(field, about(&error)),
+        }),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Why no calendars were found, to be read after a field's name.
+fn about(error: &DiscoveryError) -> String {
+    format!("opens no calendars: {error}")
 }
 
 /// Read a calendar integration

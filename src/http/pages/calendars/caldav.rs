@@ -8,7 +8,10 @@ use axum::{
 };
 use concord_domain::ids::StaffId;
 use concord_jobs::connect::{self, ConnectError};
-use concord_providers::caldav::{Asked as Account, PRESETS, Preset};
+use concord_providers::{
+    DiscoveryError,
+    caldav::{Asked as Account, PRESETS, Preset},
+};
 use concord_storage::people::{self, Staff};
 use serde::Deserialize;
 
@@ -29,8 +32,35 @@ struct CaldavPage {
     address: String,
     user: String,
     presets: &'static [Preset],
-    /// Why nothing was connected, in the words of `DiscoveryError` or of our own.
-    refused: Option<String>,
+    refused: Option<Refused>,
+}
+
+/// Why nothing was connected, in the words of `DiscoveryError` or of our own.
+struct Refused {
+    /// The field that it is about, where it is about one.
+    field: Option<&'static str>,
+    text: String,
+}
+
+impl CaldavPage {
+    fn fault(&self, field: &str) -> Option<&str> {
+        self.refused
+            .as_ref()
+            .filter(|refused| refused.field == Some(field))
+            .map(|refused| refused.text.as_str())
+    }
+}
+
+impl Refused {
+    fn new(error: &ConnectError) -> Self {
+        let field = match error {
+            ConnectError::Discovery(DiscoveryError::WrongPassword { .. }) => Some("password"),
+            // Nobody can tell whether it is the address that is wrong, or the server that is away.
+            ConnectError::Discovery(_) => Some("address"),
+            _ => None,
+        };
+        Self { field, text: super::super::pieces::capital(&format!("{error}.")) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -74,8 +104,10 @@ pub(super) async fn connect(
     Sent(form): Sent<Form>,
 ) -> Result<Response, PageError> {
     let staff = found(&app, &user, form.staff).await?;
-    let refused = if form.user.trim().is_empty() || form.password.is_empty() {
-        "Both a user name and a password are needed.".to_owned()
+    let refused = if form.user.trim().is_empty() {
+        Refused { field: Some("user"), text: "The user name is needed.".to_owned() }
+    } else if form.password.is_empty() {
+        Refused { field: Some("password"), text: "The password is needed.".to_owned() }
     } else {
         let address = if form.address.trim().is_empty() { &form.user } else { &form.address };
         let account = Account {
@@ -90,7 +122,7 @@ pub(super) async fn connect(
                 return Ok(user.go(&app, "/calendars", &Flash::good(words)).into_response());
             }
             Err(ConnectError::Storage(error)) => return Err(error.into()),
-            Err(error) => format!("{error}."),
+            Err(error) => Refused::new(&error),
         }
     };
     let frame = Frame::around(&app, &user, Place::Calendars, title(&staff)).await?;
@@ -100,7 +132,7 @@ pub(super) async fn connect(
         address: form.address,
         user: form.user,
         presets: PRESETS,
-        refused: Some(super::super::pieces::capital(&refused)),
+        refused: Some(refused),
     };
     let mut response = page(&app, &user, &shown)?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;

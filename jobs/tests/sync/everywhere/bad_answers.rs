@@ -1,0 +1,231 @@
+//! Answers that are none, and calendars that are no more: nothing is lost, nothing is there twice, no secret goes
+//! anywhere, and the log says what happened.
+
+use chrono::Duration;
+use concord_domain::{
+    connection::{ConnectionState, EntryState, ProviderKind},
+    ids::ConnectionId,
+    record::SyncOutcome,
+};
+use concord_jobs::connections as manage;
+use concord_storage::testing::TestDb;
+
+use super::{
+    everywhere,
+    grants::{book, own_hour, standing},
+    outside::BadAnswer,
+};
+use crate::{
+    logs::log,
+    world::{ANA, World},
+};
+
+/// What the sync log says of a bad answer, if anybody notices; `writing`: in answer to a write.
+fn words(kind: ProviderKind, bad: BadAnswer, writing: bool) -> Option<&'static str> {
+    use BadAnswer as B;
+    use ProviderKind as P;
+    Some(match (kind, bad) {
+        (_, B::Huge) => "the answer is larger than 33554432 bytes",
+        (P::Google, B::Html) => "Google's answer is no JSON",
+        (P::Google, B::Half) => "Google's answer is cut short",
+        (P::Google, B::Elsewhere) => "Google answered 302 Found",
+        (P::Microsoft, B::Html | B::WrongType) => "Microsoft's answer is no JSON",
+        (P::Microsoft, B::Half) => "Microsoft's answer is cut short",
+        (P::Microsoft, B::Elsewhere) => "Microsoft answered 302 Found",
+        (P::Microsoft, B::NextElsewhere) => "its answer leads to another address",
+        (P::Caldav, B::Html) => "the CalDAV server's answer is no calendar server's, but a page for people",
+        // What it says when it has written something is empty.
+        (P::Caldav, B::Half) if writing => return None,
+        // It comes compressed.
+        (P::Caldav, B::Half) => "the answer was cut short",
+        (P::Caldav, B::Elsewhere) => "the server has moved: connect the calendar again, with its new address",
+        // Nobody minds who can read what it says, and nobody else's lists name whole addresses.
+        (P::Google | P::Caldav, B::WrongType | B::NextElsewhere) => return None,
+    })
+}
+
+impl World<'_> {
+    /// Lets everything be done, what was refused too, which is tried again only after a while.
+    async fn settle_in_the_end(&self) {
+        for _ in 0..20 {
+            self.settle().await;
+            let failed = self.failed().await;
+            let Some(due) = failed.iter().filter_map(|duty| duty.due_at).min() else { return };
+            self.clock.advance((due - self.clock.now()).max(Duration::zero()));
+        }
+        panic!("it does not end: {:#?}", self.failed().await);
+    }
+
+    /// The next answer is a bad one, and then everything is done; what the sync log says of it.
+    async fn survives(&self, bad: BadAnswer) -> Vec<String> {
+        let (given, said) = (self.outside.bad_answers().await, self.log_lines().await.len());
+        self.outside.answers_badly(bad).await;
+        self.settle_in_the_end().await;
+        assert_eq!(self.outside.bad_answers().await, given + 1, "{bad:?} was not given");
+        let lines = self.log_lines().await.into_iter().skip(said);
+        lines
+            .filter(|line| matches!(line.outcome, SyncOutcome::Retry | SyncOutcome::Failed))
+            .map(|line| line.detail)
+            .collect()
+    }
+
+    /// The next poll is due, and the token holds.
+    async fn is_about_to_poll(&self, id: ConnectionId) {
+        self.clock.advance(Duration::minutes(16));
+        let report = manage::test(&self.context, self.business.id, id).await.expect("it can be tested");
+        assert!(report.ok, "{report:?}");
+    }
+
+    /// Nothing secret shows in what was logged, and nothing went where it has no business.
+    async fn kept_its_secrets(&self) {
+        let visits = self.outside.visits_elsewhere().await;
+        assert!(visits.is_empty(), "{visits:#?}");
+        let logged = log().text();
+        assert!(logged.contains("called a provider"), "nothing was logged");
+        let lines = format!("{:?} {:?}", self.log_lines().await, self.open_duties().await);
+        let secrets = self.outside.all_secrets();
+        assert!(!secrets.is_empty(), "there are none");
+        for secret in secrets {
+            assert!(secret.len() > 10, "{secret:?} is no secret");
+            let line = logged.lines().find(|line| line.contains(&secret));
+            assert!(line.is_none(), "a secret was logged: {line:?}");
+            assert!(!lines.contains(&secret), "a secret stands in the sync log");
+        }
+    }
+}
+
+fn check(kind: ProviderKind, bad: BadAnswer, writing: bool, said: &[String]) {
+    match words(kind, bad, writing) {
+        Some(words) => assert!(said.iter().any(|line| line.contains(words)), "{bad:?} {writing}: {said:#?}"),
+        None => assert!(said.is_empty(), "{bad:?} {writing}: {said:#?}"),
+    }
+}
+
+async fn writing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
+    let _log = log();
+    let world = World::with_provider(db, kind).await;
+    world.connected(&world.ana).await;
+    book(&world, "stands", 1).await;
+    world.settle().await;
+    let mut hour = 1;
+    for bad in BadAnswer::all(kind).into_iter().filter(|bad| *bad != BadAnswer::NextElsewhere) {
+        hour += 1;
+        let booking = book(&world, "is made", hour).await;
+        let said = world.survives(bad).await;
+        check(kind, bad, true, &said);
+        let made = ["1: (stands)".to_owned(), format!("{hour}: (is made)")];
+        assert_eq!(standing(&world).await, made, "{bad:?}");
+
+        book(&world, "is changed", hour).await;
+        let said = world.survives(bad).await;
+        check(kind, bad, true, &said);
+        let changed = ["1: (stands)".to_owned(), format!("{hour}: (is changed)")];
+        assert_eq!(standing(&world).await, changed, "{bad:?}");
+        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+
+        world.cancel(&format!("A-{hour}")).await;
+        // Half of nothing is nothing.
+        let said = world.survives(bad).await;
+        if !matches!(bad, BadAnswer::Half | BadAnswer::WrongType) {
+            assert!(!said.is_empty(), "{bad:?}: nothing is said of a removal");
+        }
+        assert_eq!(standing(&world).await, ["1: (stands)"], "{bad:?}");
+        assert_eq!(world.entry_state(&booking).await, EntryState::Removed);
+    }
+    let log = world.log_lines().await;
+    assert!(log.iter().all(|line| !line.detail.starts_with("it had")), "a person's doing? {log:#?}");
+    world.kept_its_secrets().await;
+}
+
+async fn reading_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
+    let _log = log();
+    let world = World::with_provider(db, kind).await;
+    let id = world.connected(&world.ana).await;
+    own_hour(&world, 1).await;
+    world.poll().await;
+    let mut expected = vec!["busy: 60 - 120".to_owned()];
+    for (number, bad) in (2..).zip(BadAnswer::all(kind)) {
+        own_hour(&world, number).await;
+        world.is_about_to_poll(id).await;
+        let said = world.survives(bad).await;
+        check(kind, bad, false, &said);
+        expected.push(format!("busy: {} - {}", number * 60, number * 60 + 60));
+        world.poll().await;
+        assert_eq!(world.taken(&world.ana).await, expected, "{bad:?}");
+    }
+    // In a read of everything, what is not read must not be taken for gone.
+    for bad in BadAnswer::all(kind) {
+        world.is_about_to_poll(id).await;
+        manage::resync(&world.context, world.business.id, id).await.unwrap();
+        let said = world.survives(bad).await;
+        check(kind, bad, false, &said);
+        assert_eq!(world.taken(&world.ana).await, expected, "{bad:?}");
+    }
+    assert_eq!(world.state(id).await, ConnectionState::Active);
+    world.kept_its_secrets().await;
+}
+
+/// What is no answer of the token endpoint ends no grant.
+async fn refreshing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
+    let _log = log();
+    let world = World::with_provider(db, kind).await;
+    let id = world.connected(&world.ana).await;
+    for (hour, bad) in (2..).zip(BadAnswer::all(kind)).filter(|(_, bad)| *bad != BadAnswer::NextElsewhere) {
+        world.clock.advance(Duration::minutes(61));
+        book(&world, "is made", hour).await;
+        let said = world.survives(bad).await;
+        let words = if bad == BadAnswer::Huge { "larger than" } else { "the token endpoint" };
+        // Nobody minds JSON by another name.
+        assert!(
+            bad == BadAnswer::WrongType || said.iter().any(|line| line.contains(words)),
+            "{bad:?}: {said:#?}"
+        );
+        assert_eq!(world.state(id).await, ConnectionState::Active, "{bad:?}");
+        assert_eq!(standing(&world).await.len(), usize::try_from(hour - 1).unwrap(), "{bad:?}");
+    }
+    world.kept_its_secrets().await;
+}
+
+async fn a_calendar_that_is_no_more_is_said_and_nothing_is_lost(db: &TestDb, kind: ProviderKind) {
+    let world = World::with_provider(db, kind).await;
+    let further = world.outside.further_calendar(ANA).await;
+    let id = world.connected(&world.ana).await;
+    let chosen = world.calendar(id, &further).await.id;
+    manage::set_written(&world.context, &world.change(), id, chosen).await.unwrap();
+    manage::set_reads(&world.context, &world.change(), id, chosen, true).await.unwrap();
+    book(&world, "stands", 1).await;
+    world.settle().await;
+
+    world.outside.further_calendar_is_deleted(ANA, &further).await;
+    let booking = book(&world, "is made", 2).await;
+    world.settle().await;
+    world.poll().await;
+    book(&world, "is made when that is known", 3).await;
+    world.settle().await;
+    assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
+    let reason = world.sync(&booking).await[0].last_error.clone().unwrap_or_default();
+    assert!(reason.contains("choose another one"), "{reason}");
+    let said: Vec<String> = world.log_lines().await.into_iter().map(|line| line.detail).collect();
+    assert!(said.iter().any(|line| line.contains("choose another one")), "{said:#?}");
+    assert!(world.calendar(id, &further).await.missing_since.is_some());
+    assert_eq!(world.state(id).await, ConnectionState::Active);
+
+    let main = world.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap().id;
+    manage::set_written(&world.context, &world.change(), id, main).await.unwrap();
+    world.settle_in_the_end().await;
+    assert_eq!(standing(&world).await, ["1: (stands)", "2: (is made)", "3: (is made when that is known)"]);
+}
+
+everywhere!(
+    writing_survives_bad_answers,
+    reading_survives_bad_answers,
+    a_calendar_that_is_no_more_is_said_and_nothing_is_lost,
+);
+
+/// With those who have a token endpoint.
+mod refreshing {
+    use super::{everywhere, refreshing_survives_bad_answers};
+
+    everywhere! { @of google Google; refreshing_survives_bad_answers, }
+    everywhere! { @of microsoft Microsoft; refreshing_survives_bad_answers, }
+}

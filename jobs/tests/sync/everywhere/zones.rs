@@ -1,0 +1,431 @@
+//! Times in other people's zones: what is written there and read there stays the instant that it is, where the clocks
+//! change and where they do not.
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingTime},
+    connection::{EntryState, ProviderKind},
+};
+use concord_jobs::SyncSettings;
+use concord_storage::{
+    bookings,
+    people::Staff,
+    resources::{self, Resource, ResourceSettings},
+    testing::{self, TestDb},
+};
+
+use super::{
+    everywhere,
+    own::{Own, ZoneName},
+};
+use crate::{
+    outside::Seen,
+    world::{PATIENCE, World, titled, unhurried},
+};
+
+/// The zone; which part of the night of a change (`once` and `again` are the hour that the clocks show twice); from and
+/// until as clocks there show it; from and until in UTC, as Python's zoneinfo tells it.
+const CASES: &str = "
+# Forward from 02:00 to 03:00.
+America/New_York  before  2026-03-08T00:30  2026-03-08T01:30  2026-03-08T05:30  2026-03-08T06:30
+America/New_York  across  2026-03-08T01:30  2026-03-08T03:30  2026-03-08T06:30  2026-03-08T07:30
+America/New_York  after   2026-03-08T03:30  2026-03-08T04:30  2026-03-08T07:30  2026-03-08T08:30
+America/New_York  nights  2026-03-07        2026-03-09        2026-03-07T05:00  2026-03-09T04:00
+# Back from 02:00 to 01:00.
+America/New_York  before  2026-10-31T23:30  2026-11-01T00:30  2026-11-01T03:30  2026-11-01T04:30
+America/New_York  across  2026-11-01T00:30  2026-11-01T02:30  2026-11-01T04:30  2026-11-01T07:30
+America/New_York  once    2026-11-01T01:10  2026-11-01T01:50  2026-11-01T05:10  2026-11-01T05:50
+America/New_York  again   2026-11-01T01:10  2026-11-01T01:50  2026-11-01T06:10  2026-11-01T06:50
+America/New_York  after   2026-11-01T02:30  2026-11-01T03:30  2026-11-01T07:30  2026-11-01T08:30
+America/New_York  nights  2026-10-31        2026-11-02        2026-10-31T04:00  2026-11-02T05:00
+# Forward from 02:00 to 03:00.
+America/New_York  before  2027-03-14T00:30  2027-03-14T01:30  2027-03-14T05:30  2027-03-14T06:30
+America/New_York  across  2027-03-14T01:30  2027-03-14T03:30  2027-03-14T06:30  2027-03-14T07:30
+America/New_York  after   2027-03-14T03:30  2027-03-14T04:30  2027-03-14T07:30  2027-03-14T08:30
+America/New_York  nights  2027-03-13        2027-03-15        2027-03-13T05:00  2027-03-15T04:00
+# Back from 02:00 to 01:00.
+America/New_York  before  2027-11-06T23:30  2027-11-07T00:30  2027-11-07T03:30  2027-11-07T04:30
+America/New_York  across  2027-11-07T00:30  2027-11-07T02:30  2027-11-07T04:30  2027-11-07T07:30
+America/New_York  once    2027-11-07T01:10  2027-11-07T01:50  2027-11-07T05:10  2027-11-07T05:50
+America/New_York  again   2027-11-07T01:10  2027-11-07T01:50  2027-11-07T06:10  2027-11-07T06:50
+America/New_York  after   2027-11-07T02:30  2027-11-07T03:30  2027-11-07T07:30  2027-11-07T08:30
+America/New_York  nights  2027-11-06        2027-11-08        2027-11-06T04:00  2027-11-08T05:00
+# Forward from 01:00 to 02:00.
+Europe/London     before  2026-03-28T23:30  2026-03-29T00:30  2026-03-28T23:30  2026-03-29T00:30
+Europe/London     across  2026-03-29T00:30  2026-03-29T02:30  2026-03-29T00:30  2026-03-29T01:30
+Europe/London     after   2026-03-29T02:30  2026-03-29T03:30  2026-03-29T01:30  2026-03-29T02:30
+Europe/London     nights  2026-03-28        2026-03-30        2026-03-28T00:00  2026-03-29T23:00
+# Back from 02:00 to 01:00.
+Europe/London     before  2026-10-24T23:30  2026-10-25T00:30  2026-10-24T22:30  2026-10-24T23:30
+Europe/London     across  2026-10-25T00:30  2026-10-25T02:30  2026-10-24T23:30  2026-10-25T02:30
+Europe/London     once    2026-10-25T01:10  2026-10-25T01:50  2026-10-25T00:10  2026-10-25T00:50
+Europe/London     again   2026-10-25T01:10  2026-10-25T01:50  2026-10-25T01:10  2026-10-25T01:50
+Europe/London     after   2026-10-25T02:30  2026-10-25T03:30  2026-10-25T02:30  2026-10-25T03:30
+Europe/London     nights  2026-10-24        2026-10-26        2026-10-23T23:00  2026-10-26T00:00
+# Forward from 01:00 to 02:00.
+Europe/London     before  2027-03-27T23:30  2027-03-28T00:30  2027-03-27T23:30  2027-03-28T00:30
+Europe/London     across  2027-03-28T00:30  2027-03-28T02:30  2027-03-28T00:30  2027-03-28T01:30
+Europe/London     after   2027-03-28T02:30  2027-03-28T03:30  2027-03-28T01:30  2027-03-28T02:30
+Europe/London     nights  2027-03-27        2027-03-29        2027-03-27T00:00  2027-03-28T23:00
+# Back from 02:00 to 01:00.
+Europe/London     before  2027-10-30T23:30  2027-10-31T00:30  2027-10-30T22:30  2027-10-30T23:30
+Europe/London     across  2027-10-31T00:30  2027-10-31T02:30  2027-10-30T23:30  2027-10-31T02:30
+Europe/London     once    2027-10-31T01:10  2027-10-31T01:50  2027-10-31T00:10  2027-10-31T00:50
+Europe/London     again   2027-10-31T01:10  2027-10-31T01:50  2027-10-31T01:10  2027-10-31T01:50
+Europe/London     after   2027-10-31T02:30  2027-10-31T03:30  2027-10-31T02:30  2027-10-31T03:30
+Europe/London     nights  2027-10-30        2027-11-01        2027-10-29T23:00  2027-11-01T00:00
+# Back from 03:00 to 02:00.
+Australia/Sydney  before  2026-04-05T00:30  2026-04-05T01:30  2026-04-04T13:30  2026-04-04T14:30
+Australia/Sydney  across  2026-04-05T01:30  2026-04-05T03:30  2026-04-04T14:30  2026-04-04T17:30
+Australia/Sydney  once    2026-04-05T02:10  2026-04-05T02:50  2026-04-04T15:10  2026-04-04T15:50
+Australia/Sydney  again   2026-04-05T02:10  2026-04-05T02:50  2026-04-04T16:10  2026-04-04T16:50
+Australia/Sydney  after   2026-04-05T03:30  2026-04-05T04:30  2026-04-04T17:30  2026-04-04T18:30
+Australia/Sydney  nights  2026-04-04        2026-04-06        2026-04-03T13:00  2026-04-05T14:00
+# Forward from 02:00 to 03:00.
+Australia/Sydney  before  2026-10-04T00:30  2026-10-04T01:30  2026-10-03T14:30  2026-10-03T15:30
+Australia/Sydney  across  2026-10-04T01:30  2026-10-04T03:30  2026-10-03T15:30  2026-10-03T16:30
+Australia/Sydney  after   2026-10-04T03:30  2026-10-04T04:30  2026-10-03T16:30  2026-10-03T17:30
+Australia/Sydney  nights  2026-10-03        2026-10-05        2026-10-02T14:00  2026-10-04T13:00
+# Back from 03:00 to 02:00.
+Australia/Sydney  before  2027-04-04T00:30  2027-04-04T01:30  2027-04-03T13:30  2027-04-03T14:30
+Australia/Sydney  across  2027-04-04T01:30  2027-04-04T03:30  2027-04-03T14:30  2027-04-03T17:30
+Australia/Sydney  once    2027-04-04T02:10  2027-04-04T02:50  2027-04-03T15:10  2027-04-03T15:50
+Australia/Sydney  again   2027-04-04T02:10  2027-04-04T02:50  2027-04-03T16:10  2027-04-03T16:50
+Australia/Sydney  after   2027-04-04T03:30  2027-04-04T04:30  2027-04-03T17:30  2027-04-03T18:30
+Australia/Sydney  nights  2027-04-03        2027-04-05        2027-04-02T13:00  2027-04-04T14:00
+# Forward from 02:00 to 03:00.
+Australia/Sydney  before  2027-10-03T00:30  2027-10-03T01:30  2027-10-02T14:30  2027-10-02T15:30
+Australia/Sydney  across  2027-10-03T01:30  2027-10-03T03:30  2027-10-02T15:30  2027-10-02T16:30
+Australia/Sydney  after   2027-10-03T03:30  2027-10-03T04:30  2027-10-02T16:30  2027-10-02T17:30
+Australia/Sydney  nights  2027-10-02        2027-10-04        2027-10-01T14:00  2027-10-03T13:00
+# Half an hour, and never another.
+Asia/Kolkata      before  2026-03-29T00:15  2026-03-29T01:15  2026-03-28T18:45  2026-03-28T19:45
+Asia/Kolkata      across  2026-03-29T01:30  2026-03-29T03:30  2026-03-28T20:00  2026-03-28T22:00
+Asia/Kolkata      after   2026-03-29T05:00  2026-03-29T06:00  2026-03-28T23:30  2026-03-29T00:30
+Asia/Kolkata      nights  2026-03-28        2026-03-30        2026-03-27T18:30  2026-03-29T18:30
+Asia/Kolkata      before  2027-10-31T00:15  2027-10-31T01:15  2027-10-30T18:45  2027-10-30T19:45
+Asia/Kolkata      across  2027-10-31T01:30  2027-10-31T03:30  2027-10-30T20:00  2027-10-30T22:00
+Asia/Kolkata      after   2027-10-31T05:00  2027-10-31T06:00  2027-10-30T23:30  2027-10-31T00:30
+Asia/Kolkata      nights  2027-10-30        2027-11-01        2027-10-29T18:30  2027-10-31T18:30
+";
+
+struct Case {
+    part: &'static str,
+    /// As the clocks show it, or a date.
+    local: (&'static str, &'static str),
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Case {
+    fn all(zone: Tz) -> Vec<Self> {
+        let lines = CASES.lines().filter(|line| line.starts_with(zone.name()));
+        let case = |line: &'static str| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let [_, part, from, until, utc_from, utc_until] = columns[..] else { panic!("{line}") };
+            let utc = |text: &str| format!("{text}:00Z").parse().unwrap();
+            Self { part, local: (from, until), from: utc(utc_from), until: utc(utc_until) }
+        };
+        lines.map(case).collect()
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.part, self.from)
+    }
+
+    fn reference(&self) -> String {
+        self.title().replace(' ', "-")
+    }
+
+    fn is_nights(&self) -> bool {
+        self.part == "nights"
+    }
+
+    fn days(&self) -> (NaiveDate, NaiveDate) {
+        (self.local.0.parse().unwrap(), self.local.1.parse().unwrap())
+    }
+
+    fn time(&self) -> BookingTime {
+        if self.is_nights() {
+            let (check_in, check_out) = self.days();
+            return BookingTime::Stay { check_in, check_out };
+        }
+        BookingTime::Timed { starts_at: self.from, ends_at: self.until }
+    }
+
+    /// What its owner sees of it.
+    fn seen(&self, kind: ProviderKind) -> (String, String, String) {
+        let utc = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let (from, until) = if self.is_nights() {
+            (self.local.0.to_owned(), self.local.1.to_owned())
+        } else if kind == ProviderKind::Caldav && self.part == "once" {
+            // Of two hours the first is meant (RFC 5545, 3.3.5); the foreign reader does not want to tell.
+            (String::new(), String::new())
+        } else {
+            (utc(self.from), utc(self.until))
+        };
+        (format!("Sea View — Maria ({})", self.title()), from, until)
+    }
+
+    /// `None`: no clock can tell which of two hours it is.
+    fn own<'a>(&self, zone: ZoneName<'a>) -> Option<Own<'a>> {
+        if self.is_nights() {
+            let (from, until) = self.days();
+            return Some(Own::Days { from, until });
+        }
+        let clock = |text: &str| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").unwrap();
+        let (from, until) = (clock(self.local.0), clock(self.local.1));
+        (!matches!(self.part, "once" | "again")).then_some(Own::Clock { zone, from, until })
+    }
+}
+
+/// By the names that applications there use for the zone, and for CalDAV by one that the object alone explains.
+fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneName<'static>> {
+    let (windows, rules) = match zone {
+        Tz::America__New_York => (
+            "Eastern Standard Time",
+            "BEGIN:DAYLIGHT\nDTSTART:20070311T020000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2SU\nTZOFFSETFROM:-0500\n\
+             TZOFFSETTO:-0400\nEND:DAYLIGHT\nBEGIN:STANDARD\nDTSTART:20071104T020000\n\
+             RRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=1SU\nTZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nEND:STANDARD",
+        ),
+        Tz::Europe__London => (
+            "GMT Standard Time",
+            "BEGIN:DAYLIGHT\nDTSTART:19960331T010000\nRRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\nTZOFFSETFROM:+0000\n\
+             TZOFFSETTO:+0100\nEND:DAYLIGHT\nBEGIN:STANDARD\nDTSTART:19961027T020000\n\
+             RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0000\nEND:STANDARD",
+        ),
+        Tz::Australia__Sydney => (
+            "AUS Eastern Standard Time",
+            "BEGIN:STANDARD\nDTSTART:20080406T030000\nRRULE:FREQ=YEARLY;BYMONTH=4;BYDAY=1SU\nTZOFFSETFROM:+1100\n\
+             TZOFFSETTO:+1000\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:20081005T020000\n\
+             RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=1SU\nTZOFFSETFROM:+1000\nTZOFFSETTO:+1100\nEND:DAYLIGHT",
+        ),
+        Tz::Asia__Kolkata => (
+            "India Standard Time",
+            "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0530\nTZOFFSETTO:+0530\nEND:STANDARD",
+        ),
+        other => panic!("there are no cases of {other}"),
+    };
+    let names = match kind {
+        ProviderKind::Google => vec![zone.name()],
+        ProviderKind::Microsoft => vec![zone.name(), windows],
+        ProviderKind::Caldav => vec![zone.name(), windows, "The zone at home"],
+    };
+    names.into_iter().map(|name| ZoneName { name, rules }).collect()
+}
+
+/// A business whose room stands in that zone, and a world that looks two years ahead.
+async fn there(db: &TestDb, kind: ProviderKind, zone: Tz) -> (World<'_>, Resource) {
+    let settings = SyncSettings { window_future: Duration::days(700), ..unhurried() };
+    let world = World::of(db, kind, settings, PATIENCE, "2026-02-20T08:00:00Z".parse().unwrap()).await;
+    let room = ResourceSettings {
+        name: "Sea View".to_owned(),
+        zone: Some(zone),
+        capacity: 100,
+        buffer_before_minutes: 0,
+        buffer_after_minutes: 0,
+    };
+    let mut tx = testing::begin(db).await;
+    let room = resources::create(&mut tx, world.business.id, &room, world.clock.now()).await.unwrap();
+    testing::commit(tx).await;
+    if kind == ProviderKind::Microsoft {
+        // Its calendars tell no zone, so days are days of the business there; elsewhere the business is in Lisbon.
+        world.change_business(|settings| settings.zone = zone).await;
+    }
+    (world, room)
+}
+
+/// Somebody who lives in the zone, and the address of their account.
+async fn somebody(world: &World<'_>, name: &str, zone: Tz) -> (Staff, String) {
+    let staff = testing::staff(world.db, &world.business, name).await;
+    let email = format!("{}@there.example", name.to_lowercase());
+    world.outside.account_in(&email, zone).await;
+    world.connect(&staff, &email).await;
+    world.settle().await;
+    (staff, email)
+}
+
+/// Its owner reads it by the clocks of the zone.
+fn shows_the_zone(kind: ProviderKind, zone: Tz, case: &Case, seen: &Seen) {
+    let text = |member: &serde_json::Value| member.as_str().unwrap_or_default().to_owned();
+    let shown = match kind {
+        ProviderKind::Google => text(&seen.raw["start"]["timeZone"]),
+        ProviderKind::Microsoft => text(&seen.raw["originalStartTimeZone"]),
+        ProviderKind::Caldav => {
+            let object = text(&seen.raw).replace("\r\n ", "");
+            let clock = case.local.0.replace(['-', ':'], "");
+            let expected = if case.part == "again" {
+                format!("DTSTART:{}\r\n", case.from.format("%Y%m%dT%H%M%SZ"))
+            } else {
+                format!("DTSTART;TZID={zone}:{clock}00\r\n")
+            };
+            assert!(object.contains(&expected), "{expected}: {object}");
+            let told = format!("TZID:{zone}\r\n");
+            let told = if case.part == "again" { format!("X-CONCORD-ZONE:{zone}\r\n") } else { told };
+            return assert!(object.contains(&told), "{told}: {object}");
+        }
+    };
+    let known = names(kind, zone).iter().any(|name| name.name == shown);
+    // It cannot be told to Microsoft which of the two hours is meant, but in UTC.
+    let untold = kind == ProviderKind::Microsoft && matches!(case.part, "once" | "again") && shown == "UTC";
+    assert!(known || untold, "{}: {shown:?}", case.title());
+}
+
+/// The same time of two people cannot be booked twice: each part of a night has somebody of its own.
+fn whose(part: &str) -> usize {
+    match part {
+        "across" => 1,
+        "nights" => 2,
+        _ => 0,
+    }
+}
+
+/// Bookings of ours are seen by their owners at the right instants, and are nobody's change afterwards.
+async fn bookings_are_seen_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
+    let (world, room) = there(db, kind, zone).await;
+    let mut people = Vec::new();
+    for name in ["Eva", "Noa", "Ugo"] {
+        people.push(somebody(&world, name, zone).await);
+    }
+    let cases = Case::all(zone);
+    for case in &cases {
+        let draft = BookingDraft {
+            resource: room.id,
+            time: case.time(),
+            ..world.draft(&[&people[whose(case.part)].0], 0, 1)
+        };
+        world.put(&case.reference(), &titled(&draft, &case.title())).await;
+    }
+    world.settle().await;
+
+    let mut before = Vec::new();
+    for (number, (_, email)) in people.iter().enumerate() {
+        let seen = world.outside.seen_by(email).await;
+        let mut found: Vec<_> =
+            seen.iter().map(|one| (one.title.clone(), one.starts_at.clone(), one.ends_at.clone())).collect();
+        let mut expected: Vec<_> =
+            cases.iter().filter(|case| whose(case.part) == number).map(|case| case.seen(kind)).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+        for case in cases.iter().filter(|case| whose(case.part) == number && !case.is_nights()) {
+            let one = seen.iter().find(|one| one.title.contains(&case.title())).unwrap();
+            shows_the_zone(kind, zone, case, one);
+        }
+        before.extend(seen.into_iter().map(|one| (one.id, one.raw.to_string())));
+    }
+
+    // Read again, and compared at night.
+    world.poll().await;
+    world.clock.advance(Duration::days(1));
+    world.settle().await;
+    let mut after = Vec::new();
+    for (_, email) in &people {
+        after.extend(world.outside.seen_by(email).await.into_iter().map(|one| (one.id, one.raw.to_string())));
+    }
+    before.sort();
+    after.sort();
+    assert_eq!(after, before, "something was written again");
+    for case in &cases {
+        let booking = booking(&world, &case.reference()).await;
+        assert_eq!((booking.version, booking.draft.time), (1, case.time()));
+        assert_eq!(
+            (booking.interval.start, booking.interval.end),
+            (case.from, case.until),
+            "{}",
+            case.title()
+        );
+        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    }
+    for (staff, _) in &people {
+        let connections = concord_storage::connections::list(db, world.business.id).await.unwrap();
+        for connection in connections.iter().filter(|one| one.staff_id == staff.id) {
+            for calendar in world.calendars(connection.id).await {
+                assert_eq!(world.known(calendar.id).await.len(), 0, "taken for a busy time");
+            }
+        }
+    }
+    let log = world.log_lines().await;
+    assert!(log.iter().any(|line| line.operation == "compare"), "{log:#?}");
+    for line in log {
+        match line.operation.as_str() {
+            "create" => assert_eq!(line.detail, ""),
+            "compare" => assert!(line.detail.ends_with("in agreement"), "{line:?}"),
+            _ => panic!("{line:?}"),
+        }
+    }
+}
+
+async fn booking(world: &World<'_>, reference: &str) -> Booking {
+    bookings::find(world.db, world.business.id, reference).await.unwrap().expect("it is there")
+}
+
+/// What people write into their own calendars keeps them busy at the right instants.
+async fn appointments_are_read_in(db: &TestDb, kind: ProviderKind, zone: Tz) {
+    let (world, _) = there(db, kind, zone).await;
+    let (staff, email) = somebody(&world, "Eva", zone).await;
+    let mut expected = Vec::new();
+    for case in Case::all(zone) {
+        for name in names(kind, zone) {
+            let Some(own) = case.own(name) else { continue };
+            world.outside.person_writes(&email, &format!("{} ({})", case.title(), name.name), own).await;
+            expected.push(("busy".to_owned(), case.from, case.until));
+        }
+    }
+    world.poll().await;
+    let within = concord_domain::interval::Interval {
+        start: "2026-01-01T00:00:00Z".parse().unwrap(),
+        end: "2028-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let standing =
+        concord_storage::occupancy::standing(db, world.business.id, staff.id.0, within).await.unwrap();
+    let mut found: Vec<_> =
+        standing.iter().map(|row| (row.source.to_string(), row.starts_at, row.ends_at)).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+async fn bookings_are_seen_in_new_york(db: &TestDb, kind: ProviderKind) {
+    bookings_are_seen_in(db, kind, Tz::America__New_York).await;
+}
+
+async fn bookings_are_seen_in_london(db: &TestDb, kind: ProviderKind) {
+    bookings_are_seen_in(db, kind, Tz::Europe__London).await;
+}
+
+async fn bookings_are_seen_in_sydney(db: &TestDb, kind: ProviderKind) {
+    bookings_are_seen_in(db, kind, Tz::Australia__Sydney).await;
+}
+
+async fn bookings_are_seen_in_kolkata(db: &TestDb, kind: ProviderKind) {
+    bookings_are_seen_in(db, kind, Tz::Asia__Kolkata).await;
+}
+
+async fn appointments_are_read_in_new_york(db: &TestDb, kind: ProviderKind) {
+    appointments_are_read_in(db, kind, Tz::America__New_York).await;
+}
+
+async fn appointments_are_read_in_london(db: &TestDb, kind: ProviderKind) {
+    appointments_are_read_in(db, kind, Tz::Europe__London).await;
+}
+
+async fn appointments_are_read_in_sydney(db: &TestDb, kind: ProviderKind) {
+    appointments_are_read_in(db, kind, Tz::Australia__Sydney).await;
+}
+
+async fn appointments_are_read_in_kolkata(db: &TestDb, kind: ProviderKind) {
+    appointments_are_read_in(db, kind, Tz::Asia__Kolkata).await;
+}
+
+everywhere!(
+    bookings_are_seen_in_new_york,
+    bookings_are_seen_in_london,
+    bookings_are_seen_in_sydney,
+    bookings_are_seen_in_kolkata,
+    appointments_are_read_in_new_york,
+    appointments_are_read_in_london,
+    appointments_are_read_in_sydney,
+    appointments_are_read_in_kolkata,
+);
