@@ -35,13 +35,11 @@ use crate::{
     duty::{JobError, business_of, jitter},
     limits::take_turn,
     outside::Met,
-    touched::{self, Found, Place},
+    touched::{self, Found, Place, Rows},
 };
 
 /// A new connection is compared when what was waiting is written, and not only in its first night.
 const FIRST_AFTER: Duration = Duration::hours(6);
-/// Providers differ in how they read the edges of a window, for whole days above all: what lies so near is not judged.
-const EDGE: Duration = Duration::days(1);
 /// A server that gives page after page must not keep us for ever.
 const MOST_PAGES: usize = 1_000;
 
@@ -121,9 +119,9 @@ impl Compare<'_> {
 
     /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
     async fn run(&self) -> Result<bool, JobError> {
-        let before = self.rows().await?;
+        let before = touched::rows(self.context, &self.connection, self.window).await?;
         let mut sights = self.read(&before).await?;
-        let after = self.rows().await?;
+        let after = touched::rows(self.context, &self.connection, self.window).await?;
         let known: Vec<KnownEntry> =
             after.values().filter_map(|row| self.known(row, &before, &sights)).collect();
         let marks: Vec<EntryId> = sights.seen.iter().filter_map(|one| one.mark).collect();
@@ -142,13 +140,7 @@ impl Compare<'_> {
         Ok(mended > 0 && !was_told)
     }
 
-    async fn rows(&self) -> Result<BTreeMap<EntryId, Compared>, JobError> {
-        let (business, id) = (self.connection.business_id, self.connection.id);
-        let rows = entries::compared(&self.context.db, business, id, self.window).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-    }
-
-    async fn read(&self, rows: &BTreeMap<EntryId, Compared>) -> Result<Sights, JobError> {
+    async fn read(&self, rows: &Rows) -> Result<Sights, JobError> {
         let (business, id) = (self.connection.business_id, self.connection.id);
         let holding: BTreeSet<CalendarId> = rows.values().map(|row| row.calendar_id).collect();
         let names: BTreeSet<&str> = rows.values().map(|row| row.external_id.as_str()).collect();
@@ -190,13 +182,12 @@ impl Compare<'_> {
             let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
             self.keep().await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
-                let name = entry.series.clone().unwrap_or_else(|| entry.external_id.clone());
-                if entry.entry.is_none() && !names.contains(name.as_str()) {
+                let seen = SeenEntry::from(&entry);
+                if seen.mark.is_none() && !names.contains(seen.name.as_str()) {
                     continue;
                 }
-                let (recurs, etag, mark) = (entry.series.is_some(), entry.etag.clone(), entry.entry);
-                sights.observed.insert(name.clone(), entry);
-                sights.seen.push(SeenEntry { name, recurs, etag, mark });
+                sights.observed.insert(seen.name.clone(), entry);
+                sights.seen.push(seen);
             }
             match page.next {
                 AfterPage::Cursor(_) => return Ok(()),
@@ -206,27 +197,15 @@ impl Compare<'_> {
         Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
     }
 
-    /// How an entry should stand, if its calendar was read. What was written while it was read is not judged.
-    fn known(
-        &self,
-        row: &Compared,
-        before: &BTreeMap<EntryId, Compared>,
-        sights: &Sights,
-    ) -> Option<KnownEntry> {
+    /// How an entry should stand, if its calendar was read.
+    fn known(&self, row: &Compared, before: &Rows, sights: &Sights) -> Option<KnownEntry> {
         sights.calendars.get(&row.calendar_id)?;
-        let is_inside = row.ends_at > self.window.start + EDGE && row.starts_at < self.window.end - EDGE;
-        let is_settled = before.get(&row.id) == Some(row) && is_inside && !row.is_asked_about;
         let expected = match (row.wanted, row.state) {
-            (true, EntryState::Synced) if is_settled => Expected::Stands,
-            (false, EntryState::Removed) if is_settled => Expected::Gone,
+            (true, EntryState::Synced) => Expected::Stands,
+            (false, EntryState::Removed) => Expected::Gone,
             _ => Expected::Unsettled,
         };
-        Some(KnownEntry {
-            id: row.id,
-            external_id: row.external_id.clone(),
-            etag: row.etag.clone(),
-            expected,
-        })
+        Some(touched::known(row, before, self.window, expected))
     }
 
     async fn record(
@@ -263,12 +242,7 @@ impl Compare<'_> {
     }
 
     /// Deals with each entry that differs. Returns how many are being put right.
-    async fn mend(
-        &self,
-        drift: &Drift,
-        rows: &BTreeMap<EntryId, Compared>,
-        sights: &mut Sights,
-    ) -> Result<usize, JobError> {
+    async fn mend(&self, drift: &Drift, rows: &Rows, sights: &mut Sights) -> Result<usize, JobError> {
         let mut mended = 0;
         let gone = drift.missing.len();
         for id in drift.missing.iter().chain(&drift.different).chain(&drift.unwanted) {

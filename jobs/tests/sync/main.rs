@@ -21,6 +21,7 @@ mod endings;
 mod failures;
 mod grants;
 mod mails;
+mod missed;
 mod notices;
 mod outside;
 mod reading;

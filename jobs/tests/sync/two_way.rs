@@ -21,22 +21,22 @@ use crate::{
 };
 
 impl World<'_> {
-    async fn now(&self, booking: &Booking) -> Booking {
+    pub(crate) async fn now(&self, booking: &Booking) -> Booking {
         bookings::by_id(self.db, self.business.id, booking.id).await.unwrap().unwrap()
     }
 
-    async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
+    pub(crate) async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
         outside_changes::of_booking(self.db, self.business.id, booking.id).await.unwrap()
     }
 
     /// The only change that a booking has seen.
-    async fn change_of(&self, booking: &Booking) -> OutsideChange {
+    pub(crate) async fn change_of(&self, booking: &Booking) -> OutsideChange {
         let mut changes = self.changes(booking).await;
         assert_eq!(changes.len(), 1, "{changes:#?}");
         changes.remove(0)
     }
 
-    async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
+    pub(crate) async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
         let answered = answer(&self.context, &self.change(), change.id, with).await;
         self.settle().await;
         answered
@@ -48,7 +48,7 @@ impl World<'_> {
     }
 
     /// Ana is connected and has a booking of an hour, an hour after the beginning, as her calendar calls it.
-    async fn booked(&self) -> (Booking, String) {
+    pub(crate) async fn booked(&self) -> (Booking, String) {
         self.connected(&self.ana).await;
         let booking = self.put("A-1", &self.hour()).await;
         self.settle().await;
@@ -57,11 +57,11 @@ impl World<'_> {
     }
 
     /// Later than all that is waited for here.
-    fn hour(&self) -> BookingDraft {
+    pub(crate) fn hour(&self) -> BookingDraft {
         self.draft(&[&self.ana], 6_000, 6_060)
     }
 
-    async fn person_moves(&self, id: &str, from: i64, to: i64) {
+    pub(crate) async fn person_moves(&self, id: &str, from: i64, to: i64) {
         let times = json!({ "starts_at": at(from), "ends_at": at(to) });
         self.outside.person_changes(ANA, id, times).await;
     }
@@ -80,7 +80,7 @@ async fn time_to_tell(world: &World<'_>) {
     world.settle().await;
 }
 
-fn minutes(booking: &Booking) -> (i64, i64) {
+pub(crate) fn minutes(booking: &Booking) -> (i64, i64) {
     let of = |instant: DateTime<Utc>| (instant - at(0)).num_minutes();
     (of(booking.interval.start), of(booking.interval.end))
 }
