@@ -24,6 +24,7 @@ mod mails;
 mod missed;
 mod notices;
 mod outside;
+mod questions;
 mod reading;
 mod replay;
 mod rounds;

@@ -9,7 +9,7 @@ use concord_domain::{
     interval::Interval,
     people::Actor,
     record::HistorySubject,
-    sync::outside::{OutsideState, Shape},
+    sync::outside::{self, OutsideState, Shape},
 };
 use serde_json::{Map, Value, json};
 
@@ -50,6 +50,8 @@ pub struct Put {
     pub created: bool,
     /// What to push to the queue, now that it is committed.
     pub duties: Vec<DutyRef>,
+    /// Why whatever is asked about it is no question any more; `None`: it says what it said.
+    overtakes: Option<outside::Refusal>,
 }
 
 /// Why a booking was not written. Nothing was.
@@ -139,8 +141,8 @@ async fn write(
         match put_in(&mut tx, change, reference, wish, expected).await {
             Ok(put) => {
                 go_along(&mut tx, change, &put, along).await?;
-                if !put.duties.is_empty() {
-                    outside_changes::overtake(&mut tx, put.booking.id, change.now).await?;
+                if let Some(why) = put.overtakes {
+                    outside_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
                 tx.commit().await?;
                 return Ok(put);
@@ -238,7 +240,7 @@ async fn put_in(
         return Err(PutError::Stale { current }.into());
     }
     if let Some(before) = before.as_ref().filter(|before| before.draft == draft) {
-        return Ok(Put { booking: before.clone(), created: false, duties: vec![] });
+        return Ok(Put { booking: before.clone(), created: false, duties: vec![], overtakes: None });
     }
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft).await?;
     let business = settings(tx, change.business).await?;
@@ -267,7 +269,18 @@ async fn put_in(
         entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
     duties.extend(rounds.raise(tx, change.now).await?);
     note(tx, change, before.as_ref(), &booking).await?;
-    Ok(Put { booking, created: before.is_none(), duties })
+    let overtakes = Some(overtakes(before.as_ref(), &booking));
+    Ok(Put { booking, created: before.is_none(), duties, overtakes })
+}
+
+fn overtakes(before: Option<&Booking>, after: &Booking) -> outside::Refusal {
+    let was = before.map(|before| before.draft.status);
+    match after.draft.status {
+        status if Some(status) == was => outside::Refusal::ChangedHere,
+        BookingStatus::Completed => outside::Refusal::Completed,
+        status if !status.occupies() => outside::Refusal::Cancelled,
+        _ => outside::Refusal::ChangedHere,
+    }
 }
 
 /// Raises again what follows from a booking as it stands, such as for a calendar that was connected after it was made.
