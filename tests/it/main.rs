@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod bookings;
+mod business;
 mod calendars;
 mod command_line;
 mod conditional;
