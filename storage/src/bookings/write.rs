@@ -9,11 +9,12 @@ use concord_domain::{
     interval::Interval,
     people::Actor,
     record::HistorySubject,
-    sync::outside::{self, OutsideState, Shape},
+    sync::outside,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
+    follow::{Along, go_along},
     read::find_in,
     seating::{seat_anew, too_many_units},
     taken::{Taken, alternatives, obstacles},
@@ -22,11 +23,7 @@ use crate::{
     Db, StorageError, Tx,
     duties::DutyRef,
     entries::{self, Reach, rounds},
-    history,
-    notices::{self, NewNotice},
-    on_db,
-    outside_changes::{self, Decision, NewOutsideChange},
-    people,
+    history, on_db, outside_changes, people,
     resources::{self, Resource},
 };
 
@@ -91,42 +88,7 @@ pub async fn put(
     write(db, change, reference, Wish::Say(draft), expected, Along::Nothing).await
 }
 
-/// What is written in the transaction that changes a booking.
-#[derive(Clone, Copy, Debug)]
-pub enum Along<'a> {
-    /// Nothing else.
-    Nothing,
-    /// That the booking has followed a person's change of an entry, which was seen at a version after `before`.
-    Followed {
-        /// The change; its `booking_version` is filled in.
-        change: &'a NewOutsideChange<'a>,
-        /// The version of the entry that was known.
-        before: Option<&'a str>,
-        /// The version that the person left behind.
-        etag: Option<&'a str>,
-        /// What it says now; `None` if it is gone.
-        shape: Option<&'a Shape>,
-        /// How people are told. None of it is due at once, so that there is nothing to push.
-        notices: &'a [NewNotice<'a>],
-    },
-    /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
-    Decided(&'a Decision),
-}
-
-/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
-/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
-pub async fn follow(
-    db: &Db,
-    change: &Change,
-    reference: &str,
-    draft: &BookingDraft,
-    expected: i64,
-    along: Along<'_>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Say(draft), Some(expected), along).await
-}
-
-async fn write(
+pub(super) async fn write(
     db: &Db,
     change: &Change,
     reference: &str,
@@ -171,37 +133,9 @@ pub async fn cancel(
     write(db, change, reference, Wish::Cancel, expected, Along::Nothing).await
 }
 
-async fn go_along(tx: &mut Tx, change: &Change, put: &Put, along: Along<'_>) -> Result<(), PutError> {
-    let current = put.booking.version;
-    match along {
-        Along::Nothing => {}
-        Along::Followed { change: outside, before, etag, shape, notices: told } => {
-            if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
-                return Err(PutError::Stale { current });
-            }
-            let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
-            outside_changes::record(tx, &outside, change.now).await?;
-            for new in told {
-                notices::raise(tx, new, change.now).await?;
-            }
-        }
-        Along::Decided(decision) => {
-            let follows = decision.to == OutsideState::Followed;
-            let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
-            outside_changes::decide(tx, change.business, &decision, &change.actor, change.now)
-                .await
-                .map_err(|error| match error {
-                    StorageError::NotFound => PutError::Stale { current },
-                    other => other.into(),
-                })?;
-        }
-    }
-    Ok(())
-}
-
 /// What a booking is to say.
 #[derive(Clone, Copy)]
-enum Wish<'a> {
+pub(super) enum Wish<'a> {
     /// This.
     Say(&'a BookingDraft),
     /// What it says by then, but cancelled: somebody may be changing it at this moment.
