@@ -33,4 +33,6 @@ mod settings;
 mod together;
 mod told;
 mod two_way;
+mod two_way_deleted;
+mod two_way_told;
 mod world;
