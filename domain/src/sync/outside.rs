@@ -191,6 +191,9 @@ impl Default for OutsideRules {
 /// So many live bookings at once are not deleted one by one by somebody who means each of them.
 const MANY: usize = 5;
 
+/// For [`OutsideRules::with_gone_at_once`], where one entry alone was looked at.
+pub const NOT_COUNTED: usize = usize::MAX;
+
 impl OutsideRules {
     /// The same, but that nothing follows without being asked about where many entries are gone at once: a calendar that
     /// was emptied, or a provider in trouble, cancels no bookings.

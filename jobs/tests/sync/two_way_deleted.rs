@@ -3,6 +3,7 @@
 use concord_domain::{
     booking::BookingStatus,
     connection::EntryState,
+    privacy::EntryPrivacy,
     sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
 };
 use concord_jobs::outside::{Answer, AnswerError};
@@ -77,6 +78,31 @@ async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
     assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 7);
 }
 
+/// Whoever writes sees one entry at a time: an emptied calendar must not cancel one booking after the other.
+async fn what_a_write_finds_gone_is_asked_about_whatever_the_rules(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.connected(&world.ana).await;
+    let mut booked = Vec::new();
+    for number in 0..8 {
+        let from = 6_000 + number * 100;
+        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+    }
+    world.settle().await;
+    world.poll().await;
+    for seen in world.outside.seen_by(ANA).await {
+        world.outside.person_deletes(ANA, &seen.id).await;
+    }
+    // All of them are written anew before anybody has read the calendar.
+    world.set_privacy(EntryPrivacy::Full).await;
+    world.settle().await;
+    world.poll().await;
+    for booking in &booked {
+        assert_eq!(world.now(booking).await.draft.status, BookingStatus::Confirmed);
+        assert_eq!(world.change_of(booking).await.state, OutsideState::Open);
+    }
+}
+
 async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
     let world = World::new(db).await;
     let (booking, id) = world.booked().await;
@@ -102,6 +128,7 @@ async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
 }
 
 on_both_databases!(
+    what_a_write_finds_gone_is_asked_about_whatever_the_rules,
     a_deletion_asks_and_cancels_nothing_by_itself,
     who_brings_it_back_themselves_need_not_be_asked,
     a_business_can_let_deletions_cancel_but_not_many_at_once,
