@@ -6,10 +6,11 @@ use concord_storage::{
     testing::{TestDb, begin, commit},
 };
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    house::{House, hour, until},
+    calendars::synced,
+    house::{House, hour, stay, until},
     visitor::{Visitor, person},
 };
 
@@ -131,7 +132,35 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     house.stop().await;
 }
 
+async fn the_page_of_a_calendar_names_what_a_compare_found(db: &TestDb) {
+    let house = House::on(db).await;
+    let (room, ana) = (house.resource(1).await, house.staff("Ana").await);
+    let integration = house.connect_google(ana, "ana@example.com").await;
+    let path = format!("/calendars/{}", integration["id"].as_str().unwrap());
+    let mut entries = Vec::new();
+    for (reference, from) in [("stays", 1), ("goes", 3)] {
+        let booking = format!("/api/v1/bookings/{reference}");
+        let mut body = stay(&room, from, 1);
+        body["staff"] = json!([ana]);
+        house.api.put(&booking, body).await.expect(201);
+        let written = synced(&house, &booking, 1).await;
+        entries.push(written["sync"][0]["external_id"].as_str().unwrap().to_owned());
+    }
+    house.control(Method::DELETE, &format!("/events/{}?provider=google", entries[1]), Value::Null).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    visitor.send(&format!("{path}/compare"), &[]).await;
+    let shown = until("what was found is named", async || {
+        let live = visitor.get(&format!("{path}/live")).await.text;
+        live.contains("</a>: ").then_some(live)
+    })
+    .await;
+    assert!(shown.contains(">goes</a>: Missing from ") && shown.contains("; somebody is asked"), "{shown}");
+    assert!(!shown.contains(">stays</a>: "), "{shown}");
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    the_page_of_a_calendar_names_what_a_compare_found,
     another_persons_calendar_has_no_name_and_what_waits_for_it_counts_apart,
     what_stays_in_a_calendar_that_was_disconnected_is_left_there,
     whoever_connects_an_account_of_somebody_else_is_told,
