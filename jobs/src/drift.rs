@@ -6,6 +6,8 @@
 //! about and not silently written again. Where nobody did anything that matters, the entry is looked at and written anew.
 //! Sets its own next time: it is a poll.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
@@ -28,6 +30,7 @@ use concord_storage::{
     sync_log::{self, NewLine},
 };
 
+use self::told::{Difference, Differs, Fate};
 use crate::{
     Context,
     access::{Account, with_access},
@@ -35,13 +38,11 @@ use crate::{
     duty::{JobError, business_of, jitter, keep},
     limits::wait_for_turn,
     outside::Met,
-    touched::{self, Found, Place},
+    touched::{self, Found, Place, Rows},
 };
 
 /// A new connection is compared when what was waiting is written, and not only in its first night.
 const FIRST_AFTER: Duration = Duration::hours(6);
-/// Providers differ in how they read the edges of a window, for whole days above all: what lies so near is not judged.
-const EDGE: Duration = Duration::days(1);
 /// A server that gives page after page must not keep us for ever.
 const MOST_PAGES: usize = 1_000;
 
@@ -104,8 +105,8 @@ struct Compare<'a> {
 #[derive(Default)]
 struct Sights {
     seen: Vec<SeenEntry>,
-    /// As the provider showed it, by what the calendar calls it.
-    observed: HashMap<String, ObservedEntry>,
+    /// As the provider showed it and in which calendar, by what the calendar calls it.
+    observed: HashMap<String, (String, ObservedEntry)>,
     /// The calendars that were read.
     calendars: BTreeMap<CalendarId, Calendar>,
 }
@@ -121,9 +122,9 @@ impl Compare<'_> {
 
     /// Returns whether it is to be done again soon: to see a second time, or whether it has been mended.
     async fn run(&self) -> Result<bool, JobError> {
-        let before = self.rows().await?;
+        let before = touched::rows(self.context, &self.connection, self.window).await?;
         let mut sights = self.read(&before).await?;
-        let after = self.rows().await?;
+        let after = touched::rows(self.context, &self.connection, self.window).await?;
         let known: Vec<KnownEntry> =
             after.values().filter_map(|row| self.known(row, &before, &sights)).collect();
         let marks: Vec<EntryId> = sights.seen.iter().filter_map(|one| one.mark).collect();
@@ -134,21 +135,21 @@ impl Compare<'_> {
         let lost_since = drift.lost_since(self.connection.drift.held_since, now);
         let believed = is_believed(lost_since, now);
         self.record(&drift, lost_since, believed).await?;
+        let mut told = Self::unknown(&drift, &sights);
         if !believed {
+            told.extend(Self::doubted(&drift, &after, &sights));
+            self.tell(&told).await?;
             return Ok(true);
         }
-        let mended = self.mend(&drift, &after, &mut sights).await?;
+        let mended = self.mend(&drift, &after, &mut sights, &mut told).await;
+        // Those too that were dealt with before something went wrong.
+        self.tell(&told).await?;
+        let mended = mended?;
         let was_told = self.connection.drift.checked_at.is_some_and(|at| now - at < Duration::hours(1));
         Ok(mended > 0 && !was_told)
     }
 
-    async fn rows(&self) -> Result<BTreeMap<EntryId, Compared>, JobError> {
-        let (business, id) = (self.connection.business_id, self.connection.id);
-        let rows = entries::compared(&self.context.db, business, id, self.window).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-    }
-
-    async fn read(&self, rows: &BTreeMap<EntryId, Compared>) -> Result<Sights, JobError> {
+    async fn read(&self, rows: &Rows) -> Result<Sights, JobError> {
         let (business, id) = (self.connection.business_id, self.connection.id);
         let holding: BTreeSet<CalendarId> = rows.values().map(|row| row.calendar_id).collect();
         let names: BTreeSet<&str> = rows.values().map(|row| row.external_id.as_str()).collect();
@@ -190,13 +191,12 @@ impl Compare<'_> {
             let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
             keep(self.context, self.duty).await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
-                let name = entry.series.clone().unwrap_or_else(|| entry.external_id.clone());
-                if entry.entry.is_none() && !names.contains(name.as_str()) {
+                let seen = SeenEntry::from(&entry);
+                if seen.mark.is_none() && !names.contains(seen.name.as_str()) {
                     continue;
                 }
-                let (recurs, etag, mark) = (entry.series.is_some(), entry.etag.clone(), entry.entry);
-                sights.observed.insert(name.clone(), entry);
-                sights.seen.push(SeenEntry { name, recurs, etag, mark });
+                sights.observed.insert(seen.name.clone(), (calendar.name.clone(), entry));
+                sights.seen.push(seen);
             }
             match page.next {
                 AfterPage::Cursor(_) => return Ok(()),
@@ -206,27 +206,15 @@ impl Compare<'_> {
         Err(ProviderError::Transient("the list of what stands in the calendar does not end".into()).into())
     }
 
-    /// How an entry should stand, if its calendar was read. What was written while it was read is not judged.
-    fn known(
-        &self,
-        row: &Compared,
-        before: &BTreeMap<EntryId, Compared>,
-        sights: &Sights,
-    ) -> Option<KnownEntry> {
+    /// How an entry should stand, if its calendar was read.
+    fn known(&self, row: &Compared, before: &Rows, sights: &Sights) -> Option<KnownEntry> {
         sights.calendars.get(&row.calendar_id)?;
-        let is_inside = row.ends_at > self.window.start + EDGE && row.starts_at < self.window.end - EDGE;
-        let is_settled = before.get(&row.id) == Some(row) && is_inside && !row.is_asked_about;
         let expected = match (row.wanted, row.state) {
-            (true, EntryState::Synced) if is_settled => Expected::Stands,
-            (false, EntryState::Removed) if is_settled => Expected::Gone,
+            (true, EntryState::Synced) => Expected::Stands,
+            (false, EntryState::Removed) => Expected::Gone,
             _ => Expected::Unsettled,
         };
-        Some(KnownEntry {
-            id: row.id,
-            external_id: row.external_id.clone(),
-            etag: row.etag.clone(),
-            expected,
-        })
+        Some(touched::known(row, before, self.window, expected))
     }
 
     async fn record(
@@ -253,7 +241,7 @@ impl Compare<'_> {
             booking: None,
             operation: "compare",
             outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
-            detail: &in_words(drift, believed),
+            detail: &told::in_words(drift, believed),
             duration_ms: (now - self.started_at).num_milliseconds(),
             at: now,
         };
@@ -262,19 +250,44 @@ impl Compare<'_> {
         Ok(())
     }
 
-    /// Deals with each entry that differs. Returns how many are being put right.
+    async fn tell(&self, told: &[Difference]) -> Result<(), JobError> {
+        let mut tx = self.context.db.begin().await?;
+        told::write_down(&mut tx, &self.connection, told, self.context.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    fn unknown(drift: &Drift, sights: &Sights) -> Vec<Difference> {
+        let is_unknown =
+            |entry: &ObservedEntry| entry.entry.is_some_and(|mark| drift.unknown.contains(&mark));
+        let mut unknown: Vec<_> = sights.observed.values().filter(|(_, seen)| is_unknown(seen)).collect();
+        unknown.sort_by(|(_, one), (_, other)| one.external_id.cmp(&other.external_id));
+        unknown.into_iter().map(|(calendar, seen)| Difference::unknown(seen, calendar)).collect()
+    }
+
+    fn doubted(drift: &Drift, rows: &Rows, sights: &Sights) -> Vec<Difference> {
+        let told = |(how, id): (Differs, &EntryId)| {
+            let row = rows.get(id)?;
+            let calendar = sights.calendars.get(&row.calendar_id)?;
+            Some(Difference::of(row.booking_id, &calendar.name, how, Fate::Doubted))
+        };
+        differing(drift).filter_map(told).collect()
+    }
+
+    /// Deals with each entry that differs, and notes what became of it. Returns how many are being put right.
     async fn mend(
         &self,
         drift: &Drift,
-        rows: &BTreeMap<EntryId, Compared>,
+        rows: &Rows,
         sights: &mut Sights,
+        told: &mut Vec<Difference>,
     ) -> Result<usize, JobError> {
         let mut mended = 0;
         let gone = drift.missing.len();
-        for id in drift.missing.iter().chain(&drift.different).chain(&drift.unwanted) {
+        for (how, id) in differing(drift) {
             let Some(row) = rows.get(id) else { continue };
             let Some(calendar) = sights.calendars.get(&row.calendar_id) else { continue };
-            let seen = sights.observed.remove(&row.external_id);
+            let seen = sights.observed.remove(&row.external_id).map(|(_, seen)| seen);
             let is_missing = seen.is_none();
             let found = Found { external_id: row.external_id.clone(), seen };
             let place = Place { account: self.account(), calendar: &calendar.external_id };
@@ -284,18 +297,19 @@ impl Compare<'_> {
             else {
                 continue;
             };
-            match met {
+            let fate = match met {
                 // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
                 // colour: what they wrote there stays until the next write.
-                Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => {}
+                Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => Fate::Left,
                 // Nobody did anything that matters; it is looked at again by whoever writes it.
                 Met::Echo => {
                     self.doubt(*id).await?;
-                    mended += 1;
+                    Fate::Anew
                 }
-                Met::Followed | Met::PutBack(..) => mended += 1,
-                Met::Asked | Met::LetBe | Met::Outdated => {}
-            }
+                met => Fate::Met(met),
+            };
+            mended += usize::from(matches!(fate, Fate::Anew | Fate::Met(Met::Followed | Met::PutBack(..))));
+            told.push(Difference::of(row.booking_id, &calendar.name, how, fate));
         }
         Ok(mended)
     }
@@ -309,42 +323,13 @@ impl Compare<'_> {
     }
 }
 
+/// What a person may have done comes first.
+fn differing(drift: &Drift) -> impl Iterator<Item = (Differs, &EntryId)> {
+    let missing = drift.missing.iter().map(|id| (Differs::Missing, id));
+    let changed = drift.different.iter().map(|id| (Differs::Changed, id));
+    missing.chain(changed).chain(drift.unwanted.iter().map(|id| (Differs::Unwanted, id)))
+}
+
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn in_words(drift: &Drift, believed: bool) -> String {
-    let mut words = vec![format!("{} of {} in agreement", drift.standing, drift.wanted())];
-    for (count, what) in [
-        (drift.missing.len(), "missing"),
-        (drift.different.len(), "different"),
-        (drift.unwanted.len(), "that should be gone"),
-        (drift.unknown.len(), "with Concord's mark that nobody here knows"),
-    ] {
-        if count > 0 {
-            words.push(format!("{count} {what}"));
-        }
-    }
-    if !believed {
-        words.push("so many at once are looked for a second time before anything is done".to_owned());
-    }
-    words.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_found_is_said_in_a_line() {
-        let calm = Drift { standing: 212, ..Drift::default() };
-        assert_eq!(in_words(&calm, true), "212 of 212 in agreement");
-        let id = EntryId(uuid::Uuid::nil());
-        let lost = Drift { standing: 1, missing: vec![id, id], unwanted: vec![id], ..Drift::default() };
-        assert_eq!(
-            in_words(&lost, false),
-            "1 of 3 in agreement; 2 missing; 1 that should be gone; so many at once are looked for a second time \
-             before anything is done"
-        );
-    }
 }

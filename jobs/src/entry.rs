@@ -9,7 +9,7 @@ use concord_domain::{
     ids::EntryId,
     record::SyncOutcome,
     sync::{
-        outside::{OutsideKind, Shape},
+        outside::{NOT_COUNTED, OutsideKind, Shape},
         plan::{Desired, EntryAction, Known, MAX_STEPS, Next, Observation, WriteFault, after, plan_entry},
     },
 };
@@ -183,7 +183,10 @@ impl<'a> EntryRun<'a> {
             }
             Ok(Step::Seen(observation)) => {
                 done.known = done.known.seen(&observation);
-                let (met, raised) = outside::meet(self.context, &self.entry, &observation, 1).await?;
+                // How many others are gone is not known here, and the booking says something else by now: no deletion is
+                // followed without being asked about.
+                let (met, raised) =
+                    outside::meet(self.context, &self.entry, &observation, NOT_COUNTED).await?;
                 self.context.push(&raised).await;
                 match met {
                     Met::Echo => {}

@@ -18,7 +18,7 @@ use concord_domain::{
     ids::CalendarId,
     interval::Interval,
     record::SyncOutcome,
-    sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, plan_import},
+    sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
@@ -35,6 +35,7 @@ use crate::{
     connections,
     duty::{JobError, business_of, jitter, keep, outcome_of, part_of},
     limits::{hold_back, take_turn, wait_for_turn},
+    touched::Rows,
 };
 
 /// The window is moved on when this much of its end is missing.
@@ -151,15 +152,19 @@ impl Import<'_> {
         let now = self.context.clock.now();
         let (from, window) = self.where_to_begin(&progress, now);
         let full = from == ChangesFrom::Start;
+        let before = if full { self.rows(window).await? } else { Rows::default() };
         let mut pages = self.all_pages(duty, from, window).await?;
-        let touched = self.know_ours(&mut pages.entries, &pages.resources).await?;
+        let mut touched = self.know_ours(&mut pages.entries, &pages.resources).await?;
+        let ours = if full { self.expected(&before, window).await? } else { Vec::new() };
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = Read { kind, window, zone: self.zone().await?, now };
         let known = self.known(full, &pages.entries, &pages.resources).await?;
         let doubted = progress.held.as_deref().map(Doubted::from_text).unwrap_or_default();
-        let ImportPlan { changes, held } =
-            plan_import(&known, &pages.entries, &pages.resources, &read, &doubted);
+        let stored = Stored { busy: &known, ours: &ours };
+        let ImportPlan { changes, missing, held } =
+            plan_import(stored, &pages.entries, &pages.resources, &read, &doubted);
         self.apply(duty, &changes).await?;
+        touched.note_missing(&missing, &before);
         let met = self.meet(duty, touched).await?;
         let Some(held) = held else {
             return self.advance((&changes, met), &pages.cursor, window, full).await;

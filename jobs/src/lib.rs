@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod batch_sync;
+mod close_question;
 pub mod connect;
 pub mod connections;
 mod context;

@@ -28,6 +28,7 @@ pub mod oauth;
 pub mod provider;
 pub mod push;
 mod quote;
+mod refusal;
 pub mod registry;
 
 pub use crate::{

@@ -306,7 +306,6 @@ fn long(duration: std::time::Duration) -> Duration {
 
 fn sync_settings(config: &Config) -> SyncSettings {
     let section = &config.sync;
-    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
     SyncSettings {
         retry: RetryPolicy {
             tries: section.tries,
@@ -320,22 +319,40 @@ fn sync_settings(config: &Config) -> SyncSettings {
         lease: long(config.worker.lease),
         colours: section.entry_colours.iter().map(|(status, colour)| (*status, colour.clone())).collect(),
         reminders: section.entry_reminders.clone(),
-        limits: Limits {
-            google: CallLimits::a_minute(
-                google.requests_per_minute_per_connection,
-                google.requests_per_minute,
-            ),
-            microsoft: CallLimits::a_minute(
-                microsoft.requests_per_minute_per_connection,
-                microsoft.requests_per_minute,
-            ),
-            ..Limits::default()
-        },
+        limits: limits(config),
         push: config.told_at(),
         keep: Keep {
             sync_log: long(config.retention.sync_log),
             mails: long(config.retention.mails),
             done_duties: DONE_DUTIES,
         },
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
+    let caldav = &config.providers.caldav;
+    Limits {
+        google: CallLimits::a_minute(google.requests_per_minute_per_connection, google.requests_per_minute),
+        microsoft: CallLimits::a_minute(
+            microsoft.requests_per_minute_per_connection,
+            microsoft.requests_per_minute,
+        ),
+        caldav: CallLimits::a_minute(caldav.requests_per_minute_per_connection, caldav.requests_per_minute),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_is_called_as_fast_as_the_configuration_lets_it_be() {
+        let mut config = Config::default();
+        assert_eq!(limits(&config), Limits::default());
+        let caldav = &mut config.providers.caldav;
+        (caldav.requests_per_minute, caldav.requests_per_minute_per_connection) = (120, 60);
+        let expected = Limits { caldav: CallLimits::a_minute(60, 120), ..Limits::default() };
+        assert_eq!(limits(&config), expected);
     }
 }

@@ -29,7 +29,7 @@ pub struct ProvidersConfig {
     pub caldav: CaldavConfig,
 }
 
-/// CalDAV: which servers people may name.
+/// CalDAV: which servers people may name, and how fast they are called.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaldavConfig {
@@ -37,6 +37,12 @@ pub struct CaldavConfig {
     pub allow_private_hosts: bool,
     /// Names and addresses that may be called although they are private.
     pub allowed_hosts: Vec<String>,
+    /// Calls of this installation to all servers together, a minute.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute: u32,
+    /// Calls for one account, a minute.
+    #[serde(deserialize_with = "units::number")]
+    pub requests_per_minute_per_connection: u32,
 }
 
 impl CaldavConfig {
@@ -48,6 +54,8 @@ impl CaldavConfig {
                 "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
             );
         }
+        let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
+        validate_quotas(check, "caldav", quotas);
     }
 }
 

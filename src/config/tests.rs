@@ -237,6 +237,10 @@ fn what_is_wrong_is_named_with_its_key_and_where_it_was_set() {
             "concord.toml: providers.microsoft.tenant: must be common, organizations, consumers, or an organisation's id or domain",
         ),
         (
+            File("[providers.caldav]\nrequests_per_minute = 0"),
+            "concord.toml: providers.caldav.requests_per_minute: must be from 1 to 10000000, found 0",
+        ),
+        (
             File("[sync]\nentry_reminders = [\"shout 5\"]"),
             "concord.toml: sync.entry_reminders: expected \"popup MINUTES\" or \"email MINUTES\", found \"shout 5\"",
         ),

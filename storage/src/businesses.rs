@@ -50,6 +50,19 @@ pub struct BusinessSettings {
     pub outside: OutsideRules,
 }
 
+impl Business {
+    /// What of it can be changed, as it is.
+    pub fn settings(&self) -> BusinessSettings {
+        BusinessSettings {
+            name: self.name.clone(),
+            zone: self.zone,
+            entry_privacy: self.entry_privacy,
+            mark_cancelled: self.mark_cancelled,
+            outside: self.outside,
+        }
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: BusinessId,
@@ -162,15 +175,16 @@ const STAYS_AHEAD_ELSEWHERE: &str = "
         WHERE b.business_id = $1 AND b.check_in IS NOT NULL AND b.ends_at > $3
           AND b.status NOT IN ('cancelled', 'no_show'))";
 
-const PRIVACY: &str = "SELECT entry_privacy FROM businesses WHERE id = $1";
 /// Another change of the settings waits: each compares with the one before it.
-const LOCK_PRIVACY: &str = "SELECT entry_privacy FROM businesses WHERE id = $1 FOR NO KEY UPDATE";
+const LOCK: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE id = $1 FOR NO KEY UPDATE");
 
-async fn lock_privacy(tx: &mut Tx, id: BusinessId) -> Result<EntryPrivacy, StorageError> {
-    Ok(match tx.open() {
-        Open::Sqlite(c) => sqlx::query_scalar(PRIVACY).bind(id).fetch_one(c).await?,
-        Open::Postgres(c) => sqlx::query_scalar(LOCK_PRIVACY).bind(id).fetch_one(c).await?,
-    })
+/// The business, which nobody else changes until this transaction ends.
+pub async fn lock(tx: &mut Tx, id: BusinessId) -> Result<Business, StorageError> {
+    let row: Row = match tx.open() {
+        Open::Sqlite(c) => sqlx::query_as(FIND).bind(id).fetch_one(c).await?,
+        Open::Postgres(c) => sqlx::query_as(LOCK).bind(id).fetch_one(c).await?,
+    };
+    row.try_into()
 }
 
 /// Changes its settings; all its feeds count as changed. What calendars tell by now waits to be written again where it
@@ -191,7 +205,7 @@ pub async fn update(
     if stays_ahead {
         return Err(StorageError::StaysAhead);
     }
-    if settings.entry_privacy.tells_less_than(lock_privacy(tx, id).await?) {
+    if settings.entry_privacy.tells_less_than(lock(tx, id).await?.entry_privacy) {
         connections::begin_to_change(tx, id).await?;
         entries::outdate(tx, id).await?;
     }

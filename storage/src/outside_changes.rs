@@ -3,13 +3,19 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ProviderKind,
+    duty::{DutyKind, QueueClass},
     ids::{BookingId, BusinessId, ConnectionId, EntryId, OutsideChangeId, StaffId},
     people::Actor,
     sync::outside::{Edit, OutsideKind, OutsideRules, OutsideState, Refusal},
 };
 use sqlx::types::Json;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, notices, on_db, sync_log::newest};
+use crate::{
+    Db, Page, PageAsk, StorageError, Tx,
+    duties::{self, NewDuty},
+    notices, on_db,
+    sync_log::newest,
+};
 
 /// A person's change, as it is to be written down.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +69,7 @@ pub struct OutsideChange {
     pub kind: OutsideKind,
     /// What became of it.
     pub state: OutsideState,
-    /// Why the booking stands.
+    /// Why the booking stands, or why nobody is asked any more.
     pub refusal: Option<Refusal>,
     /// What stood in the way, for people.
     pub detail: String,
@@ -122,7 +128,10 @@ const RECORD: &str = "
         before, booking_version, seen_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
-/// Writes a change down. A question that is open about the same entry is overtaken by it.
+const END_OF_BOOKING: &str = "SELECT ends_at FROM bookings WHERE business_id = $1 AND id = $2";
+
+/// Writes a change down. A question that is open about the same entry is overtaken by it. A question is closed when its
+/// booking is over.
 pub async fn record(tx: &mut Tx, new: &NewOutsideChange<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     overtake_question(tx, new.entry, now).await?;
     on_db!(tx, c => sqlx::query(RECORD)
@@ -142,21 +151,57 @@ pub async fn record(tx: &mut Tx, new: &NewOutsideChange<'_>, now: DateTime<Utc>)
         .execute(c)
         .await
         .map(drop))?;
+    if new.state == OutsideState::Open {
+        let due_at: DateTime<Utc> = on_db!(tx, c => sqlx::query_scalar(END_OF_BOOKING)
+            .bind(new.business)
+            .bind(new.booking)
+            .fetch_one(c)
+            .await)?;
+        let (business, kind, subject) = (Some(new.business), DutyKind::CloseQuestion, new.id.0);
+        duties::raise(tx, NewDuty { business, kind, subject, queue: QueueClass::Poll, due_at }, now).await?;
+    }
     Ok(())
 }
 
 const OVERTAKE: &str = "
-    UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE booking_id = $1 AND state = 'open'
-    RETURNING business_id, id";
+    UPDATE outside_changes SET state = 'overtaken', refusal = $3, decided_at = $2
+    WHERE booking_id = $1 AND state = 'open' RETURNING business_id, id";
 
 /// The booking was changed here: whatever was asked about it is no question any more.
 pub(crate) async fn overtake(
     tx: &mut Tx,
     booking: BookingId,
+    why: Refusal,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE).bind(booking).bind(now).fetch_all(c).await)?;
+    let overtaken =
+        on_db!(tx, c => sqlx::query_as(OVERTAKE).bind(booking).bind(now).bind(why).fetch_all(c).await)?;
     close_notices(tx, overtaken, now).await
+}
+
+const CLOSE: &str = "
+    UPDATE outside_changes SET state = 'overtaken', refusal = 'over', decided_at = $3
+    WHERE business_id = $1 AND id = $2 AND state = 'open'";
+
+/// The booking is over: nobody needs to answer any more. `false`: it was no open question.
+pub async fn close(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: OutsideChangeId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(CLOSE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    close_notices(tx, vec![(business, id)], now).await?;
+    Ok(true)
 }
 
 /// Who decides what about a change.

@@ -134,6 +134,30 @@ pub async fn list(
     Ok(Page::cut(lines, ask, |last: &Line| (last.at, last.id.0)))
 }
 
+const DIFFERENCES: &str = "
+    SELECT l.id, l.business_id, l.connection_id, l.booking_id, l.operation, l.outcome, l.detail, l.duration_ms, l.at
+    FROM sync_log l LEFT JOIN bookings b ON b.id = l.booking_id
+    WHERE l.business_id = $1 AND l.connection_id = $2 AND l.at >= $3 AND l.operation = 'difference'
+    ORDER BY b.starts_at IS NULL, b.starts_at, l.at, l.id LIMIT $4";
+
+/// What compares of a connection's calendars have found since then to be otherwise than it should, in the order in which
+/// the bookings begin.
+pub async fn differences(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    since: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<Line>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(DIFFERENCES)
+        .bind(business)
+        .bind(connection)
+        .bind(since)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}
+
 /// How often it went well and how often not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Counts {

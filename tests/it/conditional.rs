@@ -100,12 +100,20 @@ async fn patches_of_settings_at_once_all_hold(db: &TestDb) {
     let staff =
         [json!({ "name": "Anna" }), json!({ "email": "anna@example.org" }), json!({ "craft": "driver" })];
     let feeds = [json!({ "name": "Everything" }), json!({ "privacy": "full" })];
+    let business = [
+        json!({ "name": "Harbour" }),
+        json!({ "entry_privacy": "full" }),
+        json!({ "mark_cancelled": true }),
+        json!({ "outside_moves": "ask" }),
+        json!({ "outside_deletions": "follow" }),
+    ];
     for round in 0..5 {
         let path = format!("/api/v1/resources/{}", room.id);
         assert!(patch_at_once(&house, &path, &resource).await > 0, "round {round}");
         assert!(patch_at_once(&house, &format!("/api/v1/staff/{ana}"), &staff).await > 0);
         let path = format!("/api/v1/feeds/{}", feed["id"].as_str().unwrap());
         assert!(patch_at_once(&house, &path, &feeds).await > 0);
+        assert!(patch_at_once(&house, "/api/v1/business", &business).await > 0);
         // Back to where they differ from what the next round sends.
         let back = json!({ "name": "x", "capacity": 1, "zone": null, "buffer_before_minutes": 0,
             "buffer_after_minutes": 0 });
@@ -113,6 +121,9 @@ async fn patches_of_settings_at_once_all_hold(db: &TestDb) {
         let back = json!({ "name": "x", "email": "", "craft": "general" });
         house.api.patch(&format!("/api/v1/staff/{ana}"), back).await.expect(200);
         house.api.patch(&path, json!({ "name": "x", "privacy": "busy" })).await.expect(200);
+        let back = json!({ "name": "x", "entry_privacy": "minimal", "mark_cancelled": false,
+            "outside_moves": "follow", "outside_deletions": "ask" });
+        house.api.patch("/api/v1/business", back).await.expect(200);
     }
     house.stop().await;
 }

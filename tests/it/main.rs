@@ -13,8 +13,11 @@
 )]
 
 mod bad_input;
+mod booking_pages;
 mod bookings;
+mod business;
 mod caldav;
+mod calendar_pages;
 mod calendars;
 mod command_line;
 mod conditional;

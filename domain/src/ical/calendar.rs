@@ -124,6 +124,21 @@ pub struct Calendar {
     pub whole: bool,
 }
 
+/// What somebody who is asked to come has answered (PARTSTAT).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invited {
+    /// Nothing yet, which is also what is not said.
+    NoAnswer,
+    /// They will come.
+    Accepted,
+    /// They will not.
+    Declined,
+    /// Perhaps.
+    Tentative,
+    /// Anything else, such as that somebody goes in their place.
+    Other,
+}
+
 /// One VEVENT: an event, a series, or what stands in the place of one of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadEvent {
@@ -143,6 +158,10 @@ pub struct ReadEvent {
     pub transparent: bool,
     /// When; the first time, for a series. An event without an end (RFC 5545, 3.6.1) ends as it starts.
     pub time: EntryTime,
+    /// Who asks others to come, by their mail address in lower case.
+    pub organizer: Option<String>,
+    /// Who is asked to come, by their mail addresses in lower case.
+    pub attendees: Vec<(String, Invited)>,
     /// Counts its changes.
     pub sequence: i64,
     /// When it was last changed.

@@ -32,7 +32,7 @@ mod windows;
 pub mod writer;
 mod zones;
 
-pub use calendar::{Calendar, ReadError, ReadEvent, ReadLimits, Warning};
+pub use calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, Warning};
 pub use read::read;
 pub use recurrence::{Occurrence, Recurrence};
 pub use windows::{from_windows, windows_name};

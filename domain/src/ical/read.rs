@@ -9,7 +9,8 @@ use calcard::{
     Entry, Parser,
     icalendar::{
         ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarEntry, ICalendarParameterName,
-        ICalendarProperty as P, ICalendarStatus, ICalendarTransparency, ICalendarValue,
+        ICalendarParameterValue, ICalendarParticipationStatus as Partstat, ICalendarProperty as P,
+        ICalendarStatus, ICalendarTransparency, ICalendarValue,
     },
 };
 use chrono::{DateTime, Duration, TimeDelta, Utc};
@@ -17,7 +18,7 @@ use chrono_tz::Tz;
 
 use super::{
     bytes::{Lines, lines},
-    calendar::{Calendar, ReadError, ReadEvent, ReadLimits, WARNINGS, Warning},
+    calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, WARNINGS, Warning},
     feed::FeedStatus,
     recurrence::{Recurrence, Ruled, Until},
     rule::Rule,
@@ -126,6 +127,8 @@ impl Reader<'_> {
             status: status(component),
             transparent: transparent(component),
             time,
+            organizer: component.property(&P::Organizer).and_then(address_of),
+            attendees: component.properties(&P::Attendee).filter_map(attendee).collect(),
             sequence: sequence(component),
             last_modified: stamped(&P::LastModified),
             recurrence,
@@ -309,6 +312,24 @@ fn transparent(component: &ICalendarComponent) -> bool {
         component.property(&P::Transp).and_then(|entry| entry.values.first()),
         Some(ICalendarValue::Transparency(ICalendarTransparency::Transparent))
     )
+}
+
+/// Where the value is no mail address but a server's own name of somebody, EMAIL may tell it (RFC 7986, 6.2).
+fn address_of(entry: &ICalendarEntry) -> Option<String> {
+    let told = entry.parameter(&ICalendarParameterName::Email).and_then(ICalendarParameterValue::as_text);
+    let address = told.or_else(|| entry.calendar_address())?.trim().to_lowercase();
+    address.contains('@').then_some(address)
+}
+
+fn attendee(entry: &ICalendarEntry) -> Option<(String, Invited)> {
+    let invited = match entry.parameter(&ICalendarParameterName::Partstat) {
+        None | Some(ICalendarParameterValue::Partstat(Partstat::NeedsAction)) => Invited::NoAnswer,
+        Some(ICalendarParameterValue::Partstat(Partstat::Accepted)) => Invited::Accepted,
+        Some(ICalendarParameterValue::Partstat(Partstat::Declined)) => Invited::Declined,
+        Some(ICalendarParameterValue::Partstat(Partstat::Tentative)) => Invited::Tentative,
+        Some(_) => Invited::Other,
+    };
+    Some((address_of(entry)?, invited))
 }
 
 fn sequence(component: &ICalendarComponent) -> i64 {

@@ -7,14 +7,19 @@
 //! it away too; what it brings is written at once, since nobody is to be booked over it meanwhile. An incremental read
 //! names what changed, and only that is touched. Where what recurs changes as a whole, it names the whole, and what is
 //! no longer among its instances is gone.
+//!
+//! Entries of ours are no busy times, but a full read that does not name one of them tells of a deletion as a change
+//! would have: somebody made it while there was no cursor that would have shown it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::drift::{KnownEntry, SeenEntry, compare};
 use crate::{
     entry::{EntryTime, ObservedEntry},
+    ids::EntryId,
     interval::{Interval, stay},
     words,
 };
@@ -32,6 +37,15 @@ pub struct OutsideEvent {
     pub interval: Interval,
     /// Whether its owner has not accepted it for sure.
     pub tentative: bool,
+}
+
+/// What is stored of a calendar.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stored<'a> {
+    /// Its busy times: of an incremental read those that it concerns will do.
+    pub busy: &'a [OutsideEvent],
+    /// The entries of ours that a full read should name.
+    pub ours: &'a [KnownEntry],
 }
 
 /// What sort of read it was.
@@ -121,6 +135,8 @@ pub enum HeldReason {
 pub struct ImportPlan {
     /// Write these rows.
     pub changes: Changes,
+    /// Entries of ours that should stand there and that a full read does not name. None while the read is doubted.
+    pub missing: Vec<EntryId>,
     /// What is not believed yet: remember it, and read in full again soon.
     pub held: Option<Held>,
 }
@@ -153,12 +169,12 @@ impl Doubted {
 /// From how many known future busy times on the loss of more than half of them is suspicious.
 pub const GUARDED_FROM: usize = 10;
 
-/// What a read changes. `known` are all stored busy times of the calendar; `pages` all pages of the read, in the order
-/// in which they came: of two mentions of an event the later one holds. `resources` are the ids that the read tells of in
-/// whole: what is known under one of them, as itself or as an instance, and is not in the pages, is gone. `doubted` is what the full read before took away
-/// and was not believed in: seen a second time, it is.
+/// What a read changes. `pages` are all pages of the read, in the order in which they came: of two mentions of an event
+/// the later one holds. `resources` are the ids that the read tells of in whole: what is known under one of them, as itself
+/// or as an instance, and is not in the pages, is gone. `doubted` is what the full read before took away and was not
+/// believed in: seen a second time, it is.
 pub fn plan_import<'e>(
-    known: &[OutsideEvent],
+    Stored { busy: known, ours }: Stored<'_>,
     pages: impl IntoIterator<Item = &'e ObservedEntry>,
     resources: &[String],
     read: &Read,
@@ -216,7 +232,18 @@ pub fn plan_import<'e>(
             changes.removals.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         }
     }
-    ImportPlan { changes, held }
+    let missing = match (read.kind, &held) {
+        (ReadKind::Full, None) => unnamed(ours, observed.into_values()),
+        _ => Vec::new(),
+    };
+    ImportPlan { changes, missing, held }
+}
+
+/// The entries of ours that should stand there and are not named. Marks do not count here: a copy that a person made of
+/// an entry of ours is not that entry.
+fn unnamed<'e>(ours: &[KnownEntry], named: impl Iterator<Item = &'e ObservedEntry>) -> Vec<EntryId> {
+    let seen: Vec<SeenEntry> = named.filter(|entry| !entry.deleted).map(SeenEntry::from).collect();
+    compare(ours, &seen, &BTreeSet::new()).missing
 }
 
 enum Judged {

@@ -4,7 +4,7 @@ use chrono::{Duration, NaiveDate};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ical::sample::at, ids::EntryId};
+use crate::{ical::sample::at, sync::drift::Expected};
 
 const LISBON: Tz = chrono_tz::Europe::Lisbon;
 
@@ -17,16 +17,20 @@ fn full() -> Read {
     read(ReadKind::Full)
 }
 
+fn busy(busy: &[OutsideEvent]) -> Stored<'_> {
+    Stored { busy, ours: &[] }
+}
+
 /// What follows if nothing was doubted before.
 fn plan(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
-    plan_import(known, pages, &[], read, &Doubted::default())
+    plan_import(busy(known), pages, &[], read, &Doubted::default())
 }
 
 /// What is written at once, and what at second sight.
 fn surely(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> Changes {
     let first = plan(known, pages, read);
     let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
-    applied(plan_import(known, pages, &[], read, &doubted))
+    applied(plan_import(busy(known), pages, &[], read, &doubted))
 }
 
 fn hour(number: i64) -> EntryTime {
@@ -152,7 +156,7 @@ fn a_suspicious_read_waits_for_a_second_one() {
         assert_eq!((first.changes, held.reason), (Changes::default(), reason));
         let kept = Doubted::from_text(&held.doubted.to_text());
         assert_eq!(kept, held.doubted);
-        let second = applied(plan_import(&known, pages, &[], &full(), &kept));
+        let second = applied(plan_import(busy(&known), pages, &[], &full(), &kept));
         assert_eq!(second.removals.len(), 12 - pages.len());
         assert_eq!(applied(plan(&known, pages, &read(ReadKind::Incremental))), Changes::default());
     }
@@ -179,7 +183,7 @@ fn what_is_new_does_not_wait_for_what_is_doubted() {
     calendar.push(entry("newer", "1", hour(51)));
     calendar.push(entry("n00", "1", hour(0)));
     calendar.remove(1);
-    let second = applied(plan_import(&rows, &calendar, &[], &full(), &doubted));
+    let second = applied(plan_import(busy(&rows), &calendar, &[], &full(), &doubted));
     let gone: Vec<_> = second.removals.iter().map(|removal| removal.external_id.as_str()).collect();
     assert_eq!(gone, ["n01", "n02", "n03", "n04", "n05", "n06", "n07", "n09"]);
     assert_eq!(second.upserts.len(), 1);
@@ -190,12 +194,12 @@ fn what_is_gone_besides_is_doubted_by_itself() {
     let calendar = numbered(30);
     let known = stored(&calendar);
     let first = plan(&known, &calendar[16..], &full()).held.unwrap();
-    let second = plan_import(&known, &[], &[], &full(), &first.doubted);
+    let second = plan_import(busy(&known), &[], &[], &full(), &first.doubted);
     assert_eq!(second.changes.removals.len(), 16);
     let held = second.held.unwrap();
     assert_eq!(held.reason, HeldReason::Empty { known: 14 });
     let rows = after(&known, &second.changes);
-    assert_eq!(applied(plan_import(&rows, &[], &[], &full(), &held.doubted)).removals.len(), 14);
+    assert_eq!(applied(plan_import(busy(&rows), &[], &[], &full(), &held.doubted)).removals.len(), 14);
 }
 
 #[test]
@@ -203,6 +207,43 @@ fn the_past_may_leave_at_once() {
     let known = stored(&numbered(12));
     let later = Read { now: at("2027-01-01T00:00:00Z"), ..full() };
     assert_eq!(applied(plan(&known, &[], &later)).removals.len(), 12);
+}
+
+#[test]
+fn a_full_read_tells_of_entries_of_ours_that_it_does_not_name() {
+    let id = |number: u128| EntryId(uuid::Uuid::from_u128(number));
+    let ours = |number: u8, expected| KnownEntry {
+        id: id(number.into()),
+        external_id: format!("n{number:02}"),
+        etag: Some("1".into()),
+        expected,
+    };
+    let rows = [
+        ours(0, Expected::Stands),
+        ours(1, Expected::Stands),
+        ours(2, Expected::Stands),
+        ours(3, Expected::Stands),
+        ours(7, Expected::Unsettled),
+        ours(8, Expected::Gone),
+    ];
+    let mut calendar = numbered(3);
+    calendar[1].deleted = true;
+    // Made to recur, it is still there; and a copy of one is not the one.
+    calendar[2].series = Some("n02".into());
+    calendar[2].external_id = "n02_1".into();
+    calendar.push(ObservedEntry { entry: Some(id(3)), ..entry("copy", "1", hour(9)) });
+    let stored = Stored { busy: &[], ours: &rows };
+    let plan = |read: Read| plan_import(stored, &calendar, &[], &read, &Doubted::default());
+    assert_eq!(plan(full()).missing, [id(1), id(3)]);
+    assert_eq!(plan(read(ReadKind::Incremental)).missing, []);
+
+    // A read that is doubted takes nothing away from anybody.
+    let known = self::stored(&numbered(12));
+    let first = plan_import(Stored { busy: &known, ours: &rows }, &[], &[], &full(), &Doubted::default());
+    assert_eq!(first.missing, []);
+    let doubted = first.held.unwrap().doubted;
+    let second = plan_import(Stored { busy: &known, ours: &rows }, &[], &[], &full(), &doubted);
+    assert_eq!(second.missing, [id(0), id(1), id(2), id(3)]);
 }
 
 #[test]
@@ -224,7 +265,7 @@ fn series(name: &str, etag: &str, hours: &[i64]) -> Vec<ObservedEntry> {
 
 fn told(known: &[OutsideEvent], pages: &[ObservedEntry], resources: &[&str]) -> Changes {
     let resources: Vec<String> = resources.iter().copied().map(str::to_owned).collect();
-    applied(plan_import(known, pages, &resources, &read(ReadKind::Incremental), &Doubted::default()))
+    applied(plan_import(busy(known), pages, &resources, &read(ReadKind::Incremental), &Doubted::default()))
 }
 
 #[test]

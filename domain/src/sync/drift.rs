@@ -10,7 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
-use crate::{ids::EntryId, interval::start_of_day};
+use crate::{
+    entry::ObservedEntry,
+    ids::EntryId,
+    interval::{Interval, start_of_day},
+};
 
 /// What the rows say of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,25 @@ pub struct SeenEntry {
     pub etag: Option<String>,
     /// The entry that we wrote into it.
     pub mark: Option<EntryId>,
+}
+
+impl From<&ObservedEntry> for SeenEntry {
+    fn from(entry: &ObservedEntry) -> Self {
+        Self {
+            name: entry.series.clone().unwrap_or_else(|| entry.external_id.clone()),
+            recurs: entry.series.is_some(),
+            etag: entry.etag.clone(),
+            mark: entry.entry,
+        }
+    }
+}
+
+/// Providers differ in how they read the edges of a window, for whole days above all: what lies so near is not judged.
+const EDGE: Duration = Duration::days(1);
+
+/// Whether whatever takes place then is shown by every read of the window.
+pub fn is_surely_shown(time: Interval, window: Interval) -> bool {
+    time.end > window.start + EDGE && time.start < window.end - EDGE
 }
 
 /// How calendar and rows differ.
@@ -228,6 +251,16 @@ mod tests {
             assert_eq!(calm.lost_since(Some(at(0)), at(5)), None);
         }
         assert!(is_believed(None, at(0)));
+    }
+
+    #[test]
+    fn what_lies_at_an_edge_may_not_be_shown() {
+        let days = |from: i64, until: i64| Interval { start: at(from * 1_440), end: at(until * 1_440) };
+        for (time, shown) in
+            [((0, 1), false), ((0, 2), true), ((5, 6), true), ((8, 12), true), ((9, 10), false)]
+        {
+            assert_eq!(is_surely_shown(days(time.0, time.1), days(0, 10)), shown, "{time:?}");
+        }
     }
 
     #[test]

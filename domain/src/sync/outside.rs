@@ -50,7 +50,7 @@ words! {
 }
 
 words! {
-    /// Why a booking does not follow.
+    /// Why a booking does not follow, or why nobody is asked any more whether it should.
     Refusal {
         /// The business, or the connection, wants it so.
         Policy = "policy",
@@ -88,7 +88,7 @@ words! {
         Followed = "followed",
         /// The booking stands, and the entry is put back.
         PutBack = "put_back",
-        /// The booking was changed here before anybody had decided.
+        /// Nobody is asked any more: the booking was changed here or is over, or the entry was changed again.
         Overtaken = "overtaken",
         /// The booking had followed, and a person took that back.
         Undone = "undone",
@@ -190,6 +190,9 @@ impl Default for OutsideRules {
 
 /// So many live bookings at once are not deleted one by one by somebody who means each of them.
 const MANY: usize = 5;
+
+/// For [`OutsideRules::with_gone_at_once`], where one entry alone was looked at.
+pub const NOT_COUNTED: usize = usize::MAX;
 
 impl OutsideRules {
     /// The same, but that nothing follows without being asked about where many entries are gone at once: a calendar that

@@ -79,9 +79,7 @@ impl Told<'_> {
                 let reason = self.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
                 format!("The booking stays as it is, and the entry is {}{reason}.", self.undoing())
             }
-            OutsideState::Overtaken => {
-                "The booking or its entry was changed again before anybody had decided.".to_owned()
-            }
+            OutsideState::Overtaken => format!("{} before anybody had decided.", self.overtaken()),
             OutsideState::Undone => match self.decided_by {
                 Some(name) => format!("{}, and {name} took that back.", self.followed()),
                 None => format!("{}, and that was taken back.", self.followed()),
@@ -108,6 +106,16 @@ impl Told<'_> {
             OutsideKind::Moved | OutsideKind::Resized | OutsideKind::MadeRecurring => {
                 "The booking was changed too"
             }
+        }
+    }
+
+    fn overtaken(&self) -> &'static str {
+        match self.refusal {
+            Some(Refusal::Over) => "The booking was over",
+            Some(Refusal::Completed) => "The booking was completed in Concord",
+            Some(Refusal::Cancelled) => "The booking was cancelled in Concord",
+            Some(Refusal::ChangedHere) => "The booking was changed in Concord",
+            _ => "The booking or its entry was changed again",
         }
     }
 
@@ -220,6 +228,15 @@ mod tests {
                 rita(told(OutsideState::PutBack, None, &restored, &restored)),
                 "Ana brought back “Sea View — Maria” in their Google calendar. The booking stays as it is, and the entry \
                  is removed again: Rita decided so.",
+            ),
+            (
+                told(OutsideState::Overtaken, Some(Refusal::Over), &deleted, &deleted),
+                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was over before anybody had decided.",
+            ),
+            (
+                told(OutsideState::Overtaken, Some(Refusal::Cancelled), &deleted, &deleted),
+                "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled in Concord before \
+                 anybody had decided.",
             ),
             (
                 rita(told(OutsideState::Followed, None, &deleted, &deleted)),

@@ -2,17 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use concord_domain::{entry::ObservedEntry, ids::EntryId};
+use concord_domain::{
+    entry::ObservedEntry,
+    ids::EntryId,
+    interval::Interval,
+    sync::drift::{Expected, KnownEntry},
+};
 use concord_storage::{
     duties::ClaimedDuty,
-    entries::{self, Named},
+    entries::{self, Compared, Named},
 };
 
 use super::Import;
 use crate::{
     duty::JobError,
     outside::Met,
-    touched::{self, Found, Place},
+    touched::{self, Found, Place, Rows},
 };
 
 /// Entries of ours that are not as we left them.
@@ -60,6 +65,24 @@ impl Import<'_> {
         Ok(touched)
     }
 
+    /// The entries of the calendar in the window, as they are now.
+    pub(super) async fn rows(&self, window: Interval) -> Result<Rows, JobError> {
+        let mut rows = touched::rows(self.context, &self.connection, window).await?;
+        rows.retain(|_, row| row.calendar_id == self.calendar.id);
+        Ok(rows)
+    }
+
+    /// How a full read of the window is to show them. What waits to be written is expected too, for a person's deletion
+    /// comes before whatever is written; but not what a write of ours may be about to change.
+    pub(super) async fn expected(
+        &self,
+        before: &Rows,
+        window: Interval,
+    ) -> Result<Vec<KnownEntry>, JobError> {
+        let after = self.rows(window).await?;
+        Ok(after.values().map(|row| touched::known(row, before, window, expected_of(row))).collect())
+    }
+
     /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
     pub(super) async fn meet(&self, duty: &ClaimedDuty, touched: Touched) -> Result<usize, JobError> {
         let context = self.context;
@@ -77,11 +100,22 @@ impl Import<'_> {
     }
 }
 
+fn expected_of(row: &Compared) -> Expected {
+    if row.wanted && row.stands && !row.in_doubt { Expected::Stands } else { Expected::Unsettled }
+}
+
 impl Touched {
     /// Until it is seen after all.
     fn note_gone(&mut self, one: &Named) {
         if one.stands {
             self.0.insert(one.id, Found { external_id: one.external_id.clone(), seen: None });
+        }
+    }
+
+    /// What a full read should have named.
+    pub(super) fn note_missing(&mut self, missing: &[EntryId], rows: &Rows) {
+        for row in missing.iter().filter_map(|id| rows.get(id)) {
+            self.0.insert(row.id, Found { external_id: row.external_id.clone(), seen: None });
         }
     }
 

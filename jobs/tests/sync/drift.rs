@@ -6,7 +6,9 @@ use concord_domain::{
     ids::ConnectionId,
 };
 use concord_jobs::connections as manage;
-use concord_storage::{connections::DriftFigures, on_both_databases, outside_changes, testing::TestDb};
+use concord_storage::{
+    bookings, connections::DriftFigures, on_both_databases, outside_changes, sync_log, testing::TestDb,
+};
 use serde_json::json;
 
 use crate::world::{ANA, World};
@@ -36,6 +38,24 @@ impl World<'_> {
     }
 }
 
+impl World<'_> {
+    /// What was told of single entries, as `reference: detail`.
+    async fn told_of_each(&self, id: ConnectionId) -> Vec<String> {
+        let checked = self.connection(id).await.drift.checked_at.unwrap();
+        let lines = sync_log::differences(self.db, self.business.id, id, checked, 100).await.unwrap();
+        let mut told = Vec::new();
+        for line in lines {
+            let booking = match line.booking_id {
+                Some(id) => bookings::by_id(self.db, self.business.id, id).await.unwrap(),
+                None => None,
+            };
+            let reference = booking.map(|booking| booking.reference).unwrap_or_default();
+            told.push(format!("{reference}: {}", line.detail));
+        }
+        told
+    }
+}
+
 fn shown(drift: DriftFigures) -> [i64; 4] {
     [drift.standing, drift.missing, drift.different, drift.extra]
 }
@@ -59,6 +79,8 @@ async fn what_is_missing_is_asked_about_and_not_written_again(db: &TestDb) {
     world.outside.person_deletes(ANA, &ids[0]).await;
     world.outside.forget_calls().await;
     assert_eq!(shown(world.compare(id).await), [3, 1, 0, 0]);
+    let told = format!("A-0: missing from {ANA}; somebody is asked");
+    assert_eq!(world.told_of_each(id).await, [told]);
     assert_eq!((world.questions().await, world.outside.seen_by(ANA).await.len()), (1, 3));
     assert_eq!(world.outside.writes().await, Vec::<String>::new());
     assert_eq!(shown(world.compare(id).await), [3, 0, 0, 0], "whoever is asked is asked once");
@@ -72,6 +94,14 @@ async fn what_differs_in_a_calendar_that_is_only_written_is_put_right(db: &TestD
     world.outside.person_changes(ANA, &ids[0], json!({ "title": "Mine" })).await;
     world.outside.person_changes(ANA, &ids[1], json!({ "description": "Mine" })).await;
     assert_eq!(shown(world.compare(id).await), [2, 0, 2, 0]);
+    let told = world.told_of_each(id).await;
+    assert_eq!(
+        told[told.len() - 2..],
+        [
+            format!("A-0: not as it was left in {ANA}; put back"),
+            format!("A-1: not as it was left in {ANA}; written anew")
+        ]
+    );
     assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Massage)"; 4]);
     assert!(world.outside.seen_by(ANA).await.iter().all(|seen| seen.description != "Mine"));
     assert_eq!(shown(world.compare(id).await), [4, 0, 0, 0]);
@@ -85,6 +115,9 @@ async fn a_loss_of_most_is_believed_at_the_second_sight_only(db: &TestDb) {
     }
     let held = world.compare(id).await;
     assert_eq!((shown(held), held.held_since.is_some()), ([1, 3, 0, 0], true));
+    let doubted =
+        |number| format!("A-{number}: missing from {ANA}; looked for a second time before anything is done");
+    assert_eq!(world.told_of_each(id).await, [doubted(0), doubted(1), doubted(2)]);
     let again = world.compare(id).await;
     assert_eq!(again.held_since, held.held_since, "asking twice is no second sight");
     assert_eq!(world.questions().await, 0);

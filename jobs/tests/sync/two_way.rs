@@ -15,28 +15,25 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::{
-    notices::{BOSS, manager, told},
-    world::{ANA, RUI, World, titled},
-};
+use crate::world::{ANA, RUI, World, titled};
 
 impl World<'_> {
-    async fn now(&self, booking: &Booking) -> Booking {
+    pub(crate) async fn now(&self, booking: &Booking) -> Booking {
         bookings::by_id(self.db, self.business.id, booking.id).await.unwrap().unwrap()
     }
 
-    async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
+    pub(crate) async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
         outside_changes::of_booking(self.db, self.business.id, booking.id).await.unwrap()
     }
 
     /// The only change that a booking has seen.
-    async fn change_of(&self, booking: &Booking) -> OutsideChange {
+    pub(crate) async fn change_of(&self, booking: &Booking) -> OutsideChange {
         let mut changes = self.changes(booking).await;
         assert_eq!(changes.len(), 1, "{changes:#?}");
         changes.remove(0)
     }
 
-    async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
+    pub(crate) async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
         let answered = answer(&self.context, &self.change(), change.id, with).await;
         self.settle().await;
         answered
@@ -48,7 +45,7 @@ impl World<'_> {
     }
 
     /// Ana is connected and has a booking of an hour, an hour after the beginning, as her calendar calls it.
-    async fn booked(&self) -> (Booking, String) {
+    pub(crate) async fn booked(&self) -> (Booking, String) {
         self.connected(&self.ana).await;
         let booking = self.put("A-1", &self.hour()).await;
         self.settle().await;
@@ -57,30 +54,17 @@ impl World<'_> {
     }
 
     /// Later than all that is waited for here.
-    fn hour(&self) -> BookingDraft {
+    pub(crate) fn hour(&self) -> BookingDraft {
         self.draft(&[&self.ana], 6_000, 6_060)
     }
 
-    async fn person_moves(&self, id: &str, from: i64, to: i64) {
+    pub(crate) async fn person_moves(&self, id: &str, from: i64, to: i64) {
         let times = json!({ "starts_at": at(from), "ends_at": at(to) });
         self.outside.person_changes(ANA, id, times).await;
     }
 }
 
-/// What happened waits an hour for more of it.
-async fn with_patient_mailbox(db: &TestDb) -> World<'_> {
-    let mut world = World::with_mailbox(db).await;
-    world.change_mail(|mail| mail.digest = Duration::hours(1));
-    world
-}
-
-/// And is told then.
-async fn time_to_tell(world: &World<'_>) {
-    world.clock.advance(Duration::minutes(61));
-    world.settle().await;
-}
-
-fn minutes(booking: &Booking) -> (i64, i64) {
+pub(crate) fn minutes(booking: &Booking) -> (i64, i64) {
     let of = |instant: DateTime<Utc>| (instant - at(0)).num_minutes();
     (of(booking.interval.start), of(booking.interval.end))
 }
@@ -170,96 +154,6 @@ async fn what_is_over_or_completed_is_put_back(db: &TestDb) {
     assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
     let seen = world.outside.one_seen_by(ANA).await;
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
-}
-
-async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
-    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
-
-    // Until somebody answers it stays away, whoever resyncs.
-    concord_jobs::batch_sync::sync_all_pending(&world.context, world.business.id).await.unwrap();
-    world.settle().await;
-    world.poll().await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    assert_eq!(world.changes(&booking).await.len(), 1);
-
-    world.decide(&change, Answer::PutBack).await.unwrap();
-    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
-    assert!(matches!(world.decide(&change, Answer::Follow).await, Err(AnswerError::Overtaken)));
-
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    let again = world.changes(&booking).await.remove(0);
-    world.decide(&again, Answer::Follow).await.unwrap();
-    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    assert_eq!(world.sync_states(&booking).await, ["Ana: removed"]);
-}
-
-async fn who_brings_it_back_themselves_need_not_be_asked(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
-    world.poll().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
-    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
-}
-
-async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
-    let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
-    world.connected(&world.ana).await;
-    let mut booked = Vec::new();
-    for number in 0..8 {
-        let from = 6_000 + number * 100;
-        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
-    }
-    world.settle().await;
-    world.poll().await;
-    let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
-    world.outside.person_deletes(ANA, &ids[0]).await;
-    world.poll().await;
-    for id in &ids[1..] {
-        world.outside.person_deletes(ANA, id).await;
-    }
-    world.poll().await;
-    let mut cancelled = 0;
-    for booking in &booked {
-        cancelled += usize::from(world.now(booking).await.draft.status == BookingStatus::Cancelled);
-    }
-    assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
-    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 7);
-}
-
-async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
-    let world = World::new(db).await;
-    let (booking, id) = world.booked().await;
-    world.cancel("A-1").await;
-    world.settle().await;
-    world.poll().await;
-    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
-    world.poll().await;
-    let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Restored, OutsideState::Open));
-    world.decide(&change, Answer::Follow).await.unwrap();
-    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
-    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
-
-    world.cancel("A-1").await;
-    world.settle().await;
-    world.poll().await;
-    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
-    world.poll().await;
-    let again = world.changes(&booking).await.remove(0);
-    world.decide(&again, Answer::PutBack).await.unwrap();
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
 }
 
 async fn what_is_made_to_recur_is_put_back(db: &TestDb) {
@@ -402,91 +296,11 @@ async fn what_we_do_not_follow_is_left_alone_until_the_next_write(db: &TestDb) {
     assert!(world.changes(&booking).await.is_empty());
 }
 
-async fn people_are_told_what_was_done_and_what_became_of_it(db: &TestDb) {
-    let world = with_patient_mailbox(db).await;
-    manager(&world, BOSS, None).await;
-    let (booking, id) = world.booked().await;
-    world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
-    world.settle().await;
-
-    world.person_moves(&id, 6_100, 6_160).await;
-    world.poll().await;
-    time_to_tell(&world).await;
-    let moved = "Ana moved the entry of booking A-1 in their Google calendar";
-    assert_eq!(told(&world).await, [format!("{ANA}: {moved}"), format!("{BOSS}: {moved}")]);
-    let text = world.outside.mails().await[0]["text"].as_str().unwrap().replace('\n', " ");
-    for words in ["The booking was changed too.", "From ", "It can be taken back"] {
-        assert!(text.contains(words), "{words}: {text}");
-    }
-    assert!(text.contains(&format!("https://book.example/bookings/{}", booking.id)), "{text}");
-    assert!(!text.contains("Maria"), "a mail says nothing of customers: {text}");
-
-    // Put back and asked: both in one mail.
-    world.person_moves(&id, 7_030, 7_090).await;
-    world.poll().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    time_to_tell(&world).await;
-    let mails = world.outside.mails().await;
-    assert_eq!(mails.len(), 4);
-    let is_digest = |mail: &&serde_json::Value| mail["subject"].as_str().unwrap().contains("2 things");
-    let digest = mails.iter().find(is_digest).unwrap()["text"].as_str().unwrap().replace('\n', " ");
-    for words in [
-        "2 changes in calendars",
-        "the time is taken (Ana: A-2)",
-        "Ana deleted the entry of booking A-1",
-        "Cancel the booking, or put the entry back?",
-    ] {
-        assert!(digest.contains(words), "{words}: {digest}");
-    }
-}
-
-async fn an_emptied_calendar_is_one_mail(db: &TestDb) {
-    let world = with_patient_mailbox(db).await;
-    world.connected(&world.ana).await;
-    for number in 0..30 {
-        let from = 6_000 + number * 100;
-        world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await;
-    }
-    world.settle().await;
-    world.poll().await;
-    for seen in world.outside.seen_by(ANA).await {
-        world.outside.person_deletes(ANA, &seen.id).await;
-    }
-    world.poll().await;
-    time_to_tell(&world).await;
-    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 30);
-    assert_eq!(told(&world).await, [format!("{ANA}: 30 things at Harbour House need a look")]);
-}
-
-async fn a_question_that_is_answered_by_then_is_not_told(db: &TestDb) {
-    let world = with_patient_mailbox(db).await;
-    manager(&world, BOSS, None).await;
-    let (booking, id) = world.booked().await;
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    world.decide(&world.change_of(&booking).await, Answer::PutBack).await.unwrap();
-    // And one that a change here overtakes.
-    world.outside.person_deletes(ANA, &id).await;
-    world.poll().await;
-    world.put("A-1", &titled(&world.hour(), "Second")).await;
-    world.settle().await;
-    time_to_tell(&world).await;
-    assert_eq!(told(&world).await, [""; 0]);
-}
-
 on_both_databases!(
-    people_are_told_what_was_done_and_what_became_of_it,
-    an_emptied_calendar_is_one_mail,
-    a_question_that_is_answered_by_then_is_not_told,
     a_booking_follows_its_entry_and_everybody_elses,
     what_is_renamed_or_resized_is_followed_too,
     what_has_no_room_is_put_back_and_says_what_stands_there,
     what_is_over_or_completed_is_put_back,
-    a_deletion_asks_and_cancels_nothing_by_itself,
-    who_brings_it_back_themselves_need_not_be_asked,
-    a_business_can_let_deletions_cancel_but_not_many_at_once,
-    what_comes_back_after_a_cancellation_is_asked_about,
     what_is_made_to_recur_is_put_back,
     a_business_may_want_to_be_asked_or_to_put_everything_back,
     a_change_is_found_by_whoever_writes_too,

@@ -2,14 +2,16 @@
 
 use chrono_tz::Tz;
 use concord_domain::ical::from_windows;
+use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{
     Caldav,
     address::{calendar_id, close, is_kindred},
-    errors::unreadable,
+    errors::{Trouble, unreadable},
     requests,
+    session::Session,
     xml::{Properties, Response},
 };
 use crate::{
@@ -17,23 +19,48 @@ use crate::{
     provider::{Account, Credentials, RemoteCalendar},
 };
 
+/// The principal of an account, and its mail addresses in lower case.
+pub(super) struct Owner {
+    principal: Option<Url>,
+    pub(super) mail_addresses: Vec<String>,
+}
+
+impl Session<'_> {
+    /// Whose account it is. Servers tell their addresses at the calendar home, at the principal (RFC 6638, 2.4.1), or
+    /// not at all; many people sign in with one of them.
+    pub(super) async fn owner(&self) -> Result<Owner, Trouble> {
+        let home = self.propfind(self.home, 0, requests::principal()).await?;
+        let of_home = home.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?.found;
+        let named = of_home.current_user_principal.and_then(|href| self.home.join(&href).ok());
+        let principal = named.filter(|url| is_kindred(self.home, url));
+        let mut mail_addresses = of_home.mail_addresses;
+        if mail_addresses.is_empty()
+            && let Some(principal) = &principal
+        {
+            mail_addresses = match self.propfind(principal, 0, requests::principal()).await {
+                Ok(found) => found.responses.into_iter().flat_map(|one| one.found.mail_addresses).collect(),
+                // Some let nobody look at principals.
+                Err(Trouble::Refused(refusal))
+                    if matches!(refusal.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) =>
+                {
+                    Vec::new()
+                }
+                Err(trouble) => return Err(trouble),
+            };
+        }
+        mail_addresses.extend(Some(self.user.to_owned()).filter(|user| user.contains('@')));
+        for address in &mut mail_addresses {
+            *address = address.to_lowercase();
+        }
+        Ok(Owner { principal, mail_addresses })
+    }
+}
+
 impl Caldav {
     /// The account is its principal: the calendar home may move, and a name to sign in with may change.
     pub(super) async fn read_account(&self, credentials: &Credentials) -> Result<Account, ProviderError> {
         let session = self.session(credentials)?;
-        let home = session.propfind(session.home, 0, requests::principal()).await?;
-        let of_home = home.responses.into_iter().next().ok_or_else(|| unreadable("multistatus"))?.found;
-        let named = of_home.current_user_principal.and_then(|href| session.home.join(&href).ok());
-        let principal = named.filter(|url| is_kindred(session.home, url));
-        let mut mail_addresses = of_home.mail_addresses;
-        if mail_addresses.is_empty()
-            && !session.user.contains('@')
-            && let Some(principal) = &principal
-        {
-            let found = session.propfind(principal, 0, requests::principal()).await?;
-            mail_addresses =
-                found.responses.into_iter().next().map(|one| one.found.mail_addresses).unwrap_or_default();
-        }
+        let Owner { principal, mail_addresses } = session.owner().await?;
         let email = if session.user.contains('@') { None } else { mail_addresses.into_iter().next() };
         let mut subject = principal.unwrap_or_else(|| session.home.clone());
         close(&mut subject);

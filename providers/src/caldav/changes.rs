@@ -111,7 +111,8 @@ impl Caldav {
     ) -> Result<Vec<Interval>, ProviderError> {
         let reader = self.reader(credentials, calendar, window)?;
         let (zone, _) = reader.standing().await?;
-        let reading = Reading { zone: zone.unwrap_or(Tz::UTC), window };
+        let owner = reader.session.owner().await?.mail_addresses;
+        let reading = Reading { zone: zone.unwrap_or(Tz::UTC), window, owner: &owner };
         let names: Vec<String> = reader.query(true).await?.into_keys().collect();
         let mut busy = Vec::new();
         for part in names.chunks(PAGE) {
@@ -180,17 +181,17 @@ impl Reader<'_> {
 
     async fn everything(&self) -> Result<Step, Trouble> {
         let (zone, mut mark) = self.standing().await?;
+        let owner = self.session.owner().await?.mail_addresses;
         if let Mark::Versions { objects, .. } = &mut mark {
             *objects = self.query(false).await?;
         }
         let changed = self.query(true).await?.into_keys().collect();
-        Ok(Step { cursor: Cursor { zone, mark }, changed, gone: Vec::new(), more: false })
+        Ok(Step { cursor: Cursor { zone, owner, mark }, changed, gone: Vec::new(), more: false })
     }
 
     async fn since(&self, cursor: Cursor) -> Result<Step, Trouble> {
-        let zone = cursor.zone;
-        match cursor.mark {
-            Mark::Token(token) => self.since_token(zone, &token).await,
+        match &cursor.mark {
+            Mark::Token(token) => self.since_token(&cursor, token).await,
             Mark::Versions { collection: before, objects } => {
                 let (zone, mark) = self.standing().await?;
                 let collection = match mark {
@@ -198,16 +199,16 @@ impl Reader<'_> {
                     // It has learned to give tokens.
                     Mark::Token(_) => return Err(ProviderError::CursorExpired.into()),
                 };
-                let same = collection.is_some() && collection == before;
+                let same = collection.is_some() && collection == *before;
                 let now = if same { objects.clone() } else { self.query(false).await? };
-                let (changed, gone) = differences(&objects, &now);
+                let (changed, gone) = differences(objects, &now);
                 let mark = Mark::Versions { collection, objects: now };
-                Ok(Step { cursor: Cursor { zone, mark }, changed, gone, more: false })
+                Ok(Step { cursor: Cursor { zone, mark, ..cursor }, changed, gone, more: false })
             }
         }
     }
 
-    async fn since_token(&self, zone: Option<Tz>, token: &str) -> Result<Step, Trouble> {
+    async fn since_token(&self, before: &Cursor, token: &str) -> Result<Step, Trouble> {
         let found = match self.session.report(&self.collection, 0, requests::sync(token)).await {
             Err(Trouble::Refused(refusal)) if refusal.says_cursor_expired() => {
                 return Err(ProviderError::CursorExpired.into());
@@ -223,7 +224,7 @@ impl Reader<'_> {
             return Err(unreadable("list of changes with an end").into());
         }
         let (changed, gone) = self.named(found);
-        Ok(Step { cursor: Cursor { zone, mark: Mark::Token(next) }, changed, gone, more })
+        Ok(Step { cursor: Cursor { mark: Mark::Token(next), ..before.clone() }, changed, gone, more })
     }
 
     /// The objects that a list of changes names, there and gone.
@@ -267,7 +268,8 @@ impl Reader<'_> {
     /// Fetches the next hundred of what a step names.
     async fn page(&self, step: Step, full: bool) -> Result<ChangesPage, Trouble> {
         let Step { cursor, mut changed, gone: known_gone, more } = step;
-        let reading = Reading { zone: cursor.zone.unwrap_or(Tz::UTC), window: self.window };
+        let (zone, owner) = (cursor.zone.unwrap_or(Tz::UTC), cursor.owner.as_slice());
+        let reading = Reading { zone, window: self.window, owner };
         let rest = changed.split_off(changed.len().min(PAGE));
         let fetched = self.fetch(&changed).await?;
         let (mut entries, mut resources) = (Vec::new(), Vec::new());

@@ -12,6 +12,9 @@ use crate::error::ProviderError;
 pub(super) struct Cursor {
     /// The calendar's own zone, where it tells it.
     pub(super) zone: Option<Tz>,
+    /// The owner's mail addresses, in lower case.
+    #[serde(default)]
+    pub(super) owner: Vec<String>,
     pub(super) mark: Mark,
 }
 
@@ -89,7 +92,8 @@ mod tests {
             Mark::Token("urn:x\"<&".to_owned()),
             Mark::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
         ] {
-            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), mark };
+            let owner = vec!["ana@example.org".to_owned()];
+            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), owner, mark };
             assert_eq!(Cursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
         }
         for text in ["", "never", "{}", "{\"zone\":null}"] {

@@ -1,48 +1,19 @@
 //! What the refusals of CalDAV servers mean. They say one and the same thing in different ways.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use http::{StatusCode, header::RETRY_AFTER};
+use http::StatusCode;
 
 use super::xml;
 use crate::{
     error::ProviderError,
-    http::{Answer, retry_after},
+    refusal::{self, RefusalBody},
 };
 
-/// A call that brought nothing: the server said no, or nothing intelligible was said.
+pub(super) type Refusal = refusal::Refusal<Conditions>;
+pub(super) type Trouble = refusal::Trouble<Conditions>;
+
+/// The preconditions that a refusal names (RFC 4918, 16).
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// An answer with a status that is no success.
-    Refused(Refusal),
-    /// Everything else.
-    Other(ProviderError),
-}
-
-impl From<ProviderError> for Trouble {
-    fn from(error: ProviderError) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<Trouble> for ProviderError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(refusal) => refusal.into_error(),
-            Trouble::Other(error) => error,
-        }
-    }
-}
-
-/// An answer with a status that is no success.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    retry_after: Option<Duration>,
-    /// The preconditions that it names (RFC 4918, 16).
-    conditions: Vec<String>,
-}
+pub(super) struct Conditions(Vec<String>);
 
 /// What a refused write means.
 #[derive(Debug)]
@@ -56,21 +27,16 @@ pub(super) enum Refused {
 }
 
 impl Refusal {
-    pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Self {
-        Self {
-            status: answer.status,
-            // Some servers send an empty one.
-            retry_after: answer.headers.get(RETRY_AFTER).and_then(|_| retry_after(&answer.headers, now)),
-            conditions: xml::conditions(&answer.body),
-        }
-    }
-
     pub(super) fn says_gone(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
+    fn conditions(&self) -> &[String] {
+        self.body.as_ref().map(|conditions| conditions.0.as_slice()).unwrap_or_default()
+    }
+
     fn names(&self, condition: &str) -> bool {
-        self.conditions.iter().any(|named| named == condition)
+        self.conditions().iter().any(|named| named == condition)
     }
 
     /// Whether it is about the token of a sync-collection report: 403 with DAV:valid-sync-token (RFC 6578, 3.2); Sabre
@@ -109,14 +75,14 @@ impl Refusal {
             return rejected("the same entry stands in another calendar of the account");
         }
         if self.status == S::INSUFFICIENT_STORAGE
-            || self.conditions.iter().any(|condition| condition.starts_with("quota-not-exceeded"))
+            || self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded"))
         {
             return rejected("the account has no room left");
         }
         match self.status {
             S::PRECONDITION_FAILED if new => Refused::Error(ProviderError::Precondition),
             S::PRECONDITION_FAILED => Refused::IsItThere,
-            S::FORBIDDEN if self.conditions.is_empty() || self.names("need-privileges") => {
+            S::FORBIDDEN if self.conditions().is_empty() || self.names("need-privileges") => {
                 rejected(MAY_NOT_WRITE)
             }
             S::METHOD_NOT_ALLOWED => Refused::IsTheCalendarThere,
@@ -124,11 +90,17 @@ impl Refusal {
             _ => Refused::Error(self.into_error()),
         }
     }
+}
 
-    /// What to do next, where nothing else is known of the call.
-    pub(super) fn into_error(self) -> ProviderError {
+impl RefusalBody for Conditions {
+    fn read(body: &[u8]) -> Option<Self> {
+        Some(Self(xml::conditions(body)))
+    }
+
+    /// Where nothing else is known of the call.
+    fn judge(refusal: Refusal) -> ProviderError {
         use StatusCode as S;
-        let Self { status, retry_after, conditions } = self;
+        let Refusal { status, retry_after, .. } = refusal;
         match status {
             S::UNAUTHORIZED => ProviderError::Unauthorized,
             S::TOO_MANY_REQUESTS => ProviderError::RateLimited { retry_after },
@@ -145,7 +117,7 @@ impl Refusal {
                 ProviderError::Rejected("this account may not do that in this calendar".to_owned())
             }
             _ => {
-                let named = conditions.join(", ");
+                let named = refusal.conditions().join(", ");
                 tracing::info!(
                     status = status.as_u16(),
                     conditions = named,
@@ -171,13 +143,15 @@ pub(super) fn unreadable(what: &str) -> ProviderError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn refusal(status: u16, conditions: &[&str], retry: Option<u64>) -> Refusal {
         Refusal {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: retry.map(Duration::from_secs),
-            conditions: conditions.iter().copied().map(str::to_owned).collect(),
+            body: Some(Conditions(conditions.iter().copied().map(str::to_owned).collect())),
         }
     }
 

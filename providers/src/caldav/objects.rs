@@ -5,7 +5,7 @@ use concord_domain::{
     connection::ProviderKind,
     entry::{EntryTime, ObservedEntry, external_id},
     ical::{
-        Calendar, ReadEvent, ReadLimits,
+        Calendar, Invited, ReadEvent, ReadLimits,
         entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY},
         feed::FeedStatus,
         read,
@@ -25,11 +25,13 @@ pub(super) struct Object {
 
 /// What is to be known to read one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(super) struct Reading<'a> {
     /// Of the calendar: floating times and whole days are in it.
     pub(super) zone: Tz,
     /// What recurs is told of in it.
     pub(super) window: Interval,
+    /// The mail addresses of the calendar's owner, in lower case: by them their answers to invitations are known.
+    pub(super) owner: &'a [String],
 }
 
 /// One object is one event and whatever stands in the place of its instances (RFC 4791, 4.1).
@@ -39,17 +41,17 @@ fn limits() -> ReadLimits {
 
 /// What the object tells of: one entry, or the instances in the window. `None`: it cannot be read, so nothing follows
 /// from it.
-pub(super) fn entries_of(object: &Object, reading: Reading) -> Option<Vec<ObservedEntry>> {
+pub(super) fn entries_of(object: &Object, reading: Reading<'_>) -> Option<Vec<ObservedEntry>> {
     let limits = limits();
     let told = read(object.data.as_bytes(), reading.zone, &limits).and_then(|calendar| {
         if let Some(event) = single(&calendar) {
-            return Ok(vec![entry(object, event, event.time.clone())]);
+            return Ok(vec![entry(object, event, event.time.clone(), reading.owner)]);
         }
         let found = calendar.occurrences(reading.window, reading.zone, &limits)?;
         let entries = found.into_iter().map(|occurrence| ObservedEntry {
             external_id: format!("{}#{}", object.name, occurrence.id),
             series: Some(object.name.clone()),
-            ..entry(object, occurrence.event, occurrence.time)
+            ..entry(object, occurrence.event, occurrence.time, reading.owner)
         });
         Ok(entries.collect())
     });
@@ -62,11 +64,12 @@ pub(super) fn entries_of(object: &Object, reading: Reading) -> Option<Vec<Observ
     }
 }
 
-/// The entry itself, where the object is one of ours that may have been made a series meanwhile.
+/// The entry itself, where the object is one of ours that may have been made a series meanwhile. We invite nobody, so that
+/// it does not matter who the owner is.
 pub(super) fn entry_of(object: &Object) -> Option<ObservedEntry> {
     let calendar = read(object.data.as_bytes(), Tz::UTC, &limits()).ok()?;
     let event = calendar.events.iter().find(|event| event.recurrence_id.is_none())?;
-    Some(entry(object, event, event.time.clone()))
+    Some(entry(object, event, event.time.clone(), &[]))
 }
 
 /// What is known of an object that says nothing intelligible: that it is there, and may take up time.
@@ -91,7 +94,7 @@ pub(super) fn gone(name: &str) -> ObservedEntry {
 }
 
 /// Whether any of it falls into the window; what does not say when may.
-pub(super) fn touches(entry: &ObservedEntry, reading: Reading) -> bool {
+pub(super) fn touches(entry: &ObservedEntry, reading: Reading<'_>) -> bool {
     let interval = match &entry.time {
         Some(EntryTime::Timed { starts_at, ends_at, .. }) => Interval::new(*starts_at, *ends_at),
         Some(EntryTime::AllDay { from, until }) => stay(*from, *until, reading.zone),
@@ -101,7 +104,7 @@ pub(super) fn touches(entry: &ObservedEntry, reading: Reading) -> bool {
 }
 
 /// When the entry takes up its owner's time.
-pub(super) fn busy_time(entry: &ObservedEntry, reading: Reading) -> Option<Interval> {
+pub(super) fn busy_time(entry: &ObservedEntry, reading: Reading<'_>) -> Option<Interval> {
     let interval = match entry.time.as_ref()? {
         EntryTime::Timed { starts_at, ends_at, .. } => Interval::new(*starts_at, *ends_at),
         EntryTime::AllDay { from, until } => stay(*from, *until, reading.zone),
@@ -114,18 +117,29 @@ fn single(calendar: &Calendar) -> Option<&ReadEvent> {
     (event.recurrence.is_none() && event.recurrence_id.is_none()).then_some(event)
 }
 
-fn entry(object: &Object, event: &ReadEvent, time: EntryTime) -> ObservedEntry {
+/// What the calendar's owner answered to an invitation. `None`: they were not invited, or invited others.
+fn own_answer(event: &ReadEvent, owner: &[String]) -> Option<Invited> {
+    let (_, answer) = event.attendees.iter().find(|(address, _)| owner.contains(address))?;
+    let is_own = event.organizer.as_ref().is_some_and(|address| owner.contains(address));
+    // Who invites need not answer themselves.
+    (!is_own || *answer != Invited::NoAnswer).then_some(*answer)
+}
+
+fn entry(object: &Object, event: &ReadEvent, time: EntryTime, owner: &[String]) -> ObservedEntry {
     let ours = event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
     // A copy of an entry is not ours.
     let ours = ours.filter(|entry| external_id(ProviderKind::Caldav, *entry) == object.name);
     let cancelled = event.status == FeedStatus::Cancelled;
+    let answer = own_answer(event, owner);
     ObservedEntry {
         external_id: object.name.clone(),
         series: None,
         etag: object.etag.clone(),
         deleted: cancelled,
-        busy: !cancelled && !event.transparent,
-        tentative: event.status == FeedStatus::Tentative,
+        busy: !cancelled && !event.transparent && answer != Some(Invited::Declined),
+        tentative: event.status == FeedStatus::Tentative
+            // An invitation without an answer holds its time, but nobody has accepted it.
+            || matches!(answer, Some(Invited::Tentative | Invited::NoAnswer)),
         title: event.summary.clone(),
         time: Some(shown(event, time)),
         entry: ours,
@@ -148,10 +162,10 @@ fn shown(event: &ReadEvent, time: EntryTime) -> EntryTime {
 mod tests {
     use super::*;
 
-    fn reading() -> Reading {
+    fn reading() -> Reading<'static> {
         let window =
             Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-05-01T00:00:00Z".parse().unwrap());
-        Reading { zone: Tz::Europe__Lisbon, window: window.unwrap() }
+        Reading { zone: Tz::Europe__Lisbon, window: window.unwrap(), owner: &[] }
     }
 
     fn object(lines: &str) -> Object {
@@ -179,6 +193,56 @@ mod tests {
             assert_eq!((seen.busy, seen.tentative, seen.deleted), (busy, tentative, deleted), "{lines}");
             assert_eq!((seen.external_id.as_str(), &seen.series), ("a.ics", &None));
         }
+    }
+
+    #[test]
+    fn the_owners_answer_says_whether_a_meeting_takes_up_their_time() {
+        let owner = ["ana@example.org".to_owned(), "a.silva@example.org".to_owned()];
+        let reading = Reading { owner: &owner, ..reading() };
+        for (lines, busy, tentative) in [
+            ("ATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org", false, false),
+            ("ATTENDEE;PARTSTAT=DECLINED:MAILTO:A.Silva@Example.org", false, false),
+            ("ATTENDEE;PARTSTAT=declined;EMAIL=ana@example.org:/principals/17/", false, false),
+            ("ATTENDEE;PARTSTAT=TENTATIVE:mailto:ana@example.org", true, true),
+            ("ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:ana@example.org", true, true),
+            ("ATTENDEE:mailto:ana@example.org", true, true),
+            ("ATTENDEE;PARTSTAT=ACCEPTED:mailto:ana@example.org", true, false),
+            ("ATTENDEE;PARTSTAT=DELEGATED:mailto:ana@example.org", true, false),
+            ("ATTENDEE;PARTSTAT=DECLINED:mailto:rui@example.org", true, false),
+            (
+                "ATTENDEE;PARTSTAT=DECLINED:mailto:rui@example.org\nATTENDEE;PARTSTAT=ACCEPTED:mailto:ana@example.org",
+                true,
+                false,
+            ),
+            ("ORGANIZER:mailto:ana@example.org\nATTENDEE:mailto:ana@example.org", true, false),
+            (
+                "ORGANIZER:mailto:ana@example.org\nATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org",
+                false,
+                false,
+            ),
+        ] {
+            let object = object(&format!("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\n{lines}"));
+            let seen = &entries_of(&object, reading).unwrap()[0];
+            assert_eq!((seen.busy, seen.tentative), (busy, tentative), "{lines}");
+        }
+    }
+
+    /// Who declines one day of what takes place daily says it of that day alone.
+    #[test]
+    fn one_instance_may_be_declined() {
+        let object = Object {
+            data: "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u\nDTSTAMP:20260101T000000Z\n\
+                   DTSTART:20260310T090000Z\nDTEND:20260310T100000Z\nRRULE:FREQ=DAILY;COUNT=3\n\
+                   ATTENDEE;PARTSTAT=ACCEPTED:mailto:ana@example.org\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\n\
+                   DTSTAMP:20260101T000000Z\nRECURRENCE-ID:20260311T090000Z\nDTSTART:20260311T090000Z\n\
+                   DTEND:20260311T100000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org\nEND:VEVENT\n\
+                   END:VCALENDAR\n"
+                .to_owned(),
+            ..object("")
+        };
+        let owner = ["ana@example.org".to_owned()];
+        let entries = entries_of(&object, Reading { owner: &owner, ..reading() }).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.busy).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]

@@ -115,7 +115,10 @@ impl Properties {
             (Some(CALDAV), "calendar-user-address-set") => {
                 self.mail_addresses = children(node, DAV, "href")
                     .filter_map(text_of)
-                    .filter_map(|href| href.strip_prefix("mailto:").map(str::to_owned))
+                    .filter_map(|href| {
+                        let (scheme, address) = href.split_once(':')?;
+                        scheme.eq_ignore_ascii_case("mailto").then(|| address.to_owned())
+                    })
                     .collect();
             }
             (Some(CALDAV), "schedule-default-calendar-URL") => self.default_calendar = href_in(node),

@@ -34,7 +34,7 @@ impl GoogleCalendar {
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let now = self.clock.now();
-            return Err(Refusal::read(answer.status, &answer.headers, &answer.body, now).into_error());
+            return Err(Refusal::read(&answer, now).into_error());
         }
         let user: UserInfo = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
         Ok(Account { subject: user.sub, email: user.email })

@@ -1,15 +1,12 @@
 //! What Google's refusals mean (<https://developers.google.com/workspace/calendar/api/guides/errors>).
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
     error::ProviderError,
-    http::retry_after,
     quote::{json_fault, quote},
+    refusal::{self, RefusalBody},
 };
 
 /// Over quota; with 403 or with 429.
@@ -22,41 +19,12 @@ const RATE_REASONS: &[&str] = &[
     "RESOURCE_EXHAUSTED",
 ];
 
-/// A call that brought nothing: Google said no, or nothing intelligible was said.
+pub(super) type Refusal = refusal::Refusal<GoogleRefusal>;
+pub(super) type Trouble = refusal::Trouble<GoogleRefusal>;
+
+/// What Google says in a refusal.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// An answer with a status that is no success.
-    Refused(Refusal),
-    /// Everything else.
-    Other(ProviderError),
-}
-
-impl From<ProviderError> for Trouble {
-    fn from(error: ProviderError) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<Trouble> for ProviderError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(refusal) => refusal.into_error(),
-            Trouble::Other(error) => error,
-        }
-    }
-}
-
-/// An answer with a status that is no success.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    /// `None`: the body is not Google's, so somebody else answered: a proxy, a front end in trouble.
-    body: Option<RefusalBody>,
-}
-
-#[derive(Debug)]
-struct RefusalBody {
+pub(super) struct GoogleRefusal {
     reason: String,
     message: String,
     /// The parameter that is at fault.
@@ -64,25 +32,6 @@ struct RefusalBody {
 }
 
 impl Refusal {
-    /// Reads what counts; `now` is for a `Retry-After` that is a date.
-    pub(super) fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        error: Option<&Value>,
-        now: DateTime<Utc>,
-    ) -> Self {
-        let body = error
-            .and_then(|value| value.get("error"))
-            .filter(|error| error.is_object())
-            .map(RefusalBody::new);
-        Self { status, retry_after: retry_after(headers, now), body }
-    }
-
-    /// The same from the bytes of a body.
-    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Self {
-        Self::new(status, headers, serde_json::from_slice(body).ok().as_ref(), now)
-    }
-
     /// Whether a removal finds nothing to remove: 410 `deleted` for a tombstone, 404 for what never was.
     pub(super) fn says_gone(&self) -> bool {
         self.body.is_some() && matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
@@ -102,17 +51,22 @@ impl Refusal {
             _ => false,
         }
     }
+}
 
-    /// What to do next.
-    pub(super) fn into_error(self) -> ProviderError {
-        let Self { status, retry_after, body } = self;
+impl RefusalBody for GoogleRefusal {
+    fn read(body: &[u8]) -> Option<Self> {
+        Self::of(&serde_json::from_slice(body).ok()?)
+    }
+
+    fn judge(refusal: Refusal) -> ProviderError {
+        let Refusal { status, retry_after, body } = refusal;
         if status == StatusCode::UNAUTHORIZED {
             return ProviderError::Unauthorized;
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             return ProviderError::RateLimited { retry_after };
         }
-        let Some(RefusalBody { reason, message, .. }) = body.filter(|_| !status.is_server_error()) else {
+        let Some(Self { reason, message, .. }) = body.filter(|_| !status.is_server_error()) else {
             return ProviderError::Transient(format!("Google answered {status}"));
         };
         match status {
@@ -134,8 +88,10 @@ impl Refusal {
     }
 }
 
-impl RefusalBody {
-    fn new(error: &Value) -> Self {
+impl GoogleRefusal {
+    /// From the whole of the body.
+    pub(super) fn of(body: &Value) -> Option<Self> {
+        let error = body.get("error").filter(|error| error.is_object())?;
         let text = |pointer: &str| error.pointer(pointer).and_then(Value::as_str);
         // Newer parts of Google give `details` and `status` instead of `errors`.
         let detail = || {
@@ -143,11 +99,11 @@ impl RefusalBody {
             details.iter().find_map(|detail| detail.get("reason").and_then(Value::as_str))
         };
         let reason = text("/errors/0/reason").or_else(detail).or_else(|| text("/status")).unwrap_or_default();
-        Self {
+        Some(Self {
             reason: quote(reason, &[]),
             message: quote(text("/message").unwrap_or_default(), &[]),
             location: quote(text("/errors/0/location").unwrap_or_default(), &[]),
-        }
+        })
     }
 }
 
@@ -179,10 +135,14 @@ pub(super) fn unreadable(error: &serde_json::Error) -> ProviderError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
     use http::header::RETRY_AFTER;
     use serde_json::json;
 
     use super::*;
+    use crate::http::Answer;
 
     fn refusal(status: u16, reason: &str, message: &str) -> Refusal {
         let body = json!({ "error": { "code": status, "message": message,
@@ -191,8 +151,12 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> Refusal {
-        let headers = [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect();
-        Refusal::read(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), DateTime::UNIX_EPOCH)
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: [(RETRY_AFTER, "9".parse().unwrap())].into_iter().collect(),
+            body: body.to_owned().into(),
+        };
+        Refusal::read(&answer, DateTime::UNIX_EPOCH)
     }
 
     #[test]

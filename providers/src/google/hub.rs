@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     GoogleCalendar,
-    errors::{Refusal, Trouble, unreadable},
+    errors::{GoogleRefusal, Refusal, Trouble, unreadable},
     pipe::{Failure, PipeConnector},
 };
 use crate::{error::ProviderError, http::USER_AGENT, provider::Credentials};
@@ -30,7 +30,8 @@ pub(super) struct Capture {
 
 impl common::Delegate for Capture {
     fn http_failure(&mut self, response: &common::Response, error: Option<&Value>) -> common::Retry {
-        self.refusal = Some(Refusal::new(response.status(), response.headers(), error, self.clock.now()));
+        let body = error.and_then(GoogleRefusal::of);
+        self.refusal = Some(Refusal::new(response.status(), response.headers(), body, self.clock.now()));
         common::Retry::Abort
     }
 }

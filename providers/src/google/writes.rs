@@ -99,7 +99,7 @@ impl GoogleCalendar {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(Trouble::Refused(Refusal::read(answer.status, &answer.headers, &answer.body, self.clock.now())))
+        Err(Trouble::Refused(Refusal::read(&answer, self.clock.now())))
     }
 }
 

@@ -1,57 +1,26 @@
 //! What Graph's refusals mean (<https://learn.microsoft.com/graph/errors>).
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     error::ProviderError,
-    http::{Answer, retry_after},
+    http::Answer,
     quote::{json_fault, quote},
+    refusal::{self, RefusalBody},
 };
 
-/// A call that brought nothing: Microsoft said no, or nothing intelligible was said.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// An answer with a status that is no success.
-    Refused(Refusal),
-    /// Everything else.
-    Other(ProviderError),
-}
-
-impl From<ProviderError> for Trouble {
-    fn from(error: ProviderError) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<Trouble> for ProviderError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(refusal) => refusal.into_error(),
-            Trouble::Other(error) => error,
-        }
-    }
-}
-
-/// An answer with a status that is no success.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    /// `None`: the body is not Graph's, so somebody else answered: a proxy, a front end in trouble.
-    body: Option<RefusalBody>,
-}
+pub(super) type Refusal = refusal::Refusal<GraphRefusal>;
+pub(super) type Trouble = refusal::Trouble<GraphRefusal>;
 
 #[derive(Debug, Deserialize)]
 struct RefusalAnswer {
-    error: RefusalBody,
+    error: GraphRefusal,
 }
 
+/// What Graph says in a refusal.
 #[derive(Debug, Deserialize)]
-struct RefusalBody {
+pub(super) struct GraphRefusal {
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -59,17 +28,6 @@ struct RefusalBody {
 }
 
 impl Refusal {
-    /// Reads what counts; `now` is for a `Retry-After` that is a date.
-    pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Self {
-        let body =
-            serde_json::from_slice::<RefusalAnswer>(&answer.body).ok().map(|RefusalAnswer { error }| {
-                let code =
-                    error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
-                RefusalBody { code: code.collect(), message: quote(&error.message, &[]) }
-            });
-        Self { status: answer.status, retry_after: retry_after(&answer.headers, now), body }
-    }
-
     /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one.
     pub(super) fn says_gone(&self) -> bool {
         let Some(body) = &self.body else { return false };
@@ -103,13 +61,20 @@ impl Refusal {
         self.status == StatusCode::BAD_REQUEST
             && self.body.as_ref().is_some_and(|body| body.code.contains("TimeZoneNotSupported"))
     }
+}
 
-    /// What to do next.
-    pub(super) fn into_error(self) -> ProviderError {
-        if self.says_gone() {
+impl RefusalBody for GraphRefusal {
+    fn read(body: &[u8]) -> Option<Self> {
+        let RefusalAnswer { error } = serde_json::from_slice(body).ok()?;
+        let code = error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
+        Some(Self { code: code.collect(), message: quote(&error.message, &[]) })
+    }
+
+    fn judge(refusal: Refusal) -> ProviderError {
+        if refusal.says_gone() {
             return ProviderError::NotFound;
         }
-        let Self { status, retry_after, body } = self;
+        let Refusal { status, retry_after, body } = refusal;
         match status {
             StatusCode::UNAUTHORIZED => return ProviderError::Unauthorized,
             StatusCode::TOO_MANY_REQUESTS => return ProviderError::RateLimited { retry_after },
@@ -121,7 +86,7 @@ impl Refusal {
         }
         let (code, message) = body.as_ref().map_or(("", ""), |body| (&body.code, &body.message));
         tracing::info!(status = status.as_u16(), code, message, "Microsoft refused a call");
-        let Some(RefusalBody { code, .. }) = body.filter(|_| !status.is_server_error()) else {
+        let Some(Self { code, .. }) = body.filter(|_| !status.is_server_error()) else {
             return ProviderError::Transient(format!("Microsoft answered {status}"));
         };
         match status {
@@ -187,6 +152,9 @@ pub(super) fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, ProviderEr
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
     use http::{HeaderMap, header::RETRY_AFTER};
     use serde_json::json;
 

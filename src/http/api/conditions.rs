@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110, section 13): the version of a booking is its entity tag.
+//! Conditional requests (RFC 9110, section 13): the version of a booking, or of the business, is its entity tag.
 
 use axum::{
     extract::FromRequestParts,
@@ -22,7 +22,7 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    /// What `storage` is told to expect, if anything: no booking is version 0.
+    /// What `storage` is told to expect, if anything: nothing is version 0.
     pub(crate) fn expected_version(self) -> Option<i64> {
         match self {
             Self::None | Self::Exists => None,
@@ -45,9 +45,9 @@ fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
     match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
         (None, None) => Ok(Condition::None),
         (Some("*"), None) => Ok(Condition::Exists),
-        (Some(tag), None) => version(tag).map(Condition::Version).ok_or_else(|| {
-            ApiError::new(Kind::Malformed, "If-Match must be the ETag of a booking, such as \"3\", or *.")
-        }),
+        (Some(tag), None) => version(tag)
+            .map(Condition::Version)
+            .ok_or_else(|| ApiError::new(Kind::Malformed, "If-Match must be an ETag, such as \"3\", or *.")),
         (None, Some("*")) => Ok(Condition::New),
         _ => Err(ApiError::new(Kind::Malformed, "If-None-Match may only be *, and not beside If-Match.")),
     }

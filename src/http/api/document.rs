@@ -35,8 +35,8 @@ begins does not overlap it.\n\
 once: for 24 hours the same key with the same body is answered as the first time, with `Idempotency-Replayed: true`. \
 What nobody decided (no JSON, an unknown path or method, a fault of the server) is not kept.\n\
 \n\
-**Changing what others change too.** A booking's `ETag` is its version; sent as `If-Match`, the change is made only if \
-the booking is still at it.\n\
+**Changing what others change too.** The `ETag` of a booking, or of the business, is its version; sent as `If-Match`, \
+the change is made only if it is still at it.\n\
 \n\
 **Errors** are problem documents (RFC 9457, `application/problem+json`). `type` says which sort, `errors` names the \
 fields; see the list at the end of the page.";
@@ -45,6 +45,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Bookings", "What is booked, found by the caller's own reference."),
     ("Resources", "What can be booked, and how much of it is free."),
     ("Staff", "The people who do the work and may connect calendars."),
+    ("Business", "The business itself, and its rules."),
     ("Availability", "Times that are blocked by hand."),
     ("Calendar integrations", "Staff members' accounts at calendar providers."),
     ("Feeds", "iCalendar files that others subscribe to."),

@@ -13,6 +13,7 @@
 mod answers;
 pub mod auth;
 mod bookings;
+mod business;
 mod calendar_availability;
 mod calendar_integrations;
 mod conditions;
@@ -60,6 +61,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(resources::routes())
         .merge(resource_calendar::routes())
         .merge(staff::routes())
+        .merge(business::routes())
         .merge(calendar_integrations::routes())
         .merge(calendar_availability::routes())
         .merge(feeds::routes())

@@ -109,7 +109,7 @@ struct ChangeAnswer {
     /// What became of it.
     #[schema(value_type = schema::OutsideState)]
     state: OutsideState,
-    /// Why the booking stands, where it was not a person who decided so.
+    /// Why the booking stands, where it was not a person who decided so; of one that was overtaken, by what.
     #[schema(value_type = Option<schema::Refusal>)]
     refusal: Option<Refusal>,
     /// All of it in words.

@@ -180,6 +180,18 @@ struct Problem {
 }
 
 impl ApiError {
+    /// `what` has been changed since the caller read it; it is at that version, or not there if that is 0.
+    pub(super) fn stale(what: &str, current: i64) -> Self {
+        let detail = if current == 0 {
+            format!("There is no such {what} any more or yet.")
+        } else {
+            format!("The {what} is at version {current}.")
+        };
+        let mut error = Self::new(Kind::Stale, detail);
+        error.0.current_version = (current > 0).then_some(current);
+        error
+    }
+
     /// A problem of a kind, and what is wrong this time.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self(Box::new(Problem {
@@ -353,21 +365,10 @@ impl From<PutError> for ApiError {
                 error.0.alternatives = Some(taken.alternatives.into_iter().map(FreeTime::from).collect());
                 error
             }
-            PutError::Stale { current } => stale(current),
+            PutError::Stale { current } => Self::stale("booking", current),
             PutError::Storage(error) => error.into(),
         }
     }
-}
-
-fn stale(current: i64) -> ApiError {
-    let detail = if current == 0 {
-        "There is no such booking any more or yet.".to_owned()
-    } else {
-        format!("The booking is at version {current}.")
-    };
-    let mut error = ApiError::new(Kind::Stale, detail);
-    error.0.current_version = (current > 0).then_some(current);
-    error
 }
 
 fn taken_in_words(obstacles: &[concord_storage::bookings::Obstacle]) -> String {

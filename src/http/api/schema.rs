@@ -46,6 +46,7 @@ stand_ins! {
     FeedScope of feed, "Whose bookings a feed shows.";
     MailKind of mail, "What a mail is about.";
     MailState of mail, "Where a mail stands.";
+    EntryPrivacy of privacy, "What entries in connected calendars tell.";
     FeedPrivacy of privacy, "How much a feed tells.";
     OccupancySource of occupancy, "Where a fact came from.";
     SubjectKind of occupancy, "What is occupied.";

@@ -5,7 +5,7 @@ use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     connection::ConnectionState,
     duty::DutyKind,
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, OutsideChangeId, StaffId},
     occupancy::SubjectKind,
 };
 use concord_storage::{
@@ -189,6 +189,15 @@ impl About {
             }
             DutyKind::BatchSync | DutyKind::CompareDrift | DutyKind::Disconnect => {
                 Self::of_connection(db, business, ConnectionId(duty.subject_id)).await
+            }
+            DutyKind::CloseQuestion => {
+                let change = outside_changes::find(db, business, OutsideChangeId(duty.subject_id)).await?;
+                Ok(change.map(|change| Self {
+                    staff: change.staff_id,
+                    connection: change.connection_id,
+                    booking: Some(change.booking_id),
+                    calendar: None,
+                }))
             }
             DutyKind::SendMail | DutyKind::Notify | DutyKind::Retention => Ok(None),
         }

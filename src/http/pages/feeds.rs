@@ -32,7 +32,7 @@ use super::{
     session::CurrentUser,
     when::When,
 };
-use crate::app::App;
+use crate::{app::App, http::feeds::address_of};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -315,7 +315,7 @@ async fn show_once(
     token: &SecretString,
     is_new: bool,
 ) -> Result<Response, PageError> {
-    let url = app.address(&format!("/feeds/{}.ics", token.expose_secret()));
+    let url = address_of(app, token.expose_secret());
     let subscribe = url.replacen("https://", "webcal://", 1).replacen("http://", "webcal://", 1);
     let shown_once = Some(ShownOnce { name: feed.name.clone(), url, subscribe, is_new });
     let feeds = FeedsPage { shown_once, ..describe(app, user, &Wish::default()).await? };

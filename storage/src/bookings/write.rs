@@ -9,11 +9,12 @@ use concord_domain::{
     interval::Interval,
     people::Actor,
     record::HistorySubject,
-    sync::outside::{OutsideState, Shape},
+    sync::outside,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
+    follow::{Along, go_along},
     read::find_in,
     seating::{seat_anew, too_many_units},
     taken::{Taken, alternatives, obstacles},
@@ -22,11 +23,7 @@ use crate::{
     Db, StorageError, Tx,
     duties::DutyRef,
     entries::{self, Reach, rounds},
-    history,
-    notices::{self, NewNotice},
-    on_db,
-    outside_changes::{self, Decision, NewOutsideChange},
-    people,
+    history, on_db, outside_changes, people,
     resources::{self, Resource},
 };
 
@@ -50,6 +47,8 @@ pub struct Put {
     pub created: bool,
     /// What to push to the queue, now that it is committed.
     pub duties: Vec<DutyRef>,
+    /// Why whatever is asked about it is no question any more; `None`: it says what it said.
+    overtakes: Option<outside::Refusal>,
 }
 
 /// Why a booking was not written. Nothing was.
@@ -89,42 +88,7 @@ pub async fn put(
     write(db, change, reference, Wish::Say(draft), expected, Along::Nothing).await
 }
 
-/// What is written in the transaction that changes a booking.
-#[derive(Clone, Copy, Debug)]
-pub enum Along<'a> {
-    /// Nothing else.
-    Nothing,
-    /// That the booking has followed a person's change of an entry, which was seen at a version after `before`.
-    Followed {
-        /// The change; its `booking_version` is filled in.
-        change: &'a NewOutsideChange<'a>,
-        /// The version of the entry that was known.
-        before: Option<&'a str>,
-        /// The version that the person left behind.
-        etag: Option<&'a str>,
-        /// What it says now; `None` if it is gone.
-        shape: Option<&'a Shape>,
-        /// How people are told. None of it is due at once, so that there is nothing to push.
-        notices: &'a [NewNotice<'a>],
-    },
-    /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
-    Decided(&'a Decision),
-}
-
-/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
-/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
-pub async fn follow(
-    db: &Db,
-    change: &Change,
-    reference: &str,
-    draft: &BookingDraft,
-    expected: i64,
-    along: Along<'_>,
-) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Say(draft), Some(expected), along).await
-}
-
-async fn write(
+pub(super) async fn write(
     db: &Db,
     change: &Change,
     reference: &str,
@@ -139,8 +103,8 @@ async fn write(
         match put_in(&mut tx, change, reference, wish, expected).await {
             Ok(put) => {
                 go_along(&mut tx, change, &put, along).await?;
-                if !put.duties.is_empty() {
-                    outside_changes::overtake(&mut tx, put.booking.id, change.now).await?;
+                if let Some(why) = put.overtakes {
+                    outside_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
                 tx.commit().await?;
                 return Ok(put);
@@ -169,37 +133,9 @@ pub async fn cancel(
     write(db, change, reference, Wish::Cancel, expected, Along::Nothing).await
 }
 
-async fn go_along(tx: &mut Tx, change: &Change, put: &Put, along: Along<'_>) -> Result<(), PutError> {
-    let current = put.booking.version;
-    match along {
-        Along::Nothing => {}
-        Along::Followed { change: outside, before, etag, shape, notices: told } => {
-            if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
-                return Err(PutError::Stale { current });
-            }
-            let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
-            outside_changes::record(tx, &outside, change.now).await?;
-            for new in told {
-                notices::raise(tx, new, change.now).await?;
-            }
-        }
-        Along::Decided(decision) => {
-            let follows = decision.to == OutsideState::Followed;
-            let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
-            outside_changes::decide(tx, change.business, &decision, &change.actor, change.now)
-                .await
-                .map_err(|error| match error {
-                    StorageError::NotFound => PutError::Stale { current },
-                    other => other.into(),
-                })?;
-        }
-    }
-    Ok(())
-}
-
 /// What a booking is to say.
 #[derive(Clone, Copy)]
-enum Wish<'a> {
+pub(super) enum Wish<'a> {
     /// This.
     Say(&'a BookingDraft),
     /// What it says by then, but cancelled: somebody may be changing it at this moment.
@@ -238,7 +174,7 @@ async fn put_in(
         return Err(PutError::Stale { current }.into());
     }
     if let Some(before) = before.as_ref().filter(|before| before.draft == draft) {
-        return Ok(Put { booking: before.clone(), created: false, duties: vec![] });
+        return Ok(Put { booking: before.clone(), created: false, duties: vec![], overtakes: None });
     }
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft).await?;
     let business = settings(tx, change.business).await?;
@@ -267,7 +203,18 @@ async fn put_in(
         entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
     duties.extend(rounds.raise(tx, change.now).await?);
     note(tx, change, before.as_ref(), &booking).await?;
-    Ok(Put { booking, created: before.is_none(), duties })
+    let overtakes = Some(overtakes(before.as_ref(), &booking));
+    Ok(Put { booking, created: before.is_none(), duties, overtakes })
+}
+
+fn overtakes(before: Option<&Booking>, after: &Booking) -> outside::Refusal {
+    let was = before.map(|before| before.draft.status);
+    match after.draft.status {
+        status if Some(status) == was => outside::Refusal::ChangedHere,
+        BookingStatus::Completed => outside::Refusal::Completed,
+        status if !status.occupies() => outside::Refusal::Cancelled,
+        _ => outside::Refusal::ChangedHere,
+    }
 }
 
 /// Raises again what follows from a booking as it stands, such as for a calendar that was connected after it was made.

@@ -1,9 +1,9 @@
-//! Entries as a full compare of their calendars needs them.
+//! Entries as whoever has read all of their calendars needs them.
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::EntryState,
-    ids::{BusinessId, CalendarId, ConnectionId, EntryId},
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
     interval::Interval,
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
@@ -16,6 +16,8 @@ use crate::{Db, Open, StorageError, on_db};
 pub struct Compared {
     /// Which.
     pub id: EntryId,
+    /// Of which booking.
+    pub booking_id: BookingId,
     /// In which calendar.
     pub calendar_id: CalendarId,
     /// The provider's id of it.
@@ -26,6 +28,10 @@ pub struct Compared {
     pub wanted: bool,
     /// Where it stands.
     pub state: EntryState,
+    /// Whether it stands there as far as is known.
+    pub stands: bool,
+    /// Whether a write of ours has begun whose end is not known.
+    pub in_doubt: bool,
     /// Whether somebody is asked what is to become of it.
     pub is_asked_about: bool,
     /// When its booking starts.
@@ -35,7 +41,7 @@ pub struct Compared {
 }
 
 const COMPARED: &str = "
-    SELECT e.id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state,
+    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.in_doubt,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
            b.starts_at, b.ends_at
     FROM entries e JOIN bookings b ON b.id = e.booking_id

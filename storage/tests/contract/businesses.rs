@@ -9,7 +9,7 @@ use concord_storage::{
     testing::{self, TestDb, begin, commit, monday},
 };
 
-use crate::{is_not_found, precise, raw};
+use crate::{at_once, is_not_found, precise, raw};
 
 fn settings() -> BusinessSettings {
     BusinessSettings {
@@ -58,6 +58,24 @@ async fn a_change_of_settings_counts(db: &TestDb) {
     assert_eq!(businesses::find(db, other.id).await.unwrap(), Some(other));
 }
 
+async fn who_locks_a_business_sees_what_the_one_before_left(db: &TestDb) {
+    let id = testing::business(db).await.id;
+    let bumped = at_once(db, 8, move |db, _| async move {
+        let mut tx = begin(&db).await;
+        let business = businesses::lock(&mut tx, id).await.unwrap();
+        let longer = BusinessSettings { name: format!("{}!", business.name), ..business.settings() };
+        let after = businesses::update(&mut tx, business.id, &longer, monday()).await.unwrap();
+        commit(tx).await;
+        after.revision
+    })
+    .await;
+    let after = businesses::find(db, id).await.unwrap().unwrap();
+    assert_eq!(bumped.iter().max(), Some(&after.revision));
+    assert!(after.name.ends_with("!!!!!!!!"), "{}", after.name);
+    let mut tx = begin(db).await;
+    is_not_found(businesses::lock(&mut tx, BusinessId::new(monday())).await);
+}
+
 async fn a_zone_that_nobody_knows_is_said_to_be_inconsistent(db: &TestDb) {
     let business = testing::business(db).await;
     raw(db, "UPDATE businesses SET zone = 'Atlantis/Capital'").await;
@@ -69,5 +87,6 @@ concord_storage::on_both_databases!(
     what_is_written_is_read_back,
     a_slug_is_taken_once,
     a_change_of_settings_counts,
+    who_locks_a_business_sees_what_the_one_before_left,
     a_zone_that_nobody_knows_is_said_to_be_inconsistent,
 );

@@ -7,13 +7,16 @@
 mod api_keys;
 mod booking_lists;
 mod bookings;
+mod bookings_seated;
 mod businesses;
 mod calendars;
 mod connections;
+mod connections_served;
 mod coverage;
 mod drift;
 mod duties;
 mod entries;
+mod entries_written;
 mod entry_states;
 mod feeds;
 mod history;

@@ -1,5 +1,6 @@
 use concord_domain::{
-    booking::{BookingStatus, BookingTime},
+    booking::{BookingDraft, BookingStatus, BookingTime},
+    duty::DutyKind,
     ids::{BusinessId, EntryId, OutsideChangeId},
     notice::NoticeKind,
     people::Actor,
@@ -9,7 +10,7 @@ use concord_domain::{
 use concord_storage::{
     Db,
     bookings::{self, Along, Change, Put, PutError},
-    entries,
+    duties, entries,
     notices::{self, Audience, NewNotice},
     outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
     testing::{TestDb, at, begin, commit, monday},
@@ -333,7 +334,48 @@ async fn another_business_sees_and_decides_nothing(db: &TestDb) {
     is_not_found(entries::raise_again(&mut tx, other, stage.entry, at(3)).await);
 }
 
+async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
+    let stage = Stage::set(db).await;
+    let asked = stage.ask(db, 1).await;
+    let due = async |at| {
+        let due = duties::due(db, at, 100).await.unwrap();
+        due.iter().filter(|duty| duty.kind == DutyKind::CloseQuestion).count()
+    };
+    let end = stage.put.booking.interval.end;
+    assert_eq!((due(end - chrono::Duration::seconds(1)).await, due(end).await), (0, 1));
+    let close = async |business| {
+        let mut tx = begin(db).await;
+        let closed = outside_changes::close(&mut tx, business, asked, at(9)).await.unwrap();
+        commit(tx).await;
+        closed
+    };
+    assert!(!close(BusinessId::new(monday())).await);
+    assert_eq!(stage.untold(db).await.len(), 1);
+    assert!(close(stage.business()).await);
+    assert!(!close(stage.business()).await, "it is closed already");
+    let closed = stage.found(db, asked).await;
+    assert_eq!((closed.state, closed.refusal), (OutsideState::Overtaken, Some(Refusal::Over)));
+    assert_eq!((closed.decided_at, closed.decided_by.is_none()), (Some(at(9)), true));
+    assert_eq!(stage.untold(db).await, [""; 0]);
+
+    // And by what is done here.
+    for (title, status, why) in [
+        ("Second", BookingStatus::Confirmed, Refusal::ChangedHere),
+        ("Second", BookingStatus::Cancelled, Refusal::Cancelled),
+        ("Third", BookingStatus::Cancelled, Refusal::ChangedHere),
+        ("Third", BookingStatus::Completed, Refusal::Completed),
+    ] {
+        let asked = stage.ask(db, 10).await;
+        let draft = stage.put.booking.draft.clone();
+        let draft = BookingDraft { title: title.to_owned(), status, ..draft };
+        bookings::put(db, &stage.by_ana(), "A-1", &draft, None).await.unwrap();
+        let closed = stage.found(db, asked).await;
+        assert_eq!((closed.state, closed.refusal), (OutsideState::Overtaken, Some(why)), "{title} {status}");
+    }
+}
+
 concord_storage::on_both_databases!(
+    a_question_closes_with_its_booking_and_says_why,
     a_booking_follows_and_it_is_written_down,
     a_question_is_asked_once_and_answered_once,
     the_answer_changes_the_booking_with_it,

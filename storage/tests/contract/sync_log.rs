@@ -165,7 +165,42 @@ async fn what_came_of_the_attempts_is_counted_over_all_businesses(db: &TestDb) {
     assert_eq!(counts(7).await, [""; 0]);
 }
 
+async fn differences_are_those_since_the_last_compare(db: &TestDb) {
+    let world = world(db).await;
+    let mut tx = begin(db).await;
+    for (minute, operation, connection) in [
+        (1, "difference", world.ana),
+        (2, "compare", world.ana),
+        (3, "difference", world.ana),
+        (4, "difference", world.rui),
+        (5, "create", world.ana),
+        (6, "difference", world.ana),
+        (7, "difference", world.ana),
+    ] {
+        let line = NewLine {
+            business: world.business,
+            connection: Some(connection),
+            booking: Some(world.booking),
+            operation,
+            outcome: SyncOutcome::Ok,
+            detail: "missing from Work",
+            duration_ms: 40 + minute,
+            at: precise(minute),
+        };
+        sync_log::append(&mut tx, &line).await.unwrap();
+    }
+    commit(tx).await;
+    let found = async |business, limit| {
+        let lines = sync_log::differences(db, business, world.ana, precise(2), limit).await.unwrap();
+        minutes(&lines)
+    };
+    assert_eq!(found(world.business, 10).await, [3, 6, 7]);
+    assert_eq!(found(world.business, 2).await, [3, 6]);
+    assert_eq!(found(world.other, 10).await, [0; 0]);
+}
+
 concord_storage::on_both_databases!(
+    differences_are_those_since_the_last_compare,
     what_came_of_the_attempts_is_counted_over_all_businesses,
     lines_come_newest_first_a_page_at_a_time,
     every_filter_narrows,

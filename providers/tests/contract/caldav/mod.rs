@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use concord_domain::{clock::Clock, connection::ProviderKind};
+use concord_domain::{clock::Clock, connection::ProviderKind, interval::Interval};
 use concord_foreign::{CaldavPerson, CaldavServer, ProxyFault, Software};
 use concord_providers::{
-    Caldav, CalendarProvider, Credentials, Guard, Http, HttpConfig, OAuthApp,
+    AfterPage, Caldav, CalendarProvider, ChangesFrom, Credentials, Guard, Http, HttpConfig, OAuthApp,
     caldav::{Asked, DiscoveryError},
 };
 use url::Url;
@@ -165,6 +165,45 @@ mod radicale {
 mod xandikos {
     use super::*;
     contract!(CaldavWorld::start(Software::Xandikos), all_writable);
+}
+
+/// What its owner has declined takes none of their time, and what they have not answered is not sure.
+#[tokio::test]
+async fn the_owners_answers_to_invitations_count() {
+    for software in [Software::Radicale, Software::Xandikos] {
+        let world = CaldavWorld::start(software).await;
+        let place = world.place().await;
+        for (hour, answer) in [(9, "DECLINED"), (11, "NEEDS-ACTION"), (13, "ACCEPTED")] {
+            let path = format!("{}{answer}.ics", place.calendar);
+            let object = objects::invitation(&place.email.to_uppercase(), answer, hour);
+            world.person(&place).puts(&path, &object).await;
+        }
+        let at = |hour| {
+            chrono::NaiveDate::from_ymd_opt(2026, 12, 1).unwrap().and_hms_opt(hour, 0, 0).unwrap().and_utc()
+        };
+        let day = Interval::new(at(0), at(23)).unwrap();
+        let hour = |hour| Interval::new(at(hour), at(hour + 1)).unwrap();
+        let (provider, start) = (world.provider(), ChangesFrom::Start);
+        let page = provider.changes(&place.credentials, &place.calendar, day, &start).await.unwrap();
+        let mut told: Vec<_> =
+            page.entries.iter().map(|one| (one.external_id.as_str(), one.busy, one.tentative)).collect();
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [("ACCEPTED.ics", true, false), ("DECLINED.ics", false, false), ("NEEDS-ACTION.ics", true, true)]
+        );
+        let mut busy = provider.busy(&place.credentials, &place.calendar, day).await.unwrap();
+        busy.sort_by_key(|one| one.start);
+        assert_eq!(busy, [hour(11), hour(13)]);
+
+        // And when it is found among what has changed.
+        let AfterPage::Cursor(cursor) = page.next else { panic!("{:?}", page.next) };
+        let object = objects::invitation(&place.email, "DECLINED", 15);
+        world.person(&place).puts(&format!("{}later.ics", place.calendar), &object).await;
+        let from = ChangesFrom::Cursor(cursor);
+        let page = provider.changes(&place.credentials, &place.calendar, day, &from).await.unwrap();
+        assert_eq!(page.entries.iter().map(|one| one.busy).collect::<Vec<_>>(), [false]);
+    }
 }
 
 /// The cases in which the way to find changes counts.

@@ -28,6 +28,17 @@ pub(super) fn of(appointment: &Appointment) -> String {
     )
 }
 
+/// A meeting of an hour on 1 December 2026, to which somebody is invited and has given an answer.
+pub(super) fn invitation(email: &str, answer: &str, hour: u32) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//A person//EN\r\nBEGIN:VEVENT\r\nUID:{}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T{hour:02}0000Z\r\nDURATION:PT1H\r\nSUMMARY:Meeting\r\n\
+         ORGANIZER:mailto:boss@example.com\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:boss@example.com\r\n\
+         ATTENDEE;PARTSTAT={answer}:mailto:{email}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        uuid::Uuid::now_v7(),
+    )
+}
+
 /// The object with other times.
 pub(super) fn moved(object: &str, starts_at: DateTime<Utc>, ends_at: DateTime<Utc>) -> String {
     let unfolded = object.replace("\r\n ", "").replace("\n ", "");

@@ -301,6 +301,37 @@ many!(list, list_in, all);
 many!(view, view_in, between);
 many!(delta, delta_in, changes);
 
+/// The handlers of one event, for the person's own calendar and for one that is named; `body`: with what is written.
+macro_rules! one {
+    ($own:ident, $named:ident, $work:ident $(, $body:ident)?) => {
+        pub(super) async fn $own(
+            state: State<Arc<App>>,
+            caller: Extension<Caller>,
+            Path(event): Path<String>,
+            query: RawQuery,
+            headers: HeaderMap,
+            $($body: Bytes,)?
+        ) -> Result<Response, GraphError> {
+            $work((state, caller, query, headers), None, &event $(, &$body)?)
+        }
+
+        pub(super) async fn $named(
+            state: State<Arc<App>>,
+            caller: Extension<Caller>,
+            Path((calendar, event)): Path<(String, String)>,
+            query: RawQuery,
+            headers: HeaderMap,
+            $($body: Bytes,)?
+        ) -> Result<Response, GraphError> {
+            $work((state, caller, query, headers), Some(&calendar), &event $(, &$body)?)
+        }
+    };
+}
+
+one!(get, get_in, read_one);
+one!(patch, patch_in, change, body);
+one!(delete, delete_in, remove);
+
 pub(super) async fn instances(
     state: State<Arc<App>>,
     caller: Extension<Caller>,
@@ -342,66 +373,4 @@ pub(super) async fn insert_in(
     body: Bytes,
 ) -> Result<Response, GraphError> {
     make((state, caller, query, headers), Some(&calendar), &body)
-}
-
-pub(super) async fn get(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path(event): Path<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphError> {
-    read_one((state, caller, query, headers), None, &event)
-}
-
-pub(super) async fn get_in(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path((calendar, event)): Path<(String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphError> {
-    read_one((state, caller, query, headers), Some(&calendar), &event)
-}
-
-pub(super) async fn patch(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path(event): Path<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, GraphError> {
-    change((state, caller, query, headers), None, &event, &body)
-}
-
-pub(super) async fn patch_in(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path((calendar, event)): Path<(String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, GraphError> {
-    change((state, caller, query, headers), Some(&calendar), &event, &body)
-}
-
-pub(super) async fn delete(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path(event): Path<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphError> {
-    remove((state, caller, query, headers), None, &event)
-}
-
-pub(super) async fn delete_in(
-    state: State<Arc<App>>,
-    caller: Extension<Caller>,
-    Path((calendar, event)): Path<(String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, GraphError> {
-    remove((state, caller, query, headers), Some(&calendar), &event)
 }

@@ -2,27 +2,24 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::{
-    connection::{ConnectionState, Coverage, Direction, ProviderKind},
+    connection::{ConnectionState, Coverage, Direction},
     ids::{BookingId, CalendarId, ConnectionId, StaffId},
     sync::outside::OutsidePolicy,
 };
-use concord_jobs::{
-    connect::{self, Begin, ConnectError},
-    connections as jobs,
-};
-use concord_providers::{DiscoveryError, caldav::Asked};
+use concord_jobs::connections as jobs;
 use concord_storage::{
     bookings, calendars,
     connections::{self, Connection, Settings},
     entries, outside_events,
 };
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 mod answers;
+mod authorize;
+mod caldav;
 
 use self::answers::{BusyAnswer, EntryAnswer, EventsAnswer, IntegrationAnswer, TestAnswer};
 use super::{
@@ -38,9 +35,8 @@ use crate::app::App;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(authorize_google))
-        .routes(routes!(authorize_outlook))
-        .routes(routes!(connect_caldav))
+        .merge(authorize::routes())
+        .merge(caldav::routes())
         .routes(routes!(find, change, disconnect))
         .routes(routes!(sync))
         .routes(routes!(test))
@@ -89,151 +85,6 @@ async fn answer(app: &App, connection: Connection) -> Result<IntegrationAnswer, 
 async fn existing(app: &App, caller: &ApiCaller, id: ConnectionId) -> Result<Connection, ApiError> {
     let found = connections::find(&app.context.db, caller.business, id).await?;
     found.ok_or_else(|| ApiError::not_found("calendar integration"))
-}
-
-/// Who shall connect, and where they come back to.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = AuthorizeBody, example = json!({ "staff": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10" }))]
-struct Authorize {
-    /// Whose account it will be.
-    #[schema(value_type = uuid::Uuid)]
-    staff: StaffId,
-    /// A path of this installation to go to afterwards; the calendars if it is not said.
-    #[serde(default)]
-    return_to: Option<String>,
-}
-
-/// Where the staff member has to go.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = AuthorizeAnswer)]
-struct Authorized {
-    /// The provider's consent page. It holds for 15 minutes and is used once.
-    url: String,
-}
-
-/// Begin to connect a Google calendar
-///
-/// Send the staff member's browser to `url`. After their consent the provider sends them back to this installation, and
-/// the integration is in the list.
-#[utoipa::path(post, path = "/calendar_integrations/google/authorize", tag = "Calendar integrations",
-    operation_id = "authorize_google", request_body = Authorize,
-    responses((status = 200, description = "The consent page", body = Authorized)))]
-async fn authorize_google(
-    State(app): State<App>,
-    caller: ApiCaller,
-    Body(body): Body<Authorize>,
-) -> Result<Json<Authorized>, ApiError> {
-    authorize(&app, &caller, ProviderKind::Google, body).await
-}
-
-/// Begin to connect a Microsoft calendar
-///
-/// For Microsoft 365 and Outlook.com. Send the staff member's browser to `url`. After their consent Microsoft sends them
-/// back to this installation, and the integration is in the list.
-#[utoipa::path(post, path = "/calendar_integrations/outlook/authorize", tag = "Calendar integrations",
-    operation_id = "authorize_outlook", request_body = Authorize,
-    responses((status = 200, description = "The consent page", body = Authorized)))]
-async fn authorize_outlook(
-    State(app): State<App>,
-    caller: ApiCaller,
-    Body(body): Body<Authorize>,
-) -> Result<Json<Authorized>, ApiError> {
-    authorize(&app, &caller, ProviderKind::Microsoft, body).await
-}
-
-async fn authorize(
-    app: &App,
-    caller: &ApiCaller,
-    provider: ProviderKind,
-    body: Authorize,
-) -> Result<Json<Authorized>, ApiError> {
-    let return_to = body.return_to.unwrap_or_else(|| "/calendars".to_owned());
-    let begin = Begin {
-        business: caller.business,
-        staff: body.staff,
-        provider,
-        // Whoever holds the key is no browser: the state is bound to business and staff member alone.
-        session: None,
-        return_to,
-        login_hint: None,
-    };
-    match connect::begin(&app.context, begin).await {
-        Ok(url) => Ok(Json(Authorized { url: url.into() })),
-        Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not a staff member of yours")),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// An account at a CalDAV server.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = ConnectCaldavBody, example = json!({
-    "staff": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "url": "https://cloud.example.org", "user": "ana",
-    "password": "an-app-password" }))]
-struct ConnectCaldav {
-    /// Whose account it will be.
-    #[schema(value_type = uuid::Uuid)]
-    staff: StaffId,
-    /// The server's address or name. One of `url` and `email` must be given.
-    #[serde(default)]
-    url: Option<String>,
-    /// An e-mail address, whose domain tells the server.
-    #[serde(default)]
-    email: Option<String>,
-    /// The name to sign in with; the e-mail address if it is not said.
-    #[serde(default)]
-    user: Option<String>,
-    /// An app password, where the server has such.
-    #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, format = "password")]
-    password: SecretString,
-}
-
-fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
-    String::deserialize(from).map(SecretString::from)
-}
-
-/// Connect a CalDAV calendar
-///
-/// Finds the calendars from the server's address or an e-mail address, and connects them. To give a new password, send the
-/// same account again.
-#[utoipa::path(post, path = "/calendar_integrations/caldav", tag = "Calendar integrations",
-    operation_id = "connect_caldav", request_body = ConnectCaldav,
-    responses((status = 201, description = "Connected", body = IntegrationAnswer)))]
-async fn connect_caldav(
-    State(app): State<App>,
-    caller: ApiCaller,
-    Body(body): Body<ConnectCaldav>,
-) -> Result<(StatusCode, Json<IntegrationAnswer>), ApiError> {
-    let Some(address) = body.url.clone().or_else(|| body.email.clone()) else {
-        return Err(ApiError::invalid("url", "or email must be given"));
-    };
-    let Some(user) = body.user.or(body.email) else {
-        return Err(ApiError::invalid("user", "must be given where there is no email"));
-    };
-    let field = if body.url.is_some() { "url" } else { "email" };
-    let asked = Asked { address, user, password: body.password };
-    let whose = (caller.business, body.staff);
-    match connect::connect_with_password(&app.context, whose, &asked, "/calendars".to_owned()).await {
-        Ok(finished) => {
-            let connection = existing(&app, &caller, finished.connection).await?;
-            Ok((StatusCode::CREATED, Json(answer(&app, connection).await?)))
-        }
-        Err(ConnectError::UnknownStaff) => Err(ApiError::invalid("staff", "is not a staff member of yours")),
-        Err(ConnectError::Discovery(error)) => Err(match &error {
-            // That is nobody's mistake here.
-            DiscoveryError::Unreachable { .. } => ConnectError::from(error).into(),
-            DiscoveryError::WrongPassword { .. } => ApiError::invalid("password", about(&error)),
-            _ => ApiError::invalid(field, about(&error)),
-        }),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Why no calendars were found, to be read after a field's name.
-fn about(error: &DiscoveryError) -> String {
-    format!("opens no calendars: {error}")
 }
 
 /// Read a calendar integration

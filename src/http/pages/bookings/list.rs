@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     booking::{Booking, BookingStatus},
     connection::EntryState,
+    ids::BookingId,
     interval::start_of_day,
 };
 use concord_storage::{
@@ -98,16 +99,10 @@ pub(super) async fn show(
     let mut names = Names::load(db, user.business.id, zone).await?;
     names.learn(db, &found.items).await?;
     let choices = choices(db, &wish, &filter, &mut names).await?;
-    let mut synced: Vec<Vec<SyncState>> = Vec::with_capacity(found.items.len());
-    for booking in &found.items {
-        synced.push(entries::sync_states(db, user.business.id, booking.id).await?);
-    }
-    let rows = found
-        .items
-        .iter()
-        .zip(&synced)
-        .map(|(booking, sync)| row(booking, sync, &names, today, now))
-        .collect();
+    let ids: Vec<BookingId> = found.items.iter().map(|booking| booking.id).collect();
+    let synced = entries::sync_states_of(db, user.business.id, &ids).await?;
+    let sync = |booking: &Booking| synced.get(&booking.id).map(Vec::as_slice).unwrap_or_default();
+    let rows = found.items.iter().map(|booking| row(booking, sync(booking), &names, today, now)).collect();
     let mut frame = Frame::around(&app, &user, Place::Bookings, "Bookings").await?;
     frame.search.clone_from(&wish.q);
     let bookings = BookingsPage {

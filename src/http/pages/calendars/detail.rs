@@ -97,6 +97,8 @@ struct CalendarLive {
     success: Option<String>,
     /// How far what stands there is from what should.
     drift: DriftLine,
+    /// What the last compare found to be otherwise than it should.
+    differences: Vec<LogRow>,
     last: Option<When>,
     error: Option<String>,
     log: Vec<LogRow>,
@@ -113,6 +115,7 @@ struct Busy {
 }
 
 const LOG_LINES: u32 = 12;
+const DIFFERENCES: u32 = 20;
 const BUSY_LINES: usize = 12;
 
 pub(super) async fn show(
@@ -269,6 +272,7 @@ async fn live_part(
         standing: entries::count_standing(db, business, id).await?,
         success: success_rate(counts),
         drift: DriftLine::of(connection, now, zone),
+        differences: differences(app, user, connection).await?,
         last: connection.last_sync_at.map(|at| When::of(at, now, zone)),
         error: connection.last_error.as_deref().map(capital),
         log: rows(app, user, log.items).await?,
@@ -276,6 +280,19 @@ async fn live_part(
         reads: connection.direction.reads(),
         zone: zone.name().replace('_', " "),
     })
+}
+
+/// Which entries the figures of the last compare are about.
+async fn differences(
+    app: &App,
+    user: &CurrentUser,
+    connection: &Connection,
+) -> Result<Vec<LogRow>, PageError> {
+    let found = connection.drift.checked_at.filter(|_| !connection.drift.is_agreement());
+    let Some(since) = found else { return Ok(Vec::new()) };
+    let (db, business) = (&app.context.db, user.business.id);
+    let lines = sync_log::differences(db, business, connection.id, since, DIFFERENCES).await?;
+    rows(app, user, lines).await
 }
 
 /// What is being done, in sentences.

@@ -172,6 +172,7 @@ async fn failure(
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),
+        DutyKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
         DutyKind::Retention => "Old records could not be cleared away".to_owned(),
     };
     Ok(Failure {

@@ -1,0 +1,41 @@
+//! Closes a question about what a person did in their calendar, once its booking is over: nobody needs to answer it then.
+//!
+//! Claims the change. It is due when the booking ends; whatever else closes the question leaves it nothing to do.
+
+use concord_domain::{
+    ids::OutsideChangeId,
+    sync::outside::{OutsideKind, OutsideState},
+};
+use concord_storage::{
+    bookings,
+    duties::{ClaimedDuty, Outcome},
+    entries, outside_changes,
+};
+
+use crate::{
+    Context,
+    duty::{JobError, business_of},
+};
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let found = outside_changes::find(&context.db, business, OutsideChangeId(duty.subject_id)).await?;
+    let Some(change) = found.filter(|change| change.state == OutsideState::Open) else {
+        return Ok(Outcome::Done);
+    };
+    let now = context.clock.now();
+    let booking = bookings::by_id(&context.db, business, change.booking_id).await?;
+    if let Some(end) = booking.map(|booking| booking.interval.end).filter(|end| *end > now) {
+        return Ok(Outcome::Again(end));
+    }
+    let mut tx = context.db.begin().await?;
+    if change.kind == OutsideKind::Deleted {
+        // As if it had been deleted only now: nobody misses it, and nothing writes it again.
+        entries::let_be(&mut tx, change.entry_id).await?;
+    }
+    // Otherwise somebody has just answered, and what follows from that holds.
+    if outside_changes::close(&mut tx, business, change.id, now).await? {
+        tx.commit().await?;
+    }
+    Ok(Outcome::Done)
+}

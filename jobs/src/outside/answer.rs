@@ -1,0 +1,113 @@
+//! What people answer to a question about an outside change, and the taking back of what was followed.
+
+use concord_domain::{
+    ids::OutsideChangeId,
+    sync::outside::{Edit, OutsideState},
+};
+use concord_storage::{
+    StorageError,
+    bookings::{self, Along, Change, PutError},
+    duties::DutyRef,
+    entries,
+    outside_changes::{self, Decision, OutsideChange},
+};
+
+use crate::Context;
+
+/// What a person answers to a question, or makes of what has been done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The booking is to follow.
+    Follow,
+    /// The booking stands, and the entry is put back.
+    PutBack,
+    /// The booking has followed, and is to be as it was before.
+    Undo,
+}
+
+/// Why an answer was not carried out. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// There is no such change in this business.
+    #[error("not found")]
+    NotFound,
+    /// Somebody has decided already, or the booking was changed since.
+    #[error("somebody has decided about this already, or the booking was changed since")]
+    Overtaken,
+    /// The booking cannot become that.
+    #[error(transparent)]
+    Refused(PutError),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<PutError> for AnswerError {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Stale { .. } => Self::Overtaken,
+            PutError::Storage(error) => Self::Storage(error),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Carries out what a person answers.
+pub async fn answer(
+    context: &Context,
+    by: &Change,
+    id: OutsideChangeId,
+    answer: Answer,
+) -> Result<(), AnswerError> {
+    let found = outside_changes::find(&context.db, by.business, id).await?;
+    let change = found.ok_or(AnswerError::NotFound)?;
+    let raised = match answer {
+        Answer::PutBack => put_back(context, by, &change).await?,
+        Answer::Follow => {
+            let decision = decision(&change, OutsideState::Open, OutsideState::Followed);
+            become_as(context, by, &change, &change.edit, &decision).await?
+        }
+        Answer::Undo if change.can_be_undone() => {
+            let decision = decision(&change, OutsideState::Followed, OutsideState::Undone);
+            become_as(context, by, &change, &change.before, &decision).await?
+        }
+        Answer::Undo => return Err(AnswerError::Overtaken),
+    };
+    context.push(&raised).await;
+    Ok(())
+}
+
+fn decision(change: &OutsideChange, from: OutsideState, to: OutsideState) -> Decision {
+    Decision { change: change.id, from, to, booking_version: None }
+}
+
+async fn put_back(
+    context: &Context,
+    by: &Change,
+    change: &OutsideChange,
+) -> Result<Vec<DutyRef>, AnswerError> {
+    let decision = decision(change, OutsideState::Open, OutsideState::PutBack);
+    let mut tx = context.db.begin().await?;
+    match outside_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
+        Err(StorageError::NotFound) => return Err(AnswerError::Overtaken),
+        other => other?,
+    }
+    let duty = entries::raise_again(&mut tx, by.business, change.entry_id, by.now).await?;
+    tx.commit().await?;
+    Ok(vec![duty])
+}
+
+async fn become_as(
+    context: &Context,
+    by: &Change,
+    change: &OutsideChange,
+    edit: &Edit,
+    decision: &Decision,
+) -> Result<Vec<DutyRef>, AnswerError> {
+    let booking = bookings::by_id(&context.db, by.business, change.booking_id).await?;
+    let booking = booking.ok_or(AnswerError::NotFound)?;
+    let draft = edit.applied(&booking.draft);
+    let along = Along::Decided(decision);
+    let put = bookings::follow(&context.db, by, &booking.reference, &draft, booking.version, along).await?;
+    Ok(put.duties)
+}

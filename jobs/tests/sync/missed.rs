@@ -1,0 +1,119 @@
+//! What people did to entries of ours while there was no cursor that would have told of it: a read of everything tells.
+
+use chrono::Duration;
+use concord_domain::{
+    booking::BookingStatus,
+    connection::{Coverage, Direction},
+    sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
+};
+use concord_jobs::batch_sync;
+use concord_storage::{on_both_databases, outside_changes, testing::TestDb};
+use serde_json::json;
+
+use crate::{
+    two_way::minutes,
+    world::{ANA, World, titled},
+};
+
+impl World<'_> {
+    /// The next poll finds its cursor expired.
+    async fn poll_anew(&self) {
+        self.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
+        self.poll().await;
+    }
+}
+
+async fn a_deletion_is_found_by_the_read_after_the_cursor_expired(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
+    world.settle().await;
+    world.poll().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.outside.forget_calls().await;
+    world.poll_anew().await;
+    assert_eq!(world.outside.hits().await, 1);
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    let told = format!("{ANA}: full read: 0 written, 0 removed, 1 of our entries were changed there");
+    assert_eq!(world.log_lines().await.last().unwrap().detail, told);
+    assert_eq!(world.outside.writes().await, Vec::<String>::new());
+
+    // Whoever is asked is asked once, however often everything is read.
+    world.poll_anew().await;
+    assert_eq!(world.changes(&booking).await.len(), 1);
+}
+
+/// What was read is forgotten when nothing is to be read any more.
+async fn a_deletion_is_found_by_the_first_read(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    let connection = world.sync(&booking).await[0].connection;
+    world.set(connection, Direction::Out, Coverage::Assigned).await;
+    world.settle().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.set(connection, Direction::Both, Coverage::Assigned).await;
+    world.settle().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+}
+
+async fn what_stands_elsewhere_was_not_deleted(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    let far = Duration::days(400).num_minutes();
+    world.person_moves(&id, far, far + 60).await;
+    world.poll_anew().await;
+    assert_eq!(minutes(&world.now(&booking).await), (far, far + 60));
+}
+
+async fn many_at_once_are_asked_about(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.connected(&world.ana).await;
+    let mut booked = Vec::new();
+    for number in 0..8 {
+        let from = 6_000 + number * 100;
+        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+    }
+    world.settle().await;
+    world.poll().await;
+    let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
+    world.outside.person_deletes(ANA, &ids[0]).await;
+    world.poll_anew().await;
+    for id in &ids[1..] {
+        world.outside.person_deletes(ANA, id).await;
+    }
+    world.poll_anew().await;
+    let mut cancelled = 0;
+    for booking in &booked {
+        cancelled += usize::from(world.now(booking).await.draft.status == BookingStatus::Cancelled);
+    }
+    assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
+    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 7);
+}
+
+/// What is gone may be gone by a write of ours whose answer was lost.
+async fn what_is_in_doubt_is_written_again(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    world.put("A-1", &titled(&world.hour(), "Second")).await;
+    world.drain().await;
+    assert_eq!(world.outside.hits().await, 1);
+    world.outside.person_deletes(ANA, &id).await;
+    world.outside.fault(json!({ "kind": "gone_cursor", "count": 1 })).await;
+    batch_sync::import_all(&world.context, world.business.id).await.unwrap();
+    world.settle().await;
+    world.poll().await;
+    assert!(world.changes(&booking).await.is_empty());
+    assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Second)");
+}
+
+on_both_databases!(
+    a_deletion_is_found_by_the_read_after_the_cursor_expired,
+    a_deletion_is_found_by_the_first_read,
+    what_stands_elsewhere_was_not_deleted,
+    many_at_once_are_asked_about,
+    what_is_in_doubt_is_written_again,
+);

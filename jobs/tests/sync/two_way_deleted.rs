@@ -1,0 +1,136 @@
+//! What people delete in their own calendars, and what they bring back there.
+
+use concord_domain::{
+    booking::BookingStatus,
+    connection::EntryState,
+    privacy::EntryPrivacy,
+    sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
+};
+use concord_jobs::outside::{Answer, AnswerError};
+use concord_storage::{on_both_databases, outside_changes, testing::TestDb};
+use serde_json::json;
+
+use crate::world::{ANA, World};
+
+async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
+
+    // Until somebody answers it stays away, whoever resyncs.
+    concord_jobs::batch_sync::sync_all_pending(&world.context, world.business.id).await.unwrap();
+    world.settle().await;
+    world.poll().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.changes(&booking).await.len(), 1);
+
+    world.decide(&change, Answer::PutBack).await.unwrap();
+    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
+    assert!(matches!(world.decide(&change, Answer::Follow).await, Err(AnswerError::Overtaken)));
+
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    let again = world.changes(&booking).await.remove(0);
+    world.decide(&again, Answer::Follow).await.unwrap();
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    assert_eq!(world.sync_states(&booking).await, ["Ana: removed"]);
+}
+
+async fn who_brings_it_back_themselves_need_not_be_asked(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_deletes(ANA, &id).await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+    assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
+}
+
+async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.connected(&world.ana).await;
+    let mut booked = Vec::new();
+    for number in 0..8 {
+        let from = 6_000 + number * 100;
+        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+    }
+    world.settle().await;
+    world.poll().await;
+    let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
+    world.outside.person_deletes(ANA, &ids[0]).await;
+    world.poll().await;
+    for id in &ids[1..] {
+        world.outside.person_deletes(ANA, id).await;
+    }
+    world.poll().await;
+    let mut cancelled = 0;
+    for booking in &booked {
+        cancelled += usize::from(world.now(booking).await.draft.status == BookingStatus::Cancelled);
+    }
+    assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
+    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 7);
+}
+
+/// Whoever writes sees one entry at a time: an emptied calendar must not cancel one booking after the other.
+async fn what_a_write_finds_gone_is_asked_about_whatever_the_rules(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.connected(&world.ana).await;
+    let mut booked = Vec::new();
+    for number in 0..8 {
+        let from = 6_000 + number * 100;
+        booked.push(world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+    }
+    world.settle().await;
+    world.poll().await;
+    for seen in world.outside.seen_by(ANA).await {
+        world.outside.person_deletes(ANA, &seen.id).await;
+    }
+    // All of them are written anew before anybody has read the calendar.
+    world.set_privacy(EntryPrivacy::Full).await;
+    world.settle().await;
+    world.poll().await;
+    for booking in &booked {
+        assert_eq!(world.now(booking).await.draft.status, BookingStatus::Confirmed);
+        assert_eq!(world.change_of(booking).await.state, OutsideState::Open);
+    }
+}
+
+async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Restored, OutsideState::Open));
+    world.decide(&change, Answer::Follow).await.unwrap();
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+
+    world.cancel("A-1").await;
+    world.settle().await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
+    world.poll().await;
+    let again = world.changes(&booking).await.remove(0);
+    world.decide(&again, Answer::PutBack).await.unwrap();
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+}
+
+on_both_databases!(
+    what_a_write_finds_gone_is_asked_about_whatever_the_rules,
+    a_deletion_asks_and_cancels_nothing_by_itself,
+    who_brings_it_back_themselves_need_not_be_asked,
+    a_business_can_let_deletions_cancel_but_not_many_at_once,
+    what_comes_back_after_a_cancellation_is_asked_about,
+);

@@ -1,0 +1,69 @@
+//! Refusals: answers with a status that is no success. They are read alike; what they mean, each provider judges.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode};
+
+use crate::{
+    error::ProviderError,
+    http::{Answer, retry_after},
+};
+
+/// What a provider says in the body of a refusal.
+pub(crate) trait RefusalBody: Sized {
+    /// `None`: the body is not the provider's, so somebody else answered: a proxy, a front end in trouble.
+    fn read(body: &[u8]) -> Option<Self>;
+
+    /// What to do next.
+    fn judge(refusal: Refusal<Self>) -> ProviderError;
+}
+
+/// An answer with a status that is no success.
+#[derive(Debug)]
+pub(crate) struct Refusal<B> {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Option<B>,
+}
+
+impl<B: RefusalBody> Refusal<B> {
+    /// Reads what counts; `now` is for a `Retry-After` that is a date.
+    pub(crate) fn read(answer: &Answer, now: DateTime<Utc>) -> Self {
+        Self::new(answer.status, &answer.headers, B::read(&answer.body), now)
+    }
+
+    /// The same of a body that was read already.
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Option<B>, now: DateTime<Utc>) -> Self {
+        Self { status, retry_after: retry_after(headers, now), body }
+    }
+
+    /// What to do next.
+    pub(crate) fn into_error(self) -> ProviderError {
+        B::judge(self)
+    }
+}
+
+/// A call that brought nothing: the provider said no, or nothing intelligible was said.
+#[derive(Debug)]
+pub(crate) enum Trouble<B> {
+    /// An answer with a status that is no success.
+    Refused(Refusal<B>),
+    /// Everything else.
+    Other(ProviderError),
+}
+
+impl<B> From<ProviderError> for Trouble<B> {
+    fn from(error: ProviderError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl<B: RefusalBody> From<Trouble<B>> for ProviderError {
+    fn from(trouble: Trouble<B>) -> Self {
+        match trouble {
+            Trouble::Refused(refusal) => refusal.into_error(),
+            Trouble::Other(error) => error,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What goes along with the change of a booking that follows somebody's change of its entry, or a decision about one.
+
+use concord_domain::{
+    booking::BookingDraft,
+    sync::outside::{OutsideState, Shape},
+};
+
+use super::write::{Change, Put, PutError, Wish, write};
+use crate::{
+    Db, StorageError, Tx, entries,
+    notices::{self, NewNotice},
+    outside_changes::{self, Decision, NewOutsideChange},
+};
+
+/// What is written in the transaction that changes a booking.
+#[derive(Clone, Copy, Debug)]
+pub enum Along<'a> {
+    /// Nothing else.
+    Nothing,
+    /// That the booking has followed a person's change of an entry, which was seen at a version after `before`.
+    Followed {
+        /// The change; its `booking_version` is filled in.
+        change: &'a NewOutsideChange<'a>,
+        /// The version of the entry that was known.
+        before: Option<&'a str>,
+        /// The version that the person left behind.
+        etag: Option<&'a str>,
+        /// What it says now; `None` if it is gone.
+        shape: Option<&'a Shape>,
+        /// How people are told. None of it is due at once, so that there is nothing to push.
+        notices: &'a [NewNotice<'a>],
+    },
+    /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
+    Decided(&'a Decision),
+}
+
+/// Changes the booking as a person's change of its entry wants it, or as somebody decided about that, and writes both
+/// down. `Stale`: it is at another version, or the entry was written since it was seen, or another has decided.
+pub async fn follow(
+    db: &Db,
+    change: &Change,
+    reference: &str,
+    draft: &BookingDraft,
+    expected: i64,
+    along: Along<'_>,
+) -> Result<Put, PutError> {
+    write(db, change, reference, Wish::Say(draft), Some(expected), along).await
+}
+
+/// Writes it, in the transaction that has changed the booking.
+pub(super) async fn go_along(
+    tx: &mut Tx,
+    change: &Change,
+    put: &Put,
+    along: Along<'_>,
+) -> Result<(), PutError> {
+    let current = put.booking.version;
+    match along {
+        Along::Nothing => {}
+        Along::Followed { change: outside, before, etag, shape, notices: told } => {
+            if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
+                return Err(PutError::Stale { current });
+            }
+            let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
+            outside_changes::record(tx, &outside, change.now).await?;
+            for new in told {
+                notices::raise(tx, new, change.now).await?;
+            }
+        }
+        Along::Decided(decision) => {
+            let follows = decision.to == OutsideState::Followed;
+            let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
+            outside_changes::decide(tx, change.business, &decision, &change.actor, change.now)
+                .await
+                .map_err(|error| match error {
+                    StorageError::NotFound => PutError::Stale { current },
+                    other => other.into(),
+                })?;
+        }
+    }
+    Ok(())
+}
