@@ -89,5 +89,7 @@ words! {
         Removed = "removed",
         /// It stands in a calendar that is no longer connected, and nobody updates it. Told, never stored.
         Left = "left",
+        /// Its owner has changed or deleted it, and somebody has to decide what follows. Told, never stored.
+        Asked = "asked",
     }
 }

@@ -96,6 +96,7 @@ impl From<EntryState> for Pill {
             EntryState::Failed => Self::new(Tone::Wrong, "Failed"),
             EntryState::Removed => Self::new(Tone::Neutral, "Removed"),
             EntryState::Left => Self::new(Tone::Neutral, "Left there"),
+            EntryState::Asked => Self::new(Tone::Wrong, "To be decided"),
         }
     }
 }

@@ -198,9 +198,14 @@ pub struct EntryCounts {
 }
 
 const COUNTS: &str = "
-    SELECT e.state, c.state = 'active', COUNT(*) FROM entries e JOIN connections c ON c.id = e.connection_id
-    WHERE e.business_id = $1 AND c.state <> 'disconnected' AND ($2 IS NULL OR c.staff_id = $2)
-    GROUP BY e.state, c.state = 'active'";
+    SELECT state, is_served, COUNT(*) FROM (
+        SELECT CASE WHEN EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open')
+                    THEN 'asked' ELSE e.state END AS state,
+               c.state = 'active' AS is_served
+        FROM entries e JOIN connections c ON c.id = e.connection_id
+        WHERE e.business_id = $1 AND c.state <> 'disconnected' AND ($2 IS NULL OR c.staff_id = $2)
+    ) AS standing
+    GROUP BY state, is_served";
 
 /// How the entries of a business stand, but for those of connections that are over.
 pub async fn counts(db: &Db, business: BusinessId) -> Result<EntryCounts, StorageError> {
@@ -230,7 +235,7 @@ async fn count_in(
             EntryState::Pending if is_served => counts.pending += count,
             EntryState::Pending => counts.waiting += count,
             EntryState::Failed => counts.failed += count,
-            EntryState::Removed | EntryState::Left => {}
+            EntryState::Removed | EntryState::Left | EntryState::Asked => {}
         }
     }
     Ok(counts)

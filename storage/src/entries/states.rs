@@ -31,7 +31,8 @@ pub struct SyncState {
     pub calendar: String,
     /// The provider's id of the entry.
     pub external_id: String,
-    /// Where it stands; one that a disconnection has kept is `left`.
+    /// Where it stands; one that a disconnection has kept is `left`, and one whose
+    /// owner's change waits for somebody's word is `asked`.
     pub state: EntryState,
     /// When it was last written.
     pub written_at: Option<DateTime<Utc>>,
@@ -52,7 +53,9 @@ impl SyncState {
 const SYNC_STATES: &str = "
     SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
            k.name AS calendar, e.external_id, e.written_at, e.last_error, c.state = 'disconnected' AS is_over,
-           CASE WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
+           CASE WHEN c.state <> 'disconnected'
+                     AND EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') THEN 'asked'
+                WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
                 WHEN e.written_at IS NULL THEN 'removed' ELSE 'left' END AS state
     FROM entries e
     JOIN connections c ON c.id = e.connection_id

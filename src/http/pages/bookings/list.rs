@@ -264,6 +264,8 @@ fn in_a_word(sync: &[SyncState]) -> Option<Pill> {
     let worst = |state| standing.iter().any(|entry| entry.state == state);
     Some(if worst(EntryState::Failed) {
         Pill::new(Tone::Wrong, "Failed")
+    } else if worst(EntryState::Asked) {
+        EntryState::Asked.into()
     } else if worst(EntryState::Pending) {
         Pill::new(Tone::Waiting, "Waiting")
     } else if standing.len() == 1 {
