@@ -1,7 +1,11 @@
 //! Many people with a calendar each, and the program that keeps them.
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId};
+use concord_domain::{
+    clock::Clock,
+    connection::ProviderKind,
+    ids::{ResourceId, StaffId},
+};
 use concord_storage::{
     duties,
     testing::{self, TestDb, at},
@@ -44,7 +48,9 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);
 
 pub(crate) struct Town<'a> {
     pub(crate) house: House<'a>,
-    pub(crate) staff: Vec<StaffId>,
+    staff: Vec<StaffId>,
+    /// A room each: bookings of one resource are written one after the other.
+    rooms: Vec<ResourceId>,
     _processes: Vec<Process>,
 }
 
@@ -64,12 +70,13 @@ impl<'a> Town<'a> {
     pub(crate) async fn of(db: &'a TestDb, form: &Form, people: usize) -> Self {
         let house = House::furnish(db, form.redis_url(), &[]).await;
         let context = house.context().await;
-        let mut staff = Vec::new();
+        let (mut staff, mut rooms) = (Vec::new(), Vec::new());
         for person in 0..people {
             let one = testing::staff(db, &house.business, &format!("Person{person}")).await;
             let account = account(person);
             house.connect_with_grant(&context, &one, (ProviderKind::Google, &account)).await;
             staff.push(one.id);
+            rooms.push(testing::resource(db, &house.business, 1).await.id);
         }
         context.db.close().await;
         let processes = match form {
@@ -81,7 +88,7 @@ impl<'a> Town<'a> {
             Form::Alone => vec![house.concord("serve", &["serve"])],
         };
         house.is_ready().await;
-        let town = Self { house, staff, _processes: processes };
+        let town = Self { house, staff, rooms, _processes: processes };
         town.is_quiet().await;
         town
     }
@@ -113,7 +120,7 @@ impl<'a> Town<'a> {
     pub(crate) fn booking(&self, person: usize, number: usize, title: &str) -> Value {
         let starts_at = at(i64::try_from(number).expect("a small number") * 60 + 7 * 24 * 60);
         json!({
-            "title": title, "staff": [self.staff[person]], "customer": { "name": "Maria Silva" },
+            "title": title, "resource": self.rooms[person], "staff": [self.staff[person]], "customer": { "name": "Maria Silva" },
             "starts_at": starts_at, "ends_at": starts_at + Duration::hours(1),
         })
     }

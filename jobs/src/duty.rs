@@ -122,7 +122,7 @@ impl Jobs {
         };
         let outcome = run_job(context, &claimed).await;
         let now = context.clock.now();
-        let mut tx = context.db.begin().await?;
+        let mut tx = context.db.begin_forgettable().await?;
         let again = duties::finish(&mut tx, &claimed, &outcome, now).await?;
         tx.commit().await?;
         match again {

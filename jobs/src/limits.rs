@@ -9,7 +9,7 @@ use concord_domain::duty::QueueClass;
 use concord_storage::{
     StorageError, Tx,
     duties::ClaimedDuty,
-    limits::{self, Take},
+    limits::{self, Rate, Take},
 };
 
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
     duty::{JobError, keep},
 };
 
-/// Takes a place for one call in both buckets, or in none, and says when there is one.
+/// Takes a place for one call in both buckets, or in none, and says when there is one. For a place in the installation's
+/// bucket it waits a moment: those who came back for it together would use up more than they gain.
 pub(crate) async fn take_turn(
     context: &Context,
     account: Account,
@@ -26,18 +27,24 @@ pub(crate) async fn take_turn(
 ) -> Result<(), JobError> {
     let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
+    let own = Rate { interval: limits.connection_interval, burst: limits.connection_burst };
+    let shared = Rate { interval: limits.project_interval, burst: limits.project_burst };
     let buckets = [
-        (bucket_of(account), limits.connection_interval, limits.connection_burst),
-        (format!("provider:{}", account.provider), limits.project_interval, limits.project_burst),
+        (bucket_of(account), share_of(own, class), Duration::zero()),
+        (format!("provider:{}", account.provider), share_of(shared, class), patience_of(shared, class)),
     ];
-    let mut tx = context.db.begin().await?;
-    for (bucket, interval, burst) in &buckets {
-        let burst = share_of(*burst, class);
-        if let Take::Wait(until) = limits::take(&mut tx, bucket, now, *interval, burst).await? {
-            return Err(JobError::NotNow { until, reason: "waiting for the provider's rate limit" });
+    let mut turn = now;
+    let mut tx = context.db.begin_forgettable().await?;
+    for (bucket, rate, patience) in &buckets {
+        match limits::take(&mut tx, bucket, now, *rate, *patience).await? {
+            Take::At(at) => turn = turn.max(at),
+            Take::Wait(until) => {
+                return Err(JobError::NotNow { until, reason: "waiting for the provider's rate limit" });
+            }
         }
     }
     tx.commit().await?;
+    tokio::time::sleep((turn - now).to_std().unwrap_or_default()).await;
     Ok(())
 }
 
@@ -63,6 +70,8 @@ pub(crate) async fn wait_for_turn(
     }
 }
 
+/// For a turn in the installation's bucket: as many take one in advance as a process has places for them.
+const LONGEST_IN_PLACE: Duration = Duration::milliseconds(500);
 /// Whoever waits holds a worker's place: longer pauses, which the provider asks for, are waited for elsewhere.
 const LONGEST_WAIT: Duration = Duration::minutes(2);
 /// Another one may have been faster.
@@ -72,11 +81,24 @@ const SHORTEST_SLEEP: Duration = Duration::milliseconds(5);
 /// long as it takes to make them.
 const MOST_KEPT_BACK: u32 = 50;
 
+fn kept_back(burst: u32) -> u32 {
+    (burst / 4).min(MOST_KEPT_BACK)
+}
+
 /// How much of a bucket a class may use up; at least one call.
-fn share_of(burst: u32, class: QueueClass) -> u32 {
+fn share_of(rate: Rate, class: QueueClass) -> Rate {
     match class {
-        QueueClass::Interactive => burst,
-        QueueClass::Bulk | QueueClass::Poll => burst - (burst / 4).min(MOST_KEPT_BACK),
+        QueueClass::Interactive => rate,
+        QueueClass::Bulk | QueueClass::Poll => Rate { burst: rate.burst - kept_back(rate.burst), ..rate },
+    }
+}
+
+/// How long a class waits in its place. The turns that a batch takes in advance leave half of what is kept back.
+fn patience_of(rate: Rate, class: QueueClass) -> Duration {
+    let kept_back = i32::try_from(kept_back(rate.burst) / 2).unwrap_or(0);
+    match class {
+        QueueClass::Interactive => LONGEST_IN_PLACE,
+        QueueClass::Bulk | QueueClass::Poll => (rate.interval * kept_back).min(LONGEST_IN_PLACE),
     }
 }
 
@@ -89,7 +111,8 @@ pub(crate) async fn hold_back(
 ) -> Result<(), StorageError> {
     let limits = context.settings.limits.of(account.provider);
     let bucket = bucket_of(account);
-    limits::hold_until(tx, &bucket, until, limits.connection_interval, limits.connection_burst).await
+    let rate = Rate { interval: limits.connection_interval, burst: limits.connection_burst };
+    limits::hold_until(tx, &bucket, until, rate).await
 }
 
 fn bucket_of(account: Account) -> String {

@@ -99,7 +99,7 @@ impl<'a> WriteLease<'a> {
 
 async fn give_back(context: &Context, connection: ConnectionId, holder: &str) {
     let released = async {
-        let mut tx = context.db.begin().await?;
+        let mut tx = context.db.begin_forgettable().await?;
         connections::release_write_lease(&mut tx, connection, holder).await?;
         tx.commit().await
     };

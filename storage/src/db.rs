@@ -26,6 +26,8 @@ pub enum Db {
         read: SqlitePool,
         /// SQLite has one writer at a time: one connection queues them fairly, where several would collide and sleep.
         write: SqlitePool,
+        /// Whether a commit waits until it is safe from a loss of power.
+        durable: bool,
     },
     /// A server.
     Postgres(PgPool),
@@ -124,7 +126,7 @@ impl Db {
             .max_connections(options.max_connections.clamp(1, 8))
             .acquire_timeout(Duration::from_secs(30))
             .connect_lazy_with(connect.pragma("query_only", "ON"));
-        Ok(Self::Sqlite { read, write })
+        Ok(Self::Sqlite { read, write, durable: options.durable })
     }
 
     async fn open_postgres(options: &DbOptions) -> Result<Self, StorageError> {
@@ -190,11 +192,28 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that may write.
+    /// Begins a transaction that may write. What it commits outlives a loss of power.
     pub async fn begin(&self) -> Result<Tx, StorageError> {
         Ok(match self {
+            Self::Sqlite { write, durable: true, .. } => {
+                Tx::Sqlite(write.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await?)
+            }
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// The same for what may be forgotten with a loss of power, which ends the process too: who holds a lease, how often
+    /// a provider was called, that a duty is done which would find nothing to do. Its commit waits for no disk; the next
+    /// one that does brings it there too. A process that is killed loses nothing.
+    pub async fn begin_forgettable(&self) -> Result<Tx, StorageError> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => {
+                Tx::Sqlite(write.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?)
+            }
         })
     }
 
@@ -217,7 +236,7 @@ impl Db {
     pub async fn close(&self) {
         let closed = async {
             match self {
-                Self::Sqlite { read, write } => {
+                Self::Sqlite { read, write, .. } => {
                     read.close().await;
                     write.close().await;
                 }

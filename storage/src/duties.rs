@@ -185,7 +185,7 @@ pub async fn claim(
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<ClaimedDuty>, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_forgettable().await?;
     let claimed = on_db!(tx, c => sqlx::query_as(CLAIM)
         .bind(duty.id)
         .bind(duty.version)
@@ -256,7 +256,7 @@ const HASTEN: &str = "
 /// What a duty was snoozed for is over sooner than it thought: it is due now. `false`: it is due already, done, or in
 /// somebody's hands.
 pub async fn hasten(db: &Db, duty: DutyRef, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_forgettable().await?;
     let rows = on_db!(tx, c => sqlx::query(HASTEN)
         .bind(duty.id)
         .bind(duty.version)
@@ -276,7 +276,7 @@ pub async fn extend(
     claimed: &ClaimedDuty,
     lease_until: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_forgettable().await?;
     let rows = on_db!(tx, c => sqlx::query(EXTEND)
         .bind(claimed.id)
         .bind(&claimed.leased_by)

@@ -151,9 +151,12 @@ impl<'a> House<'a> {
         serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }
 
-    /// Tells the program what a booking is from now on, until it has said that it knows. Returns when it did.
+    /// Tells the program what a booking is from now on, of the one resource if it names no other, until it has said that
+    /// it knows. Returns when it did.
     pub(crate) async fn put(&self, reference: &str, mut booking: Value) -> DateTime<Utc> {
-        booking["resource"] = json!(self.room);
+        if booking["resource"].is_null() {
+            booking["resource"] = json!(self.room);
+        }
         let began = Instant::now();
         loop {
             let request = Request::put(format!("{}/api/v1/bookings/{reference}", self.url))

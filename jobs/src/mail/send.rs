@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{duty::AfterFailure, ids::MailId, mail::MailState};
 use concord_storage::{
     duties::{self, ClaimedDuty, Outcome},
-    limits::{self, Take},
+    limits::{self, Rate, Take},
     mails::{self, Mail as Row},
 };
 
@@ -59,10 +59,11 @@ async fn without_server(context: &Context, row: &Row) -> Result<Outcome, JobErro
 async fn take_turn(context: &Context) -> Result<(), JobError> {
     let mut tx = context.db.begin().await?;
     let now = context.clock.now();
-    let taken = limits::take(&mut tx, BUCKET, now, context.mail.interval, context.mail.burst).await?;
+    let rate = Rate { interval: context.mail.interval, burst: context.mail.burst };
+    let taken = limits::take(&mut tx, BUCKET, now, rate, Duration::zero()).await?;
     match taken {
         Take::Wait(until) => Err(JobError::NotNow { until, reason: "waiting for its turn to be sent" }),
-        Take::Go => Ok(tx.commit().await?),
+        Take::At(_) => Ok(tx.commit().await?),
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn take_write_lease(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_forgettable().await?;
     let rows = on_db!(tx, c => sqlx::query(TAKE_WRITE_LEASE)
         .bind(id)
         .bind(holder)
@@ -43,7 +43,7 @@ pub async fn extend_write_lease(
     holder: &str,
     until: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_forgettable().await?;
     let rows = on_db!(tx, c => sqlx::query(EXTEND_WRITE_LEASE)
         .bind(id)
         .bind(holder)

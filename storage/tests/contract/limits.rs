@@ -1,7 +1,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_storage::{
     Db,
-    limits::{self, Take},
+    limits::{self, Rate, Take},
     testing::{self, TestDb, begin, commit, monday},
 };
 use proptest::{
@@ -14,23 +14,43 @@ use crate::at_once;
 
 async fn take(db: &Db, bucket: &str, now: DateTime<Utc>, interval: Duration, burst: u32) -> Take {
     let mut tx = begin(db).await;
-    let taken = limits::take(&mut tx, bucket, now, interval, burst).await.unwrap();
+    let taken = limits::take(&mut tx, bucket, now, Rate { interval, burst }, Duration::zero()).await.unwrap();
     commit(tx).await;
     taken
+}
+
+/// Whoever is ready to wait a little has a turn of their own at once.
+async fn who_is_patient_takes_a_turn_in_advance(db: &TestDb) {
+    let (second, rate) = (Duration::seconds(1), Rate { interval: Duration::seconds(1), burst: 2 });
+    let mut taken = Vec::new();
+    for _ in 0..5 {
+        let mut tx = begin(db).await;
+        taken.push(limits::take(&mut tx, "google", monday(), rate, second * 2).await.unwrap());
+        commit(tx).await;
+    }
+    let at = |seconds| Take::At(monday() + second * seconds);
+    assert_eq!(taken, [at(0), at(0), at(1), at(2), Take::Wait(monday() + second * 3)]);
+    assert_eq!(take(db, "google", monday() + second * 2, second, 2).await, Take::Wait(monday() + second * 3));
+    assert_eq!(take(db, "google", monday() + second * 3, second, 2).await, Take::At(monday() + second * 3));
 }
 
 async fn a_burst_goes_and_then_one_an_interval(db: &TestDb) {
     let second = Duration::seconds(1);
     for _ in 0..3 {
-        assert_eq!(take(db, "google", monday(), second, 3).await, Take::Go);
+        assert_eq!(take(db, "google", monday(), second, 3).await, Take::At(monday()));
     }
     assert_eq!(take(db, "google", monday(), second, 3).await, Take::Wait(monday() + second));
-    assert_eq!(take(db, "google:other", monday(), second, 3).await, Take::Go, "each bucket for itself");
-    assert_eq!(take(db, "google", monday() + second, second, 3).await, Take::Go);
+    assert_eq!(
+        take(db, "google:other", monday(), second, 3).await,
+        Take::At(monday()),
+        "each bucket for itself"
+    );
+    assert_eq!(take(db, "google", monday() + second, second, 3).await, Take::At(monday() + second));
     let just_before = monday() + second * 2 - Duration::microseconds(1);
     assert_eq!(take(db, "google", just_before, second, 3).await, Take::Wait(monday() + second * 2));
     for _ in 0..3 {
-        assert_eq!(take(db, "google", monday() + second * 60, second, 3).await, Take::Go, "a rest fills it");
+        let later = monday() + second * 60;
+        assert_eq!(take(db, "google", later, second, 3).await, Take::At(later), "a rest fills it");
     }
     let full = take(db, "google", monday() + second * 60, second, 3).await;
     assert_eq!(full, Take::Wait(monday() + second * 61), "but not beyond the burst");
@@ -38,7 +58,7 @@ async fn a_burst_goes_and_then_one_an_interval(db: &TestDb) {
 
 async fn a_burst_of_none_is_one(db: &TestDb) {
     let second = Duration::seconds(1);
-    assert_eq!(take(db, "google", monday(), second, 0).await, Take::Go);
+    assert_eq!(take(db, "google", monday(), second, 0).await, Take::At(monday()));
     assert_eq!(take(db, "google", monday(), second, 0).await, Take::Wait(monday() + second));
 }
 
@@ -50,13 +70,13 @@ async fn a_retry_after_holds_everybody_back(db: &TestDb) {
         }
         for again in [until, monday() + second] {
             let mut tx = begin(db).await;
-            limits::hold_until(&mut tx, bucket, again, second, 3).await.unwrap();
+            limits::hold_until(&mut tx, bucket, again, Rate { interval: second, burst: 3 }).await.unwrap();
             commit(tx).await;
         }
         assert_eq!(take(db, bucket, monday(), second, 3).await, Take::Wait(until));
         let just_before = until - Duration::microseconds(1);
         assert_eq!(take(db, bucket, just_before, second, 3).await, Take::Wait(until));
-        assert_eq!(take(db, bucket, until, second, 3).await, Take::Go);
+        assert_eq!(take(db, bucket, until, second, 3).await, Take::At(until));
         assert_eq!(
             take(db, bucket, until, second, 3).await,
             Take::Wait(until + second),
@@ -70,7 +90,7 @@ async fn at_once_no_more_than_the_burst_goes(db: &TestDb) {
         take(&db, "google", monday(), Duration::milliseconds(250), 7).await
     })
     .await;
-    assert_eq!(taken.iter().filter(|one| **one == Take::Go).count(), 7, "{taken:?}");
+    assert_eq!(taken.iter().filter(|one| **one == Take::At(monday())).count(), 7, "{taken:?}");
 }
 
 /// In any stretch no more calls go than `burst + stretch / interval`; none is held back for longer than it says, and
@@ -90,11 +110,14 @@ async fn never_too_many_and_never_too_few(db: &TestDb) {
         for step in steps {
             now += Duration::microseconds(step);
             match take(db, &bucket, now, interval, burst).await {
-                Take::Go => gone.push(now),
+                Take::At(at) => {
+                    assert_eq!(at, now);
+                    gone.push(now);
+                }
                 Take::Wait(until) => {
                     assert!(until > now && until <= now + interval, "{until} at {now}, {interval}");
                     now = until;
-                    assert_eq!(take(db, &bucket, now, interval, burst).await, Take::Go);
+                    assert_eq!(take(db, &bucket, now, interval, burst).await, Take::At(now));
                     gone.push(now);
                 }
             }
@@ -112,7 +135,7 @@ async fn never_too_many_and_never_too_few(db: &TestDb) {
 
 async fn a_clock_that_is_behind_gains_nothing(db: &TestDb) {
     let second = Duration::seconds(1);
-    assert_eq!(take(db, "google", monday(), second, 1).await, Take::Go);
+    assert_eq!(take(db, "google", monday(), second, 1).await, Take::At(monday()));
     let behind = monday() - Duration::hours(1);
     assert_eq!(take(db, "google", behind, second, 1).await, Take::Wait(testing::monday() + second));
 }
@@ -120,6 +143,7 @@ async fn a_clock_that_is_behind_gains_nothing(db: &TestDb) {
 concord_storage::on_both_databases!(
     a_burst_goes_and_then_one_an_interval,
     a_burst_of_none_is_one,
+    who_is_patient_takes_a_turn_in_advance,
     a_retry_after_holds_everybody_back,
     at_once_no_more_than_the_burst_goes,
     never_too_many_and_never_too_few,

@@ -9,7 +9,8 @@ use concord_storage::{
     Db,
     duties::{self, DutyRef, NewDuty, Outcome},
     idempotency::{self, KeyedRequest},
-    limits, oauth_states,
+    limits::{self, Rate},
+    oauth_states,
     retention::{self, Deleted, Keep},
     sign_in::{self, NewLink, NewSession},
     sync_log::{self, Filter, NewLine},
@@ -107,7 +108,9 @@ async fn what_has_expired_goes(db: &TestDb) {
             expires_at: at(minute),
         };
         oauth_states::create(&mut tx, &state, monday()).await.unwrap();
-        limits::hold_until(&mut tx, digest, at(minute), Duration::seconds(1), 1).await.unwrap();
+        limits::hold_until(&mut tx, digest, at(minute), Rate { interval: Duration::seconds(1), burst: 1 })
+            .await
+            .unwrap();
     }
     for (key, minute) in [("first", 0), ("second", 1)] {
         let request = KeyedRequest { business: business.id, key, request_hash: "same", began_at: at(minute) };
