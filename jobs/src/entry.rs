@@ -192,6 +192,10 @@ impl<'a> EntryRun<'a> {
                     Met::Echo => {}
                     Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
                     Met::Followed | Met::Asked | Met::LetBe => {
+                        // Nothing was written after all: what its owner does next is their doing.
+                        if !self.entry.in_doubt {
+                            entries::end_doubt(&self.context.db, self.entry.id).await?;
+                        }
                         *action = None;
                         return Ok(());
                     }
@@ -225,6 +229,8 @@ impl<'a> EntryRun<'a> {
                 *known = known.removed();
                 Ok(EntryAction::Nothing)
             }
+            Next::LookUnlessCalendarGone if self.calendar_is_listed().await? => Ok(EntryAction::Look),
+            Next::LookUnlessCalendarGone => Err(JobError::Hopeless(CALENDAR_GONE.into())),
             Next::CalendarGone => Err(self.calendar_gone().await),
         }
     }
@@ -232,14 +238,16 @@ impl<'a> EntryRun<'a> {
     /// Asks which calendars there are. If the entry's is not among them, its bookings move to the one that is written
     /// now, if there is one.
     async fn calendar_gone(&self) -> JobError {
-        match crate::connections::look_for_calendars(self.context, self.account).await {
+        match self.calendar_is_listed().await {
             Err(error) => error,
-            Ok(found) if found.lists(&self.entry.calendar_external_id) => {
-                let words = "the calendar is listed, but cannot be found";
-                ProviderError::Transient(words.into()).into()
-            }
-            Ok(_) => JobError::Hopeless(CALENDAR_GONE.into()),
+            Ok(true) => ProviderError::Transient("the calendar is listed, but cannot be found".into()).into(),
+            Ok(false) => JobError::Hopeless(CALENDAR_GONE.into()),
         }
+    }
+
+    async fn calendar_is_listed(&self) -> Result<bool, JobError> {
+        let found = crate::connections::look_for_calendars(self.context, self.account).await?;
+        Ok(found.lists(&self.entry.calendar_external_id))
     }
 
     async fn act(&self, action: &EntryAction, id: &str, desired: &Desired) -> Result<Step, JobError> {

@@ -175,6 +175,9 @@ pub enum Next {
     Do(EntryAction),
     /// The entry is gone, as it should be: the same as success.
     Gone,
+    /// What was to be written over is gone, or its calendar is. Unless it is the calendar, look: what a person did comes
+    /// before what is to be written.
+    LookUnlessCalendarGone,
     /// Even a create finds nothing to write into: the calendar itself is gone, and a person must choose another.
     CalendarGone,
 }
@@ -183,10 +186,10 @@ pub enum Next {
 pub fn after(action: &EntryAction, fault: WriteFault) -> Next {
     match (action, fault) {
         (EntryAction::Remove, WriteFault::NotFound) => Next::Gone,
-        (EntryAction::Update { .. }, WriteFault::NotFound) => Next::Do(EntryAction::Create),
         (EntryAction::Create | EntryAction::Look | EntryAction::Nothing, WriteFault::NotFound) => {
             Next::CalendarGone
         }
+        (EntryAction::Update { .. }, WriteFault::NotFound) => Next::LookUnlessCalendarGone,
         (_, WriteFault::Precondition) => Next::Do(EntryAction::Look),
     }
 }

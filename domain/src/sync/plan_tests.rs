@@ -99,7 +99,7 @@ fn after_a_fault() {
     assert_eq!(after(&EntryAction::Create, Precondition), look);
     assert_eq!(after(&update("e1"), Precondition), look);
     assert_eq!(after(&EntryAction::Remove, Precondition), look);
-    assert_eq!(after(&update("e1"), NotFound), Next::Do(EntryAction::Create));
+    assert_eq!(after(&update("e1"), NotFound), Next::LookUnlessCalendarGone);
     assert_eq!(after(&EntryAction::Create, NotFound), Next::CalendarGone);
     assert_eq!(after(&EntryAction::Look, NotFound), Next::CalendarGone);
     assert_eq!(after(&EntryAction::Remove, NotFound), Next::Gone);
@@ -303,6 +303,7 @@ fn run(
             }
             Err(fault) => match after(&action, fault) {
                 Next::Do(next) => action = next,
+                Next::LookUnlessCalendarGone => action = EntryAction::Look,
                 Next::Gone | Next::CalendarGone => unreachable!("the calendar is always there"),
             },
         }

@@ -301,6 +301,9 @@ impl Outside {
 
     /// A person deletes an entry.
     pub(crate) async fn person_deletes(&self, email: &str, id: &str) {
+        if self.radicale.is_some() {
+            return self.person(email).deletes(id).await;
+        }
         let path = format!("events/{id}?provider={}&account={email}", self.kind);
         self.control(Method::DELETE, &path, None).await;
     }

@@ -21,7 +21,8 @@ pub use self::{
     compared::{Compared, compared, of_anybody},
     states::{SyncState, sync_states, sync_states_of},
     written::{
-        WrittenEntry, begin_write, let_be, note_seen, record_failure, record_removed, record_written, unwant,
+        WrittenEntry, begin_write, end_doubt, let_be, note_seen, record_failure, record_removed,
+        record_written, unwant,
     },
 };
 use crate::{Db, Open, StorageError, on_db};

@@ -20,6 +20,15 @@ pub async fn begin_write(db: &Db, id: EntryId, external_id: &str) -> Result<(), 
     tx.commit().await
 }
 
+const END_DOUBT: &str = "UPDATE entries SET in_doubt = FALSE WHERE id = $1";
+
+/// The write that was begun was refused: what stands there is not ours.
+pub async fn end_doubt(db: &Db, id: EntryId) -> Result<(), StorageError> {
+    let mut tx = db.begin().await?;
+    on_db!(tx, c => sqlx::query(END_DOUBT).bind(id).execute(c).await.map(drop))?;
+    tx.commit().await
+}
+
 /// What a write left behind.
 #[derive(Clone, Debug)]
 pub struct WrittenEntry<'a> {

@@ -5,6 +5,7 @@
 //! there, and what goes wrong there, is in `outside`: the cases do not know which provider it is.
 
 mod bad_answers;
+mod deleted;
 mod grants;
 mod outside;
 mod own;
