@@ -29,13 +29,21 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
         return Ok(Outcome::Again(end));
     }
     let mut tx = context.db.begin().await?;
-    if change.kind == OutsideKind::Deleted {
-        // As if it had been deleted only now: nobody misses it, and nothing writes it again.
-        entries::let_be(&mut tx, change.entry_id).await?;
-    }
+    let raised = match change.kind {
+        OutsideKind::Deleted => {
+            // As if it had been deleted only now: nobody misses it, and nothing writes it again.
+            entries::let_be(&mut tx, change.entry_id).await?;
+            None
+        }
+        // It stays where its booking, which is over, has no say.
+        OutsideKind::Restored => None,
+        // The calendar tells what was, as for every change of a booking that is over.
+        _ => Some(entries::raise_again(&mut tx, business, change.entry_id, now).await?),
+    };
     // Otherwise somebody has just answered, and what follows from that holds.
     if outside_changes::close(&mut tx, business, change.id, now).await? {
         tx.commit().await?;
+        context.push(raised.as_slice()).await;
     }
     Ok(Outcome::Done)
 }

@@ -293,11 +293,13 @@ impl Compare<'_> {
             let place = Place { account: self.account(), calendar: &calendar.external_id };
             keep(self.context, self.duty).await?;
             let Some((entry, met)) =
-                touched::meet(self.context, (place, QueueClass::Bulk), *id, found, gone).await?
+                touched::meet(self.context, (place, QueueClass::Bulk, self.duty), *id, found, gone).await?
             else {
                 continue;
             };
             let fate = match met {
+                // Since the compare began somebody is asked.
+                Met::Echo if entry.is_asked_about => Fate::Met(Met::Asked),
                 // A calendar that is read may be changed by its owner in what a booking does not follow, such as a
                 // colour: what they wrote there stays until the next write.
                 Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => Fate::Left,

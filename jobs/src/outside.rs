@@ -186,7 +186,10 @@ impl Meeting<'_> {
             let mut tx = self.context.db.begin().await?;
             let (known, seen) = (self.entry.etag.as_deref(), (self.etag, self.shape.as_ref()));
             entries::note_seen(&mut tx, self.entry.id, known, seen, false).await?;
-            outside_changes::overtake_question(&mut tx, self.entry.id, self.context.clock.now()).await?;
+            if self.is_as_wanted() {
+                let now = self.context.clock.now();
+                outside_changes::overtake_question(&mut tx, self.entry.id, now).await?;
+            }
             tx.commit().await?;
             return Ok(Met::Echo);
         }
@@ -195,6 +198,14 @@ impl Meeting<'_> {
             self.note_seen(true).await?;
         }
         Ok(Met::Echo)
+    }
+
+    /// Whether it says again what it should.
+    fn is_as_wanted(&self) -> bool {
+        match (&self.shape, &self.standing.desired) {
+            (Some(shape), Desired::Present(content)) => shape.tells(&Shape::from(content)),
+            _ => false,
+        }
     }
 
     async fn note_seen(&self, is_as_written: bool) -> Result<bool, JobError> {

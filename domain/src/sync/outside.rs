@@ -111,6 +111,11 @@ impl From<&EntryContent> for Shape {
 }
 
 impl Shape {
+    /// Whether both are to be read alike.
+    pub fn tells(&self, other: &Self) -> bool {
+        self.is_when(other) && self.says(other)
+    }
+
     /// In which zone a time is shown says nothing about when it is.
     fn is_when(&self, other: &Self) -> bool {
         match (&self.time, &other.time) {

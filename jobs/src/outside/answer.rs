@@ -88,11 +88,12 @@ async fn put_back(
 ) -> Result<Vec<DutyRef>, AnswerError> {
     let decision = decision(change, OutsideState::Open, OutsideState::PutBack);
     let mut tx = context.db.begin().await?;
+    // The entry before its question, as whoever writes a booking takes them.
+    let duty = entries::raise_again(&mut tx, by.business, change.entry_id, by.now).await?;
     match outside_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
         Err(StorageError::NotFound) => return Err(AnswerError::Overtaken),
         other => other?,
     }
-    let duty = entries::raise_again(&mut tx, by.business, change.entry_id, by.now).await?;
     tx.commit().await?;
     Ok(vec![duty])
 }

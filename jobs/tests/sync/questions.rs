@@ -2,8 +2,9 @@
 
 use chrono::Duration;
 use concord_domain::{
-    booking::BookingStatus,
+    booking::{BookingDraft, BookingStatus},
     connection::EntryState,
+    privacy::EntryPrivacy,
     sync::outside::{OutsidePolicy, OutsideState, Refusal},
 };
 use concord_jobs::outside::{Answer, AnswerError};
@@ -55,6 +56,58 @@ async fn a_question_closes_when_its_booking_is_over(db: &TestDb) {
     assert_eq!(world.changes(&booking).await.len(), 1);
 }
 
+/// An entry that somebody moved goes back: the calendar tells what was.
+async fn a_move_that_nobody_decided_is_put_back_when_its_booking_is_over(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Ask, OutsidePolicy::Ask).await;
+    let (booking, id) = world.booked().await;
+    let before = world.outside.one_seen_by(ANA).await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    world.clock.advance(booking.interval.end - world.clock.now());
+    world.settle().await;
+    let closed = world.change_of(&booking).await;
+    assert_eq!((closed.state, closed.refusal), (OutsideState::Overtaken, Some(Refusal::Over)));
+    let after = world.outside.one_seen_by(ANA).await;
+    assert_eq!((after.starts_at, after.ends_at), (before.starts_at, before.ends_at));
+    world.nobody_is_asked().await;
+}
+
+/// Somebody who waits for an answer may go on with what no booking follows.
+async fn what_no_booking_follows_answers_nothing(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Ask, OutsidePolicy::Ask).await;
+    let (booking, id) = world.booked().await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &id, json!({ "description": "by the back door" })).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    // Back where it was, nobody needs to be asked.
+    world.person_moves(&id, 6_000, 6_060).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+}
+
+/// A write has met it first, and was refused.
+async fn what_is_taken_back_after_a_write_met_it_closes_the_question(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Ask, OutsidePolicy::Ask).await;
+    world.set_privacy(EntryPrivacy::Full).await;
+    let (booking, id) = world.booked().await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    // It is written anew before anybody has read the calendar.
+    world.put("A-1", &BookingDraft { notes: "By the window".to_owned(), ..world.hour() }).await;
+    world.settle().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Asked);
+    world.person_moves(&id, 6_000, 6_060).await;
+    world.poll().await;
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+    world.nobody_is_asked().await;
+}
+
 async fn what_is_done_here_closes_a_question_and_says_what_it_was(db: &TestDb) {
     let world = World::new(db).await;
     world.set_rules(OutsidePolicy::Ask, OutsidePolicy::Ask).await;
@@ -94,5 +147,8 @@ async fn what_is_done_here_closes_a_question_and_says_what_it_was(db: &TestDb) {
 
 on_both_databases!(
     a_question_closes_when_its_booking_is_over,
+    a_move_that_nobody_decided_is_put_back_when_its_booking_is_over,
+    what_no_booking_follows_answers_nothing,
+    what_is_taken_back_after_a_write_met_it_closes_the_question,
     what_is_done_here_closes_a_question_and_says_what_it_was,
 );

@@ -282,8 +282,8 @@ const DOUBT: &str = "
 /// A write ended after another writer could have begun: nobody knows which of them came first, so it is looked at
 /// again. What was taken for a person's doing may have been ours: nobody is asked about it any more. Returns the duty.
 pub async fn doubt(tx: &mut Tx, id: EntryId, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
-    outside_changes::overtake_question(tx, id, now).await?;
     let (business, wanted): (BusinessId, bool) =
         on_db!(tx, c => sqlx::query_as(DOUBT).bind(id).fetch_one(c).await)?;
+    outside_changes::overtake_question(tx, id, now).await?;
     raise(tx, business, id, wanted, QueueClass::Interactive, now).await
 }
