@@ -18,7 +18,10 @@ use concord_domain::{
     ids::CalendarId,
     interval::Interval,
     record::SyncOutcome,
-    sync::availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
+    sync::{
+        availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
+        drift::Expected,
+    },
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
@@ -165,7 +168,10 @@ impl Import<'_> {
             plan_import(stored, &pages.entries, &pages.resources, &read, &doubted);
         self.apply(duty, &changes).await?;
         touched.note_missing(&missing, &before);
-        let met = self.meet(duty, touched).await?;
+        let stands = ours.iter().filter(|one| one.expected == Expected::Stands).count();
+        // A server that was set back, more likely than a person who emptied their calendar.
+        let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
+        let met = self.meet(duty, touched, is_doubtful).await?;
         let Some(held) = held else {
             return self.advance((&changes, met), &pages.cursor, window, full).await;
         };

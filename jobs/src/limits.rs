@@ -44,7 +44,7 @@ pub(crate) async fn take_turn(
         }
     }
     tx.commit().await?;
-    tokio::time::sleep((turn - now).to_std().unwrap_or_default()).await;
+    tokio::time::sleep((turn - context.clock.now()).to_std().unwrap_or_default()).await;
     Ok(())
 }
 

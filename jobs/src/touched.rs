@@ -16,6 +16,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError,
     connections::Connection,
+    duties::ClaimedDuty,
     entries::{self, Compared, Entry},
 };
 
@@ -23,7 +24,7 @@ use crate::{
     Context,
     access::{Account, with_access},
     duty::JobError,
-    limits::take_turn,
+    limits::wait_for_turn,
     outside::{self, Met},
 };
 
@@ -71,11 +72,11 @@ pub(crate) fn known(row: &Compared, before: &Rows, window: Interval, expected: E
     }
 }
 
-/// Deals with it, as work of that class. `gone_at_once`: how many of the calendar are seen to be gone together with it. `None`: the entry is not
-/// ours.
+/// Deals with it, as a part of that duty, at the pace of that class. `gone_at_once`: how many of the calendar are seen to be
+/// gone together with it. `None`: the entry is not ours.
 pub(crate) async fn meet(
     context: &Context,
-    (place, class): (Place<'_>, QueueClass),
+    at: (Place<'_>, QueueClass, &ClaimedDuty),
     id: EntryId,
     found: Found,
     gone_at_once: usize,
@@ -83,9 +84,9 @@ pub(crate) async fn meet(
     let observation = match found.seen {
         Some(seen) => Observation::Found(seen),
         // Moved to where the read does not look, it is not gone: ask by its name.
-        None => look(context, place, class, &found.external_id).await?,
+        None => look(context, at, &found.external_id).await?,
     };
-    let Some(entry) = entries::find(&context.db, place.account.business, id).await? else { return Ok(None) };
+    let Some(entry) = entries::find(&context.db, at.0.account.business, id).await? else { return Ok(None) };
     let (met, raised) = outside::meet(context, &entry, &observation, gone_at_once).await?;
     context.push(&raised).await;
     Ok(Some((entry, met)))
@@ -93,13 +94,12 @@ pub(crate) async fn meet(
 
 async fn look(
     context: &Context,
-    place: Place<'_>,
-    class: QueueClass,
+    (place, class, duty): (Place<'_>, QueueClass, &ClaimedDuty),
     external_id: &str,
 ) -> Result<Observation, JobError> {
     let Place { account, calendar } = place;
     let provider = context.provider(account.provider)?;
-    take_turn(context, account, class).await?;
+    wait_for_turn(context, account, class, duty).await?;
     let found = with_access!(context, account, access => provider.find(&access, calendar, external_id))?;
     Ok(found.map_or(Observation::Missing, Observation::Found))
 }

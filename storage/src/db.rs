@@ -203,9 +203,10 @@ impl Db {
         })
     }
 
-    /// The same for what may be forgotten with a loss of power, which ends the process too: who holds a lease, how often
-    /// a provider was called, that a duty is done which would find nothing to do. Its commit waits for no disk; the next
-    /// one that does brings it there too. A process that is killed loses nothing.
+    /// The same for what may be forgotten when the machine, or the database's server, goes down: who holds a lease, how
+    /// often a provider was called, that a duty is done which would find nothing to do. Its commit waits for no disk; the
+    /// next one that does, such as the mark before each write to the outside, brings it there too. A process of ours
+    /// that is killed loses nothing.
     pub async fn begin_forgettable(&self) -> Result<Tx, StorageError> {
         Ok(match self {
             Self::Sqlite { write, .. } => {

@@ -6,7 +6,10 @@ use concord_domain::{
     entry::ObservedEntry,
     ids::EntryId,
     interval::Interval,
-    sync::drift::{Expected, KnownEntry},
+    sync::{
+        drift::{Expected, KnownEntry},
+        outside::NOT_COUNTED,
+    },
 };
 use concord_storage::{
     duties::ClaimedDuty,
@@ -15,7 +18,7 @@ use concord_storage::{
 
 use super::Import;
 use crate::{
-    duty::JobError,
+    duty::{JobError, keep},
     outside::Met,
     touched::{self, Found, Place, Rows},
 };
@@ -84,16 +87,22 @@ impl Import<'_> {
     }
 
     /// Deals with what people did. Before the cursor moves on: what goes wrong here is read again.
-    pub(super) async fn meet(&self, duty: &ClaimedDuty, touched: Touched) -> Result<usize, JobError> {
+    /// `is_doubtful`: so much is gone that no deletion is followed without a word.
+    pub(super) async fn meet(
+        &self,
+        duty: &ClaimedDuty,
+        touched: Touched,
+        is_doubtful: bool,
+    ) -> Result<usize, JobError> {
         let context = self.context;
         let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
+        let gone = if is_doubtful { NOT_COUNTED } else { gone };
         let mut followed = 0;
         let place = Place { account: self.account(), calendar: &self.calendar.external_id };
         for (id, found) in touched.0 {
-            let class = duty.queue;
-            let Some((_, met)) = touched::meet(context, (place, class), id, found, gone).await? else {
-                continue;
-            };
+            keep(context, duty).await?;
+            let at = (place, duty.queue, duty);
+            let Some((_, met)) = touched::meet(context, at, id, found, gone).await? else { continue };
             followed += usize::from(!matches!(met, Met::Echo | Met::Outdated));
         }
         Ok(followed)

@@ -39,7 +39,7 @@ impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // People write passwords into addresses too.
         let (scheme, rest) = self.address.split_once("://").unwrap_or(("", &self.address));
-        let place = if scheme.is_empty() { rest } else { rest.rsplit('@').next().unwrap_or_default() };
+        let place = rest.rsplit('@').next().unwrap_or_default();
         f.debug_struct("Asked")
             .field("scheme", &scheme)
             .field("place", &place)
