@@ -224,3 +224,32 @@ async fn staff_see_their_own_calendars_only() {
         assert_eq!(answer.unwrap().status(), 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_calendar_is_compared_when_somebody_asks() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    house.entries_named("Noor", 1).await;
+    browser.go(&house.url("/calendars")).await;
+    browser.click_on("Manage ana@example.com").await;
+    browser.see("Not compared").await;
+    // So that nobody reads of the deletion first.
+    browser.tick("Only out").await;
+    browser.click_on("Save settings").await;
+    browser.see("The settings were saved.").await;
+    browser.click_on("Compare now").await;
+    browser.see("What stands in it is being compared with what should.").await;
+    browser.see("2 of 2").await;
+
+    let all = house.entries().await;
+    let noor = all.iter().find(|one| one["title"].as_str().is_some_and(|title| title.contains("Noor")));
+    let id = noor.expect("it stands")["id"].as_str().expect("an id");
+    let entry = format!("{}/control/events/{id}?provider=google", house.demo("sandbox_url"));
+    let deleted = house.http.delete(entry).send().await.unwrap();
+    assert!(deleted.status().is_success(), "{}", deleted.text().await.unwrap());
+    browser.click_on("Compare now").await;
+    browser.see("1 missing").await;
+    house.entries_named("Noor", 1).await;
+    browser.click_on("Compare now").await;
+    browser.see("2 of 2").await;
+}
