@@ -240,6 +240,11 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
             return inner.trim().to_owned();
         }
     }
+    // The name was written over, and not the title behind it.
+    let title = booking.draft.title.trim();
+    if !title.is_empty() && rest.ends_with(&format!(" ({title})")) {
+        return title.to_owned();
+    }
     if rest == kind_label(booking.draft.kind) { String::new() } else { rest.to_owned() }
 }
 

@@ -114,6 +114,9 @@ fn a_title_is_found_again_in_what_a_person_wrote() {
     ] {
         assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
     }
+    booking.draft.title = "Three nights".into();
+    let renamed = title_in_entry("Sea View — Emily (Three nights)", &booking, "Sea View");
+    assert_eq!(renamed, "Three nights", "the name is not the booking's title");
     booking.draft.kind = BookingKind::Maintenance;
     for (text, title) in
         [("Maintenance: Boiler", "Boiler"), ("Maintenance: Sea View", ""), ("Boiler, again", "Boiler, again")]

@@ -31,6 +31,8 @@ async fn what_was_written_is_known(db: &TestDb) {
     let unsure = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
     assert!(unsure.in_doubt);
+    entries::end_doubt(db, id).await.unwrap();
+    assert!(!world.entry(db, &put.booking, world.of_ana).await.in_doubt, "it was refused");
     let mut tx = begin(db).await;
     entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it", false).await.unwrap();
     commit(tx).await;
