@@ -88,7 +88,10 @@ pub async fn test(
     let report = match refresh_calendars(context, business, id).await {
         Ok(calendars) => TestReport {
             ok: true,
-            message: format!("{} answers; {calendars} calendars found", connection.provider.name()),
+            message: match calendars {
+                1 => format!("{} answers; 1 calendar found", connection.provider.name()),
+                _ => format!("{} answers; {calendars} calendars found", connection.provider.name()),
+            },
             calendars,
         },
         Err(ManageError::Provider(message)) => TestReport { ok: false, message, calendars: 0 },

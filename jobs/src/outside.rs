@@ -9,8 +9,9 @@
 mod answer;
 
 use concord_domain::{
-    booking::Booking,
+    booking::{Booking, BookingTime},
     connection::EntryState,
+    entry::EntryTime,
     ids::{OutsideChangeId, StaffId},
     people::Actor,
     route::{Round, day_of, is_stop},
@@ -151,6 +152,15 @@ fn shape_of(sight: &Sight, entry: &Entry) -> Option<Shape> {
     Some(Shape { title: title.clone(), time })
 }
 
+fn time_of(time: &EntryTime) -> BookingTime {
+    match time {
+        EntryTime::Timed { starts_at, ends_at, .. } => {
+            BookingTime::Timed { starts_at: *starts_at, ends_at: *ends_at }
+        }
+        EntryTime::AllDay { from, until } => BookingTime::Stay { check_in: *from, check_out: *until },
+    }
+}
+
 /// An entry and what was seen of it.
 struct Meeting<'a> {
     context: &'a Context,
@@ -171,10 +181,7 @@ impl Meeting<'_> {
                 let noted = self.write_down(&edit, OutsideState::Open, (None, "")).await?;
                 Ok((noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
             }
-            OutsidePlan::PutBack(kind, refusal) => {
-                let edit = Edit { kind, time: None, title: None, status: None };
-                self.put_back(&edit, refusal, "").await
-            }
+            OutsidePlan::PutBack(kind, refusal) => self.put_back(&self.wanted(kind), refusal, "").await,
             OutsidePlan::Follow(edit) => self.follow(&edit).await,
         }
     }
@@ -198,6 +205,17 @@ impl Meeting<'_> {
             self.note_seen(true).await?;
         }
         Ok(Met::Echo)
+    }
+
+    /// What somebody wanted of a booking that does not follow, to be told: when it would be, or what its entry was called.
+    fn wanted(&self, kind: OutsideKind) -> Edit {
+        let shape = self.shape.as_ref();
+        let (time, title) = match kind {
+            OutsideKind::Moved | OutsideKind::Resized => (shape.map(|shape| time_of(&shape.time)), None),
+            OutsideKind::Renamed => (None, shape.map(|shape| shape.title.clone())),
+            OutsideKind::Deleted | OutsideKind::Restored | OutsideKind::MadeRecurring => (None, None),
+        };
+        Edit { kind, time, title, status: None }
     }
 
     /// Whether it says again what it should.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    booking::{Booking, BookingDraft, BookingStatus},
+    booking::{Booking, BookingDraft, BookingStatus, BookingTime},
     connection::{Coverage, Direction, EntryState},
     people::Actor,
     sync::outside::{OutsideKind, OutsidePolicy, OutsideRules, OutsideState, Refusal},
@@ -144,7 +144,10 @@ async fn what_is_over_or_completed_is_put_back(db: &TestDb) {
     let (booking, id) = world.booked().await;
     world.person_moves(&id, -600, -540).await;
     world.poll().await;
-    assert_eq!(world.change_of(&booking).await.refusal, Some(Refusal::IntoThePast));
+    let change = world.change_of(&booking).await;
+    assert_eq!(change.refusal, Some(Refusal::IntoThePast));
+    let wanted = BookingTime::Timed { starts_at: at(-600), ends_at: at(-540) };
+    assert_eq!((change.edit.time, change.before.time), (Some(wanted), Some(booking.draft.time)));
     let completed = BookingDraft { status: BookingStatus::Completed, ..world.hour() };
     world.put("A-1", &completed).await;
     world.settle().await;
