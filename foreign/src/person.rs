@@ -48,9 +48,17 @@ impl CaldavPerson {
 
     /// The object at this path.
     pub async fn gets(&self, path: &str) -> String {
+        self.finds(path).await.unwrap_or_else(|| panic!("{path} is not there"))
+    }
+
+    /// The object at this path, if there is one.
+    async fn finds(&self, path: &str) -> Option<String> {
         let answer = self.ask("GET", path, "0", "").await;
+        if answer.status == 404 {
+            return None;
+        }
         assert!(answer.status.is_success(), "{path}: {}", answer.status);
-        String::from_utf8(answer.body.to_vec()).expect("UTF-8")
+        Some(String::from_utf8(answer.body.to_vec()).expect("UTF-8"))
     }
 
     /// Removes the object or the calendar at this path.
@@ -73,7 +81,10 @@ impl CaldavPerson {
     pub async fn sees(&self, calendar: &str) -> Vec<SeenObject> {
         let mut seen = Vec::new();
         for path in self.lists(calendar).await {
-            seen.extend(object::seen(&path, &self.gets(&path).await));
+            // Somebody else may have removed it since it was listed.
+            if let Some(text) = self.finds(&path).await {
+                seen.extend(object::seen(&path, &text));
+            }
         }
         seen
     }
