@@ -3,19 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use chrono_tz::Tz;
-use concord_domain::{
-    clock::Clock,
-    entry::{EntryContent, EntryTime},
-    ids::{BookingId, EntryId},
-    interval::Interval,
-};
+use concord_domain::clock::Clock;
 use concord_providers::{
     Caldav, CalendarProvider, ChangesFrom, Credentials, Guard, Http, HttpConfig, ProviderError, caldav::Asked,
 };
 use url::Url;
 
-use crate::server::{Reply, Server, answer_of, header};
+use crate::{
+    asked::{code, content, window},
+    server::{Reply, Server, answer_of, header},
+};
 
 const HOME: &str = "/dav/ana@example.com/";
 const CALENDAR: &str = "/dav/ana@example.com/cal/";
@@ -36,30 +33,6 @@ fn credentials(server: &Url) -> Credentials {
         password: "app-pass-word".into(),
         home: server.join(HOME).unwrap(),
     }
-}
-
-fn window() -> Interval {
-    Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap()).unwrap()
-}
-
-fn content() -> EntryContent {
-    let now = window().start;
-    EntryContent {
-        booking: BookingId::new(now),
-        entry: EntryId::new(now),
-        title: "Massage".to_owned(),
-        description: String::new(),
-        location: String::new(),
-        time: EntryTime::Timed { starts_at: window().start, ends_at: window().end, zone: Tz::UTC },
-        colour: None,
-        tentative: false,
-        busy: true,
-        reminders: Vec::new(),
-    }
-}
-
-fn code<T>(outcome: Result<T, ProviderError>) -> &'static str {
-    outcome.map_or_else(|error| error.code(), |_| "ok")
 }
 
 /// The outcome's code of every method of the trait, by name.

@@ -2,19 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono_tz::Tz;
-use concord_domain::{
-    clock::Clock,
-    entry::{EntryContent, EntryTime},
-    ids::{BookingId, EntryId},
-    interval::Interval,
-};
+use concord_domain::clock::Clock;
 use concord_providers::{
     CalendarProvider, ChangesFrom, Credentials, GoogleCalendar, GoogleConfig, Http, HttpConfig, ProviderError,
 };
 use url::Url;
 
-use crate::server::{Reply, Server, answer_of, header, json};
+use crate::{
+    asked::{code, content, window},
+    server::{Reply, Server, answer_of, header, json},
+};
 
 fn google(url: &Url) -> GoogleCalendar {
     let config = HttpConfig {
@@ -29,31 +26,8 @@ fn token() -> Credentials {
     Credentials::Bearer("ya29.the-token".into())
 }
 
-fn window() -> Interval {
-    Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap()).unwrap()
-}
-
-fn content() -> EntryContent {
-    let now = window().start;
-    EntryContent {
-        booking: BookingId::new(now),
-        entry: EntryId::new(now),
-        title: "Massage".to_owned(),
-        description: String::new(),
-        location: String::new(),
-        time: EntryTime::Timed { starts_at: window().start, ends_at: window().end, zone: Tz::UTC },
-        colour: None,
-        tentative: false,
-        busy: true,
-        reminders: Vec::new(),
-    }
-}
-
 /// The outcome's code of every method of the trait, by name.
 async fn codes(google: &GoogleCalendar) -> Vec<(&'static str, &'static str)> {
-    fn code<T>(outcome: Result<T, ProviderError>) -> &'static str {
-        outcome.map_or_else(|error| error.code(), |_| "ok")
-    }
     let token = token();
     vec![
         ("account", code(google.account(&token).await)),

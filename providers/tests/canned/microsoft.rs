@@ -7,8 +7,6 @@ use chrono_tz::Tz;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, EntryTime},
-    ids::{BookingId, EntryId},
-    interval::Interval,
 };
 use concord_providers::{
     AfterPage, CalendarProvider, ChangesFrom, Credentials, Http, HttpConfig, MicrosoftCalendar,
@@ -18,7 +16,10 @@ use futures::future::join_all;
 use serde_json::json as value;
 use url::Url;
 
-use crate::server::{Reply, Server, answer_of, header, json};
+use crate::{
+    asked::{code, content, window},
+    server::{Reply, Server, answer_of, header, json},
+};
 
 fn microsoft(url: &Url) -> MicrosoftCalendar {
     let config = HttpConfig {
@@ -34,35 +35,11 @@ fn token() -> Credentials {
     Credentials::Bearer("EwB.the-token".into())
 }
 
-fn window() -> Interval {
-    Interval::new("2026-03-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap()).unwrap()
-}
-
-fn content() -> EntryContent {
-    let now = window().start;
-    EntryContent {
-        booking: BookingId::new(now),
-        entry: EntryId::new(now),
-        title: "Massage".to_owned(),
-        description: String::new(),
-        location: String::new(),
-        time: EntryTime::Timed { starts_at: window().start, ends_at: window().end, zone: Tz::UTC },
-        colour: None,
-        tentative: false,
-        busy: true,
-        reminders: Vec::new(),
-    }
-}
-
 /// As Graph gives it back.
 fn event(title: &str) -> serde_json::Value {
     value!({ "id": "AAMk=", "@odata.etag": "W/\"2\"", "subject": title, "showAs": "busy",
         "start": { "dateTime": "2026-03-01T00:00:00.0000000", "timeZone": "UTC" },
         "end": { "dateTime": "2026-04-01T00:00:00.0000000", "timeZone": "UTC" } })
-}
-
-fn code<T>(outcome: Result<T, ProviderError>) -> &'static str {
-    outcome.map_or_else(|error| error.code(), |_| "ok")
 }
 
 /// The outcome's code of every method of the trait, by name.
