@@ -53,6 +53,30 @@ impl World<'_> {
         (booking, self.outside.one_seen_by(ANA).await.id)
     }
 
+    /// Ana is connected and has as many bookings as nobody deletes one by one, each an hour.
+    pub(crate) async fn booked_often(&self) -> Vec<Booking> {
+        self.connected(&self.ana).await;
+        let mut booked = Vec::new();
+        for number in 0..8 {
+            let from = 6_000 + number * 100;
+            booked.push(self.put(&format!("A-{number}"), &self.draft(&[&self.ana], from, from + 60)).await);
+        }
+        self.settle().await;
+        self.poll().await;
+        booked
+    }
+
+    /// One deletion was followed, and somebody is asked about all that came together.
+    pub(crate) async fn only_the_first_was_cancelled(&self, booked: &[Booking]) {
+        let mut cancelled = 0;
+        for booking in booked {
+            cancelled += usize::from(self.now(booking).await.draft.status == BookingStatus::Cancelled);
+        }
+        assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
+        let open = outside_changes::open(self.db, self.business.id, None).await.unwrap();
+        assert_eq!(open.len(), 7);
+    }
+
     /// Later than all that is waited for here.
     pub(crate) fn hour(&self) -> BookingDraft {
         self.draft(&[&self.ana], 6_000, 6_060)
