@@ -155,7 +155,7 @@ async fn measure(queue: &str, program: &Path, redis_url: Option<String>) {
         let (p50, p99) = (times[EDITS / 2], times[EDITS * 99 / 100]);
         println!("  {what:<18} p50 {p50:>4} ms   p99 {p99:>4} ms   most {:>4} ms", times[EDITS - 1]);
     }
-    println!("  memory of the demo, sandbox included: {}", resident(&demo.process));
+    println!("  memory of the demo, sandbox included: {:.1} MB resident", demo.process.memory("VmRSS"));
 }
 
 async fn idle(program: &Path) {
@@ -167,7 +167,7 @@ async fn idle(program: &Path) {
     let http = Http::new(HttpConfig::default()).expect("a client");
     answers(&http, &format!("http://{listen}/readyz")).await;
     sleep(Duration::from_secs(5)).await;
-    println!("idle `concord serve`: {}", resident(&process));
+    println!("idle `concord serve`: {:.1} MB resident", process.memory("VmRSS"));
 }
 
 async fn answers(http: &Http, url: &str) {
@@ -180,15 +180,4 @@ async fn answers(http: &Http, url: &str) {
         assert!(began.elapsed() < PATIENCE, "{url} does not answer");
         sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// The resident memory of a process, as the kernel counts it.
-fn resident(process: &Process) -> String {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes: f64 = line
-        .and_then(|text| text.split_whitespace().next())
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| panic!("the kernel does not say"));
-    format!("{:.1} MB resident", kilobytes / 1024.0)
 }

@@ -3,18 +3,15 @@
 use std::{cell::Cell, collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
-use concord_storage::{
-    calendars, outside_events,
-    testing::{self, TestDb},
-};
+use concord_domain::{clock::Clock, connection::ProviderKind};
+use concord_storage::testing::{self, TestDb};
 use futures::future::join_all;
 use http::Method;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    large::fill,
+    large::{fill, imported},
     processes::last_words,
     town::{Form, Town, percentile},
 };
@@ -41,7 +38,7 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
     context.db.close().await;
     let ended = Cell::new(None);
     let import = async {
-        while imported(&town, connection).await < EVENTS {
+        while imported(&town.house, connection).await < EVENTS {
             assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
             sleep(Duration::from_millis(200)).await;
         }
@@ -67,17 +64,6 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
         percentile(&waits, 99),
         percentile(&waits, 100)
     );
-}
-
-async fn imported(town: &Town<'_>, connection: ConnectionId) -> usize {
-    let (db, business) = (town.house.db, town.house.business.id);
-    let calendars = calendars::of_connection(db, business, connection).await.expect("calendars can be read");
-    let mut count = 0;
-    for calendar in calendars {
-        count +=
-            outside_events::of_calendar(db, business, calendar.id).await.expect("events can be read").len();
-    }
-    count
 }
 
 /// What a person changes as long as the import runs: title and instant of each change.

@@ -1,6 +1,6 @@
 //! Calendars of 10,000 events: what memory the program takes that reads one, and what it writes when one event changes.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Timelike, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
@@ -17,10 +17,7 @@ use http::Method;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    house::House,
-    processes::{Process, last_words},
-};
+use crate::{house::House, processes::last_words};
 
 const EVENTS: usize = 10_000;
 const ACCOUNT: &str = "large@harbour.example";
@@ -35,9 +32,9 @@ pub(crate) async fn measure() {
         let calendar = Large::connect(&house, provider).await;
         let serve = house.concord("serve", &["serve"]);
         house.is_ready().await;
-        let idle = memory(&serve, "VmRSS:");
+        let idle = serve.memory("VmRSS");
         let began = Instant::now();
-        while calendar.imported(&db, &house).await < EVENTS {
+        while imported(&house, calendar.connection).await < EVENTS {
             assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(house.folder.path()));
             sleep(Duration::from_millis(200)).await;
         }
@@ -45,7 +42,7 @@ pub(crate) async fn measure() {
         println!(
             "  {:<10} read in {took:>5.1?}; memory of the process {idle:.0} MB before, {:.0} MB at most",
             provider.name(),
-            memory(&serve, "VmHWM:")
+            serve.memory("VmHWM")
         );
         let first = last_import(&db, &house).await;
         calendar.change_one(&house).await;
@@ -93,17 +90,6 @@ impl Large {
         large
     }
 
-    async fn imported(&self, db: &TestDb, house: &House<'_>) -> usize {
-        let business = house.business.id;
-        let calendars = calendars::of_connection(db, business, self.connection).await;
-        let mut count = 0;
-        for calendar in calendars.expect("calendars can be read") {
-            let events = outside_events::of_calendar(db, business, calendar.id).await;
-            count += events.expect("events can be read").len();
-        }
-        count
-    }
-
     /// The calendar's owner moves an event.
     async fn change_one(&self, house: &House<'_>) {
         let Some((server, user, password)) = &self.server else {
@@ -115,6 +101,18 @@ impl Large {
         let moved = object(0).1.replace("DURATION:PT7M", "DURATION:PT9M");
         server.person(user, password.as_str().into()).puts(&self.first, &moved).await;
     }
+}
+
+/// How many busy times of a connection are known.
+pub(crate) async fn imported(house: &House<'_>, connection: ConnectionId) -> usize {
+    let (db, business) = (house.db, house.business.id);
+    let calendars = calendars::of_connection(db, business, connection).await.expect("calendars can be read");
+    let mut count = 0;
+    for calendar in calendars {
+        count +=
+            outside_events::of_calendar(db, business, calendar.id).await.expect("events can be read").len();
+    }
+    count
 }
 
 /// Fills the main calendar of an account of the sandbox with short appointments; the id of the first of them.
@@ -161,12 +159,4 @@ async fn last_import(db: &TestDb, house: &House<'_>) -> String {
         .into_iter()
         .find(|line| line.operation == "import" && !line.detail.contains(" 0 written"));
     import.map(|line| line.detail).unwrap_or_default()
-}
-
-/// A figure of a process, in MB, as the kernel counts it.
-fn memory(process: &Process, name: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kilobytes: Option<f64> = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    kilobytes.unwrap_or_else(|| panic!("the kernel does not say")) / 1024.0
 }

@@ -74,10 +74,14 @@ impl Process {
 }
 
 impl Process {
-    /// By which the kernel knows it.
-    #[allow(dead_code, reason = "for `benches/latency.rs`, which uses this file too")]
-    pub(crate) fn id(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
+    /// A figure of its memory in MB, as the kernel counts it: `VmRSS` for what it takes now, `VmHWM` for the most so far.
+    #[allow(dead_code, reason = "for the measurements, which use this file too")]
+    pub(crate) fn memory(&self, figure: &str) -> f64 {
+        let id = self.child.as_ref().expect("it runs").id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+        let kilobytes: Option<f64> = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        kilobytes.unwrap_or_else(|| panic!("the kernel does not say")) / 1024.0
     }
 }
 
