@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    booking::BookingTime,
     connection::ProviderKind,
     ids::{BookingId, EntryId},
 };
@@ -62,6 +63,15 @@ pub enum EntryTime {
         /// The day after the last.
         until: NaiveDate,
     },
+}
+
+impl From<&EntryTime> for BookingTime {
+    fn from(time: &EntryTime) -> Self {
+        match *time {
+            EntryTime::Timed { starts_at, ends_at, .. } => Self::Timed { starts_at, ends_at },
+            EntryTime::AllDay { from, until } => Self::Stay { check_in: from, check_out: until },
+        }
+    }
 }
 
 /// How the provider reminds the calendar's owner.

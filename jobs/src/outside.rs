@@ -11,7 +11,6 @@ mod answer;
 use concord_domain::{
     booking::{Booking, BookingTime},
     connection::EntryState,
-    entry::EntryTime,
     ids::{OutsideChangeId, StaffId},
     people::Actor,
     route::{Round, day_of, is_stop},
@@ -152,15 +151,6 @@ fn shape_of(sight: &Sight, entry: &Entry) -> Option<Shape> {
     Some(Shape { title: title.clone(), time })
 }
 
-fn time_of(time: &EntryTime) -> BookingTime {
-    match time {
-        EntryTime::Timed { starts_at, ends_at, .. } => {
-            BookingTime::Timed { starts_at: *starts_at, ends_at: *ends_at }
-        }
-        EntryTime::AllDay { from, until } => BookingTime::Stay { check_in: *from, check_out: *until },
-    }
-}
-
 /// An entry and what was seen of it.
 struct Meeting<'a> {
     context: &'a Context,
@@ -211,7 +201,9 @@ impl Meeting<'_> {
     fn wanted(&self, kind: OutsideKind) -> Edit {
         let shape = self.shape.as_ref();
         let (time, title) = match kind {
-            OutsideKind::Moved | OutsideKind::Resized => (shape.map(|shape| time_of(&shape.time)), None),
+            OutsideKind::Moved | OutsideKind::Resized => {
+                (shape.map(|shape| BookingTime::from(&shape.time)), None)
+            }
             OutsideKind::Renamed => (None, shape.map(|shape| shape.title.clone())),
             OutsideKind::Deleted | OutsideKind::Restored | OutsideKind::MadeRecurring => (None, None),
         };

@@ -7,6 +7,8 @@
 //! What is to be followed may still be refused by whoever writes the booking, when the time is taken: the entry is then
 //! put back, as for every other [`Refusal`].
 
+use std::mem::discriminant;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -365,16 +367,10 @@ fn edit_of(
 
 /// What has begun may end sooner or later, but nothing is moved into the past.
 fn moved_to(linked: &Linked<'_>, seen: &EntryTime, now: DateTime<Utc>) -> Result<BookingTime, Refusal> {
-    let old = linked.booking.draft.time;
-    let time = match (old, seen) {
-        (BookingTime::Timed { .. }, EntryTime::Timed { starts_at, ends_at, .. }) => {
-            BookingTime::Timed { starts_at: *starts_at, ends_at: *ends_at }
-        }
-        (BookingTime::Stay { .. }, EntryTime::AllDay { from, until }) => {
-            BookingTime::Stay { check_in: *from, check_out: *until }
-        }
-        _ => return Err(Refusal::WholeDays),
-    };
+    let time = BookingTime::from(seen);
+    if discriminant(&time) != discriminant(&linked.booking.draft.time) {
+        return Err(Refusal::WholeDays);
+    }
     let interval = time.interval(linked.zone).ok_or(Refusal::Invalid)?;
     let begins_anew = interval.start != linked.booking.interval.start;
     if interval.end <= now || (begins_anew && interval.start < now) {
