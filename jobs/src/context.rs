@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
 use concord_providers::{CalendarProvider, Registry};
-use concord_storage::{Db, duties::DutyRef, retention::Keep, seal::Keyring};
+use concord_storage::{Db, duties::DutyRef, limits::Rate, retention::Keep, seal::Keyring};
 use url::Url;
 
 use crate::{duty::JobError, mail::Mail, queue::Queue, turns::Turns};
@@ -33,6 +33,16 @@ impl CallLimits {
             project_interval: apart(project),
             project_burst: project / 20,
         }
+    }
+
+    /// How much the bucket of a connection gives.
+    pub(crate) fn connection(&self) -> Rate {
+        Rate { interval: self.connection_interval, burst: self.connection_burst }
+    }
+
+    /// How much the bucket of the installation gives.
+    pub(crate) fn project(&self) -> Rate {
+        Rate { interval: self.project_interval, burst: self.project_burst }
     }
 }
 

@@ -27,8 +27,7 @@ pub(crate) async fn take_turn(
 ) -> Result<(), JobError> {
     let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
-    let own = Rate { interval: limits.connection_interval, burst: limits.connection_burst };
-    let shared = Rate { interval: limits.project_interval, burst: limits.project_burst };
+    let (own, shared) = (limits.connection(), limits.project());
     let buckets = [
         (bucket_of(account), share_of(own, class), Duration::zero()),
         (format!("provider:{}", account.provider), share_of(shared, class), patience_of(shared, class)),
@@ -111,8 +110,7 @@ pub(crate) async fn hold_back(
 ) -> Result<(), StorageError> {
     let limits = context.settings.limits.of(account.provider);
     let bucket = bucket_of(account);
-    let rate = Rate { interval: limits.connection_interval, burst: limits.connection_burst };
-    limits::hold_until(tx, &bucket, until, rate).await
+    limits::hold_until(tx, &bucket, until, limits.connection()).await
 }
 
 fn bucket_of(account: Account) -> String {
