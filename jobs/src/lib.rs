@@ -6,13 +6,14 @@
 //! this happens soon, and `sweep` that it happens at all.
 //!
 //! It must never keep state that is not in the database, write to a calendar without the connection's lease, or sleep
-//! where it can snooze.
+//! where it can snooze: only `limits` sleeps, for a moment, where a snooze would cost more than it gains.
 //!
 //! To add a job: a word in `domain::duty::DutyKind`, a file here with `pub(crate) async fn run(context, duty)`, its line
 //! in `duty::run`, and `storage::duties::raise` in the transaction that gives rise to it.
 
 pub mod access;
 pub mod batch_sync;
+pub mod business;
 mod close_question;
 pub mod connect;
 pub mod connections;

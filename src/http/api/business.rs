@@ -11,17 +11,12 @@ use chrono_tz::Tz;
 use concord_domain::{
     ids::BusinessId,
     privacy::EntryPrivacy,
-    record::HistorySubject,
     settings::Faults,
     sync::outside::{OutsidePolicy, OutsideRules},
 };
-use concord_jobs::batch_sync;
-use concord_storage::{
-    businesses::{self, Business, BusinessSettings},
-    history,
-};
+use concord_jobs::business::save;
+use concord_storage::businesses::{self, Business, BusinessSettings};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -164,33 +159,11 @@ async fn change(
     if condition.expected_version().is_some_and(|expected| expected != before.revision) {
         return Err(ApiError::stale("business", before.revision));
     }
-    let old = before.settings();
-    let settings = body.applied_to(old.clone())?;
-    if settings == old {
+    let settings = body.applied_to(before.settings())?;
+    if settings == before.settings() {
         return Ok(tagged(before));
     }
-    let business = businesses::update(&mut tx, caller.business, &settings, change.now).await?;
-    let line = history::NewLine {
-        business: change.business,
-        actor: &change.actor,
-        action: "changed",
-        subject_kind: HistorySubject::Business,
-        subject: business.id.0,
-        detail: &json!({
-            "name": business.name,
-            "zone": business.zone.name(),
-            "entry_privacy": business.entry_privacy,
-            "mark_cancelled": business.mark_cancelled,
-            "outside_moves": business.outside.moves,
-            "outside_deletions": business.outside.deletions,
-        }),
-    };
-    history::append(&mut tx, &line, change.now).await?;
-    let mut raised = Vec::new();
-    // The rules for what people do in calendars are no part of any entry.
-    if settings != (BusinessSettings { outside: settings.outside, ..old }) {
-        raised = batch_sync::raise_all(&mut tx, &app.context, caller.business).await?;
-    }
+    let (business, raised) = save(&mut tx, &app.context, &change, &before, &settings).await?;
     tx.commit().await?;
     app.context.push(&raised).await;
     Ok(tagged(business))

@@ -3,14 +3,13 @@
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use concord_domain::{privacy::EntryPrivacy, record::HistorySubject, sync::outside::OutsideRules};
-use concord_jobs::batch_sync;
+use concord_domain::{privacy::EntryPrivacy, sync::outside::OutsideRules};
+use concord_jobs::business;
 use concord_storage::{
     StorageError,
     businesses::{self, BusinessSettings},
 };
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     PageError,
@@ -97,19 +96,16 @@ async fn save(
         Ok(settings) => settings,
         Err(faults) => return refuse(&app, &user, form, faults).await,
     };
-    let detail = json!({ "name": settings.name, "zone": settings.zone.name() });
     let mut tx = app.context.db.begin().await?;
-    match businesses::update(&mut tx, user.business.id, &settings, app.now()).await {
-        Ok(_) => {}
+    let before = businesses::lock(&mut tx, user.business.id).await?;
+    let raised = match business::save(&mut tx, &app.context, &user.change(&app), &before, &settings).await {
+        Ok((_, raised)) => raised,
         Err(StorageError::StaysAhead) => {
             drop(tx);
             return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await;
         }
         Err(error) => return Err(error.into()),
-    }
-    user.note(&mut tx, &app, "changed", (HistorySubject::Business, user.business.id.0), &detail).await?;
-    // Nearly all of them are what entries are made of.
-    let raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
+    };
     tx.commit().await?;
     app.context.push(&raised).await;
     Ok(user.go(&app, "/settings/business", &Flash::good("The settings were saved.")))
