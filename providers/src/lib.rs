@@ -35,7 +35,7 @@ pub use crate::{
     caldav::{Caldav, DiscoveryError},
     error::{ProviderError, SetupError},
     google::{GoogleCalendar, GoogleConfig},
-    guard::Guard,
+    guard::{Guard, Names, SystemNames},
     http::{Answer, Http, HttpConfig, innermost, install_crypto, retry_after},
     microsoft::{MicrosoftCalendar, MicrosoftConfig},
     oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},

@@ -264,10 +264,12 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
             connect_timeout: section.connect_timeout,
             request_timeout: section.request_timeout,
             max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
+            ..HttpConfig::default()
         },
         google,
         microsoft,
         caldav: Some(Guard {
+            setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
             allowed: section.caldav.allowed_hosts.clone(),
         }),
