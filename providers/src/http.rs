@@ -155,10 +155,10 @@ pub(crate) enum CallError {
     /// The guard refuses it.
     #[error(transparent)]
     PrivateHost(PrivateHost),
-    /// Of the connection, or of the whole.
+    /// Of the whole.
     #[error("no answer in time{}", after_colon(.0.as_deref()))]
     Timeout(Option<String>),
-    /// No such name, nobody there, or TLS failed.
+    /// No such name, nobody there (in time), or TLS failed.
     #[error("no connection{}", after_colon(.0.as_deref()))]
     NoConnection(Option<String>),
     /// It ended too soon, or cannot be unpacked.
@@ -189,10 +189,10 @@ impl From<reqwest::Error> for CallError {
             return Self::PrivateHost(refused.clone());
         }
         let cause = innermost(&error);
-        if error.is_timeout() {
-            Self::Timeout(cause)
-        } else if error.is_connect() {
+        if error.is_connect() {
             Self::NoConnection(cause)
+        } else if error.is_timeout() {
+            Self::Timeout(cause)
         } else if error.is_body() || error.is_decode() {
             Self::CutShort(cause)
         } else {

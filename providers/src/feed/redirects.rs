@@ -122,3 +122,64 @@ fn basic(url: &Url) -> Option<HeaderValue> {
     header.set_sensitive(true);
     Some(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trail(url: &str) -> Trail {
+        Trail::from(&url.parse().unwrap()).unwrap()
+    }
+
+    fn led(trail: &mut Trail, location: &str) -> Result<String, FeedError> {
+        let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+        trail.follow(StatusCode::MOVED_PERMANENTLY, &headers)?;
+        Ok(trail.here().to_string())
+    }
+
+    #[test]
+    fn what_was_encrypted_stays_so() {
+        for (from, to, expected) in [
+            ("https://a.example/1", "https://b.example/2", Some("https://b.example/2")),
+            ("https://a.example/1", "webcal://b.example/2", Some("https://b.example/2")),
+            ("https://a.example/1", "//b.example/2#x", Some("https://b.example/2")),
+            ("https://a.example/1", "http://a.example/1", None),
+            ("https://a.example/1", "http://b.example/2", None),
+            ("http://a.example/1", "https://a.example/1", Some("https://a.example/1")),
+            ("http://a.example/1", "http://b.example/2", Some("http://b.example/2")),
+        ] {
+            assert_eq!(led(&mut trail(from), to).ok().as_deref(), expected, "{from} {to}");
+        }
+        // Not in two steps either.
+        let mut trail = trail("http://a.example/1");
+        led(&mut trail, "https://a.example/2").unwrap();
+        assert!(matches!(led(&mut trail, "http://a.example/3"), Err(FeedError::BadRedirect(_))));
+    }
+
+    /// Scheme, host and port make an origin (RFC 6454, section 4).
+    #[test]
+    fn credentials_stay_at_their_origin() {
+        let given = "https://ana:p%40ss@a.example/1";
+        for (to, sent) in [
+            ("/2", true),
+            ("https://a.example:443/2", true),
+            ("https://A.EXAMPLE/2", true),
+            ("https://a.example:8443/2", false),
+            ("https://b.example/2", false),
+            ("https://a.example.b.example/2", false),
+            ("https://ana:other@b.example/2", false),
+        ] {
+            let mut trail = trail(given);
+            assert!(trail.authorization().is_some());
+            led(&mut trail, to).unwrap();
+            assert_eq!(trail.authorization().is_some(), sent, "{to}");
+            assert_eq!(trail.moved_to().unwrap().password(), sent.then_some("p%40ss"), "{to}");
+        }
+        // Back at home they are sent again.
+        let mut trail = trail(given);
+        led(&mut trail, "https://b.example/2").unwrap();
+        led(&mut trail, "https://a.example/3").unwrap();
+        let header = trail.authorization().unwrap();
+        assert_eq!((header.to_str().unwrap(), header.is_sensitive()), ("Basic YW5hOnBAc3M=", true));
+    }
+}
