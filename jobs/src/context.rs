@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
-use concord_providers::{CalendarProvider, Registry};
+use concord_providers::{CalendarProvider, FeedFetcher, Registry};
 use concord_storage::{Db, duties::DutyRef, limits::Rate, retention::Keep, seal::Keyring};
 use url::Url;
 
@@ -142,6 +142,8 @@ pub struct Context {
     pub clock: Clock,
     /// The calendar providers that are set up.
     pub providers: Arc<Registry>,
+    /// Reads the calendar feeds of others.
+    pub feeds: FeedFetcher,
     /// The accelerator.
     pub queue: Queue,
     /// How calendars are kept in step.

@@ -6,14 +6,17 @@
 
 use std::{error::Error, fmt, io, net::IpAddr, sync::Arc};
 
+use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::net::is_public;
 
 /// Which hosts may be called.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
+    /// The key of the configuration that allows more, for whoever reads that a host is refused.
+    pub setting: &'static str,
     /// Whether private addresses are like any other: for an installation whose people are all trusted.
     pub allow_private: bool,
     /// Names and addresses that may be called although they are private.
@@ -23,14 +26,26 @@ pub struct Guard {
 /// Why a host is not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{host} has a private address, and this installation does not call such; whoever runs it can allow it \
-     (providers.caldav.allowed_hosts)"
+    "{host} has a private address, and this installation does not call such; whoever runs it can allow it ({setting})"
 )]
 pub struct PrivateHost {
     host: String,
+    setting: &'static str,
 }
 
 impl Guard {
+    /// One that lets nothing private be called; `setting` is the key of the configuration that would.
+    pub fn of(setting: &'static str) -> Self {
+        Self { setting, allow_private: false, allowed: Vec::new() }
+    }
+
+    /// The same, and these names and addresses may be called too.
+    #[must_use]
+    pub fn allowing<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        self.allowed.extend(hosts.into_iter().map(str::to_owned));
+        self
+    }
+
     /// Judges what an address says by itself. A name is left to the resolver, since only that knows what it means.
     pub(crate) fn check(&self, url: &Url) -> Result<(), PrivateHost> {
         let address = match url.host() {
@@ -38,7 +53,11 @@ impl Guard {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        if self.allows(address) { Ok(()) } else { Err(PrivateHost { host: address.to_string() }) }
+        if self.allows(address) { Ok(()) } else { Err(self.refusal(address.to_string())) }
+    }
+
+    fn refusal(&self, host: String) -> PrivateHost {
+        PrivateHost { host, setting: self.setting }
     }
 
     fn allows(&self, address: IpAddr) -> bool {
@@ -62,28 +81,42 @@ impl Guard {
         } else {
             found.into_iter().filter(|address| self.allows(*address)).collect()
         };
-        if kept.is_empty() { Err(PrivateHost { host: host.to_owned() }.into()) } else { Ok(kept) }
+        if kept.is_empty() { Err(self.refusal(host.to_owned()).into()) } else { Ok(kept) }
+    }
+}
+
+/// What names mean.
+#[async_trait]
+pub trait Names: fmt::Debug + Send + Sync {
+    /// The addresses of `host`, public and private; none, or an error, if there is no such name.
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// What the system's resolver says.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemNames;
+
+#[async_trait]
+impl Names for SystemNames {
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|socket| socket.ip()).collect())
     }
 }
 
 /// Resolves names and leaves out what the guard refuses. The connection is opened to what it returns and to nothing
 /// else.
-pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
-
-impl fmt::Debug for GuardedResolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("GuardedResolver").field(&self.0).finish()
-    }
+#[derive(Clone, Debug)]
+pub(crate) struct GuardedResolver {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) names: Arc<dyn Names>,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0.clone();
+        let Self { guard, names } = self.clone();
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let found =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.map(|socket| socket.ip()).collect();
-            let kept = guard.sieve(&host, found)?;
+            let host = name.as_str();
+            let kept = guard.sieve(host, names.addresses(host).await?)?;
             // Port 0: the one that the address names.
             let addresses: Addrs = Box::new(kept.into_iter().map(|address| (address, 0).into()));
             Ok(addresses)
@@ -94,6 +127,10 @@ impl Resolve for GuardedResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn strict() -> Guard {
+        Guard::of("channels.allowed_hosts")
+    }
 
     fn check(guard: &Guard, url: &str) -> bool {
         guard.check(&url.parse().unwrap()).is_ok()
@@ -129,35 +166,37 @@ mod tests {
             "http://[fe80::1]/",
             "http://[fd00:ec2::254]/",
         ] {
-            assert!(!check(&Guard::default(), url), "{url}");
+            assert!(!check(&strict(), url), "{url}");
         }
         for url in ["http://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://caldav.example.com/"] {
-            assert!(check(&Guard::default(), url), "{url}");
+            assert!(check(&strict(), url), "{url}");
         }
     }
 
     #[test]
     fn what_the_configuration_allows_is_allowed() {
-        let guard = Guard {
-            allow_private: false,
-            allowed: vec!["10.0.0.5".to_owned(), "Nextcloud.lan".to_owned(), "fd00::5".to_owned()],
-        };
+        let guard = strict().allowing(["10.0.0.5", "Nextcloud.lan", "fd00::5"]);
         assert!(check(&guard, "http://10.0.0.5/") && check(&guard, "http://[fd00::5]/"));
         assert!(!check(&guard, "http://10.0.0.6/"));
         let private: IpAddr = "10.0.0.9".parse().unwrap();
         assert!(guard.sieve("nextcloud.lan.", vec![private]).is_ok());
         assert!(guard.sieve("other.lan", vec![private]).is_err());
         assert!(guard.sieve("other.lan", vec!["10.0.0.5".parse().unwrap()]).is_ok());
-        assert!(check(&Guard { allow_private: true, allowed: Vec::new() }, "http://127.0.0.1/"));
+        assert!(check(&Guard { allow_private: true, ..strict() }, "http://127.0.0.1/"));
     }
 
     /// A name that means a public and a private address is called at the public one.
     #[test]
     fn a_name_is_judged_by_each_of_its_addresses() {
         let [public, private]: [IpAddr; 2] = ["1.1.1.1", "127.0.0.1"].map(|text| text.parse().unwrap());
-        let guard = Guard::default();
+        let guard = strict();
         assert_eq!(guard.sieve("two.example", vec![private, public]).unwrap(), [public]);
         let refused = guard.sieve("one.example", vec![private]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "one.example has a private address, and this installation does not call such; whoever runs it can allow \
+             it (channels.allowed_hosts)"
+        );
         assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{refused}");
         assert!(guard.sieve("none.example", Vec::new()).is_err());
     }
@@ -165,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn the_resolver_refuses_this_machine_by_any_name() {
         for name in ["localhost", "LOCALHOST"] {
-            let resolver = GuardedResolver(Arc::default());
+            let resolver = GuardedResolver { guard: Arc::new(strict()), names: Arc::new(SystemNames) };
             let refused = resolver.resolve(name.parse().unwrap()).await.err().unwrap();
             assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{name}: {refused}");
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::{ProviderError, SetupError},
-    guard::{Guard, GuardedResolver, PrivateHost},
+    guard::{Guard, GuardedResolver, Names, PrivateHost, SystemNames},
 };
 
 /// What we call ourselves. Some servers refuse who has no name.
@@ -30,6 +30,8 @@ pub struct HttpConfig {
     pub request_timeout: Duration,
     /// Largest answer, in bytes after decompression.
     pub max_body_bytes: usize,
+    /// Whether packed answers are asked for and unpacked here. Who limits what comes over the wire too does it alone.
+    pub unpack: bool,
 }
 
 impl Default for HttpConfig {
@@ -39,6 +41,7 @@ impl Default for HttpConfig {
             request_timeout: Duration::from_secs(10),
             // A page of 2,500 entries with long descriptions is below 20 MB.
             max_body_bytes: 32 * 1024 * 1024,
+            unpack: true,
         }
     }
 }
@@ -76,8 +79,13 @@ impl Http {
     /// to what the configuration names must not be lent to what a person names. It goes through no proxy: that would
     /// resolve the names itself, out of the guard's sight.
     pub fn guarded(&self, guard: Guard) -> Result<Self, SetupError> {
+        self.guarded_with(guard, Arc::new(SystemNames))
+    }
+
+    /// The same with names that mean what `names` says.
+    pub(crate) fn guarded_with(&self, guard: Guard, names: Arc<dyn Names>) -> Result<Self, SetupError> {
         let guard = Arc::new(guard);
-        let resolver = Arc::new(GuardedResolver(guard.clone()));
+        let resolver = Arc::new(GuardedResolver { guard: guard.clone(), names });
         let client = builder(&self.config).dns_resolver(resolver).no_proxy().build()?;
         Ok(Self { client, config: self.config.clone(), guard: Some(guard) })
     }
@@ -91,7 +99,7 @@ impl Http {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let path = request.uri().path().to_owned();
         let started = Instant::now();
-        let outcome = self.exchange(request).await;
+        let outcome = self.exchange(request).await.map_err(ProviderError::from);
         let ms = started.elapsed().as_millis();
         // Headers, query and bodies stay out: they hold tokens, codes and people's appointments.
         match &outcome {
@@ -103,21 +111,25 @@ impl Http {
         outcome
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
-        let request = reqwest::Request::try_from(request).map_err(failure)?;
-        if let Some(guard) = &self.guard {
-            guard.check(request.url()).map_err(|refused| ProviderError::Rejected(refused.to_string()))?;
-        }
-        let mut response = self.client.execute(request).await.map_err(failure)?;
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, CallError> {
+        let mut response = self.begin(reqwest::Request::try_from(request)?).await?;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        while let Some(chunk) = response.chunk().await? {
             if body.len() + chunk.len() > self.config.max_body_bytes {
-                let text = format!("the answer is larger than {} bytes", self.config.max_body_bytes);
-                return Err(ProviderError::Transient(text));
+                return Err(CallError::TooLarge { limit: self.config.max_body_bytes });
             }
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
+    }
+
+    /// Sends `request`, if the guard allows its address, and returns the answer when its headers are there. Nothing is
+    /// logged.
+    pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, CallError> {
+        if let Some(guard) = &self.guard {
+            guard.check(request.url()).map_err(CallError::PrivateHost)?;
+        }
+        Ok(self.client.execute(request).await?)
     }
 }
 
@@ -126,6 +138,7 @@ fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "this is the one client that everybody else shares")]
     let builder = reqwest::Client::builder();
     builder
+        .gzip(config.unpack)
         .user_agent(USER_AGENT)
         .connect_timeout(config.connect_timeout)
         .timeout(config.request_timeout)
@@ -133,28 +146,68 @@ fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
         .referer(false)
 }
 
-/// A transport error in words, without the URL: its query may hold a code.
-fn failure(error: reqwest::Error) -> ProviderError {
-    let error = error.without_url();
-    if error.is_builder() {
-        return ProviderError::Rejected("the address cannot be called".to_owned());
+/// Why there is no whole answer. Without the URL: its path or its query may hold a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Nothing that can be called.
+    #[error("the address cannot be called")]
+    BadAddress,
+    /// The guard refuses it.
+    #[error(transparent)]
+    PrivateHost(PrivateHost),
+    /// Of the whole.
+    #[error("no answer in time{}", after_colon(.0.as_deref()))]
+    Timeout(Option<String>),
+    /// No such name, nobody there (in time), or TLS failed.
+    #[error("no connection{}", after_colon(.0.as_deref()))]
+    NoConnection(Option<String>),
+    /// It ended too soon, or cannot be unpacked.
+    #[error("the answer was cut short{}", after_colon(.0.as_deref()))]
+    CutShort(Option<String>),
+    /// It is no HTTP, or ended before the headers.
+    #[error("the connection failed{}", after_colon(.0.as_deref()))]
+    Broken(Option<String>),
+    /// In bytes.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+fn after_colon(cause: Option<&str>) -> String {
+    cause.map(|cause| format!(": {cause}")).unwrap_or_default()
+}
+
+impl From<reqwest::Error> for CallError {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() {
+            return Self::BadAddress;
+        }
+        if let Some(refused) = private_host(&error) {
+            return Self::PrivateHost(refused.clone());
+        }
+        let cause = innermost(&error);
+        if error.is_connect() {
+            Self::NoConnection(cause)
+        } else if error.is_timeout() {
+            Self::Timeout(cause)
+        } else if error.is_body() || error.is_decode() {
+            Self::CutShort(cause)
+        } else {
+            Self::Broken(cause)
+        }
     }
-    if let Some(refused) = private_host(&error) {
-        return ProviderError::Rejected(refused.to_string());
+}
+
+impl From<CallError> for ProviderError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::BadAddress | CallError::PrivateHost(_) => Self::Rejected(error.to_string()),
+            _ => Self::Transient(error.to_string()),
+        }
     }
-    let what = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else if error.is_body() || error.is_decode() {
-        "the answer was cut short"
-    } else {
-        "the connection failed"
-    };
-    ProviderError::Transient(match innermost(&error) {
-        Some(cause) => format!("{what}: {cause}"),
-        None => what.to_owned(),
-    })
 }
 
 /// What the guarded resolver said, if that is why there is no connection.

@@ -19,6 +19,7 @@
 mod address;
 pub mod caldav;
 pub mod error;
+pub mod feed;
 pub mod google;
 pub mod guard;
 pub mod http;
@@ -34,8 +35,9 @@ pub mod registry;
 pub use crate::{
     caldav::{Caldav, DiscoveryError},
     error::{ProviderError, SetupError},
+    feed::{FeedBody, FeedError, FeedFetcher, FeedRequest, FetchLimits, Fetched, feed_address},
     google::{GoogleCalendar, GoogleConfig},
-    guard::Guard,
+    guard::{Guard, Names, SystemNames},
     http::{Answer, Http, HttpConfig, innermost, install_crypto, retry_after},
     microsoft::{MicrosoftCalendar, MicrosoftConfig},
     oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},

@@ -22,6 +22,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         | [100, 64..=127, ..]
         // IETF protocols and relays; documentation; benchmarks.
         | [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18 | 19, ..]
+        // Of Azure's public addresses, but each of its machines reaches its own host there (its "wire server").
+        | [168, 63, 129, 16]
         // Multicast, reserved, broadcast.
         | [224..=255, ..] => true,
         _ => false,
@@ -64,8 +66,12 @@ mod tests {
             ("100.128.0.0", true),
             ("127.0.0.1", false),
             ("127.255.255.254", false),
+            ("100.100.100.200", false),
+            ("168.63.129.15", true),
+            ("168.63.129.16", false),
             ("169.253.255.255", true),
             ("169.254.169.254", false),
+            ("169.254.170.2", false),
             ("172.15.255.255", true),
             ("172.16.0.1", false),
             ("172.31.255.255", false),
@@ -73,8 +79,11 @@ mod tests {
             ("192.0.0.192", false),
             ("192.0.2.1", false),
             ("192.0.1.1", true),
+            ("192.88.99.1", false),
             ("192.168.1.1", false),
             ("198.18.0.1", false),
+            ("198.19.255.255", false),
+            ("198.51.100.7", false),
             ("198.20.0.1", true),
             ("203.0.113.9", false),
             ("224.0.0.1", false),
@@ -89,8 +98,11 @@ mod tests {
             ("64:ff9b::10.0.0.1", false),
             ("64:ff9b::1.1.1.1", true),
             ("64:ff9b:1::1.1.1.1", false),
+            ("64:ff9b:2::1", false),
+            ("::1.1.1.1", false),
             ("100::1", false),
             ("2001::1", false),
+            ("2001:0:4136:e378:8000:63bf:3fff:fdd2", false),
             ("2001:db8::1", false),
             ("2001:4860:4860::8888", true),
             ("2002:7f00:1::", false),
@@ -102,6 +114,8 @@ mod tests {
             ("fd00:ec2::254", false),
             ("fe80::1", false),
             ("fec0::1", false),
+            ("5f00::1", false),
+            ("2002:a83f:8110::1", false),
             ("ff02::1", false),
         ] {
             assert_eq!(is_public(address.parse().unwrap()), public, "{address}");

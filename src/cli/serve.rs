@@ -14,8 +14,8 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_providers::{
-    GoogleConfig, GoogleSettings, Guard, HttpConfig, MicrosoftConfig, MicrosoftSettings, OAuthEndpoints,
-    ProvidersConfig, Registry,
+    FeedFetcher, FetchLimits, GoogleConfig, GoogleSettings, Guard, HttpConfig, MicrosoftConfig,
+    MicrosoftSettings, OAuthEndpoints, ProvidersConfig, Registry,
 };
 use concord_storage::{
     Company, Db, DbOptions, StorageError,
@@ -92,6 +92,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         db,
         ring: Arc::new(keyring(&config)?),
         providers: Arc::new(Registry::new(providers(&config)?, &clock)?),
+        feeds: feed_fetcher(&config, clock.clone())?,
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
@@ -264,14 +265,31 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
             connect_timeout: section.connect_timeout,
             request_timeout: section.request_timeout,
             max_body_bytes: section.max_answer_megabytes * 1024 * 1024,
+            ..HttpConfig::default()
         },
         google,
         microsoft,
         caldav: Some(Guard {
+            setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
             allowed: section.caldav.allowed_hosts.clone(),
         }),
     })
+}
+
+fn feed_fetcher(config: &Config, clock: Clock) -> Result<FeedFetcher, CommandError> {
+    let section = &config.channels;
+    let limits = FetchLimits {
+        connect: config.providers.connect_timeout,
+        total: section.timeout,
+        bytes: section.max_megabytes * 1024 * 1024,
+    };
+    let guard = Guard {
+        setting: "channels.allowed_hosts",
+        allow_private: section.allow_private_hosts,
+        allowed: section.allowed_hosts.clone(),
+    };
+    Ok(FeedFetcher::new(limits, guard, clock)?)
 }
 
 fn mail(config: &Config) -> Result<Mail, CommandError> {

@@ -37,6 +37,17 @@ impl Check {
         }
     }
 
+    /// Hosts that may be called.
+    pub(super) fn hosts(&mut self, key: &str, hosts: &[String]) {
+        let plain = |host: &String| !host.is_empty() && !host.contains(['/', '@', ' ', '*', '[']);
+        if !hosts.iter().all(plain) {
+            self.wrong(
+                key,
+                "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
+            );
+        }
+    }
+
     pub(super) fn into_faults(self) -> Vec<(String, String)> {
         self.faults
     }

@@ -10,6 +10,7 @@
 //! explanation in `config/example.toml`, a range in `validate`; then run the tests with `CONCORD_WRITE_DOCS=1`, which
 //! brings `docs/configuration.md` up to date. A key that holds a secret goes into `layers::SECRET` too.
 
+mod channels;
 mod check;
 mod database;
 mod error;
@@ -41,6 +42,7 @@ use serde::Deserialize;
 use toml::Table;
 use url::Url;
 
+pub use channels::ChannelsConfig;
 pub use database::DatabaseConfig;
 pub use error::{ConfigError, Fault, Origin};
 pub use feeds::FeedsConfig;
@@ -86,6 +88,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// The calendar feeds that others subscribe to.
     pub feeds: FeedsConfig,
+    /// The calendar feeds of others, which are read.
+    pub channels: ChannelsConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
     /// Logs and traces.
@@ -151,6 +155,7 @@ impl Config {
             }),
             section("mail", &|check| self.mail.validate(check)),
             section("feeds", &|check| self.feeds.validate(check)),
+            section("channels", &|check| self.channels.validate(check)),
             section("retention", &|check| self.retention.validate(check)),
             section("telemetry", &|check| self.telemetry.validate(check)),
         ]

@@ -47,13 +47,7 @@ pub struct CaldavConfig {
 
 impl CaldavConfig {
     fn validate(&self, check: &mut Check) {
-        let plain = |host: &String| !host.is_empty() && !host.contains(['/', '@', ' ', '*', '[']);
-        if !self.allowed_hosts.iter().all(plain) {
-            check.wrong(
-                "caldav.allowed_hosts",
-                "must be names or addresses without a scheme, a port or a path, like \"nextcloud.lan\"",
-            );
-        }
+        check.hosts("caldav.allowed_hosts", &self.allowed_hosts);
         let quotas = (self.requests_per_minute, self.requests_per_minute_per_connection);
         validate_quotas(check, "caldav", quotas);
     }

@@ -197,6 +197,8 @@ fn configuration(
         ("providers.microsoft.login_base", microsoft),
         // Whoever tries it may have a CalDAV server here too.
         ("providers.caldav.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
+        // The sandbox's feeds stand here.
+        ("channels.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
     ] {
         argument("--sandbox", key, value);
     }

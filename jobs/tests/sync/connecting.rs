@@ -119,7 +119,10 @@ async fn a_password_goes_to_no_other_host(db: &TestDb) {
 
 async fn a_private_address_is_not_called(db: &TestDb) {
     let world = with_radicale(db).await;
-    let config = ProvidersConfig { caldav: Some(Guard::default()), ..ProvidersConfig::default() };
+    let config = ProvidersConfig {
+        caldav: Some(Guard::of("providers.caldav.allowed_hosts")),
+        ..ProvidersConfig::default()
+    };
     let registry = Registry::new(config, &world.clock).unwrap();
     let strict = Context { providers: Arc::new(registry), ..world.context.clone() };
     let seen = world.outside.radicale().proxy.seen();

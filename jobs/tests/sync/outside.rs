@@ -136,8 +136,8 @@ impl Outside {
             }
             ProviderKind::Caldav => {
                 // The host of elsewhere too: nothing but the program itself may keep the password from going there.
-                let allowed = ["127.0.0.1", "localhost"].map(str::to_owned).into();
-                config.caldav = Some(Guard { allow_private: false, allowed });
+                let guard = Guard::of("providers.caldav.allowed_hosts");
+                config.caldav = Some(guard.allowing(["127.0.0.1", "localhost"]));
             }
         }
         config

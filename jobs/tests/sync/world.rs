@@ -21,7 +21,7 @@ use concord_jobs::{
     mail::{Mail, Mailer, ServerAddress},
     queue::{Queue, QueueConfig},
 };
-use concord_providers::Registry;
+use concord_providers::{FeedFetcher, FetchLimits, Guard, Registry};
 use concord_storage::{
     PageAsk,
     bookings::{self, Change, PutError, Taken},
@@ -109,6 +109,7 @@ impl<'a> World<'a> {
         let outside = Outside::start(kind).await;
         let clock = Clock::set_to(now);
         let queue = Queue::connect(&QueueConfig::default()).await.expect("a queue in memory");
+        let here = Guard::of("channels.allowed_hosts").allowing(["127.0.0.1", "localhost"]);
         let registry = Registry::new(outside.providers(patience), &clock).expect("the provider is set up");
         let context = Context {
             db: (**db).clone(),
@@ -119,6 +120,12 @@ impl<'a> World<'a> {
             settings: Arc::new(settings),
             mail: Arc::new(quiet()),
             turns: concord_jobs::Turns::default(),
+            feeds: FeedFetcher::new(
+                FetchLimits { total: patience, ..FetchLimits::default() },
+                here,
+                clock.clone(),
+            )
+            .expect("a client"),
         };
         let business = testing::business(db).await;
         let room = testing::resource(db, &business, 100).await;

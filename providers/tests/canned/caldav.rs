@@ -23,7 +23,7 @@ fn caldav() -> Caldav {
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
-    let guard = Guard { allow_private: false, allowed: vec!["127.0.0.1".to_owned()] };
+    let guard = Guard::of("providers.caldav.allowed_hosts").allowing(["127.0.0.1"]);
     Caldav::new(Http::new(config).unwrap().guarded(guard).unwrap(), Clock::system())
 }
 

@@ -4,6 +4,7 @@
 
 mod asked;
 mod caldav;
+mod feed;
 mod google;
 mod http;
 mod microsoft;

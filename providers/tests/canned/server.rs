@@ -1,6 +1,9 @@
 //! A server on a free port that answers with canned bytes and remembers what it was asked.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,6 +17,10 @@ use url::Url;
 pub(crate) enum Reply {
     /// Writes these bytes, then closes the connection.
     Bytes(Vec<u8>),
+    /// Writes the first bytes, then the others over and over, until the client has had enough.
+    Endless(Vec<u8>, Vec<u8>),
+    /// Writes these bytes, then one more every moment, until the client has had enough.
+    Drip(Vec<u8>),
     /// Never answers.
     Silence,
     /// Whatever that says to a request.
@@ -75,6 +82,19 @@ async fn answer(
             // The client may have had enough before the end.
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
+        }
+        Reply::Endless(first, more) => {
+            let _ = stream.write_all(&first).await;
+            while stream.write_all(&more).await.is_ok() {}
+            let _ = left.send(());
+        }
+        Reply::Drip(first) => {
+            let _ = stream.write_all(&first).await;
+            let mut moments = tokio::time::interval(Duration::from_millis(10));
+            while stream.write_all(b"x").await.is_ok() {
+                moments.tick().await;
+            }
+            let _ = left.send(());
         }
         Reply::Silence => {
             let _ = stream.read_u8().await;

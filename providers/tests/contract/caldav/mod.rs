@@ -34,7 +34,7 @@ fn caldav(config: HttpConfig, guard: Guard) -> Arc<Caldav> {
 }
 
 fn here() -> Guard {
-    Guard { allow_private: false, allowed: vec!["127.0.0.1".to_owned()] }
+    Guard::of("providers.caldav.allowed_hosts").allowing(["127.0.0.1"])
 }
 
 impl CaldavWorld {
@@ -276,7 +276,7 @@ async fn a_private_address_is_refused_unless_the_configuration_allows_it() {
     let world = CaldavWorld::start(Software::Radicale).await;
     let (user, password) = world.server.new_account().await;
     let seen = world.server.proxy.seen();
-    let strict = caldav(HttpConfig::default(), Guard::default());
+    let strict = caldav(HttpConfig::default(), Guard::of("providers.caldav.allowed_hosts"));
     let error = strict.discover(&world.asked(&user, &password)).await.unwrap_err();
     assert!(error.to_string().contains("private address"), "{error}");
     assert_eq!(world.server.proxy.seen(), seen, "it was called all the same");

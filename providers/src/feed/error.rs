@@ -1,0 +1,159 @@
+//! Why there is no feed, by what follows from it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::http::CallError;
+
+/// Why there is no feed. Its text is for people, and says no more of an address than its host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// Nothing that can be called.
+    #[error("this is no address of a calendar feed: {0}")]
+    BadAddress(&'static str),
+    /// The guard refuses the host, the one that was named or one that it led to.
+    #[error("{0}")]
+    PrivateHost(String),
+    /// The server leads to what is no address, or from https to http.
+    #[error("the server leads on to another address that is not followed: {0}")]
+    BadRedirect(&'static str),
+    /// The server leads on and on, or in a circle.
+    #[error("the server leads on from address to address without an end")]
+    TooManyRedirects,
+    /// 404 or 410.
+    #[error("there is no calendar at this address (any more): copy the address again from where it was made")]
+    NotFound,
+    /// 401 or 403.
+    #[error(
+        "the server does not let us read this calendar: copy its address again, whole, with its secret part"
+    )]
+    Forbidden,
+    /// 429.
+    #[error("the server asks to slow down")]
+    RateLimited {
+        /// How long it wants us to wait, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx, or 408.
+    #[error("the server has trouble of its own (it answers {})", .status.as_u16())]
+    Server {
+        /// What it answers.
+        status: StatusCode,
+        /// How long it wants us to wait, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// Any other status that is not 200.
+    #[error("the server does not give the calendar out (it answers {})", .0.as_u16())]
+    Refused(StatusCode),
+    /// HTML.
+    #[error(
+        "this is a web page, not a calendar: perhaps the address is that of the page and not of its calendar export \
+         (iCal), or the page asks to sign in"
+    )]
+    WebPage,
+    /// Packed, or packed in another way than was asked for.
+    #[error("the calendar comes packed in a way that is not read ({0})")]
+    Packed(&'static str),
+    /// Of what came over the wire, or of what it unpacks to.
+    #[error("the calendar is larger than the {} MB that are read", .limit.div_ceil(1024 * 1024))]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The time for all of it is over.
+    #[error("the server did not give the whole calendar in time")]
+    Timeout,
+    /// No such name, nobody there, TLS that is not in order, no HTTP.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// It ended before its end.
+    #[error("the calendar was cut short on its way")]
+    CutShort,
+}
+
+impl FeedError {
+    /// Whether asking again will not help until a person has done something.
+    ///
+    /// A web page is not such: many sites show one while they are being worked on.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::BadAddress(_)
+            | Self::PrivateHost(_)
+            | Self::BadRedirect(_)
+            | Self::TooManyRedirects
+            | Self::NotFound
+            | Self::Forbidden
+            | Self::Refused(_)
+            | Self::Packed(_)
+            | Self::TooLarge { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Server { .. }
+            | Self::WebPage
+            | Self::Timeout
+            | Self::Unreachable(_)
+            | Self::CutShort => false,
+        }
+    }
+
+    /// How long the server wants us to wait, if it said so; at most an hour.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// For people.
+    pub fn in_words(&self) -> String {
+        self.to_string()
+    }
+
+    /// A short word for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadAddress(_) => "bad_address",
+            Self::PrivateHost(_) => "private_host",
+            Self::BadRedirect(_) => "bad_redirect",
+            Self::TooManyRedirects => "too_many_redirects",
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Server { .. } => "server",
+            Self::Refused(_) => "refused",
+            Self::WebPage => "web_page",
+            Self::Packed(_) => "packed",
+            Self::TooLarge { .. } => "too_large",
+            Self::Timeout => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::CutShort => "cut_short",
+        }
+    }
+
+    /// What a status other than 200 means.
+    pub(super) fn of_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Self::NotFound,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited { retry_after },
+            // A part that nobody asked for.
+            StatusCode::PARTIAL_CONTENT => Self::CutShort,
+            StatusCode::REQUEST_TIMEOUT => Self::Server { status, retry_after },
+            _ if status.is_server_error() => Self::Server { status, retry_after },
+            _ => Self::Refused(status),
+        }
+    }
+}
+
+impl From<CallError> for FeedError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::BadAddress => Self::BadAddress("it cannot be called"),
+            CallError::PrivateHost(refused) => Self::PrivateHost(refused.to_string()),
+            CallError::Timeout(_) => Self::Timeout,
+            CallError::CutShort(_) => Self::CutShort,
+            CallError::TooLarge { limit } => Self::TooLarge { limit },
+            CallError::NoConnection(_) | CallError::Broken(_) => Self::Unreachable(error.to_string()),
+        }
+    }
+}
