@@ -18,6 +18,7 @@ mod layers;
 mod listen;
 mod mail;
 mod master_key;
+mod platforms;
 mod providers;
 mod queue;
 mod retention;
@@ -47,6 +48,7 @@ pub use feeds::FeedsConfig;
 pub use listen::Listen;
 pub use mail::MailConfig;
 pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
+pub use platforms::PlatformsConfig;
 pub use providers::{GoogleConfig, MicrosoftConfig, ProvidersConfig};
 pub use queue::QueueConfig;
 pub use retention::RetentionConfig;
@@ -86,6 +88,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// The calendar feeds that others subscribe to.
     pub feeds: FeedsConfig,
+    /// Booking platforms.
+    pub platforms: PlatformsConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
     /// Logs and traces.

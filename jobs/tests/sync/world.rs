@@ -119,6 +119,7 @@ impl<'a> World<'a> {
             settings: Arc::new(settings),
             mail: Arc::new(quiet()),
             turns: concord_jobs::Turns::default(),
+            platforms: Arc::new(concord_domain::platform::Platforms::builtin()),
         };
         let business = testing::business(db).await;
         let room = testing::resource(db, &business, 100).await;
