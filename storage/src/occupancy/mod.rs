@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 #[cfg(feature = "testing")]
 pub(crate) use self::standing::postgres_texts;
-pub(crate) use self::standing::seats_of_others;
-pub use self::standing::{Standing, conflicts, standing};
+
+pub use self::standing::{Standing, conflicts, seats_of_others, standing};
 use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.

@@ -54,7 +54,7 @@ const SEATS_OF_OTHERS_SQLITE: &str = seats_of_others!(overlaps_sqlite);
 const SEATS_OF_OTHERS_POSTGRES: &str = seats_of_others!(overlaps_postgres);
 
 /// All rows on a subject within a stretch of time, but those of the booking of that reference.
-pub(crate) async fn seats_of_others(
+pub async fn seats_of_others(
     db: &Db,
     business: BusinessId,
     subject: Uuid,
