@@ -2,17 +2,21 @@
 //!
 //! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once. Both go through
 //! `sight` (from bytes to a plan) and `apply` (what the plan says, one booking a transaction). `held` lets through or takes
-//! back, `told` says what people read of it.
+//! back, `manage` makes and ends channels, `exposure` says what a platform does not know, `told` what people read of all
+//! this, `webhook` what channel managers tell.
 //!
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
 mod apply;
+pub mod exposure;
 pub mod held;
 pub mod import;
+pub mod manage;
 pub mod poll;
 mod sight;
 mod told;
+pub mod webhook;
 
 use chrono::Duration;
 use concord_domain::platform::Platform;

@@ -138,12 +138,7 @@ async fn for_channel(
 ) -> Result<Vec<Booking>, StorageError> {
     let db = &app.context.db;
     let channel = channels::find(db, business, channel).await?.ok_or(StorageError::NotFound)?;
-    let mut bookings = bookings::of_resource(db, business, channel.resource_id, ask).await?;
-    bookings.retain(|booking| match booking.channel {
-        Some(from) => from != channel.id,
-        None => booking.draft.source != channel.platform,
-    });
-    Ok(bookings)
+    bookings::for_channel(db, &channel, ask).await
 }
 
 async fn resource_names(

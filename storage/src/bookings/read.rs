@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, connections::covers, on_db};
+use crate::{Db, Page, PageAsk, StorageError, Tx, channels::Channel, connections::covers, on_db};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct BookingRow {
@@ -318,6 +318,17 @@ pub async fn of_resource(
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { resource: Some(resource), ..BookingFilter::default() };
     for_feed(db, business, filter, ask).await
+}
+
+/// The bookings that stand on the resource of a channel and did not come from its platform, for its feed, in order of
+/// their starts.
+pub async fn for_channel(db: &Db, channel: &Channel, ask: FeedAsk) -> Result<Vec<Booking>, StorageError> {
+    let mut found = of_resource(db, channel.business_id, channel.resource_id, ask).await?;
+    found.retain(|booking| match booking.channel {
+        Some(from) => from != channel.id,
+        None => booking.draft.source != channel.platform,
+    });
+    Ok(found)
 }
 
 /// The bookings of a staff member that stand, for their feed, in order of their starts.

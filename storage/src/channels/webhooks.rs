@@ -71,11 +71,19 @@ pub async fn by_token(
     Ok(super::find(db, business, id).await?.map(|channel| (channel, key)))
 }
 
+const IS_TAKEN: &str = "
+    SELECT EXISTS (SELECT 1 FROM webhook_receipts WHERE channel_id = $1 AND webhook_id = $2)";
+
+/// Whether a webhook was taken.
+pub async fn is_taken(db: &Db, channel: ChannelId, webhook: &str) -> Result<bool, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(IS_TAKEN).bind(channel).bind(webhook).fetch_one(c).await)?)
+}
+
 const TAKE: &str = "
     INSERT INTO webhook_receipts (channel_id, webhook_id, received_at) VALUES ($1, $2, $3)
     ON CONFLICT (channel_id, webhook_id) DO NOTHING";
 
-/// Notes that a webhook was taken, in the transaction that does what it asks. `false`: it was taken before.
+/// Notes that a webhook was taken. `false`: it was taken before.
 pub async fn take(
     tx: &mut Tx,
     channel: ChannelId,

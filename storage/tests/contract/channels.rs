@@ -11,7 +11,7 @@ use concord_storage::{
     Db, StorageError,
     businesses::Business,
     channels::{self, Channel, ChannelSettings, Holding, Import, NewChannel, Read, runs, webhooks},
-    feeds,
+    duties, feeds,
     resources::Resource,
     seal::Keyring,
     secret,
@@ -148,6 +148,10 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     let duty = channels::raise_poll(&mut tx, &held, QueueClass::Interactive, at(5), at(5)).await.unwrap();
     commit(tx).await;
     assert_eq!((duty.kind, duty.queue), (DutyKind::PollChannel, QueueClass::Interactive));
+    let next =
+        async |business| duties::next_of(db, business, DutyKind::PollChannel, channel.id.0).await.unwrap();
+    assert_eq!(next(business.id).await, Some(at(5)));
+    assert_eq!(next(testing::business(db).await.id).await, None);
     assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().unwrap().held_brake, None);
 }
 
@@ -199,6 +203,8 @@ async fn a_webhook_is_known_by_its_token_and_taken_once(db: &TestDb) {
     assert!(!webhooks::take(&mut tx, channel.id, "m-1", at(2)).await.unwrap());
     assert_eq!(channels::rotate_keys(&mut tx, &RING).await.unwrap(), 0);
     commit(tx).await;
+    assert!(webhooks::is_taken(db, channel.id, "m-1").await.unwrap());
+    assert!(!webhooks::is_taken(db, channel.id, "m-2").await.unwrap());
     let (found, found_key) = webhooks::by_token(db, &RING, &token).await.unwrap().unwrap();
     assert_eq!((found.id, found.has_webhook), (channel.id, true));
     assert_eq!(found_key.expose_secret(), key.expose_secret());
