@@ -56,6 +56,14 @@ struct NewNights {
     check_out: NaiveDate,
 }
 
+/// What is not said stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherNights {
+    check_in: Option<NaiveDate>,
+    check_out: Option<NaiveDate>,
+}
+
 /// A guest books. 409 where the platform knows the nights to be taken or closed.
 pub(super) async fn book(
     State(app): State<Arc<App>>,
@@ -86,8 +94,13 @@ pub(super) async fn change(
     Path((id, booking)): Path<(String, String)>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let new: NewNights = read(&body)?;
-    let nights = nights(new.check_in, new.check_out)?;
+    let new: OtherNights = read(&body)?;
+    let listing = find(&app, &id)?;
+    let stay = listing.standing().find(|stay| stay.id == booking);
+    let current = stay.ok_or_else(|| ControlError::not_found("there is no such booking here"))?.nights;
+    let (check_in, check_out) =
+        (new.check_in.unwrap_or(current.check_in), new.check_out.unwrap_or(current.check_out));
+    let nights = nights(check_in, check_out)?;
     let stay = app.ota.change(&id, |listing| listing.change(&booking, nights, clock::now()))?;
     Ok(Json(stay_json(&stay)))
 }

@@ -43,7 +43,7 @@ pub(super) fn table(listing: &Listing, first: NaiveDate, today: NaiveDate) -> St
 
 fn cell(listing: &Listing, day: NaiveDate, today: NaiveDate) -> String {
     let (class, says) = match listing.night(day, today) {
-        Night::Free => ("free", String::new()),
+        Night::Free => ("open", String::new()),
         Night::Guest(stay) => ("guest", stay.guest.clone().unwrap_or_default()),
         Night::Blocked(_) => ("blocked", "blocked by the host".into()),
         Night::Imported => ("imported", "closed by the imported calendar".into()),

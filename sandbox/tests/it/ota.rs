@@ -19,7 +19,7 @@ const BOOKING: &str = "/ota/booking-com-sea-view-suite";
 
 /// A day so many days from today; no sample reaches the hundredth.
 #[expect(clippy::disallowed_methods, reason = "the sandbox goes by the real time")]
-fn day(days: u64) -> String {
+pub(crate) fn day(days: u64) -> String {
     let today = chrono::Utc::now().date_naive();
     (today + chrono::Days::new(days)).to_string()
 }
@@ -63,9 +63,9 @@ async fn a_guest_books_changes_and_cancels() {
     let block = control(&outside, Method::POST, &format!("{VRBO}/blocks"), block).await.expect(201);
     assert_eq!(block["kind"], "block");
     let place = format!("{VRBO}/bookings/{}", stay["id"].as_str().unwrap());
-    let moved = json!({ "check_in": day(101), "check_out": day(103) });
+    let moved = json!({ "check_in": day(101) });
     let moved = control(&outside, Method::PATCH, &place, moved).await.expect(200);
-    assert_eq!(moved["check_in"], day(101));
+    assert_eq!((&moved["check_in"], &moved["check_out"]), (&json!(day(101)), &json!(day(103))));
     let over = json!({ "check_in": day(101), "check_out": day(104) });
     control(&outside, Method::PATCH, &place, over).await.expect(409);
     control(&outside, Method::DELETE, &place, Value::Null).await.expect(204);
