@@ -10,7 +10,7 @@
 //!
 //! To add a rule: write a function from values to a value in the module that the rule is about, a table of cases
 //! beside it, and a property that holds for all cases; then call it from the one place in `storage` or `jobs` that
-//! acts on it.
+//! acts on it. To add a booking platform: a file in `config/platforms`, and its name in `platform`.
 
 pub mod availability;
 pub mod booking;

@@ -92,6 +92,8 @@ pub struct SyncSettings {
     pub retry: RetryPolicy,
     /// The pause between two reads of a calendar's busy times.
     pub poll_every: Duration,
+    /// The pause between two readings of any platform's feed, whatever is said of it elsewhere; `None`: as is said there.
+    pub channels_every: Option<Duration>,
     /// How far back busy times are kept.
     pub window_past: Duration,
     /// How far ahead busy times are read.
@@ -117,6 +119,7 @@ impl Default for SyncSettings {
         Self {
             retry: RetryPolicy::default(),
             poll_every: Duration::minutes(15),
+            channels_every: None,
             window_past: Duration::days(1),
             window_future: Duration::days(180),
             lease: Duration::seconds(15),

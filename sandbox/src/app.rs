@@ -14,17 +14,21 @@ use crate::faults::Faults;
 use crate::google::Google;
 use crate::mailbox::Mailbox;
 use crate::microsoft::Microsoft;
+use crate::ota::Ota;
 use crate::provider::Provider;
 use crate::push::{Inbox, Push};
 use crate::recorder::Recorder;
 use crate::store::World;
-use crate::{OAuthClient, SandboxConfig, SandboxError, control, elsewhere, google, microsoft, page};
+use crate::{
+    OAuthClient, SandboxConfig, SandboxError, clock, control, elsewhere, google, microsoft, ota, page,
+};
 
 /// The whole sandbox.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) google: Google,
     pub(crate) microsoft: Microsoft,
+    pub(crate) ota: Ota,
     pub(crate) mailbox: Mailbox,
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
@@ -52,10 +56,11 @@ impl App {
         let google = Google::open(&path.join("google.jsonl"), config.oauth_clients, of_google)?;
         let microsoft =
             Microsoft::open(&path.join("microsoft.jsonl"), config.microsoft_clients, of_microsoft)?;
+        let ota = Ota::open(&path.join("ota.jsonl"), config.seed, clock::now())?;
         let (faults, recorder) = (Faults::new(config.seed), Recorder::default());
         let push = Push::new(shutdown.clone())?;
         let (mailbox, listener) = Mailbox::open(path.join("mailbox.jsonl"), ip).await?;
-        let app = Self { google, microsoft, mailbox, faults, recorder, push, url, shutdown };
+        let app = Self { google, microsoft, ota, mailbox, faults, recorder, push, url, shutdown };
         let inbox = Inbox { google: google_changes, microsoft: microsoft_changes };
         Ok((Arc::new(app), inbox, listener))
     }
@@ -84,6 +89,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/microsoft", microsoft::router(&app))
         .nest("/control", control::router())
         .route(&format!("{ELSEWHERE}/{{*path}}"), any(elsewhere::visit))
+        .merge(ota::router())
         .merge(page::router())
         .with_state(app)
 }

@@ -34,10 +34,13 @@ pub enum FaultKind {
     /// A push notification is lost.
     DropWebhook,
     /// The answer comes later by `value` milliseconds.
+    #[serde(alias = "slow")]
     LatencyMs,
     /// A page for a browser comes in place of an answer; nothing is done.
+    #[serde(alias = "html")]
     HtmlAnswer,
     /// The work is done, and half of the answer comes, as if it were all.
+    #[serde(alias = "truncate")]
     TruncatedJson,
     /// The answer says that it is plain text.
     WrongContentType,
@@ -47,6 +50,18 @@ pub enum FaultKind {
     RedirectElsewhere,
     /// The answer is larger than 32 MB; nothing is done.
     HugeAnswer,
+    /// A listing's feed has other UIDs than ever.
+    ChangeUids,
+    /// A listing's feed has no events.
+    #[serde(rename = "empty")]
+    EmptyFeed,
+    /// More than half of a listing's feed is missing.
+    #[serde(rename = "half")]
+    HalfFeed,
+    /// The answer to a request for a listing's feed has the status `value`, such as 404.
+    Status,
+    /// A listing's feed is small and becomes a gigabyte when it is unpacked.
+    GzipBomb,
 }
 
 /// Whom a fault hits.
@@ -56,12 +71,19 @@ pub(crate) enum Party {
     Google,
     Microsoft,
     Mailbox,
+    /// The booking platforms; an account is a listing.
+    Ota,
 }
 
 impl Party {
     /// Its name in JSON.
     pub(crate) fn as_str(self) -> &'static str {
-        self.provider().map_or("mailbox", Provider::as_str)
+        match self {
+            Self::Google => Provider::Google.as_str(),
+            Self::Microsoft => Provider::Microsoft.as_str(),
+            Self::Mailbox => "mailbox",
+            Self::Ota => "ota",
+        }
     }
 
     /// The provider that it is, if it is one.
@@ -69,7 +91,7 @@ impl Party {
         match self {
             Self::Google => Some(Provider::Google),
             Self::Microsoft => Some(Provider::Microsoft),
-            Self::Mailbox => None,
+            Self::Mailbox | Self::Ota => None,
         }
     }
 }
@@ -95,7 +117,8 @@ pub(crate) struct Fault {
     pub(crate) count: Option<u64>,
     /// Only requests of this account are hit.
     pub(crate) account: Option<String>,
-    /// Milliseconds for [`FaultKind::LatencyMs`], seconds of `Retry-After` for [`FaultKind::RateLimit`].
+    /// Milliseconds for [`FaultKind::LatencyMs`], seconds of `Retry-After` for [`FaultKind::RateLimit`], the status for
+    /// [`FaultKind::Status`].
     pub(crate) value: Option<u64>,
     /// How many times it has hit.
     pub(crate) hits: u64,
@@ -170,6 +193,19 @@ impl Faults {
         self.lock().standing.retain(|fault| provider.is_some_and(|name| name != fault.provider));
     }
 
+    /// The faults that can hit this account of `provider`.
+    pub(crate) fn list_of(&self, provider: Party, account: &str) -> Vec<Fault> {
+        let mut faults = self.list();
+        faults.retain(|fault| fault.is_of(provider, account));
+        faults
+    }
+
+    /// Ends the faults that are for this account of `provider` alone.
+    pub(crate) fn clear_of(&self, provider: Party, account: &str) {
+        let of_it = |fault: &Fault| fault.account.is_some() && fault.is_of(provider, account);
+        self.lock().standing.retain(|fault| !of_it(fault));
+    }
+
     /// Rolls the dice for one request. Latencies add up; of the others the first that hits decides.
     pub(crate) fn strike(&self, target: Target<'_>) -> Verdict {
         let mut inner = self.lock();
@@ -197,6 +233,10 @@ impl Faults {
 }
 
 impl Fault {
+    fn is_of(&self, provider: Party, account: &str) -> bool {
+        self.provider == provider && self.account.as_deref().is_none_or(|own| own == account)
+    }
+
     fn can_hit(&self, target: Target<'_>) -> bool {
         let concerned = self.provider == target.provider
             && self.count != Some(0)
@@ -208,6 +248,11 @@ impl Fault {
                 FaultKind::RevokeGrant => target.has_grant,
                 FaultKind::GoneCursor => target.has_cursor,
                 FaultKind::ForeignNextLink => target.pages_by_link,
+                FaultKind::ChangeUids
+                | FaultKind::EmptyFeed
+                | FaultKind::HalfFeed
+                | FaultKind::Status
+                | FaultKind::GzipBomb => target.provider == Party::Ota,
                 FaultKind::RateLimit
                 | FaultKind::ServerError
                 | FaultKind::Timeout

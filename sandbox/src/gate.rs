@@ -26,7 +26,7 @@ use crate::store::Caller;
 const LARGEST_BODY: usize = 1 << 20;
 
 /// The longest that a request is held by the `timeout` fault.
-const LONGEST_HOLD: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// The answer to a request that is not let through.
 pub(crate) type Refused = Box<Response>;
@@ -129,7 +129,7 @@ pub(crate) async fn pass(
 }
 
 /// Waits, unless the sandbox is to stop.
-async fn hold(app: &App, time: Duration) -> Result<(), ()> {
+pub(crate) async fn hold(app: &App, time: Duration) -> Result<(), ()> {
     if time.is_zero() {
         return Ok(());
     }
@@ -140,7 +140,7 @@ async fn hold(app: &App, time: Duration) -> Result<(), ()> {
 }
 
 /// Breaks the connection; the status is never seen.
-fn gone(breaker: &Breaker) -> Response {
+pub(crate) fn gone(breaker: &Breaker) -> Response {
     breaker.break_connection();
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

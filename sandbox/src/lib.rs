@@ -2,13 +2,14 @@
 //!
 //! What it is: a server that stands for the providers that Concord talks to. Today that is a Google (accounts,
 //! consent page, tokens, Calendar v3, channels), a Microsoft (accounts, identity endpoints, Graph's calendars and
-//! subscriptions) and a mailbox that takes every mail, with pages on which a person sees and changes their own calendar
-//! and reads the mails, and a control interface by which tests and demos play that person, break things on demand and
-//! read the traffic.
+//! subscriptions), booking platforms with listings that export feeds and read others', and a mailbox that takes every mail,
+//! with pages on which a person sees and changes their own calendar, books a listing and reads the mails, and a control
+//! interface by which tests and demos play that person, break things on demand and read the traffic.
 //!
 //! What it must never do: make life easier than the real provider does. Where the provider is strict, forgetful
 //! or unreliable, so is the sandbox; `/control` is the only place for short cuts. Nothing in production may depend
-//! on this crate, and it calls nobody but the addresses that applications have registered for notifications.
+//! on this crate, and it calls nobody but the addresses that applications have registered for notifications, and the feeds
+//! that a listing was told to read.
 //!
 //! The most common change, "the provider also does X": find the provider's folder (`google/`), where each file is one
 //! thing that the provider does; write the behaviour there with its source in a comment, and a test in `tests/` that
@@ -29,6 +30,7 @@ mod mailbox;
 mod microsoft;
 mod oauth_client;
 mod opaque;
+mod ota;
 mod page;
 mod provider;
 mod push;
@@ -46,6 +48,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::FaultKind;
+pub use ota::ListingAddress;
 
 /// How to start a sandbox.
 #[derive(Debug, Clone)]
@@ -141,6 +144,7 @@ pub enum SandboxError {
 /// A running sandbox. Dropping it stops it without waiting; [`Sandbox::stop`] waits.
 #[derive(Debug)]
 pub struct Sandbox {
+    app: Arc<app::App>,
     url: String,
     smtp_url: String,
     shutdown: CancellationToken,
@@ -156,7 +160,12 @@ impl Sandbox {
         let shutdown = CancellationToken::new();
         let (app, running) = prepare(config, shutdown.clone()).await?;
         let (url, smtp_url) = (app.url.clone(), app.mailbox.url());
-        Ok(Self { url, smtp_url, shutdown, server: tokio::spawn(running) })
+        Ok(Self { app, url, smtp_url, shutdown, server: tokio::spawn(running) })
+    }
+
+    /// The listings of the booking platforms, with the addresses of their feeds.
+    pub fn listings(&self) -> Vec<ListingAddress> {
+        self.app.ota.all().iter().map(|listing| self.app.address_of(listing)).collect()
     }
 
     /// The base address, `http://127.0.0.1:PORT`, without a slash at its end.
@@ -211,6 +220,7 @@ async fn prepare(
     let url = base_url(local);
     let (app, inbox, mail_listener) = app::App::open(config, url, local.ip(), shutdown.clone()).await?;
     tokio::spawn(push::run(Arc::clone(&app), inbox));
+    tokio::spawn(ota::run(Arc::clone(&app)));
     let mail = mailbox::serve(Arc::clone(&app), mail_listener, shutdown.clone());
     let service = app::router(Arc::clone(&app)).into_make_service_with_connect_info::<connection::Breaker>();
     let running = async move {

@@ -82,6 +82,11 @@ impl Push {
         });
     }
 
+    /// A request for what is at `address`.
+    pub(crate) fn get(&self, address: &str) -> reqwest::RequestBuilder {
+        self.client.get(address)
+    }
+
     /// Posts to `address` and returns the status, the content type and the body of the answer.
     ///
     /// # Errors

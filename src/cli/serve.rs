@@ -334,6 +334,10 @@ fn sync_settings(config: &Config) -> SyncSettings {
             slow_cap: long(section.slowest_retry),
         },
         poll_every: long(section.poll),
+        channels_every: match config.channels.every_minutes {
+            0 => None,
+            minutes => Some(Duration::minutes(i64::from(minutes))),
+        },
         window_past: Duration::days(i64::from(section.window_past_days)),
         window_future: Duration::days(i64::from(section.window_future_days)),
         lease: long(config.worker.lease),

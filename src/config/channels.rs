@@ -14,6 +14,9 @@ pub struct ChannelsConfig {
     pub allow_private_hosts: bool,
     /// Names and addresses that may be called although they are private.
     pub allowed_hosts: Vec<String>,
+    /// Minutes between two readings of any feed, whatever channels and platforms say; 0: as they say.
+    #[serde(deserialize_with = "units::number")]
+    pub every_minutes: u32,
     /// For a whole feed, from the first connection to the last byte.
     #[serde(rename = "timeout_seconds", deserialize_with = "units::seconds")]
     pub timeout: Duration,
@@ -26,6 +29,7 @@ impl ChannelsConfig {
     pub(super) fn validate(&self, check: &mut Check) {
         check.hosts("allowed_hosts", &self.allowed_hosts);
         check.within("timeout_seconds", self.timeout.as_secs(), 1..=300);
+        check.within("every_minutes", self.every_minutes, 0..=1440);
         // The reader of calendars takes no more than 16.
         check.within("max_megabytes", self.max_megabytes, 1..=16);
     }

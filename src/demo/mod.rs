@@ -13,7 +13,7 @@ use std::{
 
 use clap::Args;
 use concord_domain::clock::Clock;
-use concord_sandbox::{OAuthClient, Sandbox, SandboxConfig};
+use concord_sandbox::{ListingAddress, OAuthClient, Sandbox, SandboxConfig};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use url::Url;
@@ -70,6 +70,9 @@ pub struct DemoFile {
     pub resources: Vec<DemoThing>,
     /// Who does the work.
     pub staff: Vec<DemoThing>,
+    /// Listings of the sandbox's booking platforms, with the addresses of their calendars.
+    #[serde(default)]
+    pub listings: Vec<ListingAddress>,
 }
 
 /// A resource or a staff member.
@@ -198,7 +201,9 @@ fn configuration(
         // Whoever tries it may have a CalDAV server here too.
         ("providers.caldav.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
         // The sandbox's feeds stand here.
-        ("channels.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned()),
+        ("channels.allowed_hosts", r#"["127.0.0.1", "localhost", "::1"]"#.to_owned()),
+        // Who books in the sandbox does not want to wait for half an hour.
+        ("channels.every_minutes", "1".to_owned()),
     ] {
         argument("--sandbox", key, value);
     }
@@ -217,6 +222,7 @@ fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
          Sign in as staff     {}\n  \
          The outside world    {}   (calendars as their owners see them)\n  \
          The mailbox          {}   (every mail that is sent)\n  \
+         Booking platforms    {}/ota   (listings to book, with their calendar addresses)\n  \
          API                  {}/api/docs   (key in {})\n\n\
          The two links work as often as you like, for {} days and after a restart too.\n\
          Stop with Ctrl-C. Everything is kept in {}.\n",
@@ -224,6 +230,7 @@ fn announce(file: &DemoFile, options: &Options) -> Result<(), CommandError> {
         file.staff_sign_in_url,
         file.sandbox_url,
         file.mailbox_url,
+        file.sandbox_url,
         file.url,
         folder::file(&options.data).display(),
         sample::LINKS_HOLD.num_days(),

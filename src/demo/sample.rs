@@ -13,6 +13,7 @@ use concord_domain::{
 };
 use concord_jobs::connect::{self, Wanted};
 use concord_providers::{Answer, Http, HttpConfig};
+use concord_sandbox::ListingAddress;
 use concord_storage::{
     PageAsk, api_keys,
     bookings::{self, Change},
@@ -290,6 +291,7 @@ async fn describe(
             .into_iter()
             .map(|room: Resource| DemoThing { id: room.id.to_string(), name: room.name, provider: None })
             .collect(),
+        listings: listings(sandbox_url).await?,
         staff: staff
             .into_iter()
             .map(|member| DemoThing {
@@ -302,6 +304,12 @@ async fn describe(
             })
             .collect(),
     })
+}
+
+async fn listings(sandbox_url: &str) -> Result<Vec<ListingAddress>, CommandError> {
+    let answer = ask_sandbox(sandbox_url, http::Method::GET, "/control/ota", None).await?;
+    // A sandbox that runs elsewhere may be older than we are.
+    Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
 }
 
 /// The link of a former start if it still holds, at the present address; otherwise a new one.

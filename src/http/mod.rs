@@ -1,6 +1,7 @@
 //! Everything that is reached over HTTP.
 
 pub mod api;
+mod channel_hooks;
 pub(crate) mod connections;
 pub mod feeds;
 pub mod health;
@@ -22,6 +23,7 @@ pub fn router(app: &App) -> Router {
         .merge(feeds::router(app))
         .merge(oauth::router())
         .merge(hooks::router(app))
+        .merge(channel_hooks::router())
         .merge(health::router())
         .with_state(app.clone());
     // Outside of everything, so that what took too long or panicked counts too.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ControlError, Of, party, read, read_query};
 use crate::app::App;
-use crate::faults::{Fault, FaultKind};
+use crate::faults::{Fault, FaultKind, Party};
 use crate::google::Limits;
 use crate::microsoft;
 use crate::provider::Provider;
@@ -21,21 +21,22 @@ const LATENCY_MS: u64 = 500;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewFault {
-    provider: String,
+pub(super) struct NewFault {
+    /// Where the address does not say it.
+    pub(super) provider: Option<String>,
     kind: FaultKind,
     probability: Option<f64>,
     #[serde(default)]
     count: Count,
-    account: Option<String>,
-    /// Milliseconds, of `latency_ms` alone, by whose name it may go too.
+    pub(super) account: Option<String>,
+    /// Milliseconds of `latency_ms`, by whose name it may go too; the status of `status`.
     #[serde(alias = "latency_ms")]
     value: Option<u64>,
 }
 
 /// How many times: a `null` that was written is something else than a member that was not.
 #[derive(Default)]
-enum Count {
+pub(super) enum Count {
     #[default]
     Unsaid,
     UntilDeleted,
@@ -48,21 +49,32 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Puts a fault in force. Without a `count` it stays until it is deleted, but for `revoke_grant`, which hits once:
+/// Puts a fault of a provider in force. Without a `count` it stays until it is deleted, but for `revoke_grant`, which hits once:
 /// a person takes a consent back once, and the next consent is a new one.
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let new: NewFault = read(&body)?;
-    let party = party(&new.provider)?;
+    let Some(name) = &new.provider else {
+        return Err(ControlError::bad("the body cannot be read: missing field `provider`"));
+    };
+    let party = party(name)?;
+    put_in_force(&app, party, new)
+}
+
+/// Puts a fault of `party` in force, or says what is wrong with it.
+pub(super) fn put_in_force(
+    app: &App,
+    party: Party,
+    new: NewFault,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
     let probability = new.probability.unwrap_or(1.0);
     if !(0.0..=1.0).contains(&probability) {
         return Err(ControlError::bad("probability goes from 0 to 1"));
     }
     if let Some(account) = &new.account
-        && let Some(provider) = party.provider()
-        && !app.world(provider).accounts.contains_key(account)
+        && !is_known(app, party, account)
     {
         return Err(ControlError::not_found(format!("there is no account {account}")));
     }
@@ -82,6 +94,14 @@ pub(super) async fn add(
         hits: 0,
     });
     Ok((StatusCode::CREATED, Json(json!(fault))))
+}
+
+/// Whether there is such an account; a mailbox has them all.
+fn is_known(app: &App, party: Party, account: &str) -> bool {
+    match party.provider() {
+        Some(provider) => app.world(provider).accounts.contains_key(account),
+        None => party != Party::Ota || app.ota.find(account).is_some(),
+    }
 }
 
 /// The faults in force and how often they have hit.

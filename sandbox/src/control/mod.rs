@@ -6,13 +6,14 @@ mod channels;
 mod events;
 mod faults;
 mod mails;
+mod ota;
 mod traffic;
 
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::faults::Party;
+use crate::ota::Refused;
 use crate::provider::Provider;
 use crate::store::Refusal;
 
@@ -42,6 +44,14 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/mails", get(mails::list).delete(mails::clear))
         .route("/requests", get(traffic::requests).delete(traffic::forget))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/ota", get(ota::list).post(ota::add))
+        .route("/ota/{id}", get(ota::show))
+        .route("/ota/{id}/bookings", post(ota::book))
+        .route("/ota/{id}/bookings/{booking}", patch(ota::change).delete(ota::cancel))
+        .route("/ota/{id}/blocks", post(ota::block))
+        .route("/ota/{id}/import", put(ota::import).delete(ota::end_import))
+        .route("/ota/{id}/read", post(ota::read_feed))
+        .route("/ota/{id}/faults", get(ota::faults).post(ota::add_fault).delete(ota::clear_faults))
         .route("/quotas", get(faults::quotas).put(faults::set_quotas))
         .fallback(|| async { ControlError::not_found("there is no such control") })
 }
@@ -74,6 +84,18 @@ impl From<Refusal> for ControlError {
             Refusal::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, message: refusal.to_string() }
+    }
+}
+
+impl From<Refused> for ControlError {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::NotFound => StatusCode::NOT_FOUND,
+            Refused::Taken(_) => StatusCode::CONFLICT,
+            Refused::Invalid(_) => StatusCode::BAD_REQUEST,
+            Refused::Unwritten => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, message: refused.to_string() }
     }
 }
 
@@ -118,10 +140,12 @@ struct Of {
     provider: Option<String>,
 }
 
-/// What faults may hit: the providers, and the mailbox.
+/// What faults may hit: the providers, the mailbox, and the booking platforms.
 ///
 /// # Errors
 /// 400 for anything else.
 fn party(name: &str) -> Result<Party, ControlError> {
-    if name == Party::Mailbox.as_str() { Ok(Party::Mailbox) } else { provider(name).map(Party::from) }
+    let others = [Party::Mailbox, Party::Ota];
+    let other = others.into_iter().find(|party| party.as_str() == name);
+    other.map_or_else(|| provider(name).map(Party::from), Ok)
 }

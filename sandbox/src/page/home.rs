@@ -18,7 +18,8 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Html<String> {
         "<main><p class=\"mark\">Sandbox – stands for the outside world</p><h1>Calendars in the sandbox</h1>\
          <p>These people and their calendars exist in this sandbox only. Connect one of them as a “Google” or “Microsoft” account, and \
          see bookings arrive here; add, move and delete entries here as the person would, and see it come back.</p>\
-         <p><a href=\"/mailbox\">The mailbox</a> has every mail that was sent.</p>",
+         <p><a href=\"/mailbox\">The mailbox</a> has every mail that was sent. On the <a href=\"/ota\">booking platforms</a> \
+         guests book the same houses at Airbnb, Vrbo and Booking.com.</p>",
     );
     let hitting = app.faults.list().iter().filter(|fault| fault.count != Some(0)).count();
     if hitting > 0 {

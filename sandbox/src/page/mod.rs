@@ -1,4 +1,4 @@
-//! The pages for persons: who is there, and each calendar week by week as its owner sees it.
+//! The pages for persons: who is there, each calendar week by week as its owner sees it, and the booking platforms.
 //!
 //! Plain HTML that works without script; the one small script shows a change when it happens.
 
@@ -9,6 +9,9 @@ mod grid;
 mod home;
 pub(crate) mod html;
 mod mailbox;
+mod month;
+mod ota;
+mod ota_panel;
 mod panel;
 mod week;
 
@@ -40,6 +43,10 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/calendar/{provider}/{account}/delete", post(calendar::delete))
         .route("/calendar/{provider}/{account}/duplicate", post(calendar::duplicate))
         .route("/calendar/{provider}/{account}/restore", post(calendar::restore))
+        .route("/ota", get(ota::list))
+        .route("/ota/{platform}/{listing}", get(ota::show))
+        .route("/ota/{platform}/{listing}/revision", get(ota::revision))
+        .route("/ota/{platform}/{listing}/{action}", post(ota::act))
         .layer(from_fn(with_policy))
         .route("/assets/sandbox.css", get(|| asset("text/css", include_str!("../../assets/sandbox.css"))))
         .route(

@@ -18,6 +18,7 @@ mod microsoft_faults;
 mod microsoft_oauth;
 mod microsoft_subscriptions;
 mod oauth;
+mod ota;
 mod outside;
 mod pages;
 mod recurring;

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::listener::{Echo, Listener};
+use crate::ota::day;
 use crate::outside::{ANA, Outside, column, hour, send};
 
 const EVENTS: &str = "/calendars/primary/events";
@@ -91,6 +92,23 @@ async fn a_killed_sandbox_comes_back_as_it_was() {
         ("client_secret", "sandbox-google-secret"),
     ];
     send(once_more.http.post(once_more.url("/google/token")).form(&form)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_guest_who_was_told_so_has_booked() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut child, url) = spawn(data.path());
+    let http = crate::outside::client();
+    let listing = "/control/ota/vrbo-sea-view-suite";
+    let new = json!({ "guest": "Ana", "check_in": day(100), "check_out": day(103) });
+    let stay = send(http.post(format!("{url}{listing}/bookings")).json(&new)).await.expect(201);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    tear(&data.path().join("ota.jsonl"));
+
+    let outside = Outside::start_in(data.path()).await;
+    let found = send(http.get(outside.url(listing))).await.expect(200);
+    assert!(found["bookings"].as_array().unwrap().contains(&stay), "{found}");
 }
 
 /// Writes half a line, as a kill in the middle of a write leaves it.

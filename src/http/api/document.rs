@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{api::ical_import, feeds, health},
+    http::{api::ical_import, channel_hooks, feeds, health},
 };
 
 const INTRODUCTION: &str = "\
@@ -56,7 +56,7 @@ const TAGS: &[(&str, &str)] = &[
 
 /// The endpoints that stand outside of `/api/v1`.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(health::health, feeds::read, ical_import::import))]
+#[openapi(paths(health::health, feeds::read, ical_import::import, channel_hooks::from_channel_manager))]
 struct Outside;
 
 /// The document of this installation, from what stands at the handlers of version 1.

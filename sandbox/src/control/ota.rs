@@ -1,0 +1,235 @@
+//! The booking platforms: what guests and hosts do there, and what goes wrong.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use chrono::NaiveDate;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::faults::{NewFault, put_in_force};
+use super::{ControlError, read};
+use crate::app::App;
+use crate::clock;
+use crate::faults::Party;
+use crate::ota::{Listing, NewListing, Nights, Stay, read_now};
+
+/// All listings.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
+    let listings = app.ota.all();
+    Json(listings.iter().map(|listing| listing_json(&app, listing)).collect())
+}
+
+/// One listing.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    Ok(Json(listing_json(&app, &find(&app, &id)?)))
+}
+
+/// A host offers something more.
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let new: NewListing = read(&body)?;
+    let listing = app.ota.add(new)?;
+    Ok((StatusCode::CREATED, Json(listing_json(&app, &listing))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBooking {
+    guest: String,
+    check_in: NaiveDate,
+    check_out: NaiveDate,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewNights {
+    check_in: NaiveDate,
+    check_out: NaiveDate,
+}
+
+/// What is not said stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherNights {
+    check_in: Option<NaiveDate>,
+    check_out: Option<NaiveDate>,
+}
+
+/// A guest books. 409 where the platform knows the nights to be taken or closed.
+pub(super) async fn book(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let new: NewBooking = read(&body)?;
+    let nights = nights(new.check_in, new.check_out)?;
+    let stay = app.ota.change(&id, |listing| listing.book(Some(&new.guest), nights, clock::now()))?;
+    Ok((StatusCode::CREATED, Json(stay_json(&stay))))
+}
+
+/// The host blocks nights.
+pub(super) async fn block(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let new: NewNights = read(&body)?;
+    let nights = nights(new.check_in, new.check_out)?;
+    let stay = app.ota.change(&id, |listing| listing.book(None, nights, clock::now()))?;
+    Ok((StatusCode::CREATED, Json(stay_json(&stay))))
+}
+
+/// A guest moves to other dates, or the host moves a block.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Path((id, booking)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let new: OtherNights = read(&body)?;
+    let listing = find(&app, &id)?;
+    let stay = listing.standing().find(|stay| stay.id == booking);
+    let current = stay.ok_or_else(|| ControlError::not_found("there is no such booking here"))?.nights;
+    let (check_in, check_out) =
+        (new.check_in.unwrap_or(current.check_in), new.check_out.unwrap_or(current.check_out));
+    let nights = nights(check_in, check_out)?;
+    let stay = app.ota.change(&id, |listing| listing.change(&booking, nights, clock::now()))?;
+    Ok(Json(stay_json(&stay)))
+}
+
+/// A guest cancels, or the host opens a block again.
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    Path((id, booking)): Path<(String, String)>,
+) -> Result<StatusCode, ControlError> {
+    app.ota.change(&id, |listing| listing.cancel(&booking, clock::now()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewImport {
+    url: String,
+    /// The platform's own pace if it is not said.
+    every_seconds: Option<u32>,
+}
+
+/// The host names the feed that the platform shall read.
+pub(super) async fn import(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let new: NewImport = read(&body)?;
+    app.ota.change(&id, |listing| listing.read_from(&new.url, new.every_seconds))?;
+    Ok(Json(listing_json(&app, &find(&app, &id)?)))
+}
+
+/// The host takes the feed away; what it closed is open again.
+pub(super) async fn end_import(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ControlError> {
+    app.ota.change(&id, |listing| {
+        listing.import = None;
+        Ok(())
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The platform reads the feed now; answers when it has.
+pub(super) async fn read_feed(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    let outcome = read_now(&app, &id).await?;
+    let mut answer = listing_json(&app, &find(&app, &id)?);
+    answer["outcome"] = json!({ "ok": outcome.is_ok(), "says": outcome.unwrap_or_else(|problem| problem) });
+    Ok(Json(answer))
+}
+
+/// The faults that hit the listing's feed.
+pub(super) async fn faults(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    let listing = find(&app, &id)?;
+    Ok(Json(json!(app.faults.list_of(Party::Ota, &listing.id))))
+}
+
+/// Breaks the listing's feed, as `POST /control/faults` does with `"provider": "ota"` and the listing as account.
+pub(super) async fn add_fault(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    let mut new: NewFault = read(&body)?;
+    if new.provider.is_some() || new.account.is_some() {
+        return Err(ControlError::bad("the address says already whose feed it is"));
+    }
+    new.account = Some(id);
+    put_in_force(&app, Party::Ota, new)
+}
+
+/// Ends the faults of the listing.
+pub(super) async fn clear_faults(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ControlError> {
+    let listing = find(&app, &id)?;
+    app.faults.clear_of(Party::Ota, &listing.id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn find(app: &App, id: &str) -> Result<Listing, ControlError> {
+    app.ota.find(id).ok_or_else(|| ControlError::not_found(format!("there is no listing {id}")))
+}
+
+fn nights(check_in: NaiveDate, check_out: NaiveDate) -> Result<Nights, ControlError> {
+    Nights::new(check_in, check_out)
+        .ok_or_else(|| ControlError::bad("check_out must be a later day than check_in"))
+}
+
+fn listing_json(app: &App, listing: &Listing) -> Value {
+    let seen = app.ota.seen(&listing.id);
+    let mut told = json!(app.address_of(listing));
+    told["zone"] = listing.zone.name().into();
+    told["window_months"] = listing.window_months.into();
+    told["bookings"] = listing.stays.iter().map(stay_json).collect();
+    told["import"] = listing.import.as_ref().map_or(Value::Null, |import| {
+        let read = seen.read.as_ref().map(|(at, outcome)| {
+            let (Ok(says) | Err(says)) = outcome;
+            json!({ "at": at, "ok": outcome.is_ok(), "says": says })
+        });
+        json!({
+            "url": import.url,
+            "every_seconds": import.every_seconds,
+            "closed": import.closed,
+            "last_read": read,
+        })
+    });
+    told["asked"] = json!(seen.asked);
+    told["faults"] = json!(app.faults.list_of(Party::Ota, &listing.id));
+    told
+}
+
+fn stay_json(stay: &Stay) -> Value {
+    json!({
+        "id": stay.id,
+        "kind": if stay.guest.is_some() { "booking" } else { "block" },
+        "guest": stay.guest,
+        "check_in": stay.nights.check_in,
+        "check_out": stay.nights.check_out,
+        "cancelled": stay.cancelled,
+        "made_at": stay.made_at,
+        "changed_at": stay.changed_at,
+    })
+}

@@ -1,0 +1,109 @@
+//! The feed of a listing over HTTP, with its faults.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::{Asked, Listing, Site, dialect, spoiled};
+use crate::app::App;
+use crate::bad_answers;
+use crate::clock;
+use crate::connection::Breaker;
+use crate::faults::{FaultKind, Party, Strike, Target};
+use crate::gate::{LONGEST_HOLD, gone, hold};
+use crate::opaque::fingerprint;
+
+pub(super) const CALENDAR: &str = "text/calendar; charset=utf-8";
+
+/// Serves one listing's feed to whoever knows its address.
+pub(super) async fn serve(
+    State(app): State<Arc<App>>,
+    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    Path((platform, id)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let known = app.ota.find(&id).filter(|listing| {
+        listing.site.as_str() == platform && query.get("t").is_some_and(|token| *token == listing.token)
+    });
+    let Some(listing) = known else { return spoiled::refusal(404) };
+    let response = answer(&app, &breaker, &listing, &headers).await;
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let asked = Asked {
+        at: clock::now(),
+        user_agent: text(header::USER_AGENT),
+        if_none_match: text(header::IF_NONE_MATCH),
+        status: response.status().as_u16(),
+    };
+    app.ota.note_asked(&id, asked);
+    response
+}
+
+async fn answer(app: &App, breaker: &Breaker, listing: &Listing, headers: &HeaderMap) -> Response {
+    // Airbnb lets nobody read who does not say what they are (reported).
+    if listing.site == Site::Airbnb && !headers.contains_key(header::USER_AGENT) {
+        return spoiled::refusal(403);
+    }
+    let verdict = app.faults.strike(Target {
+        provider: Party::Ota,
+        account: Some(&listing.id),
+        has_access_token: false,
+        has_grant: false,
+        has_cursor: false,
+        pages_by_link: false,
+        is_notification: false,
+    });
+    if hold(app, verdict.latency).await.is_err() {
+        return gone(breaker);
+    }
+    let Some(strike) = verdict.fault else { return feed(listing, headers, None) };
+    match strike.kind {
+        FaultKind::Timeout => {
+            let _ended = hold(app, LONGEST_HOLD).await;
+            gone(breaker)
+        }
+        FaultKind::ApplyThenDrop => gone(breaker),
+        FaultKind::RateLimit => {
+            let after = HeaderValue::from(strike.value.unwrap_or(60));
+            let mut response = spoiled::refusal(429);
+            response.headers_mut().insert(header::RETRY_AFTER, after);
+            response
+        }
+        FaultKind::ServerError => spoiled::refusal(500),
+        FaultKind::Status => spoiled::refusal(strike.value.unwrap_or(500)),
+        FaultKind::GzipBomb => spoiled::bomb(),
+        kind => match bad_answers::instead(kind, &app.url) {
+            Some(response) => response,
+            None => bad_answers::spoil(kind, None, &app.url, feed(listing, headers, Some(strike))).await,
+        },
+    }
+}
+
+fn feed(listing: &Listing, headers: &HeaderMap, strike: Option<Strike>) -> Response {
+    let now = clock::now();
+    let kind = strike.map(|strike| strike.kind);
+    // Each hit has other UIDs than the one before.
+    let salt = strike.filter(|_| kind == Some(FaultKind::ChangeUids)).map_or(0, |strike| strike.before + 1);
+    let mut events = dialect::events(listing, listing.today(now), salt);
+    match kind {
+        Some(FaultKind::EmptyFeed) => events.clear(),
+        Some(FaultKind::HalfFeed) => events = spoiled::less_than_half(events),
+        _ => {}
+    }
+    let body = dialect::write(listing.site, &events, now);
+    let mut response = body.clone().into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CALENDAR));
+    // The others write the time of the request into each event: there is nothing to compare.
+    if listing.site == Site::BookingCom
+        && let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", fingerprint(&body)))
+    {
+        if headers.get(header::IF_NONE_MATCH) == Some(&etag) {
+            response = StatusCode::NOT_MODIFIED.into_response();
+        }
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}

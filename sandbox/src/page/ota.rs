@@ -1,0 +1,236 @@
+//! The booking platforms: what is let there, night by night, and what guests and the host can do.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+
+use super::html::{document_with_head, escape};
+use super::month::{beside, first_day, table};
+use super::{not_found, ota_panel};
+use crate::app::App;
+use crate::clock;
+use crate::opaque::fingerprint;
+use crate::ota::{Listing, Nights, Refused, Site, read_now};
+
+/// A list that shows what happens by itself, without script.
+const LOOK_AGAIN: &str = "<meta http-equiv=\"refresh\" content=\"5\">";
+
+/// The fields of all forms, as text: as sent, or empty.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OtaForm {
+    pub(super) month: String,
+    pub(super) guest: String,
+    pub(super) check_in: String,
+    pub(super) check_out: String,
+    /// Which stay is changed or cancelled.
+    pub(super) booking: String,
+    pub(super) url: String,
+    pub(super) every_seconds: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    month: Option<String>,
+    done: Option<String>,
+}
+
+/// All listings with this month and the next.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Html<String> {
+    let mut body = String::from(
+        "<main><p class=\"mark\">Sandbox – stands for the outside world</p><p><a href=\"/\">All calendars</a></p>\
+         <h1>Booking platforms</h1><p>Book here as a guest would. Each listing exports its calendar, and can read the \
+         calendar that you name: what it reads closes nights here.</p>",
+    );
+    body.push_str(ota_panel::LEGEND);
+    for site in Site::ALL {
+        let of_site = app.ota.all().into_iter().filter(|listing| listing.site == site);
+        let _infallible = write!(body, "<h2>{}</h2><ul class=\"accounts listings\">", site.title());
+        for listing in of_site {
+            let today = listing.today(clock::now());
+            let first = first_day(None, today);
+            let _infallible = write!(
+                body,
+                "<li><h3><a href=\"{}\">{}</a></h3>{}{}</li>",
+                address(&listing),
+                escape(&listing.name),
+                table(&listing, first, today),
+                table(&listing, beside(first, 1), today),
+            );
+        }
+        body.push_str("</ul>");
+    }
+    body.push_str("</main>");
+    Html(document_with_head("Booking platforms", "home", LOOK_AGAIN, &body))
+}
+
+/// One listing.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(place): Path<(String, String)>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let Some(listing) = find(&app, &place) else { return nowhere() };
+    let form = OtaForm { month: wanted.month.unwrap_or_default(), ..OtaForm::default() };
+    let done = match wanted.done.as_deref() {
+        Some("book") => "Booked.",
+        Some("block") => "Blocked.",
+        Some("change") => "Changed.",
+        Some("cancel") => "Cancelled.",
+        Some("import") => "It reads this calendar from now on.",
+        Some("end-import") => "It reads no calendar any more.",
+        Some("read") => "It has read the calendar.",
+        _ => "",
+    };
+    Html(render(&app, &listing, &form, Ok(done))).into_response()
+}
+
+/// Changes with the listing, so that a page knows when it is out of date.
+pub(super) async fn revision(State(app): State<Arc<App>>, Path(place): Path<(String, String)>) -> Response {
+    find(&app, &place).map_or_else(nowhere, |listing| revision_of(&listing).into_response())
+}
+
+fn revision_of(listing: &Listing) -> String {
+    fingerprint(&format!("{:?} {:?}", listing.stays, listing.import))
+}
+
+/// What a guest or the host does; back to the listing, or the form again with what was wrong.
+pub(super) async fn act(
+    State(app): State<Arc<App>>,
+    Path((platform, id, action)): Path<(String, String, String)>,
+    Form(form): Form<OtaForm>,
+) -> Response {
+    let Some(listing) = find(&app, &(platform, id)) else { return nowhere() };
+    let now = clock::now();
+    let outcome = match action.as_str() {
+        "book" => book(&app, &listing, &form, Some(&form.guest), now),
+        "block" => book(&app, &listing, &form, None, now),
+        "change" => nights(&form).and_then(|nights| {
+            done(app.ota.change(&listing.id, |listing| listing.change(&form.booking, nights, now).map(drop)))
+        }),
+        "cancel" => done(app.ota.change(&listing.id, |listing| listing.cancel(&form.booking, now))),
+        "import" => import(&app, &listing, &form),
+        "end-import" => done(app.ota.change(&listing.id, |listing| {
+            listing.import = None;
+            Ok(())
+        })),
+        "read" => match read_now(&app, &listing.id).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(problem)) => Err(format!("The calendar was not read: {problem}.")),
+            Err(refused) => Err(sentence(&refused)),
+        },
+        _ => return nowhere(),
+    };
+    let Some(listing) = app.ota.find(&listing.id) else { return nowhere() };
+    match outcome {
+        Ok(()) => {
+            let shown = nights(&form).map(|nights| nights.check_in.format("%Y-%m").to_string());
+            let month = shown.unwrap_or_else(|_| form.month.clone());
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([("month", month.as_str()), ("done", &action)])
+                .finish();
+            Redirect::to(&format!("{}?{query}", address(&listing))).into_response()
+        }
+        Err(problem) => {
+            let page = render(&app, &listing, &form, Err(&problem));
+            (StatusCode::UNPROCESSABLE_ENTITY, Html(page)).into_response()
+        }
+    }
+}
+
+fn book(
+    app: &App,
+    listing: &Listing,
+    form: &OtaForm,
+    guest: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let nights = nights(form)?;
+    if nights.check_in < listing.today(now) {
+        return Err("The first night is over already.".into());
+    }
+    done(app.ota.change(&listing.id, |listing| listing.book(guest, nights, now).map(drop)))
+}
+
+fn import(app: &App, listing: &Listing, form: &OtaForm) -> Result<(), String> {
+    let every = match form.every_seconds.trim() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| "Say how often in whole seconds.")?),
+    };
+    done(app.ota.change(&listing.id, |listing| listing.read_from(&form.url, every)))
+}
+
+fn nights(form: &OtaForm) -> Result<Nights, String> {
+    let day = |text: &str| text.trim().parse::<NaiveDate>().ok();
+    let (Some(check_in), Some(check_out)) = (day(&form.check_in), day(&form.check_out)) else {
+        return Err("Say both days, such as 2026-12-24.".into());
+    };
+    Nights::new(check_in, check_out)
+        .ok_or_else(|| "The check-out must be a later day than the check-in.".into())
+}
+
+fn done(outcome: Result<(), Refused>) -> Result<(), String> {
+    outcome.map_err(|refused| sentence(&refused))
+}
+
+/// A refusal as a sentence.
+fn sentence(refused: &Refused) -> String {
+    let text = refused.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+fn find(app: &App, (platform, id): &(String, String)) -> Option<Listing> {
+    app.ota.find(id).filter(|listing| listing.site.as_str() == platform)
+}
+
+fn nowhere() -> Response {
+    not_found("There is no such listing in the sandbox.")
+}
+
+pub(super) fn address(listing: &Listing) -> String {
+    format!("/ota/{}/{}", listing.site, listing.id)
+}
+
+fn render(app: &App, listing: &Listing, form: &OtaForm, outcome: Result<&str, &str>) -> String {
+    let today = listing.today(clock::now());
+    let first = first_day(Some(&form.month), today);
+    let link = |months: i32, words: &str| {
+        let month = beside(first, months).format("%Y-%m");
+        format!("<a href=\"{}?month={month}\">{words}</a>", address(listing))
+    };
+    let (said, wrong) = match outcome {
+        Ok(done) => (done, String::new()),
+        Err(problem) => {
+            let problem = escape(problem);
+            ("", format!("<p class=\"notice wrong\" role=\"alert\"><b>Not done.</b> {problem}</p>"))
+        }
+    };
+    let body = format!(
+        "<header><p class=\"mark\">Sandbox listing – stands for {site}</p><p class=\"quiet\"><a href=\"/ota\">All \
+         listings</a></p><h1>{name}</h1></header><main class=\"beside\"><section id=\"week\" data-revision=\"{revision}\" \
+         data-watch=\"{address}/revision\"><div class=\"head\"><h2>{shown} <small>{zone}</small></h2><nav class=\"weeks\" \
+         aria-label=\"Months\">{before}{after}</nav></div><p class=\"done\" role=\"status\">{said}</p>\
+         <div class=\"months\">{this}{next}</div>{legend}</section><aside id=\"panel\">{wrong}{panel}</aside></main>",
+        site = listing.site.title(),
+        name = escape(&listing.name),
+        revision = revision_of(listing),
+        address = address(listing),
+        shown = first.format("%B %Y"),
+        zone = listing.zone.name(),
+        before = link(-1, "← Previous"),
+        after = link(1, "Next →"),
+        this = table(listing, first, today),
+        next = table(listing, beside(first, 1), today),
+        legend = ota_panel::LEGEND,
+        panel = ota_panel::panel(app, listing, form, first),
+    );
+    let title = format!("{} – {}", listing.name, listing.site.title());
+    let script = "<script src=\"/assets/sandbox.js\" defer></script>";
+    document_with_head(&title, "calendar", script, &body)
+}

@@ -1,0 +1,114 @@
+//! What stands beside the months of a listing: the forms of guest and host.
+
+use std::fmt::Write;
+
+use chrono::NaiveDate;
+
+use super::html::escape;
+use super::ota::{OtaForm, address};
+use crate::app::App;
+use crate::ota::{Listing, Stay};
+
+/// What the colours mean.
+pub(super) const LEGEND: &str = "<ul class=\"legend\"><li class=\"guest\">booked here</li><li class=\"blocked\">blocked by \
+     the host</li><li class=\"imported\">closed by the imported calendar</li><li class=\"beyond\">cannot be booked yet</li></ul>";
+
+/// The forms, filled with what was typed.
+pub(super) fn panel(app: &App, listing: &Listing, form: &OtaForm, month: NaiveDate) -> String {
+    let month = month.format("%Y-%m").to_string();
+    let mut panel = booking_form(listing, form, &month);
+    panel.push_str("<h3>Bookings and blocks</h3>");
+    let mut stays: Vec<&Stay> = listing.standing().collect();
+    stays.sort_by_key(|stay| stay.nights);
+    for stay in &stays {
+        panel.push_str(&stay_form(listing, stay, &month));
+    }
+    if stays.is_empty() {
+        panel.push_str("<p class=\"quiet\">None.</p>");
+    }
+    panel.push_str(&calendars(app, listing, form, &month));
+    panel
+}
+
+fn booking_form(listing: &Listing, form: &OtaForm, month: &str) -> String {
+    // What was typed to move a booking is not repeated in the form for a new one.
+    let new = if form.booking.is_empty() { form.clone() } else { OtaForm::default() };
+    format!(
+        "<h2>Book</h2><form method=\"post\" action=\"{address}/book\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
+         <label>Guest<input name=\"guest\" value=\"{guest}\"></label><div class=\"pair\">{days}</div><div class=\"actions\">\
+         <button class=\"primary\">Book</button><button formaction=\"{address}/block\">Block these nights</button></div></form>",
+        address = address(listing),
+        guest = escape(&new.guest),
+        days = days(&new.check_in, &new.check_out),
+    )
+}
+
+fn days(check_in: &str, check_out: &str) -> String {
+    format!(
+        "<label>Check-in<input type=\"date\" name=\"check_in\" value=\"{}\"></label>\
+         <label>Check-out<input type=\"date\" name=\"check_out\" value=\"{}\"></label>",
+        escape(check_in),
+        escape(check_out)
+    )
+}
+
+fn stay_form(listing: &Listing, stay: &Stay, month: &str) -> String {
+    let who = stay.guest.as_deref().unwrap_or("Blocked by the host");
+    let end = if stay.guest.is_some() { "Cancel booking" } else { "Open again" };
+    format!(
+        "<details><summary><b>{who}</b> <small>{from} – {to}, {id}</small></summary><form method=\"post\" \
+         action=\"{address}/change\"><input type=\"hidden\" name=\"month\" value=\"{month}\"><input type=\"hidden\" \
+         name=\"booking\" value=\"{id}\"><div class=\"pair\">{days}</div><div class=\"actions\"><button>Change dates</button>\
+         <button class=\"danger\" formaction=\"{address}/cancel\">{end}</button></div></form></details>",
+        who = escape(who),
+        from = stay.nights.check_in.format("%-d %b %Y"),
+        to = stay.nights.check_out.format("%-d %b %Y"),
+        id = escape(&stay.id),
+        address = address(listing),
+        days = days(&stay.nights.check_in.to_string(), &stay.nights.check_out.to_string()),
+    )
+}
+
+fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> String {
+    let address = address(listing);
+    let export = escape(&app.address_of(listing).export_url);
+    let import = listing.import.as_ref();
+    let (url, every) = if form.url.is_empty() {
+        (import.map_or("", |import| &import.url), import.map(|import| import.every_seconds.to_string()))
+    } else {
+        (form.url.as_str(), Some(form.every_seconds.clone()))
+    };
+    let mut text = format!(
+        "<h3>Its calendar, for others to read</h3><p><code>{export}</code></p><h3>The calendar that it reads</h3>\
+         <form method=\"post\" action=\"{address}/import\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
+         <label>Address<input name=\"url\" value=\"{}\"></label><label>Seconds between two reads (empty: as {} does)\
+         <input name=\"every_seconds\" inputmode=\"numeric\" value=\"{}\"></label>\
+         <div class=\"actions\"><button>Import this calendar</button></div></form>",
+        escape(url),
+        listing.site.title(),
+        escape(&every.unwrap_or_default()),
+    );
+    if import.is_some() {
+        let _infallible = write!(
+            text,
+            "<form method=\"post\" action=\"{address}/read\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
+             <p class=\"quiet\">{}</p><div class=\"actions\"><button>Read now</button>\
+             <button class=\"danger\" formaction=\"{address}/end-import\">Remove</button></div></form>",
+            escape(&last_read(app, listing)),
+        );
+    }
+    text
+}
+
+fn last_read(app: &App, listing: &Listing) -> String {
+    match app.ota.seen(&listing.id).read {
+        None => "It was not read yet.".into(),
+        Some((at, outcome)) => {
+            let at = at.with_timezone(&listing.zone).format("%-d %b, %H:%M:%S");
+            match outcome {
+                Ok(says) => format!("Read at {at}: {says}."),
+                Err(problem) => format!("Not read at {at}: {problem}. What it closed before stays closed."),
+            }
+        }
+    }
+}
