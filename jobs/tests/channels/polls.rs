@@ -1,0 +1,184 @@
+use chrono::Duration;
+use concord_domain::{
+    channel::{ChannelState, RunOrigin, RunOutcome},
+    duty::DutyKind,
+    people::Actor,
+};
+use concord_jobs::channels::manage::{self, Changes, ChannelError};
+use concord_storage::{
+    PageAsk,
+    bookings::{self, BookingFilter},
+    duties, history,
+    testing::TestDb,
+};
+use secrecy::SecretString;
+
+use crate::{
+    site::{nights, reserved},
+    world::World,
+};
+
+async fn what_is_sold_arrives_changes_and_goes(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5), reserved("b", 7, 9), reserved("c", 20, 22)]);
+    let airbnb = world.on("airbnb").await;
+    assert_eq!(
+        world.standing().await,
+        ["3-5 airbnb: Reserved", "7-9 airbnb: Reserved", "20-22 airbnb: Reserved"]
+    );
+    let run = &world.runs(airbnb).await[0];
+    assert_eq!((run.counts.imported, run.origin, run.outcome), (3, RunOrigin::Person, RunOutcome::Applied));
+    assert!(!world.book("ours", 4, 6).await, "the night is taken");
+
+    world.site.events(&[reserved("a", 4, 8), reserved("c", 20, 22)]);
+    world.later(2).await;
+    assert_eq!(world.standing().await, ["4-8 airbnb: Reserved", "20-22 airbnb: Reserved"]);
+    let run = &world.runs(airbnb).await[0];
+    assert_eq!((run.counts.updated, run.counts.cancelled, run.actor.clone()), (1, 1, Actor::System));
+    assert_eq!(run.message, "1 changed, 1 cancelled");
+    assert!(world.log().await.contains(&"ok: 1 changed, 1 cancelled".to_owned()));
+
+    // Read again and again, it is the same.
+    let before = world.runs(airbnb).await.len();
+    world.later(5).await;
+    assert_eq!(world.runs(airbnb).await.len(), before);
+    let all =
+        bookings::list(db, world.business.id, &BookingFilter::default(), &PageAsk::default()).await.unwrap();
+    assert_eq!(all.items.len(), 3, "nothing is imported twice");
+}
+
+async fn an_unchanged_feed_is_not_sent_again(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5)]);
+    world.site.tagged("one");
+    let airbnb = world.on("airbnb").await;
+    world.later(3).await;
+    let (asked, unchanged) = world.site.asked();
+    assert_eq!(asked - 1, unchanged, "only the first was sent whole");
+    assert!(asked >= 3);
+    assert_eq!(
+        world.channel(airbnb).await.read_at.map(|at| world.clock.now() - at < Duration::hours(1)),
+        Some(true)
+    );
+    // A new day may mean something else by the same feed.
+    world.later(24).await;
+    let (asked, unchanged) = world.site.asked();
+    assert_eq!(asked - unchanged, 2);
+    // Other rules do, too.
+    let changes = Changes { blocks: Some(concord_domain::channel::BlockRule::Ignore), ..Changes::default() };
+    manage::update(&world.context, &world.change(), airbnb, &changes).await.unwrap();
+    world.jobs.drain().await.unwrap();
+    let (asked, unchanged) = world.site.asked();
+    assert_eq!(asked - unchanged, 3);
+}
+
+async fn a_paused_channel_is_not_read(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5)]);
+    let airbnb = world.on("airbnb").await;
+    let pause = Changes { state: Some(ChannelState::Paused), ..Changes::default() };
+    manage::update(&world.context, &world.change(), airbnb, &pause).await.unwrap();
+    let (asked, _) = world.site.asked();
+    world.site.events(&[]);
+    world.later(48).await;
+    assert_eq!(world.site.asked().0, asked);
+    assert_eq!(world.standing().await.len(), 1);
+    let go_on = Changes { state: Some(ChannelState::Active), ..Changes::default() };
+    manage::update(&world.context, &world.change(), airbnb, &go_on).await.unwrap();
+    world.jobs.drain().await.unwrap();
+    assert_eq!(world.site.asked().0, asked + 1);
+}
+
+async fn readings_are_spread_and_within_the_interval(db: &TestDb) {
+    let world = World::new(db).await;
+    let airbnb = world.on("airbnb").await;
+    let next =
+        duties::next_of(db, world.business.id, DutyKind::PollChannel, airbnb.0).await.unwrap().unwrap();
+    let wait = next - world.clock.now();
+    assert!(wait > Duration::minutes(47) && wait <= Duration::minutes(60), "{wait}");
+    let set = Changes { interval_minutes: Some(Some(30)), ..Changes::default() };
+    manage::update(&world.context, &world.change(), airbnb, &set).await.unwrap();
+    world.jobs.drain().await.unwrap();
+    let next =
+        duties::next_of(db, world.business.id, DutyKind::PollChannel, airbnb.0).await.unwrap().unwrap();
+    let wait = next - world.clock.now();
+    assert!(wait > Duration::minutes(23) && wait <= Duration::minutes(30), "{wait}");
+}
+
+async fn what_people_change_here_stays_when_the_platform_moves_it(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5)]);
+    let airbnb = world.on("airbnb").await;
+    let reference = world.items(airbnb).await[0].reference.clone().unwrap();
+    let before = world.booking(&reference).await;
+    let mut draft = before.draft.clone();
+    draft.customer.name = "Maria Silva".to_owned();
+    draft.notes = "arrives late".to_owned();
+    bookings::put(db, &world.change(), &reference, &draft, None).await.unwrap();
+    world.site.events(&[nights("a", "Reserved by phone", 4, 6)]);
+    world.later(2).await;
+    let after = world.booking(&reference).await;
+    assert_eq!(
+        (after.draft.customer.name.as_str(), after.draft.notes.as_str()),
+        ("Maria Silva", "arrives late")
+    );
+    assert_eq!(after.draft.title, "Reserved by phone");
+    assert_eq!(world.standing().await, ["4-6 Maria Silva"]);
+
+    // Called off here, it stays so until the platform has other dates.
+    world.cancel(&reference).await;
+    world.later(24).await;
+    assert_eq!(world.standing().await, Vec::<String>::new());
+    world.site.events(&[nights("a", "Reserved by phone", 10, 12)]);
+    world.later(2).await;
+    assert_eq!(world.standing().await, ["10-12 Maria Silva"]);
+}
+
+async fn what_finds_no_room_is_shown(db: &TestDb) {
+    let world = World::new(db).await;
+    assert!(world.book("ours", 3, 6).await);
+    world.site.events(&[reserved("a", 4, 7)]);
+    let airbnb = world.on("airbnb").await;
+    assert_eq!(world.standing().await.len(), 2);
+    assert_eq!(world.standing().await[1], "4-7 airbnb: Reserved");
+    assert_eq!((world.conflicts().await, world.runs(airbnb).await[0].counts.conflicts), (1, 1));
+    world.cancel("ours").await;
+    assert_eq!(world.conflicts().await, 0, "it has the room now");
+    assert!(!world.book("again", 5, 6).await);
+}
+
+async fn an_address_is_refused_that_cannot_be_one(db: &TestDb) {
+    let world = World::new(db).await;
+    let airbnb = world.on("airbnb").await;
+    let to = async |url: &str| {
+        let changes = Changes { import_url: Some(Some(SecretString::from(url))), ..Changes::default() };
+        manage::update(&world.context, &world.change(), airbnb, &changes).await.unwrap_err()
+    };
+    assert!(matches!(to("ftp://example.com/a.ics").await, ChannelError::Address(_)));
+    assert!(matches!(to("https://book.example/feeds/cf_abc.ics").await, ChannelError::OwnFeed));
+    assert_eq!(world.channel(airbnb).await.import_host, "127.0.0.1");
+}
+
+async fn a_removed_channel_leaves_its_bookings(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5)]);
+    let airbnb = world.on("airbnb").await;
+    manage::remove(&world.context, &world.change(), airbnb).await.unwrap();
+    let (asked, _) = world.site.asked();
+    world.later(48).await;
+    assert_eq!((world.site.asked().0, world.standing().await.len()), (asked, 1));
+    let lines =
+        history::of_subject(db, world.business.id, airbnb.0, &PageAsk::default()).await.unwrap().items;
+    assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["removed", "created"]);
+}
+
+concord_storage::on_both_databases!(
+    what_is_sold_arrives_changes_and_goes,
+    an_unchanged_feed_is_not_sent_again,
+    a_paused_channel_is_not_read,
+    readings_are_spread_and_within_the_interval,
+    what_people_change_here_stays_when_the_platform_moves_it,
+    what_finds_no_room_is_shown,
+    an_address_is_refused_that_cannot_be_one,
+    a_removed_channel_leaves_its_bookings,
+);

@@ -1,0 +1,152 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chrono::Duration;
+use concord_domain::ids::ChannelId;
+use concord_jobs::channels::{
+    manage::{self, WebhookKeys},
+    webhook::{Heard, Message, WebhookError, hear},
+};
+use concord_storage::testing::TestDb;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::world::World;
+
+/// As a channel manager signs it, by the text of Standard Webhooks.
+fn sign(keys: &WebhookKeys, id: &str, timestamp: &str, body: &str) -> String {
+    let key = STANDARD.decode(keys.secret.expose_secret().strip_prefix("whsec_").unwrap()).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+struct Manager<'a> {
+    world: &'a World<'a>,
+    keys: WebhookKeys,
+}
+
+impl<'a> Manager<'a> {
+    async fn of(world: &'a World<'a>, channel: ChannelId) -> Self {
+        let keys = manage::allow_webhooks(&world.context, &world.change(), channel).await.unwrap();
+        Self { world, keys }
+    }
+
+    async fn tell(&self, id: &str, said: &Value) -> Result<Heard, WebhookError> {
+        let timestamp = self.world.clock.now().timestamp().to_string();
+        self.tell_at(id, &timestamp, said).await
+    }
+
+    async fn tell_at(&self, id: &str, timestamp: &str, said: &Value) -> Result<Heard, WebhookError> {
+        let body = said.to_string();
+        let signature = format!("v1,AAAA {}", sign(&self.keys, id, timestamp, &body));
+        self.send(id, timestamp, &signature, &Bytes::from(body)).await
+    }
+
+    async fn send(
+        &self,
+        id: &str,
+        timestamp: &str,
+        signature: &str,
+        body: &Bytes,
+    ) -> Result<Heard, WebhookError> {
+        hear(&self.world.context, &self.keys.token, &Message { id, timestamp, signature, body }).await
+    }
+}
+
+fn reserved(uid: &str, from: &str, until: &str) -> Value {
+    json!({ "type": "reservation.created",
+        "data": { "uid": uid, "check_in": from, "check_out": until, "guest": "Maria" } })
+}
+
+async fn a_reservation_is_told_once(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let said = reserved("r-1", "2026-12-03", "2026-12-05");
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Done);
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Before);
+    assert_eq!(world.standing().await, ["3-5 vrbo: Maria"]);
+    // Another message that says the same changes nothing.
+    assert_eq!(manager.tell("m-2", &said).await.unwrap(), Heard::Done);
+    assert_eq!(world.standing().await.len(), 1);
+    let moved = json!({ "type": "reservation.updated",
+        "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
+    manager.tell("m-3", &moved).await.unwrap();
+    assert_eq!(world.standing().await, ["4-6 vrbo: Maria"]);
+    // The platform's feed is slower: what it lacks stays.
+    world.later(30).await;
+    assert_eq!(world.standing().await.len(), 1);
+    let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
+    manager.tell("m-4", &gone).await.unwrap();
+    assert_eq!(world.standing().await, Vec::<String>::new());
+    manager.tell("m-5", &gone).await.unwrap();
+}
+
+async fn a_changed_calendar_is_read_at_once(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let (asked, _) = world.site.asked();
+    manager.tell("m-1", &json!({ "type": "calendar.changed" })).await.unwrap();
+    manager.tell("m-2", &json!({ "type": "calendar.changed", "data": { "any": 1 } })).await.unwrap();
+    world.jobs.drain().await.unwrap();
+    assert_eq!(world.site.asked().0, asked + 1);
+}
+
+async fn what_is_not_signed_is_not_believed(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let said = reserved("r-1", "2026-12-03", "2026-12-05");
+    let (now, body) = (world.clock.now().timestamp().to_string(), Bytes::from(said.to_string()));
+    let right = sign(&manager.keys, "m-1", &now, &said.to_string());
+    let old = (world.clock.now() - Duration::minutes(6)).timestamp().to_string();
+    let ahead = (world.clock.now() + Duration::minutes(6)).timestamp().to_string();
+    let other = Bytes::from(reserved("r-2", "2026-12-03", "2026-12-05").to_string());
+    for (name, id, timestamp, signature, body) in [
+        ("no signature", "m-1", now.as_str(), "", &body),
+        ("another body", "m-1", &now, right.as_str(), &other),
+        ("another id", "m-2", &now, &right, &body),
+        ("another time", "m-1", &ahead, &right, &body),
+        ("no base64", "m-1", &now, "v1,???", &body),
+        ("another version", "m-1", &now, &right.replace("v1,", "v2,"), &body),
+        ("too short", "m-1", &now, &right[..20], &body),
+    ] {
+        let refused = manager.send(id, timestamp, signature, body).await;
+        assert!(matches!(refused, Err(WebhookError::NotBelieved)), "{name}: {refused:?}");
+    }
+    for timestamp in [old.as_str(), &ahead, "soon", ""] {
+        let late = manager.tell_at("m-1", timestamp, &said).await;
+        assert!(matches!(late, Err(WebhookError::NotBelieved)), "{timestamp}: {late:?}");
+    }
+    let nobody = Message { id: "m-1", timestamp: &now, signature: &right, body: &body };
+    let refused = hear(&world.context, &SecretString::from("cw_nobody"), &nobody).await;
+    assert!(matches!(refused, Err(WebhookError::NotBelieved)));
+    assert_eq!(world.standing().await, Vec::<String>::new());
+    assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Done);
+}
+
+async fn what_makes_no_sense_is_told(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    for (number, said) in [
+        json!({ "type": "reservation.exploded", "data": {} }),
+        json!({ "type": "reservation.created", "data": { "uid": "r" } }),
+        json!({ "type": "reservation.created", "data": { "uid": "", "check_in": "2026-12-03", "check_out": "2026-12-04" } }),
+        reserved("r", "2026-12-05", "2026-12-03"),
+        json!([1, 2]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let refused = manager.tell(&format!("m-{number}"), said).await;
+        assert!(matches!(refused, Err(WebhookError::Malformed(_))), "{said}: {refused:?}");
+    }
+    assert_eq!(world.standing().await, Vec::<String>::new());
+}
+
+concord_storage::on_both_databases!(
+    a_reservation_is_told_once,
+    a_changed_calendar_is_read_at_once,
+    what_is_not_signed_is_not_believed,
+    what_makes_no_sense_is_told,
+);

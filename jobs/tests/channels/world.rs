@@ -1,0 +1,192 @@
+//! A house on a platform, and the work that keeps it in step.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use concord_domain::{
+    booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime},
+    channel::{BlockRule, Preference},
+    clock::Clock,
+    ids::ChannelId,
+    people::Actor,
+    platform::Platforms,
+};
+use concord_jobs::{
+    Context, SyncSettings, Turns,
+    channels::manage::{self, Wanted},
+    duty::Jobs,
+    mail::Mail,
+    queue::{Queue, QueueConfig},
+};
+use concord_providers::{FeedFetcher, FetchLimits, Guard, ProvidersConfig, Registry};
+use concord_storage::{
+    PageAsk,
+    bookings::{self, BookingFilter, Change},
+    businesses::Business,
+    channels::{self, Channel, items, runs},
+    feed_reads::{self, NewRead},
+    feeds, occupancy,
+    resources::Resource,
+    sync_log,
+    testing::{self, TestDb},
+};
+use secrecy::SecretString;
+
+use crate::site::Site;
+
+pub(crate) struct World<'a> {
+    pub(crate) db: &'a TestDb,
+    pub(crate) clock: Clock,
+    pub(crate) context: Context,
+    pub(crate) jobs: Jobs,
+    pub(crate) business: Business,
+    pub(crate) house: Resource,
+    pub(crate) site: Site,
+}
+
+impl<'a> World<'a> {
+    pub(crate) async fn new(db: &'a TestDb) -> Self {
+        let clock = Clock::set_to("2026-11-21T10:00:00Z".parse().unwrap());
+        let here = Guard::of("channels.allowed_hosts").allowing(["127.0.0.1"]);
+        let limits = FetchLimits { total: std::time::Duration::from_secs(5), ..FetchLimits::default() };
+        let context = Context {
+            db: (**db).clone(),
+            ring: Arc::new(testing::keyring()),
+            clock: clock.clone(),
+            providers: Arc::new(Registry::new(ProvidersConfig::default(), &clock).unwrap()),
+            queue: Queue::connect(&QueueConfig::default()).await.unwrap(),
+            settings: Arc::new(SyncSettings::default()),
+            mail: Arc::new(Mail::without_server("https://book.example".parse().unwrap())),
+            turns: Turns::default(),
+            feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),
+            platforms: Arc::new(Platforms::builtin()),
+        };
+        let business = testing::business(db).await;
+        let house = testing::resource(db, &business, 1).await;
+        let jobs = Jobs::new(context.clone(), "first");
+        Self { db, clock, context, jobs, business, house, site: Site::start().await }
+    }
+
+    pub(crate) fn change(&self) -> Change {
+        Change { business: self.business.id, actor: Actor::System, now: self.clock.now() }
+    }
+
+    /// The house on a platform that reads the site.
+    pub(crate) async fn on(&self, platform: &str) -> ChannelId {
+        self.on_at(platform, &self.site).await
+    }
+
+    pub(crate) async fn on_at(&self, platform: &str, site: &Site) -> ChannelId {
+        let wanted = Wanted {
+            resource: self.house.id,
+            platform: self.context.platforms.find(platform).unwrap(),
+            import_url: Some(SecretString::from(site.url.clone())),
+            preference: Preference::Ask,
+            blocks: BlockRule::Occupy,
+            interval_minutes: None,
+        };
+        let channel = manage::create(&self.context, &self.change(), &wanted).await.unwrap();
+        self.jobs.drain().await.unwrap();
+        channel.id
+    }
+
+    /// An hour later: what is polled has been.
+    pub(crate) async fn later(&self, hours: i64) {
+        for _ in 0..hours {
+            self.clock.advance(Duration::hours(1));
+            self.jobs.drain().await.unwrap();
+        }
+    }
+
+    pub(crate) async fn channel(&self, id: ChannelId) -> Channel {
+        channels::find(self.db, self.business.id, id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn runs(&self, id: ChannelId) -> Vec<runs::Run> {
+        let ask = PageAsk { limit: 100, after: None };
+        runs::of_channel(self.db, self.business.id, id, &ask).await.unwrap().items
+    }
+
+    pub(crate) async fn items(&self, id: ChannelId) -> Vec<items::ChannelItem> {
+        items::to_come(self.db, self.business.id, id, self.clock.now()).await.unwrap()
+    }
+
+    pub(crate) async fn log(&self) -> Vec<String> {
+        let ask = PageAsk { limit: 100, after: None };
+        let page =
+            sync_log::list(self.db, self.business.id, sync_log::Filter::default(), &ask).await.unwrap();
+        page.items.into_iter().map(|line| format!("{}: {}", line.outcome, line.detail)).collect()
+    }
+
+    /// All bookings, those that stand first told as `3-5 airbnb: Reserved`, blocks as `3-5 block`.
+    pub(crate) async fn standing(&self) -> Vec<String> {
+        let filter = BookingFilter { standing: true, ..BookingFilter::default() };
+        let ask = PageAsk { limit: 100, after: None };
+        let page = bookings::list(self.db, self.business.id, &filter, &ask).await.unwrap();
+        page.items.iter().map(told).collect()
+    }
+
+    pub(crate) async fn conflicts(&self) -> usize {
+        occupancy::conflicts(self.db, self.business.id, self.clock.now()).await.unwrap().len()
+    }
+
+    /// A booking of ours over these nights of December; `false`: it was refused.
+    pub(crate) async fn book(&self, reference: &str, from: u32, until: u32) -> bool {
+        let draft = BookingDraft { time: stay(from, until), ..testing::draft(&self.house, 0, 60) };
+        bookings::put(self.db, &self.change(), reference, &draft, None).await.is_ok()
+    }
+
+    pub(crate) async fn cancel(&self, reference: &str) {
+        bookings::cancel(self.db, &self.change(), reference, None).await.unwrap();
+    }
+
+    pub(crate) async fn booking(&self, reference: &str) -> Booking {
+        bookings::find(self.db, self.business.id, reference).await.unwrap().unwrap()
+    }
+
+    /// The platform reads our feed as it is now.
+    pub(crate) async fn platform_reads(&self, id: ChannelId) {
+        let channel = self.channel(id).await;
+        let feed = feeds::find(self.db, self.business.id, channel.feed_id.unwrap()).await.unwrap().unwrap();
+        let revision = feeds::revision_of(self.db, &feed).await.unwrap();
+        let ask = bookings::FeedAsk { from: self.clock.now(), most: 100 };
+        let taken = bookings::for_channel(self.db, &channel, ask).await.unwrap();
+        let stretches: Vec<_> = taken.iter().map(|booking| (booking.id, booking.interval)).collect();
+        let place = (self.business.id, id);
+        channels::published::publish(self.db, place, revision, &stretches, self.clock.now()).await.unwrap();
+        let read = NewRead {
+            feed,
+            reader: "Platform/1".to_owned(),
+            address: "203.0.113.7".to_owned(),
+            person: false,
+            revision,
+            reads: 1,
+            at: self.clock.now(),
+        };
+        let mut tx = testing::begin(self.db).await;
+        feed_reads::note(&mut tx, &[read]).await.unwrap();
+        testing::commit(tx).await;
+    }
+}
+
+pub(crate) fn stay(from: u32, until: u32) -> BookingTime {
+    let [check_in, check_out] = [from, until].map(|day| NaiveDate::from_ymd_opt(2026, 12, day).unwrap());
+    BookingTime::Stay { check_in, check_out }
+}
+
+fn told(booking: &Booking) -> String {
+    use chrono::Datelike;
+    let days = match booking.draft.time {
+        BookingTime::Stay { check_in, check_out } => format!("{}-{}", check_in.day(), check_out.day()),
+        BookingTime::Timed { starts_at, .. } => at(starts_at),
+    };
+    match booking.draft.kind {
+        BookingKind::Block => format!("{days} block"),
+        _ if booking.draft.status == BookingStatus::Cancelled => format!("{days} cancelled"),
+        _ => format!("{days} {}", booking.draft.customer.name),
+    }
+}
+
+fn at(instant: DateTime<Utc>) -> String {
+    instant.format("%dT%H:%M").to_string()
+}
