@@ -7,9 +7,13 @@
 //! a platform has sold. Where it cannot tell, nights stay taken: a night that is not sold is a smaller loss than one
 //! that is sold twice.
 
+#[cfg(test)]
+mod days_tests;
 pub mod echo;
+mod matching;
 pub mod plan;
 pub mod snapshot;
+mod sorting;
 
 use crate::words;
 

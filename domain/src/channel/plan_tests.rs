@@ -2,7 +2,10 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::*;
-use crate::interval::stay;
+use crate::{
+    channel::snapshot::{Observed, Told},
+    interval::stay,
+};
 
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 
