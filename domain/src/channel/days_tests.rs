@@ -17,7 +17,7 @@ use world::{Checked, Choice, Fault, Step, Tally, World};
 
 /// Mostly soon, so that they meet.
 fn nights() -> impl Strategy<Value = Choice> {
-    (prop_oneof![6 => 1_u8..12, 1 => 12_u8..40], 1_u8..=7)
+    (prop_oneof![4 => 1_u8..12, 1 => 12_u8..40], 1_u8..=7)
         .prop_map(|(ahead, length)| Choice { ahead, length })
 }
 
@@ -37,14 +37,14 @@ fn step() -> impl Strategy<Value = Step> {
     let at = || 0_usize..3;
     prop_oneof![
         1 => Just(Step::Wait),
-        6 => (at(), nights()).prop_map(|(at, nights)| Step::Book { at, nights }),
+        8 => (at(), nights()).prop_map(|(at, nights)| Step::Book { at, nights }),
         3 => (at(), any::<u8>(), nights()).prop_map(|(at, which, nights)| Step::Move { at, which, nights }),
-        3 => (at(), any::<u8>()).prop_map(|(at, which)| Step::Cancel { at, which }),
-        3 => (at(), nights()).prop_map(|(at, nights)| Step::Close { at, nights }),
+        1 => (at(), any::<u8>()).prop_map(|(at, which)| Step::Cancel { at, which }),
+        2 => (at(), nights()).prop_map(|(at, nights)| Step::Close { at, nights }),
         2 => (at(), any::<u8>()).prop_map(|(at, which)| Step::Open { at, which }),
         3 => nights().prop_map(|nights| Step::Direct { nights }),
-        2 => any::<u8>().prop_map(|which| Step::CancelDirect { which }),
-        12 => at().prop_map(|at| Step::Read { at }),
+        1 => any::<u8>().prop_map(|which| Step::CancelDirect { which }),
+        10 => at().prop_map(|at| Step::Read { at }),
         14 => at().prop_map(|at| Step::Poll { at }),
         2 => (at(), fault()).prop_map(|(at, (fault, minutes))| Step::Fail { at, fault, minutes }),
     ]
@@ -101,7 +101,7 @@ proptest! {
 /// `cargo test -p concord-domain a_day_on_three_platforms -- --nocapture`.
 #[test]
 fn a_day_on_three_platforms() {
-    let mut runner = TestRunner::new(config());
+    let mut runner = TestRunner::new(ProptestConfig { rng_seed: RngSeed::Fixed(24), ..config() });
     let mut steps =
         prop::collection::vec((1_i64..=4, step()), 1_000).new_tree(&mut runner).unwrap().current();
     let mut minutes = 0;

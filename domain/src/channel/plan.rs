@@ -215,10 +215,10 @@ fn differs(known: &Known, item: &Item) -> bool {
 
 /// What becomes of what the feed lacks. `brake`: why that may be a fault; `of`: how many events there should be.
 fn lose(sight: &Sight<'_>, missing: &[&Known], (brake, of): (Option<Brake>, usize), plan: &mut Plan) {
+    let echoes = Echoes::of(sight.published);
     let mut doubtful = Vec::new();
     for known in missing {
-        if matches!(known.kind, ItemKind::Echo | ItemKind::Ignored) || called_off(sight.snapshot, &known.key)
-        {
+        if is_expected_to_go(sight, &echoes, known) {
             plan.actions.push(Action::Lose(known.id));
         } else if under_way(sight, known) {
             plan.under_way += 1;
@@ -260,10 +260,10 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
     let echoes = Echoes::of(sight.published);
     // What is expected to go, or was kept by somebody's word, says nothing about the feed.
     let says_nothing = |known: &Known| {
-        is_expected_to_go(sight, &echoes, known) || known.pinned && missing.contains(&known.id)
+        missing.contains(&known.id) && (known.pinned || is_expected_to_go(sight, &echoes, known))
     };
-    let all: HashSet<&str> =
-        sight.known.iter().filter(|known| !says_nothing(known)).map(|known| event_of(&known.key)).collect();
+    let telling = sight.known.iter().filter(|known| !says_nothing(known));
+    let all: HashSet<&str> = telling.map(|known| event_of(&known.key)).collect();
     let there = sight.known.iter().filter(|known| !missing.contains(&known.id));
     let there: HashSet<&str> = there.map(|known| event_of(&known.key)).collect();
     let gone = all.difference(&there).count();

@@ -123,7 +123,7 @@ pub(super) fn settled(world: &World) -> Checked {
         blocks(channel, platform, today)
             .map_err(|what| format!("{here}: {what}\n{channel:#?}\n{platform:#?}"))?;
     }
-    for night in today..today + 100 {
+    for night in world.nights_ahead() {
         let (truly, here) = (world.guests_on(night), world.house.guests_on(night));
         if truly > world.house.units && here < truly {
             return Err(format!("night {night} is sold {truly} times, and {here} times here"));
@@ -134,13 +134,8 @@ pub(super) fn settled(world: &World) -> Checked {
 
 /// What is sold is booked, once each.
 fn reservations(channel: &Channel, platform: &Platform, today: i64) -> Checked {
-    let sold = platform.sold.iter().chain(match platform.dialect {
-        // It writes what its owner has closed like what it has sold.
-        Dialect::Booking => &platform.own[..],
-        Dialect::Airbnb | Dialect::Vrbo => &[],
-    });
     let mut wanted: Vec<Nights> =
-        sold.map(|held| held.nights).filter(|nights| nights.until > today).collect();
+        platform.guests().map(|held| held.nights).filter(|nights| nights.until > today).collect();
     let mut found: Vec<Nights> = Vec::new();
     for item in channel.items.iter().filter(|item| item.known.kind == ItemKind::Reservation) {
         match wanted.iter().position(|nights| *nights == item.nights()) {

@@ -146,6 +146,13 @@ pub(super) struct Event {
     pub(super) truth: Truth,
 }
 
+impl Event {
+    /// The end of what is sold has another UID each day.
+    pub(super) fn is_window(&self) -> bool {
+        self.truth == Truth::Joined && self.nights.until - self.nights.from >= 365
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Platform {
     pub(super) dialect: Dialect,
@@ -188,6 +195,12 @@ impl Platform {
         nights.from > today
             && nights.until <= self.edge(today)
             && self.sold.iter().chain(&self.own).all(|held| !held.nights.overlaps(nights))
+    }
+
+    /// What is sold, or written as if it were.
+    pub(super) fn guests(&self) -> impl Iterator<Item = &Held> {
+        let alike = if self.dialect == Dialect::Booking { &self.own[..] } else { &[] };
+        self.sold.iter().chain(alike)
     }
 
     pub(super) fn take(&mut self, number: u32, nights: Nights, sold: bool) {

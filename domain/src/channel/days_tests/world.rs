@@ -221,7 +221,7 @@ impl World {
     }
 
     fn guests_beside(&self, night: i64, number: Option<u32>) -> usize {
-        let sold = self.platforms.iter().flat_map(|platform| &platform.sold);
+        let sold = self.platforms.iter().flat_map(Platform::guests);
         let others = sold.filter(|held| Some(held.number) != number).map(|held| held.nights);
         let all = others.chain(self.house.direct.iter().map(|(_, nights)| *nights));
         all.filter(|nights| nights.holds(night)).count()
@@ -306,7 +306,7 @@ impl World {
                 let (known, today) = (self.house.channels[at].events(), self.today());
                 let living = events.iter().filter(|event| event.nights.until > today);
                 let (mut dropped, new): (Vec<&Event>, Vec<&Event>) =
-                    living.partition(|event| known.contains(event.uid.as_str()));
+                    living.partition(|event| known.contains(event.uid.as_str()) || event.is_window());
                 // More than half of them all, and of those that are known here: nobody can miss the others.
                 if !dropped.is_empty() {
                     let count = dropped.len();
