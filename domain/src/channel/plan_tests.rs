@@ -427,6 +427,15 @@ fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
 }
 
 #[test]
+fn our_very_dates_are_an_echo_as_often_as_we_published_them() {
+    let events =
+        [("r", (3, 5)), ("e", (3, 5)), ("f", (3, 6))].map(|(key, days)| event(key, Told::Either, days));
+    let ours = vec![published(3, 5), published(3, 6)];
+    let plan = Case { events: events.to_vec(), published: ours, ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["+echo 3-5", "+echo 3-6", "+reservation 3-5"]);
+}
+
+#[test]
 fn nothing_sold_is_taken_for_an_echo_that_lingers() {
     let gone = || vec![Published { believed: false, ..published(3, 5) }];
     let sees = |items, key: &str, published| {

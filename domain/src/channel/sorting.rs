@@ -75,14 +75,24 @@ impl<'a> Sorting<'a> {
     }
 
     pub(super) fn items(mut self, plan: &mut Plan) -> Vec<Item> {
-        let believed = self.sight.published.iter().filter(|one| one.believed);
-        let believed: HashSet<Interval> = believed.map(|one| one.interval).collect();
+        let mut believed: HashMap<Interval, usize> = HashMap::new();
+        for one in self.sight.published.iter().filter(|one| one.believed) {
+            *believed.entry(one.interval).or_default() += 1;
+        }
         let mut order = seen(self.sight);
-        // What has the very dates that we published has the first claim on being an echo, then what was one, and last
-        // what was none.
-        order.sort_by_key(|seen| (!believed.contains(&seen.event.interval), !seen.was_echo(), seen.took()));
-        let mut items = Vec::with_capacity(order.len());
-        for seen in &order {
+        // What has the very dates that we published, as often as we did, has the first claim on being an echo, then what was
+        // one, and last what was none.
+        order.sort_by_key(|seen| (!seen.was_echo(), seen.took()));
+        let (exact, others): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|seen| match believed.get_mut(&seen.event.interval) {
+                Some(left) if *left > 0 && seen.event.told != Told::Reservation => {
+                    *left -= 1;
+                    true
+                }
+                _ => false,
+            });
+        let mut items = Vec::with_capacity(exact.len() + others.len());
+        for seen in exact.iter().chain(&others) {
             self.sort(seen, &mut items);
         }
         plan.echoes = items.iter().filter(|item| item.kind == ItemKind::Echo).count();
