@@ -1,15 +1,33 @@
 //! Channels: a resource on a platform, kept in step by the feeds of both sides.
 //!
 //! `snapshot` is what a platform's feed says now, `echo` tells what of it is only our own feed given back, `plan`
-//! compares it with what is known and says what follows, brakes included.
+//! compares it with what is known and says what follows, brakes included: `sorting` decides what each event is,
+//! `matching` which of those that were known it is. `days_tests` lives whole days of three platforms against all of it.
 //!
 //! Three things a plan must never do: cancel by what may be a fault of the feed, book what is an echo, and forget what
 //! a platform has sold. Where it cannot tell, nights stay taken: a night that is not sold is a smaller loss than one
 //! that is sold twice.
+//!
+//! What no feed can tell, and what follows:
+//! - Two events alike for nights that we published there, on a platform that writes all alike: one is ours. The other is
+//!   a booking, marked as contested, and the overlap is shown; which of them it was shows when one goes. A single event
+//!   within nights that we published and the platform has read is ours, unless it was seen as a sale before.
+//! - A sale and our echo that trade places at once, with a new UID on the same dates: it stays sold until the next reading.
+//! - A block over nights that another platform's booking closes there as well, where blocks are joined: it is hidden until
+//!   that booking has gone and the platform has read so; for as long as an echo may linger where the block was not seen before.
+//! - A stay that is called off, of which we read only when its first day has begun: it stays until it is over.
+//! - A block that begins where the platform's selling time ends, before that was seen by itself or while it moves past: all
+//!   of it counts as closed, a year if need be. Where it is first seen within two days of that, it is the end itself until
+//!   the days have moved on.
+//! - A feed that lacks half of its events or less is believed.
 
+#[cfg(test)]
+mod days_tests;
 pub mod echo;
+mod matching;
 pub mod plan;
 pub mod snapshot;
+mod sorting;
 
 use crate::words;
 

@@ -2,7 +2,10 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::*;
-use crate::interval::stay;
+use crate::{
+    channel::snapshot::{Observed, Told},
+    interval::stay,
+};
 
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 
@@ -341,4 +344,124 @@ fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
         ..Case::default()
     };
     assert_eq!(told(&still.plan()), ["~1 block 83-363"]);
+}
+
+#[test]
+fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
+    let rules = Rules { window_months: vec![3, 6, 12], ..Rules::default() };
+    let joined = |items, published| {
+        let events = vec![event("w", Told::Block, (70, 363))];
+        Case { known: items, events, published, rules: rules.clone(), ..Case::default() }.plan()
+    };
+    let seen = || vec![known(1, "v", ItemKind::Window, (83, 363))];
+    assert_eq!(told(&joined(seen(), vec![])), ["+block 70-83", "~1 window 83-363"]);
+    // What we published is neither.
+    assert_eq!(told(&joined(seen(), vec![published(75, 90)])), ["+block 70-75", "~1 window 83-363"]);
+    // Where it was never seen by itself, all of it may be the owner's.
+    assert_eq!(told(&joined(vec![], vec![])), ["+block 70-363"]);
+}
+
+#[test]
+fn what_was_held_waits_on_whatever_is_new() {
+    let missing = Known { missing_since: Some(now()), ..known(1, "a", SOLD, (3, 5)) };
+    let later = |hours| {
+        let items = vec![missing.clone(), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
+        let events = vec![event("b", Told::Reservation, (7, 9)), event("c", Told::Reservation, (10, 12))];
+        Case { known: items, events, now: now() + Duration::hours(hours), ..Case::default() }.plan()
+    };
+    assert_eq!((told(&later(5)), later(5).held.map(|held| held.items)), (vec![], Some(1)));
+    assert_eq!((told(&later(6)), later(6).held), (vec!["-1".to_owned()], None));
+}
+
+#[test]
+fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
+    // Three pieces are one event: of three events, two are missing.
+    let pieces = ["x #1", "x #2", "x #3"];
+    let mut items: Vec<Known> = pieces
+        .iter()
+        .zip(1..)
+        .map(|(key, number)| {
+            let from = u32::try_from(number).unwrap() * 3;
+            known(number, key, ItemKind::Block, (from, from + 1))
+        })
+        .collect();
+    items.extend([known(4, "a", SOLD, (20, 22)), known(5, "b", SOLD, (24, 26))]);
+    let events = vec![event("x", Told::Block, (3, 10))];
+    let published = vec![published(4, 6), published(7, 9)];
+    let plan = Case { known: items, events, published, ..Case::default() }.plan();
+    assert_eq!(
+        (told(&plan), plan.held.map(|held| held.of)),
+        (vec!["?4".to_owned(), "?5".to_owned()], Some(3))
+    );
+
+    // The echo is missing too, so that what was contested would seem to be it.
+    let items = vec![
+        known(1, "e", ItemKind::Echo, (3, 5)),
+        Known { contested: true, ..known(2, "r", SOLD, (3, 5)) },
+        known(3, "a", SOLD, (20, 22)),
+        known(4, "b", SOLD, (24, 26)),
+    ];
+    let events = vec![event("r", Told::Either, (3, 5))];
+    let plan =
+        Case { known: items, events, published: vec![self::published(3, 5)], ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["?1", "?3", "?4"]);
+}
+
+#[test]
+fn the_end_of_what_is_sold_is_not_forgotten_while_the_feed_is_doubted() {
+    let items = vec![known(1, "w", ItemKind::Window, (83, 363)), known(2, "a", SOLD, (3, 5))];
+    let plan = Case { known: items, ..Case::default() }.plan();
+    assert_eq!(
+        (told(&plan), plan.held.map(|held| held.items)),
+        (vec!["?1".to_owned(), "?2".to_owned()], Some(1))
+    );
+}
+
+#[test]
+fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
+    // It was taken for an echo while the other was missing.
+    let items = vec![known(1, "r", ItemKind::Echo, (3, 5))];
+    let events = vec![event("e", Told::Either, (2, 6)), event("r", Told::Either, (3, 5))];
+    let plan = Case { known: items, events, published: vec![published(2, 6)], ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["+echo 2-6", "~1 reservation 3-5"]);
+}
+
+#[test]
+fn our_very_dates_are_an_echo_as_often_as_we_published_them() {
+    let events =
+        [("r", (3, 5)), ("e", (3, 5)), ("f", (3, 6))].map(|(key, days)| event(key, Told::Either, days));
+    let ours = vec![published(3, 5), published(3, 6)];
+    let plan = Case { events: events.to_vec(), published: ours, ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["+echo 3-5", "+echo 3-6", "+reservation 3-5"]);
+}
+
+#[test]
+fn nothing_sold_is_taken_for_an_echo_that_lingers() {
+    let gone = || vec![Published { believed: false, ..published(3, 5) }];
+    let sees = |items, key: &str, published| {
+        Case { known: items, events: vec![event(key, Told::Either, (3, 5))], published, ..Case::default() }
+            .plan()
+    };
+    let echo = || known(1, "e", ItemKind::Echo, (3, 5));
+    // The same event may be slow to go. Another is not the same.
+    assert_eq!(
+        told(&sees(vec![Known { summary: "CLOSED - Not available".to_owned(), ..echo() }], "e", gone())),
+        [""; 0]
+    );
+    assert_eq!(told(&sees(vec![echo()], "r", gone())), ["-1", "+reservation 3-5"]);
+    // Of two that looked alike, the one that is left is the one that is not ours.
+    let twins = vec![echo(), Known { contested: true, ..known(2, "r", SOLD, (3, 5)) }];
+    assert_eq!(told(&sees(twins, "e", gone())), ["-2", "~1 reservation 3-5"]);
+}
+
+#[test]
+fn under_another_uid_it_is_seen_twice_before_it_is_an_echo() {
+    let seen = |known| {
+        let events = vec![event("e", Told::Either, (3, 5))];
+        Case { known: vec![known], events, published: vec![published(3, 5)], ..Case::default() }.plan()
+    };
+    let plan = seen(known(1, "r", SOLD, (3, 5)));
+    let [Action::Change { to, .. }] = &plan.actions[..] else { panic!("{plan:?}") };
+    assert_eq!((to.kind, to.contested), (SOLD, true));
+    assert_eq!(told(&seen(Known { contested: true, ..known(1, "e", SOLD, (3, 5)) })), ["~1 echo 3-5"]);
 }

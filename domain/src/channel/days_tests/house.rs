@@ -1,0 +1,181 @@
+//! What Concord knows of one house: the items of its channels, its own bookings, and what each platform has read.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Duration, Utc};
+use uuid::Uuid;
+
+use super::platform::{Dialect, Nights, Truth};
+use crate::{
+    channel::{
+        ItemKind,
+        echo::Published,
+        plan::{Action, Item, Known, Plan, Rules},
+    },
+    ids::ChannelItemId,
+};
+
+/// How long a platform may go on showing what it has read to be free.
+const LINGERS_FOR: Duration = Duration::hours(24);
+
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) known: Known,
+    pub(super) truth: Truth,
+}
+
+impl Stored {
+    pub(super) fn nights(&self) -> Nights {
+        Nights::of(self.known.interval)
+    }
+
+    pub(super) fn takes(&self) -> bool {
+        self.known.kind.takes()
+    }
+
+    fn number(&self) -> u32 {
+        u32::try_from(self.known.id.0.as_u128()).unwrap()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Channel {
+    pub(super) rules: Rules,
+    pub(super) items: Vec<Stored>,
+    /// What the platform has last read, by the number of the booking.
+    read: Vec<(u32, Nights)>,
+    /// What it had read before, and since when it knows better.
+    withdrawn: Vec<(Nights, DateTime<Utc>)>,
+}
+
+impl Channel {
+    pub(super) fn published(&self) -> Vec<Published> {
+        let one = |nights: Nights, believed| Published { interval: nights.interval(), believed };
+        let read = self.read.iter().map(|(_, nights)| one(*nights, true));
+        read.chain(self.withdrawn.iter().map(|(nights, _)| one(*nights, false))).collect()
+    }
+
+    pub(super) fn is_published(&self, night: i64) -> bool {
+        self.published().iter().any(|one| Nights::of(one.interval).holds(night))
+    }
+
+    /// The UIDs of the events that are known.
+    pub(super) fn events(&self) -> HashSet<&str> {
+        self.items.iter().filter_map(|item| item.known.key.split(' ').next()).collect()
+    }
+
+    fn has_read(&mut self, feed: &[(u32, Nights)], now: DateTime<Utc>) {
+        let mut left = feed.to_vec();
+        for (_, nights) in std::mem::replace(&mut self.read, feed.to_vec()) {
+            match left.iter().position(|(_, other)| *other == nights) {
+                Some(index) => drop(left.swap_remove(index)),
+                None => self.withdrawn.push((nights, now)),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct House {
+    pub(super) units: usize,
+    pub(super) channels: [Channel; 3],
+    pub(super) direct: Vec<(u32, Nights)>,
+    last_number: u32,
+}
+
+impl House {
+    pub(super) fn new(units: usize) -> Self {
+        let channel = |dialect: Dialect| Channel {
+            rules: dialect.rules(),
+            items: vec![],
+            read: vec![],
+            withdrawn: vec![],
+        };
+        Self { units, channels: Dialect::ALL.map(channel), direct: vec![], last_number: 0 }
+    }
+
+    pub(super) fn number(&mut self) -> u32 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Forgets what is over.
+    pub(super) fn pass(&mut self, now: DateTime<Utc>) {
+        self.direct.retain(|(_, nights)| nights.interval().end > now);
+        for channel in &mut self.channels {
+            channel.items.retain(|item| item.known.interval.end > now);
+            channel.withdrawn.retain(|(_, since)| *since + LINGERS_FOR > now);
+        }
+    }
+
+    /// What takes the house, and what of it came from `of`.
+    fn bookings(&self) -> impl Iterator<Item = (Option<usize>, u32, Nights)> {
+        let items = self.channels.iter().enumerate().flat_map(|(of, channel)| {
+            let taking = channel.items.iter().filter(|item| item.takes());
+            taking.map(move |item| (Some(of), item.number(), item.nights()))
+        });
+        items.chain(self.direct.iter().map(|(number, nights)| (None, *number, *nights)))
+    }
+
+    /// The feed for a platform: all but what came from there.
+    pub(super) fn feed_for(&self, channel: usize) -> Vec<(u32, Nights)> {
+        let others = self.bookings().filter(|(of, ..)| *of != Some(channel));
+        others.map(|(_, number, nights)| (number, nights)).collect()
+    }
+
+    pub(super) fn is_free(&self, nights: Nights) -> bool {
+        let taken = |night| self.bookings().filter(|(_, _, taken)| taken.holds(night)).count();
+        nights.each().all(|night| taken(night) < self.units)
+    }
+
+    /// A platform reads its feed.
+    pub(super) fn read(&mut self, channel: usize, now: DateTime<Utc>) -> Vec<(u32, Nights)> {
+        let feed = self.feed_for(channel);
+        self.channels[channel].has_read(&feed, now);
+        feed
+    }
+
+    pub(super) fn apply(&mut self, channel: usize, plan: &Plan, now: DateTime<Utc>) {
+        for action in &plan.actions {
+            match action {
+                Action::Add(item) => {
+                    let id = ChannelItemId(Uuid::from_u128(self.number().into()));
+                    self.channels[channel].items.push(stored(id, item));
+                }
+                Action::Change { id, to } => *self.item(channel, *id) = stored(*id, to),
+                Action::Return(id) => self.item(channel, *id).known.missing_since = None,
+                Action::Miss(id) => self.item(channel, *id).known.missing_since = Some(now),
+                Action::Lose(id) => self.channels[channel].items.retain(|item| item.known.id != *id),
+            }
+        }
+    }
+
+    fn item(&mut self, channel: usize, id: ChannelItemId) -> &mut Stored {
+        self.channels[channel].items.iter_mut().find(|item| item.known.id == id).unwrap()
+    }
+
+    /// How many bookings that are no blocks have this night.
+    pub(super) fn guests_on(&self, night: i64) -> usize {
+        let items = self.channels.iter().flat_map(|channel| &channel.items);
+        let sold = items.filter(|item| item.known.kind == ItemKind::Reservation);
+        let nights = sold.map(Stored::nights).chain(self.direct.iter().map(|(_, nights)| *nights));
+        nights.filter(|nights| nights.holds(night)).count()
+    }
+}
+
+fn stored(id: ChannelItemId, item: &Item) -> Stored {
+    Stored {
+        known: Known {
+            id,
+            key: item.key.clone(),
+            interval: item.interval,
+            kind: item.kind,
+            summary: item.summary.clone(),
+            guest: item.guest.clone(),
+            contested: item.contested,
+            missing_since: None,
+            pinned: false,
+        },
+        truth: Truth::read(&item.description),
+    }
+}

@@ -1,0 +1,302 @@
+//! Platforms as they are: what they have sold and closed, and how each of them writes that into its feed.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+
+use crate::{
+    channel::{
+        plan::{Rules, Uids},
+        snapshot::Told,
+    },
+    ical::ReadEvent,
+    interval::{Interval, stay},
+};
+
+pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Africa::Johannesburg;
+/// How far ahead Airbnb sells.
+const WINDOW_MONTHS: u32 = 1;
+
+/// The day on which every simulation begins.
+fn first_day() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 11, 21).unwrap()
+}
+
+/// The nights `[from, until)`, counted from the first day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Nights {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+impl Nights {
+    pub(super) fn new(from: i64, length: i64) -> Self {
+        Self { from, until: from + length }
+    }
+
+    pub(super) fn of(interval: Interval) -> Self {
+        Self { from: day_of(interval.start), until: day_of(interval.end) }
+    }
+
+    fn dates(self) -> [NaiveDate; 2] {
+        [self.from, self.until].map(|day| first_day() + chrono::Duration::days(day))
+    }
+
+    pub(super) fn interval(self) -> Interval {
+        let [from, until] = self.dates();
+        stay(from, until, ZONE).unwrap()
+    }
+
+    pub(super) fn each(self) -> std::ops::Range<i64> {
+        self.from..self.until
+    }
+
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.from < other.until && other.from < self.until
+    }
+
+    pub(super) fn holds(self, night: i64) -> bool {
+        self.each().contains(&night)
+    }
+}
+
+/// The day, in the zone of the house, counted from the first.
+pub(super) fn day_of(at: DateTime<Utc>) -> i64 {
+    (at.with_timezone(&ZONE).date_naive() - first_day()).num_days()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Airbnb,
+    Vrbo,
+    Booking,
+}
+
+impl Dialect {
+    pub(super) const ALL: [Self; 3] = [Self::Airbnb, Self::Vrbo, Self::Booking];
+
+    pub(super) fn rules(self) -> Rules {
+        match self {
+            Self::Airbnb => Rules { window_months: vec![WINDOW_MONTHS], ..Rules::default() },
+            Self::Vrbo => Rules { uids: Uids::WithDates, ..Rules::default() },
+            Self::Booking => Rules::default(),
+        }
+    }
+
+    pub(super) fn tell(self, event: &ReadEvent) -> (Told, Option<String>) {
+        match (self, event.summary.as_str()) {
+            (Self::Airbnb, "Reserved") => (Told::Reservation, None),
+            (Self::Airbnb | Self::Vrbo, summary) => match summary.strip_prefix("Reserved - ") {
+                Some(guest) => (Told::Reservation, Some(guest.to_owned())),
+                None => (Told::Block, None),
+            },
+            (Self::Booking, _) => (Told::Either, None),
+        }
+    }
+}
+
+/// What an event truly is. It travels in the description, which no plan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Truth {
+    /// Sold to a guest there.
+    Sold(u32),
+    /// Closed by the owner there.
+    Own(u32),
+    /// Closed because our feed said so.
+    Echo,
+    /// Closed for any of these reasons, or because it is not sold yet.
+    Joined,
+}
+
+impl Truth {
+    fn text(self) -> String {
+        match self {
+            Self::Sold(number) => format!("sold {number}"),
+            Self::Own(number) => format!("own {number}"),
+            Self::Echo => "echo".to_owned(),
+            Self::Joined => "joined".to_owned(),
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Self {
+        match text.split_once(' ') {
+            Some(("sold", number)) => Self::Sold(number.parse().unwrap()),
+            Some((_, number)) => Self::Own(number.parse().unwrap()),
+            None if text == "echo" => Self::Echo,
+            None => Self::Joined,
+        }
+    }
+}
+
+/// What a platform holds of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) number: u32,
+    pub(super) nights: Nights,
+    /// How often its dates were changed.
+    changes: u32,
+}
+
+/// An event of a feed.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) uid: String,
+    pub(super) nights: Nights,
+    pub(super) summary: String,
+    pub(super) truth: Truth,
+}
+
+impl Event {
+    /// The end of what is sold has another UID each day.
+    pub(super) fn is_window(&self) -> bool {
+        self.truth == Truth::Joined && self.nights.until - self.nights.from >= 365
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Platform {
+    pub(super) dialect: Dialect,
+    pub(super) sold: Vec<Held>,
+    pub(super) own: Vec<Held>,
+    /// What it read in our feed: which booking of ours, and when.
+    pub(super) closed: Vec<(u32, Nights)>,
+    /// How often it has changed all its UIDs.
+    pub(super) renamed: u32,
+}
+
+impl Platform {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, sold: vec![], own: vec![], closed: vec![], renamed: 0 }
+    }
+
+    /// The first night that is not sold yet.
+    pub(super) fn edge(&self, today: i64) -> i64 {
+        match self.dialect {
+            Dialect::Airbnb => {
+                let [today, _] = Nights::new(today, 1).dates();
+                (today.checked_add_months(Months::new(WINDOW_MONTHS)).unwrap() - first_day()).num_days()
+            }
+            Dialect::Vrbo | Dialect::Booking => i64::MAX,
+        }
+    }
+
+    /// Whether a guest may have these nights, beside what `number` has.
+    pub(super) fn sells(&self, nights: Nights, number: Option<u32>, today: i64) -> bool {
+        let others = self.sold.iter().filter(|held| Some(held.number) != number);
+        nights.from > today
+            && nights.until <= self.edge(today)
+            && others.chain(&self.own).all(|held| !held.nights.overlaps(nights))
+            && self.closed.iter().all(|(_, closed)| !closed.overlaps(nights))
+    }
+
+    /// Whether the owner may close these nights: what is sold stays sold. Nobody closes what is not sold yet: the end of
+    /// what is sold would seem to stand still at the beginning of that.
+    pub(super) fn closes(&self, nights: Nights, today: i64) -> bool {
+        nights.from > today
+            && nights.until <= self.edge(today)
+            && self.sold.iter().chain(&self.own).all(|held| !held.nights.overlaps(nights))
+    }
+
+    /// What is sold, or written as if it were.
+    pub(super) fn guests(&self) -> impl Iterator<Item = &Held> {
+        let alike = if self.dialect == Dialect::Booking { &self.own[..] } else { &[] };
+        self.sold.iter().chain(alike)
+    }
+
+    pub(super) fn take(&mut self, number: u32, nights: Nights, sold: bool) {
+        let all = if sold { &mut self.sold } else { &mut self.own };
+        all.push(Held { number, nights, changes: 0 });
+    }
+
+    pub(super) fn change(&mut self, index: usize, nights: Nights) {
+        self.sold[index].nights = nights;
+        self.sold[index].changes += 1;
+    }
+
+    pub(super) fn is_own(&self, night: i64) -> bool {
+        self.own.iter().any(|held| held.nights.holds(night))
+    }
+
+    pub(super) fn lives(&self, truth: Truth) -> bool {
+        match truth {
+            Truth::Sold(number) => self.sold.iter().any(|held| held.number == number),
+            Truth::Own(number) => self.own.iter().any(|held| held.number == number),
+            Truth::Echo | Truth::Joined => false,
+        }
+    }
+
+    /// Its feed: what is over stays in it for a day.
+    pub(super) fn feed(&self, today: i64) -> Vec<Event> {
+        let salt = self.renamed;
+        let kept = |nights: &Nights| nights.until + 1 > today;
+        let mut events = Vec::new();
+        for held in self.sold.iter().filter(|held| kept(&held.nights)) {
+            let Held { number, nights, changes } = *held;
+            let (uid, summary) = match self.dialect {
+                Dialect::Airbnb => (format!("r{salt}-{number}"), "Reserved".to_owned()),
+                Dialect::Vrbo => {
+                    (format!("r{salt}-{number}-{changes}"), format!("Reserved - Guest {number}"))
+                }
+                Dialect::Booking => (format!("c{salt}-{number}"), "CLOSED - Not available".to_owned()),
+            };
+            events.push(Event { uid, nights, summary, truth: Truth::Sold(number) });
+        }
+        let own = self.own.iter().map(|held| (held.number, held.nights, Truth::Own(held.number)));
+        let closed = self.closed.iter().map(|(of, nights)| (*of, *nights, Truth::Echo));
+        let blocks: Vec<_> = own.chain(closed).filter(|(_, nights, _)| kept(nights)).collect();
+        match self.dialect {
+            Dialect::Airbnb => events.extend(self.joined(&blocks, today)),
+            Dialect::Vrbo | Dialect::Booking => {
+                let summary =
+                    if self.dialect == Dialect::Vrbo { "Blocked" } else { "CLOSED - Not available" };
+                events.extend(blocks.into_iter().map(|(number, nights, truth)| Event {
+                    uid: format!("c{salt}-{number}"),
+                    nights,
+                    summary: summary.to_owned(),
+                    truth,
+                }));
+            }
+        }
+        events.sort_by_key(|event| event.nights);
+        events
+    }
+
+    /// What touches becomes one block, the end of what is sold with it; a night that is sold is none.
+    fn joined(&self, blocks: &[(u32, Nights, Truth)], today: i64) -> Vec<Event> {
+        let window = Nights::new(self.edge(today), 365);
+        let mut nights: Vec<i64> =
+            blocks.iter().map(|(_, nights, _)| *nights).chain([window]).flat_map(Nights::each).collect();
+        nights.sort_unstable();
+        nights.dedup();
+        nights.retain(|night| !self.sold.iter().any(|held| held.nights.holds(*night)));
+        let runs = nights.chunk_by(|one, next| one + 1 == *next);
+        let events = runs.map(|run| Event {
+            uid: format!("b{}-{}", self.renamed, run[0]),
+            nights: Nights { from: run[0], until: run[run.len() - 1] + 1 },
+            summary: "Airbnb (Not available)".to_owned(),
+            truth: Truth::Joined,
+        });
+        events.collect()
+    }
+}
+
+/// The bytes of a feed.
+pub(super) fn text(events: &[Event]) -> String {
+    let mut text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//days//EN\r\n".to_owned();
+    for Event { uid, nights, summary, truth } in events {
+        let [from, until] = nights.dates().map(|date| date.format("%Y%m%d").to_string());
+        write!(
+            text,
+            "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20261121T000000Z\r\nDTSTART;VALUE=DATE:{from}\r\n\
+             DTEND;VALUE=DATE:{until}\r\nSUMMARY:{summary}\r\nDESCRIPTION:{}\r\nEND:VEVENT\r\n",
+            truth.text()
+        )
+        .unwrap();
+    }
+    text + "END:VCALENDAR\r\n"
+}
+
+/// What is read of a calendar: a week back, and as far ahead as anybody publishes.
+pub(super) fn reading_window(now: DateTime<Utc>) -> Interval {
+    Interval::new(now - Days::new(7), now + Days::new(800)).unwrap()
+}

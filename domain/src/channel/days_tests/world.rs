@@ -1,0 +1,344 @@
+//! The world, step by step: people, three platforms, and Concord between them.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{
+    check,
+    house::House,
+    platform::{Dialect, Event, Nights, Platform, ZONE, day_of, reading_window, text},
+};
+use crate::{
+    channel::{
+        plan::{Plan, Sight, plan},
+        snapshot::{Snapshot, snapshot},
+    },
+    ical::{ReadLimits, read},
+};
+
+/// Something is not as it must be.
+pub(super) type Checked = Result<(), String>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Cut before its end.
+    Incomplete,
+    Empty,
+    /// More than half of the events are missing: which, begins with this one.
+    Shrunk(u8),
+    /// All UIDs are new, and stay so.
+    Renamed,
+    Reordered,
+    /// Every event stands in it twice.
+    Twice,
+}
+
+/// Nights, as people choose them: so many days from today.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) ahead: u8,
+    pub(super) length: u8,
+}
+
+/// What happens. `at` is a platform; `which` one of those that there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Wait,
+    Book { at: usize, nights: Choice },
+    Move { at: usize, which: u8, nights: Choice },
+    Cancel { at: usize, which: u8 },
+    Close { at: usize, nights: Choice },
+    Open { at: usize, which: u8 },
+    Direct { nights: Choice },
+    CancelDirect { which: u8 },
+    Read { at: usize },
+    Poll { at: usize },
+    Fail { at: usize, fault: Fault, minutes: u16 },
+}
+
+/// What has happened at a platform, or between it and Concord.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) bookings: usize,
+    pub(super) changes: usize,
+    pub(super) cancellations: usize,
+    pub(super) blocks: usize,
+    pub(super) reads: usize,
+    pub(super) polls: usize,
+    pub(super) faults: usize,
+    pub(super) held: usize,
+    pub(super) echoes: usize,
+    /// Which of two events was ours could not be told.
+    pub(super) undecided: usize,
+    pub(super) actions: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    fault: Fault,
+    until: DateTime<Utc>,
+}
+
+pub(super) struct World {
+    pub(super) now: DateTime<Utc>,
+    pub(super) house: House,
+    pub(super) platforms: [Platform; 3],
+    pub(super) tallies: [Tally; 3],
+    /// Those at Concord itself, and how many of them were called off.
+    pub(super) direct: (usize, usize),
+    /// Bookings and changes that were made although somebody else had the nights.
+    pub(super) races: usize,
+    episodes: [Option<Episode>; 3],
+}
+
+impl World {
+    /// Every platform has been read once, and has read us once.
+    pub(super) fn new(units: usize) -> Result<Self, String> {
+        let mut world = Self {
+            now: "2026-11-21T08:00:00Z".parse().unwrap(),
+            house: House::new(units),
+            platforms: Dialect::ALL.map(Platform::new),
+            tallies: [Tally::default(); 3],
+            direct: (0, 0),
+            races: 0,
+            episodes: [None; 3],
+        };
+        for at in 0..3 {
+            world.step(&Step::Poll { at })?;
+        }
+        Ok(world)
+    }
+
+    pub(super) fn today(&self) -> i64 {
+        day_of(self.now)
+    }
+
+    pub(super) fn pass(&mut self, minutes: i64) {
+        self.now += Duration::minutes(minutes);
+        self.house.pass(self.now);
+    }
+
+    fn nights(&self, choice: Choice) -> Nights {
+        Nights::new(self.today() + i64::from(choice.ahead), i64::from(choice.length))
+    }
+
+    pub(super) fn step(&mut self, step: &Step) -> Checked {
+        let today = self.today();
+        match *step {
+            Step::Wait => {}
+            Step::Book { at, nights } => self.book(at, self.nights(nights)),
+            Step::Move { at, which, nights } => self.change(at, which, self.nights(nights)),
+            Step::Cancel { at, which } => {
+                let sold = &mut self.platforms[at].sold;
+                let open: Vec<usize> =
+                    (0..sold.len()).filter(|index| sold[*index].nights.from > today).collect();
+                if let Some(index) = pick(&open, which) {
+                    sold.remove(*index);
+                    self.tallies[at].cancellations += 1;
+                }
+            }
+            Step::Close { at, nights } => {
+                let nights = self.nights(nights);
+                if self.platforms[at].closes(nights, today) {
+                    self.platforms[at].take(self.house.number(), nights, false);
+                    self.tallies[at].blocks += 1;
+                }
+            }
+            Step::Open { at, which } => {
+                let own = &mut self.platforms[at].own;
+                // What reads like a stay is not ended by its feed once it has begun.
+                let open: Vec<usize> =
+                    (0..own.len()).filter(|index| own[*index].nights.from > today).collect();
+                if let Some(index) = pick(&open, which) {
+                    own.remove(*index);
+                    self.tallies[at].blocks += 1;
+                }
+            }
+            Step::Direct { nights } => {
+                let nights = self.nights(nights);
+                if self.house.is_free(nights) {
+                    self.note_race(nights, None);
+                    let number = self.house.number();
+                    self.house.direct.push((number, nights));
+                    self.direct.0 += 1;
+                }
+            }
+            Step::CancelDirect { which } => {
+                let numbers: Vec<u32> = self.house.direct.iter().map(|(number, _)| *number).collect();
+                if let Some(number) = pick(&numbers, which) {
+                    self.house.direct.retain(|(other, _)| other != number);
+                    self.direct.1 += 1;
+                }
+            }
+            Step::Read { at } => {
+                self.platforms[at].closed = self.house.read(at, self.now);
+                self.tallies[at].reads += 1;
+            }
+            Step::Poll { at } => return self.poll(at),
+            Step::Fail { at, fault, minutes } => {
+                // Two episodes are told apart by a reading without fault between them.
+                if self.episodes[at].is_none() {
+                    self.episodes[at] =
+                        Some(Episode { fault, until: self.now + Duration::minutes(minutes.into()) });
+                    self.tallies[at].faults += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn book(&mut self, at: usize, nights: Nights) {
+        if self.platforms[at].sells(nights, None, self.today()) {
+            self.note_race(nights, None);
+            self.platforms[at].take(self.house.number(), nights, true);
+            self.tallies[at].bookings += 1;
+        }
+    }
+
+    fn change(&mut self, at: usize, which: u8, nights: Nights) {
+        let today = self.today();
+        let sold = &self.platforms[at].sold;
+        let open: Vec<usize> = (0..sold.len()).filter(|index| sold[*index].nights.from > today).collect();
+        let Some(index) = pick(&open, which).copied() else { return };
+        if self.platforms[at].sells(nights, Some(sold[index].number), today) {
+            let number = sold[index].number;
+            self.note_race(nights, Some(number));
+            self.platforms[at].change(index, nights);
+            self.tallies[at].changes += 1;
+        }
+    }
+
+    /// Before it is sold, to somebody new or to `number`: whether others have all units already.
+    fn note_race(&mut self, nights: Nights, number: Option<u32>) {
+        let full = nights.each().any(|night| self.guests_beside(night, number) >= self.house.units);
+        self.races += usize::from(full);
+    }
+
+    /// How many guests truly have this night.
+    pub(super) fn guests_on(&self, night: i64) -> usize {
+        self.guests_beside(night, None)
+    }
+
+    fn guests_beside(&self, night: i64, number: Option<u32>) -> usize {
+        let sold = self.platforms.iter().flat_map(Platform::guests);
+        let others = sold.filter(|held| Some(held.number) != number).map(|held| held.nights);
+        let all = others.chain(self.house.direct.iter().map(|(_, nights)| *nights));
+        all.filter(|nights| nights.holds(night)).count()
+    }
+
+    pub(super) fn nights_ahead(&self) -> std::ops::Range<i64> {
+        self.today()..self.today() + 100
+    }
+
+    /// How many nights more guests have than there are units.
+    pub(super) fn sold_too_often(&self) -> usize {
+        self.nights_ahead().filter(|night| self.guests_on(*night) > self.house.units).count()
+    }
+
+    fn poll(&mut self, at: usize) -> Checked {
+        self.tallies[at].polls += 1;
+        let fault = self.episodes[at].take().map(|episode| {
+            let over = episode.until <= self.now;
+            if !over && matches!(episode.fault, Fault::Empty | Fault::Shrunk(_)) {
+                self.episodes[at] = Some(episode);
+            }
+            (!over).then_some(episode.fault)
+        });
+        let fault = fault.flatten();
+        if fault == Some(Fault::Renamed) {
+            self.platforms[at].renamed += 1;
+        }
+        let events = self.as_served(at, self.platforms[at].feed(self.today()), fault);
+        let mut bytes = text(&events);
+        if fault == Some(Fault::Incomplete) {
+            bytes.truncate(bytes.len() / 2);
+        }
+        let calendar = read(bytes.as_bytes(), ZONE, &ReadLimits::default()).unwrap();
+        if !calendar.whole {
+            return Ok(());
+        }
+        let window = reading_window(self.now);
+        let dialect = self.platforms[at].dialect;
+        let snapshot =
+            snapshot(&calendar, window, ZONE, &ReadLimits::default(), |event| Some(dialect.tell(event)));
+        self.follow(at, &snapshot.unwrap(), &events)
+    }
+
+    fn follow(&mut self, at: usize, snapshot: &Snapshot, events: &[Event]) -> Checked {
+        let before = self.house.channels[at].clone();
+        let known: Vec<_> = before.items.iter().map(|item| item.known.clone()).collect();
+        let plan: Plan = plan(&Sight {
+            known: &known,
+            snapshot,
+            published: &before.published(),
+            rules: &before.rules,
+            zone: ZONE,
+            now: self.now,
+        });
+        self.house.apply(at, &plan, self.now);
+        let tally = &mut self.tallies[at];
+        tally.actions += plan.actions.len();
+        tally.held += usize::from(plan.held.is_some());
+        tally.echoes += plan.echoes;
+        let (platform, today) = (&self.platforms[at], day_of(self.now));
+        let reading =
+            check::Reading { platform, before: &before, after: &self.house.channels[at], events, today };
+        tally.undecided += reading.check().map_err(|what| {
+            format!(
+                "{what}\n  {} {:?}\n  before {before:#?}\n  {events:#?}\n  {plan:#?}",
+                self.now, platform.dialect
+            )
+        })?;
+        Ok(())
+    }
+
+    /// What the platform answers instead of its feed.
+    fn as_served(&self, at: usize, mut events: Vec<Event>, fault: Option<Fault>) -> Vec<Event> {
+        match fault {
+            None | Some(Fault::Incomplete | Fault::Renamed) => {}
+            Some(Fault::Empty) => events.clear(),
+            Some(Fault::Reordered) => events.reverse(),
+            Some(Fault::Twice) => {
+                events = events.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
+            }
+            Some(Fault::Shrunk(first)) => {
+                let (known, today) = (self.house.channels[at].events(), self.today());
+                let living = events.iter().filter(|event| event.nights.until > today);
+                let (mut dropped, new): (Vec<&Event>, Vec<&Event>) =
+                    living.partition(|event| known.contains(event.uid.as_str()) || event.is_window());
+                // More than half of them all, and of those that are known here: nobody can miss the others.
+                if !dropped.is_empty() {
+                    let count = dropped.len();
+                    dropped.rotate_left(usize::from(first) % count);
+                    let most = usize::midpoint(count, new.len()) + 1;
+                    dropped.truncate(most);
+                    dropped.extend(new.into_iter().take(most.saturating_sub(count)));
+                }
+                let dropped: HashSet<String> = dropped.into_iter().map(|event| event.uid.clone()).collect();
+                events.retain(|event| !dropped.contains(&event.uid));
+            }
+        }
+        events
+    }
+
+    /// Two days in which nobody does anything and everything arrives, and four hours more: an empty feed is believed after
+    /// 24 hours, and what another platform shows because of it may linger for 24 from when that has read it.
+    pub(super) fn settle(&mut self) -> Checked {
+        self.episodes = [None; 3];
+        for _ in 0..52 {
+            self.pass(60);
+            for at in 0..3 {
+                self.step(&Step::Poll { at })?;
+            }
+            for at in 0..3 {
+                self.step(&Step::Read { at })?;
+            }
+        }
+        check::settled(self)
+    }
+}
+
+fn pick<T>(all: &[T], which: u8) -> Option<&T> {
+    (!all.is_empty()).then(|| &all[usize::from(which) % all.len()])
+}

@@ -1,0 +1,216 @@
+//! What each event of a snapshot is: sold, closed, ours, or the end of what is sold.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Duration, Months, NaiveDate, NaiveTime, Utc};
+
+use super::{
+    BlockRule, ItemKind,
+    echo::Echoes,
+    plan::{Item, Known, Plan, Sight, Uids},
+    snapshot::{Observed, Told},
+};
+use crate::{
+    booking::BookingTime,
+    interval::{Interval, start_of_day},
+};
+
+/// An event, and what it was when it was last seen.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    event: &'a Observed,
+    was: Option<&'a Known>,
+    /// Whether that is sure; otherwise it had another UID, and the same dates.
+    by_key: bool,
+}
+
+impl Seen<'_> {
+    fn was_echo(&self) -> bool {
+        self.was.is_some_and(|known| known.kind == ItemKind::Echo)
+    }
+
+    fn took(&self) -> bool {
+        self.was.is_some_and(|known| known.kind.takes())
+    }
+}
+
+/// What every event of the snapshot was, each known item being that of one event only.
+fn seen<'a>(sight: &Sight<'a>) -> Vec<Seen<'a>> {
+    let by_key: HashMap<&str, &Known> = sight.known.iter().map(|known| (known.key.as_str(), known)).collect();
+    let keys: HashSet<&str> = sight.snapshot.events.iter().map(|event| event.key.as_str()).collect();
+    let mut nameless: HashMap<Interval, Vec<&Known>> = HashMap::new();
+    for known in sight.known.iter().filter(|known| !keys.contains(known.key.as_str())) {
+        nameless.entry(known.interval).or_default().push(known);
+    }
+    for all in nameless.values_mut() {
+        // From the end: what we published is there for a reason that we know.
+        all.sort_by_key(|known| known.kind == ItemKind::Echo);
+    }
+    let events = sight.snapshot.events.iter().map(|event| {
+        let same = by_key.get(event.key.as_str()).copied();
+        let was = same.or_else(|| nameless.get_mut(&event.interval).and_then(Vec::pop));
+        Seen { event, was, by_key: same.is_some() }
+    });
+    events.collect()
+}
+
+/// Decides what each event is.
+pub(super) struct Sorting<'a> {
+    sight: &'a Sight<'a>,
+    echoes: Echoes,
+    /// As it is before anything has come back.
+    all_echoes: Echoes,
+    /// The start of the last event.
+    last: Option<DateTime<Utc>>,
+}
+
+impl<'a> Sorting<'a> {
+    pub(super) fn of(sight: &'a Sight<'a>) -> Self {
+        Self {
+            sight,
+            all_echoes: Echoes::of(sight.published),
+            echoes: Echoes::of(sight.published),
+            last: sight.snapshot.events.iter().map(|event| event.interval.start).max(),
+        }
+    }
+
+    pub(super) fn items(mut self, plan: &mut Plan) -> Vec<Item> {
+        let mut believed: HashMap<Interval, usize> = HashMap::new();
+        for one in self.sight.published.iter().filter(|one| one.believed) {
+            *believed.entry(one.interval).or_default() += 1;
+        }
+        let mut order = seen(self.sight);
+        // What has the very dates that we published, as often as we did, has the first claim on being an echo, then what was
+        // one, and last what was none.
+        order.sort_by_key(|seen| (!seen.was_echo(), seen.took()));
+        let (exact, others): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|seen| match believed.get_mut(&seen.event.interval) {
+                Some(left) if *left > 0 && seen.event.told != Told::Reservation => {
+                    *left -= 1;
+                    true
+                }
+                _ => false,
+            });
+        let mut items = Vec::with_capacity(exact.len() + others.len());
+        for seen in exact.iter().chain(&others) {
+            self.sort(seen, &mut items);
+        }
+        plan.echoes = items.iter().filter(|item| item.kind == ItemKind::Echo).count();
+        items
+    }
+
+    fn sort(&mut self, seen: &Seen<'_>, items: &mut Vec<Item>) {
+        let event = seen.event;
+        let whole = |kind| item_of(event, kind, event.time, event.interval, event.key.clone());
+        let was_sold = seen.was.is_some_and(|known| known.kind == ItemKind::Reservation && !known.contested);
+        // What was once seen to be sold is never taken for an echo later: our feed may hold the same nights by now.
+        if event.told == Told::Reservation || event.told == Told::Either && was_sold && seen.by_key {
+            items.push(whole(ItemKind::Reservation));
+            return;
+        }
+        let rest = self.echoes.rest(event.interval, self.lingers(seen));
+        let contested = self.all_echoes.rest(event.interval, false).is_empty();
+        // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
+        let renamed = event.told == Told::Either && was_sold;
+        if rest.is_empty() && !renamed {
+            self.echoes.take(event.interval);
+            let contested = seen.took() || seen.was.is_some_and(|known| known.contested);
+            items.push(Item { contested, ..whole(ItemKind::Echo) });
+        } else if event.told == Told::Either {
+            items.push(Item { contested, ..whole(ItemKind::Reservation) });
+        } else {
+            self.block(event, rest, items);
+        }
+    }
+
+    /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one.
+    fn lingers(&self, seen: &Seen<'_>) -> bool {
+        let known_by_it = seen.by_key || self.sight.rules.uids == Uids::Volatile;
+        let twin = |known: &Known| {
+            known.contested && known.kind.takes() && known.interval.overlaps(&seen.event.interval)
+        };
+        known_by_it
+            && seen.was.is_some_and(|known| known.kind == ItemKind::Echo && !known.contested)
+            && !self.sight.known.iter().any(twin)
+    }
+
+    /// A block, or what of it is not ours: platforms join what touches, the end of what they sell with it.
+    fn block(&mut self, event: &Observed, rest: Vec<Interval>, items: &mut Vec<Item>) {
+        let kind = match self.sight.rules.blocks {
+            BlockRule::Occupy => ItemKind::Block,
+            BlockRule::Ignore => ItemKind::Ignored,
+        };
+        self.echoes.take(event.interval);
+        let edge = self.edge(event, &rest).unwrap_or(event.interval.end);
+        let window = Interval::new(edge, event.interval.end).map(|window| (window, ItemKind::Window));
+        let before = rest.into_iter().filter_map(|piece| Interval::new(piece.start, piece.end.min(edge)));
+        let pieces: Vec<_> = before.map(|piece| (piece, kind)).chain(window).collect();
+        if let [(piece, kind)] = pieces[..]
+            && piece == event.interval
+        {
+            items.push(item_of(event, kind, event.time, event.interval, event.key.clone()));
+            return;
+        }
+        for (number, (piece, kind)) in pieces.into_iter().enumerate() {
+            let time = self.time_of(event, piece);
+            items.push(item_of(event, kind, time, piece, format!("{} #{}", event.key, number + 1)));
+        }
+    }
+
+    /// From where on a block says only that the platform does not sell yet: the last one holds that, so many months from
+    /// today, give or take what zones do to a day. One that does not move on with the days soon is no window any more.
+    ///
+    /// `rest`: what of the block is not ours.
+    fn edge(&self, event: &Observed, rest: &[Interval]) -> Option<DateTime<Utc>> {
+        let Sight { zone, now, rules, known, .. } = self.sight;
+        let start = rest.first()?.start;
+        if self.last.is_some_and(|last| last > event.interval.start) {
+            return None;
+        }
+        let today = now.with_timezone(zone).date_naive();
+        let edges =
+            rules.window_months.iter().filter_map(|months| today.checked_add_months(Months::new(*months)));
+        let near = |at: DateTime<Utc>, edge: NaiveDate| {
+            (at.with_timezone(zone).date_naive() - edge).num_days().abs() <= 2
+        };
+        let windows = known.iter().filter(|known| known.kind == ItemKind::Window);
+        let windows: Vec<_> = windows.map(|known| known.interval.start).collect();
+        let mut found = edges.filter_map(|edge| {
+            let at = start_of_day(edge, *zone);
+            // What we published may hide where it begins.
+            let start = if start > event.interval.start { start.min(at) } else { start };
+            match windows.iter().copied().find(|seen| near(*seen, edge)) {
+                // It never moves back: it has been joined with what lies before it.
+                Some(seen) if start < seen || !near(start, edge) => Some(seen.max(at)),
+                _ => near(start, edge).then_some(start),
+            }
+        });
+        found.find(|at| *at + Duration::days(7) <= event.interval.end)
+    }
+
+    /// Days where the piece begins and ends with days, as the event does.
+    fn time_of(&self, event: &Observed, piece: Interval) -> BookingTime {
+        let [start, end] =
+            [piece.start, piece.end].map(|at| at.with_timezone(&self.sight.zone).naive_local());
+        let whole_days = start.time() == NaiveTime::MIN && end.time() == NaiveTime::MIN;
+        match event.time {
+            BookingTime::Stay { .. } if whole_days => {
+                BookingTime::Stay { check_in: start.date(), check_out: end.date() }
+            }
+            _ => BookingTime::Timed { starts_at: piece.start, ends_at: piece.end },
+        }
+    }
+}
+
+fn item_of(event: &Observed, kind: ItemKind, time: BookingTime, interval: Interval, key: String) -> Item {
+    Item {
+        key,
+        time,
+        interval,
+        kind,
+        summary: event.summary.clone(),
+        description: event.description.clone(),
+        guest: event.guest.clone(),
+        contested: false,
+    }
+}
