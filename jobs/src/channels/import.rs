@@ -57,6 +57,15 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// What of the file was not understood, in a line.
+    pub fn remark(&self) -> Option<String> {
+        let first = self.warnings.first()?;
+        Some(match self.warnings.len() {
+            1 => format!("not all of it was understood: {first}"),
+            all => format!("not all of it was understood: {first}, and {} more", all - 1),
+        })
+    }
+
     /// Whether any booking is another one now.
     pub fn changed(&self) -> bool {
         self.counts.imported + self.counts.updated + self.counts.cancelled > 0
@@ -254,7 +263,14 @@ pub async fn import(context: &Context, wish: &Wish<'_>) -> Result<Taken, ImportE
     };
     let source = Source { origin, actor: wish.actor.clone(), duty: None };
     let taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
-    let read = Read::Whole { etag: None, last_modified: None, digest: None, changed: taken.changed() };
+    let remark = taken.remark();
+    let read = Read::Whole {
+        etag: None,
+        last_modified: None,
+        digest: None,
+        changed: taken.changed(),
+        remark: remark.as_deref(),
+    };
     let mut tx = context.db.begin().await?;
     channels::note_read(&mut tx, channel.id, read, context.clock.now()).await?;
     tx.commit().await?;

@@ -158,11 +158,13 @@ impl Poll<'_> {
 
     async fn note(&self, taken: &Taken, body: &FeedBody, digest: &str) -> Result<(), Stop> {
         let now = self.context.clock.now();
+        let remark = taken.remark();
         let read = Read::Whole {
             etag: body.etag.as_deref(),
             last_modified: body.last_modified.as_deref(),
             digest: Some(digest),
             changed: taken.changed(),
+            remark: remark.as_deref(),
         };
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;

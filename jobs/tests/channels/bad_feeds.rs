@@ -23,8 +23,8 @@ async fn a_feed_that_cannot_be_read_changes_nothing(db: &TestDb) {
     let broken: Vec<(&str, Broken<'_>, &str)> = vec![
         ("a web page", Box::new(|| site.answers(200, "text/html", PAGE)), "web page"),
         ("a page as a calendar", Box::new(|| site.answers(200, "text/calendar", PAGE)), "web page"),
-        ("not there", Box::new(|| site.answers(404, "text/plain", "no")), "404"),
-        ("not allowed", Box::new(|| site.answers(403, "text/plain", "no")), "403"),
+        ("not there", Box::new(|| site.answers(404, "text/plain", "no")), "no calendar at this address"),
+        ("not allowed", Box::new(|| site.answers(403, "text/plain", "no")), ",
         ("broken", Box::new(|| site.answers(500, "text/plain", "no")), "500"),
         ("nothing at all", Box::new(|| site.answers(200, "text/calendar", "")), "no calendar"),
         ("a poem", Box::new(|| site.answers(200, "text/calendar", "Roses are red")), "no calendar"),

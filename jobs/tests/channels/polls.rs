@@ -163,6 +163,7 @@ async fn a_removed_channel_leaves_its_bookings(db: &TestDb) {
     let world = World::new(db).await;
     world.site.events(&[reserved("a", 3, 5)]);
     let airbnb = world.on("airbnb").await;
+    world.clock.advance(Duration::minutes(1));
     manage::remove(&world.context, &world.change(), airbnb).await.unwrap();
     let (asked, _) = world.site.asked();
     world.later(48).await;

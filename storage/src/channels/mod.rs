@@ -65,7 +65,7 @@ pub struct Channel {
     pub changed_at: Option<DateTime<Utc>>,
     /// Since when it cannot be read.
     pub failing_since: Option<DateTime<Utc>>,
-    /// Why, for people.
+    /// Why, for people; if it can, what of it was not understood.
     pub last_error: Option<String>,
     /// Why cancellations are held back.
     pub held_brake: Option<Brake>,
@@ -372,6 +372,8 @@ pub enum Read<'a> {
         digest: Option<&'a str>,
         /// Whether anything followed.
         changed: bool,
+        /// What of it was not understood, for people.
+        remark: Option<&'a str>,
     },
     /// It could not be read.
     Failed {
@@ -381,9 +383,11 @@ pub enum Read<'a> {
 }
 
 const NOTE_SAME: &str = "
-    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = NULL WHERE id = $1";
+    UPDATE channels SET polled_at = $2, read_at = $2,
+        last_error = CASE WHEN failing_since IS NULL THEN last_error END, failing_since = NULL
+    WHERE id = $1";
 const NOTE_WHOLE: &str = "
-    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = NULL, etag = $3,
+    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = $7, etag = $3,
         last_modified = $4, body_digest = $5, changed_at = CASE WHEN $6 THEN $2 ELSE changed_at END
     WHERE id = $1";
 const NOTE_FAILED: &str = "
@@ -400,7 +404,7 @@ pub async fn note_read(
         Read::Same => {
             on_db!(tx, c => sqlx::query(NOTE_SAME).bind(id).bind(now).execute(c).await.map(drop))?;
         }
-        Read::Whole { etag, last_modified, digest, changed } => {
+        Read::Whole { etag, last_modified, digest, changed, remark } => {
             on_db!(tx, c => sqlx::query(NOTE_WHOLE)
                 .bind(id)
                 .bind(now)
@@ -408,6 +412,7 @@ pub async fn note_read(
                 .bind(last_modified)
                 .bind(digest)
                 .bind(changed)
+                .bind(remark)
                 .execute(c)
                 .await
                 .map(drop))?;

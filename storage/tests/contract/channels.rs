@@ -91,7 +91,7 @@ async fn settings_and_addresses_change(db: &TestDb) {
         interval_minutes: Some(45),
     };
     let mut tx = begin(db).await;
-    let whole = Read::Whole { etag: Some("e"), last_modified: None, digest: Some("d"), changed: true };
+    let whole = Read::Whole { etag: Some("e"), last_modified: None, digest: Some("d"), changed: true, remark: None };
     channels::note_read(&mut tx, channel.id, whole, at(1)).await.unwrap();
     assert_eq!(channels::lock(&mut tx, business.id, channel.id).await.unwrap().etag.as_deref(), Some("e"));
     let set = channels::set(&mut tx, business.id, channel.id, &settings).await.unwrap();
@@ -129,11 +129,19 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     let still = note(Read::Failed { error: "500" }, 2).await;
     assert_eq!((still.failing_since, still.last_error.as_deref()), (Some(at(1)), Some("500")));
     let whole =
-        Read::Whole { etag: None, last_modified: Some("yesterday"), digest: Some("d"), changed: true };
+        Read::Whole {
+        etag: None,
+        last_modified: Some("yesterday"),
+        digest: Some("d"),
+        changed: true,
+        remark: Some("line 7"),
+    };
     let read = note(whole, 3).await;
     assert_eq!((read.read_at, read.changed_at, read.failing_since), (Some(at(3)), Some(at(3)), None));
     assert_eq!((read.last_modified.as_deref(), read.body_digest.as_deref()), (Some("yesterday"), Some("d")));
+    assert_eq!(read.last_error.as_deref(), Some("line 7"));
     let same = note(Read::Same, 4).await;
+    assert_eq!(same.last_error.as_deref(), Some("line 7"), "it says what it said");
     assert_eq!((same.read_at, same.changed_at), (Some(at(4)), Some(at(3))));
 
     let holding = Holding { brake: Brake::Empty, items: 3, of: 4, until: at(9) };
