@@ -118,6 +118,8 @@ pub struct Calendar {
     pub zone: Tz,
     /// In the order of the file, whatever belongs together by UID; cancelled ones too.
     pub events: Vec<ReadEvent>,
+    /// VEVENTs that are not among `events`: they have no start that can be read.
+    pub left_out: usize,
     /// What a person may want to know, at most fifty.
     pub warnings: Vec<Warning>,
     /// Whether all components are ended: a transfer that was cut leaves one open.

@@ -1,5 +1,6 @@
 //! Calendars of others, good and bad.
 
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,13 +1,14 @@
 //! Names of zones as they are found in calendars, and the hours that the clock leaves out or shows twice.
 
-use calcard::{Entry, Parser};
-
 use super::*;
+use crate::ical::{bytes::lines, calendar::ReadLimits, component::objects};
 
 fn with<R>(calendar: &str, look: impl FnOnce(&Zones<'_>) -> R) -> R {
     let text = format!("BEGIN:VCALENDAR\n{calendar}\nEND:VCALENDAR\n");
-    let Entry::ICalendar(object) = Parser::new(&text).entry() else { panic!("{text}") };
-    look(&Zones::of(&object.components, chrono_tz::Europe::Lisbon))
+    let limits = ReadLimits::default();
+    let lines = lines(text.as_bytes(), &limits, &mut Vec::new()).unwrap();
+    let object = objects(&lines, &limits).unwrap().all.remove(0);
+    look(&Zones::of(&object, &lines, chrono_tz::Europe::Lisbon))
 }
 
 fn at(text: &str) -> NaiveDateTime {
