@@ -18,6 +18,8 @@ mod calendar;
 mod component;
 mod content;
 #[cfg(test)]
+mod corpus_differences;
+#[cfg(test)]
 mod corpus_tests;
 pub mod entry_object;
 pub mod feed;
