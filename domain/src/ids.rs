@@ -72,6 +72,12 @@ ids! {
     PushChannelId;
     /// A published iCalendar feed.
     FeedId;
+    /// A resource on a platform.
+    ChannelId;
+    /// An event of a platform's feed, as it was last seen.
+    ChannelItemId;
+    /// One reading of a platform's feed.
+    ChannelRunId;
     /// An API key.
     ApiKeyId;
     /// A line of the sync log.

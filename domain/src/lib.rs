@@ -14,6 +14,7 @@
 
 pub mod availability;
 pub mod booking;
+pub mod channel;
 pub mod clock;
 pub mod connection;
 pub mod duty;

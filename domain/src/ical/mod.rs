@@ -39,6 +39,7 @@ pub mod writer;
 mod zones;
 
 pub use calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, Warning};
+pub use feed::FeedStatus;
 pub use read::read;
 pub use recurrence::{Occurrence, Recurrence};
 pub use windows::{from_windows, windows_name};
