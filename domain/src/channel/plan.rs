@@ -177,7 +177,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
     let matches = Matches::of(sight, &items);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        match matches.by_item.get(&index).map(|known| &sight.known[*known]) {
+        match matches.by_item[index].map(|known| &sight.known[known]) {
             None if item.interval.end <= sight.now => plan.over += 1,
             None => later.push(Action::Add(item)),
             Some(known) if differs(known, &item) => {
@@ -191,7 +191,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
             }
         }
     }
-    let missing = (0..sight.known.len()).filter(|index| !matches.known.contains(index));
+    let missing = (0..sight.known.len()).filter(|index| !matches.known[*index]);
     let missing: Vec<&Known> = missing.map(|index| &sight.known[index]).collect();
     lose(sight, &missing, &mut plan);
     plan.actions.append(&mut later);
@@ -239,7 +239,7 @@ impl<'a> Sorting<'a> {
         let published: HashSet<Interval> = self.sight.published.iter().map(|one| one.interval).collect();
         let mut order: Vec<&Observed> = self.sight.snapshot.events.iter().collect();
         // What was an echo has the first claim on being one, then what has the very dates that we published.
-        order.sort_by_key(|event| {
+        order.sort_by_cached_key(|event| {
             let was_echo = self.was(event).is_some_and(|known| known.kind == ItemKind::Echo);
             (!was_echo, !published.contains(&event.interval))
         });
@@ -341,15 +341,16 @@ fn item_of(event: &Observed, kind: ItemKind, time: BookingTime, interval: Interv
 }
 
 /// Which item is which that was known, by their positions.
-#[derive(Default)]
 struct Matches {
-    by_item: HashMap<usize, usize>,
-    known: HashSet<usize>,
+    /// For each item, which that was known.
+    by_item: Vec<Option<usize>>,
+    /// For each that was known, whether it is one of the items.
+    known: Vec<bool>,
 }
 
 impl Matches {
     fn of(sight: &Sight<'_>, items: &[Item]) -> Self {
-        let mut matches = Self::default();
+        let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; sight.known.len()] };
         matches.same_key(sight.known, items);
         matches.same_time(sight.known, items);
         matches.only_one(
@@ -374,16 +375,16 @@ impl Matches {
     }
 
     fn join(&mut self, item: usize, known: usize) {
-        self.by_item.insert(item, known);
-        self.known.insert(known);
+        self.by_item[item] = Some(known);
+        self.known[known] = true;
     }
 
     fn free_items<'a>(&self, items: &'a [Item]) -> Vec<(usize, &'a Item)> {
-        items.iter().enumerate().filter(|(index, _)| !self.by_item.contains_key(index)).collect()
+        items.iter().enumerate().filter(|(index, _)| self.by_item[*index].is_none()).collect()
     }
 
     fn free_known<'a>(&self, known: &'a [Known]) -> Vec<(usize, &'a Known)> {
-        known.iter().enumerate().filter(|(index, _)| !self.known.contains(index)).collect()
+        known.iter().enumerate().filter(|(index, _)| !self.known[*index]).collect()
     }
 
     fn same_key(&mut self, known: &[Known], items: &[Item]) {
