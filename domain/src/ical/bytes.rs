@@ -10,11 +10,78 @@ use memchr::{memchr_iter, memchr2};
 use super::calendar::{ReadError, ReadLimits, Warning};
 
 /// A content line (RFC 5545, 3.1) without its folds.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
-    pub(super) text: Cow<'a, str>,
+    pub(super) text: &'a str,
     /// The physical line on which it began, from 1.
     pub(super) number: u32,
+    pub(super) mark: Mark,
+}
+
+/// What a line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Begins a component.
+    Begin,
+    /// Ends one.
+    End,
+    /// Says something.
+    Property,
+}
+
+/// The content lines of a file.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    /// All of the input, where all of it is UTF-8.
+    input: &'a str,
+    /// What does not stand in it as it is read, one behind the other.
+    made: String,
+    places: Vec<Place>,
+}
+
+/// Where a line stands: a calendar has many, so that each is small.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    length: u32,
+    number: u32,
+    mark: Mark,
+    made: bool,
+}
+
+impl Lines<'_> {
+    pub(super) fn all(&self) -> View<'_> {
+        View { lines: self, range: (0, self.places.len()) }
+    }
+}
+
+/// Some of the lines that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    lines: &'a Lines<'a>,
+    range: (usize, usize),
+}
+
+impl<'a> View<'a> {
+    pub(super) fn len(self) -> usize {
+        self.range.1 - self.range.0
+    }
+
+    /// Those from `range.start` to `range.end` of these, as far as there are so many.
+    pub(super) fn part(self, range: Range<usize>) -> Self {
+        let at = |index: usize| (self.range.0 + index).min(self.range.1);
+        Self { lines: self.lines, range: (at(range.start), at(range.end.max(range.start))) }
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Line<'a>> {
+        let Lines { input, made, places } = self.lines;
+        places[self.range.0..self.range.1].iter().map(move |place| {
+            let text = if place.made { made.as_str() } else { input };
+            let start = place.start as usize;
+            let text = text.get(start..start + place.length as usize).unwrap_or_default();
+            Line { text, number: place.number, mark: place.mark }
+        })
+    }
 }
 
 /// The lines of `bytes`, which `plain` has made; empty ones are left out.
@@ -22,14 +89,19 @@ pub(super) fn lines<'a>(
     bytes: &'a [u8],
     limits: &ReadLimits,
     warnings: &mut Vec<Warning>,
-) -> Result<Vec<Line<'a>>, ReadError> {
+) -> Result<Lines<'a>, ReadError> {
+    let input = std::str::from_utf8(bytes).ok();
     let mut unfolding = Unfolding {
         bytes,
-        text: std::str::from_utf8(bytes).ok(),
-        clean: !has_controls(bytes),
+        as_it_stands: input.is_some() && !has_controls(bytes),
         limits,
         warnings,
-        lines: Vec::with_capacity(bytes.len() / 24),
+        // Most lines have more octets.
+        lines: Lines {
+            input: input.unwrap_or_default(),
+            made: String::new(),
+            places: Vec::with_capacity(bytes.len() / 24),
+        },
         open: Open { range: 0..0, folded: Vec::new(), number: 0 },
         values: 0,
         foreign: None,
@@ -67,13 +139,11 @@ fn after_break(bytes: &[u8], end: usize) -> usize {
 /// Makes content lines of physical ones.
 struct Unfolding<'a, 'w> {
     bytes: &'a [u8],
-    /// All of it, where all of it is UTF-8.
-    text: Option<&'a str>,
-    /// Whether there are no control characters in it.
-    clean: bool,
+    /// Whether all of it is UTF-8 without control characters, so that only folds must be undone.
+    as_it_stands: bool,
     limits: &'w ReadLimits,
     warnings: &'w mut Vec<Warning>,
-    lines: Vec<Line<'a>>,
+    lines: Lines<'a>,
     open: Open,
     /// In lists, so far.
     values: usize,
@@ -144,21 +214,42 @@ impl Unfolding<'_, '_> {
                 return Err(ReadError::TooManyValues { limit: self.limits.values });
             }
         }
-        let text = match self.text {
-            Some(text) if folded.is_empty() => Cow::Borrowed(&text[self.open.range.clone()]),
-            _ => {
-                let (text, foreign) = decoded(octets);
-                if foreign && self.foreign.is_none() {
-                    self.foreign = Some(number);
-                }
-                Cow::Owned(text.into_owned())
+        let mark = mark(octets);
+        let range = self.open.range.clone();
+        let (start, length, made) = if self.as_it_stands && folded.is_empty() {
+            (range.start, range.len(), false)
+        } else {
+            let (text, foreign) = decoded(octets);
+            if foreign && self.foreign.is_none() {
+                self.foreign = Some(number);
             }
+            let text = if self.as_it_stands { text } else { without_controls(text) };
+            let start = self.lines.made.len();
+            self.lines.made.push_str(&text);
+            (start, text.len(), true)
         };
-        let text = if self.clean { text } else { without_controls(text) };
-        if !text.is_empty() {
-            self.lines.push(Line { text, number });
+        if length > 0 {
+            let too_large = |_| ReadError::TooLarge { limit: self.limits.bytes };
+            let (start, length) =
+                (start.try_into().map_err(too_large)?, length.try_into().map_err(too_large)?);
+            self.lines.places.push(Place { start, length, number, mark, made });
         }
         Ok(())
+    }
+}
+
+/// What a line does; told by its name alone.
+fn mark(line: &[u8]) -> Mark {
+    let line = line.trim_ascii_start();
+    let named = |name: &[u8]| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && matches!(line[name.len()..].trim_ascii_start().first(), Some(b':' | b';'))
+    };
+    // Nearly every line is told by its first letters.
+    match line {
+        [b'B' | b'b', b'E' | b'e', ..] if named(b"BEGIN") => Mark::Begin,
+        [b'E' | b'e', b'N' | b'n', ..] if named(b"END") => Mark::End,
+        _ => Mark::Property,
     }
 }
 
@@ -249,7 +340,7 @@ mod tests {
         let mut warnings = Vec::new();
         let plain = plain(bytes);
         let lines = lines(&plain, &ReadLimits::default(), &mut warnings).unwrap();
-        (lines.into_iter().map(|line| (line.number, line.text.into_owned())).collect(), warnings)
+        (lines.all().iter().map(|line| (line.number, line.text.to_owned())).collect(), warnings)
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -299,6 +390,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_begins_or_ends_a_component_is_marked() {
+        for (line, mark) in [
+            ("BEGIN:VEVENT", Mark::Begin),
+            ("begin :VEVENT", Mark::Begin),
+            (" End;X=1:VEVENT", Mark::End),
+            ("BEGINNING:1", Mark::Property),
+            ("ENDLESS", Mark::Property),
+            ("END", Mark::Property),
+        ] {
+            assert_eq!(super::mark(line.as_bytes()), mark, "{line}");
+        }
+    }
+
+    #[test]
     fn a_soft_break_of_quoted_printable_is_no_end() {
         assert_eq!(
             text(b"A;ENCODING=QUOTED-PRINTABLE:one=\r\ntwo=\nthree\nB:x=\nC:1\n"),
@@ -309,8 +414,7 @@ mod tests {
     #[test]
     fn a_line_that_stands_as_it_should_is_not_copied() {
         let lines = lines(b"A:1\r\nB:2\r\n 3\r\n", &ReadLimits::default(), &mut Vec::new()).unwrap();
-        assert!(matches!(lines[0].text, Cow::Borrowed("A:1")));
-        assert!(matches!(lines[1].text, Cow::Owned(_)));
+        assert_eq!(lines.made, "B:23");
     }
 
     #[test]
@@ -321,6 +425,7 @@ mod tests {
         assert_eq!(read(&"A:1\n".repeat(61)), ReadError::TooManyLines { limit: 60 });
         let mut warnings = Vec::new();
         let rest = lines(b"ATTACH:AAAAAAAAAAAAAAAAAAAAA\nA:1\n", &limits, &mut warnings).unwrap();
-        assert_eq!((rest.len(), &*rest[0].text, warnings.len()), (1, "A:1", 1));
+        let rest: Vec<&str> = rest.all().iter().map(|line| line.text).collect();
+        assert_eq!((rest, warnings.len()), (vec!["A:1"], 1));
     }
 }

@@ -169,7 +169,7 @@ pub struct ReadEvent {
     /// When it was last changed.
     pub last_modified: Option<DateTime<Utc>>,
     /// What makes it a series.
-    pub recurrence: Option<Recurrence>,
+    pub recurrence: Option<Box<Recurrence>>,
     /// The properties that begin with `X-`, by their names as written.
     pub(super) extensions: Vec<(String, String)>,
     /// LAST-MODIFIED, or else DTSTAMP.
@@ -179,7 +179,7 @@ pub struct ReadEvent {
     /// The zone in which a person reads it.
     pub(super) shown: Tz,
     /// RECURRENCE-ID as written.
-    pub(super) replaces: Option<Written>,
+    pub(super) replaces: Option<Box<Written>>,
     /// Whether it stands for all that follow, too (RANGE=THISANDFUTURE).
     pub(super) and_future: bool,
 }

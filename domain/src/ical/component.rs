@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    bytes::Line,
+    bytes::{Mark, View},
     calendar::{ReadError, ReadLimits},
     content::Content,
 };
@@ -11,8 +11,10 @@ use super::{
 /// A calendar object, or a component that stands outside of one.
 #[derive(Debug, Default)]
 pub(super) struct Object {
-    /// Itself.
-    pub(super) lines: Range<usize>,
+    /// Whether it is an address book, which is no calendar.
+    pub(super) is_card: bool,
+    /// The line of its X-WR-TIMEZONE.
+    pub(super) own_zone: Option<usize>,
     pub(super) events: Vec<Range<usize>>,
     pub(super) zones: Vec<Range<usize>>,
 }
@@ -32,15 +34,17 @@ struct Begun<'a> {
 }
 
 /// Finds the components. One that is not ended ends with the one around it.
-pub(super) fn objects(lines: &[Line<'_>], limits: &ReadLimits) -> Result<Objects, ReadError> {
+pub(super) fn objects(lines: View<'_>, limits: &ReadLimits) -> Result<Objects, ReadError> {
     let mut found = Objects { all: Vec::new(), whole: true };
     let mut stack: Vec<Begun<'_>> = Vec::new();
     let mut events = 0;
     for (index, line) in lines.iter().enumerate() {
-        match mark(line) {
-            Mark::Begin(name) => {
+        let name = if line.mark == Mark::Property { "" } else { component_name(line.text) };
+        match line.mark {
+            Mark::Begin => {
                 if stack.is_empty() {
-                    found.all.push(Object { lines: index..lines.len(), ..Object::default() });
+                    let is_card = name.eq_ignore_ascii_case("VCARD");
+                    found.all.push(Object { is_card, ..Object::default() });
                 }
                 if stack.len() >= limits.depth {
                     return Err(ReadError::TooDeep { line: line.number, limit: limits.depth });
@@ -56,7 +60,7 @@ pub(super) fn objects(lines: &[Line<'_>], limits: &ReadLimits) -> Result<Objects
                 });
                 stack.push(Begun { name, place });
             }
-            Mark::End(name) => {
+            Mark::End => {
                 let Some(depth) = stack.iter().rposition(|begun| begun.name.eq_ignore_ascii_case(name))
                 else {
                     continue;
@@ -68,11 +72,13 @@ pub(super) fn objects(lines: &[Line<'_>], limits: &ReadLimits) -> Result<Objects
                         span.end = index;
                     }
                 }
-                if let (true, Some(object)) = (stack.is_empty(), found.all.last_mut()) {
-                    object.lines.end = index;
+            }
+            Mark::Property if stack.len() == 1 && starts_with(line.text, OWN_ZONE) => {
+                if let Some(object) = found.all.last_mut() {
+                    object.own_zone.get_or_insert(index);
                 }
             }
-            Mark::Neither => {}
+            Mark::Property => {}
         }
     }
     found.whole &= stack.is_empty();
@@ -90,131 +96,118 @@ impl Object {
             None
         }
     }
-
-    /// An address book is no calendar.
-    pub(super) fn is_card(&self, lines: &[Line<'_>]) -> bool {
-        matches!(lines.get(self.lines.start).map(mark), Some(Mark::Begin(name)) if name.eq_ignore_ascii_case("VCARD"))
-    }
 }
+
+/// The property by which calendars name the zone that they are shown in.
+const OWN_ZONE: &str = "X-WR-TIMEZONE";
 
 fn is_event(name: &str) -> bool {
     name.eq_ignore_ascii_case("VEVENT")
 }
 
+fn starts_with(text: &str, name: &str) -> bool {
+    text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// What stands behind BEGIN or END.
+fn component_name(line: &str) -> &str {
+    line.split_once(':').map_or("", |(_, name)| name.trim_ascii())
+}
+
 /// The properties of a component, without those of the components within it.
-pub(super) fn properties<'a>(lines: &'a [Line<'_>]) -> impl Iterator<Item = Content<'a>> {
+pub(super) fn properties(lines: View<'_>) -> impl Iterator<Item = Content<'_>> {
     let mut depth = 0_usize;
-    lines.iter().filter_map(move |line| match mark(line) {
-        Mark::Begin(_) => {
+    lines.iter().filter_map(move |line| match line.mark {
+        Mark::Begin => {
             depth += 1;
             None
         }
-        Mark::End(_) => {
+        Mark::End => {
             depth = depth.saturating_sub(1);
             None
         }
-        Mark::Neither if depth == 0 => Content::of(line),
-        Mark::Neither => None,
+        Mark::Property if depth == 0 => Content::of(line),
+        Mark::Property => None,
     })
 }
 
 /// The components directly within one, by name, each with its lines.
-pub(super) fn parts<'a, 'b>(lines: &'a [Line<'b>]) -> Vec<(&'a str, &'a [Line<'b>])> {
+pub(super) fn parts(lines: View<'_>) -> Vec<(&str, View<'_>)> {
     let mut parts = Vec::new();
     let mut depth = 0_usize;
     for (index, line) in lines.iter().enumerate() {
-        match mark(line) {
-            Mark::Begin(name) => {
+        match line.mark {
+            Mark::Begin => {
                 if depth == 0 {
-                    parts.push((name, index + 1, lines.len()));
+                    parts.push((component_name(line.text), index + 1..lines.len()));
                 }
                 depth += 1;
             }
-            Mark::End(_) => {
+            Mark::End => {
                 depth = depth.saturating_sub(1);
-                if let (0, Some(part)) = (depth, parts.last_mut()) {
-                    part.2 = part.2.min(index);
+                if let (0, Some((_, part))) = (depth, parts.last_mut()) {
+                    part.end = part.end.min(index);
                 }
             }
-            Mark::Neither => {}
+            Mark::Property => {}
         }
     }
-    parts.into_iter().map(|(name, from, to)| (name, &lines[from..to])).collect()
-}
-
-enum Mark<'a> {
-    Begin(&'a str),
-    End(&'a str),
-    Neither,
-}
-
-/// Whether a line begins or ends a component, and which.
-fn mark<'a>(line: &'a Line<'_>) -> Mark<'a> {
-    // Nearly every line is told by its first letters.
-    if !matches!(
-        line.text.trim_ascii_start().as_bytes(),
-        [b'B' | b'b', b'E' | b'e', ..] | [b'E' | b'e', b'N' | b'n', ..]
-    ) {
-        return Mark::Neither;
-    }
-    match Content::of(line) {
-        Some(content) if content.is("BEGIN") => Mark::Begin(content.value.trim_ascii()),
-        Some(content) if content.is("END") => Mark::End(content.value.trim_ascii()),
-        _ => Mark::Neither,
-    }
+    parts.into_iter().map(|(name, part)| (name, lines.part(part))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::bytes::lines, *};
 
-    fn of(text: &str) -> (Vec<Line<'_>>, Result<Objects, ReadError>) {
+    fn of(text: &str, look: impl FnOnce(View<'_>, Result<Objects, ReadError>)) {
+        let text = text.replace(' ', "\n");
         let limits = ReadLimits { events: 2, depth: 4, ..ReadLimits::default() };
-        let lines: Vec<Line<'_>> = text
-            .split_whitespace()
-            .zip(1..)
-            .map(|(text, number)| Line { text: text.into(), number })
-            .collect();
-        let objects = objects(&lines, &limits);
-        (lines, objects)
+        let lines = lines(text.as_bytes(), &limits, &mut Vec::new()).unwrap();
+        look(lines.all(), objects(lines.all(), &limits));
     }
 
-    fn names<'a>(lines: &'a [Line<'_>]) -> Vec<&'a str> {
+    fn names(lines: View<'_>) -> Vec<&str> {
         properties(lines).map(|content| content.name).collect()
     }
 
     #[test]
     fn what_is_within_another_is_not_its_own() {
-        let (lines, objects) = of("BEGIN:VCALENDAR A:1 BEGIN:VEVENT B:1 BEGIN:VALARM C:1 END:VALARM D:1 \
-                                   END:VEVENT begin:vtimezone E:1 end:vtimezone F:1 END:VCALENDAR G:1");
-        let objects = objects.unwrap();
-        assert!(objects.whole);
-        let [object] = &objects.all[..] else { panic!("{objects:?}") };
-        assert_eq!(names(&lines[object.lines.start + 1..object.lines.end]), ["A", "F"]);
-        assert_eq!(names(&lines[object.events[0].clone()]), ["B", "D"]);
-        assert_eq!(names(&lines[object.zones[0].clone()]), ["E"]);
-        let parts = parts(&lines[object.events[0].clone()]);
-        assert_eq!((parts.len(), parts[0].0, names(parts[0].1)), (1, "VALARM", vec!["C"]));
+        let text = "BEGIN:VCALENDAR A:1 BEGIN:VEVENT B:1 BEGIN:VALARM C:1 END:VALARM D:1 X-WR-TIMEZONE:no END:VEVENT \
+                    begin:vtimezone E:1 end:vtimezone x-wr-timezone:yes END:VCALENDAR G:1";
+        of(text, |lines, objects| {
+            let objects = objects.unwrap();
+            assert!(objects.whole);
+            let [object] = &objects.all[..] else { panic!("{objects:?}") };
+            assert_eq!(object.own_zone, Some(13));
+            let event = lines.part(object.events[0].clone());
+            assert_eq!(names(event), ["B", "D", "X-WR-TIMEZONE"]);
+            assert_eq!(names(lines.part(object.zones[0].clone())), ["E"]);
+            let parts = parts(event);
+            assert_eq!((parts.len(), parts[0].0, names(parts[0].1)), (1, "VALARM", vec!["C"]));
+        });
     }
 
     #[test]
     fn one_that_is_not_ended_ends_with_the_one_around_it() {
-        let (lines, objects) = of("BEGIN:VCALENDAR BEGIN:VEVENT A:1 END:VALARM B:1 END:VCALENDAR C:1");
-        let objects = objects.unwrap();
-        assert!(!objects.whole);
-        assert_eq!(names(&lines[objects.all[0].events[0].clone()]), ["A", "B"]);
-        let (lines, objects) = of("BEGIN:VCALENDAR BEGIN:VEVENT A:1");
-        let objects = objects.unwrap();
-        assert!(!objects.whole);
-        assert_eq!(names(&lines[objects.all[0].events[0].clone()]), ["A"]);
+        for (text, own) in [
+            ("BEGIN:VCALENDAR BEGIN:VEVENT A:1 END:VALARM B:1 END:VCALENDAR C:1", &["A", "B"][..]),
+            ("BEGIN:VCALENDAR BEGIN:VEVENT A:1", &["A"]),
+        ] {
+            of(text, |lines, objects| {
+                let objects = objects.unwrap();
+                assert!(!objects.whole);
+                assert_eq!(names(lines.part(objects.all[0].events[0].clone())), own);
+            });
+        }
     }
 
     #[test]
     fn too_many_and_too_deep_are_refused() {
-        assert_eq!(of(&"BEGIN:A ".repeat(9)).1.unwrap_err(), ReadError::TooDeep { line: 5, limit: 4 });
-        assert_eq!(
-            of(&"BEGIN:VEVENT END:VEVENT ".repeat(3)).1.unwrap_err(),
-            ReadError::TooManyEvents { limit: 2 }
-        );
+        of(&"BEGIN:A ".repeat(9), |_, objects| {
+            assert_eq!(objects.unwrap_err(), ReadError::TooDeep { line: 5, limit: 4 });
+        });
+        of(&"BEGIN:VEVENT END:VEVENT ".repeat(3), |_, objects| {
+            assert_eq!(objects.unwrap_err(), ReadError::TooManyEvents { limit: 2 });
+        });
     }
 }

@@ -23,8 +23,8 @@ const TIMES: [&str; 5] = ["DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE"
 
 impl<'a> Content<'a> {
     /// `None` where there is no colon or no name.
-    pub(super) fn of(line: &'a Line<'_>) -> Option<Self> {
-        let text = &*line.text;
+    pub(super) fn of(line: Line<'a>) -> Option<Self> {
+        let text = line.text;
         let octets = text.as_bytes();
         let end = memchr2(b':', b';', octets)?;
         let name = text[..end].trim_ascii();
@@ -144,12 +144,14 @@ fn from_quoted_printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::bytes::Mark, *};
+
+    fn of(text: &str) -> Option<Content<'_>> {
+        Content::of(Line { text, number: 1, mark: Mark::Property })
+    }
 
     fn taken_apart(text: &str) -> Option<(String, String, String)> {
-        let line = Line { text: text.into(), number: 1 };
-        Content::of(&line)
-            .map(|content| (content.name.into(), content.parameters.into(), content.value.into()))
+        of(text).map(|content| (content.name.into(), content.parameters.into(), content.value.into()))
     }
 
     #[test]
@@ -171,8 +173,7 @@ mod tests {
 
     #[test]
     fn a_parameter_is_found_in_any_case_and_without_quotes() {
-        let line = Line { text: "X;Tzid=\"a;b,c\";CN=d,e;EMPTY=;=x;;TZID=no:v".into(), number: 1 };
-        let content = Content::of(&line).unwrap();
+        let content = of("X;Tzid=\"a;b,c\";CN=d,e;EMPTY=;=x;;TZID=no:v").unwrap();
         assert_eq!(content.parameter("TZID"), Some("a;b,c"));
         assert_eq!(content.parameter("cn"), Some("d,e"));
         assert_eq!(content.parameter("EMPTY"), Some(""));
@@ -199,8 +200,7 @@ mod tests {
             ("SUMMARY;QUOTED-PRINTABLE:=E9", "é"),
             ("SUMMARY;X=QUOTED:=E9", "=E9"),
         ] {
-            let line = Line { text: line.into(), number: 1 };
-            assert_eq!(Content::of(&line).unwrap().text(), text);
+            assert_eq!(of(line).unwrap().text(), text);
         }
     }
 }

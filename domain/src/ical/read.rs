@@ -9,7 +9,7 @@ use chrono::{Duration, TimeDelta};
 use chrono_tz::Tz;
 
 use super::{
-    bytes::{Line, lines, plain},
+    bytes::{View, lines, plain},
     calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, WARNINGS, Warning},
     component::{objects, properties},
     content::Content,
@@ -32,8 +32,8 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calen
     let mut warnings = Vec::new();
     let bytes = plain(bytes);
     let lines = lines(&bytes, limits, &mut warnings)?;
-    let objects = objects(&lines, limits)?;
-    let calendars = || objects.all.iter().filter(|object| !object.is_card(&lines));
+    let objects = objects(lines.all(), limits)?;
+    let calendars = || objects.all.iter().filter(|object| !object.is_card);
     let events = calendars().map(|object| object.events.len()).sum();
     let mut calendar = Calendar {
         zone: default_zone,
@@ -44,13 +44,13 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calen
     };
     let mut first = true;
     for object in calendars() {
-        let zones = Zones::of(object, &lines, default_zone);
+        let zones = Zones::of(object, lines.all(), default_zone);
         if std::mem::take(&mut first) {
             calendar.zone = zones.own;
         }
         let mut reader = Reader { zones, calendar: &mut calendar };
         for span in &object.events {
-            reader.take(&lines[span.clone()]);
+            reader.take(lines.all().part(span.clone()));
         }
     }
     if first {
@@ -89,7 +89,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(lines: &'a [Line<'a>]) -> Self {
+    fn of(lines: View<'a>) -> Self {
         let mut parts = Self::default();
         for content in properties(lines) {
             parts.add(content);
@@ -145,15 +145,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads one event, whose lines these are.
-    fn take(&mut self, lines: &[Line<'_>]) {
+    fn take(&mut self, lines: View<'_>) {
         let parts = Parts::of(lines);
         if let Some(event) = self.event(&parts) {
             self.calendar.events.push(event);
         } else {
             self.calendar.left_out += 1;
             // Without a DTSTART there is still the line where it began.
-            let line =
-                parts.start.map_or_else(|| lines.first().map_or(0, |line| line.number), |start| start.line);
+            let line = parts
+                .start
+                .map_or_else(|| lines.iter().next().map_or(0, |line| line.number), |start| start.line);
             self.warn(line, "an event without a start that can be read: left out");
         }
     }
@@ -190,7 +191,7 @@ impl Reader<'_> {
         let stamped = |content: Option<Content<'_>>| content.and_then(|content| instant(content.value));
         Some(ReadEvent {
             uid: parts.uid.map(uid).unwrap_or_default(),
-            recurrence_id: replaces.as_ref().map(Written::moment),
+            recurrence_id: replaces.as_ref().map(|place| place.moment()),
             summary: text(parts.summary),
             description: text(parts.description),
             location: text(parts.location),
@@ -237,18 +238,23 @@ impl Reader<'_> {
         unsaid
     }
 
-    fn replaces(&mut self, parts: &Parts<'_>, start: &Written, floating: &Zone) -> (Option<Written>, bool) {
+    fn replaces(
+        &mut self,
+        parts: &Parts<'_>,
+        start: &Written,
+        floating: &Zone,
+    ) -> (Option<Box<Written>>, bool) {
         let Some(content) = &parts.replaces else { return (None, false) };
         let and_future = content.parameter("RANGE").is_some();
         if let Some(place) = self.time(content, floating) {
-            return (Some(place), and_future);
+            return (Some(Box::new(place)), and_future);
         }
         // It is no series of its own; where it stands itself is the likeliest place.
         self.warn(content.line, "cannot be read: taken to be where the event starts");
-        (Some(start.clone()), false)
+        (Some(Box::new(start.clone())), false)
     }
 
-    fn recurrence(&mut self, parts: &Parts<'_>, start: &Written) -> Option<Recurrence> {
+    fn recurrence(&mut self, parts: &Parts<'_>, start: &Written) -> Option<Box<Recurrence>> {
         let rules = self.rules(&parts.rules, start);
         let extra = self.times(&parts.extra, start);
         if rules.is_empty() && extra.is_empty() {
@@ -260,7 +266,7 @@ impl Reader<'_> {
         };
         let except = self.times(&parts.except, start).into_iter().map(place).collect::<BTreeSet<_>>();
         let exrules = self.rules(&parts.exrules, start);
-        Some(Recurrence { rules, exrules, extra, except })
+        Some(Box::new(Recurrence { rules, exrules, extra, except }))
     }
 
     /// RDATE or EXDATE.

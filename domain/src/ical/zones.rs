@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, MappedLocalTime, NaiveDate, NaiveDateTime, Offs
 use chrono_tz::Tz;
 
 use super::{
-    bytes::Line,
+    bytes::View,
     component::{Object, parts, properties},
     content::{Content, unescaped},
     recur::Recur,
@@ -110,13 +110,13 @@ struct Definition<'a> {
 
 impl<'a> Zones<'a> {
     /// What an object defines; `default` is the zone where it says nothing.
-    pub(super) fn of(object: &Object, lines: &'a [Line<'a>], default: Tz) -> Self {
-        // Its own properties stand before its components (3.4), or else behind them.
-        let own = lines.get(object.lines.start + 1..object.lines.end).and_then(own_zone);
+    pub(super) fn of(object: &Object, lines: View<'a>, default: Tz) -> Self {
+        let own = object.own_zone.and_then(|line| properties(lines.part(line..line + 1)).next());
+        let own = own.and_then(|content| by_name(&unescaped(content.value)));
         let own = own.map_or(default, |zone| zone.shown(default));
         let mut definitions = HashMap::new();
         for span in &object.zones {
-            let lines = &lines[span.clone()];
+            let lines = lines.part(span.clone());
             let named = |name| {
                 properties(lines).find(|content| content.is(name)).map(|content| unescaped(content.value))
             };
@@ -178,12 +178,6 @@ const LONGEST_NAME: usize = 200;
 
 fn bare(name: &str) -> &str {
     name.trim().trim_matches('"').trim()
-}
-
-/// X-WR-TIMEZONE of an object, whose lines these are.
-fn own_zone(lines: &[Line<'_>]) -> Option<Zone> {
-    let named = properties(lines).find(|content| content.is("X-WR-TIMEZONE"))?;
-    by_name(&unescaped(named.value))
 }
 
 /// The zone that a name alone tells.

@@ -7,8 +7,8 @@ fn with<R>(calendar: &str, look: impl FnOnce(&Zones<'_>) -> R) -> R {
     let text = format!("BEGIN:VCALENDAR\n{calendar}\nEND:VCALENDAR\n");
     let limits = ReadLimits::default();
     let lines = lines(text.as_bytes(), &limits, &mut Vec::new()).unwrap();
-    let object = objects(&lines, &limits).unwrap().all.remove(0);
-    look(&Zones::of(&object, &lines, chrono_tz::Europe::Lisbon))
+    let object = objects(lines.all(), &limits).unwrap().all.remove(0);
+    look(&Zones::of(&object, lines.all(), chrono_tz::Europe::Lisbon))
 }
 
 fn at(text: &str) -> NaiveDateTime {
