@@ -163,6 +163,10 @@ struct Open {
 impl Unfolding<'_, '_> {
     fn physical(&mut self, range: Range<usize>, number: u32) -> Result<(), ReadError> {
         let octets = &self.bytes[range.clone()];
+        if octets.is_empty() {
+            // Some put one between a line and its fold.
+            return Ok(());
+        }
         let open = self.open();
         // Folds are undone before the charset is: some writers fold within a character.
         let more = match octets.first() {
@@ -349,9 +353,14 @@ mod tests {
 
     #[test]
     fn any_line_end_ends_a_line_and_any_fold_is_undone() {
-        for mixed in
-            ["A:1\r\nB:2\r\n", "A:1\nB:2", "A:1\rB:2\r", "A:1\r\r\nB:2\r\r\n", "A:\r\n 1\n\nB:\n\t2\n"]
-        {
+        for mixed in [
+            "A:1\r\nB:2\r\n",
+            "A:1\nB:2",
+            "A:1\rB:2\r",
+            "A:1\r\r\nB:2\r\r\n",
+            "A:\r\n 1\n\nB:\n\t2\n",
+            "A:\r\n\r\n 1\nB:2",
+        ] {
             assert_eq!(text(mixed.as_bytes()), "A:1\nB:2\n", "{mixed:?}");
         }
     }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{entry::EntryTime, interval::Interval};
 
-fn corpus() -> Option<PathBuf> {
+pub(super) fn corpus() -> Option<PathBuf> {
     let named = std::env::var_os("CONCORD_CORPUS").map(PathBuf::from);
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
     let folder = named.or_else(|| beside.is_dir().then_some(beside));
@@ -38,7 +38,7 @@ fn corpus() -> Option<PathBuf> {
 }
 
 /// The lines of a file of the corpus, with the bytes of the calendar that each is about.
-fn cases(folder: &Path, name: &str) -> Vec<(String, Value, Vec<u8>)> {
+pub(super) fn cases(folder: &Path, name: &str) -> Vec<(String, Value, Vec<u8>)> {
     let lines = fs::read_to_string(folder.join(name)).unwrap();
     lines
         .lines()
@@ -56,7 +56,7 @@ fn read_plain(bytes: &[u8]) -> Result<Calendar, ReadError> {
 }
 
 /// Holds what differs against what may.
-fn only_listed<'a>(found: &BTreeMap<String, String>, listed: impl Iterator<Item = &'a str>) {
+pub(super) fn only_listed<'a>(found: &BTreeMap<String, String>, listed: impl Iterator<Item = &'a str>) {
     let mut may = BTreeSet::new();
     for file in listed {
         assert!(may.insert(file), "{file} is listed twice");

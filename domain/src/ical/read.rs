@@ -387,3 +387,7 @@ fn attendee(content: Content<'_>) -> Option<(String, Invited)> {
 #[cfg(test)]
 #[path = "read_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "calcard_tests.rs"]
+mod calcard_tests;

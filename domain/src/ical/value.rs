@@ -164,6 +164,8 @@ impl DateTimeText {
         }
         let time = match &octets[8..] {
             [b'T' | b't' | b' ', time @ ..] if time.first().is_some_and(u8::is_ascii_digit) => time,
+            // One digit too many may stand anywhere.
+            [b'0'..=b'9', ..] => return None,
             // What follows a day, if it is no hour, says nothing.
             _ => return Some(Self { wall: date.and_time(NaiveTime::MIN), is_date: true, offset: None }),
         };
@@ -319,6 +321,7 @@ mod tests {
             "00000101",
             "99990101",
             "2026-3-1",
+            "202603016T090000",
             "2026-",
             "20260301T090807+9",
             "20260301T090807+9900",
