@@ -12,6 +12,10 @@
 //! beside it, and a property that holds for all cases; then call it from the one place in `storage` or `jobs` that
 //! acts on it.
 
+// The targets of the fuzzer name this crate as other crates do, and are tests of this one.
+#[cfg(test)]
+extern crate self as concord_domain;
+
 pub mod availability;
 pub mod booking;
 pub mod channel;

@@ -23,6 +23,8 @@ mod corpus_differences;
 mod corpus_tests;
 pub mod entry_object;
 pub mod feed;
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
 pub mod property;

@@ -238,7 +238,7 @@ fn by_offset(name: &str) -> Option<i32> {
         None => (&digits[..end], "0"),
     };
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+    (hours <= 14 && minutes < 60).then(|| sign * (hours * 3600 + minutes * 60))
 }
 
 /// The zone of the IANA database that is always so many seconds ahead (its names have the sign reversed).
