@@ -3,7 +3,7 @@
 //! What comes from outside is untrusted, and often wrong. Whatever can be understood is; the rest is left out and
 //! told as a warning; only what is no calendar at all, or too much of one, is an error.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
 use chrono::{Duration, TimeDelta};
 use chrono_tz::Tz;
@@ -16,7 +16,7 @@ use super::{
     feed::FeedStatus,
     recur::Recur,
     recurrence::{Recurrence, Ruled, Until},
-    rule::Rule,
+    rule::{Budget, Rule},
     value::{Length, Times, Written, instant},
     writer::Moment,
     zones::{Zone, Zones},
@@ -43,8 +43,9 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calen
         whole: objects.whole,
     };
     let mut first = true;
+    let budget = RefCell::new(Budget::of_zones());
     for object in calendars() {
-        let zones = Zones::of(object, lines.all(), default_zone);
+        let zones = Zones::of(object, lines.all(), default_zone, &budget);
         if std::mem::take(&mut first) {
             calendar.zone = zones.own;
         }

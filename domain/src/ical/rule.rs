@@ -173,10 +173,11 @@ impl Budget {
         Self { steps: 1_000_000, most: 1_000 }
     }
 
-    /// Takes steps away; an error when there are none left.
+    /// Takes steps away; an error when there are not so many left, and from then on.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), ReadError> {
-        self.steps = self.steps.checked_sub(steps).ok_or(ReadError::TooMuchWork)?;
-        Ok(())
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(ReadError::TooMuchWork)
     }
 }
 
@@ -189,6 +190,8 @@ pub(super) fn walls(
     to: NaiveDateTime,
     budget: &mut Budget,
 ) -> Result<Vec<NaiveDateTime>, ReadError> {
+    // What a stretch costs is known when it was looked through: whoever has nothing left must not begin.
+    budget.spend(1)?;
     let mut found = Vec::new();
     if to <= start {
         return Ok(found);

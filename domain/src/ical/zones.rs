@@ -98,8 +98,8 @@ pub(super) struct Zones<'a> {
     known: RefCell<HashMap<String, Option<Zone>>>,
     /// The last one that was asked for: most times of a calendar are in one zone.
     last: RefCell<Option<(String, Option<Zone>)>>,
-    /// Of all VTIMEZONEs together.
-    budget: RefCell<Budget>,
+    /// Of all VTIMEZONEs of the file together.
+    budget: &'a RefCell<Budget>,
 }
 
 #[derive(Debug)]
@@ -109,8 +109,9 @@ struct Definition<'a> {
 }
 
 impl<'a> Zones<'a> {
-    /// What an object defines; `default` is the zone where it says nothing.
-    pub(super) fn of(object: &Object, lines: View<'a>, default: Tz) -> Self {
+    /// What an object defines; `default` is the zone where it says nothing. `budget` is that of all objects of a file:
+    /// somebody may write thousands.
+    pub(super) fn of(object: &Object, lines: View<'a>, default: Tz, budget: &'a RefCell<Budget>) -> Self {
         let own = object.own_zone.and_then(|line| properties(lines.part(line..line + 1)).next());
         let own = own.and_then(|content| by_name(&unescaped(content.value)));
         let own = own.map_or(default, |zone| zone.shown(default));
@@ -131,13 +132,7 @@ impl<'a> Zones<'a> {
             let definition = Definition { location: named("X-LIC-LOCATION"), observances };
             definitions.entry(bare(&name).to_owned()).or_insert(definition);
         }
-        Self {
-            own,
-            definitions,
-            known: RefCell::default(),
-            last: RefCell::default(),
-            budget: RefCell::new(Budget::of_zones()),
-        }
+        Self { own, definitions, known: RefCell::default(), last: RefCell::default(), budget }
     }
 
     /// The zone of a TZID; `None` when nothing tells.

@@ -8,7 +8,8 @@ fn with<R>(calendar: &str, look: impl FnOnce(&Zones<'_>) -> R) -> R {
     let limits = ReadLimits::default();
     let lines = lines(text.as_bytes(), &limits, &mut Vec::new()).unwrap();
     let object = objects(lines.all(), &limits).unwrap().all.remove(0);
-    look(&Zones::of(&object, lines.all(), chrono_tz::Europe::Lisbon))
+    let budget = RefCell::new(Budget::of_zones());
+    look(&Zones::of(&object, lines.all(), chrono_tz::Europe::Lisbon, &budget))
 }
 
 fn at(text: &str) -> NaiveDateTime {
