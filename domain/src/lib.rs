@@ -12,6 +12,10 @@
 //! beside it, and a property that holds for all cases; then call it from the one place in `storage` or `jobs` that
 //! acts on it. To add a booking platform: a file in `config/platforms`, and its name in `platform`.
 
+// The targets of the fuzzer name this crate as other crates do, and are tests of this one.
+#[cfg(test)]
+extern crate self as concord_domain;
+
 pub mod availability;
 pub mod booking;
 pub mod channel;

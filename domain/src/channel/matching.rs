@@ -1,6 +1,6 @@
 //! Which item of a snapshot is which that was known.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     ItemKind,
@@ -9,15 +9,16 @@ use super::{
 use crate::interval::Interval;
 
 /// Which item is which that was known, by their positions.
-#[derive(Default)]
 pub(super) struct Matches {
-    pub(super) by_item: HashMap<usize, usize>,
-    pub(super) known: HashSet<usize>,
+    /// For each item, which that was known.
+    pub(super) by_item: Vec<Option<usize>>,
+    /// For each that was known, whether it is one of the items.
+    pub(super) known: Vec<bool>,
 }
 
 impl Matches {
     pub(super) fn of(sight: &Sight<'_>, items: &[Item]) -> Self {
-        let mut matches = Self::default();
+        let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; sight.known.len()] };
         matches.same_key(sight.known, items);
         matches.same_time(sight.known, items);
         matches.only_one(
@@ -42,16 +43,16 @@ impl Matches {
     }
 
     fn join(&mut self, item: usize, known: usize) {
-        self.by_item.insert(item, known);
-        self.known.insert(known);
+        self.by_item[item] = Some(known);
+        self.known[known] = true;
     }
 
     fn free_items<'a>(&self, items: &'a [Item]) -> Vec<(usize, &'a Item)> {
-        items.iter().enumerate().filter(|(index, _)| !self.by_item.contains_key(index)).collect()
+        items.iter().enumerate().filter(|(index, _)| self.by_item[*index].is_none()).collect()
     }
 
     fn free_known<'a>(&self, known: &'a [Known]) -> Vec<(usize, &'a Known)> {
-        known.iter().enumerate().filter(|(index, _)| !self.known.contains(index)).collect()
+        known.iter().enumerate().filter(|(index, _)| !self.known[*index]).collect()
     }
 
     fn same_key(&mut self, known: &[Known], items: &[Item]) {

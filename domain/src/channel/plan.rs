@@ -168,12 +168,12 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
     let mut plan = Plan::default();
     let items = Sorting::of(sight).items(&mut plan);
     let matches = Matches::of(sight, &items);
-    let missing = (0..sight.known.len()).filter(|index| !matches.known.contains(index));
+    let missing = (0..sight.known.len()).filter(|index| !matches.known[*index]);
     let missing: Vec<&Known> = missing.map(|index| &sight.known[index]).collect();
     let (brake, of) = brake(sight, &missing);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        let known = matches.by_item.get(&index).map(|known| &sight.known[*known]);
+        let known = matches.by_item[index].map(|known| &sight.known[known]);
         // While the feed may be at fault, nothing in it frees what is taken either.
         let frees = known.is_some_and(|known| known.kind.takes() && !item.kind.takes());
         match known {

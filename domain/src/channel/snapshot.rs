@@ -60,9 +60,10 @@ pub fn snapshot<'a>(
     limits: &ReadLimits,
     tell: impl Fn(&'a ReadEvent) -> Option<(Told, Option<String>)>,
 ) -> Result<Snapshot, ReadError> {
-    let mut keys = Keys::default();
-    let mut events = Vec::new();
-    for occurrence in calendar.occurrences(window, zone, limits)? {
+    let occurrences = calendar.occurrences(window, zone, limits)?;
+    let mut keys = Keys { given: HashMap::with_capacity(occurrences.len()) };
+    let mut events = Vec::with_capacity(occurrences.len());
+    for occurrence in occurrences {
         let Some((told, guest)) = tell(occurrence.event) else { continue };
         let Some((time, interval)) = when(&occurrence.time, zone) else { continue };
         let Some(key) = keys.of(&occurrence, interval) else { continue };
@@ -90,10 +91,9 @@ fn when(time: &EntryTime, zone: Tz) -> Option<(BookingTime, Interval)> {
 }
 
 /// Gives each event a key of its own.
-#[derive(Default)]
 struct Keys {
-    /// How often each was wanted, and for when.
-    given: HashMap<String, Vec<Interval>>,
+    /// For when each was wanted: first, and then.
+    given: HashMap<String, (Interval, Vec<Interval>)>,
 }
 
 impl Keys {
@@ -106,15 +106,16 @@ impl Keys {
             (uid, "") => uid.to_owned(),
             (uid, place) => format!("{uid} {place}"),
         };
-        let before = self.given.entry(key.clone()).or_default();
-        if before.contains(&interval) {
-            return None;
-        }
-        // Some write one UID for all that they have.
-        if !before.is_empty() {
+        if let Some((first, then)) = self.given.get_mut(&key) {
+            if *first == interval || then.contains(&interval) {
+                return None;
+            }
+            then.push(interval);
+            // Some write one UID for all that they have.
             key = format!("{key} @{}", interval.start.timestamp());
+        } else {
+            self.given.insert(key.clone(), (interval, Vec::new()));
         }
-        before.push(interval);
         Some(key)
     }
 }

@@ -1,151 +1,294 @@
-//! From the bytes that somebody sent to lines that the parser may see: one charset, one line end, no folds, and no
-//! more of anything than is allowed.
+//! From the bytes that somebody sent to content lines: one charset, no folds, no control characters, and no more of
+//! anything than is allowed.
+//!
+//! A line that stands in the input as it should is not copied.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
+
+use memchr::{memchr_iter, memchr2};
 
 use super::calendar::{ReadError, ReadLimits, Warning};
 
-/// A calendar's logical lines, each ended by `\n`.
-#[derive(Debug)]
-pub(super) struct Lines {
-    /// What the parser reads.
-    pub(super) text: String,
-    /// For each logical line, the physical one on which it began, from 1.
-    numbers: Vec<u32>,
-    /// For each component in order, the index of the logical line of its BEGIN.
-    begins: Vec<usize>,
-    /// Whether each component that was begun was ended.
-    pub(super) whole: bool,
+/// A content line (RFC 5545, 3.1) without its folds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) text: &'a str,
+    /// The physical line on which it began, from 1.
+    pub(super) number: u32,
+    pub(super) mark: Mark,
 }
 
-impl Lines {
-    /// The physical line of the first property `name` of the `nth` component, or of its BEGIN.
-    pub(super) fn number(&self, nth: usize, name: &str) -> u32 {
-        let Some(begin) = self.begins.get(nth) else { return 0 };
-        let line = self.text.lines().enumerate().skip(*begin).find(|(_, line)| {
-            line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-                && matches!(line.as_bytes().get(name.len()), Some(b':' | b';'))
-        });
-        self.numbers.get(line.map_or(*begin, |(index, _)| index)).copied().unwrap_or(0)
+/// What a line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Begins a component.
+    Begin,
+    /// Ends one.
+    End,
+    /// Says something.
+    Property,
+}
+
+/// The content lines of a file.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    /// All of the input, where all of it is UTF-8.
+    input: &'a str,
+    /// What does not stand in it as it is read, one behind the other.
+    made: String,
+    places: Vec<Place>,
+}
+
+/// Where a line stands: a calendar has many, so that each is small.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    length: u32,
+    number: u32,
+    mark: Mark,
+    made: bool,
+}
+
+impl Lines<'_> {
+    pub(super) fn all(&self) -> View<'_> {
+        View { lines: self, range: (0, self.places.len()) }
     }
 }
 
-/// Reads `bytes` as lines, refusing what is too much of anything.
-pub(super) fn lines(
-    bytes: &[u8],
+/// Some of the lines that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    lines: &'a Lines<'a>,
+    range: (usize, usize),
+}
+
+impl<'a> View<'a> {
+    pub(super) fn len(self) -> usize {
+        self.range.1 - self.range.0
+    }
+
+    /// Those from `range.start` to `range.end` of these, as far as there are so many.
+    pub(super) fn part(self, range: Range<usize>) -> Self {
+        let at = |index: usize| (self.range.0 + index).min(self.range.1);
+        Self { lines: self.lines, range: (at(range.start), at(range.end.max(range.start))) }
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Line<'a>> {
+        let Lines { input, made, places } = self.lines;
+        places[self.range.0..self.range.1].iter().map(move |place| {
+            let text = if place.made { made.as_str() } else { input };
+            let start = place.start as usize;
+            let text = text.get(start..start + place.length as usize).unwrap_or_default();
+            Line { text, number: place.number, mark: place.mark }
+        })
+    }
+}
+
+/// The lines of `bytes`, which `plain` has made; empty ones are left out.
+pub(super) fn lines<'a>(
+    bytes: &'a [u8],
     limits: &ReadLimits,
     warnings: &mut Vec<Warning>,
-) -> Result<Lines, ReadError> {
-    if bytes.len() > limits.bytes {
-        return Err(ReadError::TooLarge { limit: limits.bytes });
-    }
-    let bytes = plain(bytes);
-    let mut lines = Lines {
-        text: String::with_capacity(bytes.len()),
-        numbers: Vec::new(),
-        begins: Vec::new(),
-        whole: true,
+) -> Result<Lines<'a>, ReadError> {
+    let input = std::str::from_utf8(bytes).ok();
+    let mut unfolding = Unfolding {
+        bytes,
+        as_it_stands: input.is_some() && !has_controls(bytes),
+        limits,
+        warnings,
+        // Most lines have more octets.
+        lines: Lines {
+            input: input.unwrap_or_default(),
+            made: String::new(),
+            places: Vec::with_capacity(bytes.len() / 24),
+        },
+        open: Open { range: 0..0, folded: Vec::new(), number: 0 },
+        values: 0,
+        foreign: None,
     };
-    let mut gate = Gate { limits, depth: 0, events: 0, separators: 0, foreign: None };
-    let mut logical: Vec<u8> = Vec::new();
     let mut number = 0;
-    for (index, physical) in physical_lines(&bytes).enumerate() {
-        if index >= limits.lines {
+    let mut rest = 0;
+    while rest < bytes.len() {
+        let end = memchr2(b'\r', b'\n', &bytes[rest..]).map_or(bytes.len(), |length| rest + length);
+        number += 1;
+        if number > limits.lines {
             return Err(ReadError::TooManyLines { limit: limits.lines });
         }
-        let here = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        if let (Some(b' ' | b'\t'), false) = (physical.first(), logical.is_empty()) {
-            // Folds are undone before the charset is: some writers fold within a character.
-            logical.extend_from_slice(&physical[1..]);
-        } else {
-            gate.pass(&mut lines, &logical, number, warnings)?;
-            logical.clear();
-            logical.extend_from_slice(physical);
-            number = here;
-        }
+        unfolding.physical(rest..end, u32::try_from(number).unwrap_or(u32::MAX))?;
+        rest = after_break(bytes, end);
     }
-    gate.pass(&mut lines, &logical, number, warnings)?;
-    lines.whole = gate.depth == 0;
-    if let Some(line) = gate.foreign {
-        warnings.push(Warning::new(line, "not UTF-8: read as Windows-1252"));
+    unfolding.close()?;
+    if let Some(line) = unfolding.foreign {
+        unfolding.warnings.push(Warning::new(line, "not UTF-8: read as Windows-1252"));
     }
-    Ok(lines)
+    Ok(unfolding.lines)
 }
 
-/// Counts what passes.
-struct Gate<'a> {
-    limits: &'a ReadLimits,
-    depth: usize,
-    events: usize,
-    separators: usize,
+/// Behind a line's end, whichever of CR LF, LF, CR, or CR CR LF (a broken transfer) it is.
+fn after_break(bytes: &[u8], end: usize) -> usize {
+    match &bytes[end..] {
+        [b'\r', b'\n', ..] => end + 2,
+        [b'\n', ..] => end + 1,
+        after => {
+            let returns = after.iter().take_while(|byte| **byte == b'\r').count();
+            end + returns + usize::from(after.get(returns) == Some(&b'\n'))
+        }
+    }
+}
+
+/// Makes content lines of physical ones.
+struct Unfolding<'a, 'w> {
+    bytes: &'a [u8],
+    /// Whether all of it is UTF-8 without control characters, so that only folds must be undone.
+    as_it_stands: bool,
+    limits: &'w ReadLimits,
+    warnings: &'w mut Vec<Warning>,
+    lines: Lines<'a>,
+    open: Open,
+    /// In lists, so far.
+    values: usize,
     /// The first line that is not UTF-8.
     foreign: Option<u32>,
 }
 
-impl Gate<'_> {
-    fn pass(
-        &mut self,
-        lines: &mut Lines,
-        logical: &[u8],
-        number: u32,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<(), ReadError> {
-        if logical.is_empty() {
+/// A content line that may go on.
+struct Open {
+    /// Where its first physical line stands.
+    range: Range<usize>,
+    /// All of it, once it has a fold.
+    folded: Vec<u8>,
+    number: u32,
+}
+
+impl Unfolding<'_, '_> {
+    fn physical(&mut self, range: Range<usize>, number: u32) -> Result<(), ReadError> {
+        let octets = &self.bytes[range.clone()];
+        if octets.is_empty() {
+            // Some put one between a line and its fold.
             return Ok(());
         }
-        if logical.len() > self.limits.line {
-            // Attached files stand in lines of megabytes; nothing that is needed does.
-            warnings.push(Warning::new(number, "a line too long to read: left out"));
-            return Ok(());
-        }
-        // Each of them may become a value, and a value takes far more room than its one octet.
-        self.separators += logical.iter().filter(|byte| matches!(byte, b',' | b';')).count();
-        if self.separators > self.limits.values {
-            return Err(ReadError::TooManyValues { limit: self.limits.values });
-        }
-        match component(logical) {
-            Some((true, name)) => {
-                self.depth += 1;
-                if self.depth > self.limits.depth {
-                    return Err(ReadError::TooDeep { line: number, limit: self.limits.depth });
-                }
-                self.events += usize::from(name.eq_ignore_ascii_case(b"VEVENT"));
-                if self.events > self.limits.events {
-                    return Err(ReadError::TooManyEvents { limit: self.limits.events });
-                }
-                lines.begins.push(lines.numbers.len());
+        let open = self.open();
+        // Folds are undone before the charset is: some writers fold within a character.
+        let more = match octets.first() {
+            Some(b' ' | b'\t') if !open.is_empty() => &octets[1..],
+            _ if open.last() == Some(&b'=') && is_quoted_printable(open) => {
+                self.keep();
+                self.open.folded.pop();
+                octets
             }
-            Some((false, _)) => self.depth = self.depth.saturating_sub(1),
-            None => {}
+            _ => {
+                self.close()?;
+                self.open.range = range;
+                self.open.number = number;
+                return Ok(());
+            }
+        };
+        self.keep();
+        self.open.folded.extend_from_slice(more);
+        Ok(())
+    }
+
+    fn open(&self) -> &[u8] {
+        if self.open.folded.is_empty() { &self.bytes[self.open.range.clone()] } else { &self.open.folded }
+    }
+
+    fn keep(&mut self) {
+        if self.open.folded.is_empty() {
+            self.open.folded.extend_from_slice(&self.bytes[self.open.range.clone()]);
         }
-        let (text, foreign) = decoded(logical);
-        if foreign && self.foreign.is_none() {
-            self.foreign = Some(number);
+    }
+
+    /// Ends the line that is open.
+    fn close(&mut self) -> Result<(), ReadError> {
+        let number = self.open.number;
+        let folded = std::mem::take(&mut self.open.folded);
+        let octets = if folded.is_empty() { &self.bytes[self.open.range.clone()] } else { &folded };
+        if octets.is_empty() {
+            return Ok(());
         }
-        lines.text.extend(text.chars().filter(|c| *c == '\t' || !c.is_ascii_control()));
-        lines.text.push('\n');
-        lines.numbers.push(number);
+        if octets.len() > self.limits.line {
+            // Attached files stand in lines of megabytes; nothing that is needed does.
+            self.warnings.push(Warning::new(number, "a line too long to read: left out"));
+            return Ok(());
+        }
+        if is_list(octets) {
+            // Each of them may become a value, and a value takes far more room than its few octets.
+            self.values += memchr_iter(b',', octets).count();
+            if self.values > self.limits.values {
+                return Err(ReadError::TooManyValues { limit: self.limits.values });
+            }
+        }
+        let mark = mark(octets);
+        let range = self.open.range.clone();
+        let (start, length, made) = if self.as_it_stands && folded.is_empty() {
+            (range.start, range.len(), false)
+        } else {
+            let (text, foreign) = decoded(octets);
+            if foreign && self.foreign.is_none() {
+                self.foreign = Some(number);
+            }
+            let text = if self.as_it_stands { text } else { without_controls(text) };
+            let start = self.lines.made.len();
+            self.lines.made.push_str(&text);
+            (start, text.len(), true)
+        };
+        if length > 0 {
+            let too_large = |_| ReadError::TooLarge { limit: self.limits.bytes };
+            let (start, length) =
+                (start.try_into().map_err(too_large)?, length.try_into().map_err(too_large)?);
+            self.lines.places.push(Place { start, length, number, mark, made });
+        }
         Ok(())
     }
 }
 
-/// Whether a line begins (`true`) or ends a component, and which.
-fn component(line: &[u8]) -> Option<(bool, &[u8])> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
-    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-    let name = name.split(|byte| *byte == b';').next().unwrap_or(name).trim_ascii();
-    if name.eq_ignore_ascii_case(b"BEGIN") {
-        Some((true, value))
-    } else if name.eq_ignore_ascii_case(b"END") {
-        Some((false, value))
+/// What a line does; told by its name alone.
+fn mark(line: &[u8]) -> Mark {
+    let line = line.trim_ascii_start();
+    let named = |name: &[u8]| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && matches!(line[name.len()..].trim_ascii_start().first(), Some(b':' | b';'))
+    };
+    // Nearly every line is told by its first letters.
+    match line {
+        [b'B' | b'b', b'E' | b'e', ..] if named(b"BEGIN") => Mark::Begin,
+        [b'E' | b'e', b'N' | b'n', ..] if named(b"END") => Mark::End,
+        _ => Mark::Property,
+    }
+}
+
+/// Lists of times: the only ones of which all values are read.
+fn is_list(line: &[u8]) -> bool {
+    let named = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    named(b"EXDATE") || named(b"RDATE")
+}
+
+/// In vCalendar's encoding a line that ends with `=` goes on without a fold (RFC 2045, 6.7).
+fn is_quoted_printable(line: &[u8]) -> bool {
+    let head = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    head.split(|byte| matches!(byte, b';' | b'=')).any(|word| word.eq_ignore_ascii_case(b"QUOTED-PRINTABLE"))
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// In blocks that are looked through without a branch.
+fn has_controls(bytes: &[u8]) -> bool {
+    bytes.chunks(4096).any(|block| block.iter().fold(false, |found, byte| found | is_control(*byte)))
+}
+
+fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.bytes().any(is_control) {
+        Cow::Owned(text.chars().filter(|c| *c == '\t' || !c.is_ascii_control()).collect())
     } else {
-        None
+        text
     }
 }
 
 /// The text of a line, and whether it was not UTF-8: then each stray octet is one of Windows-1252, of which Latin-1
 /// is a part.
-fn decoded(line: &[u8]) -> (Cow<'_, str>, bool) {
+pub(super) fn decoded(line: &[u8]) -> (Cow<'_, str>, bool) {
     if let Ok(text) = std::str::from_utf8(line) {
         return (Cow::Borrowed(text), false);
     }
@@ -174,7 +317,7 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// The octets without a byte order mark, in an encoding that has ASCII's octets.
-fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
     match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => Cow::Borrowed(rest),
         [0xFF, 0xFE, rest @ ..] => Cow::Owned(from_utf16(rest, u16::from_le_bytes)),
@@ -193,86 +336,6 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The lines as they stand, whichever of CR LF, LF, CR, or CR CR LF (a broken transfer) ends each.
-fn physical_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        let returns = after.iter().take_while(|byte| **byte == b'\r').count();
-        rest = &after[returns..];
-        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
-        Some(line)
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(bytes: &[u8]) -> String {
-        lines(bytes, &ReadLimits::default(), &mut Vec::new()).unwrap().text
-    }
-
-    #[test]
-    fn any_line_end_ends_a_line_and_any_fold_is_undone() {
-        for mixed in
-            ["A:1\r\nB:2\r\n", "A:1\nB:2", "A:1\rB:2\r", "A:1\r\r\nB:2\r\r\n", "A:\r\n 1\n\nB:\n\t2\n"]
-        {
-            assert_eq!(text(mixed.as_bytes()), "A:1\nB:2\n", "{mixed:?}");
-        }
-    }
-
-    #[test]
-    fn any_charset_becomes_utf_8() {
-        let utf16: Vec<u8> = "\u{feff}BEGIN:Ä€".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let bare: Vec<u8> = "BEGIN:Ä€".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        for bytes in [&utf16[..], &bare, "\u{feff}BEGIN:Ä€".as_bytes(), b"BEGIN:\xC4\x80"] {
-            let read = text(bytes);
-            assert!(read == "BEGIN:Ä€\n" || read == "BEGIN:Ā\n", "{read}");
-        }
-    }
-
-    #[test]
-    fn latin_1_is_read_and_told() {
-        let mut warnings = Vec::new();
-        let read = lines(b"A:1\nB:Caf\xE9 \x80 5\n", &ReadLimits::default(), &mut warnings).unwrap();
-        assert_eq!(read.text, "A:1\nB:Café € 5\n");
-        assert_eq!(warnings[0].line, 2);
-    }
-
-    #[test]
-    fn a_character_cut_by_a_fold_is_whole_again() {
-        assert_eq!(text(b"A:Caf\xC3\r\n \xA9\r\n"), "A:Café\n");
-    }
-
-    #[test]
-    fn control_characters_are_gone() {
-        assert_eq!(text(b"A:\0one\x07 two\tthree\x7F\n"), "A:one two\tthree\n");
-    }
-
-    #[test]
-    fn a_warning_finds_its_physical_line() {
-        let read =
-            lines(b"BEGIN:A\nX:1\n 2\n\nDTSTART;A=B:3\nEND:A\n", &ReadLimits::default(), &mut Vec::new())
-                .unwrap();
-        assert_eq!(read.number(0, "DTSTART"), 5);
-        assert_eq!(read.number(0, "NOTHING"), 1);
-    }
-
-    #[test]
-    fn what_is_too_much_is_refused_before_it_is_parsed() {
-        let limits = ReadLimits { events: 2, values: 10, lines: 60, line: 20, ..ReadLimits::default() };
-        let read = |text: &str| lines(text.as_bytes(), &limits, &mut Vec::new()).map(|_| ()).unwrap_err();
-        assert_eq!(read(&"BEGIN:A\n".repeat(50)), ReadError::TooDeep { line: 33, limit: 32 });
-        assert_eq!(read(&"BEGIN:VEVENT\nEND:VEVENT\n".repeat(3)), ReadError::TooManyEvents { limit: 2 });
-        assert_eq!(read("EXDATE:,,,,,,,,,,,"), ReadError::TooManyValues { limit: 10 });
-        assert_eq!(read(&"A:1\n".repeat(61)), ReadError::TooManyLines { limit: 60 });
-        let mut warnings = Vec::new();
-        let rest = lines(b"ATTACH:AAAAAAAAAAAAAAAAAAAAA\nA:1\n", &limits, &mut warnings).unwrap();
-        assert_eq!((rest.text.as_str(), warnings.len()), ("A:1\n", 1));
-    }
-}
+#[path = "bytes_tests.rs"]
+mod tests;

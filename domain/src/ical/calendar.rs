@@ -118,6 +118,8 @@ pub struct Calendar {
     pub zone: Tz,
     /// In the order of the file, whatever belongs together by UID; cancelled ones too.
     pub events: Vec<ReadEvent>,
+    /// VEVENTs that are not among `events`: they have no start that can be read.
+    pub left_out: usize,
     /// What a person may want to know, at most fifty.
     pub warnings: Vec<Warning>,
     /// Whether all components are ended: a transfer that was cut leaves one open.
@@ -167,7 +169,7 @@ pub struct ReadEvent {
     /// When it was last changed.
     pub last_modified: Option<DateTime<Utc>>,
     /// What makes it a series.
-    pub recurrence: Option<Recurrence>,
+    pub recurrence: Option<Box<Recurrence>>,
     /// The properties that begin with `X-`, by their names as written.
     pub(super) extensions: Vec<(String, String)>,
     /// LAST-MODIFIED, or else DTSTAMP.
@@ -177,7 +179,7 @@ pub struct ReadEvent {
     /// The zone in which a person reads it.
     pub(super) shown: Tz,
     /// RECURRENCE-ID as written.
-    pub(super) replaces: Option<Written>,
+    pub(super) replaces: Option<Box<Written>>,
     /// Whether it stands for all that follow, too (RANGE=THISANDFUTURE).
     pub(super) and_future: bool,
 }

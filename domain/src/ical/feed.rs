@@ -166,6 +166,7 @@ fn write_event(writer: &mut Writer<'_>, event: &FeedEvent<'_>, organizer: Option
 /// DTEND must be later than DTSTART and of its type (3.8.2.2), also after fractions of a second are gone.
 fn not_empty(starts: Moment, ends: Moment) -> (Moment, Moment) {
     match (starts, ends) {
+        (Moment::At(start), Moment::At(end)) if start.timestamp() < end.timestamp() => (starts, ends),
         (Moment::At(start), Moment::At(end)) => {
             let earliest = start.trunc_subsecs(0).checked_add_signed(Duration::seconds(1)).unwrap_or(start);
             (starts, Moment::At(end.trunc_subsecs(0).max(earliest)))

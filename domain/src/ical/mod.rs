@@ -5,23 +5,31 @@
 //! with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that is written, and knows
 //! nothing of the writer.
 //!
-//! What others write goes through `bytes` (one charset, one line end, limits), the parser of `calcard`, `value` and
-//! `zones` (what a time means) to the events of `calendar`, which `read` makes; `rule` and `recurrence` say what of them takes place in a
-//! window; `windows` is the table of Windows' zone names.
+//! What others write goes through `bytes` (one charset, no folds, limits), `component` (which lines are whose),
+//! `content` (one line taken apart), `value`, `recur` and `zones` (what a time means) to the events of `calendar`, which
+//! `read` makes; `rule` and `recurrence` say what of them takes place in a window; `windows` is the table of Windows'
+//! zone names.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
 //! snapshot.
 
 mod bytes;
 mod calendar;
+mod component;
+mod content;
+#[cfg(test)]
+mod corpus_differences;
 #[cfg(test)]
 mod corpus_tests;
 pub mod entry_object;
 pub mod feed;
+#[cfg(test)]
+mod fuzz_tests;
 #[cfg(any(test, feature = "lint"))]
 pub mod lint;
 pub mod property;
 mod read;
+mod recur;
 mod recurrence;
 mod rule;
 #[cfg(test)]

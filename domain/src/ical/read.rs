@@ -3,26 +3,21 @@
 //! What comes from outside is untrusted, and often wrong. Whatever can be understood is; the rest is left out and
 //! told as a warning; only what is no calendar at all, or too much of one, is an error.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
-use calcard::{
-    Entry, Parser,
-    icalendar::{
-        ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarEntry, ICalendarParameterName,
-        ICalendarParameterValue, ICalendarParticipationStatus as Partstat, ICalendarProperty as P,
-        ICalendarStatus, ICalendarTransparency, ICalendarValue,
-    },
-};
-use chrono::{DateTime, Duration, TimeDelta, Utc};
+use chrono::{Duration, TimeDelta};
 use chrono_tz::Tz;
 
 use super::{
-    bytes::{Lines, lines},
+    bytes::{View, lines, plain},
     calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, WARNINGS, Warning},
+    component::{objects, properties},
+    content::Content,
     feed::FeedStatus,
+    recur::Recur,
     recurrence::{Recurrence, Ruled, Until},
-    rule::Rule,
-    value::{Length, Times, Written, date_time, instant},
+    rule::{Budget, Rule},
+    value::{Length, Times, Written, instant},
     writer::Moment,
     zones::{Zone, Zones},
 };
@@ -31,109 +26,186 @@ use crate::entry::EntryTime;
 /// Reads a calendar object, or several in one. Floating times are taken to be in `default_zone` unless the calendar
 /// names its own.
 pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calendar, ReadError> {
+    if bytes.len() > limits.bytes {
+        return Err(ReadError::TooLarge { limit: limits.bytes });
+    }
     let mut warnings = Vec::new();
-    let lines = lines(bytes, limits, &mut warnings)?;
-    let mut calendar = Calendar { zone: default_zone, events: Vec::new(), warnings, whole: lines.whole };
-    let mut parser = Parser::new(&lines.text);
-    let (mut objects, mut components) = (0, 0);
-    loop {
-        match parser.entry() {
-            Entry::ICalendar(object) => {
-                let zones = Zones::of(&object.components, default_zone);
-                if objects == 0 {
-                    calendar.zone = zones.own;
-                }
-                objects += 1;
-                let mut reader = Reader { zones, lines: &lines, base: components, calendar: &mut calendar };
-                reader.object(&object);
-                components += object.components.len();
-            }
-            Entry::VCard(_) => components += 1,
-            Entry::Eof => break,
-            _ => {}
+    let bytes = plain(bytes);
+    let lines = lines(&bytes, limits, &mut warnings)?;
+    let objects = objects(lines.all(), limits)?;
+    let calendars = || objects.all.iter().filter(|object| !object.is_card);
+    let events = calendars().map(|object| object.events.len()).sum();
+    let mut calendar = Calendar {
+        zone: default_zone,
+        events: Vec::with_capacity(events),
+        left_out: 0,
+        warnings,
+        whole: objects.whole,
+    };
+    let mut first = true;
+    let budget = RefCell::new(Budget::of_zones());
+    for object in calendars() {
+        let zones = Zones::of(object, lines.all(), default_zone, &budget);
+        if std::mem::take(&mut first) {
+            calendar.zone = zones.own;
+        }
+        let mut reader = Reader { zones, calendar: &mut calendar };
+        for span in &object.events {
+            reader.take(lines.all().part(span.clone()));
         }
     }
-    if objects == 0 {
+    if first {
         return Err(ReadError::NotCalendar);
     }
-    if !lines.whole {
+    if !calendar.whole {
         calendar.warnings.push(Warning::new(0, "the calendar is cut off, or an END is missing"));
     }
     calendar.warnings.truncate(WARNINGS);
     Ok(calendar)
 }
 
+/// The properties of a VEVENT that are read. Of those that may stand once, the first counts.
+#[derive(Default)]
+struct Parts<'a> {
+    uid: Option<Content<'a>>,
+    start: Option<Content<'a>>,
+    end: Option<Content<'a>>,
+    duration: Option<Content<'a>>,
+    summary: Option<Content<'a>>,
+    description: Option<Content<'a>>,
+    location: Option<Content<'a>>,
+    status: Option<Content<'a>>,
+    transparency: Option<Content<'a>>,
+    organizer: Option<Content<'a>>,
+    sequence: Option<Content<'a>>,
+    last_modified: Option<Content<'a>>,
+    stamp: Option<Content<'a>>,
+    replaces: Option<Content<'a>>,
+    attendees: Vec<Content<'a>>,
+    rules: Vec<Content<'a>>,
+    exrules: Vec<Content<'a>>,
+    extra: Vec<Content<'a>>,
+    except: Vec<Content<'a>>,
+    extensions: Vec<Content<'a>>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(lines: View<'a>) -> Self {
+        let mut parts = Self::default();
+        for content in properties(lines) {
+            parts.add(content);
+        }
+        parts
+    }
+
+    fn add(&mut self, content: Content<'a>) {
+        // Long enough for the longest of them.
+        let mut upper = [0; 13];
+        let Some(name) = upper.get_mut(..content.name.len()) else {
+            return self.extension(content);
+        };
+        name.copy_from_slice(content.name.as_bytes());
+        name.make_ascii_uppercase();
+        let one = match &*name {
+            b"UID" => &mut self.uid,
+            b"DTSTART" => &mut self.start,
+            b"DTEND" => &mut self.end,
+            b"DURATION" => &mut self.duration,
+            b"SUMMARY" => &mut self.summary,
+            b"DESCRIPTION" => &mut self.description,
+            b"LOCATION" => &mut self.location,
+            b"STATUS" => &mut self.status,
+            b"TRANSP" => &mut self.transparency,
+            b"ORGANIZER" => &mut self.organizer,
+            b"SEQUENCE" => &mut self.sequence,
+            b"LAST-MODIFIED" => &mut self.last_modified,
+            b"DTSTAMP" => &mut self.stamp,
+            b"RECURRENCE-ID" => &mut self.replaces,
+            b"ATTENDEE" => return self.attendees.push(content),
+            b"RRULE" => return self.rules.push(content),
+            b"EXRULE" => return self.exrules.push(content),
+            b"RDATE" => return self.extra.push(content),
+            b"EXDATE" => return self.except.push(content),
+            _ => return self.extension(content),
+        };
+        one.get_or_insert(content);
+    }
+
+    fn extension(&mut self, content: Content<'a>) {
+        if matches!(content.name.as_bytes(), [b'X' | b'x', b'-', ..]) {
+            self.extensions.push(content);
+        }
+    }
+}
+
 /// Reads one calendar object.
 struct Reader<'a> {
     zones: Zones<'a>,
-    lines: &'a Lines,
-    /// Components of the file before this object.
-    base: usize,
     calendar: &'a mut Calendar,
 }
 
 impl Reader<'_> {
-    fn object(&mut self, object: &ICalendar) {
-        for (index, component) in object.components.iter().enumerate() {
-            if component.component_type == ICalendarComponentType::VEvent {
-                match self.event(index, component) {
-                    Some(event) => self.calendar.events.push(event),
-                    None => {
-                        self.warn(index, "DTSTART", "an event without a start that can be read: left out");
-                    }
-                }
-            }
+    /// Reads one event, whose lines these are.
+    fn take(&mut self, lines: View<'_>) {
+        let parts = Parts::of(lines);
+        if let Some(event) = self.event(&parts) {
+            self.calendar.events.push(event);
+        } else {
+            self.calendar.left_out += 1;
+            // Without a DTSTART there is still the line where it began.
+            let line = parts
+                .start
+                .map_or_else(|| lines.iter().next().map_or(0, |line| line.number), |start| start.line);
+            self.warn(line, "an event without a start that can be read: left out");
         }
     }
 
-    fn warn(&mut self, component: usize, property: &str, what: impl Into<Cow<'static, str>>) {
+    fn warn(&mut self, line: u32, what: impl Into<Cow<'static, str>>) {
         if self.calendar.warnings.len() < WARNINGS {
-            let line = self.lines.number(self.base + component, property);
             self.calendar.warnings.push(Warning::new(line, what.into()));
         }
     }
 
     /// The time of a property, with a warning where its zone is unknown.
-    fn time(&mut self, index: usize, entry: &ICalendarEntry, floating: &Zone) -> Option<Written> {
-        let Some(ICalendarValue::PartialDateTime(at)) = entry.values.first() else { return None };
+    fn time(&mut self, content: &Content<'_>, floating: &Zone) -> Option<Written> {
         let times = Times { zones: &self.zones, floating: floating.clone() };
-        let (written, known) = times.value(entry, at)?;
+        let (written, known) = times.value(content, content.value)?;
         if !known {
             let zone = self.zones.own;
-            self.warn(index, entry.name.as_str(), format!("an unknown time zone: read as {zone}"));
+            self.warn(content.line, format!("an unknown time zone: read as {zone}"));
         }
         Some(written)
     }
 
-    fn event(&mut self, index: usize, component: &ICalendarComponent) -> Option<ReadEvent> {
+    fn event(&mut self, parts: &Parts<'_>) -> Option<ReadEvent> {
         let own = Zone::Named(self.zones.own);
-        let start = component.property(&P::Dtstart).and_then(|entry| self.time(index, entry, &own))?;
+        let start = parts.start.and_then(|content| self.time(&content, &own))?;
         let floating = match &start {
             Written::At(_, zone) => zone.clone(),
             Written::On(_) => own,
         };
-        let length = self.length(index, component, &start, &floating);
+        let length = self.length(parts, &start, &floating);
         let time = entry_time(&start, length, self.zones.own)?;
-        let (replaces, and_future) = self.replaces(index, component, &start, &floating);
-        let recurrence = if replaces.is_some() { None } else { self.recurrence(index, component, &start) };
-        let text = |name| component.property(name).and_then(text_of).unwrap_or_default().to_owned();
-        let stamped = |name| component.property(name).and_then(instant_of);
+        let (replaces, and_future) = self.replaces(parts, &start, &floating);
+        let recurrence = if replaces.is_some() { None } else { self.recurrence(parts, &start) };
+        let text = |content: Option<Content<'_>>| content.map(|content| content.text()).unwrap_or_default();
+        let stamped = |content: Option<Content<'_>>| content.and_then(|content| instant(content.value));
         Some(ReadEvent {
-            uid: text(&P::Uid).trim().to_owned(),
-            recurrence_id: replaces.as_ref().map(Written::moment),
-            summary: text(&P::Summary),
-            description: text(&P::Description),
-            location: text(&P::Location),
-            status: status(component),
-            transparent: transparent(component),
+            uid: parts.uid.map(uid).unwrap_or_default(),
+            recurrence_id: replaces.as_ref().map(|place| place.moment()),
+            summary: text(parts.summary),
+            description: text(parts.description),
+            location: text(parts.location),
+            status: parts.status.map_or(FeedStatus::Confirmed, status),
+            transparent: parts.transparency.is_some_and(|content| word(content, "TRANSPARENT")),
             time,
-            organizer: component.property(&P::Organizer).and_then(address_of),
-            attendees: component.properties(&P::Attendee).filter_map(attendee).collect(),
-            sequence: sequence(component),
-            last_modified: stamped(&P::LastModified),
+            organizer: parts.organizer.and_then(address_of),
+            attendees: parts.attendees.iter().copied().filter_map(attendee).collect(),
+            sequence: parts.sequence.and_then(|content| content.value.trim_ascii().parse().ok()).unwrap_or(0),
+            last_modified: stamped(parts.last_modified),
             recurrence,
-            extensions: extensions(component),
-            stamp: stamped(&P::LastModified).or_else(|| stamped(&P::Dtstamp)),
+            extensions: parts.extensions.iter().map(|it| (it.name.to_owned(), it.text())).collect(),
+            stamp: stamped(parts.last_modified).or_else(|| stamped(parts.stamp)),
             shown: floating.shown(self.zones.own),
             start,
             length,
@@ -143,19 +215,13 @@ impl Reader<'_> {
     }
 
     /// DTEND, or DURATION, or what goes without saying: a day for a date, no time at all for a time (3.6.1).
-    fn length(
-        &mut self,
-        index: usize,
-        component: &ICalendarComponent,
-        start: &Written,
-        floating: &Zone,
-    ) -> Length {
+    fn length(&mut self, parts: &Parts<'_>, start: &Written, floating: &Zone) -> Length {
         let unsaid = match start {
             Written::On(_) => Length::Days(1),
             Written::At(..) => Length::Exact(0, TimeDelta::zero()),
         };
-        if let Some(entry) = component.property(&P::Dtend) {
-            let end = self.time(index, entry, floating);
+        if let Some(content) = &parts.end {
+            let end = self.time(content, floating);
             // Many write the last day where the day after belongs.
             if matches!((start, &end), (Written::On(from), Some(Written::On(until))) if from == until) {
                 return unsaid;
@@ -163,99 +229,72 @@ impl Reader<'_> {
             if let Some(length) = end.and_then(|end| Length::between(start, &end)) {
                 return length;
             }
-            self.warn(index, "DTEND", "an end that cannot be: left out");
-        } else if let Some(entry) = component.property(&P::Duration) {
-            if let Some(ICalendarValue::Duration(duration)) = entry.values.first()
-                && let Some(length) = Length::of(duration)
-            {
+            self.warn(content.line, "an end that cannot be: left out");
+        } else if let Some(content) = &parts.duration {
+            if let Some(length) = Length::of(content.value) {
                 return length;
             }
-            self.warn(index, "DURATION", "a duration that cannot be: left out");
+            self.warn(content.line, "a duration that cannot be: left out");
         }
         unsaid
     }
 
     fn replaces(
         &mut self,
-        index: usize,
-        component: &ICalendarComponent,
+        parts: &Parts<'_>,
         start: &Written,
         floating: &Zone,
-    ) -> (Option<Written>, bool) {
-        let Some(entry) = component.property(&P::RecurrenceId) else { return (None, false) };
-        let and_future = entry.parameter(&ICalendarParameterName::Range).is_some();
-        if let Some(place) = self.time(index, entry, floating) {
-            return (Some(place), and_future);
+    ) -> (Option<Box<Written>>, bool) {
+        let Some(content) = &parts.replaces else { return (None, false) };
+        let and_future = content.parameter("RANGE").is_some();
+        if let Some(place) = self.time(content, floating) {
+            return (Some(Box::new(place)), and_future);
         }
         // It is no series of its own; where it stands itself is the likeliest place.
-        self.warn(index, "RECURRENCE-ID", "cannot be read: taken to be where the event starts");
-        (Some(start.clone()), false)
+        self.warn(content.line, "cannot be read: taken to be where the event starts");
+        (Some(Box::new(start.clone())), false)
     }
 
-    fn recurrence(
-        &mut self,
-        index: usize,
-        component: &ICalendarComponent,
-        start: &Written,
-    ) -> Option<Recurrence> {
-        let rules = self.rules(index, component, &P::Rrule, start);
-        let times = Times {
-            zones: &self.zones,
-            floating: match start {
-                Written::At(_, zone) => zone.clone(),
-                Written::On(_) => Zone::Named(self.zones.own),
-            },
-        };
-        let dates =
-            |name| component.properties(name).flat_map(|entry| times.values(entry)).collect::<Vec<_>>();
-        let extra = dates(&P::Rdate);
+    fn recurrence(&mut self, parts: &Parts<'_>, start: &Written) -> Option<Box<Recurrence>> {
+        let rules = self.rules(&parts.rules, start);
+        let extra = self.times(&parts.extra, start);
         if rules.is_empty() && extra.is_empty() {
             return None;
         }
-        let mut except = BTreeSet::new();
-        for (written, _) in dates(&P::Exdate) {
-            except.insert(match start {
-                Written::On(_) => Moment::On(written.wall().date()),
-                Written::At(..) => written.moment(),
-            });
-        }
-        let exrules = self.rules(index, component, &P::Exrule, start);
-        Some(Recurrence { rules, exrules, extra, except })
+        let place = |(written, _): (Written, _)| match start {
+            Written::On(_) => Moment::On(written.wall().date()),
+            Written::At(..) => written.moment(),
+        };
+        let except = self.times(&parts.except, start).into_iter().map(place).collect::<BTreeSet<_>>();
+        let exrules = self.rules(&parts.exrules, start);
+        Some(Box::new(Recurrence { rules, exrules, extra, except }))
     }
 
-    fn rules(
-        &mut self,
-        index: usize,
-        component: &ICalendarComponent,
-        name: &P,
-        start: &Written,
-    ) -> Vec<Ruled> {
-        let mut rules = Vec::new();
-        for entry in component.properties(name).take(RULES) {
-            let rule = match entry.values.first() {
-                Some(ICalendarValue::RecurrenceRule(written)) => {
-                    Rule::of(written, start.wall()).map(|rule| {
-                        let until = written.until.as_ref().and_then(|until| {
-                            let (wall, is_date) = date_time(until)?;
-                            Some(match (is_date, until.has_zone()) {
-                                // The whole of that day.
-                                (true, _) => Until::Wall(wall + Duration::seconds(86_399)),
-                                (false, true) if matches!(start, Written::At(..)) => {
-                                    Until::Instant(wall.and_utc())
-                                }
-                                (false, _) => Until::Wall(wall),
-                            })
-                        });
-                        Ruled { rule, until }
-                    })
-                }
-                _ => Err("it cannot be read".to_owned()),
+    /// RDATE or EXDATE.
+    fn times(&mut self, contents: &[Content<'_>], start: &Written) -> Vec<(Written, Option<Length>)> {
+        let mut found = Vec::new();
+        for content in contents {
+            let floating = match start {
+                Written::At(_, zone) => zone.clone(),
+                Written::On(_) => Zone::Named(self.zones.own),
             };
-            match rule {
+            let (values, whole) = Times { zones: &self.zones, floating }.values(content);
+            found.extend(values);
+            if !whole {
+                self.warn(content.line, "a date in a list that cannot be read: left out");
+            }
+        }
+        found
+    }
+
+    fn rules(&mut self, contents: &[Content<'_>], start: &Written) -> Vec<Ruled> {
+        let mut rules = Vec::new();
+        for content in contents.iter().take(RULES) {
+            match ruled(content.value, start) {
                 Ok(rule) => rules.push(rule),
                 Err(why) => {
                     let what = format!("a recurrence that is not followed ({why}): only the first is read");
-                    self.warn(index, name.as_str(), what);
+                    self.warn(content.line, what);
                 }
             }
         }
@@ -266,6 +305,21 @@ impl Reader<'_> {
         }
         rules
     }
+}
+
+/// A rule for a series that starts at `start`; the error says what is wrong with it.
+fn ruled(text: &str, start: &Written) -> Result<Ruled, String> {
+    let written = Recur::of(text).ok_or("it cannot be read")?;
+    let rule = Rule::of(&written, start.wall())?;
+    let until = written.until.map(|until| match (until.is_date, until.offset) {
+        // The whole of that day.
+        (true, _) => Until::Wall(until.wall + Duration::seconds(86_399)),
+        (false, Some(ahead)) if matches!(start, Written::At(..)) => {
+            Until::Instant(until.wall.and_utc() - Duration::seconds(i64::from(ahead)))
+        }
+        (false, _) => Until::Wall(until.wall),
+    });
+    Ok(Ruled { rule, until })
 }
 
 /// One rule is usual, two are rare.
@@ -286,71 +340,55 @@ pub(super) fn entry_time(start: &Written, length: Length, shown: Tz) -> Option<E
     }
 }
 
-/// The text of a property.
-pub(super) fn text_of(entry: &ICalendarEntry) -> Option<&str> {
-    entry.values.first().and_then(ICalendarValue::as_text)
+fn word(content: Content<'_>, word: &str) -> bool {
+    content.value.trim_ascii().eq_ignore_ascii_case(word)
 }
 
-fn instant_of(entry: &ICalendarEntry) -> Option<DateTime<Utc>> {
-    match entry.values.first() {
-        Some(ICalendarValue::PartialDateTime(at)) => instant(at),
-        _ => None,
+fn uid(content: Content<'_>) -> String {
+    let mut uid = content.text();
+    if uid.starts_with(char::is_whitespace) || uid.ends_with(char::is_whitespace) {
+        uid = uid.trim().to_owned();
     }
+    uid
 }
 
-fn status(component: &ICalendarComponent) -> FeedStatus {
-    match component.property(&P::Status).and_then(|entry| entry.values.first()) {
-        Some(ICalendarValue::Status(ICalendarStatus::Cancelled)) => FeedStatus::Cancelled,
-        Some(ICalendarValue::Status(ICalendarStatus::Tentative)) => FeedStatus::Tentative,
-        Some(ICalendarValue::Text(word)) if word.eq_ignore_ascii_case("CANCELED") => FeedStatus::Cancelled,
-        _ => FeedStatus::Confirmed,
+fn status(content: Content<'_>) -> FeedStatus {
+    if word(content, "CANCELLED") || word(content, "CANCELED") {
+        FeedStatus::Cancelled
+    } else if word(content, "TENTATIVE") {
+        FeedStatus::Tentative
+    } else {
+        FeedStatus::Confirmed
     }
-}
-
-fn transparent(component: &ICalendarComponent) -> bool {
-    matches!(
-        component.property(&P::Transp).and_then(|entry| entry.values.first()),
-        Some(ICalendarValue::Transparency(ICalendarTransparency::Transparent))
-    )
 }
 
 /// Where the value is no mail address but a server's own name of somebody, EMAIL may tell it (RFC 7986, 6.2).
-fn address_of(entry: &ICalendarEntry) -> Option<String> {
-    let told = entry.parameter(&ICalendarParameterName::Email).and_then(ICalendarParameterValue::as_text);
-    let address = told.or_else(|| entry.calendar_address())?.trim().to_lowercase();
+fn address_of(content: Content<'_>) -> Option<String> {
+    let named = content.value.trim_ascii();
+    let bare = match named.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &named[7..],
+        _ => named,
+    };
+    let address = content.parameter("EMAIL").unwrap_or(bare).trim().to_lowercase();
     address.contains('@').then_some(address)
 }
 
-fn attendee(entry: &ICalendarEntry) -> Option<(String, Invited)> {
-    let invited = match entry.parameter(&ICalendarParameterName::Partstat) {
-        None | Some(ICalendarParameterValue::Partstat(Partstat::NeedsAction)) => Invited::NoAnswer,
-        Some(ICalendarParameterValue::Partstat(Partstat::Accepted)) => Invited::Accepted,
-        Some(ICalendarParameterValue::Partstat(Partstat::Declined)) => Invited::Declined,
-        Some(ICalendarParameterValue::Partstat(Partstat::Tentative)) => Invited::Tentative,
-        Some(_) => Invited::Other,
-    };
-    Some((address_of(entry)?, invited))
-}
-
-fn sequence(component: &ICalendarComponent) -> i64 {
-    match component.property(&P::Sequence).and_then(|entry| entry.values.first()) {
-        Some(ICalendarValue::Integer(number)) => *number,
-        _ => 0,
-    }
-}
-
-fn extensions(component: &ICalendarComponent) -> Vec<(String, String)> {
-    let named = |entry: &ICalendarEntry| match &entry.name {
-        P::Other(name) if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-")) => {
-            // The parser takes a semicolon for the end of a value.
-            let parts: Vec<&str> = entry.values.iter().filter_map(ICalendarValue::as_text).collect();
-            Some((name.clone(), parts.join(";")))
-        }
-        _ => None,
-    };
-    component.entries.iter().filter_map(named).collect()
+fn attendee(content: Content<'_>) -> Option<(String, Invited)> {
+    let answer = content.parameter("PARTSTAT").unwrap_or("NEEDS-ACTION");
+    let answers = [
+        ("NEEDS-ACTION", Invited::NoAnswer),
+        ("ACCEPTED", Invited::Accepted),
+        ("DECLINED", Invited::Declined),
+        ("TENTATIVE", Invited::Tentative),
+    ];
+    let invited = answers.into_iter().find(|(word, _)| answer.eq_ignore_ascii_case(word));
+    Some((address_of(content)?, invited.map_or(Invited::Other, |(_, invited)| invited)))
 }
 
 #[cfg(test)]
 #[path = "read_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "calcard_tests.rs"]
+mod calcard_tests;

@@ -1,5 +1,6 @@
 //! Calendars of others, good and bad.
 
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::*;
@@ -130,6 +131,21 @@ fn several_calendars_in_one_file_are_all_read() {
     let one = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260301\nEND:VEVENT\nEND:VCALENDAR\n";
     let calendar = read(one.repeat(3).as_bytes(), Tz::UTC, &ReadLimits::default()).unwrap();
     assert_eq!(calendar.events.len(), 3);
+}
+
+/// Each zone alone may cost what all of them may cost.
+#[test]
+fn the_zones_of_a_hundred_calendars_cost_no_more_than_those_of_one() {
+    let observance = "BEGIN:STANDARD\nDTSTART:19000101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n\
+                      RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\nEND:STANDARD\n";
+    let one = format!(
+        "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Of nowhere\n{}END:VTIMEZONE\nBEGIN:VEVENT\n\
+         DTSTART;TZID=Of nowhere:20260301T090000\nEND:VEVENT\nEND:VCALENDAR\n",
+        observance.repeat(10)
+    );
+    let calendar = read(one.repeat(100).as_bytes(), Tz::UTC, &ReadLimits::default()).unwrap();
+    assert_eq!(calendar.events.len(), 100);
+    assert!(calendar.warnings.last().unwrap().what.starts_with("an unknown time zone"));
 }
 
 #[test]

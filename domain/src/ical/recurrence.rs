@@ -95,10 +95,11 @@ struct Group<'a> {
 }
 
 /// The events by UID, in the order of the file. Of two versions the one with the higher SEQUENCE counts, then the
-/// younger one, then the later in the file.
+/// younger one, then the later in the file. Two events of one UID and SEQUENCE that start at different times are no
+/// versions of each other: some write one UID for all that they have.
 fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut by_uid: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<Group<'_>> = Vec::with_capacity(events.len());
+    let mut by_uid: HashMap<&str, usize> = HashMap::with_capacity(events.len());
     for event in events {
         let index = if event.uid.is_empty() {
             groups.len()
@@ -111,6 +112,12 @@ fn groups(events: &[ReadEvent]) -> Vec<Group<'_>> {
         let group = &mut groups[index];
         let newer = |old: &ReadEvent| (event.sequence, event.stamp) >= (old.sequence, old.stamp);
         match event.recurrence_id {
+            None if group
+                .master
+                .is_some_and(|old| old.sequence == event.sequence && old.start != event.start) =>
+            {
+                groups.push(Group { master: Some(event), ..Group::default() });
+            }
             None if group.master.is_none_or(newer) => group.master = Some(event),
             Some(place) if group.overrides.get(&place).is_none_or(|old| newer(old)) => {
                 group.overrides.insert(place, event);
@@ -167,7 +174,7 @@ impl<'a> Expansion<'a> {
         };
         let instances = self.instances(master, recurrence, from, to)?;
         Ok(instances.values().any(|(start, _)| {
-            let here = match (place, start) {
+            let here = match (&**place, start) {
                 (Written::At(..), Written::At(..)) => place.moment() == start.moment(),
                 _ => place.wall().date() == start.wall().date(),
             };
@@ -339,7 +346,7 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn of(event: &'a ReadEvent, master: &ReadEvent) -> Option<Self> {
-        let place = event.replaces.as_ref().filter(|_| event.and_future)?;
+        let place = event.replaces.as_deref().filter(|_| event.and_future)?;
         let (by, zone) = match (&master.start, event.start.moment(), place.moment()) {
             (Written::At(_, zone), Moment::At(to), Moment::At(from)) => {
                 (zone.local(to) - zone.local(from), Some(zone.clone()))

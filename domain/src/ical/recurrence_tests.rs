@@ -325,3 +325,18 @@ fn more_than_is_allowed_is_an_error() {
     assert_eq!(most(300, 100_000), Err(ReadError::TooManyOccurrences));
     assert_eq!(most(400, 100), Err(ReadError::TooMuchWork));
 }
+
+#[test]
+fn one_uid_for_all_is_still_all() {
+    let night = |day: u8, sequence: u8| {
+        format!(
+            "UID:a\nSEQUENCE:{sequence}\nDTSTAMP:202603{day:02}T000000Z\nDTSTART;VALUE=DATE:202603{day:02}"
+        )
+    };
+    assert_eq!(
+        year(&[&night(1, 0), &night(5, 0), &night(3, 0), &night(5, 0)]),
+        ["03-01", "03-03", "03-05", "03-05"]
+    );
+    // Unless one says that it takes the place of the other.
+    assert_eq!(year(&[&night(1, 0), &night(5, 1)]), ["03-05"]);
+}

@@ -3,14 +3,13 @@
 //! `rrule` does the arithmetic, always in UTC, which has no gaps. What is around it here is what it lacks: the first
 //! instance that a rule does not give, a start near the window, and an end to its patience.
 
-use calcard::{
-    common::CalendarScale,
-    icalendar::{ICalendarDay, ICalendarFrequency, ICalendarRecurrenceRule, ICalendarSkip, ICalendarWeekday},
-};
 use chrono::{Datelike, Days, Duration, Month, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
 use rrule::{Frequency, NWeekday, RRule, RRuleSet, Tz, Validated};
 
-use super::calendar::{ReadError, ReadLimits};
+use super::{
+    calendar::{ReadError, ReadLimits},
+    recur::Recur,
+};
 
 /// A rule that was found to be readable, with its start.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +28,11 @@ const LONGEST_PART: usize = 366;
 
 impl Rule {
     /// The rule of an event that starts at `start` on the wall; the error says what is wrong with it.
-    pub(super) fn of(written: &ICalendarRecurrenceRule, start: NaiveDateTime) -> Result<Self, String> {
-        if !matches!(written.rscale, None | Some(CalendarScale::Gregorian)) {
+    pub(super) fn of(written: &Recur, start: NaiveDateTime) -> Result<Self, String> {
+        if written.foreign_calendar {
             return Err("another calendar than the Gregorian".to_owned());
         }
-        if !matches!(written.skip, None | Some(ICalendarSkip::Omit)) {
+        if written.skips {
             return Err("SKIP is not understood".to_owned());
         }
         let sizes = [
@@ -54,10 +53,10 @@ impl Rule {
             return Err("more often than every five minutes".to_owned());
         }
         let months: Option<Vec<Month>> =
-            written.bymonth.iter().map(|month| Month::try_from(month.month()).ok()).collect();
-        let parts = RRule::new(frequency(written.freq))
-            .interval(written.interval.unwrap_or(1))
-            .week_start(written.wkst.map_or(Weekday::Mon, weekday))
+            written.bymonth.iter().map(|month| Month::try_from(*month).ok()).collect();
+        let parts = RRule::new(written.freq)
+            .interval(written.interval)
+            .week_start(written.wkst.unwrap_or(Weekday::Mon))
             .by_set_pos(written.bysetpos.clone())
             .by_month(&months.ok_or_else(|| "no such month".to_owned())?)
             .by_month_day(written.bymonthday.clone())
@@ -69,7 +68,7 @@ impl Rule {
             .by_second(written.bysecond.clone())
             .validate(Tz::UTC.from_utc_datetime(&start))
             .map_err(|error| error.to_string())?;
-        // One of UNTIL and COUNT may stand there. Who writes both writes a COUNT of -1, whose sign the parser drops.
+        // One of UNTIL and COUNT may stand there.
         let count = written.count.filter(|_| written.until.is_none());
         Ok(Self { parts, count, counts_start: true })
     }
@@ -174,10 +173,11 @@ impl Budget {
         Self { steps: 1_000_000, most: 1_000 }
     }
 
-    /// Takes steps away; an error when there are none left.
+    /// Takes steps away; an error when there are not so many left, and from then on.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), ReadError> {
-        self.steps = self.steps.checked_sub(steps).ok_or(ReadError::TooMuchWork)?;
-        Ok(())
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(ReadError::TooMuchWork)
     }
 }
 
@@ -190,6 +190,8 @@ pub(super) fn walls(
     to: NaiveDateTime,
     budget: &mut Budget,
 ) -> Result<Vec<NaiveDateTime>, ReadError> {
+    // What a stretch costs is known when it was looked through: whoever has nothing left must not begin.
+    budget.spend(1)?;
     let mut found = Vec::new();
     if to <= start {
         return Ok(found);
@@ -234,49 +236,25 @@ const END: NaiveDateTime = match NaiveDate::from_ymd_opt(10_000, 12, 31) {
 };
 
 /// At most so often on one day.
-fn per_day(written: &ICalendarRecurrenceRule) -> usize {
-    let interval = usize::from(written.interval.unwrap_or(1).max(1));
+fn per_day(written: &Recur) -> usize {
+    let interval = usize::from(written.interval);
     let (hours, minutes, seconds) =
         (written.byhour.len().max(1), written.byminute.len().max(1), written.bysecond.len().max(1));
     match written.freq {
-        ICalendarFrequency::Secondly => 86_400 / interval,
-        ICalendarFrequency::Minutely => 1_440 / interval * seconds,
-        ICalendarFrequency::Hourly => 24_usize.div_ceil(interval) * minutes * seconds,
+        Frequency::Secondly => 86_400 / interval,
+        Frequency::Minutely => 1_440 / interval * seconds,
+        Frequency::Hourly => 24_usize.div_ceil(interval) * minutes * seconds,
         _ => hours * minutes * seconds,
     }
 }
 
-fn frequency(written: ICalendarFrequency) -> Frequency {
-    match written {
-        ICalendarFrequency::Yearly => Frequency::Yearly,
-        ICalendarFrequency::Monthly => Frequency::Monthly,
-        ICalendarFrequency::Weekly => Frequency::Weekly,
-        ICalendarFrequency::Daily => Frequency::Daily,
-        ICalendarFrequency::Hourly => Frequency::Hourly,
-        ICalendarFrequency::Minutely => Frequency::Minutely,
-        ICalendarFrequency::Secondly => Frequency::Secondly,
-    }
-}
-
-fn weekday(written: ICalendarWeekday) -> Weekday {
-    match written {
-        ICalendarWeekday::Monday => Weekday::Mon,
-        ICalendarWeekday::Tuesday => Weekday::Tue,
-        ICalendarWeekday::Wednesday => Weekday::Wed,
-        ICalendarWeekday::Thursday => Weekday::Thu,
-        ICalendarWeekday::Friday => Weekday::Fri,
-        ICalendarWeekday::Saturday => Weekday::Sat,
-        ICalendarWeekday::Sunday => Weekday::Sun,
-    }
-}
-
 /// "The second Monday" has a meaning in months and years alone.
-fn nth(day: ICalendarDay, frequency: ICalendarFrequency) -> NWeekday {
-    match (day.ordwk, frequency) {
-        (Some(number), ICalendarFrequency::Yearly | ICalendarFrequency::Monthly) if number != 0 => {
-            NWeekday::Nth(number, weekday(day.weekday))
+fn nth((number, weekday): (Option<i16>, Weekday), frequency: Frequency) -> NWeekday {
+    match (number, frequency) {
+        (Some(number), Frequency::Yearly | Frequency::Monthly) if number != 0 => {
+            NWeekday::Nth(number, weekday)
         }
-        _ => NWeekday::Every(weekday(day.weekday)),
+        _ => NWeekday::Every(weekday),
     }
 }
 

@@ -1,9 +1,5 @@
 //! Rules on the wall: what they give, where they begin, when they give up.
 
-use calcard::{
-    Entry, Parser,
-    icalendar::{ICalendarProperty, ICalendarValue},
-};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,12 +9,7 @@ fn at(text: &str) -> NaiveDateTime {
 }
 
 fn rule(text: &str, start: NaiveDateTime) -> Result<Rule, String> {
-    let text = format!("BEGIN:VEVENT\nRRULE:{text}\nEND:VEVENT\n");
-    let Entry::ICalendar(object) = Parser::new(&text).entry() else { panic!("{text}") };
-    match object.components[0].property(&ICalendarProperty::Rrule).unwrap().values.first() {
-        Some(ICalendarValue::RecurrenceRule(written)) => Rule::of(written, start),
-        other => panic!("{text}: {other:?}"),
-    }
+    Rule::of(&Recur::of(text).unwrap_or_else(|| panic!("{text}")), start)
 }
 
 fn found(text: &str, start: &str, from: &str, to: &str) -> Vec<String> {

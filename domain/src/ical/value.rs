@@ -1,13 +1,10 @@
 //! Dates, times and lengths as iCalendar writes them.
 
-use calcard::{
-    common::PartialDateTime,
-    icalendar::{ICalendarDuration, ICalendarEntry, ICalendarParameterName, ICalendarPeriod, ICalendarValue},
-};
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::{
+    content::Content,
     writer::Moment,
     zones::{Zone, Zones},
 };
@@ -87,21 +84,44 @@ impl Length {
         Duration::days(i64::try_from(days).unwrap_or(0)) + rest + Duration::days(1)
     }
 
-    /// A DURATION; `None` when it is negative or absurdly long.
-    pub(super) fn of(duration: &ICalendarDuration) -> Option<Self> {
-        let days = u64::from(duration.weeks) * 7 + u64::from(duration.days);
-        let seconds =
-            u64::from(duration.hours) * 3600 + u64::from(duration.minutes) * 60 + u64::from(duration.seconds);
+    /// A DURATION (3.3.6); `None` when it is none, negative or absurdly long.
+    pub(super) fn of(duration: &str) -> Option<Self> {
+        let text = duration.trim_ascii();
+        let negative = text.starts_with('-');
+        let text = text.strip_prefix(['+', '-']).unwrap_or(text).strip_prefix(['P', 'p'])?;
+        let (mut days, mut seconds, mut number) = (0_u64, 0_u64, None);
+        for letter in text.bytes() {
+            let digit = letter.wrapping_sub(b'0');
+            if digit < 10 {
+                number = Some(number.unwrap_or(0_u64).checked_mul(10)?.checked_add(u64::from(digit))?);
+                continue;
+            }
+            let (total, unit) = match letter.to_ascii_uppercase() {
+                b'T' if number.is_none() => continue,
+                b'W' => (&mut days, 7),
+                b'D' => (&mut days, 1),
+                b'H' => (&mut seconds, 3600),
+                b'M' => (&mut seconds, 60),
+                b'S' => (&mut seconds, 1),
+                _ => return None,
+            };
+            *total = total.checked_add(number.take()?.checked_mul(unit)?)?;
+        }
         let nothing = days == 0 && seconds == 0;
+        let fits = days <= LONGEST_DAYS && seconds <= LONGEST_DAYS * 86_400;
         let length = Self::Exact(days, TimeDelta::seconds(i64::try_from(seconds).ok()?));
-        (nothing || !duration.neg && days + seconds / 86_400 <= LONGEST_DAYS).then_some(length)
+        let fits = fits && days + seconds / 86_400 <= LONGEST_DAYS;
+        (number.is_none() && !text.is_empty() && (nothing || !negative && fits)).then_some(length)
     }
 
     /// From a start to a DTEND; `None` when it lies before or absurdly far away.
     pub(super) fn between(start: &Written, end: &Written) -> Option<Self> {
         match (start, end) {
             (Written::On(from), _) => {
-                let days = u64::try_from((end.wall().date() - *from).num_days()).ok()?;
+                // A day of which only some hours are meant is a day.
+                let end = end.wall();
+                let begun = i64::from(end.time() != NaiveTime::MIN);
+                let days = u64::try_from((end.date() - *from).num_days() + begun).ok()?;
                 (1..=LONGEST_DAYS).contains(&days).then_some(Self::Days(days))
             }
             (Written::At(wall, zone), _) => {
@@ -117,85 +137,229 @@ impl Length {
     }
 }
 
-/// The wall time of a value, and whether it is a DATE; `None` where no such day or time exists.
-pub(super) fn date_time(value: &PartialDateTime) -> Option<(NaiveDateTime, bool)> {
-    let year = i32::from(value.year?);
-    let date = NaiveDate::from_ymd_opt(year, value.month?.into(), value.day?.into())?;
-    if !(1..=9998).contains(&year) {
-        return None;
-    }
-    let Some(hour) = value.hour else { return Some((date.and_time(NaiveTime::MIN), true)) };
-    // A leap second is a time for clocks, not for calendars.
-    let second = value.second.unwrap_or(0).min(59);
-    let time = match (hour, value.minute.unwrap_or(0), second) {
-        // Midnight at the end of a day is none of RFC 5545's times, and some write it.
-        (24, 0, 0) => return date.succ_opt().map(|next| (next.and_time(NaiveTime::MIN), false)),
-        (hour, minute, second) => NaiveTime::from_hms_opt(hour.into(), minute.into(), second.into())?,
-    };
-    Some((date.and_time(time), false))
+/// A DATE or a DATE-TIME as it is written, whatever VALUE says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DateTimeText {
+    pub(super) wall: NaiveDateTime,
+    /// Whether there is no hour.
+    pub(super) is_date: bool,
+    /// Seconds ahead of UTC, where that is told: 0 for a Z.
+    pub(super) offset: Option<i32>,
 }
 
-/// How an entry's values are in time.
-pub(super) struct Times<'a> {
-    /// What the calendar defines.
-    pub(super) zones: &'a Zones<'a>,
-    /// The zone of floating times.
+impl DateTimeText {
+    /// `20260301`, `20260301T090000`, with a `Z` or `+0100` behind it, or the same with the dashes and colons of RFC
+    /// 3339; `None` where no such day or time exists.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim_ascii();
+        let octets = text.as_bytes();
+        if octets.get(4) == Some(&b'-') {
+            return Self::of(&without_marks(text)?);
+        }
+        let date = octets.first_chunk::<8>()?;
+        let year = i32::try_from(number(&date[..4])?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, number(&date[4..6])?, number(&date[6..])?)?;
+        if !(1..=9998).contains(&year) {
+            return None;
+        }
+        let time = match &octets[8..] {
+            [b'T' | b't' | b' ', time @ ..] if time.first().is_some_and(u8::is_ascii_digit) => time,
+            // One digit too many may stand anywhere.
+            [b'0'..=b'9', ..] => return None,
+            // What follows a day, if it is no hour, says nothing.
+            _ => return Some(Self { wall: date.and_time(NaiveTime::MIN), is_date: true, offset: None }),
+        };
+        let digits = time.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        let (time, zone) = time.split_at(digits);
+        // Some write fewer zeros than belong there.
+        let part = |at: usize| time.get(at..time.len().min(at + 2)).map_or(Some(0), number);
+        let (hour, minute) = (number(time.get(..2)?)?, part(2)?);
+        // A leap second is a time for clocks, not for calendars.
+        let wall = match (hour, minute, part(4)?.min(59)) {
+            // Midnight at the end of a day is none of RFC 5545's times, and some write it.
+            (24, 0, 0) => date.succ_opt()?.and_time(NaiveTime::MIN),
+            (hour, minute, second) => date.and_hms_opt(hour, minute, second)?,
+        };
+        let offset = match zone {
+            [b'Z' | b'z', ..] => Some(0),
+            [b'+' | b'-', ..] => Some(utc_offset(&text[8 + 1 + digits..])?),
+            _ => None,
+        };
+        (digits <= 6).then_some(Self { wall, is_date: false, offset })
+    }
+}
+
+/// `2026-03-01T09:00:00.000Z` as iCalendar writes it.
+fn without_marks(text: &str) -> Option<String> {
+    let (date, time) = match text.split_once(['T', 't', ' ']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let mut plain: String = date.split('-').collect();
+    if plain.len() != 8 {
+        return None;
+    }
+    if let Some(time) = time {
+        let zone = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+        let clock = time[..zone].split('.').next()?;
+        plain.push('T');
+        plain.extend(clock.split(':').chain(time[zone..].split(':')));
+    }
+    Some(plain)
+}
+
+/// A UTC-OFFSET (3.3.14) in seconds: `+0100`, `-093015`; `None` from a day on.
+pub(super) fn utc_offset(text: &str) -> Option<i32> {
+    let text = text.trim_ascii();
+    let (sign, digits) = match text.as_bytes().split_first()? {
+        (b'+', digits) => (1, digits),
+        (b'-', digits) => (-1, digits),
+        _ => return None,
+    };
+    let part = |at: usize| digits.get(at..at + 2).map_or(Some(0), number);
+    let (hours, minutes, seconds) = (number(digits.get(..2)?)?, part(2)?, part(4)?);
+    let seconds = i32::try_from(hours * 3600 + minutes * 60 + seconds).ok()?;
+    (seconds < 86_400).then_some(sign * seconds)
+}
+
+/// A few digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |number, octet| {
+        let digit = octet.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + u32::from(digit))
+    })
+}
+
+/// How times are read: with these zones, and those that name none in `floating`.
+pub(super) struct Times<'z, 'a> {
+    pub(super) zones: &'z Zones<'a>,
     pub(super) floating: Zone,
 }
 
-impl Times<'_> {
-    /// One value of an entry, and whether its TZID is known; `None` when it is no date and no time.
-    pub(super) fn value(&self, entry: &ICalendarEntry, value: &PartialDateTime) -> Option<(Written, bool)> {
-        let (wall, is_date) = date_time(value)?;
-        if is_date {
-            return Some((Written::On(wall.date()), true));
+impl Times<'_, '_> {
+    /// One of the times of a property, and whether its TZID is known; `None` when it is no date and no time.
+    pub(super) fn value(&self, content: &Content<'_>, text: &str) -> Option<(Written, bool)> {
+        let read = DateTimeText::of(text)?;
+        if read.is_date {
+            return Some((Written::On(read.wall.date()), true));
         }
-        if let Some(hours) = value.tz_hour {
-            let minutes = i32::from(hours) * 60 + i32::from(value.tz_minute.unwrap_or(0));
-            let zone = match minutes {
-                0 => Zone::Named(Tz::UTC),
-                1..=1439 => Zone::Fixed(if value.tz_minus { -60 * minutes } else { 60 * minutes }),
-                _ => return None,
-            };
-            return Some((Written::At(wall, zone), true));
-        }
-        let Some(name) = zone_name(entry) else {
-            return Some((Written::At(wall, self.floating.clone()), true));
+        let zone = match read.offset {
+            Some(0) => Some(Zone::Named(Tz::UTC)),
+            Some(seconds) => Some(Zone::Fixed(seconds)),
+            None => match content.parameter("TZID") {
+                Some(name) if !name.is_empty() => self.zones.zone(name),
+                _ => Some(self.floating.clone()),
+            },
         };
-        Some(match self.zones.zone(&name) {
-            Some(zone) => (Written::At(wall, zone), true),
-            None => (Written::At(wall, Zone::Named(self.zones.own)), false),
-        })
+        let known = zone.is_some();
+        Some((Written::At(read.wall, zone.unwrap_or(Zone::Named(self.zones.own))), known))
     }
 
-    /// All that is readable of an entry with many values; a period brings its own length.
-    pub(super) fn values(&self, entry: &ICalendarEntry) -> Vec<(Written, Option<Length>)> {
-        let start = |at: &PartialDateTime| self.value(entry, at).map(|(written, _)| written);
-        let read = |value: &ICalendarValue| match value {
-            ICalendarValue::PartialDateTime(at) => Some((start(at)?, None)),
-            ICalendarValue::Period(ICalendarPeriod::Range { start: from, end }) => {
+    /// All that is readable of a property with many values, and whether that is all; a period brings its own length.
+    pub(super) fn values(&self, content: &Content<'_>) -> (Vec<(Written, Option<Length>)>, bool) {
+        let start = |text: &str| self.value(content, text).map(|(written, _)| written);
+        let read = |text: &str| match text.split_once('/') {
+            None => Some((start(text)?, None)),
+            Some((from, to)) => {
                 let from = start(from)?;
-                let length = start(end).and_then(|end| Length::between(&from, &end));
+                let end = || start(to).and_then(|end| Length::between(&from, &end));
+                let length = Length::of(to).or_else(end);
                 Some((from, length))
             }
-            ICalendarValue::Period(ICalendarPeriod::Duration { start: from, duration }) => {
-                Some((start(from)?, Length::of(duration)))
-            }
-            _ => None,
         };
-        entry.values.iter().filter_map(read).collect()
+        let mut whole = true;
+        let mut found = Vec::new();
+        for text in content.value.split(',').filter(|text| !text.trim_ascii().is_empty()) {
+            let value = read(text);
+            whole &= value.is_some();
+            found.extend(value);
+        }
+        (found, whole)
     }
-}
-
-/// The TZID of an entry. A name with commas that nobody quoted comes in parts.
-fn zone_name(entry: &ICalendarEntry) -> Option<String> {
-    let parts: Vec<&str> =
-        entry.parameters(&ICalendarParameterName::Tzid).filter_map(|part| part.as_text()).collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// An instant that must be in UTC, as that of LAST-MODIFIED.
-pub(super) fn instant(value: &PartialDateTime) -> Option<DateTime<Utc>> {
-    let (at, _) = date_time(value)?;
-    Some(at.and_utc())
+pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
+    DateTimeText::of(text).map(|read| read.wall.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        let read = |text: &str| {
+            DateTimeText::of(text).map(|read| (read.wall.to_string(), read.is_date, read.offset))
+        };
+        for (text, wall, is_date, offset) in [
+            ("20260301", "2026-03-01 00:00:00", true, None),
+            (" 20260301T090807 ", "2026-03-01 09:08:07", false, None),
+            ("20260301T090807Z", "2026-03-01 09:08:07", false, Some(0)),
+            ("20260301t0908z", "2026-03-01 09:08:00", false, Some(0)),
+            ("20260301T090807+0130", "2026-03-01 09:08:07", false, Some(5_400)),
+            ("20260301T090807-01", "2026-03-01 09:08:07", false, Some(-3_600)),
+            ("20260301T09300Z", "2026-03-01 09:30:00", false, Some(0)),
+            ("20260301T240000", "2026-03-02 00:00:00", false, None),
+            ("20260301T235960Z", "2026-03-01 23:59:59", false, Some(0)),
+            ("20260301Z", "2026-03-01 00:00:00", true, None),
+            ("20260301T", "2026-03-01 00:00:00", true, None),
+            ("2026-03-01", "2026-03-01 00:00:00", true, None),
+            ("2026-03-01T09:08:07.123Z", "2026-03-01 09:08:07", false, Some(0)),
+            ("2026-03-01 09:08:07-02:30", "2026-03-01 09:08:07", false, Some(-9_000)),
+        ] {
+            assert_eq!(read(text), Some((wall.to_owned(), is_date, offset)), "{text}");
+        }
+        for text in [
+            "",
+            "soon",
+            "2026",
+            "20260230",
+            "20260301T250000",
+            "20260301T096000",
+            "20260301T9",
+            "00000101",
+            "99990101",
+            "2026-3-1",
+            "202603016T090000",
+            "2026-",
+            "20260301T090807+9",
+            "20260301T090807+9900",
+            "２０２６０３０１",
+            "2026-03-01T",
+        ] {
+            assert!(read(text).is_none() || text == "2026-03-01T", "{text}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_written() {
+        for (text, days, seconds) in [
+            ("PT1H30M", 0, 5_400),
+            ("P1DT2H", 1, 7_200),
+            ("+P2W", 14, 0),
+            ("p1d", 1, 0),
+            ("PT0S", 0, 0),
+            ("-PT0S", 0, 0),
+        ] {
+            assert_eq!(Length::of(text), Some(Length::Exact(days, TimeDelta::seconds(seconds))), "{text}");
+        }
+        for text in
+            ["", "P", "PT5", "1H", "-PT1H", "PX", "P99999D", "PT99999999999999999999S", "P4294967295W"]
+        {
+            assert_eq!(Length::of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_read_as_they_are_written() {
+        for (text, seconds) in
+            [("+0100", Some(3_600)), ("-0930", Some(-34_200)), ("+01", Some(3_600)), ("-001015", Some(-615))]
+        {
+            assert_eq!(utc_offset(text), seconds, "{text}");
+        }
+        for text in ["", "0100", "+1", "+2400", "-9999", "+AB00"] {
+            assert_eq!(utc_offset(text), None, "{text}");
+        }
+    }
 }

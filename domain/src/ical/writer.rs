@@ -231,13 +231,10 @@ impl<'out> Writer<'out> {
         let octets = text.as_bytes();
         let mut written = 0;
         let mut position = 0;
-        while position < octets.len() {
-            let class = table[usize::from(octets[position])];
-            let (length, mark) = match class {
-                Class::Plain => {
-                    position += 1;
-                    continue;
-                }
+        while let Some(plain) = plain_octets(&octets[position..], table) {
+            position += plain;
+            let (length, mark) = match table[usize::from(octets[position])] {
+                Class::Plain => break,
                 Class::Escape => (1, Some(Mark::Octet(octets[position]))),
                 Class::Return if octets.get(position + 1) == Some(&b'\n') => (2, Some(Mark::Break)),
                 Class::Return | Class::Newline => (1, Some(Mark::Break)),
@@ -282,26 +279,19 @@ impl<'out> Writer<'out> {
     }
 
     fn digits_of_clock(&mut self, clock: NaiveDateTime) {
-        self.digits_of_date(clock.date());
-        self.out.push(b'T');
-        self.two(clock.hour());
-        self.two(clock.minute());
-        self.two(clock.second());
+        let mut digits = [b'T'; 15];
+        digits[..8].copy_from_slice(&date_digits(clock.date()));
+        let time = [clock.hour(), clock.minute(), clock.second()].map(two);
+        digits[9..].copy_from_slice(time.as_flattened());
+        self.out.extend_from_slice(&digits);
     }
 
-    /// Years of other than four digits do not exist in iCalendar.
     fn digits_of_date(&mut self, date: NaiveDate) {
-        let year = u32::try_from(date.year()).unwrap_or(0).min(9999);
-        self.two(year / 100);
-        self.two(year % 100);
-        self.two(date.month());
-        self.two(date.day());
+        self.out.extend_from_slice(&date_digits(date));
     }
 
     fn two(&mut self, number: u32) {
-        let [_, _, _, tens] = (number / 10 % 10).to_be_bytes();
-        let [_, _, _, ones] = (number % 10).to_be_bytes();
-        self.out.extend_from_slice(&[b'0' + tens, b'0' + ones]);
+        self.out.extend_from_slice(&two(number));
     }
 
     fn number(&mut self, number: u32) {
@@ -311,6 +301,39 @@ impl<'out> Writer<'out> {
         let [_, _, _, digit] = (number % 10).to_be_bytes();
         self.out.push(b'0' + digit);
     }
+}
+
+/// How many octets stand before the first that `table` marks; `None`: it marks none.
+fn plain_octets(octets: &[u8], table: &[Class; 256]) -> Option<usize> {
+    // No branch within a block, so that a block is looked at at once.
+    let doubtful =
+        |octet: &u8| !matches!(octet, b' '..=b'~') | matches!(octet, b'"' | b',' | b';' | b'\\' | b'^');
+    let marked = |octet: &u8| !matches!(table[usize::from(*octet)], Class::Plain);
+    for (index, block) in octets.chunks(BLOCK).enumerate() {
+        if block.iter().fold(false, |found, octet| found | doubtful(octet))
+            && let Some(place) = block.iter().position(marked)
+        {
+            return Some(index * BLOCK + place);
+        }
+    }
+    None
+}
+
+const BLOCK: usize = 32;
+
+/// Years of other than four digits do not exist in iCalendar.
+fn date_digits(date: NaiveDate) -> [u8; 8] {
+    let year = u32::try_from(date.year()).unwrap_or(0).min(9999);
+    let mut digits = [0; 8];
+    digits.copy_from_slice([year / 100, year % 100, date.month(), date.day()].map(two).as_flattened());
+    digits
+}
+
+/// The last two digits.
+fn two(number: u32) -> [u8; 2] {
+    let [_, _, _, tens] = (number / 10 % 10).to_be_bytes();
+    let [_, _, _, ones] = (number % 10).to_be_bytes();
+    [b'0' + tens, b'0' + ones]
 }
 
 /// What needs more than copying.

@@ -2,17 +2,17 @@
 
 use std::{cell::RefCell, collections::HashMap, str::FromStr, sync::Arc};
 
-use calcard::{
-    common::timezone::Tz as NamedByOthers,
-    icalendar::{ICalendarComponent, ICalendarComponentType, ICalendarProperty, ICalendarValue},
-};
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
+use calcard::common::timezone::Tz as NamedByOthers;
+use chrono::{DateTime, Duration, MappedLocalTime, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    read::text_of,
+    bytes::View,
+    component::{Object, parts, properties},
+    content::{Content, unescaped},
+    recur::Recur,
     rule::{Budget, Rule, walls},
-    value::date_time,
+    value::{DateTimeText, utc_offset},
     windows::from_windows,
 };
 
@@ -52,6 +52,17 @@ impl Zone {
     /// The instant at which clocks show `local`: the earlier where they show it twice, and by the offset before the
     /// gap where they never show it (RFC 5545, 3.3.5).
     pub(super) fn instant(&self, local: NaiveDateTime) -> DateTime<Utc> {
+        match self {
+            Self::Named(Tz::UTC) => return local.and_utc(),
+            Self::Named(zone) => match zone.offset_from_local_datetime(&local) {
+                MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(offset, _) => {
+                    let ahead = Duration::seconds(i64::from(offset.fix().local_minus_utc()));
+                    return local.checked_sub_signed(ahead).unwrap_or(local).and_utc();
+                }
+                MappedLocalTime::None => {}
+            },
+            Self::Fixed(_) | Self::Observed(_) => {}
+        }
         let at =
             |offset: i32| local.checked_sub_signed(Duration::seconds(i64::from(offset))).unwrap_or(local);
         let day = Duration::days(1);
@@ -85,50 +96,58 @@ pub(super) struct Zones<'a> {
     pub(super) own: Tz,
     definitions: HashMap<String, Definition<'a>>,
     known: RefCell<HashMap<String, Option<Zone>>>,
-    /// Of all VTIMEZONEs together.
-    budget: RefCell<Budget>,
+    /// The last one that was asked for: most times of a calendar are in one zone.
+    last: RefCell<Option<(String, Option<Zone>)>>,
+    /// Of all VTIMEZONEs of the file together.
+    budget: &'a RefCell<Budget>,
 }
 
 #[derive(Debug)]
 struct Definition<'a> {
-    location: Option<&'a str>,
-    observances: Vec<&'a ICalendarComponent>,
+    location: Option<String>,
+    observances: Vec<Vec<Content<'a>>>,
 }
 
 impl<'a> Zones<'a> {
-    /// What the components of one object define; `default` is the zone where they say nothing.
-    pub(super) fn of(components: &'a [ICalendarComponent], default: Tz) -> Self {
-        let own = components
-            .iter()
-            .filter(|component| component.component_type == ICalendarComponentType::VCalendar)
-            .find_map(|component| other_text(component, "X-WR-TIMEZONE"))
-            .and_then(by_name)
-            .map_or(default, |zone| zone.shown(default));
+    /// What an object defines; `default` is the zone where it says nothing. `budget` is that of all objects of a file:
+    /// somebody may write thousands.
+    pub(super) fn of(object: &Object, lines: View<'a>, default: Tz, budget: &'a RefCell<Budget>) -> Self {
+        let own = object.own_zone.and_then(|line| properties(lines.part(line..line + 1)).next());
+        let own = own.and_then(|content| by_name(&unescaped(content.value)));
+        let own = own.map_or(default, |zone| zone.shown(default));
         let mut definitions = HashMap::new();
-        for component in components {
-            if component.component_type != ICalendarComponentType::VTimezone {
-                continue;
-            }
-            let Some(name) = component.property(&ICalendarProperty::Tzid).and_then(text_of) else { continue };
-            let observances = component
-                .component_ids
-                .iter()
-                .filter_map(|id| components.get(*id as usize))
-                .filter(|part| {
-                    matches!(
-                        part.component_type,
-                        ICalendarComponentType::Standard | ICalendarComponentType::Daylight
-                    )
+        for span in &object.zones {
+            let lines = lines.part(span.clone());
+            let named = |name| {
+                properties(lines).find(|content| content.is(name)).map(|content| unescaped(content.value))
+            };
+            let Some(name) = named("TZID") else { continue };
+            let observances = parts(lines)
+                .into_iter()
+                .filter(|(name, _)| {
+                    name.eq_ignore_ascii_case("STANDARD") || name.eq_ignore_ascii_case("DAYLIGHT")
                 })
+                .map(|(_, lines)| properties(lines).collect())
                 .collect();
-            let location = other_text(component, "X-LIC-LOCATION");
-            definitions.entry(bare(name).to_owned()).or_insert(Definition { location, observances });
+            let definition = Definition { location: named("X-LIC-LOCATION"), observances };
+            definitions.entry(bare(&name).to_owned()).or_insert(definition);
         }
-        Self { own, definitions, known: RefCell::default(), budget: RefCell::new(Budget::of_zones()) }
+        Self { own, definitions, known: RefCell::default(), last: RefCell::default(), budget }
     }
 
     /// The zone of a TZID; `None` when nothing tells.
     pub(super) fn zone(&self, name: &str) -> Option<Zone> {
+        if let Some((last, zone)) = &*self.last.borrow()
+            && last == name
+        {
+            return zone.clone();
+        }
+        let zone = self.found(name);
+        *self.last.borrow_mut() = Some((name.to_owned(), zone.clone()));
+        zone
+    }
+
+    fn found(&self, name: &str) -> Option<Zone> {
         let name = bare(name);
         if name.len() > LONGEST_NAME {
             return None;
@@ -138,7 +157,7 @@ impl<'a> Zones<'a> {
         }
         let definition = self.definitions.get(name);
         let zone = by_name(name)
-            .or_else(|| definition.and_then(|definition| definition.location).and_then(by_name))
+            .or_else(|| definition.and_then(|definition| definition.location.as_deref()).and_then(by_name))
             .or_else(|| {
                 definition
                     .and_then(|definition| observed(&definition.observances, &mut self.budget.borrow_mut()))
@@ -156,16 +175,8 @@ fn bare(name: &str) -> &str {
     name.trim().trim_matches('"').trim()
 }
 
-fn other_text<'a>(component: &'a ICalendarComponent, name: &str) -> Option<&'a str> {
-    component
-        .entries
-        .iter()
-        .find(|entry| matches!(&entry.name, ICalendarProperty::Other(other) if other.eq_ignore_ascii_case(name)))
-        .and_then(text_of)
-}
-
 /// The zone that a name alone tells.
-fn by_name(name: &str) -> Option<Zone> {
+pub(super) fn by_name(name: &str) -> Option<Zone> {
     let name = bare(name);
     iana(name)
         .or_else(|| from_windows(name))
@@ -222,7 +233,7 @@ fn by_offset(name: &str) -> Option<i32> {
         None => (&digits[..end], "0"),
     };
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+    (hours <= 14 && minutes < 60).then(|| sign * (hours * 3600 + minutes * 60))
 }
 
 /// The zone of the IANA database that is always so many seconds ahead (its names have the sign reversed).
@@ -235,12 +246,13 @@ const YEARS: [i32; 2] = [1900, 2100];
 /// More changes of one observance than two centuries have.
 const CHANGES: usize = 400;
 
-fn observed(observances: &[&ICalendarComponent], budget: &mut Budget) -> Option<Zone> {
+fn observed(observances: &[Vec<Content<'_>>], budget: &mut Budget) -> Option<Zone> {
     let mut changes = Vec::new();
     // A hostile calendar may repeat an observance as often as it likes.
     for observance in observances.iter().take(200) {
-        let from = offset_of(observance, &ICalendarProperty::Tzoffsetfrom)?;
-        let to = offset_of(observance, &ICalendarProperty::Tzoffsetto)?;
+        let offset =
+            |name| observance.iter().find(|content| content.is(name)).and_then(|it| utc_offset(it.value));
+        let (from, to) = (offset("TZOFFSETFROM")?, offset("TZOFFSETTO")?);
         for wall in onsets(observance, budget)? {
             // An onset is told in the time that ends with it (RFC 5545, 3.6.5).
             let utc = wall.checked_sub_signed(Duration::seconds(i64::from(from)))?;
@@ -254,20 +266,20 @@ fn observed(observances: &[&ICalendarComponent], budget: &mut Budget) -> Option<
 }
 
 /// When it begins, on the wall; `None` when the budget is spent.
-fn onsets(observance: &ICalendarComponent, budget: &mut Budget) -> Option<Vec<NaiveDateTime>> {
-    let Some(start) = walls_of(observance, &ICalendarProperty::Dtstart).next() else {
+fn onsets(observance: &[Content<'_>], budget: &mut Budget) -> Option<Vec<NaiveDateTime>> {
+    let Some(start) = walls_of(observance, "DTSTART").next() else {
         return Some(Vec::new());
     };
     let mut onsets = vec![start];
-    onsets.extend(walls_of(observance, &ICalendarProperty::Rdate).take(CHANGES));
+    onsets.extend(walls_of(observance, "RDATE").take(CHANGES));
     let [first, end]: [NaiveDateTime; 2] =
         YEARS.map(|year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().into());
-    for entry in observance.properties(&ICalendarProperty::Rrule) {
-        let Some(ICalendarValue::RecurrenceRule(written)) = entry.values.first() else { continue };
+    for content in observance.iter().filter(|content| content.is("RRULE")) {
+        let Some(written) = Recur::of(content.value) else { continue };
         // UNTIL is in UTC here, and the offsets that it needs are what is being found out: a day does not matter,
         // for no two changes are so near.
-        let until = written.until.as_ref().and_then(date_time).map(|(at, _)| at + Duration::days(1));
-        if let Ok(rule) = Rule::of(written, start) {
+        let until = written.until.map(|until| until.wall + Duration::days(1));
+        if let Ok(rule) = Rule::of(&written, start) {
             let end = until.map_or(end, |until| until.min(end));
             let found = walls(&rule, start, start.max(first), end, budget).ok()?;
             onsets.extend(found.into_iter().take(CHANGES));
@@ -276,22 +288,11 @@ fn onsets(observance: &ICalendarComponent, budget: &mut Budget) -> Option<Vec<Na
     Some(onsets)
 }
 
-fn walls_of<'a>(
-    component: &'a ICalendarComponent,
-    name: &'a ICalendarProperty,
-) -> impl Iterator<Item = NaiveDateTime> + 'a {
-    component.properties(name).flat_map(|entry| &entry.values).filter_map(|value| match value {
-        ICalendarValue::PartialDateTime(at) => date_time(at).map(|(at, _)| at),
-        _ => None,
-    })
-}
-
-fn offset_of(component: &ICalendarComponent, name: &ICalendarProperty) -> Option<i32> {
-    let Some(ICalendarValue::PartialDateTime(offset)) = component.property(name)?.values.first() else {
-        return None;
-    };
-    let seconds = i32::from(offset.tz_hour?) * 3600 + i32::from(offset.tz_minute.unwrap_or(0)) * 60;
-    (seconds < 86_400).then_some(if offset.tz_minus { -seconds } else { seconds })
+fn walls_of<'a>(observance: &'a [Content<'a>], name: &'a str) -> impl Iterator<Item = NaiveDateTime> + 'a {
+    let named = observance.iter().filter(move |content| content.is(name));
+    named
+        .flat_map(|content| content.value.split(','))
+        .filter_map(|text| DateTimeText::of(text).map(|read| read.wall))
 }
 
 #[cfg(test)]

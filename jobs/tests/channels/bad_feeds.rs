@@ -24,7 +24,7 @@ async fn a_feed_that_cannot_be_read_changes_nothing(db: &TestDb) {
         ("a web page", Box::new(|| site.answers(200, "text/html", PAGE)), "web page"),
         ("a page as a calendar", Box::new(|| site.answers(200, "text/calendar", PAGE)), "web page"),
         ("not there", Box::new(|| site.answers(404, "text/plain", "no")), "no calendar at this address"),
-        ("not allowed", Box::new(|| site.answers(403, "text/plain", "no")), ",
+        ("not allowed", Box::new(|| site.answers(403, "text/plain", "no")), "does not let us"),
         ("broken", Box::new(|| site.answers(500, "text/plain", "no")), "500"),
         ("nothing at all", Box::new(|| site.answers(200, "text/calendar", "")), "no calendar"),
         ("a poem", Box::new(|| site.answers(200, "text/calendar", "Roses are red")), "no calendar"),

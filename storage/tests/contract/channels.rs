@@ -91,7 +91,8 @@ async fn settings_and_addresses_change(db: &TestDb) {
         interval_minutes: Some(45),
     };
     let mut tx = begin(db).await;
-    let whole = Read::Whole { etag: Some("e"), last_modified: None, digest: Some("d"), changed: true, remark: None };
+    let whole =
+        Read::Whole { etag: Some("e"), last_modified: None, digest: Some("d"), changed: true, remark: None };
     channels::note_read(&mut tx, channel.id, whole, at(1)).await.unwrap();
     assert_eq!(channels::lock(&mut tx, business.id, channel.id).await.unwrap().etag.as_deref(), Some("e"));
     let set = channels::set(&mut tx, business.id, channel.id, &settings).await.unwrap();
@@ -128,8 +129,7 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     assert_eq!((failed.polled_at, failed.read_at, failed.failing_since), (Some(at(1)), None, Some(at(1))));
     let still = note(Read::Failed { error: "500" }, 2).await;
     assert_eq!((still.failing_since, still.last_error.as_deref()), (Some(at(1)), Some("500")));
-    let whole =
-        Read::Whole {
+    let whole = Read::Whole {
         etag: None,
         last_modified: Some("yesterday"),
         digest: Some("d"),

@@ -1,0 +1,58 @@
+//! The diff that is measured: from a calendar that was read to what follows from it.
+
+use chrono::Duration;
+use chrono_tz::Tz;
+use concord_domain::{
+    channel::{
+        ItemKind,
+        plan::{Known, Rules, Sight, plan},
+        snapshot::{Observed, Snapshot, Told, snapshot},
+    },
+    ical::{Calendar, ReadError, ReadLimits},
+    ids::ChannelItemId,
+    interval::Interval,
+};
+use uuid::Uuid;
+
+const ZONE: Tz = chrono_tz::Europe::Lisbon;
+
+/// What was known before: the same, but for each hundredth, which was longer, and each thousandth, which was not there.
+pub(crate) fn known(calendar: &Calendar, limits: &ReadLimits) -> Result<Vec<Known>, ReadError> {
+    let known = |(number, event): (usize, Observed)| {
+        let longer = Duration::hours(i64::from(number % 100 == 0));
+        let end = event.interval.end + longer;
+        let known = Known {
+            id: ChannelItemId(Uuid::from_u128(number as u128)),
+            key: event.key,
+            interval: Interval { end, ..event.interval },
+            kind: ItemKind::Reservation,
+            summary: event.summary,
+            guest: event.guest,
+            contested: false,
+            missing_since: None,
+            pinned: false,
+        };
+        (number % 1000 != 0).then_some(known)
+    };
+    Ok(seen(calendar, limits)?.events.into_iter().enumerate().filter_map(known).collect())
+}
+
+/// How many actions follow.
+pub(crate) fn actions(calendar: &Calendar, known: &[Known], limits: &ReadLimits) -> Result<usize, ReadError> {
+    let snapshot = seen(calendar, limits)?;
+    let rules = Rules::default();
+    let sight = Sight {
+        known,
+        snapshot: &snapshot,
+        published: &[],
+        rules: &rules,
+        zone: ZONE,
+        now: super::feed::now(),
+    };
+    Ok(plan(&sight).actions.len())
+}
+
+fn seen(calendar: &Calendar, limits: &ReadLimits) -> Result<Snapshot, ReadError> {
+    let window = Interval { start: super::feed::now(), end: super::feed::now() + Duration::days(800) };
+    snapshot(calendar, window, ZONE, limits, |_| Some((Told::Reservation, None)))
+}
