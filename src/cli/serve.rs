@@ -92,7 +92,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         db,
         ring: Arc::new(keyring(&config)?),
         providers: Arc::new(Registry::new(providers(&config)?, &clock)?),
-        feeds: feed_fetcher(&config, clock.clone())?,
+        feeds: feed_fetcher(&config, feed_guard(&config), clock.clone())?,
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
@@ -277,17 +277,21 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
     })
 }
 
-fn feed_fetcher(config: &Config, clock: Clock) -> Result<FeedFetcher, CommandError> {
+/// Which hosts a person may name for feeds.
+pub(super) fn feed_guard(config: &Config) -> Guard {
+    Guard {
+        setting: "channels.allowed_hosts",
+        allow_private: config.channels.allow_private_hosts,
+        allowed: config.channels.allowed_hosts.clone(),
+    }
+}
+
+pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Result<FeedFetcher, CommandError> {
     let section = &config.channels;
     let limits = FetchLimits {
         connect: config.providers.connect_timeout,
         total: section.timeout,
         bytes: section.max_megabytes * 1024 * 1024,
-    };
-    let guard = Guard {
-        setting: "channels.allowed_hosts",
-        allow_private: section.allow_private_hosts,
-        allowed: section.allowed_hosts.clone(),
     };
     Ok(FeedFetcher::new(limits, guard, clock)?)
 }
