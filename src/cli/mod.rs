@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod doctor;
 mod health;
 mod keys;
 mod sandbox;
@@ -48,6 +49,8 @@ enum Command {
     Keys(keys::Options),
     /// Says what is wrong with a calendar feed, or what would be imported from it.
     Check(check::Options),
+    /// Looks at everything that this installation needs, and says what to do where something is wrong.
+    Doctor(doctor::Options),
     /// Asks a running Concord whether it is well; for health checks of containers.
     Health(health::Options),
 }
@@ -88,6 +91,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
     let file = cli.config;
     let load = |arguments| Config::load(&Sources::of_process(file.clone(), arguments));
     match cli.command {
+        Command::Doctor(options) => {
+            return doctor::run(&options, &Sources::of_process(file.clone(), vec![])).await;
+        }
         Command::Check(options) => return check::run(options, &load(vec![])?).await,
         Command::Serve(listen) => serve::run(load(listen.arguments())?, serve::Role::Both).await,
         Command::Web(listen) => serve::run(load(listen.arguments())?, serve::Role::Front).await,

@@ -9,7 +9,7 @@ use concord_jobs::{
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
-    queue::{Queue, QueueConfig},
+    queue::{Queue, QueueConfig, QueueError},
     retention,
     worker::{self, Concurrency, WorkerSettings},
 };
@@ -82,12 +82,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     } else {
         db.check_migrated().await?;
     }
-    let queue = Queue::connect(&QueueConfig {
-        redis_url: config.queue.redis_url.clone(),
-        namespace: config.queue.prefix.clone(),
-        ..QueueConfig::default()
-    })
-    .await?;
+    let queue = connect_queue(&config).await?;
     let context = Context {
         db,
         ring: Arc::new(keyring(&config)?),
@@ -108,6 +103,15 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         config: Arc::new(config),
         in_hand: TaskTracker::new(),
     })
+}
+
+pub(super) async fn connect_queue(config: &Config) -> Result<Queue, QueueError> {
+    let settings = QueueConfig {
+        redis_url: config.queue.redis_url.clone(),
+        namespace: config.queue.prefix.clone(),
+        ..QueueConfig::default()
+    };
+    Queue::connect(&settings).await
 }
 
 /// Serves pages, API and feeds until `shutdown`, then finishes the requests in hand, within the time that a worker has
@@ -211,7 +215,7 @@ fn wrong_place(config: &Config) -> String {
     )
 }
 
-fn database_options(config: &Config) -> DbOptions {
+pub(super) fn database_options(config: &Config) -> DbOptions {
     DbOptions {
         max_connections: config.database.max_connections,
         durable: config.database.durable,
@@ -229,7 +233,7 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, CommandError> {
     Ok(Keyring::new(current, previous))
 }
 
-fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
+pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
     let section = &config.providers;
     let google = match section.google.credentials() {
         None => None,
@@ -296,7 +300,7 @@ pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Resul
     Ok(FeedFetcher::new(limits, guard, clock)?)
 }
 
-fn mail(config: &Config) -> Result<Mail, CommandError> {
+pub(super) fn mail(config: &Config) -> Result<Mail, CommandError> {
     let (section, public_url) = (&config.mail, config.public_url());
     let mailer = match &section.url {
         None => None,

@@ -22,6 +22,7 @@ mod calendars;
 mod check;
 mod command_line;
 mod conditional;
+mod doctor;
 mod feeds;
 mod health;
 mod house;
