@@ -90,6 +90,7 @@ fn booking(number: u32) -> Option<Booking> {
             notes: "Arrives late; please leave the key at the reception.\nTwo dogs, one cot.".to_owned(),
             source: "api".to_owned(),
         },
+        channel: None,
         created_at: instant(0),
         updated_at: instant(1),
     })

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{BookingId, BusinessId, ResourceId, StaffId},
+    ids::{BookingId, BusinessId, ChannelId, ResourceId, StaffId},
     interval::{Interval, stay},
     words,
 };
@@ -166,6 +166,8 @@ pub struct Booking {
     pub draft: BookingDraft,
     /// Its time in UTC.
     pub interval: Interval,
+    /// By whose feed it came.
+    pub channel: Option<ChannelId>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

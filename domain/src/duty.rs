@@ -25,6 +25,8 @@ words! {
         Notify = "notify",
         /// See to it that a provider tells of the changes of a calendar. Subject: the calendar.
         KeepPush = "keep_push",
+        /// Read a platform's feed. Subject: the channel.
+        PollChannel = "poll_channel",
         /// Close a question about what a person did in their calendar, once its booking is over. Subject: the change.
         CloseQuestion = "close_question",
         /// Delete what is kept for a time only. Subject: the nil UUID.

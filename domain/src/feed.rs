@@ -11,5 +11,9 @@ words! {
         Resource = "resource",
         /// Those that one staff member is assigned to.
         Staff = "staff",
+        /// The deliveries that one driver makes, each as a stop of their day.
+        Driver = "driver",
+        /// What takes a channel's resource, without what came from the channel itself.
+        Channel = "channel",
     }
 }

@@ -27,6 +27,7 @@ pub mod mail;
 pub mod notice;
 pub mod occupancy;
 pub mod people;
+pub mod platform;
 pub mod privacy;
 pub mod push;
 pub mod record;

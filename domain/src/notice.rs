@@ -13,6 +13,10 @@ words! {
         FailedSync = "failed_sync",
         /// A calendar must be connected again.
         Reconnect = "reconnect",
+        /// A platform's feed cannot be read.
+        FeedUnread = "feed_unread",
+        /// A platform's feed lacks so much that it is not believed.
+        FeedHeld = "feed_held",
     }
 }
 
@@ -29,6 +33,10 @@ impl NoticeKind {
             Self::Conflict => ("double booking", "double bookings"),
             Self::FailedSync => ("calendar that cannot be written", "calendars that cannot be written"),
             Self::Reconnect => ("calendar to reconnect", "calendars to reconnect"),
+            Self::FeedUnread => {
+                ("platform calendar that cannot be read", "platform calendars that cannot be read")
+            }
+            Self::FeedHeld => ("platform calendar to look at", "platform calendars to look at"),
         };
         format!("{count} {}", if count == 1 { one } else { many })
     }

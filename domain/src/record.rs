@@ -35,6 +35,10 @@ words! {
         Connection = "connection",
         /// A feed.
         Feed = "feed",
+        /// A channel.
+        Channel = "channel",
+        /// A platform, as the business treats it.
+        Platform = "platform",
         /// An API key.
         ApiKey = "api_key",
     }

@@ -290,6 +290,7 @@ async fn mark_dead(
                 business: account.business,
                 connection: Some(account.connection),
                 booking: None,
+                channel: None,
                 operation: "refresh",
                 outcome: SyncOutcome::Failed,
                 detail: &words,

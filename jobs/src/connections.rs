@@ -103,6 +103,7 @@ pub async fn test(
         business,
         connection: Some(id),
         booking: None,
+        channel: None,
         operation: "test",
         outcome: if report.ok { SyncOutcome::Ok } else { SyncOutcome::Failed },
         detail: &report.message,

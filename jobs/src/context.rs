@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder};
+use concord_domain::{
+    clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder, platform::Platforms,
+};
 use concord_providers::{CalendarProvider, FeedFetcher, Registry};
 use concord_storage::{Db, duties::DutyRef, limits::Rate, retention::Keep, seal::Keyring};
 use url::Url;
@@ -152,6 +154,8 @@ pub struct Context {
     pub mail: Arc<Mail>,
     /// Whose turn it is to write; one for each process.
     pub turns: Turns,
+    /// The booking platforms that are known.
+    pub platforms: Arc<Platforms>,
 }
 
 impl Context {

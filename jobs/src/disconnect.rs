@@ -212,6 +212,7 @@ impl Ending<'_> {
             business,
             connection: Some(connection),
             booking: None,
+            channel: None,
             operation: "disconnect",
             outcome: SyncOutcome::Ok,
             detail: said,

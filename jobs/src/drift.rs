@@ -239,6 +239,7 @@ impl Compare<'_> {
             business,
             connection: Some(connection),
             booking: None,
+            channel: None,
             operation: "compare",
             outcome: if believed { SyncOutcome::Ok } else { SyncOutcome::Held },
             detail: &told::in_words(drift, believed),

@@ -16,8 +16,8 @@ use concord_storage::{
 use futures::FutureExt;
 
 use crate::{
-    Context, batch_sync, close_question, delete_booking, disconnect, drift, import_availability, mail,
-    notify, push, retention, sync_booking,
+    Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
+    mail, notify, push, retention, sync_booking,
     worker::{DutyHandler, in_words},
 };
 
@@ -202,6 +202,7 @@ async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
         DutyKind::SendMail => mail::send::run(context, duty).await,
         DutyKind::Notify => notify::run(context, duty).await,
         DutyKind::KeepPush => push::run(context, duty).await,
+        DutyKind::PollChannel => channels::poll::run(context, duty).await,
         DutyKind::CloseQuestion => close_question::run(context, duty).await,
         DutyKind::Retention => retention::run(context, duty).await,
     };

@@ -382,6 +382,7 @@ impl<'a> EntryRun<'a> {
             business: self.account.business,
             connection: Some(self.account.connection),
             booking: Some(self.entry.booking_id),
+            channel: None,
             operation: record.operation,
             outcome: record.logged,
             detail: &record.detail,

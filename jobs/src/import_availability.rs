@@ -335,6 +335,7 @@ impl Import<'_> {
             business: self.calendar.business_id,
             connection: Some(self.connection.id),
             booking: None,
+            channel: None,
             operation: "import",
             outcome,
             detail: &format!("{}: {detail}", self.calendar.name),

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod batch_sync;
 pub mod business;
+pub mod channels;
 mod close_question;
 pub mod connect;
 pub mod connections;

@@ -76,6 +76,7 @@ pub(super) async fn migrate(config: &Config) -> Result<(), CommandError> {
 
 /// Opens everything that the configuration names; fails with the first thing that cannot be used.
 pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError> {
+    let platforms = Arc::new(config.platforms.load()?);
     let db = open_database(&config).await?;
     if config.database.migrate_at_start {
         db.migrate().await?;
@@ -93,6 +94,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         settings: Arc::new(sync_settings(&config)),
         mail: Arc::new(mail(&config)?),
         turns: Turns::default(),
+        platforms,
     };
     retention::ensure(&context).await?;
     push::ensure(&context).await?;

@@ -19,6 +19,7 @@ mod layers;
 mod listen;
 mod mail;
 mod master_key;
+mod platforms;
 mod providers;
 mod queue;
 mod retention;
@@ -49,6 +50,7 @@ pub use feeds::FeedsConfig;
 pub use listen::Listen;
 pub use mail::MailConfig;
 pub use master_key::{MasterKeyError, WhenMissing, create_private_folder, load_or_create_master_key};
+pub use platforms::PlatformsConfig;
 pub use providers::{GoogleConfig, MicrosoftConfig, ProvidersConfig};
 pub use queue::QueueConfig;
 pub use retention::RetentionConfig;
@@ -90,6 +92,8 @@ pub struct Config {
     pub feeds: FeedsConfig,
     /// The calendar feeds of others, which are read.
     pub channels: ChannelsConfig,
+    /// Booking platforms.
+    pub platforms: PlatformsConfig,
     /// How long records are kept.
     pub retention: RetentionConfig,
     /// Logs and traces.

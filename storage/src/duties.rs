@@ -313,6 +313,24 @@ pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
     Ok(on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
+const NEXT_OF: &str = "SELECT due_at FROM duties WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
+
+/// When this is due next; `None`: not until it is raised again.
+pub async fn next_of(
+    db: &Db,
+    business: BusinessId,
+    kind: DutyKind,
+    subject: Uuid,
+) -> Result<Option<DateTime<Utc>>, StorageError> {
+    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_OF)
+        .bind(business)
+        .bind(kind)
+        .bind(subject)
+        .fetch_optional(c)
+        .await)?;
+    Ok(due.flatten())
+}
+
 const DUE: &str = "
     SELECT id, kind, queue, version FROM duties
     WHERE due_at <= $1 AND state <> 'done' AND (lease_until IS NULL OR lease_until <= $1)

@@ -3,13 +3,19 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     feed::FeedScope,
-    ids::{BusinessId, FeedId, ResourceId, StaffId},
+    ids::{BusinessId, ChannelId, FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
 };
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::{Db, StorageError, Tx, api_keys::shown_prefix, on_db, secret, sign_in::SEEN_EVERY};
+use crate::{
+    Db, StorageError, Tx,
+    api_keys::shown_prefix,
+    on_db,
+    seal::{Keyring, Place},
+    secret,
+};
 
 /// A feed, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -49,6 +55,10 @@ pub enum FeedSubject {
     Resource(ResourceId),
     /// One staff member.
     Staff(StaffId),
+    /// The round of one driver.
+    Driver(StaffId),
+    /// One resource, for a platform.
+    Channel(ChannelId),
 }
 
 impl FeedSubject {
@@ -57,6 +67,8 @@ impl FeedSubject {
             Self::Business => (FeedScope::Business, None),
             Self::Resource(id) => (FeedScope::Resource, Some(id.0)),
             Self::Staff(id) => (FeedScope::Staff, Some(id.0)),
+            Self::Driver(id) => (FeedScope::Driver, Some(id.0)),
+            Self::Channel(id) => (FeedScope::Channel, Some(id.0)),
         }
     }
 }
@@ -87,7 +99,8 @@ const CREATE: &str = concat!(
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9
      WHERE $3 = 'business'
         OR ($3 = 'resource' AND EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $4))
-        OR ($3 = 'staff' AND EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $4))
+        OR ($3 IN ('staff', 'driver') AND EXISTS (SELECT 1 FROM staff WHERE business_id = $2 AND id = $4))
+        OR ($3 = 'channel' AND EXISTS (SELECT 1 FROM channels WHERE business_id = $2 AND id = $4))
      RETURNING ",
     columns!()
 );
@@ -141,7 +154,7 @@ pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<Feed>, Stora
 }
 
 const ROTATE: &str = concat!(
-    "UPDATE feeds SET token_hash = $3, token_prefix = $4, revision = revision + 1, changed_at = $5
+    "UPDATE feeds SET token_hash = $3, token_prefix = $4, token_sealed = NULL, revision = revision + 1, changed_at = $5
      WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",
     columns!()
 );
@@ -201,8 +214,62 @@ pub async fn update(
         .await)?)
 }
 
+fn place(id: FeedId) -> Place {
+    Place { column: "feeds.token", row: id.0 }
+}
+
+const REMEMBER: &str = "UPDATE feeds SET token_sealed = $3 WHERE business_id = $1 AND id = $2";
+
+/// Keeps the token of a feed, sealed, for those who come back for its address. Most feeds are shown once.
+pub async fn remember(
+    tx: &mut Tx,
+    ring: &Keyring,
+    feed: &Feed,
+    token: &SecretString,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(REMEMBER)
+        .bind(feed.business_id)
+        .bind(feed.id)
+        .bind(ring.seal(token, place(feed.id)))
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const REMEMBERED: &str = "
+    SELECT token_sealed FROM feeds
+    WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL AND token_sealed IS NOT NULL";
+
+/// The token of a feed that is published and whose token was kept.
+pub async fn remembered(
+    db: &Db,
+    ring: &Keyring,
+    business: BusinessId,
+    id: FeedId,
+) -> Result<Option<SecretString>, StorageError> {
+    let sealed: Option<String> =
+        on_db!(db, c => sqlx::query_scalar(REMEMBERED).bind(business).bind(id).fetch_optional(c).await)?;
+    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+}
+
+const SEALED: &str = "SELECT id, token_sealed FROM feeds WHERE token_sealed IS NOT NULL";
+const SEAL_AGAIN: &str = "UPDATE feeds SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
+
+/// Seals again, with the current key, what another one has sealed. Returns how many tokens those were.
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+    let rows: Vec<(FeedId, String)> = on_db!(tx, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+    let mut sealed = 0;
+    for (id, old) in rows.into_iter().filter(|(_, old)| !ring.is_current(old)) {
+        let new = ring.seal(&ring.open(&old, place(id))?, place(id));
+        on_db!(tx, c => sqlx::query(SEAL_AGAIN).bind(id).bind(&old).bind(&new).execute(c).await.map(drop))?;
+        sealed += 1;
+    }
+    Ok(sealed)
+}
+
 const REVOKE: &str = "
-    UPDATE feeds SET revoked_at = $3, revision = revision + 1, changed_at = $3
+    UPDATE feeds SET revoked_at = $3, token_sealed = NULL, revision = revision + 1, changed_at = $3
     WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL";
 
 /// Ends its publication for good. A revoked feed is `NotFound`.
@@ -222,32 +289,14 @@ pub async fn revoke(
     if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
 }
 
-const TOUCH_READ: &str = "
-    UPDATE feeds SET last_read_at = $3
-    WHERE business_id = $1 AND id = $2 AND (last_read_at IS NULL OR last_read_at < $3)";
-
-/// Notes that a feed was read, at most once a minute. Returns whether it was noted.
-pub async fn touch_read(db: &Db, feed: &Feed, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    if feed.last_read_at.is_some_and(|last| now - last < SEEN_EVERY) {
-        return Ok(false);
-    }
-    let mut tx = db.begin().await?;
-    let noted = on_db!(tx, c => sqlx::query(TOUCH_READ)
-        .bind(feed.business_id)
-        .bind(feed.id)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    tx.commit().await?;
-    Ok(noted == 1)
-}
-
 // The revisions only ever grow, so their sum changes when one of them does.
 const REVISION_OF: &str = "
     SELECT f.revision + b.revision + CAST(COALESCE(CASE f.scope
         WHEN 'resource' THEN (SELECT r.revision FROM resources r WHERE r.business_id = b.id AND r.id = f.subject_id)
         WHEN 'staff' THEN (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = f.subject_id)
+        WHEN 'driver' THEN (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = f.subject_id)
+        WHEN 'channel' THEN (SELECT r.revision FROM channels k JOIN resources r ON r.id = k.resource_id
+            WHERE k.business_id = b.id AND k.id = f.subject_id)
         ELSE (SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id)
             + (SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id)
         END, 0) AS bigint)

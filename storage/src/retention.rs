@@ -38,6 +38,14 @@ pub struct Deleted {
     pub rate_limits: u64,
     /// Agreements with providers that are over.
     pub push_channels: u64,
+    /// What was published to platforms and has come back or never will.
+    pub channel_published: u64,
+    /// Items of feeds that are gone.
+    pub channel_items: u64,
+    /// Readings of feeds.
+    pub channel_runs: u64,
+    /// Webhooks that would be too old to be taken again.
+    pub webhook_receipts: u64,
 }
 
 /// Rows that go in one transaction: other writers wait no longer than for these.
@@ -81,6 +89,27 @@ const PUSH_CHANNELS: &str = "
     DELETE FROM push_channels WHERE state = 'closed' AND changed_at <= $1
     AND id IN (SELECT id FROM push_channels WHERE state = 'closed' AND changed_at <= $1 LIMIT $2)";
 
+const CHANNEL_PUBLISHED: &str = "
+    DELETE FROM channel_published WHERE id IN (
+        SELECT id FROM channel_published WHERE unseen_at <= $1 OR ends_at <= $1 LIMIT $2)";
+const CHANNEL_ITEMS: &str = "
+    DELETE FROM channel_items WHERE id IN (
+        SELECT id FROM channel_items WHERE lost_at <= $1 OR ends_at <= $1 LIMIT $2)";
+// A reading that has items to bring back stays for them.
+const CHANNEL_RUNS: &str = "
+    DELETE FROM channel_runs WHERE id IN (
+        SELECT r.id FROM channel_runs r
+        WHERE r.id < $1 AND NOT EXISTS (SELECT 1 FROM channel_items i WHERE i.lost_run = r.id)
+        ORDER BY r.id LIMIT $2)";
+const WEBHOOK_RECEIPTS: &str = "
+    DELETE FROM webhook_receipts WHERE received_at <= $1 AND (channel_id, webhook_id) IN (
+        SELECT channel_id, webhook_id FROM webhook_receipts WHERE received_at <= $1 LIMIT $2)";
+
+/// Items and what was published are of use for a week: so long what went can be brought back. Then some more.
+const CHANNEL_FACTS_KEPT: Duration = Duration::days(30);
+/// Webhooks are refused after minutes.
+const RECEIPTS_KEPT: Duration = Duration::days(1);
+
 /// Providers go on telling by a channel that is over for a while; for so long it is known that it was ours.
 const CLOSED_CHANNELS_KEPT: Duration = Duration::days(30);
 /// For a day, an answer that comes too late is told so, rather than that nobody asked.
@@ -99,6 +128,10 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
         push_channels: delete_all(db, PUSH_CHANNELS, now - CLOSED_CHANNELS_KEPT).await?,
+        channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
+        channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,
+        channel_runs: delete_all(db, CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log)).await?,
+        webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPTS_KEPT).await?,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Random tokens, and the digests that are stored in their place.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use rand::{TryRngCore, rngs::OsRng};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -13,6 +16,13 @@ pub fn new_token(prefix: &str) -> SecretString {
     let mut bytes = [0_u8; 32];
     fill_random(&mut bytes);
     SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A new key of 256 random bits that signs webhooks, as Standard Webhooks writes it: `whsec_` and base64.
+pub fn new_signing_secret() -> SecretString {
+    let mut bytes = [0_u8; 32];
+    fill_random(&mut bytes);
+    SecretString::from(format!("whsec_{}", STANDARD.encode(bytes)))
 }
 
 /// Fills `bytes` from the operating system.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    ids::{BookingId, BusinessId, ConnectionId, SyncLogId},
+    ids::{BookingId, BusinessId, ChannelId, ConnectionId, SyncLogId},
     record::SyncOutcome,
 };
 use uuid::Uuid;
@@ -20,6 +20,8 @@ pub struct NewLine<'a> {
     pub connection: Option<ConnectionId>,
     /// Which booking it was about, if one.
     pub booking: Option<BookingId>,
+    /// Which channel it was about, if one.
+    pub channel: Option<ChannelId>,
     /// What was attempted, such as `create` or `import`.
     pub operation: &'a str,
     /// What came of it.
@@ -43,6 +45,8 @@ pub struct Line {
     pub connection_id: Option<ConnectionId>,
     /// Which booking it was about, if one.
     pub booking_id: Option<BookingId>,
+    /// Which channel it was about, if one.
+    pub channel_id: Option<ChannelId>,
     /// What was attempted.
     pub operation: String,
     /// What came of it.
@@ -62,6 +66,8 @@ pub struct Filter {
     pub connection: Option<ConnectionId>,
     /// Those about this booking.
     pub booking: Option<BookingId>,
+    /// Those about this channel.
+    pub channel: Option<ChannelId>,
     /// Those that ended so.
     pub outcome: Option<SyncOutcome>,
     /// Those from then on.
@@ -69,8 +75,9 @@ pub struct Filter {
 }
 
 const APPEND: &str = "
-    INSERT INTO sync_log (id, business_id, connection_id, booking_id, operation, outcome, detail, duration_ms, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    INSERT INTO sync_log (id, business_id, connection_id, booking_id, operation, outcome, detail, duration_ms, at,
+        channel_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// Adds a line.
 pub async fn append(tx: &mut Tx, line: &NewLine<'_>) -> Result<SyncLogId, StorageError> {
@@ -86,6 +93,7 @@ pub async fn append(tx: &mut Tx, line: &NewLine<'_>) -> Result<SyncLogId, Storag
         .bind(line.detail)
         .bind(line.duration_ms)
         .bind(line.at)
+        .bind(line.channel)
         .execute(c)
         .await
         .map(drop))?;
@@ -99,9 +107,10 @@ pub(crate) fn newest() -> (DateTime<Utc>, Uuid) {
 }
 
 const LINES: &str = "
-    SELECT id, business_id, connection_id, booking_id, operation, outcome, detail, duration_ms, at FROM sync_log
+    SELECT id, business_id, connection_id, booking_id, channel_id, operation, outcome, detail, duration_ms, at
+    FROM sync_log
     WHERE business_id = $1 AND (at, id) < ($2, $3)";
-const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $8";
+const NEWEST_FIRST: &str = "ORDER BY at DESC, id DESC LIMIT $9";
 
 /// The lines of a business that pass the filter, newest first.
 pub async fn list(
@@ -117,6 +126,7 @@ pub async fn list(
         if filter.booking.is_some() { "AND booking_id = $5" } else { "AND $5 IS NULL" },
         if filter.outcome.is_some() { "AND outcome = $6" } else { "AND $6 IS NULL" },
         if filter.since.is_some() { "AND at >= $7" } else { "AND $7 IS NULL" },
+        if filter.channel.is_some() { "AND channel_id = $8" } else { "AND $8 IS NULL" },
     ];
     let text = format!("{LINES} {} {NEWEST_FIRST}", conditions.join(" "));
     let (at, id) = ask.after_key::<(DateTime<Utc>, Uuid)>()?.unwrap_or_else(newest);
@@ -128,6 +138,7 @@ pub async fn list(
         .bind(filter.booking)
         .bind(filter.outcome)
         .bind(filter.since)
+        .bind(filter.channel)
         .bind(ask.fetch())
         .fetch_all(c)
         .await)?;
@@ -135,7 +146,8 @@ pub async fn list(
 }
 
 const DIFFERENCES: &str = "
-    SELECT l.id, l.business_id, l.connection_id, l.booking_id, l.operation, l.outcome, l.detail, l.duration_ms, l.at
+    SELECT l.id, l.business_id, l.connection_id, l.booking_id, l.channel_id, l.operation, l.outcome, l.detail,
+           l.duration_ms, l.at
     FROM sync_log l LEFT JOIN bookings b ON b.id = l.booking_id
     WHERE l.business_id = $1 AND l.connection_id = $2 AND l.at >= $3 AND l.operation = 'difference'
     ORDER BY b.starts_at IS NULL, b.starts_at, l.at, l.id LIMIT $4";

@@ -32,6 +32,7 @@ async fn it_says_how_it_is(db: &TestDb) {
             business: business.id,
             connection: Some(connection),
             booking: None,
+            channel: None,
             operation: "import",
             outcome: SyncOutcome::Failed,
             detail: "",

@@ -69,6 +69,16 @@ impl ItemKind {
 }
 
 words! {
+    /// Why cancellations are held back.
+    Brake {
+        /// The feed has no event at all.
+        Empty = "empty",
+        /// It lacks more than half of what it had.
+        Shrunk = "shrunk",
+    }
+}
+
+words! {
     /// What made us read a feed.
     RunOrigin {
         /// Its time had come.

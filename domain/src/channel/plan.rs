@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Months, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    BlockRule, ItemKind,
+    BlockRule, Brake, ItemKind,
     echo::{Echoes, Published},
     snapshot::{Observed, Snapshot, Told},
 };
@@ -112,15 +112,6 @@ pub enum Action {
     Miss(ChannelItemId),
     /// It is gone.
     Lose(ChannelItemId),
-}
-
-/// Why cancellations are held back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Brake {
-    /// The feed has no event at all.
-    Empty,
-    /// It lacks more than half of what it had.
-    Shrunk,
 }
 
 /// What is held back.

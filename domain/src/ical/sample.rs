@@ -39,6 +39,7 @@ pub(crate) fn booking() -> Booking {
             notes: String::new(),
             source: "api".into(),
         },
+        channel: None,
         created_at: at("2026-11-01T09:00:00Z"),
         updated_at: at("2026-11-02T10:30:00Z"),
     }

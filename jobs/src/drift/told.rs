@@ -103,6 +103,7 @@ pub(super) async fn write_down(
             business: connection.business_id,
             connection: Some(connection.id),
             booking: difference.booking,
+            channel: None,
             operation: "difference",
             outcome: difference.outcome,
             detail: &difference.detail,

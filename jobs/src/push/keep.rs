@@ -185,6 +185,7 @@ impl Keeping<'_> {
                 business: self.calendar.business_id,
                 connection: Some(self.connection.id),
                 booking: None,
+                channel: None,
                 operation: "push",
                 outcome: SyncOutcome::Nothing,
                 detail: &format!(

@@ -126,6 +126,7 @@ impl<'a> World<'a> {
                 clock.clone(),
             )
             .expect("a client"),
+            platforms: Arc::new(concord_domain::platform::Platforms::builtin()),
         };
         let business = testing::business(db).await;
         let room = testing::resource(db, &business, 100).await;

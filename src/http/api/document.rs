@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{feeds, health},
+    http::{api::ical_import, feeds, health},
 };
 
 const INTRODUCTION: &str = "\
@@ -49,13 +49,14 @@ const TAGS: &[(&str, &str)] = &[
     ("Availability", "Times that are blocked by hand."),
     ("Calendar integrations", "Staff members' accounts at calendar providers."),
     ("Feeds", "iCalendar files that others subscribe to."),
+    ("Channels", "Resources on booking platforms, kept in step by the feeds of both sides."),
     ("Synchronisation", "What was tried, what failed, what is in conflict, what people were told."),
     ("Health", "For health checks."),
 ];
 
 /// The endpoints that stand outside of `/api/v1`.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(health::health, feeds::read))]
+#[openapi(paths(health::health, feeds::read, ical_import::import))]
 struct Outside;
 
 /// The document of this installation, from what stands at the handlers of version 1.

@@ -127,11 +127,16 @@ impl NewFeedBody {
             (FeedScope::Business, None) => FeedSubject::Business,
             (FeedScope::Resource, Some(id)) => FeedSubject::Resource(ResourceId(id)),
             (FeedScope::Staff, Some(id)) => FeedSubject::Staff(StaffId(id)),
+            (FeedScope::Driver, Some(id)) => FeedSubject::Driver(StaffId(id)),
+            (FeedScope::Channel, _) => {
+                faults.add("scope", "is made with its channel, at /channels");
+                FeedSubject::Business
+            }
             (FeedScope::Business, Some(_)) => {
                 faults.add("subject", "must be left out: the feed is of the whole business");
                 FeedSubject::Business
             }
-            (FeedScope::Resource | FeedScope::Staff, None) => {
+            (FeedScope::Resource | FeedScope::Staff | FeedScope::Driver, None) => {
                 faults.add("subject", format!("is missing: the id of the {}", subject_words(self.scope)));
                 FeedSubject::Business
             }
@@ -143,7 +148,8 @@ fn subject_words(scope: FeedScope) -> &'static str {
     match scope {
         FeedScope::Business => "business",
         FeedScope::Resource => "resource",
-        FeedScope::Staff => "staff member",
+        FeedScope::Staff | FeedScope::Driver => "staff member",
+        FeedScope::Channel => "channel",
     }
 }
 

@@ -16,16 +16,19 @@ mod bookings;
 mod business;
 mod calendar_availability;
 mod calendar_integrations;
+mod channels;
 mod conditions;
 mod conflicts;
 mod docs;
 mod document;
 mod feeds;
 mod given;
+mod ical_import;
 pub mod idempotency;
 mod jobs;
 mod mails;
 mod outside_changes;
+mod platforms;
 pub mod problem;
 pub mod request;
 mod resource_calendar;
@@ -65,6 +68,8 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(calendar_integrations::routes())
         .merge(calendar_availability::routes())
         .merge(feeds::routes())
+        .merge(channels::routes())
+        .merge(platforms::routes())
         .merge(conflicts::routes())
         .merge(outside_changes::routes())
         .merge(sync_log::routes())
@@ -91,6 +96,7 @@ pub fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn(never_stored));
     Router::new()
         .nest("/api/v1", version_1)
+        .merge(ical_import::router(app))
         .route("/api/{*rest}", any(unknown))
         .merge(docs::router(document))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))

@@ -43,6 +43,14 @@ stand_ins! {
     DutyKind of duty, "What is done.";
     DutyState of duty, "Where a piece of work stands.";
     QueueClass of duty, "How urgent a piece of work is.";
+    ChannelState of channel, "Whether a channel is kept in step.";
+    Preference of channel, "Whose booking gives way where a channel's meets another one.";
+    BlockRule of channel, "What becomes of nights that a platform only closes.";
+    Brake of channel, "Why cancellations are held back.";
+    ItemKind of channel, "What an event of a platform's feed is.";
+    RunOrigin of channel, "What made Concord read a feed.";
+    RunOutcome of channel, "How a reading of a feed ended.";
+    PlatformKind of platform, "How a platform learns of what is taken.";
     FeedScope of feed, "Whose bookings a feed shows.";
     MailKind of mail, "What a mail is about.";
     MailState of mail, "Where a mail stands.";

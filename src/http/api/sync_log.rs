@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    ids::{BookingId, ConnectionId, SyncLogId},
+    ids::{BookingId, ChannelId, ConnectionId, SyncLogId},
     record::SyncOutcome,
 };
 use concord_storage::sync_log::{self, Counts, Filter, Line};
@@ -36,6 +36,9 @@ struct Wanted {
     /// Those about the booking of this id.
     #[param(value_type = Option<uuid::Uuid>)]
     booking: Option<BookingId>,
+    /// Those about this channel.
+    #[param(value_type = Option<uuid::Uuid>)]
+    channel: Option<ChannelId>,
     /// Those that ended so.
     #[param(value_type = Option<schema::SyncOutcome>, inline)]
     outcome: Option<SyncOutcome>,
@@ -96,6 +99,9 @@ struct LineAnswer {
     /// The booking's id, if it was about one.
     #[schema(value_type = Option<uuid::Uuid>)]
     booking: Option<BookingId>,
+    /// The channel, if it was about one.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    channel: Option<ChannelId>,
     /// What was attempted.
     #[schema(example = "create")]
     operation: String,
@@ -115,6 +121,7 @@ impl From<Line> for LineAnswer {
             at: line.at,
             connection: line.connection_id,
             booking: line.booking_id,
+            channel: line.channel_id,
             operation: line.operation,
             outcome: line.outcome,
             detail: line.detail,
@@ -136,8 +143,13 @@ async fn list(
         None => None,
         Some(since) => Some(since.instant(zone_of(&app, caller.business).await?)),
     };
-    let filter =
-        Filter { connection: wanted.connection, booking: wanted.booking, outcome: wanted.outcome, since };
+    let filter = Filter {
+        connection: wanted.connection,
+        booking: wanted.booking,
+        channel: wanted.channel,
+        outcome: wanted.outcome,
+        since,
+    };
     let db = &app.context.db;
     let page = sync_log::list(db, caller.business, filter, &ask).await?;
     let day_ago = app.now() - Duration::hours(24);

@@ -142,7 +142,6 @@ async fn answer(
     let rendering = render::render(app, &feed, first_day, now);
     let version = Version::new(&feed, revision, first_day);
     let rendered = kept.feeds.get(feed.id, version, rendering).await.map_err(|error| shared(&error))?;
-    note_read(app.clone(), feed.clone(), now);
     Ok(respond(&feed, &rendered, headers, app, now))
 }
 
@@ -163,15 +162,6 @@ async fn find(app: &App, file: &str) -> Result<Feed, StorageError> {
     let token = file.strip_suffix(".ics").ok_or(StorageError::NotFound)?;
     let digest = secret::digest(&SecretString::from(token));
     feeds::find_by_digest(&app.context.db, &digest).await?.ok_or(StorageError::NotFound)
-}
-
-/// Beside the request: readers should not wait for the database's one writer.
-fn note_read(app: App, feed: Feed, now: DateTime<Utc>) {
-    tokio::spawn(async move {
-        if let Err(error) = feeds::touch_read(&app.context.db, &feed, now).await {
-            tracing::debug!(%error, feed = %feed.id, "the reading of a feed was not noted");
-        }
-    });
 }
 
 fn respond(feed: &Feed, rendered: &Rendered, headers: &HeaderMap, app: &App, now: DateTime<Utc>) -> Response {

@@ -9,16 +9,17 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::Booking,
+    booking::{Booking, BookingKind},
     feed::FeedScope,
     ical::feed::{FeedHeader, FeedNames, PRODUCT, booking_feed},
-    ids::{ResourceId, StaffId},
+    ids::{BusinessId, ChannelId, ResourceId, StaffId},
     privacy::FeedPrivacy,
 };
 use concord_storage::{
     StorageError,
     bookings::{self, FeedAsk},
     businesses::{self, Business},
+    channels,
     feeds::Feed,
     resources, secret,
 };
@@ -119,7 +120,25 @@ async fn load(
         FeedScope::Business => bookings::of_business(db, business, ask).await,
         FeedScope::Resource => bookings::of_resource(db, business, ResourceId(subject()?), ask).await,
         FeedScope::Staff => bookings::of_staff(db, business, StaffId(subject()?), ask).await,
+        FeedScope::Driver => {
+            let mut bookings = bookings::of_staff(db, business, StaffId(subject()?), ask).await?;
+            bookings.retain(|booking| booking.draft.kind == BookingKind::Delivery);
+            Ok(bookings)
+        }
+        FeedScope::Channel => for_channel(app, business, ChannelId(subject()?), ask).await,
     }
+}
+
+/// What takes a channel's resource, without what the platform itself has sold there.
+async fn for_channel(
+    app: &App,
+    business: BusinessId,
+    channel: ChannelId,
+    ask: FeedAsk,
+) -> Result<Vec<Booking>, StorageError> {
+    let db = &app.context.db;
+    let channel = channels::find(db, business, channel).await?.ok_or(StorageError::NotFound)?;
+    bookings::for_channel(db, &channel, ask).await
 }
 
 async fn resource_names(

@@ -199,7 +199,7 @@ impl About {
                     calendar: None,
                 }))
             }
-            DutyKind::SendMail | DutyKind::Notify | DutyKind::Retention => Ok(None),
+            DutyKind::SendMail | DutyKind::Notify | DutyKind::PollChannel | DutyKind::Retention => Ok(None),
         }
     }
 

@@ -278,8 +278,8 @@ fn subject_named(text: &str) -> Option<FeedSubject> {
 /// Managers publish anything, everybody else their own bookings.
 fn may_publish(user: &CurrentUser, subject: FeedSubject) -> bool {
     match subject {
-        FeedSubject::Business | FeedSubject::Resource(_) => user.is_manager(),
-        FeedSubject::Staff(staff) => user.may_see(staff),
+        FeedSubject::Business | FeedSubject::Resource(_) | FeedSubject::Channel(_) => user.is_manager(),
+        FeedSubject::Staff(staff) | FeedSubject::Driver(staff) => user.may_see(staff),
     }
 }
 

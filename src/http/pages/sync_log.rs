@@ -100,6 +100,7 @@ async fn show(
         booking: booking.as_ref().and_then(Option::as_ref).map(|booking| booking.id),
         outcome: wish.outcome.parse().ok(),
         since: None,
+        channel: None,
     };
     let is_unknown_booking = matches!(booking, Some(None));
     let (lines, next) = if is_unknown_booking {

@@ -5,6 +5,7 @@ use concord_domain::{
     sync::outside::{OutsideState, Shape},
 };
 
+use super::import::ItemWrite;
 use super::write::{Change, Put, PutError, Wish, write};
 use crate::{
     Db, StorageError, Tx, entries,
@@ -30,6 +31,8 @@ pub enum Along<'a> {
         /// How people are told. None of it is due at once, so that there is nothing to push.
         notices: &'a [NewNotice<'a>],
     },
+    /// What the item of a channel's feed has become that this booking stands for.
+    Item(&'a ItemWrite<'a>),
     /// What somebody decided of a person's change; its `booking_version` is filled in where the booking follows by it.
     Decided(&'a Decision),
 }
@@ -57,6 +60,7 @@ pub(super) async fn go_along(
     let current = put.booking.version;
     match along {
         Along::Nothing => {}
+        Along::Item(item) => item.write(tx, change, put.booking.id).await?,
         Along::Followed { change: outside, before, etag, shape, notices: told } => {
             if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
                 return Err(PutError::Stale { current });

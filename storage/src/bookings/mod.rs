@@ -1,14 +1,17 @@
 //! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
 
 mod follow;
+mod import;
 mod read;
 mod seating;
 mod taken;
 mod write;
 
 pub use follow::{Along, follow};
+pub use import::{ItemWrite, cancel_imported, import};
 pub use read::{
-    BookingFilter, FeedAsk, by_id, concerning, find, list, of_business, of_resource, of_staff, round,
+    BookingFilter, FeedAsk, by_id, concerning, find, for_channel, list, of_business, of_resource, of_staff,
+    round,
 };
 pub use taken::{Obstacle, Taken};
 pub use write::{Change, Put, PutError, aim_again, cancel, put};

@@ -3,12 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, check_reference},
-    ids::{BookingId, BusinessId, ConnectionId, ResourceId, StaffId},
+    ids::{BookingId, BusinessId, ChannelId, ConnectionId, ResourceId, StaffId},
     interval::Interval,
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, connections::covers, on_db};
+use crate::{Db, Page, PageAsk, StorageError, Tx, channels::Channel, connections::covers, on_db};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct BookingRow {
@@ -32,6 +32,7 @@ pub(super) struct BookingRow {
     location: String,
     notes: String,
     source: String,
+    channel_id: Option<ChannelId>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -51,6 +52,7 @@ impl BookingRow {
             version: self.version,
             interval: Interval::new(self.starts_at, self.ends_at)
                 .ok_or(StorageError::Inconsistent { what: "booking" })?,
+            channel: self.channel_id,
             created_at: self.created_at,
             updated_at: self.updated_at,
             draft: BookingDraft {
@@ -78,7 +80,7 @@ impl BookingRow {
 const SELECT: &str = "
     SELECT b.id, b.business_id, b.reference, b.version, b.resource_id, b.kind, b.status, b.starts_at, b.ends_at,
            b.check_in, b.check_out, b.title, b.customer_name, b.customer_email, b.customer_phone, b.party_size,
-           b.quantity, b.location, b.notes, b.source, b.created_at, b.updated_at
+           b.quantity, b.location, b.notes, b.source, b.channel_id, b.created_at, b.updated_at
     FROM bookings b";
 
 const STAFF: &str = "SELECT staff_id FROM booking_staff WHERE booking_id = $1 ORDER BY staff_id";
@@ -316,6 +318,17 @@ pub async fn of_resource(
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { resource: Some(resource), ..BookingFilter::default() };
     for_feed(db, business, filter, ask).await
+}
+
+/// The bookings that stand on the resource of a channel and did not come from its platform, for its feed, in order of
+/// their starts.
+pub async fn for_channel(db: &Db, channel: &Channel, ask: FeedAsk) -> Result<Vec<Booking>, StorageError> {
+    let mut found = of_resource(db, channel.business_id, channel.resource_id, ask).await?;
+    found.retain(|booking| match booking.channel {
+        Some(from) => from != channel.id,
+        None => booking.draft.source != channel.platform,
+    });
+    Ok(found)
 }
 
 /// The bookings of a staff member that stand, for their feed, in order of their starts.

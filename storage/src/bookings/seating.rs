@@ -1,8 +1,8 @@
 //! The seats of a booking: one row a unit of its resource, and one with each of its people.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    booking::{Booking, FieldError},
+    booking::{Booking, BookingKind, FieldError},
     ids::OccupancyId,
     interval::Interval,
     occupancy::{Claim, OccupancySource, SubjectKind},
@@ -15,27 +15,45 @@ use crate::{
     resources::{self, Resource},
 };
 
+/// Whose word a booking is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Ours: what finds no room is refused.
+    Ours,
+    /// A platform's: it has been sold there, and is kept without a seat where there is no room.
+    Theirs,
+}
+
 /// Gives the booking the seats that it needs now. What it has and still needs it keeps: a booking over which somebody
 /// has put an appointment in their own calendar stands, and can be retitled or completed all the same.
 ///
-/// `Err` inside: what is in the way.
+/// `Ok` inside: whether all that is new has a seat; `Err`: what is in the way.
 pub(super) async fn seat_anew(
     tx: &mut Tx,
     before: Option<&Booking>,
     booking: &Booking,
-    resource: &Resource,
+    (resource, word): (&Resource, Word),
     now: DateTime<Utc>,
-) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
+) -> Result<Result<bool, Vec<OccupancyId>>, StorageError> {
     let had = before.map(needs).unwrap_or_default();
     let wants = needs(booking);
     let mut freed = Vec::new();
     for need in had.iter().filter(|need| !wants.contains(need)) {
         freed.extend(occupancy::release_on(tx, booking.business, booking.id.0, need.subject).await?);
     }
+    let mut all_seated = true;
     for need in wants.iter().filter(|need| !had.contains(need)) {
         let arrival = arrival(booking, resource, need);
-        if let Err(in_the_way) = occupancy::seat(tx, &arrival, now).await? {
-            return Ok(Err(in_the_way));
+        match word {
+            Word::Ours => {
+                if let Err(in_the_way) = occupancy::seat(tx, &arrival, now).await? {
+                    return Ok(Err(in_the_way));
+                }
+            }
+            Word::Theirs if booking.draft.kind == BookingKind::Block => {
+                record_by_nights(tx, &arrival, now).await?;
+            }
+            Word::Theirs => all_seated &= occupancy::record(tx, &arrival, now).await?,
         }
     }
     for room in freed {
@@ -43,7 +61,20 @@ pub(super) async fn seat_anew(
         let within = Interval { start: room.starts_at, end: room.ends_at };
         occupancy::reseat(tx, booking.business, subject, within).await?;
     }
-    Ok(Ok(()))
+    Ok(Ok(all_seated))
+}
+
+/// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.
+async fn record_by_nights(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<(), StorageError> {
+    let mut from = arrival.interval.start;
+    let mut part = 0;
+    while from < arrival.interval.end {
+        let until = (from + Duration::days(1)).min(arrival.interval.end);
+        let night = Arrival { interval: Interval { start: from, end: until }, ..*arrival };
+        occupancy::record_part(tx, &night, part, now).await?;
+        (from, part) = (until, part + 1);
+    }
+    Ok(())
 }
 
 /// Asks for more units than there are: no other time would help. What it holds already it may keep, even where the

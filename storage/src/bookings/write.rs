@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus, BookingTime, FieldError, check_reference},
-    ids::{BookingId, BusinessId, StaffId},
+    ids::{BookingId, BusinessId, ChannelId, StaffId},
     interval::Interval,
     people::Actor,
     record::HistorySubject,
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     follow::{Along, go_along},
     read::find_in,
-    seating::{seat_anew, too_many_units},
+    seating::{Word, seat_anew, too_many_units},
     taken::{Taken, alternatives, obstacles},
 };
 use crate::{
@@ -45,6 +45,8 @@ pub struct Put {
     pub booking: Booking,
     /// Whether it is new.
     pub created: bool,
+    /// Whether all that it newly takes has a seat; only what a platform has sold may have none.
+    pub seated: bool,
     /// What to push to the queue, now that it is committed.
     pub duties: Vec<DutyRef>,
     /// Why whatever is asked about it is no question any more; `None`: it says what it said.
@@ -138,6 +140,8 @@ pub async fn cancel(
 pub(super) enum Wish<'a> {
     /// This.
     Say(&'a BookingDraft),
+    /// This, which came by the feed of a channel and stands whether there is room or not.
+    Fact(&'a BookingDraft, ChannelId),
     /// What it says by then, but cancelled: somebody may be changing it at this moment.
     Cancel,
 }
@@ -162,7 +166,7 @@ async fn put_in(
 ) -> Result<Put, Refusal> {
     let before = find_in(tx, change.business, reference).await?;
     let draft = match (wish, &before) {
-        (Wish::Say(draft), _) => draft.clone().normalised(),
+        (Wish::Say(draft) | Wish::Fact(draft, _), _) => draft.clone().normalised(),
         (Wish::Cancel, Some(before)) => {
             BookingDraft { status: BookingStatus::Cancelled, ..before.draft.clone() }
         }
@@ -174,9 +178,15 @@ async fn put_in(
         return Err(PutError::Stale { current }.into());
     }
     if let Some(before) = before.as_ref().filter(|before| before.draft == draft) {
-        return Ok(Put { booking: before.clone(), created: false, duties: vec![], overtakes: None });
+        return Ok(Put {
+            booking: before.clone(),
+            created: false,
+            seated: true,
+            duties: vec![],
+            overtakes: None,
+        });
     }
-    let resource = lock_subjects(tx, change.business, before.as_ref(), &draft).await?;
+    let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, wish).await?;
     let business = settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
     let interval = draft.check(zone).map_err(PutError::Invalid)?;
@@ -186,25 +196,33 @@ async fn put_in(
         reference: reference.to_owned(),
         version: before.as_ref().map_or(1, |before| before.version + 1),
         interval,
+        channel: match wish {
+            Wish::Fact(_, channel) => Some(channel),
+            Wish::Say(_) | Wish::Cancel => before.as_ref().and_then(|before| before.channel),
+        },
         created_at: before.as_ref().map_or(change.now, |before| before.created_at),
         updated_at: change.now,
         draft,
     };
-    if let Some(fault) = too_many_units(before.as_ref(), &booking, &resource) {
+    let word = if matches!(wish, Wish::Fact(..)) { Word::Theirs } else { Word::Ours };
+    if let (Word::Ours, Some(fault)) = (word, too_many_units(before.as_ref(), &booking, &resource)) {
         return Err(PutError::Invalid(vec![fault]).into());
     }
     write_rows(tx, &booking).await?;
-    if let Err(in_the_way) = seat_anew(tx, before.as_ref(), &booking, &resource, change.now).await? {
-        let obstacles = obstacles(tx, change.business, &in_the_way).await?;
-        return Err(Refusal::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
-    }
+    let seated = match seat_anew(tx, before.as_ref(), &booking, (&resource, word), change.now).await? {
+        Ok(seated) => seated,
+        Err(in_the_way) => {
+            let obstacles = obstacles(tx, change.business, &in_the_way).await?;
+            return Err(Refusal::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
+        }
+    };
     let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
     let mut duties =
         entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
     duties.extend(rounds.raise(tx, change.now).await?);
     note(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
-    Ok(Put { booking, created: before.is_none(), duties, overtakes })
+    Ok(Put { booking, created: before.is_none(), seated, duties, overtakes })
 }
 
 fn overtakes(before: Option<&Booking>, after: &Booking) -> outside::Refusal {
@@ -238,6 +256,7 @@ async fn lock_subjects(
     business: BusinessId,
     before: Option<&Booking>,
     draft: &BookingDraft,
+    wish: Wish<'_>,
 ) -> Result<Resource, PutError> {
     let mut resources = vec![draft.resource];
     let mut staff = draft.staff.clone();
@@ -265,7 +284,12 @@ async fn lock_subjects(
     }
     let wanted = wanted.ok_or(StorageError::NotFound)?;
     let is_new = |id| before.is_none_or(|before| !before.draft.staff.contains(&id));
-    if wanted.archived_at.is_some() && before.is_none_or(|before| before.draft.resource != draft.resource) {
+    // What a platform has sold is sold, though nobody books it here any more.
+    let is_fact = matches!(wish, Wish::Fact(..));
+    if !is_fact
+        && wanted.archived_at.is_some()
+        && before.is_none_or(|before| before.draft.resource != draft.resource)
+    {
         return Err(PutError::Invalid(vec![FieldError::new("resource", "is archived")]));
     }
     for id in staff {
@@ -308,8 +332,9 @@ async fn settings(tx: &mut Tx, business: BusinessId) -> Result<Settings, Storage
 const UPSERT: &str = "
     INSERT INTO bookings (id, business_id, reference, version, resource_id, kind, status, starts_at, ends_at, check_in,
         check_out, title, customer_name, customer_email, customer_phone, party_size, quantity, location, notes, source,
-        search_text, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+        search_text, created_at, updated_at, channel_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+        $24)
     ON CONFLICT (id) DO UPDATE SET
         version = excluded.version, resource_id = excluded.resource_id, kind = excluded.kind,
         status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
@@ -317,7 +342,7 @@ const UPSERT: &str = "
         customer_name = excluded.customer_name, customer_email = excluded.customer_email,
         customer_phone = excluded.customer_phone, party_size = excluded.party_size, quantity = excluded.quantity,
         location = excluded.location, notes = excluded.notes, source = excluded.source,
-        search_text = excluded.search_text, updated_at = excluded.updated_at";
+        search_text = excluded.search_text, updated_at = excluded.updated_at, channel_id = excluded.channel_id";
 const CLEAR_STAFF: &str = "DELETE FROM booking_staff WHERE booking_id = $1";
 const ADD_STAFF: &str = "INSERT INTO booking_staff (booking_id, staff_id, business_id) VALUES ($1, $2, $3)";
 
@@ -351,6 +376,7 @@ async fn write_rows(tx: &mut Tx, booking: &Booking) -> Result<(), StorageError> 
         .bind(search_text(booking))
         .bind(booking.created_at)
         .bind(booking.updated_at)
+        .bind(booking.channel)
         .execute(c)
         .await
         .map(drop))?;

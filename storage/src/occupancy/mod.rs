@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 #[cfg(feature = "testing")]
 pub(crate) use self::standing::postgres_texts;
-pub(crate) use self::standing::seats_of_others;
-pub use self::standing::{Standing, conflicts, standing};
+
+pub use self::standing::{Standing, conflicts, seats_of_others, standing};
 use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.
@@ -182,18 +182,28 @@ pub async fn seat(
 pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<bool, StorageError> {
     let mut all_seated = true;
     for part in 0..i64::from(arrival.quantity) {
-        let one = Arrival { quantity: 1, ..*arrival };
-        let unit = match choose(tx, &one, seat_fact).await? {
-            Seating::Full { .. } => None,
-            Seating::Seated { units, moves } => {
-                apply_moves(tx, &moves).await?;
-                units.first().copied()
-            }
-        };
-        all_seated &= unit.is_some();
-        insert(tx, arrival, part, unit, now).await?;
+        all_seated &= record_part(tx, arrival, part, now).await?;
     }
     Ok(all_seated)
+}
+
+/// Writes down one of the parts that a fact from outside consists of, as `record` does; `part` counts them from 0.
+pub(crate) async fn record_part(
+    tx: &mut Tx,
+    arrival: &Arrival,
+    part: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let one = Arrival { quantity: 1, ..*arrival };
+    let unit = match choose(tx, &one, seat_fact).await? {
+        Seating::Full { .. } => None,
+        Seating::Seated { units, moves } => {
+            apply_moves(tx, &moves).await?;
+            units.first().copied()
+        }
+    };
+    insert(tx, arrival, part, unit, now).await?;
+    Ok(unit.is_some())
 }
 
 const INSERT: &str = "

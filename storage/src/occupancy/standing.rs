@@ -54,7 +54,7 @@ const SEATS_OF_OTHERS_SQLITE: &str = seats_of_others!(overlaps_sqlite);
 const SEATS_OF_OTHERS_POSTGRES: &str = seats_of_others!(overlaps_postgres);
 
 /// All rows on a subject within a stretch of time, but those of the booking of that reference.
-pub(crate) async fn seats_of_others(
+pub async fn seats_of_others(
     db: &Db,
     business: BusinessId,
     subject: Uuid,
@@ -124,9 +124,11 @@ pub async fn standing(
 macro_rules! conflicts {
     ($overlaps:ident) => {
         standing!(concat!(
-            "o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2 AND EXISTS (
-                SELECT 1 FROM occupancy other
-                WHERE other.subject_id = o.subject_id AND other.id <> o.id AND ",
+            "o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2
+             AND NOT (b.id IS NOT NULL AND b.channel_id IS NOT NULL AND b.kind = 'block') AND EXISTS (
+                SELECT 1 FROM occupancy other LEFT JOIN bookings against ON against.id = other.source_id
+                WHERE other.subject_id = o.subject_id AND other.source_id <> o.source_id
+                  AND NOT (against.id IS NOT NULL AND against.channel_id IS NOT NULL AND against.kind = 'block') AND ",
             $overlaps!("other.starts_at", "other.ends_at", "o.starts_at", "o.ends_at"),
             "     AND (o.source <> 'busy' OR other.source <> 'busy'))
              ORDER BY o.starts_at, o.id LIMIT 200"
@@ -137,7 +139,8 @@ const CONFLICTS_SQLITE: &str = conflicts!(overlaps_sqlite);
 const CONFLICTS_POSTGRES: &str = conflicts!(overlaps_postgres);
 
 /// Facts from outside that found no unit and overlap something of ours, still to come. Two appointments of one's own
-/// at one time are nobody's conflict.
+/// at one time are nobody's conflict, and a platform's block is none with anything: it says that nobody shall come, and
+/// somebody who does may be why it was made.
 pub async fn conflicts(
     db: &Db,
     business: BusinessId,

@@ -46,8 +46,10 @@ fn every_public_query_function_is_called_here() {
         for declaration in text.split("\npub async fn ").skip(1) {
             let name = declaration.split(['(', '<']).next().unwrap();
             let call = format!("{}::{name}(", family(&source, &file));
+            // The parts of a family that are public are called by their own names.
+            let part = format!("{}::{name}(", file.file_stem().unwrap().to_str().unwrap());
             functions += 1;
-            if !suite.contains(&call) {
+            if !suite.contains(&call) && !suite.contains(&part) {
                 missing.push(call);
             }
         }

@@ -82,15 +82,23 @@ async fn a_revoked_feed_stays_revoked(db: &TestDb) {
     is_not_found(feeds::revoke(&mut tx, business.id, feed.id, at(3)).await);
 }
 
-async fn a_feed_is_noted_as_read_once_a_minute(db: &TestDb) {
-    let business = testing::business(db).await;
+async fn a_token_is_kept_where_people_come_back_for_it(db: &TestDb) {
+    let (business, ring) = (testing::business(db).await, testing::keyring());
     let (feed, token) = publish(db, &business, FeedSubject::Business).await;
-    assert!(feeds::touch_read(db, &feed, at(1)).await.unwrap());
-    let read = found_by(db, &token).await.unwrap();
-    assert_eq!((read.last_read_at, read.revision), (Some(at(1)), feed.revision));
-    assert!(!feeds::touch_read(db, &read, at(1)).await.unwrap());
-    assert!(feeds::touch_read(db, &read, at(2)).await.unwrap());
-    assert!(!feeds::touch_read(db, &read, at(2)).await.unwrap(), "another request was faster");
+    assert!(feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().is_none());
+    let mut tx = begin(db).await;
+    feeds::remember(&mut tx, &ring, &feed, &token).await.unwrap();
+    assert_eq!(feeds::rotate_keys(&mut tx, &ring).await.unwrap(), 0, "sealed with the current key");
+    commit(tx).await;
+    let kept = feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().unwrap();
+    assert_eq!(kept.expose_secret(), token.expose_secret());
+    assert!(!db.rows_as_text().await.contains(token.expose_secret()));
+    let other = testing::business(db).await;
+    assert!(feeds::remembered(db, &ring, other.id, feed.id).await.unwrap().is_none());
+    let mut tx = begin(db).await;
+    feeds::revoke(&mut tx, business.id, feed.id, at(2)).await.unwrap();
+    commit(tx).await;
+    assert!(feeds::remembered(db, &ring, business.id, feed.id).await.unwrap().is_none());
 }
 
 /// Which of the three feeds count as changed by something that happens.
@@ -194,7 +202,6 @@ async fn another_business_finds_no_feed(db: &TestDb) {
     assert_eq!(feeds::list(db, other.id).await.unwrap(), []);
     assert_eq!(feeds::find(db, other.id, feed.id).await.unwrap(), None);
     let theirs = Feed { business_id: other.id, ..feed.clone() };
-    assert!(!feeds::touch_read(db, &theirs, at(1)).await.unwrap());
     is_not_found(feeds::revision_of(db, &theirs).await);
     assert_eq!(found_by(db, &token).await, Some(feed));
 }
@@ -203,7 +210,7 @@ concord_storage::on_both_databases!(
     a_feed_is_published_under_its_token,
     a_rotated_token_opens_nothing_more,
     a_revoked_feed_stays_revoked,
-    a_feed_is_noted_as_read_once_a_minute,
+    a_token_is_kept_where_people_come_back_for_it,
     the_revision_moves_with_all_that_a_reader_can_see,
     another_business_finds_no_feed,
 );

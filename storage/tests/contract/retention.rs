@@ -29,6 +29,7 @@ async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
         business,
         connection: None,
         booking: None,
+        channel: None,
         operation: "import",
         outcome: SyncOutcome::Ok,
         detail: "",

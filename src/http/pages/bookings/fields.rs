@@ -289,6 +289,7 @@ mod tests {
             reference: "B-1".to_owned(),
             version: 3,
             interval: time.interval(ZONE).unwrap(),
+            channel: None,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             draft,

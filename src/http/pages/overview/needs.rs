@@ -142,6 +142,7 @@ async fn failure(
     let mut whose = "a calendar".to_owned();
     let mut path = match duty.kind {
         DutyKind::SendMail | DutyKind::Notify => "/settings/mail".to_owned(),
+        DutyKind::PollChannel => format!("/channels/{}", duty.subject_id),
         _ => "/settings/sync-log?outcome=failed".to_owned(),
     };
     let mut booking = None;
@@ -172,6 +173,7 @@ async fn failure(
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),
+        DutyKind::PollChannel => "A platform's calendar could not be read".to_owned(),
         DutyKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
         DutyKind::Retention => "Old records could not be cleared away".to_owned(),
     };

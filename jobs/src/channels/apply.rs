@@ -1,0 +1,330 @@
+//! Does what a plan for a channel says: each booking in a transaction of its own, with its item.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    booking::{
+        BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, MAX_DAYS, MAX_LINE, MAX_NOTES,
+    },
+    channel::{
+        ItemKind,
+        plan::{Action, Item},
+    },
+    ids::{BookingId, ChannelItemId, ChannelRunId},
+    people::Actor,
+};
+use concord_storage::{
+    StorageError,
+    bookings::{self, Change, ItemWrite, Put, PutError},
+    channels::{
+        Channel,
+        items::{self, ChannelItem},
+        runs::Counts,
+    },
+    duties::{ClaimedDuty, DutyRef},
+};
+
+use super::told;
+use crate::{
+    Context,
+    duty::{JobError, keep},
+};
+
+/// Who reads a channel, and what for.
+pub(super) struct Reading<'a> {
+    pub(super) context: &'a Context,
+    pub(super) channel: &'a Channel,
+    /// What is known of it, by id.
+    pub(super) known: HashMap<ChannelItemId, &'a ChannelItem>,
+    pub(super) run: ChannelRunId,
+    pub(super) actor: Actor,
+    /// Whose lease is to be kept.
+    pub(super) duty: Option<&'a ClaimedDuty>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) counts: Counts,
+    /// Events that cannot be bookings, each with the reason for people.
+    pub(super) refused: Vec<String>,
+    raised: Vec<DutyRef>,
+}
+
+impl<'a> Reading<'a> {
+    /// Carries out all actions.
+    pub(super) async fn apply(&self, actions: &[Action]) -> Result<Applied, JobError> {
+        let mut applied = Applied::default();
+        self.step_aside(actions).await?;
+        for (number, action) in actions.iter().enumerate() {
+            if let (Some(duty), true) = (self.duty, number % 20 == 0) {
+                keep(self.context, duty).await?;
+            }
+            match self.one(action, &mut applied).await {
+                // Another reading of the same feed was faster.
+                Err(PutError::Storage(StorageError::Exists)) => applied.counts.skipped += 1,
+                Err(PutError::Invalid(faults)) => {
+                    applied.counts.skipped += 1;
+                    applied.refused.push(PutError::Invalid(faults).to_string());
+                }
+                Err(PutError::Storage(error)) => return Err(error.into()),
+                Err(error) => return Err(JobError::Hopeless(error.to_string())),
+                Ok(()) => {}
+            }
+            // Whoever waits for the first bookings need not wait for the last.
+            self.context.push(&std::mem::take(&mut applied.raised)).await;
+        }
+        Ok(applied)
+    }
+
+    /// Events may have exchanged their UIDs: those that take another's come after it has left its own.
+    async fn step_aside(&self, actions: &[Action]) -> Result<(), JobError> {
+        let wanted: HashSet<&str> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Add(item) | Action::Change { to: item, .. } => Some(item.key.as_str()),
+                Action::Return(_) | Action::Miss(_) | Action::Lose(_) => None,
+            })
+            .collect();
+        let changed = actions.iter().filter_map(|action| match action {
+            Action::Change { id, to } => self.known.get(id).filter(|known| known.item_key != to.key),
+            _ => None,
+        });
+        let in_the_way: Vec<ChannelItemId> =
+            changed.filter(|known| wanted.contains(known.item_key.as_str())).map(|known| known.id).collect();
+        if in_the_way.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.context.db.begin().await?;
+        for id in in_the_way {
+            items::stand_aside(&mut tx, self.channel.business_id, id).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn one(&self, action: &Action, applied: &mut Applied) -> Result<(), PutError> {
+        match action {
+            Action::Add(item) => self.add(item, applied).await,
+            Action::Change { id, to } => match self.known.get(id) {
+                Some(known) => self.change(known, to, applied).await,
+                None => Ok(()),
+            },
+            Action::Return(id) => {
+                let mut tx = self.context.db.begin().await?;
+                items::back(&mut tx, self.channel.business_id, *id).await?;
+                Ok(tx.commit().await?)
+            }
+            Action::Miss(id) => {
+                let mut tx = self.context.db.begin().await?;
+                items::miss(&mut tx, self.channel.business_id, *id, self.now()).await?;
+                Ok(tx.commit().await?)
+            }
+            Action::Lose(id) => match self.known.get(id) {
+                Some(known) => self.lose(known, applied).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.context.clock.now()
+    }
+
+    fn as_change(&self) -> Change {
+        Change { business: self.channel.business_id, actor: self.actor.clone(), now: self.now() }
+    }
+
+    async fn add(&self, item: &Item, applied: &mut Applied) -> Result<(), PutError> {
+        let id = ChannelItemId::new(self.now());
+        if !item.kind.takes() {
+            applied.counts.skipped += 1;
+            let mut tx = self.context.db.begin().await?;
+            let place = (self.channel.business_id, self.channel.id, id);
+            items::add(&mut tx, place, item, None, self.now()).await?;
+            return Ok(tx.commit().await?);
+        }
+        let write = ItemWrite::Add { channel: self.channel.id, id, item };
+        let put = self.import(&self.new_reference(), &self.draft(item), &write).await?;
+        applied.counts.imported += 1;
+        self.note(put, item.kind, applied).await
+    }
+
+    async fn change(&self, known: &ChannelItem, to: &Item, applied: &mut Applied) -> Result<(), PutError> {
+        let id = known.id;
+        match (known.reference.as_deref().filter(|_| known.kind.takes()), to.kind.takes()) {
+            (None, false) => {
+                let mut tx = self.context.db.begin().await?;
+                items::change(&mut tx, self.channel.business_id, id, to, None).await?;
+                applied.counts.skipped += 1;
+                Ok(tx.commit().await?)
+            }
+            (None, true) => {
+                let write = ItemWrite::Change { id, item: to };
+                let put = self.import(&self.new_reference(), &self.draft(to), &write).await?;
+                applied.counts.imported += 1;
+                self.note(put, to.kind, applied).await
+            }
+            (Some(reference), false) => {
+                let write = ItemWrite::Free { id, item: to };
+                let put =
+                    bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
+                applied.counts.cancelled += 1;
+                self.note(put, to.kind, applied).await
+            }
+            (Some(reference), true) => self.follow(known, reference, to, applied).await,
+        }
+    }
+
+    /// The booking follows what the platform has changed, and keeps what people have changed here.
+    async fn follow(
+        &self,
+        known: &ChannelItem,
+        reference: &str,
+        to: &Item,
+        applied: &mut Applied,
+    ) -> Result<(), PutError> {
+        let db = &self.context.db;
+        let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
+            return Ok(());
+        };
+        let (mut draft, new) = (booking.draft.clone(), self.draft(to));
+        let moved = known.starts_at != to.interval.start || known.ends_at != to.interval.end;
+        if moved {
+            draft.time = new.time;
+        }
+        draft.kind = new.kind;
+        if known.summary != to.summary && draft.title == line(&known.summary) {
+            let was = guest_name(&self.channel.platform, &known.summary);
+            if draft.customer.name == was {
+                draft.customer.name = new.customer.name;
+            }
+            draft.title = new.title;
+        }
+        // Called off here, though the platform has it: other dates are another matter.
+        if moved && draft.status == BookingStatus::Cancelled {
+            draft.status = new.status;
+        }
+        let write = ItemWrite::Change { id: known.id, item: to };
+        let put = self.import(reference, &draft, &write).await?;
+        if put.booking.version == booking.version {
+            applied.counts.skipped += 1;
+        } else {
+            applied.counts.updated += 1;
+        }
+        self.note(put, to.kind, applied).await
+    }
+
+    async fn lose(&self, known: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
+        let write = ItemWrite::Lose { id: known.id, run: self.run };
+        let Some(reference) = known.reference.as_deref().filter(|_| known.kind.takes()) else {
+            let mut tx = self.context.db.begin().await?;
+            items::lose(&mut tx, self.channel.business_id, known.id, self.run, self.now()).await?;
+            return Ok(tx.commit().await?);
+        };
+        let before = bookings::find(&self.context.db, self.channel.business_id, reference).await?;
+        let put = bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
+        if before.is_none_or(|before| before.version != put.booking.version) {
+            applied.counts.cancelled += 1;
+        }
+        self.note(put, known.kind, applied).await
+    }
+
+    /// Brings back what a reading found gone, and keeps it though the feed lacks it.
+    pub(super) async fn bring_back(&self, lost: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
+        let db = &self.context.db;
+        let Some(reference) = lost.reference.as_deref() else { return Ok(()) };
+        let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
+            return Ok(());
+        };
+        let draft = BookingDraft { status: BookingStatus::Confirmed, ..booking.draft };
+        let put = self.import(reference, &draft, &ItemWrite::Keep { id: lost.id }).await?;
+        applied.counts.imported += 1;
+        self.note(put, lost.kind, applied).await?;
+        self.context.push(&std::mem::take(&mut applied.raised)).await;
+        Ok(())
+    }
+
+    async fn import(
+        &self,
+        reference: &str,
+        draft: &BookingDraft,
+        write: &ItemWrite<'_>,
+    ) -> Result<Put, PutError> {
+        let with = (draft, self.channel.id);
+        bookings::import(&self.context.db, &self.as_change(), reference, with, write).await
+    }
+
+    async fn note(&self, put: Put, kind: ItemKind, applied: &mut Applied) -> Result<(), PutError> {
+        if !put.seated && kind == ItemKind::Reservation {
+            applied.counts.conflicts += 1;
+            applied.raised.extend(told::conflict(self.context, self.channel, &put.booking).await?);
+        }
+        applied.raised.extend(put.duties);
+        Ok(())
+    }
+
+    /// The platform's name and some digits: what people and programs know it by.
+    fn new_reference(&self) -> String {
+        let id = BookingId::new(self.now()).0.simple().to_string();
+        format!("{}-{}", self.channel.platform, &id[id.len() - 12..])
+    }
+
+    fn draft(&self, item: &Item) -> BookingDraft {
+        let is_block = item.kind == ItemKind::Block;
+        let title = line(&item.summary);
+        BookingDraft {
+            resource: self.channel.resource_id,
+            kind: if is_block { BookingKind::Block } else { BookingKind::Booking },
+            status: BookingStatus::Confirmed,
+            time: no_longer_than_bookings_are(item.time),
+            customer: Customer {
+                name: if is_block {
+                    String::new()
+                } else {
+                    guest_name(&self.channel.platform, &item.summary)
+                },
+                ..Customer::default()
+            },
+            title,
+            party_size: None,
+            quantity: 1,
+            staff: Vec::new(),
+            location: String::new(),
+            notes: notes(item),
+            source: self.channel.platform.clone(),
+        }
+    }
+}
+
+/// Owners close a house for good; what of it lies beyond is closed when it comes nearer.
+fn no_longer_than_bookings_are(time: BookingTime) -> BookingTime {
+    let most = Duration::days(MAX_DAYS - 1);
+    match time {
+        BookingTime::Timed { starts_at, ends_at } => {
+            BookingTime::Timed { starts_at, ends_at: ends_at.min(starts_at + most) }
+        }
+        BookingTime::Stay { check_in, check_out } => {
+            BookingTime::Stay { check_in, check_out: check_out.min(check_in + most) }
+        }
+    }
+}
+
+/// Who comes, as far as a platform tells.
+pub(super) fn guest_name(platform: &str, summary: &str) -> String {
+    line(&format!("{platform}: {summary}"))
+}
+
+/// One line of at most as many characters as a booking takes.
+pub(super) fn line(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_LINE).collect()
+}
+
+/// What the platform tells besides, for staff: such as the reservation's address and the last digits of a phone.
+fn notes(item: &Item) -> String {
+    let plain = item.description.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    let told: String = plain.take(MAX_NOTES - 500).collect();
+    let uid: String = item.key.chars().filter(|c| !c.is_control()).take(300).collect();
+    format!("{}\nUID: {uid}", told.trim()).trim_start().to_owned()
+}

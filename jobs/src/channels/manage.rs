@@ -1,0 +1,309 @@
+//! Making, changing and ending channels, each in one transaction with its history and the readings that follow.
+
+use concord_domain::{
+    channel::{BlockRule, ChannelState, Preference},
+    duty::QueueClass,
+    ids::{ChannelId, ResourceId},
+    platform::Platform,
+    privacy::FeedPrivacy,
+    record::HistorySubject,
+};
+use concord_providers::{FeedError, feed_address};
+use concord_storage::{
+    StorageError, Tx,
+    bookings::Change,
+    channels::{self, Channel, ChannelSettings, Import, NewChannel, webhooks},
+    feeds::{self, Feed, FeedSubject, NewFeed},
+    history, resources, secret,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::import::host_of;
+use crate::Context;
+
+/// Why a channel was not made or changed. Nothing was.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The address cannot be one.
+    #[error(transparent)]
+    Address(#[from] FeedError),
+    /// The resource reads that address already.
+    #[error("this address is read for this resource already")]
+    AddressTaken,
+    /// The address is one of ours: what would be read is what is published.
+    #[error("this is the address of one of Concord's own feeds: paste the address that the platform shows")]
+    OwnFeed,
+    /// There is none.
+    #[error("there is no such resource")]
+    NoResource,
+    /// There is none.
+    #[error("there is no such channel")]
+    NoChannel,
+    /// The platform gives nothing to read.
+    #[error("{0} offers no calendar to read")]
+    NothingToRead(String),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A channel that somebody wants.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// What is sold there.
+    pub resource: ResourceId,
+    /// Where.
+    pub platform: &'a Platform,
+    /// Where the platform's feed is, as somebody typed it.
+    pub import_url: Option<SecretString>,
+    /// Whose booking gives way.
+    pub preference: Preference,
+    /// What becomes of its blocks.
+    pub blocks: BlockRule,
+    /// Between two readings; `None`: as the business or the platform has it.
+    pub interval_minutes: Option<i64>,
+}
+
+/// Makes a channel: its feed is published, and what the platform has is read at once.
+pub async fn create(
+    context: &Context,
+    change: &Change,
+    wanted: &Wanted<'_>,
+) -> Result<Channel, ChannelError> {
+    let db = &context.db;
+    let resource = resources::find(db, change.business, wanted.resource).await?;
+    let resource = resource.filter(|resource| resource.archived_at.is_none());
+    let resource = resource.ok_or(ChannelError::NoResource)?;
+    let host = match &wanted.import_url {
+        Some(url) => checked(context, url, Some(wanted.platform))?,
+        None => String::new(),
+    };
+    let new = NewChannel {
+        business: change.business,
+        resource: resource.id,
+        platform: wanted.platform.id.as_str(),
+        preference: wanted.preference,
+        blocks: wanted.blocks,
+        import: wanted.import_url.as_ref().map(|url| Import { url, host: &host }),
+        polled: wanted.import_url.is_some(),
+    };
+    let mut tx = db.begin().await?;
+    let channel = channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(taken)?;
+    let settings = ChannelSettings { interval_minutes: wanted.interval_minutes, ..channel.settings() };
+    channels::set(&mut tx, change.business, channel.id, &settings).await?;
+    let name = format!("{} for {}", resource.name, wanted.platform.name);
+    publish(&mut tx, context, change, channel.id, name).await?;
+    note(&mut tx, change, channel.id, "created", &json!({ "platform": channel.platform, "host": host }))
+        .await?;
+    let channel = channels::lock(&mut tx, change.business, channel.id).await?;
+    let mut raised = Vec::new();
+    if channel.polled {
+        let now = change.now;
+        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(channel)
+}
+
+/// Publishes a feed for a channel, whose address people come back for.
+async fn publish(
+    tx: &mut Tx,
+    context: &Context,
+    change: &Change,
+    channel: ChannelId,
+    name: String,
+) -> Result<Feed, StorageError> {
+    let new = NewFeed {
+        business: change.business,
+        subject: FeedSubject::Channel(channel),
+        name: name.chars().take(200).collect(),
+        privacy: FeedPrivacy::Busy,
+    };
+    let token = secret::new_token("cf_");
+    let feed = feeds::create(tx, &new, &token, change.now).await?;
+    feeds::remember(tx, &context.ring, &feed, &token).await?;
+    channels::set_feed(tx, change.business, channel, feed.id).await?;
+    Ok(feed)
+}
+
+/// What may be shown of an address that can be read.
+fn checked(
+    context: &Context,
+    url: &SecretString,
+    platform: Option<&Platform>,
+) -> Result<String, ChannelError> {
+    if let Some(platform) = platform.filter(|platform| !platform.exports) {
+        return Err(ChannelError::NothingToRead(platform.name.clone()));
+    }
+    let address = feed_address(url.expose_secret())?;
+    let own = &context.mail.public_url;
+    let is_ours = address.host_str() == own.host_str()
+        && address.port_or_known_default() == own.port_or_known_default()
+        && (address.path().starts_with("/feeds/") || address.path().starts_with("/api/ical/"));
+    if is_ours { Err(ChannelError::OwnFeed) } else { Ok(host_of(url)) }
+}
+
+fn taken(error: StorageError) -> ChannelError {
+    match error {
+        StorageError::Exists => ChannelError::AddressTaken,
+        StorageError::NotFound => ChannelError::NoChannel,
+        other => other.into(),
+    }
+}
+
+/// What changes of a channel; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Whether it is kept in step.
+    pub state: Option<ChannelState>,
+    /// Whose booking gives way.
+    pub preference: Option<Preference>,
+    /// What becomes of its blocks.
+    pub blocks: Option<BlockRule>,
+    /// Between two readings; `Some(None)`: as the business or the platform has it.
+    pub interval_minutes: Option<Option<i64>>,
+    /// Where the platform's feed is; `Some(None)`: nothing is read.
+    pub import_url: Option<Option<SecretString>>,
+}
+
+/// Changes a channel. What can be read differently now is read at once.
+pub async fn update(
+    context: &Context,
+    change: &Change,
+    id: ChannelId,
+    changes: &Changes,
+) -> Result<Channel, ChannelError> {
+    let db = &context.db;
+    let before = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
+    let host = match &changes.import_url {
+        Some(Some(url)) => checked(context, url, context.platforms.find(&before.platform))?,
+        _ => String::new(),
+    };
+    let mut tx = db.begin().await?;
+    let before = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let settings = ChannelSettings {
+        state: changes.state.unwrap_or(before.state),
+        preference: changes.preference.unwrap_or(before.preference),
+        blocks: changes.blocks.unwrap_or(before.blocks),
+        interval_minutes: changes.interval_minutes.unwrap_or(before.interval_minutes),
+    };
+    let mut channel = channels::set(&mut tx, change.business, id, &settings).await?;
+    if let Some(url) = &changes.import_url {
+        let import = url.as_ref().map(|url| Import { url, host: &host });
+        channel =
+            channels::set_import(&mut tx, &context.ring, change.business, id, import).await.map_err(taken)?;
+    }
+    let said = json!({
+        "state": channel.state, "preference": channel.preference, "blocks": channel.blocks,
+        "interval_minutes": channel.interval_minutes, "host": channel.import_host,
+    });
+    note(&mut tx, change, id, "changed", &said).await?;
+    let mut raised = Vec::new();
+    if channel.polled && channel.state == ChannelState::Active {
+        let now = change.now;
+        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(channel)
+}
+
+/// Ends a channel: its feed is published no more, nothing is read. Its bookings stay.
+pub async fn remove(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+    let mut tx = context.db.begin().await?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    channels::remove(&mut tx, change.business, id, change.now).await?;
+    if let Some(feed) = channel.feed_id {
+        match feeds::revoke(&mut tx, change.business, feed, change.now).await {
+            Ok(()) | Err(StorageError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    super::told::let_through(&mut tx, &channel, change.now).await?;
+    super::told::read_again(&mut tx, &channel, change.now).await?;
+    note(&mut tx, change, id, "removed", &json!({})).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Reads a channel now, without waiting for its time.
+pub async fn sync_now(context: &Context, change: &Change, id: ChannelId) -> Result<Channel, ChannelError> {
+    let mut tx = context.db.begin().await?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let now = change.now;
+    let mut raised = Vec::new();
+    if channel.polled && channel.state == ChannelState::Active {
+        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+    }
+    tx.commit().await?;
+    context.push(&raised).await;
+    Ok(channel)
+}
+
+/// Gives the feed of a channel a new address. The old one opens nothing any more.
+pub async fn rotate_feed(
+    context: &Context,
+    change: &Change,
+    id: ChannelId,
+) -> Result<SecretString, ChannelError> {
+    let mut tx = context.db.begin().await?;
+    let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
+    let token = secret::new_token("cf_");
+    let feed = channel.feed_id.ok_or(ChannelError::NoChannel)?;
+    let feed = feeds::rotate(&mut tx, change.business, feed, &token, change.now).await.map_err(taken)?;
+    feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
+    note(&mut tx, change, id, "rotated", &json!({})).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+/// What a channel manager needs to tell us something: both are shown once.
+#[derive(Clone, Debug)]
+pub struct WebhookKeys {
+    /// Of the address.
+    pub token: SecretString,
+    /// By which each message is signed (Standard Webhooks, `whsec_`).
+    pub secret: SecretString,
+}
+
+/// Takes webhooks for a channel from now on, under new keys.
+pub async fn allow_webhooks(
+    context: &Context,
+    change: &Change,
+    id: ChannelId,
+) -> Result<WebhookKeys, ChannelError> {
+    let keys = WebhookKeys { token: secret::new_token("cw_"), secret: secret::new_signing_secret() };
+    let mut tx = context.db.begin().await?;
+    let place = (change.business, id);
+    webhooks::allow(&mut tx, &context.ring, place, &keys.token, &keys.secret).await.map_err(taken)?;
+    note(&mut tx, change, id, "webhooks_allowed", &json!({})).await?;
+    tx.commit().await?;
+    Ok(keys)
+}
+
+/// Takes no more webhooks for a channel.
+pub async fn forbid_webhooks(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+    let mut tx = context.db.begin().await?;
+    webhooks::forbid(&mut tx, change.business, id).await.map_err(taken)?;
+    note(&mut tx, change, id, "webhooks_forbidden", &json!({})).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn note(
+    tx: &mut Tx,
+    change: &Change,
+    id: ChannelId,
+    action: &str,
+    detail: &Value,
+) -> Result<(), StorageError> {
+    let line = history::NewLine {
+        business: change.business,
+        actor: &change.actor,
+        action,
+        subject_kind: HistorySubject::Channel,
+        subject: id.0,
+        detail,
+    };
+    history::append(tx, &line, change.now).await
+}

@@ -1,0 +1,48 @@
+//! Keeping channels in step: a platform's feed is read, compared with what is known, and what follows is done.
+//!
+//! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once. Both go through
+//! `sight` (from bytes to a plan) and `apply` (what the plan says, one booking a transaction). `held` lets through or takes
+//! back, `manage` makes and ends channels, `exposure` says what a platform does not know, `told` what people read of all
+//! this, `webhook` what channel managers tell.
+//!
+//! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
+//! items, and a plan that is done twice is done once.
+
+mod apply;
+pub mod exposure;
+pub mod held;
+pub mod import;
+pub mod manage;
+pub mod poll;
+mod sight;
+mod told;
+pub mod webhook;
+
+use chrono::Duration;
+use concord_domain::platform::Platform;
+use concord_storage::{
+    StorageError,
+    channels::Channel,
+    platform_settings::{self, PlatformSettings},
+};
+
+use crate::Context;
+
+/// The longest pause between two readings that anybody may set.
+pub const LONGEST_INTERVAL: Duration = Duration::days(1);
+
+/// How often a channel is read: as it says itself, or its business, or the platform's file.
+pub fn interval(channel: &Channel, said: &PlatformSettings, platform: Option<&Platform>) -> Duration {
+    let minutes = channel
+        .interval_minutes
+        .or(said.interval_minutes)
+        .unwrap_or_else(|| platform.map_or(60, |platform| i64::from(platform.interval_minutes)));
+    let fewest = platform.map_or(1, |platform| i64::from(platform.min_interval_minutes));
+    Duration::minutes(minutes.clamp(fewest, LONGEST_INTERVAL.num_minutes()))
+}
+
+/// The same, looked up.
+pub async fn interval_of(context: &Context, channel: &Channel) -> Result<Duration, StorageError> {
+    let said = platform_settings::find(&context.db, channel.business_id, &channel.platform).await?;
+    Ok(interval(channel, &said, context.platforms.find(&channel.platform)))
+}

@@ -1,0 +1,259 @@
+//! Reads a platform's feed at its times.
+//!
+//! Claims the channel. Asks for what has changed since, unless something else has moved by which the same feed means
+//! something else. Plans by `concord_domain::channel`; what a broken feed may only seem to cancel is kept until it is seen
+//! again for some hours, or somebody says so. A feed that cannot be read changes nothing. Sets its own next time.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    channel::{ChannelState, RunOrigin, RunOutcome},
+    duty::AfterFailure,
+    ids::{ChannelId, ChannelRunId},
+    people::Actor,
+    platform::Platform,
+    record::SyncOutcome,
+};
+use concord_providers::{FeedBody, FeedError, FeedRequest, Fetched, feed_address};
+use concord_storage::{
+    channels::{self, Channel, Read, runs},
+    duties::{ClaimedDuty, Outcome},
+    sync_log,
+};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use super::{
+    import::{Source, Taken, take_over},
+    interval_of,
+    sight::{Surroundings, Unreadable, understand},
+    told,
+};
+use crate::{
+    Context,
+    duty::{JobError, business_of, jitter, part_of},
+};
+
+/// Why a feed was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    /// It did not come.
+    #[error(transparent)]
+    Fetch(#[from] FeedError),
+    /// Nothing can be made of what came.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+impl ReadFailure {
+    /// Whether it is no use to try again soon.
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_permanent(),
+            // What was cut off may come whole the next time.
+            Self::Unreadable(error) => !matches!(error, Unreadable::CutOff),
+        }
+    }
+}
+
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    let business = business_of(duty)?;
+    let found = channels::find(&context.db, business, ChannelId(duty.subject_id)).await?;
+    let Some(channel) = found.filter(|channel| channel.polled && channel.state == ChannelState::Active)
+    else {
+        return Ok(Outcome::Done);
+    };
+    let Some(platform) = context.platforms.find(&channel.platform) else {
+        return Err(JobError::Hopeless(format!(
+            "the platform “{}” is not known on this installation any more",
+            channel.platform
+        )));
+    };
+    let poll = Poll { context, duty, channel: &channel, platform, started_at: context.clock.now() };
+    match poll.read().await {
+        Ok(()) => Ok(Outcome::Again(context.clock.now() + poll.pause().await?)),
+        Err(Stop::Unread(failure)) => poll.fail(&failure).await,
+        Err(Stop::Job(error)) => Err(error),
+    }
+}
+
+/// Why a reading came to no end.
+enum Stop {
+    /// The feed was not read, and nothing was changed.
+    Unread(ReadFailure),
+    /// It is our own affair.
+    Job(JobError),
+}
+
+impl<E: Into<JobError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Job(error.into())
+    }
+}
+
+struct Poll<'a> {
+    context: &'a Context,
+    duty: &'a ClaimedDuty,
+    channel: &'a Channel,
+    platform: &'a Platform,
+    started_at: DateTime<Utc>,
+}
+
+impl Poll<'_> {
+    async fn read(&self) -> Result<(), Stop> {
+        let (context, channel) = (self.context, self.channel);
+        let surroundings = Surroundings::load(context, channel, self.platform).await?;
+        let mark = surroundings.mark(self.started_at);
+        let is_same = channel.body_digest.as_deref().is_some_and(|digest| digest.starts_with(&mark));
+        let body = match self.fetch(is_same && channel.held_brake.is_none()).await? {
+            Fetched::NotModified => return self.same().await,
+            Fetched::Body(body) => body,
+        };
+        let digest = format!("{mark}:{}", concord_domain::hex(&Sha256::digest(&body.bytes)));
+        if channel.held_brake.is_none() && channel.body_digest.as_ref() == Some(&digest) {
+            return self.same().await;
+        }
+        let understood = understand(body.bytes.clone(), self.platform, surroundings.zone, self.started_at)
+            .await
+            .map_err(|error| Stop::Unread(error.into()))?;
+        let source = Source {
+            origin: if self.duty.queue == concord_domain::duty::QueueClass::Interactive {
+                RunOrigin::Person
+            } else {
+                RunOrigin::Poll
+            },
+            actor: Actor::System,
+            duty: Some(self.duty),
+        };
+        let taken = take_over(context, channel, &surroundings, &understood, &source).await?;
+        self.note(&taken, &body, &digest).await
+    }
+
+    /// `conditional`: what was read the last time would mean the same now.
+    async fn fetch(&self, conditional: bool) -> Result<Fetched, Stop> {
+        let (context, channel) = (self.context, self.channel);
+        let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
+        let Some(url) = url else {
+            return Err(Stop::Job(JobError::Hopeless("there is no address to read".into())));
+        };
+        let url = feed_address(url.expose_secret()).map_err(|error| Stop::Unread(error.into()))?;
+        let request = if conditional {
+            FeedRequest {
+                url: &url,
+                etag: channel.etag.as_deref(),
+                last_modified: channel.last_modified.as_deref(),
+            }
+        } else {
+            FeedRequest::anew(&url)
+        };
+        context.feeds.fetch(request).await.map_err(|error| Stop::Unread(error.into()))
+    }
+
+    async fn same(&self) -> Result<(), Stop> {
+        let now = self.context.clock.now();
+        let mut tx = self.context.db.begin().await?;
+        channels::note_read(&mut tx, self.channel.id, Read::Same, now).await?;
+        told::read_again(&mut tx, self.channel, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn note(&self, taken: &Taken, body: &FeedBody, digest: &str) -> Result<(), Stop> {
+        let now = self.context.clock.now();
+        let read = Read::Whole {
+            etag: body.etag.as_deref(),
+            last_modified: body.last_modified.as_deref(),
+            digest: Some(digest),
+            changed: taken.changed(),
+        };
+        let mut tx = self.context.db.begin().await?;
+        channels::note_read(&mut tx, self.channel.id, read, now).await?;
+        told::read_again(&mut tx, self.channel, now).await?;
+        if taken.changed() || taken.held.is_some() && self.channel.held_brake.is_none() {
+            let outcome = if taken.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
+            self.log(&mut tx, outcome, &taken.message, now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn log(
+        &self,
+        tx: &mut concord_storage::Tx,
+        outcome: SyncOutcome,
+        detail: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), JobError> {
+        let line = sync_log::NewLine {
+            business: self.channel.business_id,
+            connection: None,
+            booking: None,
+            channel: Some(self.channel.id),
+            operation: "read_feed",
+            outcome,
+            detail,
+            duration_ms: (now - self.started_at).num_milliseconds(),
+            at: now,
+        };
+        sync_log::append(tx, &line).await?;
+        Ok(())
+    }
+
+    /// Spread out, so that channels that were made together are not read together for ever.
+    async fn pause(&self) -> Result<Duration, JobError> {
+        let every = interval_of(self.context, self.channel).await?;
+        let number = u32::try_from(self.started_at.timestamp() & 0x7fff_ffff).unwrap_or(0);
+        Ok(every - part_of(every / 5, jitter(self.duty.id, number)))
+    }
+
+    /// Says why nothing was read, and tries again: soon a few times, then at the next time. What fails as before is said
+    /// once.
+    async fn fail(&self, failure: &ReadFailure) -> Result<Outcome, JobError> {
+        let (context, channel, now) = (self.context, self.channel, self.context.clock.now());
+        let reason = failure.to_string();
+        tracing::info!(channel = %channel.id, host = channel.import_host, reason, "a feed was not read");
+        let outcome = self.outcome_of(failure, &reason).await?;
+        let mut tx = context.db.begin().await?;
+        channels::note_read(&mut tx, channel.id, Read::Failed { error: &reason }, now).await?;
+        if channel.last_error.as_ref() != Some(&reason) {
+            let logged = if matches!(outcome, Outcome::Failed { .. }) {
+                SyncOutcome::Failed
+            } else {
+                SyncOutcome::Retry
+            };
+            self.log(&mut tx, logged, &reason, now).await?;
+            let run = runs::NewRun {
+                id: ChannelRunId::new(now),
+                business: channel.business_id,
+                channel: channel.id,
+                origin: RunOrigin::Poll,
+                actor: &Actor::System,
+                outcome: RunOutcome::Failed,
+                message: &reason,
+                counts: runs::Counts::default(),
+                duration_ms: (now - self.started_at).num_milliseconds(),
+            };
+            runs::record(&mut tx, &run, now).await?;
+        }
+        if matches!(outcome, Outcome::Failed { .. }) {
+            told::unread(&mut tx, context, channel, &reason).await?;
+        }
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    async fn outcome_of(&self, failure: &ReadFailure, reason: &str) -> Result<Outcome, JobError> {
+        let (context, now) = (self.context, self.context.clock.now());
+        let reason = reason.to_owned();
+        let next = now + self.pause().await?;
+        if failure.is_permanent() {
+            return Ok(Outcome::Failed { retry_at: Some(next), reason });
+        }
+        if let ReadFailure::Fetch(FeedError::RateLimited { retry_after }) = failure {
+            let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
+            return Ok(Outcome::Snooze { until: wait.map_or(next, |wait| now + wait), reason });
+        }
+        let attempts = u32::try_from(self.duty.attempts).unwrap_or(u32::MAX);
+        Ok(match context.settings.retry.after_failure(attempts, now, jitter(self.duty.id, attempts)) {
+            AfterFailure::Retry(at) => Outcome::Retry { at, reason },
+            AfterFailure::FailedUntil(_) => Outcome::Failed { retry_at: Some(next), reason },
+        })
+    }
+}

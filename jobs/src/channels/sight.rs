@@ -1,0 +1,169 @@
+//! From the bytes of a platform's feed to what follows from them.
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    channel::{
+        echo::Published,
+        plan::{Known, Plan, Rules, Sight, Uids, plan},
+        snapshot::{Snapshot, Told, snapshot},
+    },
+    ical::{self, ReadError, ReadEvent, ReadLimits, Warning},
+    interval::Interval,
+    platform::{EventKind, Platform, UidKeeps},
+};
+use concord_storage::{
+    StorageError, businesses,
+    channels::{
+        Channel,
+        items::{self, ChannelItem},
+        published,
+    },
+    resources::{self, Resource},
+};
+use sha2::{Digest, Sha256};
+
+use crate::Context;
+
+/// How far ahead a feed is read: platforms sell at most two years ahead.
+const AHEAD: Duration = Duration::days(3 * 366);
+
+/// How far back: what is over is no news, but a stay that was shortened may be over by now.
+const BACK: Duration = Duration::days(31);
+
+/// Why nothing can be made of what was read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no calendar, or too much of one.
+    #[error(transparent)]
+    Calendar(#[from] ReadError),
+    /// It does not end as a calendar ends.
+    #[error("the calendar is cut off: its end is missing, so that nothing of it is taken over")]
+    CutOff,
+}
+
+/// A feed as it was understood.
+#[derive(Clone, Debug)]
+pub(super) struct Understood {
+    /// What takes place.
+    pub(super) snapshot: Snapshot,
+    /// What was not understood.
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Reads what came; megabytes of it take a moment, in which the thread must answer nobody.
+pub(super) async fn understand(
+    bytes: bytes::Bytes,
+    platform: &Platform,
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Result<Understood, Unreadable> {
+    let platform = platform.clone();
+    let read = tokio::task::spawn_blocking(move || read(&bytes, &platform, zone, now));
+    read.await.unwrap_or(Err(Unreadable::Calendar(ReadError::NotCalendar)))
+}
+
+fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Result<Understood, Unreadable> {
+    let limits = ReadLimits::default();
+    let calendar = ical::read(bytes, zone, &limits)?;
+    if !calendar.whole {
+        return Err(Unreadable::CutOff);
+    }
+    let window = Interval { start: now - BACK, end: now + AHEAD };
+    let snapshot = snapshot(&calendar, window, zone, &limits, |event| tell(event, platform))?;
+    Ok(Understood { snapshot, warnings: calendar.warnings })
+}
+
+/// What the platform says that an event is, and who comes.
+fn tell(event: &ReadEvent, platform: &Platform) -> Option<(Told, Option<String>)> {
+    // Platforms mark what they like as free; calendars of people mean it.
+    let tells_apart = !platform.reservation.is_empty() || !platform.block.is_empty();
+    if event.transparent && !tells_apart {
+        return None;
+    }
+    let told = match platform.classify(&event.summary, &event.description) {
+        EventKind::Reservation => Told::Reservation,
+        EventKind::Block => Told::Block,
+        EventKind::Unclear => Told::Either,
+    };
+    Some((told, platform.guest_of(&event.summary)))
+}
+
+/// A channel with all that a plan for it looks at.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// The channel's resource.
+    pub(super) resource: Resource,
+    /// Its zone.
+    pub(super) zone: Tz,
+    /// What is known, and not over.
+    pub(super) items: Vec<ChannelItem>,
+    /// What can come back.
+    pub(super) published: Vec<Published>,
+    /// What the plan goes by.
+    pub(super) rules: Rules,
+}
+
+impl Surroundings {
+    /// All of a channel, as it is now. `NotFound`: its resource is not of the business.
+    pub(super) async fn load(
+        context: &Context,
+        channel: &Channel,
+        platform: &Platform,
+    ) -> Result<Self, StorageError> {
+        let (db, business, now) = (&context.db, channel.business_id, context.clock.now());
+        let resource =
+            resources::find(db, business, channel.resource_id).await?.ok_or(StorageError::NotFound)?;
+        let zone = zone_of(context, &resource).await?;
+        Ok(Self {
+            items: items::to_come(db, business, channel.id, now).await?,
+            published: published::can_come_back(db, business, channel.id, now).await?,
+            rules: rules_of(channel, platform),
+            resource,
+            zone,
+        })
+    }
+
+    /// What follows from a snapshot.
+    pub(super) fn plan(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> Plan {
+        let known: Vec<Known> = self.items.iter().map(Known::from).collect();
+        plan(&Sight {
+            known: &known,
+            snapshot,
+            published: &self.published,
+            rules: &self.rules,
+            zone: self.zone,
+            now,
+        })
+    }
+
+    /// By what, besides the feed itself, a plan comes out as it does: as long as none of it has moved, a feed that has not
+    /// changed need not be looked at again. Time alone moves it once a day.
+    pub(super) fn mark(&self, now: DateTime<Utc>) -> String {
+        let today = now.with_timezone(&self.zone).date_naive();
+        let said = format!("{today} {:?} {:?}", self.rules, self.published);
+        concord_domain::hex(&Sha256::digest(said)[..8])
+    }
+}
+
+/// The zone in which the days of a resource begin.
+pub(super) async fn zone_of(context: &Context, resource: &Resource) -> Result<Tz, StorageError> {
+    if let Some(zone) = resource.zone {
+        return Ok(zone);
+    }
+    let business = businesses::find(&context.db, resource.business_id).await?;
+    Ok(business.ok_or(StorageError::NotFound)?.zone)
+}
+
+fn rules_of(channel: &Channel, platform: &Platform) -> Rules {
+    Rules {
+        blocks: channel.blocks,
+        uids: match platform.uid_keeps {
+            UidKeeps::Stable => Uids::Stable,
+            UidKeeps::WithDates => Uids::WithDates,
+            UidKeeps::Volatile => Uids::Volatile,
+        },
+        window_months: platform.window_months.clone(),
+        ..Rules::default()
+    }
+}

@@ -1,0 +1,175 @@
+//! What people read of a channel.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::{Booking, BookingTime},
+    channel::{Brake, plan::Held},
+    ids::ChannelId,
+    notice::NoticeKind,
+    record::HistorySubject,
+};
+use concord_storage::{
+    StorageError, Tx,
+    channels::{Channel, runs::Counts},
+    duties::DutyRef,
+    notices::{self, Audience, NewNotice},
+    resources,
+};
+
+use crate::Context;
+
+/// The name of a platform, or its id if it is not known any more.
+pub(super) fn platform_name(context: &Context, channel: &Channel) -> String {
+    let known = context.platforms.find(&channel.platform);
+    known.map_or_else(|| channel.platform.clone(), |platform| platform.name.clone())
+}
+
+/// `Sea View on Airbnb`.
+async fn name(context: &Context, channel: &Channel) -> Result<String, StorageError> {
+    let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+    let resource = resource.map_or_else(String::new, |resource| resource.name);
+    Ok(format!("{resource} on {}", platform_name(context, channel)))
+}
+
+/// What a reading came to, in a line.
+pub(super) fn counted(counts: Counts, held: Option<&Held>, refused: &[String]) -> String {
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (counts.imported, "new"),
+        (counts.updated, "changed"),
+        (counts.cancelled, "cancelled"),
+        (counts.conflicts, "without room"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    if let Some(held) = held {
+        parts.push(brake(held.brake, held.items, held.of));
+    }
+    if let Some(first) = refused.first() {
+        parts.push(format!("{} not taken over: {first}", refused.len()));
+    }
+    if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") }
+}
+
+/// What is held back, in a few words.
+fn brake(brake: Brake, items: usize, of: usize) -> String {
+    match brake {
+        Brake::Empty => format!("the calendar is empty: {items} kept until that is sure"),
+        Brake::Shrunk => format!("{items} of {of} are missing: kept until that is sure"),
+    }
+}
+
+fn link(channel: ChannelId) -> String {
+    format!("/channels/{channel}")
+}
+
+fn unread_key(channel: ChannelId) -> String {
+    format!("channel_unread:{channel}")
+}
+
+fn held_key(channel: ChannelId) -> String {
+    format!("channel_held:{channel}")
+}
+
+/// Tells that a platform's reservation has no room. It is told once a booking.
+pub(super) async fn conflict(
+    context: &Context,
+    channel: &Channel,
+    booking: &Booking,
+) -> Result<Option<DutyRef>, StorageError> {
+    let when = match booking.draft.time {
+        BookingTime::Stay { check_in, check_out } => format!("{check_in} to {check_out}"),
+        BookingTime::Timed { starts_at, .. } => format!("{}", starts_at.format("%Y-%m-%d %H:%M UTC")),
+    };
+    let name = name(context, channel).await?;
+    let (headline, link) = (format!("{name} is taken twice"), format!("/bookings/{}", booking.reference));
+    let notice = NewNotice {
+        business: channel.business_id,
+        kind: NoticeKind::Conflict,
+        audience: Audience::Managers,
+        subject: (HistorySubject::Booking, booking.id.0),
+        headline: &headline,
+        detail: &format!(
+            "{} was sold there and there is no room for it here.\nNothing was lost: it stands beside what was there.",
+            when
+        ),
+        link: &link,
+        dedupe_key: &format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
+        wait: context.mail.digest,
+    };
+    let mut tx = context.db.begin().await?;
+    notices::raise(&mut tx, &notice, context.clock.now()).await?;
+    tx.commit().await?;
+    // It waits for others; the sweep brings it.
+    Ok(None)
+}
+
+/// Tells that a feed cannot be read, once while that lasts.
+pub(super) async fn unread(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    reason: &str,
+) -> Result<(), StorageError> {
+    let headline = format!("{} cannot be read", name(context, channel).await?);
+    let notice = NewNotice {
+        business: channel.business_id,
+        kind: NoticeKind::FeedUnread,
+        audience: Audience::Managers,
+        subject: (HistorySubject::Channel, channel.id.0),
+        headline: &headline,
+        detail: &format!(
+            "What is sold there does not arrive here: {reason}.\nNothing was changed; it is tried again by itself."
+        ),
+        link: &link(channel.id),
+        dedupe_key: &unread_key(channel.id),
+        wait: context.mail.digest,
+    };
+    notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+}
+
+/// Tells that cancellations are held back, once while that lasts.
+pub(super) async fn held_back(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    held: &Held,
+) -> Result<(), StorageError> {
+    let headline = format!("{} lacks {} of {} bookings", name(context, channel).await?, held.items, held.of);
+    let notice = NewNotice {
+        business: channel.business_id,
+        kind: NoticeKind::FeedHeld,
+        audience: Audience::Managers,
+        subject: (HistorySubject::Channel, channel.id.0),
+        headline: &headline,
+        detail: &format!(
+            "They are kept, because the calendar may be broken. If it still lacks them at {}, they are cancelled.\n\
+             If they are cancelled there, let them through now.",
+            held.until.format("%Y-%m-%d %H:%M UTC")
+        ),
+        link: &link(channel.id),
+        dedupe_key: &held_key(channel.id),
+        wait: context.mail.digest,
+    };
+    notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+}
+
+/// The feed can be read again.
+pub(super) async fn read_again(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    notices::close(tx, channel.business_id, &unread_key(channel.id), now).await.map(drop)
+}
+
+/// Nothing is held back any more.
+pub(super) async fn let_through(
+    tx: &mut Tx,
+    channel: &Channel,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    notices::close(tx, channel.business_id, &held_key(channel.id), now).await.map(drop)
+}

@@ -1,0 +1,310 @@
+//! What a channel manager tells us of a channel, by signed webhooks (Standard Webhooks 1.0.0).
+//!
+//! A message is believed if it is signed with the channel's key and not older than five minutes, and done once, however
+//! often it comes. It tells of one reservation, or that the platform's feed has changed.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use concord_domain::{
+    booking::BookingTime,
+    channel::{
+        ItemKind, RunOrigin, RunOutcome,
+        plan::{Action, Item},
+    },
+    duty::QueueClass,
+    ids::ChannelRunId,
+    people::Actor,
+};
+use concord_storage::{
+    StorageError,
+    channels::{
+        self, Channel,
+        items::{self, ChannelItem},
+        runs::{self, Counts},
+        webhooks,
+    },
+    resources,
+};
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use super::{apply::Reading, sight::zone_of, told};
+use crate::{Context, duty::JobError};
+
+/// How far a message's time may be from ours.
+pub const TOLERANCE: Duration = Duration::minutes(5);
+
+/// Longer ids are nobody's.
+const LONGEST_ID: usize = 200;
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// `webhook-id`: the same for each try.
+    pub id: &'a str,
+    /// `webhook-timestamp`: seconds since 1970.
+    pub timestamp: &'a str,
+    /// `webhook-signature`: one or more of `v1,<base64>`, with spaces between.
+    pub signature: &'a str,
+    /// As it was signed.
+    pub body: &'a Bytes,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// No channel takes messages at this address, or the signature or the time is not right.
+    #[error("the message is not signed with the key of this channel, or not of the last five minutes")]
+    NotBelieved,
+    /// It is signed, and says nothing that is understood.
+    #[error("the message cannot be understood: {0}")]
+    Malformed(String),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// It could not be done, and may be sent again.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<JobError> for WebhookError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Storage(error) => Self::Storage(error),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// What it says.
+    Done,
+    /// Nothing: it was done before.
+    Before,
+}
+
+/// What a message says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", content = "data")]
+enum Said {
+    /// The feed has changed: it is read now.
+    #[serde(rename = "calendar.changed")]
+    Changed(#[expect(dead_code, reason = "it may say more, and need not")] Option<serde::de::IgnoredAny>),
+    /// A reservation is new, or is as it says now.
+    #[serde(rename = "reservation.created", alias = "reservation.updated")]
+    Reserved(Reserved),
+    /// A reservation was called off.
+    #[serde(rename = "reservation.cancelled")]
+    Cancelled { uid: String },
+}
+
+#[derive(Debug, Deserialize)]
+struct Reserved {
+    uid: String,
+    #[serde(default)]
+    check_in: Option<NaiveDate>,
+    #[serde(default)]
+    check_out: Option<NaiveDate>,
+    #[serde(default)]
+    starts_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    ends_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    guest: Option<String>,
+}
+
+impl Reserved {
+    fn time(&self) -> Option<BookingTime> {
+        match (self.check_in, self.check_out, self.starts_at, self.ends_at) {
+            (Some(check_in), Some(check_out), None, None) => Some(BookingTime::Stay { check_in, check_out }),
+            (None, None, Some(starts_at), Some(ends_at)) => Some(BookingTime::Timed { starts_at, ends_at }),
+            _ => None,
+        }
+    }
+}
+
+/// Does what a message says that came to the address with this token.
+pub async fn hear(
+    context: &Context,
+    token: &SecretString,
+    message: &Message<'_>,
+) -> Result<Heard, WebhookError> {
+    let found = webhooks::by_token(&context.db, &context.ring, token).await?;
+    let (channel, key) = found.ok_or(WebhookError::NotBelieved)?;
+    let now = context.clock.now();
+    if !is_recent(message.timestamp, now) || !is_signed(message, &key) {
+        return Err(WebhookError::NotBelieved);
+    }
+    if message.id.is_empty() || message.id.len() > LONGEST_ID {
+        return Err(WebhookError::Malformed("its id must have 1 to 200 characters".to_owned()));
+    }
+    if webhooks::is_taken(&context.db, channel.id, message.id).await? {
+        return Ok(Heard::Before);
+    }
+    let said: Said =
+        serde_json::from_slice(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
+    carry_out(context, &channel, &said).await?;
+    // Last: what fails on the way is done when it comes again, and what is done twice is done once.
+    let mut tx = context.db.begin().await?;
+    let first = webhooks::take(&mut tx, channel.id, message.id, now).await?;
+    tx.commit().await?;
+    Ok(if first { Heard::Done } else { Heard::Before })
+}
+
+fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
+    let sent = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    sent.is_some_and(|sent| (now - sent).abs() <= TOLERANCE)
+}
+
+/// Compares in constant time; while a key is changed a sender may sign with both.
+fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
+    let encoded = key.expose_secret().strip_prefix("whsec_").unwrap_or_default();
+    let Ok(key) = STANDARD.decode(encoded) else { return false };
+    let Ok(mac) = Hmac::<Sha256>::new_from_slice(&key) else { return false };
+    let mac = mac.chain_update(message.id).chain_update(".").chain_update(message.timestamp);
+    let mac = mac.chain_update(".").chain_update(message.body);
+    let signatures = message.signature.split_ascii_whitespace().filter_map(|one| one.strip_prefix("v1,"));
+    signatures
+        .take(10)
+        .filter_map(|signature| STANDARD.decode(signature).ok())
+        .any(|signature| mac.clone().verify_slice(&signature).is_ok())
+}
+
+async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<(), WebhookError> {
+    let reserved = match said {
+        Said::Changed(_) => return read_now(context, channel).await,
+        Said::Cancelled { uid } => (uid, None),
+        Said::Reserved(reserved) => (&reserved.uid, Some(reserved)),
+    };
+    let (uid, reserved) = reserved;
+    let key = uid.trim();
+    if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
+        return Err(WebhookError::Malformed("data.uid must name the reservation".to_owned()));
+    }
+    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
+    let before = known.iter().find(|item| item.item_key == key);
+    let action = match (before, reserved) {
+        (before, Some(reserved)) => {
+            let item = item_of(context, channel, key, reserved).await?;
+            Some(before.map_or_else(
+                || Action::Add(item.clone()),
+                |before| Action::Change { id: before.id, to: item.clone() },
+            ))
+        }
+        (Some(before), None) => Some(Action::Lose(before.id)),
+        (None, None) => None,
+    };
+    match action {
+        Some(action) => apply(context, channel, before, action).await,
+        None => Ok(()),
+    }
+}
+
+async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookError> {
+    if !channel.polled {
+        return Ok(());
+    }
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    let raised = channels::raise_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
+    tx.commit().await?;
+    context.push(&[raised]).await;
+    Ok(())
+}
+
+async fn item_of(
+    context: &Context,
+    channel: &Channel,
+    key: &str,
+    reserved: &Reserved,
+) -> Result<Item, WebhookError> {
+    let missing = "data must have check_in and check_out, or starts_at and ends_at";
+    let time = reserved.time().ok_or_else(|| WebhookError::Malformed(missing.to_owned()))?;
+    let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+    let zone = zone_of(context, &resource.ok_or(StorageError::NotFound)?).await?;
+    let backwards = "data ends before it begins";
+    let interval = time.interval(zone).ok_or_else(|| WebhookError::Malformed(backwards.to_owned()))?;
+    let summary = match (&reserved.guest, reserved.summary.trim()) {
+        (Some(guest), "") => guest.clone(),
+        (None, "") => "Reserved".to_owned(),
+        (_, summary) => summary.to_owned(),
+    };
+    Ok(Item {
+        key: key.to_owned(),
+        time,
+        interval,
+        kind: ItemKind::Reservation,
+        summary,
+        description: String::new(),
+        guest: reserved.guest.clone(),
+        contested: false,
+    })
+}
+
+async fn apply(
+    context: &Context,
+    channel: &Channel,
+    before: Option<&ChannelItem>,
+    action: Action,
+) -> Result<(), WebhookError> {
+    let run = ChannelRunId::new(context.clock.now());
+    record(context, channel, run, "under way", Counts::default()).await?;
+    let keys: Vec<String> = match &action {
+        Action::Add(item) | Action::Change { to: item, .. } => vec![item.key.clone()],
+        Action::Return(_) | Action::Miss(_) | Action::Lose(_) => Vec::new(),
+    };
+    let known = before.into_iter().map(|item| (item.id, item)).collect();
+    let reading = Reading { context, channel, known, run, actor: Actor::System, duty: None };
+    let applied = reading.apply(&[action]).await?;
+    let message = told::counted(applied.counts, None, &applied.refused);
+    stay(context, channel, &keys).await?;
+    record(context, channel, run, &message, applied.counts).await?;
+    match applied.refused.into_iter().next() {
+        Some(refused) => Err(WebhookError::Malformed(refused)),
+        None => Ok(()),
+    }
+}
+
+/// The platform's feed may be slower than its webhooks: what it lacks stays until it has been there.
+async fn stay(context: &Context, channel: &Channel, keys: &[String]) -> Result<(), StorageError> {
+    if !channel.polled {
+        return Ok(());
+    }
+    let now = context.clock.now();
+    let known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
+    let mut tx = context.db.begin().await?;
+    for item in known.iter().filter(|item| keys.contains(&item.item_key)) {
+        items::keep(&mut tx, channel.business_id, item.id).await?;
+    }
+    tx.commit().await
+}
+
+async fn record(
+    context: &Context,
+    channel: &Channel,
+    id: ChannelRunId,
+    message: &str,
+    counts: Counts,
+) -> Result<(), StorageError> {
+    let run = runs::NewRun {
+        id,
+        business: channel.business_id,
+        channel: channel.id,
+        origin: RunOrigin::Webhook,
+        actor: &Actor::System,
+        outcome: RunOutcome::Applied,
+        message,
+        counts,
+        duration_ms: 0,
+    };
+    let mut tx = context.db.begin().await?;
+    runs::record(&mut tx, &run, context.clock.now()).await?;
+    tx.commit().await
+}

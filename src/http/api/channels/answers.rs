@@ -1,0 +1,280 @@
+//! Channels as they are answered.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    channel::{BlockRule, Brake, ChannelState, ItemKind, Preference, RunOrigin, RunOutcome},
+    ids::{ChannelId, ChannelItemId, ChannelRunId, ResourceId},
+};
+use concord_jobs::channels::{exposure, interval_of};
+use concord_storage::{
+    channels::{Channel, items::ChannelItem, runs::Run},
+    duties, feeds,
+};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::{
+        api::{problem::ApiError, schema},
+        feeds::address_of,
+    },
+};
+
+/// A resource on a platform.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Channel)]
+pub(super) struct ChannelAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: ChannelId,
+    /// What is sold there.
+    #[schema(value_type = uuid::Uuid)]
+    resource: ResourceId,
+    /// The platform's id.
+    #[schema(example = "airbnb")]
+    platform: String,
+    /// Whether it is kept in step.
+    #[schema(value_type = schema::ChannelState)]
+    state: ChannelState,
+    /// Whose booking gives way.
+    #[schema(value_type = schema::Preference)]
+    preference: Preference,
+    /// What becomes of nights that the platform only closes.
+    #[schema(value_type = schema::BlockRule)]
+    blocks: BlockRule,
+    /// The host of the platform's feed; the address itself is a secret, and empty if there is none.
+    import_host: String,
+    /// Minutes between two readings.
+    interval_minutes: i64,
+    /// What the platform is to read. It is a secret: whoever has it sees what is taken.
+    feed_url: Option<String>,
+    /// The last time that it was tried to read the platform's feed.
+    polled_at: Option<DateTime<Utc>>,
+    /// The last time that it was read.
+    read_at: Option<DateTime<Utc>>,
+    /// The last time that anything followed from it.
+    changed_at: Option<DateTime<Utc>>,
+    /// When it will be read next.
+    next_at: Option<DateTime<Utc>>,
+    /// Since when it cannot be read.
+    failing_since: Option<DateTime<Utc>>,
+    /// Why.
+    last_error: Option<String>,
+    /// What waits for a second sight, or for somebody's word.
+    held: Option<HeldAnswer>,
+    /// What the platform does not know yet.
+    exposure: ExposureAnswer,
+    /// Whether a channel manager may send webhooks.
+    webhooks: bool,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+/// Cancellations that are held back.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = HeldBack)]
+struct HeldAnswer {
+    /// Why.
+    #[schema(value_type = schema::Brake)]
+    reason: Brake,
+    /// How many bookings ...
+    bookings: i64,
+    /// ... of how many.
+    of: i64,
+    /// When they are cancelled, if the feed goes on lacking them.
+    until: Option<DateTime<Utc>>,
+}
+
+/// What a platform does not know yet.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Exposure)]
+struct ExposureAnswer {
+    /// When the platform last read our feed.
+    last_read_at: Option<DateTime<Utc>>,
+    /// What it calls itself.
+    reader: Option<String>,
+    /// The revision that it has.
+    seen_revision: Option<i64>,
+    /// The revision now.
+    revision: i64,
+    /// Nights that it may sell although they are taken.
+    nights: i64,
+    /// The bookings that take them.
+    bookings: Vec<UnknownAnswer>,
+}
+
+/// A booking that a platform does not know of.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ExposedBooking)]
+struct UnknownAnswer {
+    /// Its reference.
+    reference: String,
+    /// From when.
+    starts_at: DateTime<Utc>,
+    /// Until when.
+    ends_at: DateTime<Utc>,
+    /// Since when it is so.
+    since: DateTime<Utc>,
+}
+
+impl ChannelAnswer {
+    pub(super) async fn of(app: &App, channel: Channel) -> Result<Self, ApiError> {
+        let context = &app.context;
+        let exposure = exposure::exposure(&context.db, &channel, app.now()).await?;
+        let feed_url = match channel.feed_id {
+            Some(feed) => feeds::remembered(&context.db, &context.ring, channel.business_id, feed).await?,
+            None => None,
+        };
+        let next_at = duties::next_of(
+            &context.db,
+            channel.business_id,
+            concord_domain::duty::DutyKind::PollChannel,
+            channel.id.0,
+        )
+        .await?;
+        Ok(Self {
+            interval_minutes: interval_of(context, &channel).await?.num_minutes(),
+            feed_url: feed_url.map(|token| address_of(app, token.expose_secret())),
+            next_at: next_at.filter(|_| channel.polled && channel.state == ChannelState::Active),
+            held: channel.held_brake.map(|reason| HeldAnswer {
+                reason,
+                bookings: channel.held_items,
+                of: channel.held_of,
+                until: channel.held_until,
+            }),
+            exposure: ExposureAnswer {
+                last_read_at: exposure.last_read.as_ref().map(|read| read.read_at),
+                reader: exposure.last_read.as_ref().map(|read| read.reader.clone()),
+                seen_revision: exposure.last_read.as_ref().map(|read| read.revision),
+                revision: exposure.revision,
+                nights: exposure.nights(),
+                bookings: exposure
+                    .unknown
+                    .into_iter()
+                    .map(|one| UnknownAnswer {
+                        reference: one.reference,
+                        starts_at: one.interval.start,
+                        ends_at: one.interval.end,
+                        since: one.since,
+                    })
+                    .collect(),
+            },
+            id: channel.id,
+            resource: channel.resource_id,
+            platform: channel.platform,
+            state: channel.state,
+            preference: channel.preference,
+            blocks: channel.blocks,
+            import_host: channel.import_host,
+            polled_at: channel.polled_at,
+            read_at: channel.read_at,
+            changed_at: channel.changed_at,
+            failing_since: channel.failing_since,
+            last_error: channel.last_error,
+            webhooks: channel.has_webhook,
+            created_at: channel.created_at,
+        })
+    }
+}
+
+/// An event of a platform's feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ChannelEvent)]
+pub(super) struct ItemAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: ChannelItemId,
+    /// The platform's UID of it.
+    uid: String,
+    /// What it is.
+    #[schema(value_type = schema::ItemKind)]
+    kind: ItemKind,
+    /// From when.
+    starts_at: DateTime<Utc>,
+    /// Until when.
+    ends_at: DateTime<Utc>,
+    /// As the platform writes it.
+    summary: String,
+    /// The reference of the booking that stands for it here.
+    booking: Option<String>,
+    /// Since when the feed lacks it.
+    missing_since: Option<DateTime<Utc>>,
+    /// Whether it stands although the feed lacks it, because somebody has said so.
+    kept: bool,
+    /// When it was first seen.
+    first_seen_at: DateTime<Utc>,
+}
+
+impl From<ChannelItem> for ItemAnswer {
+    fn from(item: ChannelItem) -> Self {
+        Self {
+            id: item.id,
+            uid: item.item_key,
+            kind: item.kind,
+            starts_at: item.starts_at,
+            ends_at: item.ends_at,
+            summary: item.summary,
+            booking: item.reference,
+            missing_since: item.missing_since,
+            kept: item.pinned,
+            first_seen_at: item.first_seen_at,
+        }
+    }
+}
+
+/// A reading of a platform's feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ChannelRun)]
+pub(super) struct RunAnswer {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: ChannelRunId,
+    /// When it ended.
+    at: DateTime<Utc>,
+    /// What made Concord read it.
+    #[schema(value_type = schema::RunOrigin)]
+    origin: RunOrigin,
+    /// How it ended.
+    #[schema(value_type = schema::RunOutcome)]
+    outcome: RunOutcome,
+    /// For people.
+    message: String,
+    /// New bookings.
+    imported: i64,
+    /// Bookings that were changed.
+    updated: i64,
+    /// Bookings that were cancelled.
+    cancelled: i64,
+    /// Events from which nothing followed.
+    skipped: i64,
+    /// Of what was imported or changed: what found no room.
+    conflicts: i64,
+    /// Milliseconds that it took.
+    duration_ms: i64,
+    /// When its cancellations were taken back.
+    undone_at: Option<DateTime<Utc>>,
+    /// Whether they can be: for a week.
+    can_be_undone: bool,
+}
+
+impl RunAnswer {
+    pub(super) fn of(run: Run, now: DateTime<Utc>) -> Self {
+        Self {
+            can_be_undone: run.can_be_undone(now),
+            id: run.id,
+            at: run.at,
+            origin: run.origin,
+            outcome: run.outcome,
+            message: run.message,
+            imported: run.counts.imported,
+            updated: run.counts.updated,
+            cancelled: run.counts.cancelled,
+            skipped: run.counts.skipped,
+            conflicts: run.counts.conflicts,
+            duration_ms: run.duration_ms,
+            undone_at: run.undone_at,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a feed seems to have cancelled: let through, kept, or brought back.
+
+use axum::{Json, extract::State};
+use concord_domain::ids::{ChannelId, ChannelRunId};
+use concord_jobs::channels::held::{self, WordError};
+use concord_storage::channels::runs;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{answers::RunAnswer, existing};
+use crate::{
+    app::App,
+    http::api::{
+        auth::ApiCaller,
+        problem::{ApiError, Kind},
+        request::PathOf,
+    },
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(release)).routes(routes!(keep)).routes(routes!(undo))
+}
+
+impl From<WordError> for ApiError {
+    fn from(error: WordError) -> Self {
+        match error {
+            WordError::Nothing => {
+                Self::new(Kind::NotPossible, "Nothing is held back, or there is no such reading.")
+            }
+            WordError::TooLate => Self::new(Kind::NotPossible, format!("{}.", capital(&error.to_string()))),
+            WordError::Storage(error) => error.into(),
+            WordError::Other(words) => {
+                tracing::error!(words, "what a feed seems to have cancelled could not be decided");
+                Self::new(Kind::Internal, "It could not be done.")
+            }
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// How many bookings were concerned.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = HeldDecision)]
+struct Decided {
+    /// Bookings that are cancelled, kept, or stand again.
+    bookings: i64,
+    /// Of those that stand again: what has no room.
+    conflicts: i64,
+}
+
+/// Let held-back cancellations through
+///
+/// What the feed lacks is cancelled now. It can be undone for a week, by the reading that this answers.
+#[utoipa::path(post, path = "/channels/{id}/release", tag = "Channels", operation_id = "release_channel",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Cancelled", body = RunAnswer)))]
+async fn release(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<RunAnswer>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let (run, _) = held::release(&app.context, caller.business, id, &caller.actor).await?;
+    let run = runs::find(&app.context.db, caller.business, run).await?;
+    let run = run.ok_or_else(|| ApiError::not_found("reading"))?;
+    Ok(Json(RunAnswer::of(run, app.now())))
+}
+
+/// Keep what is held back
+///
+/// The bookings stand although the feed lacks them, until it has had them again.
+#[utoipa::path(post, path = "/channels/{id}/keep", tag = "Channels", operation_id = "keep_held_back",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Kept", body = Decided)))]
+async fn keep(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<Decided>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let kept = held::keep(&app.context, caller.business, id).await?;
+    Ok(Json(Decided { bookings: i64::try_from(kept).unwrap_or(i64::MAX), conflicts: 0 }))
+}
+
+/// Undo the cancellations of a reading
+///
+/// For a week. The bookings stand again, without room where it is taken by now, and stay although the feed lacks them.
+#[utoipa::path(post, path = "/channels/{id}/runs/{run}/undo", tag = "Channels", operation_id = "undo_channel_run",
+    params(("id" = Uuid, Path, description = "The channel's id"), ("run" = Uuid, Path, description = "The reading's id")),
+    responses((status = 200, description = "They stand again", body = Decided)))]
+async fn undo(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf((id, run)): PathOf<(ChannelId, ChannelRunId)>,
+) -> Result<Json<Decided>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let found = runs::find(&app.context.db, caller.business, run).await?;
+    found.filter(|run| run.channel_id == id).ok_or_else(|| ApiError::not_found("reading"))?;
+    let (bookings, conflicts) = held::undo(&app.context, caller.business, run, &caller.actor).await?;
+    Ok(Json(Decided { bookings, conflicts }))
+}

@@ -1,0 +1,313 @@
+//! `/channels`: resources on booking platforms.
+
+mod answers;
+mod held;
+mod webhooks;
+
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use concord_domain::{
+    channel::{BlockRule, ChannelState, Preference},
+    ids::{ChannelId, ResourceId},
+};
+use concord_jobs::channels::manage::{self, Changes, ChannelError, Wanted};
+use concord_storage::{
+    channels::{self, Channel, items, runs},
+    platform_settings,
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::answers::{ChannelAnswer, ItemAnswer, RunAnswer};
+use super::{
+    answers::{Listing, Paging},
+    auth::ApiCaller,
+    given::Given,
+    problem::{ApiError, Kind},
+    request::{Body, PathOf, Search},
+    schema,
+};
+use crate::app::App;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(find, change, remove))
+        .routes(routes!(sync))
+        .routes(routes!(events))
+        .routes(routes!(list_runs))
+        .routes(routes!(rotate))
+        .merge(held::routes())
+        .merge(webhooks::routes())
+}
+
+impl From<ChannelError> for ApiError {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Address(error) => Self::invalid("import_url", format!("cannot be read: {error}")),
+            ChannelError::AddressTaken | ChannelError::OwnFeed | ChannelError::NothingToRead(_) => {
+                Self::invalid("import_url", format!("is not taken: {error}"))
+            }
+            ChannelError::NoResource => Self::invalid("resource", "is not a resource of yours"),
+            ChannelError::NoChannel => Self::not_found("channel"),
+            ChannelError::Storage(error) => error.into(),
+        }
+    }
+}
+
+async fn existing(app: &App, caller: &ApiCaller, id: ChannelId) -> Result<Channel, ApiError> {
+    let found = channels::find(&app.context.db, caller.business, id).await?;
+    found.ok_or_else(|| ApiError::not_found("channel"))
+}
+
+/// A channel to be made.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChannelBody, example = json!({
+    "resource": "0197f0c2-6b1e-7d3a-9a4e-2f6d2f1f8b10", "platform": "airbnb",
+    "import_url": "https://www.airbnb.com/calendar/ical/123.ics?s=abc"
+}))]
+struct NewChannelBody {
+    /// What is sold there.
+    #[schema(value_type = uuid::Uuid)]
+    resource: ResourceId,
+    /// The platform: its id, its name or another name of it; see `GET /platforms`.
+    platform: String,
+    /// Where the platform's feed is. Without it the channel only publishes.
+    #[serde(default)]
+    import_url: Option<String>,
+    /// Whose booking gives way; as the business has it for the platform if it is not said.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Preference>)]
+    preference: Option<Preference>,
+    /// What becomes of nights that the platform only closes; likewise.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::BlockRule>)]
+    blocks: Option<BlockRule>,
+    /// Minutes between two readings, 30 to 1440; likewise.
+    #[serde(default)]
+    #[schema(minimum = 30, maximum = 1440)]
+    interval_minutes: Option<i64>,
+}
+
+/// What changes of a channel; what is left out stays.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChannelChange, example = json!({ "state": "paused" }))]
+struct ChangedChannel {
+    /// Whether it is kept in step.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::ChannelState>)]
+    state: Option<ChannelState>,
+    /// Where the platform's feed is; null: nothing is read any more.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    import_url: Given<String>,
+    /// Whose booking gives way.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Preference>)]
+    preference: Option<Preference>,
+    /// What becomes of nights that the platform only closes.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::BlockRule>)]
+    blocks: Option<BlockRule>,
+    /// Minutes between two readings; null: as the business or the platform has it.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    interval_minutes: Given<i64>,
+}
+
+/// Between two readings, in minutes: what the platform allows, and at most a day.
+pub(super) fn check_interval(minutes: i64, fewest: i64) -> Result<i64, ApiError> {
+    let most = concord_jobs::channels::LONGEST_INTERVAL.num_minutes();
+    if (fewest..=most).contains(&minutes) {
+        Ok(minutes)
+    } else {
+        Err(ApiError::invalid("interval_minutes", format!("must be between {fewest} and {most}")))
+    }
+}
+
+fn fewest_minutes(app: &App, platform: &str) -> i64 {
+    let known = app.context.platforms.find(platform);
+    known.map_or(1, |platform| i64::from(platform.min_interval_minutes))
+}
+
+/// List channels
+///
+/// Those of one resource together.
+#[utoipa::path(get, path = "/channels", tag = "Channels", operation_id = "list_channels",
+    responses((status = 200, description = "All of them", body = Listing<ChannelAnswer>)))]
+async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ChannelAnswer>>, ApiError> {
+    let mut answers = Vec::new();
+    for channel in channels::list(&app.context.db, caller.business).await? {
+        answers.push(ChannelAnswer::of(&app, channel).await?);
+    }
+    Ok(Json(Listing::whole(answers)))
+}
+
+/// Make a channel
+///
+/// Its feed is published at once: `feed_url` is what the platform is to read. What the platform has is read at once, too.
+#[utoipa::path(post, path = "/channels", tag = "Channels", operation_id = "create_channel",
+    request_body = NewChannelBody,
+    responses((status = 201, description = "Made", body = ChannelAnswer,
+        headers(("Location" = String, description = "Where it is")))))]
+async fn create(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Body(body): Body<NewChannelBody>,
+) -> Result<impl IntoResponse, ApiError> {
+    let platform = app.context.platforms.find(&body.platform).ok_or_else(|| unknown_platform(&app))?;
+    let fewest = i64::from(platform.min_interval_minutes);
+    let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
+    let wanted = Wanted {
+        resource: body.resource,
+        platform,
+        import_url: body.import_url.map(SecretString::from),
+        preference: body.preference.unwrap_or(said.preference),
+        blocks: body.blocks.unwrap_or(said.blocks),
+        interval_minutes: body.interval_minutes.map(|minutes| check_interval(minutes, fewest)).transpose()?,
+    };
+    let channel = manage::create(&app.context, &caller.change(app.now()), &wanted).await?;
+    let location = app.address(&format!("/api/v1/channels/{}", channel.id));
+    let answer = ChannelAnswer::of(&app, channel).await?;
+    Ok((StatusCode::CREATED, [(axum::http::header::LOCATION, location)], Json(answer)))
+}
+
+/// A platform that nobody knows; the message names those that are known.
+pub(super) fn unknown_platform(app: &App) -> ApiError {
+    let known: Vec<&str> = app.context.platforms.iter().map(|platform| platform.id.as_str()).collect();
+    ApiError::invalid("platform", format!("is not known; known are {}", known.join(", ")))
+}
+
+/// Read a channel
+#[utoipa::path(get, path = "/channels/{id}", tag = "Channels", operation_id = "get_channel",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "The channel", body = ChannelAnswer)))]
+async fn find(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<ChannelAnswer>, ApiError> {
+    let channel = existing(&app, &caller, id).await?;
+    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+}
+
+/// Change a channel
+///
+/// What can be read differently now is read at once.
+#[utoipa::path(patch, path = "/channels/{id}", tag = "Channels", operation_id = "change_channel",
+    params(("id" = Uuid, Path, description = "Its id")), request_body = ChangedChannel,
+    responses((status = 200, description = "Changed", body = ChannelAnswer)))]
+async fn change(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+    Body(body): Body<ChangedChannel>,
+) -> Result<Json<ChannelAnswer>, ApiError> {
+    let before = existing(&app, &caller, id).await?;
+    let fewest = fewest_minutes(&app, &before.platform);
+    let changes = Changes {
+        state: body.state,
+        preference: body.preference,
+        blocks: body.blocks,
+        interval_minutes: match body.interval_minutes {
+            Given::Absent => None,
+            Given::Cleared => Some(None),
+            Given::Value(minutes) => Some(Some(check_interval(minutes, fewest)?)),
+        },
+        import_url: match body.import_url {
+            Given::Absent => None,
+            Given::Cleared => Some(None),
+            Given::Value(url) => Some(Some(SecretString::from(url))),
+        },
+    };
+    let channel = manage::update(&app.context, &caller.change(app.now()), id, &changes).await?;
+    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+}
+
+/// Remove a channel
+///
+/// Its feed is published no more, and nothing is read. The bookings that it brought stay.
+#[utoipa::path(delete, path = "/channels/{id}", tag = "Channels", operation_id = "remove_channel",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 204, description = "Removed")))]
+async fn remove(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<StatusCode, ApiError> {
+    manage::remove(&app.context, &caller.change(app.now()), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Read a platform now
+///
+/// It is read soon after the answer; `read_at` tells when it was.
+#[utoipa::path(post, path = "/channels/{id}/sync", tag = "Channels", operation_id = "sync_channel",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 202, description = "It will be read", body = ChannelAnswer)))]
+async fn sync(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<impl IntoResponse, ApiError> {
+    let channel = manage::sync_now(&app.context, &caller.change(app.now()), id).await?;
+    if !channel.polled || channel.state == ChannelState::Paused {
+        let why = if channel.polled { "the channel is paused" } else { "the channel has no address to read" };
+        return Err(ApiError::new(Kind::NotPossible, format!("Nothing is read: {why}.")));
+    }
+    Ok((StatusCode::ACCEPTED, Json(ChannelAnswer::of(&app, channel).await?)))
+}
+
+/// List what a platform's feed says
+///
+/// As it was last read, without what is over, by start.
+#[utoipa::path(get, path = "/channels/{id}/events", tag = "Channels", operation_id = "list_channel_events",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "All of them", body = Listing<ItemAnswer>)))]
+async fn events(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<Listing<ItemAnswer>>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let found = items::to_come(&app.context.db, caller.business, id, app.now()).await?;
+    Ok(Json(Listing::whole(found.into_iter().map(ItemAnswer::from).collect())))
+}
+
+/// List the readings of a channel
+///
+/// Those that came to something, and failures; newest first.
+#[utoipa::path(get, path = "/channels/{id}/runs", tag = "Channels", operation_id = "list_channel_runs",
+    params(("id" = Uuid, Path, description = "Its id"), Paging),
+    responses((status = 200, description = "A page", body = Listing<RunAnswer>)))]
+async fn list_runs(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+    Search(paging): Search<Paging>,
+) -> Result<Json<Listing<RunAnswer>>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let ask = paging.ask()?;
+    let page = runs::of_channel(&app.context.db, caller.business, id, &ask).await?;
+    let now = app.now();
+    Ok(Json(Listing::of(page, |run| RunAnswer::of(run, now))))
+}
+
+/// Give a channel's feed a new address
+///
+/// The platform must be given the new one: the old one opens nothing any more.
+#[utoipa::path(post, path = "/channels/{id}/rotate_feed", tag = "Channels", operation_id = "rotate_channel_feed",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Published under a new address", body = ChannelAnswer)))]
+async fn rotate(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<ChannelAnswer>, ApiError> {
+    manage::rotate_feed(&app.context, &caller.change(app.now()), id).await?;
+    let channel = existing(&app, &caller, id).await?;
+    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+}

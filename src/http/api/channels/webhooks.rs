@@ -1,0 +1,59 @@
+//! Webhooks of channel managers: the keys for them. The messages themselves meet `http/hooks`.
+
+use axum::{Json, extract::State, http::StatusCode};
+use concord_domain::ids::ChannelId;
+use concord_jobs::channels::manage;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    http::api::{auth::ApiCaller, problem::ApiError, request::PathOf},
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(allow, forbid))
+}
+
+/// What a channel manager needs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ChannelWebhook)]
+struct Keys {
+    /// Where to send messages. Shown this once.
+    url: String,
+    /// The key that signs them (Standard Webhooks). Shown this once.
+    #[schema(example = "whsec_...")]
+    secret: String,
+}
+
+/// Take webhooks for a channel
+///
+/// A channel manager may then tell of reservations at once, signed by Standard Webhooks 1.0.0. What was taken under
+/// former keys is refused from now on.
+#[utoipa::path(post, path = "/channels/{id}/webhook", tag = "Channels", operation_id = "allow_channel_webhooks",
+    params(("id" = Uuid, Path, description = "The channel's id")),
+    responses((status = 201, description = "Address and key", body = Keys)))]
+async fn allow(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<(StatusCode, Json<Keys>), ApiError> {
+    let keys = manage::allow_webhooks(&app.context, &caller.change(app.now()), id).await?;
+    let url = app.address(&format!("/hooks/channels/{}", keys.token.expose_secret()));
+    Ok((StatusCode::CREATED, Json(Keys { url, secret: keys.secret.expose_secret().to_owned() })))
+}
+
+/// Take no more webhooks for a channel
+#[utoipa::path(delete, path = "/channels/{id}/webhook", tag = "Channels", operation_id = "forbid_channel_webhooks",
+    params(("id" = Uuid, Path, description = "The channel's id")),
+    responses((status = 204, description = "None are taken any more")))]
+async fn forbid(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<StatusCode, ApiError> {
+    manage::forbid_webhooks(&app.context, &caller.change(app.now()), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

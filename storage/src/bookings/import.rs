@@ -1,0 +1,96 @@
+//! Bookings that stand for the items of a platform's feed, each written in one transaction with its item.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    booking::BookingDraft,
+    channel::plan::Item,
+    ids::{BookingId, ChannelId, ChannelItemId, ChannelRunId},
+};
+
+use super::{
+    follow::Along,
+    write::{Change, Put, PutError, Wish, write},
+};
+use crate::{Db, StorageError, Tx, channels::items};
+
+/// What becomes of an item along with its booking.
+#[derive(Clone, Copy, Debug)]
+pub enum ItemWrite<'a> {
+    /// It is new.
+    Add {
+        /// Of which channel.
+        channel: ChannelId,
+        /// Which.
+        id: ChannelItemId,
+        /// As it is.
+        item: &'a Item,
+    },
+    /// It has become this, and the booking stands for it.
+    Change {
+        /// Which.
+        id: ChannelItemId,
+        /// As it is.
+        item: &'a Item,
+    },
+    /// It has become this, for which no booking stands any more.
+    Free {
+        /// Which.
+        id: ChannelItemId,
+        /// As it is.
+        item: &'a Item,
+    },
+    /// It is gone.
+    Lose {
+        /// Which.
+        id: ChannelItemId,
+        /// The reading that found it gone.
+        run: ChannelRunId,
+    },
+    /// Somebody says that it stands.
+    Keep {
+        /// Which.
+        id: ChannelItemId,
+    },
+}
+
+impl ItemWrite<'_> {
+    pub(super) async fn write(
+        &self,
+        tx: &mut Tx,
+        change: &Change,
+        booking: BookingId,
+    ) -> Result<(), StorageError> {
+        let (business, now): (_, DateTime<Utc>) = (change.business, change.now);
+        match *self {
+            Self::Add { channel, id, item } => {
+                items::add(tx, (business, channel, id), item, Some(booking), now).await
+            }
+            Self::Change { id, item } => items::change(tx, business, id, item, Some(booking)).await,
+            Self::Free { id, item } => items::change(tx, business, id, item, None).await,
+            Self::Lose { id, run } => items::lose(tx, business, id, run, now).await,
+            Self::Keep { id } => items::keep(tx, business, id).await,
+        }
+    }
+}
+
+/// Writes the booking of that reference as a platform has sold it: it stands without a seat where there is no room.
+/// `Exists` inside: the channel has an item with that key, or the item that comes back has been taken over by another.
+pub async fn import(
+    db: &Db,
+    change: &Change,
+    reference: &str,
+    (draft, channel): (&BookingDraft, ChannelId),
+    item: &ItemWrite<'_>,
+) -> Result<Put, PutError> {
+    write(db, change, reference, Wish::Fact(draft, channel), None, Along::Item(item)).await
+}
+
+/// Cancels the booking of that reference because its item is gone, or is nothing that takes time any more.
+pub async fn cancel_imported(
+    db: &Db,
+    change: &Change,
+    reference: &str,
+    item: &ItemWrite<'_>,
+) -> Result<Put, PutError> {
+    write(db, change, reference, Wish::Cancel, None, Along::Item(item)).await
+}

@@ -1,0 +1,234 @@
+//! The events of a platform's feed as they were last seen, each with the booking that stands for it.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    channel::{
+        ItemKind,
+        plan::{Item, Known},
+    },
+    ids::{BookingId, BusinessId, ChannelId, ChannelItemId, ChannelRunId},
+    interval::Interval,
+};
+
+use crate::{Db, StorageError, Tx, on_db};
+
+/// An item, with what of its booking people want to know.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ChannelItem {
+    /// Which.
+    pub id: ChannelItemId,
+    /// Its key in the feed.
+    pub item_key: String,
+    /// What it is.
+    pub kind: ItemKind,
+    /// UTC.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// One line.
+    pub summary: String,
+    /// Who comes.
+    pub guest: Option<String>,
+    /// See `Known::contested`.
+    pub contested: bool,
+    /// What stands for it here.
+    pub booking_id: Option<BookingId>,
+    /// That booking's reference.
+    pub reference: Option<String>,
+    /// Since when the feed lacks it.
+    pub missing_since: Option<DateTime<Utc>>,
+    /// Somebody has said that it stands although the feed lacks it.
+    pub pinned: bool,
+    /// When it was found gone.
+    pub lost_at: Option<DateTime<Utc>>,
+    /// When it was first seen.
+    pub first_seen_at: DateTime<Utc>,
+}
+
+impl From<&ChannelItem> for Known {
+    fn from(item: &ChannelItem) -> Self {
+        Self {
+            id: item.id,
+            key: item.item_key.clone(),
+            interval: Interval { start: item.starts_at, end: item.ends_at },
+            kind: item.kind,
+            summary: item.summary.clone(),
+            guest: item.guest.clone(),
+            contested: item.contested,
+            missing_since: item.missing_since,
+            pinned: item.pinned,
+        }
+    }
+}
+
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
+                    b.reference, i.missing_since, i.pinned, i.lost_at, i.first_seen_at
+             FROM channel_items i LEFT JOIN bookings b ON b.id = i.booking_id
+             WHERE i.business_id = $1 AND ",
+            $where
+        )
+    };
+}
+
+const TO_COME: &str =
+    select!("i.channel_id = $2 AND i.lost_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
+
+/// What is known of a channel and not over, by start.
+pub async fn to_come(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ChannelItem>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(TO_COME).bind(business).bind(channel).bind(now).fetch_all(c).await)?)
+}
+
+const FIND: &str = select!("i.id = $2");
+
+/// One item.
+pub async fn find(
+    db: &Db,
+    business: BusinessId,
+    id: ChannelItemId,
+) -> Result<Option<ChannelItem>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const LOST_BY: &str = select!("i.lost_run = $2 ORDER BY i.starts_at, i.id");
+
+/// What a reading found gone, by start.
+pub async fn lost_by(
+    db: &Db,
+    business: BusinessId,
+    run: ChannelRunId,
+) -> Result<Vec<ChannelItem>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LOST_BY).bind(business).bind(run).fetch_all(c).await)?)
+}
+
+// The same key may be there since a worker that lost its lease: it is the same event then.
+const ADD: &str = "
+    INSERT INTO channel_items (id, business_id, channel_id, item_key, kind, starts_at, ends_at, summary, guest, contested,
+        booking_id, pinned, first_seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+/// Writes a new item down. `Exists`: the channel has one with that key.
+pub async fn add(
+    tx: &mut Tx,
+    (business, channel, id): (BusinessId, ChannelId, ChannelItemId),
+    item: &Item,
+    booking: Option<BookingId>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(ADD)
+        .bind(id)
+        .bind(business)
+        .bind(channel)
+        .bind(&item.key)
+        .bind(item.kind)
+        .bind(item.interval.start)
+        .bind(item.interval.end)
+        .bind(&item.summary)
+        .bind(&item.guest)
+        .bind(item.contested)
+        .bind(booking)
+        .bind(false)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const CHANGE: &str = "
+    UPDATE channel_items SET item_key = $3, kind = $4, starts_at = $5, ends_at = $6, summary = $7, guest = $8,
+        contested = $9, booking_id = $10, missing_since = NULL, pinned = $11
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+
+/// Writes down what an item has become.
+pub async fn change(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelItemId,
+    item: &Item,
+    booking: Option<BookingId>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(CHANGE)
+        .bind(business)
+        .bind(id)
+        .bind(&item.key)
+        .bind(item.kind)
+        .bind(item.interval.start)
+        .bind(item.interval.end)
+        .bind(&item.summary)
+        .bind(&item.guest)
+        .bind(item.contested)
+        .bind(booking)
+        .bind(false)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const STAND_ASIDE: &str = "
+    UPDATE channel_items SET item_key = $3 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+
+/// Gives an item a key that no event has, for as long as others take theirs: events may have exchanged them.
+pub async fn stand_aside(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+    let key = format!("\u{1}{id}");
+    on_db!(tx, c => sqlx::query(STAND_ASIDE).bind(business).bind(id).bind(key).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const MISS: &str = "
+    UPDATE channel_items SET missing_since = COALESCE(missing_since, $3)
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+
+/// The feed lacks it from now on.
+pub async fn miss(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelItemId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(MISS).bind(business).bind(id).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const BACK: &str = "
+    UPDATE channel_items SET missing_since = NULL, pinned = $3
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+
+/// The feed has it again.
+pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(BACK).bind(business).bind(id).bind(false).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const LOSE: &str = "
+    UPDATE channel_items SET lost_at = $3, lost_run = $4 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+
+/// It is gone, as this reading found.
+pub async fn lose(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelItemId,
+    run: ChannelRunId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(LOSE).bind(business).bind(id).bind(now).bind(run).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const KEEP: &str = "
+    UPDATE channel_items SET lost_at = NULL, lost_run = NULL, missing_since = NULL, pinned = $3
+    WHERE business_id = $1 AND id = $2";
+
+/// Somebody says that it stands, whatever the feed lacks. `Exists`: by now there is another event with its key.
+pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(KEEP).bind(business).bind(id).bind(true).execute(c).await.map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,488 @@
+//! Resources on platforms: where their feeds are, how each was last read, and what waits for somebody's word.
+//!
+//! `items` is what a feed says, `runs` what came of reading it, `published` what the platform has read of ours,
+//! `webhooks` what channel managers tell us.
+
+pub mod items;
+pub mod published;
+pub mod runs;
+pub mod webhooks;
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    channel::{BlockRule, Brake, ChannelState, Preference},
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, ChannelId, FeedId, ResourceId},
+};
+use secrecy::SecretString;
+
+use crate::{
+    Db, StorageError, Tx,
+    duties::{self, DutyRef, NewDuty},
+    on_db,
+    seal::{Keyring, Place},
+    secret,
+};
+
+/// A resource on a platform, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Channel {
+    /// Which.
+    pub id: ChannelId,
+    /// The tenant.
+    pub business_id: BusinessId,
+    /// What is sold there.
+    pub resource_id: ResourceId,
+    /// The platform's id.
+    pub platform: String,
+    /// Whether it is kept in step.
+    pub state: ChannelState,
+    /// Whose booking gives way.
+    pub preference: Preference,
+    /// What becomes of its blocks.
+    pub blocks: BlockRule,
+    /// Between two readings; `None`: as the business or the platform has it.
+    pub interval_minutes: Option<i64>,
+    /// Whether it has an address to read.
+    pub has_import: bool,
+    /// The host of that address; all that may be shown of it.
+    pub import_host: String,
+    /// Whether it is read at its times.
+    pub polled: bool,
+    /// What it is published by.
+    pub feed_id: Option<FeedId>,
+    /// The platform's version of what was last read.
+    pub etag: Option<String>,
+    /// When the platform says that it last changed.
+    pub last_modified: Option<String>,
+    /// SHA-256 of what was last applied.
+    pub body_digest: Option<String>,
+    /// The last try.
+    pub polled_at: Option<DateTime<Utc>>,
+    /// The last try that read something.
+    pub read_at: Option<DateTime<Utc>>,
+    /// The last reading from which something followed.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Since when it cannot be read.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// Why, for people.
+    pub last_error: Option<String>,
+    /// Why cancellations are held back.
+    pub held_brake: Option<Brake>,
+    /// How many wait ...
+    pub held_items: i64,
+    /// ... of how many.
+    pub held_of: i64,
+    /// When the last of them is believed.
+    pub held_until: Option<DateTime<Utc>>,
+    /// Whether a channel manager may tell us.
+    pub has_webhook: bool,
+    /// Since when it is none any more.
+    pub removed_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, business_id, resource_id, platform, state, preference, blocks, interval_minutes,
+         import_url IS NOT NULL AS has_import, import_host, polled, feed_id, etag, last_modified, body_digest,
+         polled_at, read_at, changed_at, failing_since, last_error, held_brake, held_items, held_of, held_until,
+         webhook_token_hash IS NOT NULL AS has_webhook, removed_at, created_at"
+    };
+}
+
+/// A channel to be made.
+#[derive(Clone, Debug)]
+pub struct NewChannel<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// What is sold there.
+    pub resource: ResourceId,
+    /// The platform's id.
+    pub platform: &'a str,
+    /// Whose booking gives way.
+    pub preference: Preference,
+    /// What becomes of its blocks.
+    pub blocks: BlockRule,
+    /// Where its feed is.
+    pub import: Option<Import<'a>>,
+    /// Whether it is read at its times.
+    pub polled: bool,
+}
+
+/// An address to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'a> {
+    /// The address; whoever has it reads who comes.
+    pub url: &'a SecretString,
+    /// Its host.
+    pub host: &'a str,
+}
+
+impl Import<'_> {
+    fn digest(&self) -> String {
+        secret::digest(self.url)
+    }
+}
+
+fn place(id: ChannelId) -> Place {
+    Place { column: "channels.import_url", row: id.0 }
+}
+
+const CREATE: &str = concat!(
+    "INSERT INTO channels (id, business_id, resource_id, platform, state, preference, blocks, import_url, import_host,
+         import_digest, polled, held_items, held_of, created_at)
+     SELECT $1, $2, $3, $4, 'active', $5, $6, $7, $8, $9, $10, 0, 0, $11
+     WHERE EXISTS (SELECT 1 FROM resources WHERE business_id = $2 AND id = $3)
+     RETURNING ",
+    columns!()
+);
+
+/// Makes a channel. `NotFound`: the resource is not of the business. `Exists`: the same address is read for it already.
+pub async fn create(
+    tx: &mut Tx,
+    ring: &Keyring,
+    new: &NewChannel<'_>,
+    now: DateTime<Utc>,
+) -> Result<Channel, StorageError> {
+    let id = ChannelId::new(now);
+    Ok(on_db!(tx, c => sqlx::query_as(CREATE)
+        .bind(id)
+        .bind(new.business)
+        .bind(new.resource)
+        .bind(new.platform)
+        .bind(new.preference)
+        .bind(new.blocks)
+        .bind(new.import.map(|import| ring.seal(import.url, place(id))))
+        .bind(new.import.map_or("", |import| import.host))
+        .bind(new.import.map(|import| import.digest()))
+        .bind(new.polled)
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM channels WHERE business_id = $1 AND removed_at IS NULL ORDER BY resource_id, created_at, id"
+);
+
+/// The channels of a business, those of one resource together.
+pub async fn list(db: &Db, business: BusinessId) -> Result<Vec<Channel>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(LIST).bind(business).fetch_all(c).await)?)
+}
+
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM channels WHERE business_id = $1 AND id = $2 AND removed_at IS NULL"
+);
+
+/// One channel that is not removed.
+pub async fn find(db: &Db, business: BusinessId, id: ChannelId) -> Result<Option<Channel>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const BY_ADDRESS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM channels WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND removed_at IS NULL
+      AND (import_digest = $4 OR ($4 IS NULL AND import_digest IS NULL AND NOT polled))"
+);
+
+/// The channel that reads this address for this resource; without an address, the one that takes files.
+pub async fn by_address(
+    db: &Db,
+    business: BusinessId,
+    resource: ResourceId,
+    platform: &str,
+    url: Option<&SecretString>,
+) -> Result<Option<Channel>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(BY_ADDRESS)
+        .bind(business)
+        .bind(resource)
+        .bind(platform)
+        .bind(url.map(secret::digest))
+        .fetch_optional(c)
+        .await)?)
+}
+
+const LOCK: &str = concat!(
+    "UPDATE channels SET removed_at = removed_at WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Locks the row until the end of the transaction. A removed one is `NotFound`.
+pub async fn lock(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<Channel, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(LOCK).bind(business).bind(id).fetch_one(c).await)?)
+}
+
+/// What can be set of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelSettings {
+    /// Whether it is kept in step.
+    pub state: ChannelState,
+    /// Whose booking gives way.
+    pub preference: Preference,
+    /// What becomes of its blocks.
+    pub blocks: BlockRule,
+    /// Between two readings; `None`: as the business or the platform has it.
+    pub interval_minutes: Option<i64>,
+}
+
+impl Channel {
+    /// What can be set of it, as it is.
+    pub fn settings(&self) -> ChannelSettings {
+        ChannelSettings {
+            state: self.state,
+            preference: self.preference,
+            blocks: self.blocks,
+            interval_minutes: self.interval_minutes,
+        }
+    }
+}
+
+// What was read by other rules says nothing of these: the next reading is a whole one.
+const SET: &str = concat!(
+    "UPDATE channels SET state = $3, preference = $4, blocks = $5, interval_minutes = $6,
+         etag = CASE WHEN blocks = $5 THEN etag END, last_modified = CASE WHEN blocks = $5 THEN last_modified END,
+         body_digest = CASE WHEN blocks = $5 THEN body_digest END
+     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Changes its settings. A removed one is `NotFound`.
+pub async fn set(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelId,
+    settings: &ChannelSettings,
+) -> Result<Channel, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(SET)
+        .bind(business)
+        .bind(id)
+        .bind(settings.state)
+        .bind(settings.preference)
+        .bind(settings.blocks)
+        .bind(settings.interval_minutes)
+        .fetch_one(c)
+        .await)?)
+}
+
+const SET_IMPORT: &str = concat!(
+    "UPDATE channels SET import_url = $3, import_host = $4, import_digest = $5, polled = $6, etag = NULL,
+         last_modified = NULL, body_digest = NULL, failing_since = NULL, last_error = NULL
+     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Gives it another address to read, or none. What is known of the old one stays known, so that what the new one lacks
+/// is seen to be missing. `Exists`: the same address is read for its resource already.
+pub async fn set_import(
+    tx: &mut Tx,
+    ring: &Keyring,
+    business: BusinessId,
+    id: ChannelId,
+    import: Option<Import<'_>>,
+) -> Result<Channel, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(SET_IMPORT)
+        .bind(business)
+        .bind(id)
+        .bind(import.map(|import| ring.seal(import.url, place(id))))
+        .bind(import.map_or("", |import| import.host))
+        .bind(import.map(|import| import.digest()))
+        .bind(import.is_some())
+        .fetch_one(c)
+        .await)?)
+}
+
+const SET_FEED: &str =
+    "UPDATE channels SET feed_id = $3 WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
+
+/// Says by which feed it is published.
+pub async fn set_feed(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelId,
+    feed: FeedId,
+) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(SET_FEED)
+        .bind(business)
+        .bind(id)
+        .bind(feed)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+const REMOVE: &str = "
+    UPDATE channels SET removed_at = $3, import_url = NULL, import_digest = NULL, webhook_token_hash = NULL,
+        webhook_secret = NULL, polled = $4
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
+
+/// Ends it, and forgets its secrets. Its bookings stay. A removed one is `NotFound`.
+pub async fn remove(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let changed = on_db!(tx, c => sqlx::query(REMOVE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .bind(false)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
+}
+
+const IMPORT_URL: &str = "
+    SELECT import_url FROM channels
+    WHERE business_id = $1 AND id = $2 AND removed_at IS NULL AND import_url IS NOT NULL";
+
+/// The address that is read; `None`: there is none. `Sealed`: no key opens it.
+pub async fn import_url(
+    db: &Db,
+    ring: &Keyring,
+    business: BusinessId,
+    id: ChannelId,
+) -> Result<Option<SecretString>, StorageError> {
+    let sealed: Option<String> =
+        on_db!(db, c => sqlx::query_scalar(IMPORT_URL).bind(business).bind(id).fetch_optional(c).await)?;
+    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+}
+
+/// How a reading ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Read<'a> {
+    /// It is as it was.
+    Same,
+    /// It was read to its end.
+    Whole {
+        /// The platform's version of it.
+        etag: Option<&'a str>,
+        /// When the platform says that it last changed.
+        last_modified: Option<&'a str>,
+        /// Of what was read; `None`: it must be looked at again, since something waits.
+        digest: Option<&'a str>,
+        /// Whether anything followed.
+        changed: bool,
+    },
+    /// It could not be read.
+    Failed {
+        /// For people.
+        error: &'a str,
+    },
+}
+
+const NOTE_SAME: &str = "
+    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = NULL WHERE id = $1";
+const NOTE_WHOLE: &str = "
+    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = NULL, etag = $3,
+        last_modified = $4, body_digest = $5, changed_at = CASE WHEN $6 THEN $2 ELSE changed_at END
+    WHERE id = $1";
+const NOTE_FAILED: &str = "
+    UPDATE channels SET polled_at = $2, failing_since = COALESCE(failing_since, $2), last_error = $3 WHERE id = $1";
+
+/// Notes how a reading of a channel, which was looked up with its business, ended.
+pub async fn note_read(
+    tx: &mut Tx,
+    id: ChannelId,
+    read: Read<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    match read {
+        Read::Same => {
+            on_db!(tx, c => sqlx::query(NOTE_SAME).bind(id).bind(now).execute(c).await.map(drop))?;
+        }
+        Read::Whole { etag, last_modified, digest, changed } => {
+            on_db!(tx, c => sqlx::query(NOTE_WHOLE)
+                .bind(id)
+                .bind(now)
+                .bind(etag)
+                .bind(last_modified)
+                .bind(digest)
+                .bind(changed)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Read::Failed { error } => {
+            on_db!(tx, c => sqlx::query(NOTE_FAILED).bind(id).bind(now).bind(error).execute(c).await.map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is held back of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Why.
+    pub brake: Brake,
+    /// How many items wait ...
+    pub items: i64,
+    /// ... of how many.
+    pub of: i64,
+    /// When the last of them is believed.
+    pub until: DateTime<Utc>,
+}
+
+const HOLD: &str = "
+    UPDATE channels SET held_brake = $2, held_items = $3, held_of = $4, held_until = $5 WHERE id = $1";
+
+/// Notes what is held back of a channel that was looked up with its business, or that nothing is.
+pub async fn hold(tx: &mut Tx, id: ChannelId, holding: Option<Holding>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(HOLD)
+        .bind(id)
+        .bind(holding.map(|holding| holding.brake))
+        .bind(holding.map_or(0, |holding| holding.items))
+        .bind(holding.map_or(0, |holding| holding.of))
+        .bind(holding.map(|holding| holding.until))
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Raises the reading of a channel, at `due_at`.
+pub async fn raise_poll(
+    tx: &mut Tx,
+    channel: &Channel,
+    queue: QueueClass,
+    due_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    let duty = NewDuty {
+        business: Some(channel.business_id),
+        kind: DutyKind::PollChannel,
+        subject: channel.id.0,
+        queue,
+        due_at,
+    };
+    duties::raise(tx, duty, now).await
+}
+
+const SEALED: &str = "SELECT id, import_url, webhook_secret FROM channels WHERE removed_at IS NULL";
+const SEAL_URL: &str = "UPDATE channels SET import_url = $3 WHERE id = $1 AND import_url = $2";
+const SEAL_SECRET: &str = "UPDATE channels SET webhook_secret = $3 WHERE id = $1 AND webhook_secret = $2";
+
+/// Seals again, with the current key, what another one has sealed. Returns how many secrets those were.
+pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageError> {
+    let rows: Vec<(ChannelId, Option<String>, Option<String>)> =
+        on_db!(tx, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+    let mut sealed = 0;
+    for (id, url, secret) in rows {
+        for (old, place, text) in [(url, place(id), SEAL_URL), (secret, webhooks::place(id), SEAL_SECRET)] {
+            let Some(old) = old.filter(|old| !ring.is_current(old)) else { continue };
+            let new = ring.seal(&ring.open(&old, place)?, place);
+            on_db!(tx, c => sqlx::query(text).bind(id).bind(&old).bind(&new).execute(c).await.map(drop))?;
+            sealed += 1;
+        }
+    }
+    Ok(sealed)
+}

@@ -1,0 +1,148 @@
+//! What we published to a platform, from which revision of its feed to which, and what of it the platform has read.
+//!
+//! By this an echo is told from a booking, and a night that a platform does not know to be taken from one that it does.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    channel::echo::Published,
+    ids::{BookingId, BusinessId, ChannelId},
+    interval::Interval,
+};
+use uuid::Uuid;
+
+use crate::{Db, StorageError, Tx, on_db};
+
+/// So long a platform may go on showing what it has read to be free.
+pub const LINGERS_FOR: Duration = Duration::hours(24);
+
+/// A stretch that stands in a channel's feed now.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Standing {
+    /// Which row.
+    id: Uuid,
+    /// The booking that takes it.
+    pub booking_id: BookingId,
+    /// UTC.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// When the platform read it; `None`: it does not know yet.
+    pub seen_at: Option<DateTime<Utc>>,
+}
+
+impl Standing {
+    fn key(&self) -> (BookingId, Interval) {
+        (self.booking_id, Interval { start: self.starts_at, end: self.ends_at })
+    }
+}
+
+const STANDING: &str = "
+    SELECT id, booking_id, starts_at, ends_at, seen_at FROM channel_published
+    WHERE business_id = $1 AND channel_id = $2 AND until_revision IS NULL ORDER BY starts_at, id";
+
+/// What stands in the feed of a channel, by start.
+pub async fn standing(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+) -> Result<Vec<Standing>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
+}
+
+const NEWEST: &str = "
+    SELECT MAX(CASE WHEN until_revision IS NULL THEN since_revision ELSE until_revision END)
+    FROM channel_published WHERE business_id = $1 AND channel_id = $2";
+const INSERT: &str = "
+    INSERT INTO channel_published (id, business_id, channel_id, booking_id, starts_at, ends_at, since_revision, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT DO NOTHING";
+const WITHDRAW: &str =
+    "UPDATE channel_published SET until_revision = $2 WHERE id = $1 AND until_revision IS NULL";
+
+/// Writes down what the feed of a channel holds at a revision. One that was overtaken meanwhile changes nothing.
+pub async fn publish(
+    db: &Db,
+    (business, channel): (BusinessId, ChannelId),
+    revision: i64,
+    stretches: &[(BookingId, Interval)],
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let before = standing(db, business, channel).await?;
+    let wanted: HashSet<(BookingId, Interval)> = stretches.iter().copied().collect();
+    let had: HashSet<(BookingId, Interval)> = before.iter().map(Standing::key).collect();
+    if wanted == had {
+        return Ok(());
+    }
+    let mut tx = db.begin().await?;
+    super::lock(&mut tx, business, channel).await?;
+    let newest: Option<i64> =
+        on_db!(tx, c => sqlx::query_scalar(NEWEST).bind(business).bind(channel).fetch_one(c).await)?;
+    if newest.is_some_and(|newest| newest > revision) {
+        return Ok(());
+    }
+    for (booking, interval) in wanted.difference(&had) {
+        on_db!(tx, c => sqlx::query(INSERT)
+            .bind(concord_domain::ids::new_uuid(now))
+            .bind(business)
+            .bind(channel)
+            .bind(booking)
+            .bind(interval.start)
+            .bind(interval.end)
+            .bind(revision)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+    }
+    for gone in before.iter().filter(|row| !wanted.contains(&row.key())) {
+        on_db!(tx, c => sqlx::query(WITHDRAW).bind(gone.id).bind(revision).execute(c).await.map(drop))?;
+    }
+    tx.commit().await
+}
+
+const SEEN: &str = "
+    UPDATE channel_published SET seen_at = $3
+    WHERE channel_id = $1 AND seen_at IS NULL AND since_revision <= $2
+      AND (until_revision IS NULL OR until_revision > $2)";
+const UNSEEN: &str = "
+    UPDATE channel_published SET unseen_at = $3
+    WHERE channel_id = $1 AND unseen_at IS NULL AND until_revision <= $2";
+
+/// The platform has read the feed of a channel, which was looked up with its business, at a revision.
+pub async fn note_read(
+    tx: &mut Tx,
+    channel: ChannelId,
+    revision: i64,
+    at: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    for text in [SEEN, UNSEEN] {
+        on_db!(tx, c => sqlx::query(text).bind(channel).bind(revision).bind(at).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+const CAN_COME_BACK: &str = "
+    SELECT starts_at, ends_at, unseen_at IS NULL AS believed FROM channel_published
+    WHERE business_id = $1 AND channel_id = $2 AND seen_at IS NOT NULL AND ends_at > $3
+      AND (unseen_at IS NULL OR unseen_at > $4)
+    ORDER BY starts_at, id";
+
+/// What the platform can give back to us, and is not over.
+pub async fn can_come_back(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Published>, StorageError> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(CAN_COME_BACK)
+        .bind(business)
+        .bind(channel)
+        .bind(now)
+        .bind(now - LINGERS_FOR)
+        .fetch_all(c)
+        .await)?;
+    let published = |(start, end, believed)| Published { interval: Interval { start, end }, believed };
+    Ok(rows.into_iter().map(published).collect())
+}

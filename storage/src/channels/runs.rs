@@ -1,0 +1,192 @@
+//! What came of each reading of a platform's feed. What changed nothing leaves no row.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{
+    channel::{RunOrigin, RunOutcome},
+    ids::{BusinessId, ChannelId, ChannelRunId},
+    people::Actor,
+};
+use sqlx::types::Json;
+
+use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+
+/// For so long what a reading cancelled can be brought back.
+pub const CAN_BE_UNDONE_FOR: Duration = Duration::days(7);
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Counts {
+    /// New bookings.
+    pub imported: i64,
+    /// Bookings that were changed.
+    pub updated: i64,
+    /// Bookings that were cancelled.
+    pub cancelled: i64,
+    /// Events from which nothing followed.
+    pub skipped: i64,
+    /// Of what was imported or changed: what found no room.
+    pub conflicts: i64,
+}
+
+/// A reading, as it is to be written down.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRun<'a> {
+    /// Which: decided before it began, so that what it did can name it.
+    pub id: ChannelRunId,
+    /// The tenant.
+    pub business: BusinessId,
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// Why it was read.
+    pub origin: RunOrigin,
+    /// Who asked for it.
+    pub actor: &'a Actor,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// For people.
+    pub message: &'a str,
+    /// What was counted.
+    pub counts: Counts,
+    /// Milliseconds that it took.
+    pub duration_ms: i64,
+}
+
+/// A reading that came to something.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Run {
+    /// Which.
+    pub id: ChannelRunId,
+    /// Of which channel.
+    pub channel_id: ChannelId,
+    /// Why it was read.
+    pub origin: RunOrigin,
+    /// Who asked for it.
+    #[sqlx(json)]
+    pub actor: Actor,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// For people.
+    pub message: String,
+    /// What was counted.
+    #[sqlx(flatten)]
+    pub counts: Counts,
+    /// Milliseconds that it took.
+    pub duration_ms: i64,
+    /// When its cancellations were taken back.
+    pub undone_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+}
+
+impl Run {
+    /// Whether what it cancelled can be brought back.
+    pub fn can_be_undone(&self, now: DateTime<Utc>) -> bool {
+        self.counts.cancelled > 0 && self.undone_at.is_none() && self.at + CAN_BE_UNDONE_FOR > now
+    }
+}
+
+const RECORD: &str = "
+    INSERT INTO channel_runs (id, business_id, channel_id, origin, actor, outcome, message, imported, updated, cancelled,
+        skipped, conflicts, duration_ms, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, message = excluded.message, imported = excluded.imported,
+        updated = excluded.updated, cancelled = excluded.cancelled, skipped = excluded.skipped,
+        conflicts = excluded.conflicts, duration_ms = excluded.duration_ms, at = excluded.at";
+
+/// Writes a reading down: when it begins to change something, and again when it has ended.
+pub async fn record(tx: &mut Tx, run: &NewRun<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RECORD)
+        .bind(run.id)
+        .bind(run.business)
+        .bind(run.channel)
+        .bind(run.origin)
+        .bind(Json(run.actor))
+        .bind(run.outcome)
+        .bind(run.message)
+        .bind(run.counts.imported)
+        .bind(run.counts.updated)
+        .bind(run.counts.cancelled)
+        .bind(run.counts.skipped)
+        .bind(run.counts.conflicts)
+        .bind(run.duration_ms)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, channel_id, origin, actor, outcome, message, imported, updated, cancelled, skipped, conflicts,
+                    duration_ms, undone_at, at
+             FROM channel_runs WHERE business_id = $1 AND ",
+            $where
+        )
+    };
+}
+
+const FIND: &str = select!("id = $2");
+
+/// One reading.
+pub async fn find(db: &Db, business: BusinessId, id: ChannelRunId) -> Result<Option<Run>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
+}
+
+const OF_CHANNEL: &str =
+    select!("channel_id = $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5");
+
+/// The readings of a channel, newest first.
+pub async fn of_channel(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    ask: &PageAsk,
+) -> Result<Page<Run>, StorageError> {
+    let (at, id) = ask.after_key()?.unwrap_or_else(newest);
+    let runs: Vec<Run> = on_db!(db, c => sqlx::query_as(OF_CHANNEL)
+        .bind(business)
+        .bind(channel)
+        .bind(at)
+        .bind(id)
+        .bind(ask.fetch())
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(runs, ask, |run: &Run| (run.at, run.id.0)))
+}
+
+const OF_BUSINESS: &str = select!("(at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4");
+
+/// The readings of all channels of a business, newest first.
+pub async fn of_business(db: &Db, business: BusinessId, ask: &PageAsk) -> Result<Page<Run>, StorageError> {
+    let (at, id) = ask.after_key()?.unwrap_or_else(newest);
+    let runs: Vec<Run> = on_db!(db, c => sqlx::query_as(OF_BUSINESS)
+        .bind(business)
+        .bind(at)
+        .bind(id)
+        .bind(ask.fetch())
+        .fetch_all(c)
+        .await)?;
+    Ok(Page::cut(runs, ask, |run: &Run| (run.at, run.id.0)))
+}
+
+const UNDO: &str = "
+    UPDATE channel_runs SET undone_at = $3 WHERE business_id = $1 AND id = $2 AND undone_at IS NULL";
+
+/// Notes that what it cancelled was brought back. `false`: somebody was faster.
+pub async fn undo(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelRunId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(UNDO)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}

@@ -1,0 +1,221 @@
+//! The items of a channel, each in one transaction with its booking.
+
+use chrono::Duration;
+use concord_domain::{
+    booking::{BookingDraft, BookingKind, BookingStatus, BookingTime},
+    channel::{ItemKind, RunOrigin, RunOutcome, plan::Item},
+    ids::{ChannelItemId, ChannelRunId},
+    interval::Interval,
+    people::Actor,
+};
+use concord_storage::{
+    Db, StorageError,
+    bookings::{self, Change, ItemWrite, Put, PutError},
+    businesses::Business,
+    channels::{Channel, items, runs},
+    occupancy,
+    resources::Resource,
+    testing::{self, TestDb, at, begin, commit},
+};
+
+use crate::channels::channel;
+
+struct World {
+    business: Business,
+    resource: Resource,
+    channel: Channel,
+}
+
+async fn world(db: &Db) -> World {
+    let business = testing::business(db).await;
+    let resource = testing::resource(db, &business, 1).await;
+    let channel = channel(db, &business, &resource).await;
+    World { business, resource, channel }
+}
+
+fn item(key: &str, kind: ItemKind, draft: &BookingDraft) -> Item {
+    let interval = draft.time.interval(chrono_tz::UTC).unwrap();
+    Item {
+        key: key.to_owned(),
+        time: draft.time,
+        interval,
+        kind,
+        summary: "Reserved".to_owned(),
+        description: String::new(),
+        guest: None,
+        contested: false,
+    }
+}
+
+impl World {
+    fn change(&self, minute: i64) -> Change {
+        Change { business: self.business.id, actor: Actor::System, now: at(minute) }
+    }
+
+    async fn import(&self, db: &Db, key: &str, draft: &BookingDraft) -> (ChannelItemId, Put) {
+        let (id, item) = (ChannelItemId::new(at(1)), item(key, ItemKind::Reservation, draft));
+        let write = ItemWrite::Add { channel: self.channel.id, id, item: &item };
+        let put = bookings::import(db, &self.change(1), key, (draft, self.channel.id), &write).await;
+        (id, put.unwrap())
+    }
+
+    async fn known(&self, db: &Db) -> Vec<items::ChannelItem> {
+        items::to_come(db, self.business.id, self.channel.id, at(0)).await.unwrap()
+    }
+
+    async fn conflicts(&self, db: &Db) -> Vec<String> {
+        let conflicts = occupancy::conflicts(db, self.business.id, at(0)).await.unwrap();
+        conflicts.into_iter().filter_map(|row| row.reference).collect()
+    }
+}
+
+async fn what_was_sold_stands_though_there_is_no_room(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 100, 160);
+    testing::booking(db, &world.business, "ours", &draft).await;
+    let (id, put) = world.import(db, "theirs", &draft).await;
+    assert!(put.created && !put.seated);
+    assert_eq!(put.booking.channel, Some(world.channel.id));
+    let known = world.known(db).await;
+    assert_eq!((known.len(), known[0].id, known[0].reference.as_deref()), (1, id, Some("theirs")));
+    assert_eq!(known[0].booking_id, Some(put.booking.id));
+    assert_eq!(world.conflicts(db).await, ["theirs"]);
+    let found = items::find(db, world.business.id, id).await.unwrap().unwrap();
+    assert_eq!(found, known[0]);
+    // Ours goes: theirs has room.
+    bookings::cancel(db, &world.change(2), "ours", None).await.unwrap();
+    assert_eq!(world.conflicts(db).await, Vec::<String>::new());
+    let mine = bookings::put(db, &world.change(3), "mine", &draft, None).await;
+    assert!(matches!(mine, Err(PutError::Taken(_))), "{mine:?}");
+}
+
+async fn a_block_takes_the_nights_that_are_free(db: &TestDb) {
+    let world = world(db).await;
+    let hours = |from: i64, to: i64| BookingTime::Timed {
+        starts_at: at(0) + Duration::hours(from),
+        ends_at: at(0) + Duration::hours(to),
+    };
+    let plain = testing::draft(&world.resource, 0, 60);
+    let ours = BookingDraft { time: hours(24, 48), ..plain.clone() };
+    bookings::put(db, &world.change(0), "ours", &ours, None).await.unwrap();
+    let block = BookingDraft { kind: BookingKind::Block, time: hours(0, 72), ..plain.clone() };
+    let (_, put) = world.import(db, "block", &block).await;
+    assert!(put.seated, "a block is never in conflict");
+    assert_eq!(world.conflicts(db).await, Vec::<String>::new());
+    for (name, from, free) in [("before", 0, false), ("after", 48, false), ("later", 72, true)] {
+        let draft = BookingDraft { time: hours(from, from + 24), ..plain.clone() };
+        let put = bookings::put(db, &world.change(2), name, &draft, None).await;
+        assert_eq!(put.is_ok(), free, "{name}");
+    }
+    // What ours leaves, the block has.
+    bookings::cancel(db, &world.change(3), "ours", None).await.unwrap();
+    let again = bookings::put(db, &world.change(4), "again", &ours, None).await;
+    assert!(matches!(again, Err(PutError::Taken(_))), "{again:?}");
+    // Somebody who comes all the same is no conflict with a block.
+    let (_, put) = world.import(db, "guest", &BookingDraft { time: hours(2, 20), ..plain }).await;
+    assert!(!put.seated);
+    assert_eq!(world.conflicts(db).await, Vec::<String>::new());
+}
+
+async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 100, 160);
+    let (id, _) = world.import(db, "a", &draft).await;
+    let business = world.business.id;
+    let mut tx = begin(db).await;
+    items::miss(&mut tx, business, id, at(2)).await.unwrap();
+    items::miss(&mut tx, business, id, at(3)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(world.known(db).await[0].missing_since, Some(at(2)));
+    let mut tx = begin(db).await;
+    items::back(&mut tx, business, id).await.unwrap();
+    commit(tx).await;
+    assert_eq!(world.known(db).await[0].missing_since, None);
+
+    let run = ChannelRunId::new(at(4));
+    let new = runs::NewRun {
+        id: run,
+        business,
+        channel: world.channel.id,
+        origin: RunOrigin::Poll,
+        actor: &Actor::System,
+        outcome: RunOutcome::Applied,
+        message: "",
+        counts: runs::Counts::default(),
+        duration_ms: 0,
+    };
+    let mut tx = begin(db).await;
+    runs::record(&mut tx, &new, at(4)).await.unwrap();
+    commit(tx).await;
+    let echo = ChannelItemId::new(at(2));
+    let mut tx = begin(db).await;
+    let of_ours = item("echo", ItemKind::Echo, &draft);
+    items::add(&mut tx, (business, world.channel.id, echo), &of_ours, None, at(2)).await.unwrap();
+    items::lose(&mut tx, business, echo, run, at(4)).await.unwrap();
+    commit(tx).await;
+    let lose = ItemWrite::Lose { id, run };
+    let lost = bookings::cancel_imported(db, &world.change(4), "a", &lose).await.unwrap();
+    assert_eq!(lost.booking.draft.status, BookingStatus::Cancelled);
+    assert_eq!(world.known(db).await, []);
+    let gone = items::lost_by(db, business, run).await.unwrap();
+    assert_eq!(gone.iter().map(|item| item.lost_at).collect::<Vec<_>>(), [Some(at(4)); 2]);
+    assert!(gone.iter().any(|item| item.id == id));
+
+    let keep = ItemWrite::Keep { id };
+    let kept = bookings::import(db, &world.change(5), "a", (&draft, world.channel.id), &keep).await.unwrap();
+    assert_eq!(kept.booking.draft.status, draft.status);
+    let known = world.known(db).await;
+    assert_eq!((known.len(), known[0].pinned, known[0].lost_at), (1, true, None));
+}
+
+async fn an_item_becomes_something_else(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 100, 160);
+    let (id, _) = world.import(db, "a", &draft).await;
+    let later = testing::draft(&world.resource, 200, 260);
+    let moved = item("a", ItemKind::Reservation, &later);
+    let write = ItemWrite::Change { id, item: &moved };
+    let put = bookings::import(db, &world.change(2), "a", (&later, world.channel.id), &write).await.unwrap();
+    assert_eq!(put.booking.interval, moved.interval);
+    assert_eq!(Interval { start: at(200), end: at(260) }, moved.interval);
+    assert_eq!(world.known(db).await[0].starts_at, at(200));
+    let echo = item("b", ItemKind::Echo, &later);
+    let free = ItemWrite::Free { id, item: &echo };
+    bookings::cancel_imported(db, &world.change(3), "a", &free).await.unwrap();
+    let known = world.known(db).await;
+    assert_eq!((known[0].kind, known[0].booking_id, known[0].item_key.as_str()), (ItemKind::Echo, None, "b"));
+}
+
+async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 100, 160);
+    let (first, _) = world.import(db, "a", &draft).await;
+    let (business, channel) = (world.business.id, world.channel.id);
+    let another = item("a", ItemKind::Echo, &draft);
+    let add = async || {
+        let mut tx = begin(db).await;
+        let added =
+            items::add(&mut tx, (business, channel, ChannelItemId::new(at(2))), &another, None, at(2)).await;
+        if added.is_ok() {
+            commit(tx).await;
+        }
+        added
+    };
+    assert!(matches!(add().await, Err(StorageError::Exists)));
+    let mut tx = begin(db).await;
+    items::stand_aside(&mut tx, business, first).await.unwrap();
+    commit(tx).await;
+    add().await.unwrap();
+    let mut tx = begin(db).await;
+    items::keep(&mut tx, business, first).await.unwrap();
+    let back = items::change(&mut tx, business, first, &another, None).await;
+    assert!(matches!(back, Err(StorageError::Exists)), "{back:?}");
+}
+
+concord_storage::on_both_databases!(
+    what_was_sold_stands_though_there_is_no_room,
+    a_block_takes_the_nights_that_are_free,
+    an_item_is_missed_found_lost_and_kept,
+    an_item_becomes_something_else,
+    a_key_is_taken_once_in_a_channel,
+);

@@ -1,0 +1,114 @@
+//! Who reads a feed, and what a platform knows by it.
+
+use concord_domain::{booking::Booking, channel::echo::Published, interval::Interval, privacy::FeedPrivacy};
+use concord_storage::{
+    Db,
+    businesses::Business,
+    channels::{self, Channel, published},
+    feed_reads::{self, NewRead},
+    feeds::{self, Feed, FeedSubject, NewFeed},
+    secret,
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+
+use crate::channels::channel;
+
+struct World {
+    business: Business,
+    channel: Channel,
+    feed: Feed,
+    ours: Booking,
+}
+
+async fn world(db: &Db) -> World {
+    let business = testing::business(db).await;
+    let resource = testing::resource(db, &business, 2).await;
+    let channel = channel(db, &business, &resource).await;
+    let new = NewFeed {
+        business: business.id,
+        subject: FeedSubject::Channel(channel.id),
+        name: "Airbnb".to_owned(),
+        privacy: FeedPrivacy::Busy,
+    };
+    let mut tx = begin(db).await;
+    let feed = feeds::create(&mut tx, &new, &secret::new_token("cf_"), monday()).await.unwrap();
+    channels::set_feed(&mut tx, business.id, channel.id, feed.id).await.unwrap();
+    commit(tx).await;
+    let ours = testing::booking(db, &business, "ours", &testing::draft(&resource, 100, 160)).await;
+    World { business, channel, feed, ours }
+}
+
+impl World {
+    async fn publish(&self, db: &Db, revision: i64, stretches: &[Interval]) {
+        let stretches: Vec<_> = stretches.iter().map(|interval| (self.ours.id, *interval)).collect();
+        let place = (self.business.id, self.channel.id);
+        published::publish(db, place, revision, &stretches, at(revision)).await.unwrap();
+    }
+
+    async fn read(&self, db: &Db, revision: i64, minute: i64, person: bool) {
+        let read = NewRead {
+            feed: self.feed.clone(),
+            reader: if person { "Mozilla/5.0" } else { "Airbnb/1" }.to_owned(),
+            address: "203.0.113.7".to_owned(),
+            person,
+            revision,
+            reads: 2,
+            at: at(minute),
+        };
+        let mut tx = begin(db).await;
+        feed_reads::note(&mut tx, &[read]).await.unwrap();
+        commit(tx).await;
+    }
+
+    async fn can_come_back(&self, db: &Db, minute: i64) -> Vec<Published> {
+        published::can_come_back(db, self.business.id, self.channel.id, at(minute)).await.unwrap()
+    }
+}
+
+async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
+    let world = world(db).await;
+    let [first, second] =
+        [(100, 160), (200, 260)].map(|(from, to)| Interval { start: at(from), end: at(to) });
+    world.publish(db, 5, &[first]).await;
+    assert_eq!(world.can_come_back(db, 6).await, [], "it has read nothing yet");
+    world.read(db, 5, 6, true).await;
+    assert_eq!(world.can_come_back(db, 7).await, [], "a person is not the platform");
+    world.read(db, 5, 7, false).await;
+    let believed = |interval| Published { interval, believed: true };
+    assert_eq!(world.can_come_back(db, 8).await, [believed(first)]);
+    let standing = published::standing(db, world.business.id, world.channel.id).await.unwrap();
+    assert_eq!((standing.len(), standing[0].seen_at), (1, Some(at(7))));
+
+    world.publish(db, 9, &[second]).await;
+    world.publish(db, 8, &[first]).await;
+    assert_eq!(world.can_come_back(db, 10).await, [believed(first)], "it does not know that it is free");
+    let standing = published::standing(db, world.business.id, world.channel.id).await.unwrap();
+    assert_eq!(
+        (standing[0].starts_at, standing[0].seen_at),
+        (second.start, None),
+        "an older revision is late"
+    );
+    world.read(db, 9, 20, false).await;
+    let lingers = Published { interval: first, believed: false };
+    assert_eq!(world.can_come_back(db, 30).await, [lingers, believed(second)]);
+    assert_eq!(world.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
+}
+
+async fn a_reader_is_one_row(db: &TestDb) {
+    let world = world(db).await;
+    world.read(db, 7, 3, false).await;
+    world.read(db, 5, 4, false).await;
+    world.read(db, 5, 5, true).await;
+    let readers = feed_reads::of_feed(db, world.business.id, world.feed.id).await.unwrap();
+    assert_eq!(readers.len(), 2);
+    assert!(readers[0].person);
+    let platform = &readers[1];
+    assert_eq!((platform.revision, platform.reads), (7, 4), "who has read a revision has read it");
+    assert_eq!((platform.first_read_at, platform.read_at), (at(3), at(4)));
+    let feed = feeds::find(db, world.business.id, world.feed.id).await.unwrap().unwrap();
+    assert_eq!(feed.last_read_at, Some(at(5)));
+    let other = testing::business(db).await;
+    assert_eq!(feed_reads::of_feed(db, other.id, world.feed.id).await.unwrap(), []);
+}
+
+concord_storage::on_both_databases!(a_platform_gives_back_what_it_has_read, a_reader_is_one_row);
