@@ -107,15 +107,33 @@ fn what_would_be_imported_is_said() {
     let words = said(&output);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let lines: Vec<&str> = words.lines().collect();
-    assert_eq!(lines.len(), 4, "{words}");
-    assert!(lines[1].starts_with("reservation  ") && lines[1].ends_with("(1 night)  Airbnb (Not available)"));
+    assert_eq!(lines.len(), 5, "{words}");
+    assert!(lines[1].starts_with("block  ") && lines[1].ends_with("(1 night)  Airbnb (Not available)"));
     assert!(lines[2].ends_with("(3 nights)  Reserved"), "{words}");
-    assert_eq!(lines[3], "2 items with 4 nights would be imported; left out: 1 over, 1 cancelled, 1 free");
+    assert_eq!(lines[4], "3 items with 6 nights would be imported; left out: 1 over, 1 cancelled");
 
     let json: Value = serde_json::from_slice(&check(&["import", &file, "--json"], &[]).stdout).unwrap();
     assert_eq!(json["items"][1]["check_in"], day(10).to_string());
     assert_eq!(json["items"][1]["check_out"], day(13).to_string());
-    assert_eq!((&json["nights"], &json["left_out"]["over"]), (&4.into(), &1.into()), "{json}");
+    assert_eq!((&json["nights"], &json["left_out"]["over"]), (&6.into(), &1.into()), "{json}");
+
+    // By what a platform writes, and by its name.
+    let json = |platform| {
+        let output = check(&["import", &file, "--platform", platform, "--json"], &[]);
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (code, airbnb) = json("AirBnB");
+    assert_eq!((code, airbnb["platform"].as_str()), (Some(0), Some("Airbnb")), "{airbnb}");
+    assert_eq!(
+        (&airbnb["items"][0]["kind"], &airbnb["items"][1]["kind"]),
+        (&"block".into(), &"reservation".into())
+    );
+    // Only calendars of people mean it when they leave a time free.
+    let (_, google) = json("google");
+    assert_eq!((&google["nights"], &google["left_out"]["free"]), (&4.into(), &1.into()), "{google}");
+    let (code, unknown) = json("nobody");
+    assert_eq!((code, unknown["error"].as_str()), (Some(2), Some("no_platform")));
+    assert!(unknown["message"].as_str().unwrap().contains("airbnb, vrbo, booking_com"), "{unknown}");
 
     // Cut off in its last event.
     let text = fs::read_to_string(&file).unwrap();
@@ -123,6 +141,10 @@ fn what_would_be_imported_is_said() {
     let output = check(&["import", &file], &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(said(&output).contains("the calendar is cut off"), "{output:?}");
+    assert!(
+        said(&output).ends_with("nothing would be imported: the calendar does not end as one\n"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -159,7 +181,11 @@ fn a_calendar_comes_by_the_standard_input_too() {
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(said(&output).starts_with("standard input, days in UTC\nreservation  "), "{output:?}");
+    assert!(
+        said(&output)
+            .starts_with("standard input, read as Other calendar (iCal), days in UTC\nreservation  "),
+        "{output:?}"
+    );
 }
 
 /// Answers every request with the same bytes.

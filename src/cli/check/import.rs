@@ -6,25 +6,36 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
-    channel::snapshot::{Observed, Told, snapshot},
+    channel::snapshot::{Observed, Told, snapshot, told_by},
     clock::Clock,
     ical::{Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits},
     interval::{Interval, start_of_day},
     mail::one_line,
+    platform::{Platform, Platforms},
     span::span,
 };
 use serde::Serialize;
 
-use super::{Report, count, source::Source};
+use super::{
+    Report, count,
+    source::{Source, Unread},
+};
 
 /// How far ahead is looked: further than any platform can be booked.
 const AHEAD: Duration = Duration::days(3 * 365);
+
+/// What a calendar is of which no platform is known.
+const ANY: &str = "generic";
 
 /// What would be imported.
 #[derive(Serialize)]
 pub(super) struct ImportReport {
     source: String,
     notes: Vec<String>,
+    /// By whose file it was understood.
+    platform: String,
+    /// Whether it ends as a calendar ends; otherwise nothing would be imported.
+    whole: bool,
     /// In which days begin.
     zone: Tz,
     /// By their beginnings.
@@ -44,6 +55,9 @@ struct Item {
     nights: i64,
     /// One line; may be empty.
     summary: String,
+    /// Who comes, where the platform tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<String>,
     /// By which it is known when it is read again.
     key: String,
 }
@@ -69,18 +83,44 @@ struct Misread {
     text: String,
 }
 
-pub(super) fn foresee(source: &Source, calendar: &Calendar, zone: Tz) -> Result<ImportReport, ReadError> {
+/// The platform that was named, or whose address it is, or any other calendar.
+pub(super) fn platform_of<'p>(
+    platforms: &'p Platforms,
+    named: Option<&str>,
+    source: &Source,
+) -> Result<&'p Platform, Unread> {
+    let found = match (named, &source.url) {
+        (Some(name), _) => platforms.find(name),
+        (None, Some(url)) => platforms.of_address(url).or_else(|| platforms.find(ANY)),
+        (None, None) => platforms.find(ANY),
+    };
+    found.ok_or_else(|| Unread::NoPlatform {
+        name: one_line(named.unwrap_or(ANY)),
+        known: platforms.iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+pub(super) fn foresee(
+    source: &Source,
+    calendar: &Calendar,
+    zone: Tz,
+    platform: &Platform,
+) -> Result<ImportReport, ReadError> {
     let today = Clock::system().now().with_timezone(&zone).date_naive();
     let start = start_of_day(today, zone);
     let window = Interval { start, end: start + AHEAD };
-    let found = snapshot(calendar, window, zone, &ReadLimits::default(), tell)?;
-    let items: Vec<Item> = found.events.iter().map(|event| item(event, zone)).collect();
+    let found = snapshot(calendar, window, zone, &ReadLimits::default(), |event| told_by(platform, event))?;
+    // What is cut off is not taken over: what is missing in it may be there all the same.
+    let events = if calendar.whole { &found.events[..] } else { &[] };
+    let items: Vec<Item> = events.iter().map(|event| item(event, zone)).collect();
     Ok(ImportReport {
         source: source.name.clone(),
         notes: source.notes.clone(),
+        platform: platform.name.clone(),
+        whole: calendar.whole,
         zone,
         nights: items.iter().map(|item| item.nights).sum(),
-        left_out: left_out(&calendar.events, window, zone),
+        left_out: left_out(&calendar.events, window, zone, platform),
         items,
         warnings: calendar
             .warnings
@@ -89,11 +129,6 @@ pub(super) fn foresee(source: &Source, calendar: &Calendar, zone: Tz) -> Result<
             .collect(),
         today,
     })
-}
-
-/// What an event is where its platform is not known.
-fn tell(event: &ReadEvent) -> Option<(Told, Option<String>)> {
-    (!event.transparent).then_some((Told::Reservation, None))
 }
 
 fn item(event: &Observed, zone: Tz) -> Item {
@@ -108,17 +143,18 @@ fn item(event: &Observed, zone: Tz) -> Item {
         time: event.time,
         nights: (date(event.interval.end) - date(event.interval.start)).num_days(),
         summary: one_line(&event.summary),
+        guest: event.guest.as_deref().map(one_line),
         key: event.key.clone(),
     }
 }
 
-fn left_out(events: &[ReadEvent], window: Interval, zone: Tz) -> LeftOut {
+fn left_out(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platform) -> LeftOut {
     let mut counts = LeftOut { over: 0, later: 0, cancelled: 0, free: 0 };
     for event in events {
         let interval = BookingTime::from(&event.time).interval(zone);
         if event.status == FeedStatus::Cancelled {
             counts.cancelled += 1;
-        } else if event.transparent {
+        } else if told_by(platform, event).is_none() {
             counts.free += 1;
         } else if event.recurrence.is_none() && interval.is_some_and(|it| it.end <= window.start) {
             counts.over += 1;
@@ -131,8 +167,8 @@ fn left_out(events: &[ReadEvent], window: Interval, zone: Tz) -> LeftOut {
 
 impl Report for ImportReport {
     fn in_words(&self) -> String {
-        let Self { source, notes, zone, items, nights, left_out, warnings, today } = self;
-        let mut text = format!("{}, days in {zone}\n", one_line(source));
+        let Self { source, notes, platform, whole, zone, items, nights, left_out, warnings, today } = self;
+        let mut text = format!("{}, read as {platform}, days in {zone}\n", one_line(source));
         for note in notes {
             let _ = writeln!(text, "note: {note}");
         }
@@ -152,6 +188,10 @@ impl Report for ImportReport {
             .filter(|(number, _)| **number > 0)
             .map(|(number, why)| format!("{number} {why}"))
             .collect();
+        if !whole {
+            text += "nothing would be imported: the calendar does not end as one";
+            return text;
+        }
         let items = count(items.len(), "item", "items");
         let _ = write!(text, "{items} with {nights} nights would be imported");
         if !left_out.is_empty() {
@@ -161,6 +201,6 @@ impl Report for ImportReport {
     }
 
     fn is_fine(&self) -> bool {
-        self.warnings.is_empty()
+        self.whole && self.warnings.is_empty()
     }
 }

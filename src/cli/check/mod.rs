@@ -27,7 +27,13 @@ enum Command {
     /// Says what is wrong with a calendar, line by line.
     Feed(Asked),
     /// Says what would be imported from a calendar. Nothing is stored.
-    Import(Asked),
+    Import {
+        #[command(flatten)]
+        asked: Asked,
+        /// The platform whose calendar it is, such as airbnb; otherwise the one that the address tells.
+        #[arg(long, value_name = "NAME")]
+        platform: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -69,10 +75,12 @@ pub(super) async fn run(options: Options, config: &Config) -> Result<ExitCode, C
             let read = read(&asked, config).await;
             tell(&asked, read.map(|(source, calendar)| feed::check(&source, &calendar)))
         }
-        Command::Import(asked) => {
+        Command::Import { asked, platform } => {
+            let platforms = config.platforms.load()?;
             let read = read(&asked, config).await;
             let foreseen = read.and_then(|(source, calendar)| {
-                import::foresee(&source, &calendar, asked.zone).map_err(Unread::from)
+                let platform = import::platform_of(&platforms, platform.as_deref(), &source)?;
+                import::foresee(&source, &calendar, asked.zone, platform).map_err(Unread::from)
             });
             tell(&asked, foreseen)
         }

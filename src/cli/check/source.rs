@@ -9,6 +9,7 @@ use concord_domain::{
 };
 use concord_providers::{FeedError, FeedRequest, Fetched, Guard, feed_address};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use url::Url;
 
 use crate::{
     cli::{
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Source {
     /// The file, or the host alone: whoever has the address of a feed can read it.
     pub(super) name: String,
+    /// Where it was fetched; a secret.
+    pub(super) url: Option<Url>,
     pub(super) bytes: Bytes,
     /// What a person should know of how it came.
     pub(super) notes: Vec<String>,
@@ -38,6 +41,8 @@ pub(super) enum Unread {
     File { name: String, error: io::Error },
     #[error("{0}: there is no such file; the address of a feed begins with https://")]
     NoFile(String),
+    #[error("no platform is called {name}; there are {known}")]
+    NoPlatform { name: String, known: String },
     #[error("the feed cannot be fetched: {0}")]
     Setup(CommandError),
 }
@@ -50,6 +55,7 @@ impl Unread {
             Self::Calendar(ReadError::NotCalendar) => "not_calendar",
             Self::Calendar(_) => "too_much",
             Self::File { .. } | Self::NoFile(_) => "file",
+            Self::NoPlatform { .. } => "no_platform",
             Self::Setup(_) => "setup",
         }
     }
@@ -61,7 +67,7 @@ pub(super) async fn open(place: &str, allow_private: bool, config: &Config) -> R
         return read("standard input", tokio::io::stdin()).await;
     }
     if place.contains("://") {
-        return fetch(&feed_address(place)?, allow_private, config).await;
+        return fetch(feed_address(place)?, allow_private, config).await;
     }
     match tokio::fs::File::open(place).await {
         Ok(file) => read(place, file).await,
@@ -77,10 +83,10 @@ async fn read(name: &str, from: impl AsyncRead + Unpin) -> Result<Source, Unread
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let outcome = from.take(most).read_to_end(&mut bytes).await;
     outcome.map_err(|error| Unread::File { name: name.to_owned(), error })?;
-    Ok(Source { name: name.to_owned(), bytes: bytes.into(), notes: Vec::new() })
+    Ok(Source { name: name.to_owned(), url: None, bytes: bytes.into(), notes: Vec::new() })
 }
 
-async fn fetch(url: &url::Url, allow_private: bool, config: &Config) -> Result<Source, Unread> {
+async fn fetch(url: Url, allow_private: bool, config: &Config) -> Result<Source, Unread> {
     let mut notes = Vec::new();
     let mut guard = feed_guard(config);
     if allow_private && !guard.allow_private {
@@ -89,15 +95,15 @@ async fn fetch(url: &url::Url, allow_private: bool, config: &Config) -> Result<S
     }
     let fetcher = feed_fetcher(config, guard, Clock::system()).map_err(Unread::Setup)?;
     let name = url.host_str().unwrap_or_default().to_owned();
-    match fetcher.fetch(FeedRequest::anew(url)).await? {
+    match fetcher.fetch(FeedRequest::anew(&url)).await? {
         Fetched::Body(body) => {
-            if let Some(host) = body.moved_to.as_ref().and_then(url::Url::host_str) {
+            if let Some(host) = body.moved_to.as_ref().and_then(Url::host_str) {
                 notes
                     .push(format!("the feed has moved for good, to another address at {host}: use that one"));
             }
-            Ok(Source { name, bytes: body.bytes, notes })
+            Ok(Source { name, url: Some(url), bytes: body.bytes, notes })
         }
         // Nobody asked whether it has changed.
-        Fetched::NotModified => Ok(Source { name, bytes: Bytes::new(), notes }),
+        Fetched::NotModified => Ok(Source { name, url: Some(url), bytes: Bytes::new(), notes }),
     }
 }
