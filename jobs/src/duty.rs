@@ -78,7 +78,13 @@ impl JobError {
 /// Stays the one who does this duty, for another lease. What a late worker has read may be older than what stands there by
 /// now, so nothing of it is written without asking for this just before.
 pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), JobError> {
-    if duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
+    keep_for(context, duty, Duration::zero()).await
+}
+
+/// The same, for something that may take so long by itself.
+pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Duration) -> Result<(), JobError> {
+    let until = context.clock.now() + takes + context.settings.lease;
+    if duties::extend(&context.db, duty, until).await? {
         return Ok(());
     }
     Err(JobError::not_now(context, Duration::zero(), "another worker has taken this over"))

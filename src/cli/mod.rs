@@ -1,5 +1,7 @@
 //! The command line.
 
+mod check;
+mod doctor;
 mod health;
 mod keys;
 mod sandbox;
@@ -45,6 +47,10 @@ enum Command {
     User(user::Options),
     /// The master key.
     Keys(keys::Options),
+    /// Says what is wrong with a calendar feed, or what would be imported from it.
+    Check(check::Options),
+    /// Looks at everything that this installation needs, and says what to do where something is wrong.
+    Doctor(doctor::Options),
     /// Asks a running Concord whether it is well; for health checks of containers.
     Health(health::Options),
 }
@@ -76,15 +82,19 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     match runtime.block_on(dispatch(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<(), CommandError> {
+async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
     let file = cli.config;
     let load = |arguments| Config::load(&Sources::of_process(file.clone(), arguments));
     match cli.command {
+        Command::Doctor(options) => {
+            return doctor::run(&options, &Sources::of_process(file.clone(), vec![])).await;
+        }
+        Command::Check(options) => return check::run(options, &load(vec![])?).await,
         Command::Serve(listen) => serve::run(load(listen.arguments())?, serve::Role::Both).await,
         Command::Web(listen) => serve::run(load(listen.arguments())?, serve::Role::Front).await,
         Command::Worker => serve::run(load(vec![])?, serve::Role::Worker).await,
@@ -94,7 +104,8 @@ async fn dispatch(cli: Cli) -> Result<(), CommandError> {
         Command::User(options) => user::run(options, &load(vec![])?).await,
         Command::Keys(options) => keys::run(&options, load).await,
         Command::Health(options) => health::run(options, load).await,
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn fail(error: &CommandError) -> ExitCode {
@@ -107,9 +118,14 @@ fn fail(error: &CommandError) -> ExitCode {
         }
         source = inner.source();
     }
+    complain(&words);
+    ExitCode::FAILURE
+}
+
+/// Tells the person who typed the command why it cannot be done.
+fn complain(words: &str) {
     // Nothing can be done about a closed standard error.
     let _ = writeln!(std::io::stderr(), "concord: {words}");
-    ExitCode::FAILURE
 }
 
 /// Prints a line for the person who typed the command.

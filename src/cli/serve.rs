@@ -9,7 +9,7 @@ use concord_jobs::{
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
-    queue::{Queue, QueueConfig},
+    queue::{Queue, QueueConfig, QueueError},
     retention,
     worker::{self, Concurrency, WorkerSettings},
 };
@@ -83,17 +83,12 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     } else {
         db.check_migrated().await?;
     }
-    let queue = Queue::connect(&QueueConfig {
-        redis_url: config.queue.redis_url.clone(),
-        namespace: config.queue.prefix.clone(),
-        ..QueueConfig::default()
-    })
-    .await?;
+    let queue = connect_queue(&config).await?;
     let context = Context {
         db,
         ring: Arc::new(keyring(&config)?),
         providers: Arc::new(Registry::new(providers(&config)?, &clock)?),
-        feeds: feed_fetcher(&config, clock.clone())?,
+        feeds: feed_fetcher(&config, feed_guard(&config), clock.clone())?,
         clock,
         queue,
         settings: Arc::new(sync_settings(&config)),
@@ -110,6 +105,15 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         config: Arc::new(config),
         in_hand: TaskTracker::new(),
     })
+}
+
+pub(super) async fn connect_queue(config: &Config) -> Result<Queue, QueueError> {
+    let settings = QueueConfig {
+        redis_url: config.queue.redis_url.clone(),
+        namespace: config.queue.prefix.clone(),
+        ..QueueConfig::default()
+    };
+    Queue::connect(&settings).await
 }
 
 /// Serves pages, API and feeds until `shutdown`, then finishes the requests in hand, within the time that a worker has
@@ -213,7 +217,7 @@ fn wrong_place(config: &Config) -> String {
     )
 }
 
-fn database_options(config: &Config) -> DbOptions {
+pub(super) fn database_options(config: &Config) -> DbOptions {
     DbOptions {
         max_connections: config.database.max_connections,
         durable: config.database.durable,
@@ -231,7 +235,7 @@ pub(crate) fn keyring(config: &Config) -> Result<Keyring, CommandError> {
     Ok(Keyring::new(current, previous))
 }
 
-fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
+pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
     let section = &config.providers;
     let google = match section.google.credentials() {
         None => None,
@@ -279,22 +283,26 @@ fn providers(config: &Config) -> Result<ProvidersConfig, CommandError> {
     })
 }
 
-fn feed_fetcher(config: &Config, clock: Clock) -> Result<FeedFetcher, CommandError> {
+/// Which hosts a person may name for feeds.
+pub(super) fn feed_guard(config: &Config) -> Guard {
+    Guard {
+        setting: "channels.allowed_hosts",
+        allow_private: config.channels.allow_private_hosts,
+        allowed: config.channels.allowed_hosts.clone(),
+    }
+}
+
+pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Result<FeedFetcher, CommandError> {
     let section = &config.channels;
     let limits = FetchLimits {
         connect: config.providers.connect_timeout,
         total: section.timeout,
         bytes: section.max_megabytes * 1024 * 1024,
     };
-    let guard = Guard {
-        setting: "channels.allowed_hosts",
-        allow_private: section.allow_private_hosts,
-        allowed: section.allowed_hosts.clone(),
-    };
     Ok(FeedFetcher::new(limits, guard, clock)?)
 }
 
-fn mail(config: &Config) -> Result<Mail, CommandError> {
+pub(super) fn mail(config: &Config) -> Result<Mail, CommandError> {
     let (section, public_url) = (&config.mail, config.public_url());
     let mailer = match &section.url {
         None => None,

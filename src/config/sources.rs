@@ -57,6 +57,14 @@ impl Sources {
         Self { file, folder: PathBuf::from("."), env, arguments }
     }
 
+    /// Where something is set, for people: the file, the variables' names, the options.
+    pub fn named(&self) -> Vec<String> {
+        let file = self.file_to_read().map(|path| path.display().to_string());
+        let variables = self.variables().map(|(name, ..)| name.to_owned());
+        let arguments = self.arguments.iter().map(|argument| argument.flag.to_owned());
+        file.into_iter().chain(variables).chain(arguments).collect()
+    }
+
     /// The file to read, if any.
     pub(super) fn file_to_read(&self) -> Option<PathBuf> {
         let named = || {

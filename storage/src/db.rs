@@ -224,6 +224,22 @@ impl Db {
         Ok(())
     }
 
+    /// The version of SQLite, or of PostgreSQL's server.
+    pub async fn version(&self) -> Result<String, StorageError> {
+        let version = match self {
+            Self::Sqlite { .. } => "SELECT sqlite_version()",
+            Self::Postgres(_) => "SHOW server_version",
+        };
+        Ok(on_db!(self, c => sqlx::query_scalar(version).fetch_one(c).await)?)
+    }
+
+    /// Tries whether Concord may write: a file, a standby server or a role may let it read alone. Nothing is changed.
+    pub async fn check_writable(&self) -> Result<(), StorageError> {
+        let mut tx = self.begin().await?;
+        on_db!(tx, c => sqlx::query("DELETE FROM duties WHERE 1 = 0").execute(c).await.map(drop))?;
+        Ok(())
+    }
+
     /// `sqlite` or `postgres`, for people.
     pub fn kind(&self) -> &'static str {
         match self {

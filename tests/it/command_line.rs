@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::house::until;
 
 /// With no variables but these, and as on most machines: others may read what is made, unless it is told otherwise.
-fn concord(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+pub(crate) fn concord(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_concord")])

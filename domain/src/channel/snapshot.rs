@@ -9,6 +9,7 @@ use crate::{
     entry::EntryTime,
     ical::{Calendar, FeedStatus, Occurrence, ReadError, ReadEvent, ReadLimits},
     interval::{Interval, stay},
+    platform::{EventKind, Platform},
 };
 
 /// What a platform says that an event is.
@@ -79,6 +80,21 @@ pub fn snapshot<'a>(
     }
     let called_off = calendar.events.iter().filter(|event| event.status == FeedStatus::Cancelled);
     Ok(Snapshot { events, called_off: called_off.map(|event| event.uid.clone()).collect() })
+}
+
+/// What a platform says that an event is, and who comes; `None`: it takes no time.
+pub fn told_by(platform: &Platform, event: &ReadEvent) -> Option<(Told, Option<String>)> {
+    // Platforms mark what they like as free; calendars of people mean it.
+    let tells_apart = !platform.reservation.is_empty() || !platform.block.is_empty();
+    if event.transparent && !tells_apart {
+        return None;
+    }
+    let told = match platform.classify(&event.summary, &event.description) {
+        EventKind::Reservation => Told::Reservation,
+        EventKind::Block => Told::Block,
+        EventKind::Unclear => Told::Either,
+    };
+    Some((told, platform.guest_of(&event.summary)))
 }
 
 /// `None`: it takes no time.

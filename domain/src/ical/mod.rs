@@ -2,7 +2,7 @@
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
 //! value each takes. `feed` knows what a published calendar says, `entry_object` what an entry in a CalDAV calendar says,
-//! with its zone as `timezone` describes it. `lint` (in tests only) is the judge of all that is written, and knows
+//! with its zone as `timezone` describes it. `lint` is the judge of all that is written, and knows
 //! nothing of the writer.
 //!
 //! What others write goes through `bytes` (one charset, no folds, limits), `component` (which lines are whose),
@@ -25,7 +25,6 @@ pub mod entry_object;
 pub mod feed;
 #[cfg(test)]
 mod fuzz_tests;
-#[cfg(any(test, feature = "lint"))]
 pub mod lint;
 pub mod property;
 mod read;

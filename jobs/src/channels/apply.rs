@@ -52,7 +52,7 @@ pub(super) struct Applied {
     raised: Vec<DutyRef>,
 }
 
-impl<'a> Reading<'a> {
+impl Reading<'_> {
     /// Carries out all actions.
     pub(super) async fn apply(&self, actions: &[Action]) -> Result<Applied, JobError> {
         let mut applied = Applied::default();

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     Context,
-    duty::{JobError, business_of, jitter, part_of},
+    duty::{JobError, business_of, jitter, keep_for, part_of},
 };
 
 /// Why a feed was not read.
@@ -145,6 +145,8 @@ impl Poll<'_> {
         } else {
             FeedRequest::anew(&url)
         };
+        let takes = Duration::from_std(context.feeds.patience()).unwrap_or(Duration::zero());
+        keep_for(context, self.duty, takes).await?;
         context.feeds.fetch(request).await.map_err(|error| Stop::Unread(error.into()))
     }
 

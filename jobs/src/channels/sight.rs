@@ -6,11 +6,11 @@ use concord_domain::{
     channel::{
         echo::Published,
         plan::{Known, Plan, Rules, Sight, Uids, plan},
-        snapshot::{Snapshot, Told, snapshot},
+        snapshot::{Snapshot, snapshot, told_by},
     },
-    ical::{self, ReadError, ReadEvent, ReadLimits, Warning},
+    ical::{self, ReadError, ReadLimits, Warning},
     interval::Interval,
-    platform::{EventKind, Platform, UidKeeps},
+    platform::{Platform, UidKeeps},
 };
 use concord_storage::{
     StorageError, businesses,
@@ -70,23 +70,8 @@ fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Resu
         return Err(Unreadable::CutOff);
     }
     let window = Interval { start: now - BACK, end: now + AHEAD };
-    let snapshot = snapshot(&calendar, window, zone, &limits, |event| tell(event, platform))?;
+    let snapshot = snapshot(&calendar, window, zone, &limits, |event| told_by(platform, event))?;
     Ok(Understood { snapshot, warnings: calendar.warnings })
-}
-
-/// What the platform says that an event is, and who comes.
-fn tell(event: &ReadEvent, platform: &Platform) -> Option<(Told, Option<String>)> {
-    // Platforms mark what they like as free; calendars of people mean it.
-    let tells_apart = !platform.reservation.is_empty() || !platform.block.is_empty();
-    if event.transparent && !tells_apart {
-        return None;
-    }
-    let told = match platform.classify(&event.summary, &event.description) {
-        EventKind::Reservation => Told::Reservation,
-        EventKind::Block => Told::Block,
-        EventKind::Unclear => Told::Either,
-    };
-    Some((told, platform.guest_of(&event.summary)))
 }
 
 /// A channel with all that a plan for it looks at.

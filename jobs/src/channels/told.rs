@@ -92,8 +92,8 @@ pub(super) async fn conflict(
         subject: (HistorySubject::Booking, booking.id.0),
         headline: &headline,
         detail: &format!(
-            "{} was sold there and there is no room for it here.\nNothing was lost: it stands beside what was there.",
-            when
+            "{when} was sold there and there is no room for it here.\n\
+             Nothing was lost: it stands beside what was there."
         ),
         link: &link,
         dedupe_key: &format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),

@@ -168,6 +168,22 @@ impl Mailer {
         &self.server
     }
 
+    /// Connects, greets and signs in. No mail is sent.
+    ///
+    /// # Errors
+    /// Why the server cannot be used, for people.
+    pub async fn greet(&self) -> Result<(), MailError> {
+        match tokio::time::timeout(self.timeout, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(MailError::Transient(format!(
+                "the mail server {} greets, but takes no commands",
+                self.server
+            ))),
+            Ok(Err(error)) => Err(meaning(&error, &self.server)),
+            Err(_) => Err(MailError::Transient(format!("the mail server {} took too long", self.server))),
+        }
+    }
+
     /// Hands a mail over to the server.
     ///
     /// # Errors

@@ -135,6 +135,17 @@ impl Queue {
         }
     }
 
+    /// What Redis says of its version; `None` for the queue in this process.
+    ///
+    /// # Errors
+    /// Why Redis does not answer.
+    pub async fn server_version(&self) -> Result<Option<String>, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.server_version().await.map(Some),
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
     /// How many messages of each class wait for a handler.
     ///
     /// # Errors

@@ -180,6 +180,16 @@ impl RedisQueue {
         self.within(PATIENCE, async { Ok(redis::cmd("PING").query_async(&mut connection).await?) }).await
     }
 
+    pub(super) async fn server_version(&self) -> Result<String, QueueError> {
+        let mut connection = self.0.connection.clone();
+        let mut asked = redis::cmd("INFO");
+        asked.arg("server");
+        let told: String =
+            self.within(PATIENCE, async { Ok(asked.query_async(&mut connection).await?) }).await?;
+        let version = told.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        Ok(version.unwrap_or("unknown").to_owned())
+    }
+
     /// So that nobody else has to find out.
     pub(super) async fn first_ping(&self) {
         if let Err(error) = self.ping().await {

@@ -145,6 +145,11 @@ impl FeedFetcher {
         Ok(Self { http, limits, clock })
     }
 
+    /// How long a fetch may take.
+    pub fn patience(&self) -> Duration {
+        self.limits.total
+    }
+
     /// Fetches a feed once, if it is not the version that we have.
     pub async fn fetch(&self, request: FeedRequest<'_>) -> Result<Fetched, FeedError> {
         let started = Instant::now();

@@ -21,7 +21,9 @@ pub use self::{
         extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
         take_refresh_lease, take_write_lease,
     },
-    tokens::{StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens},
+    tokens::{
+        StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens, unopened,
+    },
 };
 use crate::{Db, StorageError, Tx, on_db, seal::Keyring};
 

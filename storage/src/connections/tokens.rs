@@ -268,3 +268,16 @@ pub async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<u64, StorageErro
     }
     Ok(changed)
 }
+
+/// Of how many connections no key of the ring opens the tokens, and of how many it should.
+pub async fn unopened(db: &Db, ring: &Keyring) -> Result<(usize, usize), StorageError> {
+    let rows: Vec<SealedRow> = on_db!(db, c => sqlx::query_as(SEALED).fetch_all(c).await)?;
+    let opens = |sealed: &Option<String>, column, id| {
+        sealed.as_ref().is_none_or(|sealed| ring.open(sealed, place(column, id)).is_ok())
+    };
+    let unopened = rows.iter().filter(|row| {
+        !(opens(&row.access_token, "connections.access_token", row.id)
+            && opens(&row.refresh_token, "connections.refresh_token", row.id))
+    });
+    Ok((unopened.count(), rows.len()))
+}

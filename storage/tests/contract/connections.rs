@@ -186,6 +186,9 @@ async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {
     let new = MasterKey::generate();
     let alone = Keyring::new(MasterKey::from_base64(&new.to_base64()).unwrap(), vec![]);
     let after = Keyring::new(new, vec![kept]);
+    for (ring, unopened) in [(&before, 0), (&alone, 2), (&after, 0)] {
+        assert_eq!(connections::unopened(db, ring).await.unwrap(), (unopened, 2));
+    }
     let mut tx = begin(db).await;
     assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 2);
     assert_eq!(connections::rotate_keys(&mut tx, &after).await.unwrap(), 0);

@@ -1,4 +1,5 @@
-//! A judge of iCalendar bytes, for tests: does what we wrote keep to RFC 5545 (and 5546, 7986)?
+//! A judge of iCalendar bytes: do they keep to RFC 5545 (and 5546, 7986)? For tests of all that we write, and for people
+//! who want to know what is wrong with a calendar (`concord check feed`).
 //!
 //! It shares nothing with the writer, so that the two cannot be wrong together. It is strict: it objects to much
 //! that readers forgive. It is no parser for what comes from outside.
@@ -66,6 +67,24 @@ words! {
         Recurrence = "recurrence",
         /// What the METHOD asks for or forbids (RFC 5546, 3.2).
         Method = "method",
+    }
+}
+
+impl Rule {
+    /// Whether every reader that is in wide use understands what breaks it as it was meant. Platforms break most of these
+    /// in their own feeds.
+    pub fn is_forgiven(self) -> bool {
+        matches!(
+            self,
+            Self::LineEnd
+                | Self::LineLength
+                | Self::BlankLine
+                | Self::Escape
+                | Self::Utc
+                | Self::Uri
+                | Self::Method
+                | Self::Repeated
+        )
     }
 }
 

@@ -1,8 +1,9 @@
 //! Ways to make us call this machine, its network or its cloud, typed by a person and as what a server leads to.
 
 use concord_providers::{FeedRequest, feed_address};
+use url::Url;
 
-use super::{HOST, code, fetch, fetcher_with, leading_to, leads, limits, named};
+use super::{HOST, code, fetch, fetcher, fetcher_with, leading_to, leads, limits, named};
 use crate::server::{Reply, Server, json};
 
 /// What is tried, what becomes of it when it is typed, and when a server leads to it. `{port}` is that of a server which
@@ -133,15 +134,17 @@ async fn no_trick_reaches_what_is_private() {
     let inner = Server::start(json("200 OK", "secrets")).await;
     let port = inner.url.port().unwrap().to_string();
     let leading = Server::start(Reply::To(leads)).await;
+    let fetcher = fetcher();
+    let fetch = async |url: &Url| code(fetcher.fetch(FeedRequest::anew(url)).await);
     for (trick, typed, led) in TRICKS {
         let address = trick.replace("{port}", &port);
         let by_hand = match feed_address(&address) {
-            Ok(url) => code(fetch(&url).await),
+            Ok(url) => fetch(&url).await,
             Err(error) => error.code(),
         };
         assert_eq!(by_hand, *typed, "typed: {trick:?}");
         let url = named(&leading.url, HOST, &leading_to(302, &address));
-        assert_eq!(code(fetch(&url).await), *led, "led to: {trick:?}");
+        assert_eq!(fetch(&url).await, *led, "led to: {trick:?}");
     }
     assert_eq!(inner.requests(), Vec::<String>::new());
 }

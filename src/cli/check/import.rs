@@ -1,0 +1,206 @@
+//! `concord check import`: what would be imported from a calendar. Nothing is stored.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    booking::BookingTime,
+    channel::snapshot::{Observed, Told, snapshot, told_by},
+    clock::Clock,
+    ical::{Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits},
+    interval::{Interval, start_of_day},
+    mail::one_line,
+    platform::{Platform, Platforms},
+    span::span,
+};
+use serde::Serialize;
+
+use super::{
+    Report, count,
+    source::{Source, Unread},
+};
+
+/// How far ahead is looked: further than any platform can be booked.
+const AHEAD: Duration = Duration::days(3 * 365);
+
+/// What a calendar is of which no platform is known.
+const ANY: &str = "generic";
+
+/// What would be imported.
+#[derive(Serialize)]
+pub(super) struct ImportReport {
+    source: String,
+    notes: Vec<String>,
+    /// By whose file it was understood.
+    platform: String,
+    /// Whether it ends as a calendar ends; otherwise nothing would be imported.
+    whole: bool,
+    /// In which days begin.
+    zone: Tz,
+    /// By their beginnings.
+    items: Vec<Item>,
+    nights: i64,
+    left_out: LeftOut,
+    warnings: Vec<Misread>,
+    #[serde(skip)]
+    today: NaiveDate,
+}
+
+#[derive(Serialize)]
+struct Item {
+    kind: &'static str,
+    #[serde(flatten)]
+    time: BookingTime,
+    nights: i64,
+    /// One line; may be empty.
+    summary: String,
+    /// Who comes, where the platform tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<String>,
+    /// By which it is known when it is read again.
+    key: String,
+}
+
+/// Events that are not imported.
+#[derive(Serialize)]
+struct LeftOut {
+    /// They ended before today.
+    over: usize,
+    /// They begin in more than three years.
+    later: usize,
+    /// They were called off.
+    cancelled: usize,
+    /// They leave their time free.
+    free: usize,
+}
+
+/// What our reader did not understand.
+#[derive(Serialize)]
+struct Misread {
+    /// From 1; 0 where it is about the whole.
+    line: u32,
+    text: String,
+}
+
+/// The platform that was named, or whose address it is, or any other calendar.
+pub(super) fn platform_of<'p>(
+    platforms: &'p Platforms,
+    named: Option<&str>,
+    source: &Source,
+) -> Result<&'p Platform, Unread> {
+    let found = match (named, &source.url) {
+        (Some(name), _) => platforms.find(name),
+        (None, Some(url)) => platforms.of_address(url).or_else(|| platforms.find(ANY)),
+        (None, None) => platforms.find(ANY),
+    };
+    found.ok_or_else(|| Unread::NoPlatform {
+        name: one_line(named.unwrap_or(ANY)),
+        known: platforms.iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+pub(super) fn foresee(
+    source: &Source,
+    calendar: &Calendar,
+    zone: Tz,
+    platform: &Platform,
+) -> Result<ImportReport, ReadError> {
+    let today = Clock::system().now().with_timezone(&zone).date_naive();
+    let start = start_of_day(today, zone);
+    let window = Interval { start, end: start + AHEAD };
+    let found = snapshot(calendar, window, zone, &ReadLimits::default(), |event| told_by(platform, event))?;
+    // What is cut off is not taken over: what is missing in it may be there all the same.
+    let events = if calendar.whole { &found.events[..] } else { &[] };
+    let items: Vec<Item> = events.iter().map(|event| item(event, zone)).collect();
+    Ok(ImportReport {
+        source: source.name.clone(),
+        notes: source.notes.clone(),
+        platform: platform.name.clone(),
+        whole: calendar.whole,
+        zone,
+        nights: items.iter().map(|item| item.nights).sum(),
+        left_out: left_out(&calendar.events, window, zone, platform),
+        items,
+        warnings: calendar
+            .warnings
+            .iter()
+            .map(|warning| Misread { line: warning.line, text: one_line(&warning.what) })
+            .collect(),
+        today,
+    })
+}
+
+fn item(event: &Observed, zone: Tz) -> Item {
+    let kind = match event.told {
+        Told::Reservation => "reservation",
+        Told::Block => "block",
+        Told::Either => "unclear",
+    };
+    let date = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+    Item {
+        kind,
+        time: event.time,
+        nights: (date(event.interval.end) - date(event.interval.start)).num_days(),
+        summary: one_line(&event.summary),
+        guest: event.guest.as_deref().map(one_line),
+        key: event.key.clone(),
+    }
+}
+
+fn left_out(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platform) -> LeftOut {
+    let mut counts = LeftOut { over: 0, later: 0, cancelled: 0, free: 0 };
+    for event in events {
+        let interval = BookingTime::from(&event.time).interval(zone);
+        if event.status == FeedStatus::Cancelled {
+            counts.cancelled += 1;
+        } else if told_by(platform, event).is_none() {
+            counts.free += 1;
+        } else if event.recurrence.is_none() && interval.is_some_and(|it| it.end <= window.start) {
+            counts.over += 1;
+        } else if interval.is_some_and(|it| it.start >= window.end) {
+            counts.later += 1;
+        }
+    }
+    counts
+}
+
+impl Report for ImportReport {
+    fn in_words(&self) -> String {
+        let Self { source, notes, platform, whole, zone, items, nights, left_out, warnings, today } = self;
+        let mut text = format!("{}, read as {platform}, days in {zone}\n", one_line(source));
+        for note in notes {
+            let _ = writeln!(text, "note: {note}");
+        }
+        for Misread { line, text: what } in warnings {
+            let place = if *line == 0 { "whole".to_owned() } else { format!("line {line}") };
+            let _ = writeln!(text, "{place}: {what}");
+        }
+        for item in items {
+            let time = span(&item.time, *zone, *today);
+            let _ = writeln!(text, "{}  {} ({})  {}", item.kind, time.text, time.length, item.summary);
+        }
+        let LeftOut { over, later, cancelled, free } = left_out;
+        let left_out =
+            [(over, "over"), (later, "in more than three years"), (cancelled, "cancelled"), (free, "free")];
+        let left_out: Vec<String> = left_out
+            .iter()
+            .filter(|(number, _)| **number > 0)
+            .map(|(number, why)| format!("{number} {why}"))
+            .collect();
+        if !whole {
+            text += "nothing would be imported: the calendar does not end as one";
+            return text;
+        }
+        let items = count(items.len(), "item", "items");
+        let _ = write!(text, "{items} with {nights} nights would be imported");
+        if !left_out.is_empty() {
+            let _ = write!(text, "; left out: {}", left_out.join(", "));
+        }
+        text
+    }
+
+    fn is_fine(&self) -> bool {
+        self.whole && self.warnings.is_empty()
+    }
+}

@@ -1,0 +1,117 @@
+//! `concord check`: what is wrong with somebody's calendar, and what would be imported from it.
+
+mod feed;
+mod import;
+mod source;
+
+use std::process::ExitCode;
+
+use chrono_tz::Tz;
+use clap::{Args, Subcommand};
+use concord_domain::ical::{self, Calendar, ReadLimits};
+use serde::Serialize;
+
+use self::source::{Source, Unread};
+use super::{CommandError, say};
+use crate::config::Config;
+
+/// Options of `concord check`.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says what is wrong with a calendar, line by line.
+    Feed(Asked),
+    /// Says what would be imported from a calendar. Nothing is stored.
+    Import {
+        #[command(flatten)]
+        asked: Asked,
+        /// The platform whose calendar it is, such as airbnb; otherwise the one that the address tells.
+        #[arg(long, value_name = "NAME")]
+        platform: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Asked {
+    /// The address of the feed, or a file (`-` is the standard input).
+    #[arg(value_name = "URL|FILE")]
+    place: String,
+    /// The zone of times that name none.
+    #[arg(long, value_name = "ZONE", default_value_t = Tz::UTC)]
+    zone: Tz,
+    /// Fetches from private addresses too, whatever the configuration says.
+    #[arg(long)]
+    allow_private: bool,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a command found, in both forms.
+trait Report: Serialize {
+    /// For people; no character of the calendar can do anything to their terminal.
+    fn in_words(&self) -> String;
+
+    /// Whether something matters.
+    fn is_fine(&self) -> bool;
+}
+
+/// What could not be read, for programs.
+#[derive(Serialize)]
+struct NotRead<'a> {
+    error: &'a str,
+    message: String,
+}
+
+/// Exit codes: 0 fine, 1 there are findings that matter, 2 it could not be read.
+pub(super) async fn run(options: Options, config: &Config) -> Result<ExitCode, CommandError> {
+    match options.command {
+        Command::Feed(asked) => {
+            let read = read(&asked, config).await;
+            tell(&asked, read.map(|(source, calendar)| feed::check(&source, &calendar)))
+        }
+        Command::Import { asked, platform } => {
+            let platforms = config.platforms.load()?;
+            let read = read(&asked, config).await;
+            let foreseen = read.and_then(|(source, calendar)| {
+                let platform = import::platform_of(&platforms, platform.as_deref(), &source)?;
+                import::foresee(&source, &calendar, asked.zone, platform).map_err(Unread::from)
+            });
+            tell(&asked, foreseen)
+        }
+    }
+}
+
+async fn read(asked: &Asked, config: &Config) -> Result<(Source, Calendar), Unread> {
+    let source = source::open(&asked.place, asked.allow_private, config).await?;
+    let calendar = ical::read(&source.bytes, asked.zone, &ReadLimits::default())?;
+    Ok((source, calendar))
+}
+
+fn tell(asked: &Asked, checked: Result<impl Report, Unread>) -> Result<ExitCode, CommandError> {
+    match checked {
+        Ok(report) => {
+            say(&if asked.json { serde_json::to_string_pretty(&report)? } else { report.in_words() })?;
+            Ok(if report.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Err(unread) => {
+            let message = unread.to_string();
+            if asked.json {
+                say(&serde_json::to_string_pretty(&NotRead { error: unread.code(), message })?)?;
+            } else {
+                super::complain(&message);
+            }
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+/// "1 event", "3 events".
+fn count(number: usize, one: &str, more: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {more}") }
+}

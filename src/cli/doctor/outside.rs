@@ -1,0 +1,283 @@
+//! What others run: mail server, calendar providers, the way from the public address to here.
+
+use bytes::Bytes;
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::{clock::Clock, connection::ProviderKind};
+use concord_providers::{Answer, Http, HttpConfig, ProviderError, Registry};
+use http::{StatusCode, header::DATE};
+use serde::Deserialize;
+use url::Url;
+
+use super::Finding;
+use crate::{
+    cli::{CommandError, serve},
+    config::Config,
+};
+
+const MAIL: &str = "mail";
+const CLOCK: &str = "clock";
+const PUBLIC_URL: &str = "public address";
+
+/// Tokens are good for an hour, and codes for minutes; a second of a `Date` is nothing.
+const CLOCK_WARNING: Duration = Duration::seconds(30);
+const CLOCK_WRONG: Duration = Duration::minutes(5);
+
+/// Whether the mail server greets, and lets us in.
+pub(super) async fn mail(config: &Config) -> Finding {
+    let advice = "check SMTP_URL (mail.url); mails wait until it is mended";
+    match serve::mail(config) {
+        Err(error) => Finding::wrong(MAIL, error.to_string(), advice),
+        Ok(mail) => match &mail.mailer {
+            None => Finding::warning(
+                MAIL,
+                "no mail server is set, so nobody is written to",
+                "set SMTP_URL (mail.url); see \"Mail\" in docs/operate.md",
+            ),
+            Some(mailer) => match mailer.greet().await {
+                Ok(()) => {
+                    let (server, from) = (mailer.server(), &mail.from_address);
+                    Finding::ok(MAIL, format!("{server} greets; mails come from {from}"))
+                }
+                Err(error) => Finding::wrong(MAIL, error.to_string(), advice),
+            },
+        },
+    }
+}
+
+/// Whether each provider that is set up can be reached and accepts our credentials, and whether its clock is ours.
+pub(super) async fn providers(config: &Config, clock: &Clock) -> Vec<Finding> {
+    match consult(config, clock).await {
+        Ok(findings) => findings,
+        Err(error) => vec![Finding::wrong("providers", error.to_string(), "check the section [providers]")],
+    }
+}
+
+async fn consult(config: &Config, clock: &Clock) -> Result<Vec<Finding>, CommandError> {
+    let settings = serve::providers(config)?;
+    let http = Http::new(settings.http.clone())?;
+    let registry = Registry::new(settings, clock)?;
+    let (google, microsoft) = (&config.providers.google, &config.providers.microsoft);
+    let discovery = format!("{}/v2.0/.well-known/openid-configuration", microsoft.tenant);
+    let mut discovery_url = microsoft.login_base.clone();
+    discovery_url.set_path(&format!("{}/{discovery}", discovery_url.path().trim_end_matches('/')));
+    let mut findings = Vec::new();
+    let mut skew = None;
+    for (kind, places) in [
+        (ProviderKind::Google, vec![google.auth_url.clone(), google.api_base.clone()]),
+        (ProviderKind::Microsoft, vec![discovery_url, microsoft.api_base.clone()]),
+    ] {
+        let Some(oauth) = registry.oauth(kind) else {
+            let text = "not set up: its calendars cannot be connected";
+            findings.push(Finding::ok(kind.name(), text));
+            continue;
+        };
+        let mut found = Vec::new();
+        for place in places {
+            match reach(&http, clock, &place).await {
+                Ok(reached) => {
+                    skew = skew.or(reached.skew);
+                    found.extend(objection(kind, &place, reached.status));
+                }
+                Err(error) => found.push(unreachable(kind, &place, &error)),
+            }
+        }
+        // A token that nobody was given: who refuses the token has accepted the client.
+        match oauth.refresh(&"none".into()).await {
+            Ok(_) | Err(ProviderError::GrantDead(_)) => {}
+            Err(ProviderError::Rejected(why)) => found.push(Finding::wrong(
+                kind.name(),
+                format!("it does not accept the credentials of this installation: {why}"),
+                "see docs/install.md on how to get them",
+            )),
+            Err(error) => found.push(Finding::wrong(
+                kind.name(),
+                format!("the credentials cannot be tried: {error}"),
+                "check the addresses in the configuration, and whether this machine reaches the internet",
+            )),
+        }
+        if found.is_empty() {
+            found.push(Finding::ok(kind.name(), "can be reached, and accepts the credentials"));
+        }
+        findings.extend(found);
+    }
+    findings.push(judge_clock(skew));
+    Ok(findings)
+}
+
+struct Reached {
+    status: StatusCode,
+    /// How much our clock is ahead.
+    skew: Option<Duration>,
+}
+
+async fn reach(http: &Http, clock: &Clock, url: &Url) -> Result<Reached, ProviderError> {
+    let before = clock.now();
+    let answer = get(http, url).await?;
+    // Between question and answer: where the provider wrote its date.
+    let now = before + (clock.now() - before) / 2;
+    let date =
+        answer.headers.get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+    Ok(Reached { status: answer.status, skew: date.map(|date| now - date.with_timezone(&Utc)) })
+}
+
+async fn get(http: &Http, url: &Url) -> Result<Answer, ProviderError> {
+    let request = http::Request::get(url.as_str()).body(Bytes::new());
+    http.send(request.map_err(|_| ProviderError::Rejected("it is no address".to_owned()))?).await
+}
+
+/// What an answer to nobody in particular says against a place. Most refuse such a question, and so are there.
+fn objection(kind: ProviderKind, place: &Url, status: StatusCode) -> Option<Finding> {
+    let host = place.host_str().unwrap_or_default();
+    if status.is_server_error() {
+        let text = format!("{host} answers {}", status.as_u16());
+        return Some(Finding::warning(kind.name(), text, "try again later; calls are repeated meanwhile"));
+    }
+    // Microsoft says so of a tenant that it does not know.
+    let is_discovery = place.path().ends_with("/.well-known/openid-configuration");
+    (is_discovery && status == StatusCode::BAD_REQUEST).then(|| {
+        let advice = "check providers.microsoft.tenant";
+        Finding::wrong(
+            kind.name(),
+            "it does not know the organisation whose accounts may be connected",
+            advice,
+        )
+    })
+}
+
+fn unreachable(kind: ProviderKind, place: &Url, error: &ProviderError) -> Finding {
+    let host = place.host_str().unwrap_or_default();
+    let advice = "check the addresses in the configuration, and whether this machine reaches the internet";
+    Finding::wrong(kind.name(), format!("{host}: {error}"), advice)
+}
+
+fn judge_clock(skew: Option<Duration>) -> Finding {
+    let Some(skew) = skew else {
+        return Finding::ok(CLOCK, "compared with nobody: no provider is set up, or none told the time");
+    };
+    let way = if skew > Duration::zero() { "ahead of" } else { "behind" };
+    let text = format!("{} seconds {way} a provider's", skew.num_seconds().abs());
+    let advice = "let the system set it (NTP): tokens end at other times than Concord thinks";
+    match skew.abs() {
+        far if far >= CLOCK_WRONG => Finding::wrong(CLOCK, text, advice),
+        far if far >= CLOCK_WARNING => Finding::warning(CLOCK, text, advice),
+        _ => Finding::ok(CLOCK, "as a provider's"),
+    }
+}
+
+/// What `/api/health` says, as far as it matters here.
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+    version: String,
+}
+
+/// Whether people and providers reach a Concord at the public address.
+pub(super) async fn public_url(config: &Config) -> Finding {
+    let url = config.public_url();
+    let http = match Http::new(HttpConfig::default()) {
+        Ok(http) => http,
+        Err(error) => return Finding::wrong(PUBLIC_URL, error.to_string(), "see the message"),
+    };
+    let port = url.port_or_known_default().unwrap_or(443);
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    if let Err(error) = tokio::net::lookup_host((host, port)).await {
+        let text = format!("{host} is no name that is known here: {error}");
+        return Finding::wrong(PUBLIC_URL, text, "check PUBLIC_URL (server.public_url) and the DNS");
+    }
+    let found = match health(&http, &url).await {
+        Ok(Some(health)) => running(&url, &health),
+        Ok(None) => Finding::wrong(
+            PUBLIC_URL,
+            format!("what answers at {url} is no Concord"),
+            "check PUBLIC_URL (server.public_url), and where the reverse proxy leads",
+        ),
+        Err(error) => silent(config, &http, &url, &error).await,
+    };
+    if found.advice.is_some() { found } else { encrypted(&url, config).unwrap_or(found) }
+}
+
+/// `None`: something else answers there.
+async fn health(http: &Http, base: &Url) -> Result<Option<Health>, ProviderError> {
+    let mut url = base.clone();
+    url.set_path("/api/health");
+    Ok(serde_json::from_slice(&get(http, &url).await?.body).ok())
+}
+
+fn running(url: &Url, health: &Health) -> Finding {
+    let Health { status, version } = health;
+    if version != env!("CARGO_PKG_VERSION") {
+        let text = format!("at {url} runs version {version}, and this is {}", env!("CARGO_PKG_VERSION"));
+        return Finding::warning(PUBLIC_URL, text, "restart what runs, or use its own program");
+    }
+    match status.as_str() {
+        "ok" => Finding::ok(PUBLIC_URL, format!("Concord {version} answers at {url}")),
+        _ => Finding::warning(
+            PUBLIC_URL,
+            format!("Concord answers at {url} and says that it is {status}"),
+            "see the other lines",
+        ),
+    }
+}
+
+async fn silent(config: &Config, http: &Http, url: &Url, error: &ProviderError) -> Finding {
+    let here = config.server.listen.url();
+    if here != *url && matches!(health(http, &here).await, Ok(Some(_))) {
+        let text = format!("nothing answers at {url}, though Concord runs at {here}: {error}");
+        return Finding::wrong(PUBLIC_URL, text, "check the reverse proxy, the DNS and the firewall");
+    }
+    let text = format!("nothing answers at {url}: {error}");
+    Finding::warning(PUBLIC_URL, text, "if Concord is to run now, start it (`concord serve`)")
+}
+
+/// What is to be said of an address that works, and goes over http.
+fn encrypted(url: &Url, config: &Config) -> Option<Finding> {
+    if url.scheme() == "https" {
+        return None;
+    }
+    let text = if config.server.public_url.is_none() {
+        format!("Concord answers at {url}, which only this machine reaches")
+    } else {
+        format!("Concord answers at {url}, which is not encrypted")
+    };
+    Some(Finding::warning(
+        PUBLIC_URL,
+        text,
+        "for more than a trial, put a reverse proxy with TLS before it and set PUBLIC_URL (docs/install.md)",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Verdict, *};
+
+    #[test]
+    fn a_clock_is_judged_by_how_far_it_is_off() {
+        for (seconds, verdict, text) in [
+            (0, Verdict::Ok, "as a provider's"),
+            (-29, Verdict::Ok, "as a provider's"),
+            (30, Verdict::Warning, "30 seconds ahead of a provider's"),
+            (-31, Verdict::Warning, "31 seconds behind a provider's"),
+            (300, Verdict::Wrong, "300 seconds ahead of a provider's"),
+        ] {
+            let found = judge_clock(Some(Duration::seconds(seconds)));
+            assert_eq!((found.verdict, found.text.as_str()), (verdict, text));
+        }
+        assert_eq!(judge_clock(None).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn only_an_unknown_tenant_and_trouble_are_objections() {
+        let [discovery, api] =
+            ["https://l.example/acme/v2.0/.well-known/openid-configuration", "https://g.example/"]
+                .map(|url| url.parse().unwrap());
+        let verdict = |place, status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            objection(ProviderKind::Microsoft, place, status).map(|found| found.verdict)
+        };
+        for status in [200, 302, 401, 404] {
+            assert_eq!((verdict(&discovery, status), verdict(&api, status)), (None, None));
+        }
+        assert_eq!((verdict(&discovery, 400), verdict(&api, 400)), (Some(Verdict::Wrong), None));
+        assert_eq!(verdict(&api, 503), Some(Verdict::Warning));
+    }
+}
