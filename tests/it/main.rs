@@ -19,6 +19,7 @@ mod business;
 mod caldav;
 mod calendar_pages;
 mod calendars;
+mod channels;
 mod check;
 mod command_line;
 mod conditional;
