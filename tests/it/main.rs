@@ -15,12 +15,14 @@
 mod bad_input;
 mod booking_pages;
 mod bookings;
+mod bookings_feed;
 mod business;
 mod caldav;
 mod calendar_pages;
 mod calendars;
 mod command_line;
 mod conditional;
+mod feed_readers;
 mod feeds;
 mod health;
 mod house;

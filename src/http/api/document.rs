@@ -55,7 +55,7 @@ const TAGS: &[(&str, &str)] = &[
 
 /// The endpoints that stand outside of `/api/v1`.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(health::health, feeds::read))]
+#[openapi(paths(health::health, feeds::read, feeds::read_bookings, feeds::info::info))]
 struct Outside;
 
 /// The document of this installation, from what stands at the handlers of version 1.
