@@ -24,6 +24,7 @@ mod command_line;
 mod conditional;
 mod feed_readers;
 mod feeds;
+mod foreign_readers;
 mod health;
 mod house;
 mod idempotency;
