@@ -15,6 +15,7 @@
 mod bad_input;
 mod booking_pages;
 mod bookings;
+mod bookings_feed;
 mod business;
 mod caldav;
 mod calendar_pages;
@@ -24,7 +25,9 @@ mod check;
 mod command_line;
 mod conditional;
 mod doctor;
+mod feed_readers;
 mod feeds;
+mod foreign_readers;
 mod health;
 mod house;
 mod idempotency;
