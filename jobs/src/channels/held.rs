@@ -53,7 +53,8 @@ impl From<PutError> for WordError {
     }
 }
 
-async fn waiting(context: &Context, channel: &Channel) -> Result<Vec<ChannelItem>, StorageError> {
+/// What is held back of a channel, by start: its feed lacks it.
+pub async fn waiting(context: &Context, channel: &Channel) -> Result<Vec<ChannelItem>, StorageError> {
     let now = context.clock.now();
     let mut known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
     known.retain(|item| item.missing_since.is_some() && item.kind.takes());

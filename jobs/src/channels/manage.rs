@@ -3,6 +3,7 @@
 use concord_domain::{
     channel::{BlockRule, ChannelState, Preference},
     duty::QueueClass,
+    feed::FeedScope,
     ids::{ChannelId, ResourceId},
     platform::Platform,
     privacy::FeedPrivacy,
@@ -12,12 +13,16 @@ use concord_providers::{FeedError, feed_address};
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
+    businesses,
     channels::{self, Channel, ChannelSettings, Import, NewChannel, webhooks},
     feeds::{self, Feed, FeedSubject, NewFeed},
-    history, resources, secret,
+    history,
+    platform_settings::{self, PlatformSettings},
+    resources, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::import::host_of;
 use crate::Context;
@@ -290,6 +295,46 @@ pub async fn forbid_webhooks(context: &Context, change: &Change, id: ChannelId) 
     Ok(tx.commit().await?)
 }
 
+/// Says how a business wants a platform to be treated.
+pub async fn save_platform(
+    context: &Context,
+    change: &Change,
+    said: &PlatformSettings,
+) -> Result<(), StorageError> {
+    let mut tx = context.db.begin().await?;
+    platform_settings::save(&mut tx, change.business, said).await?;
+    let detail = json!({ "platform": said.platform, "interval_minutes": said.interval_minutes,
+        "preference": said.preference, "blocks": said.blocks });
+    note_of(&mut tx, change, (HistorySubject::Platform, change.business.0), "changed", &detail).await?;
+    tx.commit().await
+}
+
+/// The token of the feed of all bookings, whose address people come back for. It is made when it is first asked for.
+pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretString, StorageError> {
+    let db = &context.db;
+    let published = feeds::list(db, change.business).await?;
+    for feed in published.iter().filter(|feed| feed.scope == FeedScope::Business) {
+        if let Some(token) = feeds::remembered(db, &context.ring, change.business, feed.id).await? {
+            return Ok(token);
+        }
+    }
+    let business = businesses::find(db, change.business).await?.ok_or(StorageError::NotFound)?;
+    let new = NewFeed {
+        business: business.id,
+        subject: FeedSubject::Business,
+        name: business.name,
+        privacy: FeedPrivacy::Title,
+    };
+    let token = secret::new_token("cf_");
+    let mut tx = db.begin().await?;
+    let feed = feeds::create(&mut tx, &new, &token, change.now).await?;
+    feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
+    let detail = json!({ "name": feed.name, "privacy": feed.privacy });
+    note_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
 async fn note(
     tx: &mut Tx,
     change: &Change,
@@ -297,13 +342,17 @@ async fn note(
     action: &str,
     detail: &Value,
 ) -> Result<(), StorageError> {
-    let line = history::NewLine {
-        business: change.business,
-        actor: &change.actor,
-        action,
-        subject_kind: HistorySubject::Channel,
-        subject: id.0,
-        detail,
-    };
+    note_of(tx, change, (HistorySubject::Channel, id.0), action, detail).await
+}
+
+async fn note_of(
+    tx: &mut Tx,
+    change: &Change,
+    (subject_kind, subject): (HistorySubject, Uuid),
+    action: &str,
+    detail: &Value,
+) -> Result<(), StorageError> {
+    let (business, actor) = (change.business, &change.actor);
+    let line = history::NewLine { business, actor, action, subject_kind, subject, detail };
     history::append(tx, &line, change.now).await
 }

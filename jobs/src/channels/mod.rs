@@ -18,6 +18,8 @@ mod sight;
 mod told;
 pub mod webhook;
 
+use std::ops::RangeInclusive;
+
 use chrono::Duration;
 use concord_domain::platform::Platform;
 use concord_storage::{
@@ -31,14 +33,20 @@ use crate::Context;
 /// The longest pause between two readings that anybody may set.
 pub const LONGEST_INTERVAL: Duration = Duration::days(1);
 
+/// The minutes between two readings that anybody may set for a platform.
+pub fn intervals(platform: Option<&Platform>) -> RangeInclusive<i64> {
+    let fewest = platform.map_or(1, |platform| i64::from(platform.min_interval_minutes));
+    fewest..=LONGEST_INTERVAL.num_minutes()
+}
+
 /// How often a channel is read: as it says itself, or its business, or the platform's file.
 pub fn interval(channel: &Channel, said: &PlatformSettings, platform: Option<&Platform>) -> Duration {
     let minutes = channel
         .interval_minutes
         .or(said.interval_minutes)
         .unwrap_or_else(|| platform.map_or(60, |platform| i64::from(platform.interval_minutes)));
-    let fewest = platform.map_or(1, |platform| i64::from(platform.min_interval_minutes));
-    Duration::minutes(minutes.clamp(fewest, LONGEST_INTERVAL.num_minutes()))
+    let allowed = intervals(platform);
+    Duration::minutes(minutes.clamp(*allowed.start(), *allowed.end()))
 }
 
 /// The same, looked up.

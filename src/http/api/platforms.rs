@@ -4,14 +4,10 @@ use axum::{Json, extract::State};
 use concord_domain::{
     channel::{BlockRule, Preference},
     platform::{Platform, PlatformKind},
-    record::HistorySubject,
 };
-use concord_storage::{
-    history,
-    platform_settings::{self, PlatformSettings},
-};
+use concord_jobs::channels::manage;
+use concord_storage::platform_settings::{self, PlatformSettings};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -145,26 +141,13 @@ async fn change(
     let before = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
     let said = PlatformSettings {
         interval_minutes: match body.interval_minutes {
-            Given::Value(minutes) => Some(check_interval(minutes, i64::from(platform.min_interval_minutes))?),
+            Given::Value(minutes) => Some(check_interval(minutes, Some(platform))?),
             other => other.or(before.interval_minutes),
         },
         preference: body.preference.unwrap_or(before.preference),
         blocks: body.blocks.unwrap_or(before.blocks),
         platform: before.platform,
     };
-    let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
-    platform_settings::save(&mut tx, caller.business, &said).await?;
-    let line = history::NewLine {
-        business: change.business,
-        actor: &change.actor,
-        action: "changed",
-        subject_kind: HistorySubject::Platform,
-        subject: change.business.0,
-        detail: &json!({ "platform": said.platform, "interval_minutes": said.interval_minutes,
-            "preference": said.preference, "blocks": said.blocks }),
-    };
-    history::append(&mut tx, &line, change.now).await?;
-    tx.commit().await?;
+    manage::save_platform(&app.context, &caller.change(app.now()), &said).await?;
     Ok(Json(PlatformAnswer::of(platform, &said)))
 }

@@ -1,8 +1,10 @@
-//! What a person has to see to: changes in calendars that ask for a decision, calendars whose grant is dead, work that was given up, double bookings. Everything
-//! else that is not yet in agreement comes right by itself.
+//! What a person has to see to: changes in calendars that ask for a decision, calendars whose grant is dead, work that was
+//! given up, what a platform seems to have cancelled, double bookings. Everything else that is not yet in agreement comes
+//! right by itself.
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
+    channel::ChannelState,
     connection::ConnectionState,
     duty::DutyKind,
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, OutsideChangeId, StaffId},
@@ -10,6 +12,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db, StorageError, bookings, calendars,
+    channels::{self, Channel},
     connections::{self, Connection},
     duties::{self, Duty},
     entries::{self, EntryCounts},
@@ -37,6 +40,8 @@ pub(super) struct Attention {
     pub conflicts: Vec<Standing>,
     /// What people did in their calendars that somebody has to decide about.
     pub questions: Vec<OutsideChange>,
+    /// All channels, for managers.
+    pub channels: Vec<Channel>,
     /// How the entries stand in the calendars that they may see.
     pub entries: EntryCounts,
 }
@@ -45,14 +50,15 @@ impl Attention {
     /// Looks at all that the person may see.
     pub(crate) async fn of(app: &App, user: &CurrentUser) -> Result<Self, PageError> {
         let (db, business) = (&app.context.db, user.business.id);
-        let (connections, failures, conflicts, questions, entries) = futures::try_join!(
+        let (connections, failures, conflicts, questions, channels, entries) = futures::try_join!(
             connections::list(db, business),
             duties::failed(db, business, MOST_FAILURES),
             occupancy::conflicts(db, business, app.now()),
             questions(app, user),
+            channels::list(db, business),
             entries::counts(db, business),
         )?;
-        let mut all = Self { connections, failures, conflicts, questions, entries };
+        let mut all = Self { connections, failures, conflicts, questions, channels, entries };
         if !user.is_manager() {
             all.narrow(db, user).await?;
         }
@@ -61,6 +67,7 @@ impl Attention {
 
     /// Leaves what is the person's own.
     async fn narrow(&mut self, db: &Db, user: &CurrentUser) -> Result<(), StorageError> {
+        self.channels.clear();
         self.connections.retain(|connection| user.may_see(connection.staff_id));
         self.conflicts.retain(|conflict| {
             conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
@@ -86,9 +93,20 @@ impl Attention {
         self.connections.iter().filter(|connection| connection.state == ConnectionState::NeedsReconnect)
     }
 
+    /// Those whose platform seems to have cancelled much at once: somebody says whether that is so.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Channel> {
+        self.channels
+            .iter()
+            .filter(|channel| channel.held_brake.is_some() && channel.state == ChannelState::Active)
+    }
+
     /// How many things wait for a person.
     pub(crate) fn count(&self) -> usize {
-        self.questions.len() + self.dead().count() + self.failures.len() + self.conflicts.len()
+        self.questions.len()
+            + self.dead().count()
+            + self.held().count()
+            + self.failures.len()
+            + self.conflicts.len()
     }
 
     /// All of it in a word.
@@ -104,7 +122,7 @@ impl Attention {
             };
             return SyncWord { tone: Tone::Wrong, text, is_under_way: false };
         }
-        if self.connections.is_empty() {
+        if self.connections.is_empty() && self.channels.is_empty() {
             return SyncWord {
                 tone: Tone::Neutral,
                 text: "No calendars yet".to_owned(),

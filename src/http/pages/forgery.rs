@@ -13,7 +13,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{PageError, session::SessionToken};
+use super::{PageError, calendar_sync, session::SessionToken};
 use crate::app::App;
 
 /// The field that carries the token.
@@ -33,10 +33,19 @@ pub(super) async fn refuse(State(app): State<App>, request: Request, next: Next)
         return PageError::SignedOut { next: None }.into_response();
     };
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, app.config.server.max_body_kilobytes * 1024).await else {
+    // Only there are files taken.
+    let is_upload = parts.uri.path().starts_with(calendar_sync::PATH);
+    let most =
+        if is_upload { calendar_sync::MOST_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
+    let Ok(bytes) = to_bytes(body, most).await else {
         return PageError::TooLarge.into_response();
     };
-    if !carries(&bytes, &token) {
+    let is_ours = if is_upload {
+        calendar_sync::carries_token(&parts.headers, &bytes, &token).await
+    } else {
+        carries(&bytes, &token)
+    };
+    if !is_ours {
         return PageError::Forged.into_response();
     }
     next.run(Request::from_parts(parts, Body::from(bytes))).await

@@ -26,6 +26,8 @@ pub(super) enum Place {
     Bookings,
     /// Whose calendars are connected.
     Calendars,
+    /// What is sold on booking platforms.
+    Channels,
     /// Who may subscribe.
     Feeds,
     /// Everything else.
@@ -33,9 +35,12 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// As the rail shows them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Overview, Self::Bookings, Self::Calendars, Self::Feeds, Self::Settings];
+    /// As the rail shows them to a person. The bar at the bottom of phones has room for five: the first four and the last.
+    fn of(user: &CurrentUser) -> Vec<Self> {
+        let all =
+            [Self::Overview, Self::Bookings, Self::Calendars, Self::Channels, Self::Feeds, Self::Settings];
+        all.into_iter().filter(|place| user.is_manager() || *place != Self::Channels).collect()
+    }
 
     /// Its page.
     pub(crate) fn path(self) -> &'static str {
@@ -43,6 +48,7 @@ impl Place {
             Self::Overview => "/",
             Self::Bookings => "/bookings",
             Self::Calendars => "/calendars",
+            Self::Channels => "/channels",
             Self::Feeds => "/feeds",
             Self::Settings => "/settings",
         }
@@ -54,6 +60,7 @@ impl Place {
             Self::Overview => "Overview",
             Self::Bookings => "Bookings",
             Self::Calendars => "Calendars",
+            Self::Channels => "Channels",
             Self::Feeds => "Feeds",
             Self::Settings => "Settings",
         }
@@ -65,6 +72,7 @@ impl Place {
             Self::Overview => include_str!("../../../templates/icons/overview.svg"),
             Self::Bookings => include_str!("../../../templates/icons/bookings.svg"),
             Self::Calendars => include_str!("../../../templates/icons/calendars.svg"),
+            Self::Channels => include_str!("../../../templates/icons/channels.svg"),
             Self::Feeds => include_str!("../../../templates/icons/feeds.svg"),
             Self::Settings => include_str!("../../../templates/icons/settings.svg"),
         }
@@ -96,7 +104,7 @@ pub(super) struct Frame {
     /// What is being searched for.
     pub search: String,
     /// The rail.
-    pub places: [Place; 5],
+    pub places: Vec<Place>,
     /// What the colours may be.
     pub themes: [Theme; 3],
     /// The addresses of style, script and icon.
@@ -134,7 +142,7 @@ impl Frame {
             sync_word: attention.word(),
             flash: user.flash.clone(),
             search: String::new(),
-            places: Place::ALL,
+            places: Place::of(user),
             themes: Theme::ALL,
             assets: Assets::now(),
         }

@@ -14,8 +14,10 @@ pub(crate) mod assets;
 mod attention;
 mod bookings;
 mod business;
+mod calendar_sync;
 mod calendars;
 mod changes;
+mod channels;
 mod drift;
 pub(crate) mod error;
 mod feeds;
@@ -28,6 +30,7 @@ mod names;
 mod overview;
 mod people;
 mod pieces;
+mod platforms;
 mod resources;
 mod session;
 mod settings;
@@ -55,6 +58,9 @@ pub fn router(app: &App) -> Router<App> {
         .merge(bookings::router())
         .merge(calendars::router())
         .merge(changes::router())
+        .merge(channels::router())
+        .merge(calendar_sync::router())
+        .merge(platforms::router())
         .merge(feeds::router())
         .merge(settings::router())
         .merge(business::router())

@@ -7,11 +7,11 @@ use axum::{Router, extract::State, response::Response, routing::get};
 use chrono::Duration;
 use concord_domain::{
     connection::ConnectionState,
-    ids::{BookingId, ConnectionId},
+    ids::{BookingId, ChannelId, ConnectionId},
     record::SyncOutcome,
 };
 use concord_storage::{
-    PageAsk, bookings,
+    PageAsk, bookings, channels,
     connections::{self, Connection},
     sync_log::{self, Filter, Line},
 };
@@ -21,6 +21,7 @@ use super::{
     PageError,
     asked::Asked,
     bookings::path_of,
+    channels::{name_of as channel_name, path_of as channel_path},
     filters::Unread,
     frame::{Frame, Place, page},
     names::Names,
@@ -41,6 +42,8 @@ struct SyncLogPage {
     frame: Frame,
     rows: Vec<LogRow>,
     connections: Vec<Choice>,
+    /// For managers.
+    channels: Vec<Choice>,
     outcomes: Vec<Choice>,
     booking: String,
     /// The filters that cannot be read.
@@ -62,7 +65,7 @@ pub(super) struct LogRow {
     pub outcome: Pill,
     pub detail: String,
     pub took: String,
-    /// The connection's name and page.
+    /// The name and page of the connection, or of the channel.
     pub connection: Option<(String, String)>,
     /// The booking's reference and page.
     pub booking: Option<(String, String)>,
@@ -72,6 +75,7 @@ pub(super) struct LogRow {
 #[serde(default)]
 struct Wish {
     connection: String,
+    channel: String,
     outcome: String,
     /// A reference.
     booking: String,
@@ -100,7 +104,7 @@ async fn show(
         booking: booking.as_ref().and_then(Option::as_ref).map(|booking| booking.id),
         outcome: wish.outcome.parse().ok(),
         since: None,
-        channel: None,
+        channel: wish.channel.parse().ok(),
     };
     let is_unknown_booking = matches!(booking, Some(None));
     let (lines, next) = if is_unknown_booking {
@@ -124,10 +128,14 @@ async fn show(
         .iter()
         .map(|outcome| Choice::new(outcome.as_str(), Pill::from(*outcome).word, &wish.outcome))
         .collect();
+    let mut channels = channel_choices(&app, &user, &wish).await?;
     let mut unread = Unread::default();
     if filter.connection.is_none() && !wish.connection.is_empty() {
         let text = "There is no such calendar.";
         unread.add_choice(("connection", "Calendar"), text, &wish.connection, &mut connections);
+    }
+    if filter.channel.is_none() && !wish.channel.is_empty() {
+        unread.add_choice(("channel", "Channel"), "There is no such channel.", &wish.channel, &mut channels);
     }
     if filter.outcome.is_none() && !wish.outcome.is_empty() {
         unread.add_choice(("outcome", "Outcome"), "There is no such outcome.", &wish.outcome, &mut outcomes);
@@ -136,6 +144,7 @@ async fn show(
         frame: Frame::around(&app, &user, Place::Settings, "Sync log").await?,
         rows: rows(&app, &user, lines).await?,
         connections,
+        channels,
         outcomes,
         unread,
         is_unknown_booking,
@@ -144,10 +153,24 @@ async fn show(
         failed: counts.failed,
         next: next.map(|after| address(&wish, &after)),
         is_further: wish.after.is_some(),
-        is_narrowed: [&wish.connection, &wish.outcome, &wish.booking].iter().any(|text| !text.is_empty()),
+        is_narrowed: [&wish.connection, &wish.channel, &wish.outcome, &wish.booking]
+            .iter()
+            .any(|text| !text.is_empty()),
         booking: wish.booking,
     };
     page(&app, &user, &log)
+}
+
+/// The channels that the person may see.
+async fn channel_choices(app: &App, user: &CurrentUser, wish: &Wish) -> Result<Vec<Choice>, PageError> {
+    let mut choices = Vec::new();
+    if user.is_manager() {
+        for channel in channels::list(&app.context.db, user.business.id).await? {
+            let name = channel_name(app, &channel).await?;
+            choices.push(Choice::new(channel.id.to_string(), name, &wish.channel));
+        }
+    }
+    Ok(choices)
 }
 
 /// How often it went well in the last 24 hours, in what the person may see.
@@ -204,9 +227,12 @@ async fn lines(
 
 fn address(wish: &Wish, after: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in
-        [("connection", &wish.connection), ("outcome", &wish.outcome), ("booking", &wish.booking)]
-    {
+    for (name, value) in [
+        ("connection", &wish.connection),
+        ("channel", &wish.channel),
+        ("outcome", &wish.outcome),
+        ("booking", &wish.booking),
+    ] {
         if !value.is_empty() {
             query.append_pair(name, value);
         }
@@ -221,6 +247,7 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
     let mut names = Names::load(db, business, user.business.zone).await?;
     let mut of_bookings: HashMap<BookingId, Option<(String, String)>> = HashMap::new();
     let mut of_connections: HashMap<ConnectionId, Option<(String, String)>> = HashMap::new();
+    let mut of_channels: HashMap<ChannelId, Option<(String, String)>> = HashMap::new();
     let mut rows = Vec::with_capacity(lines.len());
     for line in lines {
         if let Some(id) = line.booking_id
@@ -238,13 +265,26 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
             }
             of_connections.insert(id, connection.map(|connection| named(&connection, &names)));
         }
+        if let Some(id) = line.channel_id
+            && !of_channels.contains_key(&id)
+        {
+            // Once it is removed, nobody knows its name any more.
+            let channel = channels::find(db, business, id).await?;
+            let named = match &channel {
+                Some(channel) => Some((channel_name(app, channel).await?, channel_path(id))),
+                None => None,
+            };
+            of_channels.insert(id, named);
+        }
+        let connection = line.connection_id.and_then(|id| of_connections.get(&id).cloned().flatten());
+        let channel = line.channel_id.and_then(|id| of_channels.get(&id).cloned().flatten());
         rows.push(LogRow {
             at: When::of(line.at, app.now(), user.business.zone),
             operation: operation_label(&line.operation),
             outcome: line.outcome.into(),
             detail: capital(&line.detail),
             took: took(line.duration_ms),
-            connection: line.connection_id.and_then(|id| of_connections.get(&id).cloned().flatten()),
+            connection: connection.or(channel),
             booking: line.booking_id.and_then(|id| of_bookings.get(&id).cloned().flatten()),
         });
     }

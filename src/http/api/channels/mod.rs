@@ -8,8 +8,12 @@ use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use concord_domain::{
     channel::{BlockRule, ChannelState, Preference},
     ids::{ChannelId, ResourceId},
+    platform::Platform,
 };
-use concord_jobs::channels::manage::{self, Changes, ChannelError, Wanted};
+use concord_jobs::channels::{
+    intervals,
+    manage::{self, Changes, ChannelError, Wanted},
+};
 use concord_storage::{
     channels::{self, Channel, items, runs},
     platform_settings,
@@ -119,18 +123,14 @@ struct ChangedChannel {
 }
 
 /// Between two readings, in minutes: what the platform allows, and at most a day.
-pub(super) fn check_interval(minutes: i64, fewest: i64) -> Result<i64, ApiError> {
-    let most = concord_jobs::channels::LONGEST_INTERVAL.num_minutes();
-    if (fewest..=most).contains(&minutes) {
+pub(super) fn check_interval(minutes: i64, platform: Option<&Platform>) -> Result<i64, ApiError> {
+    let allowed = intervals(platform);
+    if allowed.contains(&minutes) {
         Ok(minutes)
     } else {
+        let (fewest, most) = (allowed.start(), allowed.end());
         Err(ApiError::invalid("interval_minutes", format!("must be between {fewest} and {most}")))
     }
-}
-
-fn fewest_minutes(app: &App, platform: &str) -> i64 {
-    let known = app.context.platforms.find(platform);
-    known.map_or(1, |platform| i64::from(platform.min_interval_minutes))
 }
 
 /// List channels
@@ -159,7 +159,7 @@ async fn create(
     Body(body): Body<NewChannelBody>,
 ) -> Result<impl IntoResponse, ApiError> {
     let platform = app.context.platforms.find(&body.platform).ok_or_else(|| unknown_platform(&app))?;
-    let fewest = i64::from(platform.min_interval_minutes);
+    let known = Some(platform);
     let said = platform_settings::find(&app.context.db, caller.business, platform.id.as_str()).await?;
     let wanted = Wanted {
         resource: body.resource,
@@ -167,7 +167,7 @@ async fn create(
         import_url: body.import_url.map(SecretString::from),
         preference: body.preference.unwrap_or(said.preference),
         blocks: body.blocks.unwrap_or(said.blocks),
-        interval_minutes: body.interval_minutes.map(|minutes| check_interval(minutes, fewest)).transpose()?,
+        interval_minutes: body.interval_minutes.map(|minutes| check_interval(minutes, known)).transpose()?,
     };
     let channel = manage::create(&app.context, &caller.change(app.now()), &wanted).await?;
     let location = app.address(&format!("/api/v1/channels/{}", channel.id));
@@ -207,7 +207,7 @@ async fn change(
     Body(body): Body<ChangedChannel>,
 ) -> Result<Json<ChannelAnswer>, ApiError> {
     let before = existing(&app, &caller, id).await?;
-    let fewest = fewest_minutes(&app, &before.platform);
+    let known = app.context.platforms.find(&before.platform);
     let changes = Changes {
         state: body.state,
         preference: body.preference,
@@ -215,7 +215,7 @@ async fn change(
         interval_minutes: match body.interval_minutes {
             Given::Absent => None,
             Given::Cleared => Some(None),
-            Given::Value(minutes) => Some(Some(check_interval(minutes, fewest)?)),
+            Given::Value(minutes) => Some(Some(check_interval(minutes, known)?)),
         },
         import_url: match body.import_url {
             Given::Absent => None,

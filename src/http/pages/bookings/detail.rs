@@ -9,7 +9,7 @@ use concord_domain::{
     connection::EntryState,
 };
 use concord_storage::{
-    PageAsk,
+    PageAsk, channels,
     entries::{self, SyncState},
     history, outside_changes,
 };
@@ -18,6 +18,7 @@ use super::super::{
     PageError,
     asked::Named,
     changes::{ChangeLine, Where, lines},
+    channels::{path_of as channel_path, platform_name, words::hue_class},
     frame::{Frame, Place, page, part},
     names::Names,
     overview::name_of,
@@ -50,6 +51,8 @@ struct BookingPage {
     created: When,
     /// Where it came from, as the end of a sentence.
     source: String,
+    /// The platform that it came by.
+    origin: Option<Origin>,
     live: BookingLive,
     /// What people did to its entries in their own calendars.
     outside: Vec<ChangeLine>,
@@ -57,6 +60,16 @@ struct BookingPage {
     is_cancelled: bool,
     /// What it would be again.
     former: BookingStatus,
+}
+
+/// The platform that a booking came by.
+struct Origin {
+    platform: String,
+    hue: String,
+    /// The channel's page, for those who may see it.
+    path: Option<String>,
+    /// When the channel was last read.
+    read: Option<When>,
 }
 
 /// How it stands in each calendar: the part that changes while it is looked at.
@@ -140,8 +153,10 @@ pub(super) async fn show(
             "" => String::new(),
             "page" => " on a page".to_owned(),
             "api" => " by a program".to_owned(),
+            _ if booking.channel.is_some() => String::new(),
             other => format!(", from {other}"),
         },
+        origin: origin(&app, &user, &booking).await?,
         live: live_part(&app, &user, &booking, zone).await?,
         outside: lines(&app, &user, &mut names, &outside, (Where::Booking, &path_of(&booking))).await?,
         history: told
@@ -158,6 +173,22 @@ pub(super) async fn show(
         booking,
     };
     page(&app, &user, &shown)
+}
+
+/// `None`: it came by no channel.
+async fn origin(app: &App, user: &CurrentUser, booking: &Booking) -> Result<Option<Origin>, PageError> {
+    let Some(id) = booking.channel else { return Ok(None) };
+    // One that was removed has no page.
+    let channel = channels::find(&app.context.db, user.business.id, id).await?;
+    let platform = channel.as_ref().map_or(&booking.draft.source, |channel| &channel.platform);
+    Ok(Some(Origin {
+        platform: platform_name(app, platform),
+        hue: hue_class(app.context.platforms.find(platform)),
+        path: channel.as_ref().filter(|_| user.is_manager()).map(|channel| channel_path(channel.id)),
+        read: channel
+            .and_then(|channel| channel.read_at)
+            .map(|at| When::of(at, app.now(), user.business.zone)),
+    }))
 }
 
 pub(super) async fn live(

@@ -3,7 +3,11 @@
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
-    duty::DutyKind, ids::DutyId, interval::Interval, occupancy::OccupancySource, sync::outside::OutsideState,
+    duty::DutyKind,
+    ids::{ChannelId, DutyId},
+    interval::Interval,
+    occupancy::OccupancySource,
+    sync::outside::OutsideState,
 };
 use concord_storage::{PageAsk, duties::Duty, occupancy::Standing, outside_changes};
 
@@ -12,6 +16,7 @@ use super::super::{
     attention::{About, Attention, SyncWord},
     bookings::path_of,
     changes::{ChangeLine, Where, lines},
+    channels::{self, name_of, platform_name, words::held_sentence},
     names::Names,
     pieces::{Tone, capital},
     session::CurrentUser,
@@ -28,6 +33,7 @@ pub(super) struct Needs {
     questions: Vec<ChangeLine>,
     more_questions: usize,
     reconnect: Vec<Reconnect>,
+    held: Vec<Held>,
     failures: Vec<Failure>,
     more_failures: usize,
     conflicts: Vec<Conflict>,
@@ -43,6 +49,13 @@ struct Reconnect {
     provider_word: &'static str,
     account: String,
     since: When,
+}
+
+/// A channel whose platform seems to have cancelled much at once.
+struct Held {
+    name: String,
+    text: String,
+    path: String,
 }
 
 struct Failure {
@@ -86,7 +99,7 @@ pub(super) async fn needs(
     let today = now.with_timezone(&zone).date_naive();
     let mut failures = Vec::new();
     for duty in attention.failures.iter().take(SHOWN_FAILURES) {
-        failures.push(failure(app, user, duty, names).await?);
+        failures.push(failure(app, user, (duty, attention), names).await?);
     }
     let mut reconnect = Vec::new();
     for connection in attention.dead() {
@@ -100,6 +113,15 @@ pub(super) async fn needs(
             since: When::of(connection.state_changed_at, now, zone),
         });
     }
+    let mut held = Vec::new();
+    for channel in attention.held() {
+        let platform = platform_name(app, &channel.platform);
+        held.push(Held {
+            name: name_of(app, channel).await?,
+            text: held_sentence(channel, &platform).unwrap_or_default(),
+            path: channels::path_of(channel.id),
+        });
+    }
     let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(Needs {
         csrf: user.token.form_token(),
@@ -108,6 +130,7 @@ pub(super) async fn needs(
         more_questions: attention.questions.len() - asked.len(),
         recent: recent(app, user, names).await?,
         reconnect,
+        held,
         failures,
         more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
         conflicts: attention.conflicts.iter().map(|row| conflict(row, user, today)).collect(),
@@ -134,7 +157,7 @@ async fn recent(app: &App, user: &CurrentUser, names: &mut Names) -> Result<Vec<
 async fn failure(
     app: &App,
     user: &CurrentUser,
-    duty: &Duty,
+    (duty, attention): (&Duty, &Attention),
     names: &mut Names,
 ) -> Result<Failure, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
@@ -142,8 +165,12 @@ async fn failure(
     let mut whose = "a calendar".to_owned();
     let mut path = match duty.kind {
         DutyKind::SendMail | DutyKind::Notify => "/settings/mail".to_owned(),
-        DutyKind::PollChannel => format!("/channels/{}", duty.subject_id),
+        DutyKind::PollChannel => channels::path_of(ChannelId(duty.subject_id)),
         _ => "/settings/sync-log?outcome=failed".to_owned(),
+    };
+    let channel = match duty.kind {
+        DutyKind::PollChannel => attention.channels.iter().find(|channel| channel.id.0 == duty.subject_id),
+        _ => None,
     };
     let mut booking = None;
     if let Some(about) = &about {
@@ -173,7 +200,10 @@ async fn failure(
         DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),
-        DutyKind::PollChannel => "A platform's calendar could not be read".to_owned(),
+        DutyKind::PollChannel => match channel {
+            Some(channel) => format!("{} cannot be read", name_of(app, channel).await?),
+            None => "A platform's calendar could not be read".to_owned(),
+        },
         DutyKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
         DutyKind::Retention => "Old records could not be cleared away".to_owned(),
     };

@@ -1,0 +1,268 @@
+//! Shows what an import would do, and does it.
+
+use askama::Template;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use concord_domain::{ids::ResourceId, platform::Platform};
+use concord_jobs::channels::import::{self, Foreseen, From as Source, ImportError, Preview};
+use concord_storage::resources::{self, Resource};
+use secrecy::SecretString;
+
+use super::{
+    PATH, Where, describe,
+    upload::{Wish, packed, read},
+};
+use crate::{
+    app::App,
+    http::pages::{
+        PageError,
+        channels::{
+            managers_only,
+            words::{hue_class, item_label},
+        },
+        flash::Flash,
+        frame::{Frame, Place, page},
+        pieces::{Pill, Tone, capital, count},
+        session::CurrentUser,
+        when::stretch,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "calendar_preview.html")]
+struct PreviewPage {
+    frame: Frame,
+    wish: Wish,
+    platform: String,
+    hue: String,
+    resource: String,
+    /// What the counts of the preview come to.
+    figures: Vec<(i64, &'static str)>,
+    events: Vec<Event>,
+    more_events: usize,
+    warnings: Vec<String>,
+    more_warnings: usize,
+    /// How many cancellations wait, since so much is missing.
+    held: Option<String>,
+    /// The button: "Import 3 bookings"; `None`: there is nothing to do.
+    deed: Option<String>,
+    /// The file, for the import.
+    kept: Option<String>,
+    /// Whether it has to be chosen once more.
+    is_file_lost: bool,
+}
+
+struct Event {
+    what: Pill,
+    kind: &'static str,
+    when: String,
+    summary: String,
+    conflict: bool,
+}
+
+const SHOWN_EVENTS: usize = 100;
+const SHOWN_WARNINGS: usize = 10;
+
+/// What was asked for, once it is known to be there.
+struct Asked<'a> {
+    platform: &'a Platform,
+    resource: Resource,
+}
+
+type Faults = Vec<(&'static str, String)>;
+
+async fn checked<'a>(
+    app: &'a App,
+    user: &CurrentUser,
+    wish: &Wish,
+) -> Result<Result<Asked<'a>, Faults>, PageError> {
+    let mut faults = Faults::new();
+    let platform = app.context.platforms.find(&wish.platform);
+    if platform.is_none() {
+        faults.push(("platform", "Choose where the calendar comes from.".to_owned()));
+    }
+    let id = match wish.resource.parse::<ResourceId>() {
+        Ok(id) => Some(id),
+        Err(_) => import::only_resource(&app.context, user.business.id).await?,
+    };
+    let resource = match id {
+        Some(id) => resources::find(&app.context.db, user.business.id, id).await?,
+        None => None,
+    };
+    let resource = resource.filter(|resource| resource.archived_at.is_none());
+    if resource.is_none() {
+        faults.push(("resource", "Choose what is booked by it.".to_owned()));
+    }
+    match (wish.address.is_empty(), &wish.file) {
+        (true, None) => {
+            faults.push(("address", "Paste the calendar's address, or choose a file.".to_owned()));
+        }
+        (false, Some(_)) => faults.push(("address", "Give an address or a file, not both.".to_owned())),
+        _ => {}
+    }
+    Ok(match (platform, resource) {
+        (Some(platform), Some(resource)) if faults.is_empty() => Ok(Asked { platform, resource }),
+        _ => Err(faults),
+    })
+}
+
+/// What the jobs are told.
+fn source<'a>(wish: &Wish, address: &'a SecretString) -> Source<'a> {
+    match &wish.file {
+        Some(file) => Source::File(file.clone()),
+        None => Source::Address(address),
+    }
+}
+
+pub(super) async fn preview(
+    State(app): State<App>,
+    user: CurrentUser,
+    request: Request,
+) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    let wish = read(&app, request).await?;
+    let asked = match checked(&app, &user, &wish).await? {
+        Ok(asked) => asked,
+        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+    };
+    let address = SecretString::from(wish.address.clone());
+    let job = import::Wish {
+        business: user.business.id,
+        resource: asked.resource.id,
+        platform: asked.platform,
+        from: source(&wish, &address),
+        actor: user.actor(),
+    };
+    match import::preview(&app.context, &job).await {
+        Ok(preview) => {
+            let shown = foreseen(&app, &user, wish, &asked, preview).await?;
+            let mut response = page(&app, &user, &shown)?;
+            // The address is on the page, and opens the platform's calendar.
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            Ok(response)
+        }
+        Err(error) => {
+            let fault = in_words(error, &wish)?;
+            refuse(&app, &user, &wish, vec![fault]).await
+        }
+    }
+}
+
+async fn foreseen(
+    app: &App,
+    user: &CurrentUser,
+    wish: Wish,
+    asked: &Asked<'_>,
+    preview: Preview,
+) -> Result<PreviewPage, PageError> {
+    let zone = asked.resource.zone.unwrap_or(user.business.zone);
+    let today = app.now().with_timezone(&zone).date_naive();
+    let event = |one: &Foreseen| Event {
+        what: deed_of(one.what),
+        kind: item_label(one.kind),
+        when: stretch(one.interval, zone, today),
+        summary: one.summary.clone(),
+        conflict: one.conflict,
+    };
+    let counts = preview.counts;
+    let changes = counts.imported + counts.updated + counts.cancelled;
+    let kept = wish.file.as_ref().and_then(|file| packed(file));
+    Ok(PreviewPage {
+        frame: Frame::around(app, user, Place::Settings, "What an import would do").await?,
+        platform: asked.platform.name.clone(),
+        hue: hue_class(Some(asked.platform)),
+        resource: asked.resource.name.clone(),
+        figures: vec![
+            (counts.imported, "new"),
+            (counts.updated, "changed"),
+            (counts.cancelled, "cancelled"),
+            (counts.skipped, "as before, or not ours to take"),
+            (counts.conflicts, "without room"),
+        ],
+        events: preview.events.iter().take(SHOWN_EVENTS).map(event).collect(),
+        more_events: preview.events.len().saturating_sub(SHOWN_EVENTS),
+        more_warnings: preview.warnings.len().saturating_sub(SHOWN_WARNINGS),
+        warnings: preview.warnings.into_iter().take(SHOWN_WARNINGS).collect(),
+        held: preview.held.map(|held| {
+            count(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")
+        }),
+        deed: (changes > 0).then(|| format!("Import {}", count(changes, "booking", "bookings"))),
+        is_file_lost: wish.file.is_some() && kept.is_none(),
+        kept,
+        wish,
+    })
+}
+
+fn deed_of(what: &str) -> Pill {
+    match what {
+        "new" => Pill::new(Tone::Good, "New"),
+        "changed" => Pill::new(Tone::Information, "Changed"),
+        "cancelled" => Pill::new(Tone::Wrong, "Cancelled"),
+        "held" => Pill::new(Tone::Waiting, "Held back"),
+        "echo" => Pill::new(Tone::Neutral, "Ours already"),
+        _ => Pill::new(Tone::Neutral, "Not taken over"),
+    }
+}
+
+pub(super) async fn import(
+    State(app): State<App>,
+    user: CurrentUser,
+    request: Request,
+) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    let wish = read(&app, request).await?;
+    let asked = match checked(&app, &user, &wish).await? {
+        Ok(asked) => asked,
+        Err(faults) => return refuse(&app, &user, &wish, faults).await,
+    };
+    let address = SecretString::from(wish.address.clone());
+    let job = import::Wish {
+        business: user.business.id,
+        resource: asked.resource.id,
+        platform: asked.platform,
+        from: source(&wish, &address),
+        actor: user.actor(),
+    };
+    let taken = match import::import(&app.context, &job).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            let fault = in_words(error, &wish)?;
+            return refuse(&app, &user, &wish, vec![fault]).await;
+        }
+    };
+    let text =
+        format!("Imported from {} to {}: {}.", asked.platform.name, asked.resource.name, taken.message);
+    let flash = if taken.counts.conflicts > 0 || taken.held.is_some() {
+        Flash::information(text)
+    } else {
+        Flash::good(text)
+    };
+    Ok(user.go(&app, PATH, &flash))
+}
+
+/// At which field an import failed, and why; other errors are pages of their own.
+fn in_words(error: ImportError, wish: &Wish) -> Result<(&'static str, String), PageError> {
+    let field = if wish.file.is_some() { "file" } else { "address" };
+    match error {
+        ImportError::Unread(failure) => {
+            Ok((field, format!("{}. Nothing was changed.", capital(&failure.to_string()))))
+        }
+        ImportError::NoResource => Ok(("resource", "Choose what is booked by it.".to_owned())),
+        ImportError::Stopped(words) => Ok((
+            field,
+            format!("The import stopped on its way: {words}. What is done stands, and it can be repeated."),
+        )),
+        ImportError::Storage(error) => Err(error.into()),
+    }
+}
+
+async fn refuse(app: &App, user: &CurrentUser, wish: &Wish, faults: Faults) -> Result<Response, PageError> {
+    let shown = describe(app, user, Where::default(), wish, faults).await?;
+    let mut response = page(app, user, &shown)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

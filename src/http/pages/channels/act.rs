@@ -1,0 +1,178 @@
+//! What can be done with a channel.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+    response::Response,
+};
+use concord_domain::{
+    channel::ChannelState,
+    ids::{ChannelId, ChannelRunId},
+};
+use concord_jobs::channels::{
+    held::{self, WordError},
+    manage,
+};
+use concord_storage::channels::runs;
+use secrecy::ExposeSecret;
+
+use super::{
+    super::{
+        PageError,
+        asked::Named,
+        flash::Flash,
+        frame::{Frame, Place, page},
+        pieces::{capital, count},
+        session::CurrentUser,
+    },
+    found, name_of, path_of, platform_name,
+};
+use crate::app::App;
+
+pub(super) async fn sync(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let channel = manage::sync_now(&app.context, &user.change(&app), id).await?;
+    let platform = platform_name(&app, &channel.platform);
+    let flash = match (channel.polled, channel.state) {
+        (true, ChannelState::Active) => Flash::good(format!("The calendar of {platform} is being read.")),
+        (true, ChannelState::Paused) => Flash::information("Nothing is read: the channel is paused."),
+        (false, _) => Flash::information("Nothing is read: the channel has no address to read."),
+    };
+    Ok(user.go(&app, &path_of(id), &flash))
+}
+
+/// Somebody was faster, or a mistake of ours.
+fn refused(error: WordError) -> Result<Flash, PageError> {
+    match error {
+        WordError::Nothing => Ok(Flash::information("Nothing is held back any more.")),
+        WordError::TooLate => Ok(Flash::wrong(format!("{}.", capital(&error.to_string())))),
+        WordError::Storage(error) => Err(error.into()),
+        WordError::Other(words) => Err(PageError::Broken(words)),
+    }
+}
+
+pub(super) async fn release(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let flash = match held::release(&app.context, user.business.id, id, &user.actor()).await {
+        Ok((run, number)) => {
+            let were = count(number, "booking was", "bookings were");
+            Flash::good(format!("{were} cancelled."))
+                .with_undo(format!("{}/runs/{run}/undo", path_of(id)), &[])
+        }
+        Err(error) => refused(error)?,
+    };
+    Ok(user.go(&app, &path_of(id), &flash))
+}
+
+pub(super) async fn keep(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    let flash = match held::keep(&app.context, user.business.id, id).await {
+        Ok(number) => Flash::good(format!(
+            "{} although the calendar of {} lacks {}.",
+            count(i64::try_from(number).unwrap_or(i64::MAX), "booking stands", "bookings stand"),
+            platform_name(&app, &channel.platform),
+            if number == 1 { "it" } else { "them" }
+        )),
+        Err(error) => refused(error)?,
+    };
+    Ok(user.go(&app, &path_of(id), &flash))
+}
+
+pub(super) async fn undo(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named((id, run)): Named<(ChannelId, ChannelRunId)>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    let (context, business) = (&app.context, user.business.id);
+    let reading = runs::find(&context.db, business, run).await?;
+    reading.filter(|reading| reading.channel_id == id).ok_or(PageError::NotFound("reading"))?;
+    let flash = match held::undo(context, business, run, &user.actor()).await {
+        Ok((number, 0)) => {
+            Flash::good(format!("{} again.", count(number, "booking stands", "bookings stand")))
+        }
+        Ok((number, conflicts)) => Flash::information(format!(
+            "{} again, {conflicts} of them without room: the time was taken meanwhile.",
+            count(number, "booking stands", "bookings stand")
+        )),
+        Err(error) => refused(error)?,
+    };
+    Ok(user.go(&app, &path_of(id), &flash))
+}
+
+pub(super) async fn rotate(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    manage::rotate_feed(&app.context, &user.change(&app), id).await?;
+    let platform = platform_name(&app, &channel.platform);
+    let text = format!("Our calendar has a new address. Give it to {platform} now: the old one is closed.");
+    Ok(user.go(&app, &path_of(id), &Flash::good(text)))
+}
+
+pub(super) async fn remove(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    let name = name_of(&app, &channel).await?;
+    manage::remove(&app.context, &user.change(&app), id).await?;
+    let text = format!("{name} is a channel no more. Its bookings stay.");
+    Ok(user.go(&app, "/channels", &Flash::good(text)))
+}
+
+/// What a channel manager needs, shown this once.
+#[derive(Template)]
+#[template(path = "channel_keys.html")]
+struct KeysPage {
+    frame: Frame,
+    name: String,
+    back: String,
+    url: String,
+    key: String,
+}
+
+pub(super) async fn allow_webhooks(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    let keys = manage::allow_webhooks(&app.context, &user.change(&app), id).await?;
+    let shown = KeysPage {
+        frame: Frame::around(&app, &user, Place::Channels, "Webhooks").await?,
+        name: name_of(&app, &channel).await?,
+        back: path_of(id),
+        url: app.address(&format!("/hooks/channels/{}", keys.token.expose_secret())),
+        key: keys.secret.expose_secret().to_owned(),
+    };
+    let mut response = page(&app, &user, &shown)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+pub(super) async fn forbid_webhooks(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    found(&app, &user, id).await?;
+    manage::forbid_webhooks(&app.context, &user.change(&app), id).await?;
+    Ok(user.go(&app, &path_of(id), &Flash::good("Webhooks are taken no more.")))
+}

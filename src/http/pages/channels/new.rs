@@ -1,0 +1,244 @@
+//! Connecting a platform: which resource and where, then what is sold there comes here.
+
+use askama::Template;
+use axum::{extract::State, http::StatusCode, response::Response};
+use concord_domain::{ids::ResourceId, platform::Platform};
+use concord_jobs::channels::manage::{self, Wanted};
+use concord_storage::{platform_settings, resources::Resource};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{
+    super::{
+        PageError,
+        asked::{Asked, Sent},
+        flash::Flash,
+        frame::{Frame, Place, page},
+        names::all_resources,
+        pieces::Choice,
+        session::CurrentUser,
+    },
+    address_fault, another_platform, managers_only, path_of,
+    words::{abilities, by_hand, hue_class, steps},
+};
+use crate::app::App;
+
+/// First: for what, and where?
+#[derive(Template)]
+#[template(path = "channel_choose.html")]
+struct ChoosePage {
+    frame: Frame,
+    resources: Vec<Choice>,
+    platforms: Vec<Offer>,
+    faults: Vec<(&'static str, String)>,
+}
+
+struct Offer {
+    id: String,
+    name: String,
+    hue: String,
+    abilities: &'static str,
+    notes: Vec<String>,
+    chosen: bool,
+}
+
+/// Then both directions, in their order.
+#[derive(Template)]
+#[template(path = "channel_new.html")]
+struct NewPage {
+    frame: Frame,
+    resource_id: String,
+    resource: String,
+    platform_id: String,
+    platform: String,
+    hue: String,
+    offers_feed: bool,
+    reads_ours: bool,
+    notes: Vec<String>,
+    export_steps: Vec<String>,
+    import_steps: Vec<String>,
+    /// What is done there by hand, where there is no feed.
+    by_hand: Vec<String>,
+    address: String,
+    /// The platform that the address tells, if it is another one.
+    told: Option<Told>,
+    faults: Vec<(&'static str, String)>,
+}
+
+struct Told {
+    id: String,
+    name: String,
+}
+
+impl NewPage {
+    fn fault(&self, field: &str) -> Option<&str> {
+        self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
+    }
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wish {
+    resource: Option<String>,
+    platform: Option<String>,
+    address: String,
+    /// Although the address tells another platform.
+    anyway: Option<String>,
+    /// That other platform, for whoever takes it.
+    instead: Option<String>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(wish): Asked<Wish>,
+) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    let resources = all_resources(&app.context.db, user.business.id).await?;
+    if wish.resource.is_none() || wish.platform.is_none() {
+        return choose(&app, &user, &resources, &wish, Vec::new()).await;
+    }
+    match chosen(&app, &resources, &wish) {
+        Ok((resource, platform)) => {
+            let shown = describe(&app, &user, resource, platform, &wish).await?;
+            page(&app, &user, &shown)
+        }
+        Err(faults) => choose(&app, &user, &resources, &wish, faults).await,
+    }
+}
+
+/// What was chosen, or what is wrong with it.
+fn chosen<'a>(
+    app: &'a App,
+    resources: &'a [Resource],
+    wish: &Wish,
+) -> Result<(&'a Resource, &'a Platform), Vec<(&'static str, String)>> {
+    let id = wish.resource.as_deref().and_then(|id| id.parse::<ResourceId>().ok());
+    let resource = resources.iter().find(|resource| Some(resource.id) == id);
+    let name = wish.instead.as_deref().or(wish.platform.as_deref()).unwrap_or_default();
+    let platform = app.context.platforms.find(name);
+    match (resource, platform) {
+        (Some(resource), Some(platform)) => Ok((resource, platform)),
+        (resource, platform) => {
+            let mut faults = Vec::new();
+            if resource.is_none() {
+                faults.push(("resource", "Choose what is sold there.".to_owned()));
+            }
+            if platform.is_none() {
+                faults.push(("platform", "Choose a platform.".to_owned()));
+            }
+            Err(faults)
+        }
+    }
+}
+
+async fn choose(
+    app: &App,
+    user: &CurrentUser,
+    resources: &[Resource],
+    wish: &Wish,
+    faults: Vec<(&'static str, String)>,
+) -> Result<Response, PageError> {
+    let (resource, platform) =
+        (wish.resource.as_deref().unwrap_or_default(), wish.platform.as_deref().unwrap_or_default());
+    let is_refused = !faults.is_empty();
+    let offer = |one: &Platform| Offer {
+        id: one.id.to_string(),
+        name: one.name.clone(),
+        hue: hue_class(Some(one)),
+        abilities: abilities(one),
+        notes: one.notes.clone(),
+        chosen: one.id.as_str() == platform,
+    };
+    let shown = ChoosePage {
+        frame: Frame::around(app, user, Place::Channels, "Connect a platform").await?,
+        resources: resources.iter().map(|one| Choice::new(one.id.to_string(), &one.name, resource)).collect(),
+        platforms: app.context.platforms.iter().map(offer).collect(),
+        faults,
+    };
+    let mut response = page(app, user, &shown)?;
+    if is_refused {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn describe(
+    app: &App,
+    user: &CurrentUser,
+    resource: &Resource,
+    platform: &Platform,
+    wish: &Wish,
+) -> Result<NewPage, PageError> {
+    let business = user.business.name.as_str();
+    let to_come = "(the address that is shown next)";
+    let values = [("resource", resource.name.as_str()), ("business", business), ("feed_url", to_come)];
+    let checklist = platform.checklist.as_ref();
+    Ok(NewPage {
+        frame: Frame::around(app, user, Place::Channels, format!("Connect {}", platform.name)).await?,
+        resource_id: resource.id.to_string(),
+        resource: resource.name.clone(),
+        platform_id: platform.id.to_string(),
+        platform: platform.name.clone(),
+        hue: hue_class(Some(platform)),
+        offers_feed: platform.exports,
+        reads_ours: platform.imports,
+        notes: platform.notes.clone(),
+        export_steps: steps(&platform.export_steps, &values),
+        import_steps: steps(&platform.import_steps, &values),
+        by_hand: checklist.map(|list| by_hand(list, &resource.name, business)).unwrap_or_default(),
+        address: wish.address.trim().to_owned(),
+        told: None,
+        faults: Vec::new(),
+    })
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(wish): Sent<Wish>,
+) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    let resources = all_resources(&app.context.db, user.business.id).await?;
+    let (resource, platform) = match chosen(&app, &resources, &wish) {
+        Ok(chosen) => chosen,
+        Err(faults) => return choose(&app, &user, &resources, &wish, faults).await,
+    };
+    let mut shown = describe(&app, &user, resource, platform, &wish).await?;
+    if !platform.exports && !platform.imports {
+        return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
+    }
+    if wish.anyway.is_none()
+        && let Some(told) = another_platform(&app, platform, &shown.address)
+    {
+        let text = format!("This is an address of {}, not of {}.", told.name, platform.name);
+        shown.told = Some(Told { id: told.id.to_string(), name: told.name.clone() });
+        return refuse(&app, &user, shown, text);
+    }
+    let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
+    let wanted = Wanted {
+        resource: resource.id,
+        platform,
+        import_url: Some(shown.address.clone()).filter(|url| !url.is_empty()).map(SecretString::from),
+        preference: said.preference,
+        blocks: said.blocks,
+        interval_minutes: None,
+    };
+    let channel = match manage::create(&app.context, &user.change(&app), &wanted).await {
+        Ok(channel) => channel,
+        Err(error) => return refuse(&app, &user, shown, address_fault(error)?),
+    };
+    let text = if channel.polled {
+        format!("What {} sells comes here now. Next: let it know what is taken here.", platform.name)
+    } else {
+        format!("{} can be told now what is taken here.", platform.name)
+    };
+    Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
+}
+
+fn refuse(app: &App, user: &CurrentUser, mut shown: NewPage, text: String) -> Result<Response, PageError> {
+    shown.faults.push(("address", text));
+    let mut response = page(app, user, &shown)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
