@@ -42,7 +42,7 @@ async fn a_listing_is_kept_in_step(db: &TestDb) {
     let body = json!({ "resource": room.id, "platform": "Airbnb", "import_url": url });
     let made = house.api.post("/api/v1/channels", body.clone()).await.expect(201);
     assert_eq!((&made["platform"], &made["state"]), (&json!("airbnb"), &json!("active")));
-    assert!(made["feed_url"].as_str().unwrap().ends_with(".ics"));
+    assert!(made["feed_url"].as_str().unwrap().contains("/feeds/cf_"));
     assert!(!made.to_string().contains(&url), "the address of their calendar is a secret");
     let path = format!("/api/v1/channels/{}", made["id"].as_str().unwrap());
     let arrived =
