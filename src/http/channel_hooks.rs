@@ -53,6 +53,7 @@ pub(in crate::http) struct Taken {
     responses(
         (status = 200, description = "It is done", body = Taken),
         (status = 400, description = "It is signed, and cannot be understood", content_type = "text/plain", body = String),
+        (status = 409, description = "The channel is paused", content_type = "text/plain", body = String),
         (status = 401, description = "It is not believed", content_type = "text/plain", body = String),
     ))]
 pub(in crate::http) async fn from_channel_manager(
@@ -76,6 +77,7 @@ pub(in crate::http) async fn from_channel_manager(
         Err(error @ WebhookError::NotBelieved) => {
             (StatusCode::UNAUTHORIZED, format!("{error}\n")).into_response()
         }
+        Err(error @ WebhookError::Paused) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),
         Err(error @ WebhookError::Malformed(_)) => {
             (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
         }

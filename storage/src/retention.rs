@@ -46,6 +46,8 @@ pub struct Deleted {
     pub channel_runs: u64,
     /// Webhooks that would be too old to be taken again.
     pub webhook_receipts: u64,
+    /// Readers of feeds that have not come back.
+    pub feed_reads: u64,
 }
 
 /// Rows that go in one transaction: other writers wait no longer than for these.
@@ -105,6 +107,10 @@ const WEBHOOK_RECEIPTS: &str = "
     DELETE FROM webhook_receipts WHERE received_at <= $1 AND (channel_id, webhook_id) IN (
         SELECT channel_id, webhook_id FROM webhook_receipts WHERE received_at <= $1 LIMIT $2)";
 
+const FEED_READS: &str = "
+    DELETE FROM feed_reads WHERE read_at <= $1 AND (feed_id, reader) IN (
+        SELECT feed_id, reader FROM feed_reads WHERE read_at <= $1 LIMIT $2)";
+
 /// Items and what was published are of use for a week: so long what went can be brought back. Then some more.
 const CHANNEL_FACTS_KEPT: Duration = Duration::days(30);
 /// Webhooks are refused after minutes.
@@ -131,6 +137,7 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
         channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,
         channel_runs: delete_all(db, CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log)).await?,
+        feed_reads: delete_all(db, FEED_READS, now - keep.sync_log).await?,
         webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPTS_KEPT).await?,
     })
 }

@@ -42,7 +42,7 @@ words! {
 }
 
 words! {
-    /// Whose booking gives way where a channel's meets another one.
+    /// Whose booking gives way where a channel's meets another one: what people are advised to do.
     Preference {
         /// Somebody decides each time.
         Ask = "ask",

@@ -149,7 +149,7 @@ pub struct Plan {
 /// All that a plan looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
-    /// What is known and not over.
+    /// What is known; what is over may be among it, since it may be found to last longer.
     pub known: &'a [Known],
     /// What the feed says; it was read to its end.
     pub snapshot: &'a Snapshot,
@@ -169,7 +169,9 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
     let items = Sorting::of(sight).items(&mut plan);
     let matches = Matches::of(sight, &items);
     let missing = (0..sight.known.len()).filter(|index| !matches.known[*index]);
-    let missing: Vec<&Known> = missing.map(|index| &sight.known[index]).collect();
+    // What is over leaves the feed, and nothing follows from that.
+    let missing = missing.map(|index| &sight.known[index]).filter(|known| known.interval.end > sight.now);
+    let missing: Vec<&Known> = missing.collect();
     let (brake, of) = brake(sight, &missing);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
@@ -251,7 +253,8 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
     let echoes = Echoes::of(sight.published);
     // What is expected to go, or was kept by somebody's word, says nothing about the feed.
     let says_nothing = |known: &Known| {
-        missing.contains(&known.id) && (known.pinned || is_expected_to_go(sight, &echoes, known))
+        known.interval.end <= sight.now
+            || missing.contains(&known.id) && (known.pinned || is_expected_to_go(sight, &echoes, known))
     };
     let telling = sight.known.iter().filter(|known| !says_nothing(known));
     let all: HashSet<&str> = telling.map(|known| event_of(&known.key)).collect();
@@ -260,6 +263,8 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
     let gone = all.difference(&there).count();
     let brake = match gone {
         0 => None,
+        // What was not understood may be what is missing.
+        _ if sight.snapshot.left_out > 0 => Some(Brake::Shrunk),
         _ if sight.snapshot.events.is_empty() => Some(Brake::Empty),
         _ => (gone * 2 > all.len()).then_some(Brake::Shrunk),
     };

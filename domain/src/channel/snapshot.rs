@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub events: Vec<Observed>,
     /// The UIDs of what it says was called off: their absence is no accident.
     pub called_off: BTreeSet<String>,
+    /// How many events could not be read: what is missing may be one of them.
+    pub left_out: usize,
 }
 
 /// Takes what a plan needs from a calendar that was read: what takes place in `window`, with days in `zone`.
@@ -79,7 +81,11 @@ pub fn snapshot<'a>(
         });
     }
     let called_off = calendar.events.iter().filter(|event| event.status == FeedStatus::Cancelled);
-    Ok(Snapshot { events, called_off: called_off.map(|event| event.uid.clone()).collect() })
+    Ok(Snapshot {
+        events,
+        called_off: called_off.map(|event| event.uid.clone()).collect(),
+        left_out: calendar.left_out,
+    })
 }
 
 /// What a platform says that an event is, and who comes; `None`: it takes no time.

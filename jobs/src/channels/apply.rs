@@ -52,16 +52,18 @@ pub(super) struct Applied {
     raised: Vec<DutyRef>,
 }
 
+/// Somebody else was faster this often in a row: then it waits for the next reading.
+const TRIES: u32 = 5;
+
 impl Reading<'_> {
     /// Carries out all actions.
-    pub(super) async fn apply(&self, actions: &[Action]) -> Result<Applied, JobError> {
-        let mut applied = Applied::default();
+    pub(super) async fn apply(&self, actions: &[Action], applied: &mut Applied) -> Result<(), JobError> {
         self.step_aside(actions).await?;
         for (number, action) in actions.iter().enumerate() {
             if let (Some(duty), true) = (self.duty, number % 20 == 0) {
                 keep(self.context, duty).await?;
             }
-            match self.one(action, &mut applied).await {
+            match self.one(action, applied).await {
                 // Another reading of the same feed was faster.
                 Err(PutError::Storage(StorageError::Exists)) => applied.counts.skipped += 1,
                 Err(PutError::Invalid(faults)) => {
@@ -75,7 +77,7 @@ impl Reading<'_> {
             // Whoever waits for the first bookings need not wait for the last.
             self.context.push(&std::mem::take(&mut applied.raised)).await;
         }
-        Ok(applied)
+        Ok(())
     }
 
     /// Events may have exchanged their UIDs: those that take another's come after it has left its own.
@@ -145,7 +147,7 @@ impl Reading<'_> {
             return Ok(tx.commit().await?);
         }
         let write = ItemWrite::Add { channel: self.channel.id, id, item };
-        let put = self.import(&self.new_reference(), &self.draft(item), &write).await?;
+        let put = self.import(&self.new_reference(), &self.draft(item), &write, None).await?;
         applied.counts.imported += 1;
         self.note(put, item.kind, applied).await
     }
@@ -155,13 +157,13 @@ impl Reading<'_> {
         match (known.reference.as_deref().filter(|_| known.kind.takes()), to.kind.takes()) {
             (None, false) => {
                 let mut tx = self.context.db.begin().await?;
-                items::change(&mut tx, self.channel.business_id, id, to, None).await?;
+                items::change(&mut tx, self.channel.business_id, id, to, (known.booking_id, None)).await?;
                 applied.counts.skipped += 1;
                 Ok(tx.commit().await?)
             }
             (None, true) => {
-                let write = ItemWrite::Change { id, item: to };
-                let put = self.import(&self.new_reference(), &self.draft(to), &write).await?;
+                let write = ItemWrite::Change { id, was: known.booking_id, item: to };
+                let put = self.import(&self.new_reference(), &self.draft(to), &write, None).await?;
                 applied.counts.imported += 1;
                 self.note(put, to.kind, applied).await
             }
@@ -172,7 +174,17 @@ impl Reading<'_> {
                 applied.counts.cancelled += 1;
                 self.note(put, to.kind, applied).await
             }
-            (Some(reference), true) => self.follow(known, reference, to, applied).await,
+            (Some(reference), true) => {
+                let mut tries = 0;
+                loop {
+                    tries += 1;
+                    match self.follow(known, reference, to, applied).await {
+                        // Somebody changes it at this moment: what they say is looked at again.
+                        Err(PutError::Stale { .. }) if tries < TRIES => {}
+                        ended => return ended,
+                    }
+                }
+            }
         }
     }
 
@@ -205,8 +217,8 @@ impl Reading<'_> {
         if moved && draft.status == BookingStatus::Cancelled {
             draft.status = new.status;
         }
-        let write = ItemWrite::Change { id: known.id, item: to };
-        let put = self.import(reference, &draft, &write).await?;
+        let write = ItemWrite::Change { id: known.id, was: known.booking_id, item: to };
+        let put = self.import(reference, &draft, &write, Some(booking.version)).await?;
         if put.booking.version == booking.version {
             applied.counts.skipped += 1;
         } else {
@@ -238,7 +250,8 @@ impl Reading<'_> {
             return Ok(());
         };
         let draft = BookingDraft { status: BookingStatus::Confirmed, ..booking.draft };
-        let put = self.import(reference, &draft, &ItemWrite::Keep { id: lost.id }).await?;
+        let (write, expected) = (ItemWrite::Keep { id: lost.id }, Some(booking.version));
+        let put = self.import(reference, &draft, &write, expected).await?;
         applied.counts.imported += 1;
         self.note(put, lost.kind, applied).await?;
         self.context.push(&std::mem::take(&mut applied.raised)).await;
@@ -250,9 +263,10 @@ impl Reading<'_> {
         reference: &str,
         draft: &BookingDraft,
         write: &ItemWrite<'_>,
+        expected: Option<i64>,
     ) -> Result<Put, PutError> {
         let with = (draft, self.channel.id);
-        bookings::import(&self.context.db, &self.as_change(), reference, with, write).await
+        bookings::import(&self.context.db, &self.as_change(), reference, with, write, expected).await
     }
 
     async fn note(&self, put: Put, kind: ItemKind, applied: &mut Applied) -> Result<(), PutError> {

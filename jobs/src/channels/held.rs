@@ -78,9 +78,11 @@ pub async fn release(
     let known = held.iter().map(|item| (item.id, item)).collect();
     let reading = Reading { context, channel: &channel, known, run, actor: actor.clone(), duty: None };
     let actions: Vec<Action> = held.iter().map(|item| Action::Lose(item.id)).collect();
-    let applied = reading.apply(&actions).await?;
+    let mut applied = Applied::default();
+    let ended = reading.apply(&actions, &mut applied).await;
     let message = format!("{} let through", told::counted(applied.counts, None, &applied.refused));
     record(context, &channel, (run, RunOutcome::Released), actor, (&message, applied.counts)).await?;
+    ended?;
     nothing_waits(context, &channel).await?;
     Ok((run, applied.counts.cancelled))
 }
@@ -114,11 +116,6 @@ pub async fn undo(
     if !run.can_be_undone(now) {
         return Err(WordError::TooLate);
     }
-    let mut tx = context.db.begin().await?;
-    if !runs::undo(&mut tx, business, id, now).await? {
-        return Err(WordError::TooLate);
-    }
-    tx.commit().await?;
     let lost = items::lost_by(&context.db, business, id).await?;
     let known: std::collections::HashMap<ChannelItemId, &ChannelItem> =
         lost.iter().map(|item| (item.id, item)).collect();
@@ -132,6 +129,10 @@ pub async fn undo(
             Err(error) => return Err(error.into()),
         }
     }
+    // Last: what fails on the way can be asked for again.
+    let mut tx = context.db.begin().await?;
+    runs::undo(&mut tx, business, id, now).await?;
+    tx.commit().await?;
     let message = format!("{} brought back", applied.counts.imported);
     record(context, &channel, (own, RunOutcome::Undone), actor, (&message, applied.counts)).await?;
     Ok((applied.counts.imported, applied.counts.conflicts))

@@ -26,7 +26,7 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    apply::Reading,
+    apply::{Applied, Reading},
     poll::ReadFailure,
     sight::{Surroundings, Understood, understand},
     told,
@@ -109,7 +109,8 @@ pub(super) async fn take_over(
     }
     let known = surroundings.items.iter().map(|item| (item.id, item)).collect();
     let reading = Reading { context, channel, known, run, actor: source.actor.clone(), duty: source.duty };
-    let applied = reading.apply(&plan.actions).await?;
+    let mut applied = Applied::default();
+    let ended = reading.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
     counts.skipped += i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
     let message = told::counted(counts, plan.held.as_ref(), &applied.refused);
@@ -120,7 +121,9 @@ pub(super) async fn take_over(
         warnings: understood.warnings.iter().map(in_words).collect(),
         message,
     };
+    // What was done stands, and can be undone, whatever kept the rest from being done.
     note(context, channel, &taken, plan.held, says, started_at).await?;
+    ended?;
     Ok(taken)
 }
 
@@ -291,9 +294,10 @@ async fn open(context: &Context, wish: &Wish<'_>) -> Result<Opened, ImportError>
         From::Address(url) => Some(*url),
         From::File(_) => None,
     };
-    let found =
-        channels::by_address(&context.db, wish.business, wish.resource, wish.platform.id.as_str(), url)
-            .await?;
+    let found = match url {
+        Some(_) => of_address(context, wish, url).await?,
+        None => of_file(context, wish).await?,
+    };
     let is_new = found.is_none();
     let channel = found.unwrap_or_else(|| nobody(wish, now));
     let surroundings = match Surroundings::load(context, &channel, wish.platform).await {
@@ -313,6 +317,25 @@ async fn open(context: &Context, wish: &Wish<'_>) -> Result<Opened, ImportError>
     let understood =
         understand(bytes, wish.platform, surroundings.zone, now).await.map_err(ReadFailure::from)?;
     Ok(Opened { channel, surroundings, understood, is_new })
+}
+
+async fn of_address(
+    context: &Context,
+    wish: &Wish<'_>,
+    url: Option<&SecretString>,
+) -> Result<Option<Channel>, StorageError> {
+    let platform = wish.platform.id.as_str();
+    channels::by_address(&context.db, wish.business, wish.resource, platform, url).await
+}
+
+/// A file is of the channel that takes files, or else of the only one that the resource has on the platform.
+async fn of_file(context: &Context, wish: &Wish<'_>) -> Result<Option<Channel>, StorageError> {
+    if let Some(channel) = of_address(context, wish, None).await? {
+        return Ok(Some(channel));
+    }
+    let mut all = channels::list(&context.db, wish.business).await?;
+    all.retain(|one| one.resource_id == wish.resource && one.platform == wish.platform.id.as_str());
+    Ok(if all.len() == 1 { all.pop() } else { None })
 }
 
 /// A channel that does not exist yet, of which nothing is known.
@@ -370,22 +393,19 @@ async fn make(context: &Context, wish: &Wish<'_>) -> Result<Channel, ImportError
     };
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let made = channels::create(&mut tx, &context.ring, &new, now).await;
-    match made {
-        Ok(channel) => {
-            tx.commit().await?;
-            Ok(channel)
-        }
-        // Somebody else asked for the same at the same time.
-        Err(StorageError::Exists) => {
-            drop(tx);
-            let url = new.import.map(|import| import.url);
-            let found =
-                channels::by_address(&context.db, wish.business, wish.resource, platform, url).await?;
-            found.ok_or(ImportError::Storage(StorageError::Busy))
-        }
-        Err(error) => Err(error.into()),
+    // Somebody else may ask for the same at the same time: one makes it, and the other finds it.
+    resources::lock(&mut tx, wish.business, wish.resource).await?;
+    let url = new.import.map(|import| import.url);
+    let found = match url {
+        Some(_) => of_address(context, wish, url).await?,
+        None => of_file(context, wish).await?,
+    };
+    if let Some(channel) = found {
+        return Ok(channel);
     }
+    let channel = channels::create(&mut tx, &context.ring, &new, now).await?;
+    tx.commit().await?;
+    Ok(channel)
 }
 
 /// The host of an address; all that may be shown of it.

@@ -93,9 +93,27 @@ pub async fn create(
         import: wanted.import_url.as_ref().map(|url| Import { url, host: &host }),
         polled: wanted.import_url.is_some(),
     };
+    let (platform, url) = (wanted.platform.id.as_str(), wanted.import_url.as_ref());
+    let found = match url {
+        Some(_) => channels::by_address(db, change.business, resource.id, platform, url).await?,
+        None => None,
+    };
     let mut tx = db.begin().await?;
-    let channel = channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(taken)?;
-    let settings = ChannelSettings { interval_minutes: wanted.interval_minutes, ..channel.settings() };
+    let channel = match found {
+        // It was read once because somebody asked: from now on it is read at its times.
+        Some(once) if !once.polled => {
+            let place = (change.business, once.id);
+            channels::set_import(&mut tx, &context.ring, place, new.import, true).await.map_err(taken)?
+        }
+        Some(_) => return Err(ChannelError::AddressTaken),
+        None => channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(taken)?,
+    };
+    let settings = ChannelSettings {
+        state: ChannelState::Active,
+        preference: wanted.preference,
+        blocks: wanted.blocks,
+        interval_minutes: wanted.interval_minutes,
+    };
     channels::set(&mut tx, change.business, channel.id, &settings).await?;
     let name = format!("{} for {}", resource.name, wanted.platform.name);
     publish(&mut tx, context, change, channel.id, name).await?;
@@ -198,7 +216,9 @@ pub async fn update(
     if let Some(url) = &changes.import_url {
         let import = url.as_ref().map(|url| Import { url, host: &host });
         channel =
-            channels::set_import(&mut tx, &context.ring, change.business, id, import).await.map_err(taken)?;
+            channels::set_import(&mut tx, &context.ring, (change.business, id), import, import.is_some())
+                .await
+                .map_err(taken)?;
     }
     let said = json!({
         "state": channel.state, "preference": channel.preference, "blocks": channel.blocks,

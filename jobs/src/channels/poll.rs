@@ -19,7 +19,7 @@ use concord_storage::{
     duties::{ClaimedDuty, Outcome},
     sync_log,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -102,9 +102,13 @@ impl Poll<'_> {
     async fn read(&self) -> Result<(), Stop> {
         let (context, channel) = (self.context, self.channel);
         let surroundings = Surroundings::load(context, channel, self.platform).await?;
-        let mark = surroundings.mark(self.started_at);
+        let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
+        let Some(url) = url else {
+            return Err(Stop::Job(JobError::Hopeless("there is no address to read".into())));
+        };
+        let mark = surroundings.mark(&url, self.started_at);
         let is_same = channel.body_digest.as_deref().is_some_and(|digest| digest.starts_with(&mark));
-        let body = match self.fetch(is_same && channel.held_brake.is_none()).await? {
+        let body = match self.fetch(&url, is_same && channel.held_brake.is_none()).await? {
             Fetched::NotModified => return self.same().await,
             Fetched::Body(body) => body,
         };
@@ -129,12 +133,8 @@ impl Poll<'_> {
     }
 
     /// `conditional`: what was read the last time would mean the same now.
-    async fn fetch(&self, conditional: bool) -> Result<Fetched, Stop> {
+    async fn fetch(&self, url: &SecretString, conditional: bool) -> Result<Fetched, Stop> {
         let (context, channel) = (self.context, self.channel);
-        let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
-        let Some(url) = url else {
-            return Err(Stop::Job(JobError::Hopeless("there is no address to read".into())));
-        };
         let url = feed_address(url.expose_secret()).map_err(|error| Stop::Unread(error.into()))?;
         let request = if conditional {
             FeedRequest {

@@ -21,6 +21,7 @@ use concord_storage::{
     },
     resources::{self, Resource},
 };
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::Context;
@@ -101,7 +102,8 @@ impl Surroundings {
             resources::find(db, business, channel.resource_id).await?.ok_or(StorageError::NotFound)?;
         let zone = zone_of(context, &resource).await?;
         Ok(Self {
-            items: items::to_come(db, business, channel.id, now).await?,
+            // A stay that has just ended may be found to last longer.
+            items: items::to_come(db, business, channel.id, now - BACK).await?,
             published: published::can_come_back(db, business, channel.id, now).await?,
             rules: rules_of(channel, platform),
             resource,
@@ -124,9 +126,10 @@ impl Surroundings {
 
     /// By what, besides the feed itself, a plan comes out as it does: as long as none of it has moved, a feed that has not
     /// changed need not be looked at again. Time alone moves it once a day.
-    pub(super) fn mark(&self, now: DateTime<Utc>) -> String {
+    pub(super) fn mark(&self, address: &SecretString, now: DateTime<Utc>) -> String {
         let today = now.with_timezone(&self.zone).date_naive();
-        let said = format!("{today} {:?} {:?}", self.rules, self.published);
+        let address = address.expose_secret();
+        let said = format!("{today} {:?} {:?} {address}", self.rules, self.published);
         concord_domain::hex(&Sha256::digest(said)[..8])
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::{Booking, BookingTime},
-    channel::{Brake, plan::Held},
+    channel::{Brake, Preference, plan::Held},
     ids::ChannelId,
     notice::NoticeKind,
     record::HistorySubject,
@@ -73,6 +73,20 @@ fn held_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
 }
 
+/// What the channel's preference says of a double booking.
+fn gives_way(context: &Context, channel: &Channel) -> String {
+    let platform = platform_name(context, channel);
+    match channel.preference {
+        Preference::Ask => {
+            format!("Choose which of the two stays: cancel it at {platform}, or move or cancel the other.")
+        }
+        Preference::Keep => {
+            format!("As you have set it, what {platform} sold stays: move or cancel the other.")
+        }
+        Preference::Yield => format!("As you have set it, what {platform} sold gives way: cancel it there."),
+    }
+}
+
 /// Tells that a platform's reservation has no room. It is told once a booking.
 pub(super) async fn conflict(
     context: &Context,
@@ -92,8 +106,9 @@ pub(super) async fn conflict(
         subject: (HistorySubject::Booking, booking.id.0),
         headline: &headline,
         detail: &format!(
-            "{when} was sold there and there is no room for it here.\n\
-             Nothing was lost: it stands beside what was there."
+            "{when} was sold there and there is no room for it here. Nothing was lost: it stands beside what was there.\n\
+             {}",
+            gives_way(context, channel)
         ),
         link: &link,
         dedupe_key: &format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),

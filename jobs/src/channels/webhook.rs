@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     booking::BookingTime,
     channel::{
-        ItemKind, RunOrigin, RunOutcome,
+        ChannelState, ItemKind, RunOrigin, RunOutcome,
         plan::{Action, Item},
     },
     duty::QueueClass,
@@ -31,7 +31,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use super::{apply::Reading, sight::zone_of, told};
+use super::{
+    apply::{Applied, Reading},
+    sight::zone_of,
+    told,
+};
 use crate::{Context, duty::JobError};
 
 /// How far a message's time may be from ours.
@@ -65,6 +69,9 @@ pub enum WebhookError {
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Nothing is taken over until somebody says so.
+    #[error("the channel is paused")]
+    Paused,
     /// It could not be done, and may be sent again.
     #[error("{0}")]
     Failed(String),
@@ -145,6 +152,9 @@ pub async fn hear(
     if message.id.is_empty() || message.id.len() > LONGEST_ID {
         return Err(WebhookError::Malformed("its id must have 1 to 200 characters".to_owned()));
     }
+    if channel.state == ChannelState::Paused {
+        return Err(WebhookError::Paused);
+    }
     if webhooks::is_taken(&context.db, channel.id, message.id).await? {
         return Ok(Heard::Before);
     }
@@ -184,6 +194,11 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         Said::Reserved(reserved) => (&reserved.uid, Some(reserved)),
     };
     let (uid, reserved) = reserved;
+    // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
+    let is_new = matches!(said, Said::Reserved(_)) && !is_known(context, channel, uid.trim()).await?;
+    if channel.polled && !is_new {
+        return read_now(context, channel).await;
+    }
     let key = uid.trim();
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
         return Err(WebhookError::Malformed("data.uid must name the reservation".to_owned()));
@@ -205,6 +220,11 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         Some(action) => apply(context, channel, before, action).await,
         None => Ok(()),
     }
+}
+
+async fn is_known(context: &Context, channel: &Channel, key: &str) -> Result<bool, StorageError> {
+    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
+    Ok(known.iter().any(|item| item.item_key == key))
 }
 
 async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookError> {
@@ -262,7 +282,8 @@ async fn apply(
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
     let reading = Reading { context, channel, known, run, actor: Actor::System, duty: None };
-    let applied = reading.apply(&[action]).await?;
+    let mut applied = Applied::default();
+    reading.apply(&[action], &mut applied).await?;
     let message = told::counted(applied.counts, None, &applied.refused);
     stay(context, channel, &keys).await?;
     record(context, channel, run, &message, applied.counts).await?;

@@ -173,7 +173,33 @@ async fn a_removed_channel_leaves_its_bookings(db: &TestDb) {
     assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["removed", "created"]);
 }
 
+async fn a_stay_that_has_ended_may_last_longer(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5)]);
+    world.on("airbnb").await;
+    world.clock.advance(
+        "2026-12-05T08:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() - world.clock.now(),
+    );
+    world.site.events(&[reserved("a", 3, 7)]);
+    world.later(2).await;
+    assert_eq!(world.standing().await, ["3-7 airbnb: Reserved"]);
+    assert!(!world.book("ours", 5, 6).await);
+}
+
+async fn a_channel_that_is_connected_again_knows_what_it_brought(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 5), reserved("b", 7, 9)]);
+    let airbnb = world.on("airbnb").await;
+    manage::remove(&world.context, &world.change(), airbnb).await.unwrap();
+    world.site.events(&[reserved("a", 4, 6), reserved("b", 7, 9)]);
+    assert_eq!(world.on("airbnb").await, airbnb);
+    assert_eq!(world.standing().await, ["4-6 airbnb: Reserved", "7-9 airbnb: Reserved"]);
+    assert_eq!(world.conflicts().await, 0);
+}
+
 concord_storage::on_both_databases!(
+    a_stay_that_has_ended_may_last_longer,
+    a_channel_that_is_connected_again_knows_what_it_brought,
     what_is_sold_arrives_changes_and_goes,
     an_unchanged_feed_is_not_sent_again,
     a_paused_channel_is_not_read,

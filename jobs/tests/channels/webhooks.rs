@@ -1,9 +1,9 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::Duration;
-use concord_domain::ids::ChannelId;
+use concord_domain::{channel::ChannelState, ids::ChannelId};
 use concord_jobs::channels::{
-    manage::{self, WebhookKeys},
+    manage::{self, Changes, WebhookKeys},
     webhook::{Heard, Message, WebhookError, hear},
 };
 use concord_storage::testing::TestDb;
@@ -62,7 +62,7 @@ fn reserved(uid: &str, from: &str, until: &str) -> Value {
 
 async fn a_reservation_is_told_once(db: &TestDb) {
     let world = World::new(db).await;
-    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    let manager = Manager::of(&world, world.without_a_feed("vrbo").await).await;
     let said = reserved("r-1", "2026-12-03", "2026-12-05");
     assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Done);
     assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Before);
@@ -74,13 +74,32 @@ async fn a_reservation_is_told_once(db: &TestDb) {
         "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
     manager.tell("m-3", &moved).await.unwrap();
     assert_eq!(world.standing().await, ["4-6 vrbo: Maria"]);
-    // The platform's feed is slower: what it lacks stays.
-    world.later(30).await;
-    assert_eq!(world.standing().await.len(), 1);
     let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
     manager.tell("m-4", &gone).await.unwrap();
     assert_eq!(world.standing().await, Vec::<String>::new());
     manager.tell("m-5", &gone).await.unwrap();
+}
+
+async fn where_there_is_a_feed_it_is_the_judge(db: &TestDb) {
+    let world = World::new(db).await;
+    let vrbo = world.on("vrbo").await;
+    let manager = Manager::of(&world, vrbo).await;
+    manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    // The feed is slower: what it lacks stays.
+    world.later(30).await;
+    assert_eq!(world.standing().await, ["3-5 vrbo: Maria"]);
+    world.site.events(&[crate::site::nights("r-1", "Reserved - Maria", 3, 5)]);
+    world.later(2).await;
+    // A cancellation is believed when the feed has it: else the next reading would bring the booking back.
+    let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
+    let (asked, _) = world.site.asked();
+    manager.tell("m-2", &gone).await.unwrap();
+    world.jobs.drain().await.unwrap();
+    assert_eq!((world.site.asked().0, world.standing().await.len()), (asked + 1, 1));
+    let pause = Changes { state: Some(ChannelState::Paused), ..Changes::default() };
+    manage::update(&world.context, &world.change(), vrbo, &pause).await.unwrap();
+    let refused = manager.tell("m-3", &gone).await;
+    assert!(matches!(refused, Err(WebhookError::Paused)), "{refused:?}");
 }
 
 async fn a_changed_calendar_is_read_at_once(db: &TestDb) {
@@ -146,6 +165,7 @@ async fn what_makes_no_sense_is_told(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     a_reservation_is_told_once,
+    where_there_is_a_feed_it_is_the_judge,
     a_changed_calendar_is_read_at_once,
     what_is_not_signed_is_not_believed,
     what_makes_no_sense_is_told,

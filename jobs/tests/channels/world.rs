@@ -77,10 +77,19 @@ impl<'a> World<'a> {
     }
 
     pub(crate) async fn on_at(&self, platform: &str, site: &Site) -> ChannelId {
+        self.reading(platform, Some(SecretString::from(site.url.clone()))).await
+    }
+
+    /// One of which only a channel manager tells.
+    pub(crate) async fn without_a_feed(&self, platform: &str) -> ChannelId {
+        self.reading(platform, None).await
+    }
+
+    async fn reading(&self, platform: &str, import_url: Option<SecretString>) -> ChannelId {
         let wanted = Wanted {
             resource: self.house.id,
             platform: self.context.platforms.find(platform).unwrap(),
-            import_url: Some(SecretString::from(site.url.clone())),
+            import_url,
             preference: Preference::Ask,
             blocks: BlockRule::Occupy,
             interval_minutes: None,

@@ -29,6 +29,8 @@ pub enum ItemWrite<'a> {
     Change {
         /// Which.
         id: ChannelItemId,
+        /// What stood for it until now.
+        was: Option<BookingId>,
         /// As it is.
         item: &'a Item,
     },
@@ -65,8 +67,10 @@ impl ItemWrite<'_> {
             Self::Add { channel, id, item } => {
                 items::add(tx, (business, channel, id), item, Some(booking), now).await
             }
-            Self::Change { id, item } => items::change(tx, business, id, item, Some(booking)).await,
-            Self::Free { id, item } => items::change(tx, business, id, item, None).await,
+            Self::Change { id, was, item } => {
+                items::change(tx, business, id, item, (was, Some(booking))).await
+            }
+            Self::Free { id, item } => items::change(tx, business, id, item, (Some(booking), None)).await,
             Self::Lose { id, run } => items::lose(tx, business, id, run, now).await,
             Self::Keep { id } => items::keep(tx, business, id).await,
         }
@@ -74,15 +78,17 @@ impl ItemWrite<'_> {
 }
 
 /// Writes the booking of that reference as a platform has sold it: it stands without a seat where there is no room.
-/// `Exists` inside: the channel has an item with that key, or the item that comes back has been taken over by another.
+/// `expected`: the version of the booking that the draft was made from. `Exists` inside: the channel has an item with that
+/// key, or another reading was faster.
 pub async fn import(
     db: &Db,
     change: &Change,
     reference: &str,
     (draft, channel): (&BookingDraft, ChannelId),
     item: &ItemWrite<'_>,
+    expected: Option<i64>,
 ) -> Result<Put, PutError> {
-    write(db, change, reference, Wish::Fact(draft, channel), None, Along::Item(item)).await
+    write(db, change, reference, Wish::Fact(draft, channel), expected, Along::Item(item)).await
 }
 
 /// Cancels the booking of that reference because its item is gone, or is nothing that takes time any more.

@@ -8,7 +8,12 @@ use concord_domain::{
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, channels::Channel, connections::covers, on_db};
+use crate::{
+    Db, Page, PageAsk, StorageError, Tx,
+    channels::{self, Channel},
+    connections::covers,
+    on_db,
+};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct BookingRow {
@@ -324,9 +329,13 @@ pub async fn of_resource(
 /// their starts.
 pub async fn for_channel(db: &Db, channel: &Channel, ask: FeedAsk) -> Result<Vec<Booking>, StorageError> {
     let mut found = of_resource(db, channel.business_id, channel.resource_id, ask).await?;
+    let all = channels::list(db, channel.business_id).await?;
+    // What came by a channel that was removed came from its platform all the same.
+    let of_another = |from| from != channel.id && all.iter().any(|other| other.id == from);
     found.retain(|booking| match booking.channel {
-        Some(from) => from != channel.id,
-        None => booking.draft.source != channel.platform,
+        Some(from) if from == channel.id => false,
+        Some(from) if of_another(from) => true,
+        _ => booking.draft.source != channel.platform,
     });
     Ok(found)
 }

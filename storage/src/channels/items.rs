@@ -76,7 +76,7 @@ macro_rules! select {
 const TO_COME: &str =
     select!("i.channel_id = $2 AND i.lost_at IS NULL AND i.ends_at > $3 ORDER BY i.starts_at, i.id");
 
-/// What is known of a channel and not over, by start.
+/// What is known of a channel and ends after `now`, by start.
 pub async fn to_come(
     db: &Db,
     business: BusinessId,
@@ -145,17 +145,19 @@ pub async fn add(
 const CHANGE: &str = "
     UPDATE channel_items SET item_key = $3, kind = $4, starts_at = $5, ends_at = $6, summary = $7, guest = $8,
         contested = $9, booking_id = $10, missing_since = NULL, pinned = $11
-    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL
+      AND (booking_id = $12 OR (booking_id IS NULL AND $12 IS NULL))";
 
-/// Writes down what an item has become.
+/// Writes down what an item has become, for which `was` stood until now. `Exists`: by now it is gone or something else
+/// stands for it, or the channel has another item with its key.
 pub async fn change(
     tx: &mut Tx,
     business: BusinessId,
     id: ChannelItemId,
     item: &Item,
-    booking: Option<BookingId>,
+    (was, booking): (Option<BookingId>, Option<BookingId>),
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(CHANGE)
+    let rows = on_db!(tx, c => sqlx::query(CHANGE)
         .bind(business)
         .bind(id)
         .bind(&item.key)
@@ -167,10 +169,11 @@ pub async fn change(
         .bind(item.contested)
         .bind(booking)
         .bind(false)
+        .bind(was)
         .execute(c)
         .await
-        .map(drop))?;
-    Ok(())
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
 }
 
 const STAND_ASIDE: &str = "
@@ -211,7 +214,7 @@ pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Resul
 const LOSE: &str = "
     UPDATE channel_items SET lost_at = $3, lost_run = $4 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
 
-/// It is gone, as this reading found.
+/// It is gone, as this reading found. `Exists`: another one has found so.
 pub async fn lose(
     tx: &mut Tx,
     business: BusinessId,
@@ -219,8 +222,15 @@ pub async fn lose(
     run: ChannelRunId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(LOSE).bind(business).bind(id).bind(now).bind(run).execute(c).await.map(drop))?;
-    Ok(())
+    let rows = on_db!(tx, c => sqlx::query(LOSE)
+        .bind(business)
+        .bind(id)
+        .bind(now)
+        .bind(run)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
 }
 
 const KEEP: &str = "

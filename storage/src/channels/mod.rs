@@ -139,13 +139,49 @@ const CREATE: &str = concat!(
     columns!()
 );
 
-/// Makes a channel. `NotFound`: the resource is not of the business. `Exists`: the same address is read for it already.
+const REVIVE: &str = concat!(
+    "UPDATE channels SET removed_at = NULL, state = 'active', preference = $4, blocks = $5, polled = $6
+     WHERE id = (SELECT id FROM channels
+                 WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND import_digest = $7
+                   AND removed_at IS NOT NULL
+                 ORDER BY removed_at DESC, id LIMIT 1)
+     RETURNING ",
+    columns!()
+);
+
+/// Takes up a channel again that was removed and read the same address, with all that is known of it: else what it
+/// brought would come a second time. `None`: there was none.
+async fn revive(tx: &mut Tx, ring: &Keyring, new: &NewChannel<'_>) -> Result<Option<Channel>, StorageError> {
+    let Some(import) = new.import else { return Ok(None) };
+    let revived: Option<Channel> = on_db!(tx, c => sqlx::query_as(REVIVE)
+        .bind(new.business)
+        .bind(new.resource)
+        .bind(new.platform)
+        .bind(new.preference)
+        .bind(new.blocks)
+        .bind(new.polled)
+        .bind(import.digest())
+        .fetch_optional(c)
+        .await)?;
+    // By its id alone can its address be sealed again.
+    match revived {
+        Some(channel) => {
+            set_import(tx, ring, (new.business, channel.id), Some(import), new.polled).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Makes a channel, or takes up the one that read the same address before it was removed. `NotFound`: the resource is not of the business. `Exists`: the same address is read for it already.
 pub async fn create(
     tx: &mut Tx,
     ring: &Keyring,
     new: &NewChannel<'_>,
     now: DateTime<Utc>,
 ) -> Result<Channel, StorageError> {
+    if let Some(revived) = revive(tx, ring, new).await? {
+        return Ok(revived);
+    }
     let id = ChannelId::new(now);
     Ok(on_db!(tx, c => sqlx::query_as(CREATE)
         .bind(id)
@@ -189,7 +225,8 @@ const BY_ADDRESS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM channels WHERE business_id = $1 AND resource_id = $2 AND platform = $3 AND removed_at IS NULL
-      AND (import_digest = $4 OR ($4 IS NULL AND import_digest IS NULL AND NOT polled))"
+      AND (import_digest = $4 OR ($4 IS NULL AND import_digest IS NULL AND NOT polled))
+      ORDER BY created_at, id LIMIT 1"
 );
 
 /// The channel that reads this address for this resource; without an address, the one that takes files.
@@ -283,9 +320,9 @@ const SET_IMPORT: &str = concat!(
 pub async fn set_import(
     tx: &mut Tx,
     ring: &Keyring,
-    business: BusinessId,
-    id: ChannelId,
+    (business, id): (BusinessId, ChannelId),
     import: Option<Import<'_>>,
+    polled: bool,
 ) -> Result<Channel, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(SET_IMPORT)
         .bind(business)
@@ -293,7 +330,7 @@ pub async fn set_import(
         .bind(import.map(|import| ring.seal(import.url, place(id))))
         .bind(import.map_or("", |import| import.host))
         .bind(import.map(|import| import.digest()))
-        .bind(import.is_some())
+        .bind(polled)
         .fetch_one(c)
         .await)?)
 }
@@ -319,8 +356,8 @@ pub async fn set_feed(
 }
 
 const REMOVE: &str = "
-    UPDATE channels SET removed_at = $3, import_url = NULL, import_digest = NULL, webhook_token_hash = NULL,
-        webhook_secret = NULL, polled = $4
+    UPDATE channels SET removed_at = $3, import_url = NULL, webhook_token_hash = NULL, webhook_secret = NULL,
+        polled = $4, feed_id = NULL
     WHERE business_id = $1 AND id = $2 AND removed_at IS NULL";
 
 /// Ends it, and forgets its secrets. Its bookings stay. A removed one is `NotFound`.

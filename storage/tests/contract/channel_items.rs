@@ -55,7 +55,7 @@ impl World {
     async fn import(&self, db: &Db, key: &str, draft: &BookingDraft) -> (ChannelItemId, Put) {
         let (id, item) = (ChannelItemId::new(at(1)), item(key, ItemKind::Reservation, draft));
         let write = ItemWrite::Add { channel: self.channel.id, id, item: &item };
-        let put = bookings::import(db, &self.change(1), key, (draft, self.channel.id), &write).await;
+        let put = bookings::import(db, &self.change(1), key, (draft, self.channel.id), &write, None).await;
         (id, put.unwrap())
     }
 
@@ -162,7 +162,8 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
     assert!(gone.iter().any(|item| item.id == id));
 
     let keep = ItemWrite::Keep { id };
-    let kept = bookings::import(db, &world.change(5), "a", (&draft, world.channel.id), &keep).await.unwrap();
+    let kept =
+        bookings::import(db, &world.change(5), "a", (&draft, world.channel.id), &keep, None).await.unwrap();
     assert_eq!(kept.booking.draft.status, draft.status);
     let known = world.known(db).await;
     assert_eq!((known.len(), known[0].pinned, known[0].lost_at), (1, true, None));
@@ -171,11 +172,18 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
 async fn an_item_becomes_something_else(db: &TestDb) {
     let world = world(db).await;
     let draft = testing::draft(&world.resource, 100, 160);
-    let (id, _) = world.import(db, "a", &draft).await;
+    let (id, put) = world.import(db, "a", &draft).await;
+    let was = Some(put.booking.id);
     let later = testing::draft(&world.resource, 200, 260);
     let moved = item("a", ItemKind::Reservation, &later);
-    let write = ItemWrite::Change { id, item: &moved };
-    let put = bookings::import(db, &world.change(2), "a", (&later, world.channel.id), &write).await.unwrap();
+    let stale = ItemWrite::Change { id, was: None, item: &moved };
+    let with = (&later, world.channel.id);
+    let late = bookings::import(db, &world.change(2), "b", with, &stale, None).await;
+    assert!(matches!(late, Err(PutError::Storage(StorageError::Exists))), "another stands for it: {late:?}");
+    assert!(bookings::find(db, world.business.id, "b").await.unwrap().is_none());
+    let write = ItemWrite::Change { id, was, item: &moved };
+    let put =
+        bookings::import(db, &world.change(2), "a", (&later, world.channel.id), &write, None).await.unwrap();
     assert_eq!(put.booking.interval, moved.interval);
     assert_eq!(Interval { start: at(200), end: at(260) }, moved.interval);
     assert_eq!(world.known(db).await[0].starts_at, at(200));
@@ -208,7 +216,8 @@ async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
     add().await.unwrap();
     let mut tx = begin(db).await;
     items::keep(&mut tx, business, first).await.unwrap();
-    let back = items::change(&mut tx, business, first, &another, None).await;
+    let known = items::find(db, business, first).await.unwrap().unwrap().booking_id;
+    let back = items::change(&mut tx, business, first, &another, (known, None)).await;
     assert!(matches!(back, Err(StorageError::Exists)), "{back:?}");
 }
 

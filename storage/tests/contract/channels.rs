@@ -82,6 +82,33 @@ async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
     assert!(matches!(twice, Err(StorageError::Exists)), "{twice:?}");
 }
 
+async fn a_removed_channel_is_taken_up_again(db: &TestDb) {
+    let (business, before) = world(db).await;
+    let url = SecretString::from(ADDRESS);
+    let new = NewChannel {
+        business: business.id,
+        resource: before.resource_id,
+        platform: "airbnb",
+        preference: Preference::Keep,
+        blocks: BlockRule::Ignore,
+        import: Some(import(&url)),
+        polled: true,
+    };
+    let mut tx = begin(db).await;
+    channels::remove(&mut tx, business.id, before.id, at(1)).await.unwrap();
+    let again = channels::create(&mut tx, &RING, &new, at(2)).await.unwrap();
+    commit(tx).await;
+    assert_eq!((again.id, again.preference, again.polled), (before.id, Preference::Keep, true));
+    let opened = channels::import_url(db, &RING, business.id, again.id).await.unwrap().unwrap();
+    assert_eq!(opened.expose_secret(), ADDRESS);
+    // Another address is another channel.
+    let mut tx = begin(db).await;
+    channels::remove(&mut tx, business.id, before.id, at(3)).await.unwrap();
+    let other = SecretString::from("https://www.airbnb.com/calendar/ical/8.ics");
+    let new = NewChannel { import: Some(import(&other)), ..new };
+    assert_ne!(channels::create(&mut tx, &RING, &new, at(4)).await.unwrap().id, before.id);
+}
+
 async fn settings_and_addresses_change(db: &TestDb) {
     let (business, channel) = world(db).await;
     let settings = ChannelSettings {
@@ -102,9 +129,10 @@ async fn settings_and_addresses_change(db: &TestDb) {
         "other rules, other items"
     );
     let other = SecretString::from("https://www.airbnb.com/calendar/ical/8.ics");
-    let moved = channels::set_import(&mut tx, &RING, business.id, channel.id, Some(import(&other))).await;
+    let moved =
+        channels::set_import(&mut tx, &RING, (business.id, channel.id), Some(import(&other)), true).await;
     assert!(moved.unwrap().has_import);
-    let gone = channels::set_import(&mut tx, &RING, business.id, channel.id, None).await.unwrap();
+    let gone = channels::set_import(&mut tx, &RING, (business.id, channel.id), None, false).await.unwrap();
     assert_eq!((gone.has_import, gone.polled, gone.import_host.as_str()), (false, false, ""));
     channels::remove(&mut tx, business.id, channel.id, at(2)).await.unwrap();
     commit(tx).await;
@@ -232,7 +260,7 @@ async fn another_business_finds_no_channel(db: &TestDb) {
     let mut tx = begin(db).await;
     is_not_found(channels::lock(&mut tx, other.id, channel.id).await);
     is_not_found(channels::remove(&mut tx, other.id, channel.id, at(1)).await);
-    is_not_found(channels::set_import(&mut tx, &RING, other.id, channel.id, None).await);
+    is_not_found(channels::set_import(&mut tx, &RING, (other.id, channel.id), None, false).await);
     let token = secret::new_token("");
     is_not_found(webhooks::allow(&mut tx, &RING, (other.id, channel.id), &token, &token).await);
     is_not_found(webhooks::forbid(&mut tx, other.id, channel.id).await);
@@ -247,6 +275,7 @@ async fn another_business_finds_no_channel(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     an_address_is_sealed_and_read_once_for_a_resource,
+    a_removed_channel_is_taken_up_again,
     settings_and_addresses_change,
     a_reading_leaves_its_marks,
     a_run_is_listed_and_undone_once,
