@@ -51,15 +51,12 @@ impl Times {
 
     /// Appends DTSTART and DTEND.
     pub fn write(&self, writer: &mut Writer<'_>) {
-        match self.clock {
-            Some((zone, starts, ends)) => {
-                writer.zoned(p::DTSTART, zone, starts);
-                writer.zoned(p::DTEND, zone, ends);
-            }
-            None => {
-                writer.moment(p::DTSTART, self.starts);
-                writer.moment(p::DTEND, self.ends);
-            }
+        if let Some((zone, starts, ends)) = self.clock {
+            writer.zoned(p::DTSTART, zone, starts);
+            writer.zoned(p::DTEND, zone, ends);
+        } else {
+            writer.moment(p::DTSTART, self.starts);
+            writer.moment(p::DTEND, self.ends);
         }
     }
 }

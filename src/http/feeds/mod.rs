@@ -206,14 +206,13 @@ impl<'a> Request<'a> {
         let today = self.now.date_naive();
         let first_day = today.checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(today);
         let (key, version) = ((feed.id, self.form), Version::new(&published, first_day));
-        let rendered = match self.kept.feeds.find(key, version).await {
-            Some(rendered) => rendered,
-            None => {
-                let rendering = render::render(self.app, &published, self.form, first_day, self.now);
-                // Large, and seldom needed.
-                let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
-                kept.await.map_err(|error| shared(&error))?
-            }
+        let rendered = if let Some(rendered) = self.kept.feeds.find(key, version).await {
+            rendered
+        } else {
+            let rendering = render::render(self.app, &published, self.form, first_day, self.now);
+            // Large, and seldom needed.
+            let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
+            kept.await.map_err(|error| shared(&error))?
         };
         if self.method == Method::GET {
             self.app.access.note(&Reading {
