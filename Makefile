@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash bench lint format tools services-up services-down
+.PHONY: help run build test crash bench bench-feeds lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -27,6 +27,9 @@ crash: ## The crash test with 1,000 changes: kills, failing calls, three provide
 
 bench: ## Measure: seats, queue, feeds, from an edit to the calendar, many and large calendars (takes half an hour)
 	scripts/bench.sh
+
+bench-feeds: ## Measure a feed that did not change against nginx with the same bytes
+	scripts/bench_feeds.sh
 
 lint: ## Only formatting and lints
 	cargo fmt --all --check
