@@ -59,12 +59,41 @@ impl<'a> Visitor<'a> {
         self.ask(self.house.api.http.get(format!("{}{path}", self.house.api.base))).await
     }
 
+    /// The token of the session, as every form carries it.
+    async fn token(&self) -> String {
+        let page = self.get("/settings").await.text;
+        page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    }
+
+    /// As a browser sends a form with a file, with the token of the session. A part without a name of a file is a field.
+    pub(crate) async fn send_parts(&self, path: &str, parts: &[(&str, Option<&str>, &str)]) -> Page {
+        let token = self.token().await;
+        self.send_forged_parts(path, &token, parts).await
+    }
+
+    /// The same with a token of somebody's own making.
+    pub(crate) async fn send_forged_parts(
+        &self,
+        path: &str,
+        token: &str,
+        parts: &[(&str, Option<&str>, &str)],
+    ) -> Page {
+        let mut body = String::new();
+        for (name, file, value) in [("csrf", None, token)].iter().chain(parts) {
+            let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+            let head = format!("Content-Disposition: form-data; name=\"{name}\"{file}");
+            body.push_str(&format!("--edge\r\n{head}\r\n\r\n{value}\r\n"));
+        }
+        body.push_str("--edge--\r\n");
+        let url = format!("{}{path}", self.house.api.base);
+        let kind = "multipart/form-data; boundary=edge";
+        self.ask(self.house.api.http.post(url).header("content-type", kind).body(body)).await
+    }
+
     /// As a browser sends a form, with the token of the session.
     pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let page = self.get("/settings").await.text;
-        let token = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
         let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("csrf", token)
+            .append_pair("csrf", &self.token().await)
             .extend_pairs(fields)
             .finish();
         let url = format!("{}{path}", self.house.api.base);

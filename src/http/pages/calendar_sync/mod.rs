@@ -29,7 +29,7 @@ use super::{
     asked::Asked,
     channels::{
         managers_only, name_of, path_of,
-        words::{counts_in_words, origin_label, steps},
+        words::{origin_label, skipped, steps},
     },
     frame::{Frame, Place, page},
     names::all_resources,
@@ -81,7 +81,7 @@ struct Reading {
     at: When,
     outcome: Pill,
     message: String,
-    counts: String,
+    skipped: String,
     origin: &'static str,
     can_be_undone: bool,
 }
@@ -174,7 +174,7 @@ async fn history(
             at: When::of(run.at, app.now(), user.business.zone),
             outcome: run.outcome.into(),
             message: capital(&run.message),
-            counts: counts_in_words(run.counts),
+            skipped: skipped(run.counts),
             origin: origin_label(run.origin),
         }
     };
