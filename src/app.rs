@@ -7,7 +7,7 @@ use concord_jobs::Context;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::Config;
+use crate::{config::Config, http::feeds::AccessRecord};
 
 /// What every request handler is given, as axum's state.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Where people and programs reach this installation; no trailing slash.
     pub public_url: Url,
+    /// Who has read which feed, until it is written down.
+    pub access: AccessRecord,
     /// What goes on when the request that began it has ended; a process that stops waits for it.
     pub in_hand: TaskTracker,
 }

@@ -102,6 +102,7 @@ fn event<'a>(uid: &'a str, booking: &'a Booking) -> FeedEvent<'a> {
         sequence: 2,
         starts: Moment::At(booking.interval.start),
         ends: Moment::At(booking.interval.end),
+        zone: None,
         summary: (&booking.draft.title).into(),
         description: (&booking.draft.notes).into(),
         location: (&booking.draft.location).into(),

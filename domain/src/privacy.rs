@@ -180,6 +180,46 @@ pub fn feed_wording(booking: &Booking, resource: &str, business: &str, privacy: 
     }
 }
 
+/// What the feed of a driver says of a stop. Whom it is for and where it is a driver has to know, so only a busy feed
+/// keeps it back.
+pub fn stop_feed_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: FeedPrivacy) -> Wording {
+    match privacy {
+        FeedPrivacy::Busy => Wording { title: BUSY.to_owned(), ..Wording::default() },
+        FeedPrivacy::Title => stop_wording(stop, resource, business, EntryPrivacy::Minimal),
+        FeedPrivacy::Full => stop_wording(stop, resource, business, EntryPrivacy::Full),
+    }
+}
+
+/// What a list of guests says of `booking`: "Booking: Maria", and what is known of her, each fact a line. How she is
+/// reached only a full list tells.
+pub fn guest_wording(booking: &Booking, resource: &str, privacy: FeedPrivacy) -> Wording {
+    let detail = match privacy {
+        FeedPrivacy::Busy => return Wording { title: BUSY.to_owned(), ..Wording::default() },
+        FeedPrivacy::Title => Detail::Minimal,
+        FeedPrivacy::Full => Detail::Full,
+    };
+    let (draft, full) = (&booking.draft, detail == Detail::Full);
+    let guest = who(booking, detail);
+    let named =
+        if draft.kind == BookingKind::Booking { [guest, &draft.title] } else { [&draft.title, guest] };
+    let known = named.into_iter().map(str::trim).find(|text| !text.is_empty());
+    let title = known.unwrap_or(resource.trim());
+    let guests = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
+    let text = lines(&[
+        ("Guest", guest, true),
+        ("Email", &draft.customer.email, full),
+        ("Phone", &draft.customer.phone, full),
+        ("Guests", &guests, true),
+        ("Status", &draft.status.to_string(), true),
+        ("Booking ID", &booking.id.to_string(), true),
+    ]);
+    Wording {
+        title: one_line(&format!("{}: {title}", kind_label(draft.kind))),
+        description: cut(text.trim_end(), MAX_DESCRIPTION),
+        location: String::new(),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Detail {
     Minimal,
@@ -274,8 +314,7 @@ fn description(booking: &Booking, resource: &str, business: &str, detail: Detail
     let full = detail == Detail::Full;
     let people = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
     let units = if draft.quantity > 1 { draft.quantity.to_string() } else { String::new() };
-    let mut text = String::new();
-    for (label, value, told) in [
+    let mut text = lines(&[
         ("Reference", booking.reference.as_str(), true),
         ("Resource", resource, true),
         ("Customer", who(booking, detail), true),
@@ -285,16 +324,23 @@ fn description(booking: &Booking, resource: &str, business: &str, detail: Detail
         ("Units", &units, true),
         ("Status", draft.status.label(), true),
         ("Business", business, true),
-    ] {
-        if told && !value.trim().is_empty() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{label}: {}", one_line(value));
-        }
-    }
+    ]);
     if full && !draft.notes.trim().is_empty() {
         let _ = write!(text, "\n{}", draft.notes.replace("\r\n", "\n").trim());
     }
     cut(text.trim_end(), MAX_DESCRIPTION)
+}
+
+/// Each fact that is known and may be told, by its label.
+fn lines(facts: &[(&str, &str, bool)]) -> String {
+    let mut text = String::new();
+    for (label, value, told) in facts {
+        if *told && !value.trim().is_empty() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{label}: {}", one_line(value));
+        }
+    }
+    text
 }
 
 fn who(booking: &Booking, detail: Detail) -> &str {

@@ -1,7 +1,7 @@
 //! `concord keys`: making a master key, and sealing everything again with a new one.
 
 use clap::{Args, Subcommand};
-use concord_storage::{connections, idempotency, seal::MasterKey};
+use concord_storage::{channels, connections, feeds, idempotency, seal::MasterKey};
 use secrecy::ExposeSecret;
 
 use super::{
@@ -41,11 +41,13 @@ async fn rotate(config: &Config) -> Result<(), CommandError> {
     let mut tx = db.begin().await?;
     let connections = connections::rotate_keys(&mut tx, &ring).await?;
     let answers = idempotency::rotate_keys(&mut tx, &ring).await?;
+    let channels = channels::rotate_keys(&mut tx, &ring).await?;
+    let feeds = feeds::rotate_keys(&mut tx, &ring).await?;
     tx.commit().await?;
     db.close().await;
     say(&format!(
-        "{connections} connections and {answers} kept answers were sealed again; everything is sealed with key {} \
-         now.\n\
+        "{connections} connections, {channels} secrets of channels, {feeds} addresses of feeds and {answers} kept answers \
+         were sealed again; everything is sealed with key {} now.\n\
          A process that was started with another key goes on sealing with it. Restart every process that still runs \
          with the old configuration, then run this command once more; when it seals nothing again, previous keys may \
          be taken out of the configuration.",

@@ -103,6 +103,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         context,
         public_url: config.public_url(),
         config: Arc::new(config),
+        access: http::feeds::AccessRecord::default(),
         in_hand: TaskTracker::new(),
     })
 }
@@ -121,7 +122,12 @@ pub(super) async fn connect_queue(config: &Config) -> Result<Queue, QueueError> 
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<(), CommandError> {
     tracing::info!(address = %listener.local_addr()?, public_url = %app.public_url, "serving");
     let patience = app.config.worker.shutdown;
+    let served = CancellationToken::new();
+    let every = app.config.feeds.note_readers;
+    let noting = tokio::spawn(app.access.clone().keep(app.context.db.clone(), every, served.clone()));
     http::connections::serve(http::router(&app), listener, &app.in_hand, patience, shutdown).await;
+    served.cancel();
+    noting.await?;
     Ok(())
 }
 

@@ -26,6 +26,9 @@ pub struct FeedsConfig {
     /// Requests a minute from one address for all feeds.
     #[serde(deserialize_with = "units::number")]
     pub requests_per_minute_per_address: u32,
+    /// How often it is written down who has read what.
+    #[serde(rename = "note_readers_seconds", deserialize_with = "units::seconds")]
+    pub note_readers: Duration,
     /// Websites whose scripts may read feeds (CORS): origins, or `*` for all.
     pub allowed_origins: Vec<String>,
 }
@@ -35,8 +38,9 @@ impl FeedsConfig {
         check.within("refresh_minutes", self.refresh.as_secs() / 60, 1..=10_080);
         check.within("max_events", self.max_events, 1..=1_000_000);
         check.within("cache_megabytes", self.cache_bytes >> 20, 1..=100_000);
-        check.within("requests_per_minute_per_token", self.requests_per_minute_per_token, 1..=1_000_000);
-        check.within("requests_per_minute_per_address", self.requests_per_minute_per_address, 1..=1_000_000);
+        check.within("requests_per_minute_per_token", self.requests_per_minute_per_token, 1..=60_000_000);
+        check.within("requests_per_minute_per_address", self.requests_per_minute_per_address, 1..=60_000_000);
+        check.within("note_readers_seconds", self.note_readers.as_secs(), 1..=3_600);
         for origin in &self.allowed_origins {
             // An origin is scheme, host and port alone (RFC 6454, section 6.2), and browsers compare it letter by letter.
             let is_origin = Url::parse(origin).is_ok_and(|url| {

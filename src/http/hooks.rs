@@ -41,8 +41,10 @@ struct Ears {
 
 /// Where providers notify us.
 pub fn router(app: &App) -> Router<App> {
-    let ears =
-        Ears { listener: Listener::new(app.context.clone()), refused: Arc::new(Buckets::new(MOST_REFUSED)) };
+    let ears = Ears {
+        listener: Listener::new(app.context.clone()),
+        refused: Arc::new(Buckets::new(MOST_REFUSED, &app.context.clock)),
+    };
     Router::new()
         .route("/hooks/google", post(from_google))
         .route("/hooks/microsoft", post(from_microsoft))
@@ -61,12 +63,12 @@ async fn from_google(
     _body: Bytes,
 ) -> Response {
     let sender = Sender::of(&app, ears, peer, &headers);
-    if let Some(refusal) = sender.refusal().await {
+    if let Some(refusal) = sender.refusal() {
         return refusal;
     }
     match google::push::notice(&headers) {
         Ok(notice) => sender.answer(vec![Ok(notice)]).await,
-        Err(fault) => sender.malformed(fault).await,
+        Err(fault) => sender.malformed(fault),
     }
 }
 
@@ -89,16 +91,16 @@ async fn from_microsoft(
         return (plain, token).into_response();
     }
     let sender = Sender::of(&app, ears, peer, &headers);
-    if let Some(refusal) = sender.refusal().await {
+    if let Some(refusal) = sender.refusal() {
         return refusal;
     }
     if !is_json(&headers) {
-        sender.note_refused("it is no JSON").await;
+        sender.note_refused("it is no JSON");
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
     match microsoft::push::notices(&body) {
         Ok(notices) => sender.answer(notices).await,
-        Err(fault) => sender.malformed(fault).await,
+        Err(fault) => sender.malformed(fault),
     }
 }
 
@@ -113,22 +115,21 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whoever sends notifications.
-struct Sender<'a> {
-    app: &'a App,
+struct Sender {
     ears: Ears,
     address: Option<IpAddr>,
 }
 
-impl<'a> Sender<'a> {
-    fn of(app: &'a App, ears: Ears, peer: Peer, headers: &HeaderMap) -> Self {
+impl Sender {
+    fn of(app: &App, ears: Ears, peer: Peer, headers: &HeaderMap) -> Self {
         let address =
             peer.map(|Extension(ConnectInfo(peer))| client_address(headers, peer.ip(), &app.config.server));
-        Self { app, ears, address }
+        Self { ears, address }
     }
 
     /// For those of whose notifications too many were not believed.
-    async fn refusal(&self) -> Option<Response> {
-        let seconds = self.ears.refused.look(self.address?, self.app.now()).await.err()?;
+    fn refusal(&self) -> Option<Response> {
+        let seconds = self.ears.refused.look(&self.address?).err()?;
         Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response())
     }
 
@@ -138,12 +139,12 @@ impl<'a> Sender<'a> {
             let notice = match notice {
                 Ok(notice) => notice,
                 Err(NoNotice(reason)) => {
-                    self.note_refused(reason).await;
+                    self.note_refused(reason);
                     continue;
                 }
             };
             match self.ears.listener.hear(&notice).await {
-                Ok(Heard::Refused(reason)) => self.note_refused(reason).await,
+                Ok(Heard::Refused(reason)) => self.note_refused(reason),
                 Ok(heard) => {
                     tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change");
                 }
@@ -156,17 +157,17 @@ impl<'a> Sender<'a> {
         StatusCode::ACCEPTED.into_response()
     }
 
-    async fn malformed(&self, NoNotice(reason): NoNotice) -> Response {
-        self.note_refused(reason).await;
+    fn malformed(&self, NoNotice(reason): NoNotice) -> Response {
+        self.note_refused(reason);
         StatusCode::BAD_REQUEST.into_response()
     }
 
     /// A line in the log, as long as the address has not sent too many: then it is not listened to any more. Nothing of
     /// what was sent is in it.
-    async fn note_refused(&self, reason: &str) {
+    fn note_refused(&self, reason: &str) {
         let address = self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
         let counted = match self.address {
-            Some(address) => self.ears.refused.take(address, self.app.now()).await,
+            Some(address) => self.ears.refused.take(&address),
             None => Ok(()),
         };
         if counted.is_ok() {

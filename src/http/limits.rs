@@ -1,56 +1,151 @@
 //! How often something may be asked for, and by whom.
 //!
 //! Each process counts for itself, in memory: it keeps a caller that has run wild from everybody else's, and need not
-//! be exact. GCRA: one instant a bucket, the time by which all that was taken so far would have been allowed.
+//! be exact. `governor` counts (GCRA: one instant a bucket, the time by which all that was taken so far would have been
+//! allowed), by our clock.
 
-use std::{hash::Hash, net::IpAddr, sync::Arc, time::Duration as StdDuration};
+use std::{
+    hash::Hash,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::http::HeaderMap;
-use chrono::{DateTime, Duration, Utc};
-use moka::future::Cache;
-use tokio::sync::Mutex;
+use concord_domain::clock::Clock;
+use governor::{
+    Quota, RateLimiter,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{
+        StateStore,
+        keyed::{HashMapStateStore, ShrinkableKeyedStateStore},
+    },
+};
 
 use crate::config::ServerConfig;
 
-/// More than this are forgotten, the least used first.
-const MOST_BUCKETS: u64 = 100_000;
+/// After so many questions those buckets are forgotten that are full again, and so as good as none.
+const FORGET_EVERY: u32 = 4_096;
 
 /// So many a minute for each key.
-pub(super) struct Buckets<K> {
-    buckets: Cache<K, Arc<Mutex<DateTime<Utc>>>>,
-    interval: Duration,
+pub(super) struct Buckets<K: Clone + Hash + Eq> {
+    takers: RateLimiter<K, Shared<K>, OurClock, NoOpMiddleware<Nanos>>,
+    lookers: RateLimiter<K, LookedAt<K>, OurClock, NoOpMiddleware<Nanos>>,
+    asked: AtomicU32,
 }
 
-impl<K: Copy + Hash + Eq + Send + Sync + 'static> Buckets<K> {
-    pub(super) fn new(per_minute: u32) -> Self {
-        // After a minute of rest a bucket is full, and as good as none.
-        let buckets =
-            Cache::builder().max_capacity(MOST_BUCKETS).time_to_idle(StdDuration::from_mins(2)).build();
-        Self { buckets, interval: Duration::microseconds(60_000_000 / i64::from(per_minute.max(1))) }
-    }
-
-    /// A whole minute's share may be taken at once. `Err`: too often; try again after so many seconds.
-    pub(super) async fn take(&self, key: K, now: DateTime<Utc>) -> Result<(), u64> {
-        let bucket = self.buckets.get_with(key, async { Arc::new(Mutex::new(now)) }).await;
-        let mut taken_until = bucket.lock().await;
-        *taken_until = self.next(*taken_until, now)?;
-        Ok(())
-    }
-
-    /// Whether something can be taken; nothing is. `Err`: not before so many seconds have passed.
-    pub(super) async fn look(&self, key: K, now: DateTime<Utc>) -> Result<(), u64> {
-        let Some(bucket) = self.buckets.get(&key).await else { return Ok(()) };
-        let taken_until = *bucket.lock().await;
-        self.next(taken_until, now).map(drop)
-    }
-
-    fn next(&self, taken_until: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, u64> {
-        let next = taken_until.max(now) + self.interval;
-        let over = next - now - Duration::minutes(1);
-        if over > Duration::zero() {
-            return Err(u64::try_from(over.num_seconds()).unwrap_or(0) + 1);
+impl<K: Clone + Hash + Eq> Buckets<K> {
+    /// A whole minute's share may be taken at once.
+    pub(super) fn new(per_minute: u32, clock: &Clock) -> Self {
+        let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
+        let shared = Shared(Arc::default());
+        let clock = OurClock(clock.clone());
+        Self {
+            lookers: RateLimiter::new(quota, LookedAt(shared.clone()), clock.clone()),
+            takers: RateLimiter::new(quota, shared, clock),
+            asked: AtomicU32::new(0),
         }
-        Ok(next)
+    }
+
+    /// Takes one. `Err`: too often; try again after so many seconds.
+    pub(super) fn take(&self, key: &K) -> Result<(), u64> {
+        self.forget_the_rested();
+        let now = governor::clock::Clock::now(self.takers.clock());
+        self.takers.check_key(key).map_err(|until| whole_seconds(until.wait_time_from(now)))
+    }
+
+    /// Whether one could be taken; none is. `Err`: not before so many seconds have passed.
+    pub(super) fn look(&self, key: &K) -> Result<(), u64> {
+        self.forget_the_rested();
+        let now = governor::clock::Clock::now(self.lookers.clock());
+        self.lookers.check_key(key).map_err(|until| whole_seconds(until.wait_time_from(now)))
+    }
+
+    fn forget_the_rested(&self) {
+        if self.asked.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
+            self.takers.retain_recent();
+            self.takers.shrink_to_fit();
+        }
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// The house's clock, as governor reads it.
+#[derive(Clone, Debug)]
+struct OurClock(Clock);
+
+impl governor::clock::Clock for OurClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        // Until the year 2262.
+        let nanoseconds = self.0.now().timestamp_nanos_opt().unwrap_or(i64::MAX);
+        Nanos::from(u64::try_from(nanoseconds).unwrap_or_default())
+    }
+}
+
+/// The buckets, for those who take and those who only look.
+struct Shared<K>(Arc<HashMapStateStore<K>>);
+
+impl<K> Clone for Shared<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Clone + Hash + Eq> StateStore for Shared<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl<K: Clone + Hash + Eq> ShrinkableKeyedStateStore<K> for Shared<K> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        self.0.shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The same buckets, in which nothing changes by being looked at.
+struct LookedAt<K>(Shared<K>);
+
+impl<K: Clone + Hash + Eq> StateStore for LookedAt<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        // What is refused replaces nothing, and takes what it had to say out with it.
+        let seen = self.0.measure_and_replace(key, |state| Err::<((), Nanos), _>(f(state)));
+        match seen {
+            Err(measured) => measured.map(|(value, _)| value),
+            Ok(()) => f(None).map(|(value, _)| value),
+        }
     }
 }
 
@@ -104,18 +199,31 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_minutes_share_then_one_at_a_time() {
-        let now = DateTime::UNIX_EPOCH;
-        let buckets = Buckets::<u8>::new(60);
+    #[test]
+    fn a_minutes_share_then_one_at_a_time() {
+        let clock = Clock::set_to(chrono::DateTime::UNIX_EPOCH);
+        let buckets = Buckets::<u8>::new(60, &clock);
         for _ in 0..60 {
-            assert_eq!(buckets.take(1, now).await, Ok(()));
+            assert_eq!(buckets.take(&1), Ok(()));
         }
-        assert_eq!(buckets.take(1, now).await, Err(2));
-        assert_eq!((buckets.look(1, now).await, buckets.look(3, now).await), (Err(2), Ok(())));
-        assert_eq!(buckets.take(2, now).await, Ok(()));
-        let later = now + Duration::seconds(1);
-        assert_eq!(buckets.take(1, later).await, Ok(()));
-        assert!(buckets.take(1, later).await.is_err());
+        assert_eq!(buckets.take(&1), Err(1));
+        assert_eq!((buckets.look(&1), buckets.look(&3)), (Err(1), Ok(())));
+        assert_eq!(buckets.take(&2), Ok(()));
+        clock.advance(chrono::Duration::seconds(1));
+        assert_eq!((buckets.look(&1), buckets.look(&1)), (Ok(()), Ok(())), "a look takes nothing");
+        assert_eq!(buckets.take(&1), Ok(()));
+        assert_eq!(buckets.take(&1), Err(1));
+    }
+
+    #[test]
+    fn who_has_rested_is_forgotten() {
+        let clock = Clock::set_to(chrono::DateTime::UNIX_EPOCH);
+        let buckets = Buckets::<u32>::new(60, &clock);
+        for key in 0..FORGET_EVERY - 1 {
+            assert_eq!(buckets.take(&key), Ok(()));
+        }
+        clock.advance(chrono::Duration::seconds(61));
+        assert_eq!(buckets.take(&0), Ok(()));
+        assert_eq!(buckets.takers.len(), 1);
     }
 }

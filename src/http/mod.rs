@@ -20,12 +20,14 @@ pub fn router(app: &App) -> Router {
     let router = Router::new()
         .merge(api::router(app))
         .merge(pages::router(app))
-        .merge(feeds::router(app))
+        .merge(feeds::info::router())
         .merge(oauth::router())
         .merge(hooks::router(app))
         .merge(channel_hooks::router())
         .merge(health::router())
         .with_state(app.clone());
+    let feeds = feeds::router(app).with_state(app.clone());
     // Outside of everything, so that what took too long or panicked counts too.
-    security::guard(router, app).layer(middleware::from_fn(health::metrics::count_requests))
+    let guarded = security::guard(router, app).merge(security::guard_feeds(feeds, app));
+    guarded.layer(middleware::from_fn(health::metrics::count_requests))
 }

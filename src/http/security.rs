@@ -4,7 +4,11 @@
 //! form that connects a calendar: it is answered by a redirect to the provider, and browsers hold redirects of forms
 //! against `form-action` too.
 
-use std::{any::Any, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -13,9 +17,10 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use concord_domain::ids::new_uuid;
+use concord_domain::{clock::Clock, ids::new_uuid};
+use futures::FutureExt;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
-use tracing::{Span, field, info_span};
+use tracing::{Instrument, Span, field, info_span};
 
 use super::{
     api::problem::{self, ApiError, Kind},
@@ -52,6 +57,52 @@ pub(super) fn guard(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), name_request))
 }
 
+/// The same for feeds, in one layer. Their readers are programs that come in great numbers, and want neither pages nor
+/// problem documents; their answers are compressed already.
+pub(super) fn guard_feeds(router: Router, app: &App) -> Router {
+    let watch = Watch {
+        policy: Policy::of(app),
+        limit: app.config.server.request_timeout,
+        clock: app.context.clock.clone(),
+    };
+    router.layer(middleware::from_fn_with_state(watch, watch_over))
+}
+
+#[derive(Clone)]
+struct Watch {
+    policy: Policy,
+    limit: Duration,
+    clock: Clock,
+}
+
+async fn watch_over(State(watch): State<Watch>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id(&watch.clock);
+    if let Some(id) = &id {
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    let span = span(&request);
+    let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind();
+    let mut response = match tokio::time::timeout(watch.limit, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            after_panic(panic.as_ref());
+            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n").into_response()
+        }
+        Err(_) => {
+            let wait = [(header::RETRY_AFTER, "30")];
+            (StatusCode::SERVICE_UNAVAILABLE, wait, "This took too long.\n").into_response()
+        }
+    };
+    watch.policy.write(response.headers_mut());
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    span.record("status", response.status().as_u16());
+    tracing::info!(parent: &span, milliseconds = milliseconds(began.elapsed()), "answered");
+    response
+}
+
 /// With three decimals at the most, as people and machines read them.
 fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
@@ -79,6 +130,31 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// What browsers are told, unless the answer has said so itself.
+    fn write(&self, headers: &mut HeaderMap) {
+        for (name, value) in [
+            (header::CONTENT_SECURITY_POLICY, self.content.clone()),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+            // Sign-in links and feeds carry a token in their path; other sites learn nothing of it.
+            (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+            (
+                HeaderName::from_static("permissions-policy"),
+                HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+            ),
+            (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        ] {
+            headers.entry(name).or_insert(value);
+        }
+        if self.is_secure {
+            headers
+                .entry(header::STRICT_TRANSPORT_SECURITY)
+                .or_insert(HeaderValue::from_static("max-age=31536000"));
+        }
+    }
+}
+
 fn content_policy(consent_pages: &[String]) -> String {
     let forms =
         ["'self'"].into_iter().chain(consent_pages.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
@@ -90,37 +166,21 @@ fn content_policy(consent_pages: &[String]) -> String {
 
 async fn protect(State(policy): State<Policy>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy.content),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        // Sign-in links and feeds carry a token in their path; other sites learn nothing of it.
-        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-        (
-            HeaderName::from_static("permissions-policy"),
-            HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-        ),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-    ] {
-        headers.entry(name).or_insert(value);
-    }
-    if policy.is_secure {
-        headers
-            .entry(header::STRICT_TRANSPORT_SECURITY)
-            .or_insert(HeaderValue::from_static("max-age=31536000"));
-    }
+    policy.write(response.headers_mut());
     response
 }
 
 async fn name_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    // An id from outside would let a caller write into our log; a reverse proxy can log the one in the answer.
-    let id = new_uuid(app.now()).simple().to_string();
-    let Ok(id) = HeaderValue::from_str(&id) else { return next.run(request).await };
+    let Some(id) = request_id(&app.context.clock) else { return next.run(request).await };
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// An id from outside would let a caller write into our log; a reverse proxy can log the one in the answer.
+fn request_id(clock: &Clock) -> Option<HeaderValue> {
+    HeaderValue::from_str(&new_uuid(clock.now()).simple().to_string()).ok()
 }
 
 fn span(request: &Request) -> Span {
@@ -241,6 +301,39 @@ mod tests {
             ("/zmzvymfyzmzvymfyzmzvymfy", "/…"),
         ] {
             assert_eq!(beginning(path), logged);
+        }
+    }
+
+    /// As feeds are answered, whatever becomes of them.
+    async fn feed(path: &str) -> Response {
+        let watch = Watch {
+            policy: Policy { content: HeaderValue::from_static("default-src 'none'"), is_secure: true },
+            limit: Duration::from_millis(20),
+            clock: Clock::system(),
+        };
+        let router = Router::new()
+            .route("/broken", get(async || -> &'static str { panic!("as a mistake would") }))
+            .route("/slow", get(std::future::pending::<&'static str>))
+            .route("/good", get(async || "well"))
+            .layer(middleware::from_fn_with_state(watch, watch_over));
+        router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn readers_of_feeds_get_words_whatever_goes_wrong() {
+        for (path, status, words) in [
+            ("/good", StatusCode::OK, "well"),
+            ("/broken", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.\n"),
+            ("/slow", StatusCode::SERVICE_UNAVAILABLE, "This took too long.\n"),
+        ] {
+            let response = feed(path).await;
+            assert_eq!(response.status(), status);
+            for name in ["content-security-policy", "x-content-type-options", "strict-transport-security"] {
+                assert!(response.headers().contains_key(name), "{path}: {name}");
+            }
+            assert_eq!(response.headers()[REQUEST_ID].len(), 32);
+            let body = to_bytes(response.into_body(), 1000).await.unwrap();
+            assert_eq!(body, words);
         }
     }
 

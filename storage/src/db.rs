@@ -125,6 +125,8 @@ impl Db {
         let read = SqlitePoolOptions::new()
             .max_connections(options.max_connections.clamp(1, 8))
             .acquire_timeout(Duration::from_secs(30))
+            // A file does not hang up as a server does, and to ask whether it is there takes as long as a small query.
+            .test_before_acquire(false)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
         Ok(Self::Sqlite { read, write, durable: options.durable })
     }

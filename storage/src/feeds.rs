@@ -36,7 +36,7 @@ pub struct Feed {
     pub token_prefix: String,
     /// Counts the changes of the feed's own settings; what its readers see is counted by `revision_of`.
     pub revision: i64,
-    /// To the minute.
+    /// When a reader last had an answer.
     pub last_read_at: Option<DateTime<Utc>>,
     /// Since when it is no longer published.
     pub revoked_at: Option<DateTime<Utc>>,
@@ -145,12 +145,46 @@ pub async fn find(db: &Db, business: BusinessId, id: FeedId) -> Result<Option<Fe
     Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
-const FIND_BY_DIGEST: &str =
-    concat!("SELECT ", columns!(), " FROM feeds WHERE token_hash = $1 AND revoked_at IS NULL");
+// The revisions only ever grow, so their sum changes when one of them does.
+macro_rules! revision {
+    () => {
+        "feeds.revision + b.revision + CAST(COALESCE(CASE feeds.scope
+            WHEN 'resource' THEN
+                (SELECT r.revision FROM resources r WHERE r.business_id = b.id AND r.id = feeds.subject_id)
+            WHEN 'staff' THEN
+                (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = feeds.subject_id)
+            WHEN 'driver' THEN
+                (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = feeds.subject_id)
+            WHEN 'channel' THEN
+                (SELECT r.revision FROM channels k JOIN resources r ON r.id = k.resource_id
+                 WHERE k.business_id = b.id AND k.id = feeds.subject_id)
+            ELSE (SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id)
+                + (SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id)
+            END, 0) AS bigint)"
+    };
+}
 
-/// The feed that is published under the token with this digest (`secret::digest`).
-pub async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<Feed>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FIND_BY_DIGEST).bind(digest).fetch_optional(c).await)?)
+/// A feed as its readers find it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Published {
+    /// Its settings.
+    #[sqlx(flatten)]
+    pub feed: Feed,
+    /// Grows with every change that a reader could see, in its settings or in what it shows.
+    pub contents: i64,
+}
+
+const PUBLISHED_UNDER: &str = concat!(
+    "SELECT feeds.id, business_id, scope, subject_id, feeds.name, privacy, token_prefix, feeds.revision, last_read_at,
+         revoked_at, changed_at, feeds.created_at, ",
+    revision!(),
+    " AS contents FROM feeds JOIN businesses b ON b.id = feeds.business_id
+      WHERE token_hash = $1 AND revoked_at IS NULL"
+);
+
+/// The feed that is published under the token with this digest (`secret::digest`), as it is now.
+pub async fn published_under(db: &Db, digest: &str) -> Result<Option<Published>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(PUBLISHED_UNDER).bind(digest).fetch_optional(c).await)?)
 }
 
 const ROTATE: &str = concat!(
@@ -253,6 +287,19 @@ pub async fn remembered(
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }
 
+const REMEMBERED_OF_BUSINESS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM feeds
+      WHERE business_id = $1 AND scope = 'business' AND revoked_at IS NULL AND token_sealed IS NOT NULL
+      ORDER BY created_at, id LIMIT 1"
+);
+
+/// The first feed of the whole business whose token was kept.
+pub async fn remembered_of_business(db: &Db, business: BusinessId) -> Result<Option<Feed>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(REMEMBERED_OF_BUSINESS).bind(business).fetch_optional(c).await)?)
+}
+
 const SEALED: &str = "SELECT id, token_sealed FROM feeds WHERE token_sealed IS NOT NULL";
 const SEAL_AGAIN: &str = "UPDATE feeds SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
 
@@ -289,19 +336,11 @@ pub async fn revoke(
     if changed == 0 { Err(StorageError::NotFound) } else { Ok(()) }
 }
 
-// The revisions only ever grow, so their sum changes when one of them does.
-const REVISION_OF: &str = "
-    SELECT f.revision + b.revision + CAST(COALESCE(CASE f.scope
-        WHEN 'resource' THEN (SELECT r.revision FROM resources r WHERE r.business_id = b.id AND r.id = f.subject_id)
-        WHEN 'staff' THEN (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = f.subject_id)
-        WHEN 'driver' THEN (SELECT s.revision FROM staff s WHERE s.business_id = b.id AND s.id = f.subject_id)
-        WHEN 'channel' THEN (SELECT r.revision FROM channels k JOIN resources r ON r.id = k.resource_id
-            WHERE k.business_id = b.id AND k.id = f.subject_id)
-        ELSE (SELECT COALESCE(SUM(r.revision), 0) FROM resources r WHERE r.business_id = b.id)
-            + (SELECT COALESCE(SUM(s.revision), 0) FROM staff s WHERE s.business_id = b.id)
-        END, 0) AS bigint)
-    FROM feeds f JOIN businesses b ON b.id = f.business_id
-    WHERE f.business_id = $1 AND f.id = $2";
+const REVISION_OF: &str = concat!(
+    "SELECT ",
+    revision!(),
+    " FROM feeds JOIN businesses b ON b.id = feeds.business_id WHERE feeds.business_id = $1 AND feeds.id = $2"
+);
 
 /// Grows with every change that a reader of the feed could see, in its settings or in what it shows.
 pub async fn revision_of(db: &Db, feed: &Feed) -> Result<i64, StorageError> {

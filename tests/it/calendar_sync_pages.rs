@@ -12,18 +12,18 @@ use crate::{
 
 /// A calendar with one event a row: days ahead and nights.
 fn calendar(events: &[(u64, u64)]) -> String {
-    let mut text = String::from("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n");
-    for (from, nights) in events {
+    let event = |&(from, nights): &(u64, u64)| {
         let date = |ahead: u64| day(ahead).replace('-', "");
-        text.push_str(&format!(
+        format!(
             "BEGIN:VEVENT\r\nUID:stay-{from}@test\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:{}\r\n\
              DTEND;VALUE=DATE:{}\r\nSUMMARY:Reserved: <Zoë>\r\nEND:VEVENT\r\n",
-            date(*from),
+            date(from),
             date(from + nights)
-        ));
-    }
-    text.push_str("END:VCALENDAR\r\n");
-    text
+        )
+    };
+    let events: Vec<String> = events.iter().map(event).collect();
+    let head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n";
+    format!("{head}{}END:VCALENDAR\r\n", events.concat())
 }
 
 /// What the page keeps of a file for the import.

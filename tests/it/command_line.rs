@@ -254,6 +254,11 @@ fn a_rotation_says_what_is_left_to_do() {
     let output = concord(&["keys", "rotate"], &variables).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.starts_with("0 connections and 0 kept answers were sealed again"), "{said}");
+    assert!(
+        said.starts_with(
+            "0 connections, 0 secrets of channels, 0 addresses of feeds and 0 kept answers were sealed again"
+        ),
+        "{said}"
+    );
     assert!(said.contains("Restart every process that still runs with the old configuration"), "{said}");
 }

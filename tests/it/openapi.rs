@@ -25,6 +25,8 @@ async fn every_operation_answers_as_the_document_says(db: &TestDb) {
                 .replace("{reference}", "none")
                 .replace("{id}", &Uuid::nil().to_string())
                 .replace("{calendar}", &Uuid::nil().to_string())
+                .replace("{run}", &Uuid::nil().to_string())
+                .replace("{platform}", "airbnb")
                 .replace("{token}", "cf_none");
             assert!(!address.contains('{'), "a parameter that this test does not know: {path}");
             let body = operation.get("requestBody").map(|_| json!({}));

@@ -78,13 +78,12 @@ impl<'a> Visitor<'a> {
         token: &str,
         parts: &[(&str, Option<&str>, &str)],
     ) -> Page {
-        let mut body = String::new();
-        for (name, file, value) in [("csrf", None, token)].iter().chain(parts) {
+        let part = |(name, file, value): &(&str, Option<&str>, &str)| {
             let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
-            let head = format!("Content-Disposition: form-data; name=\"{name}\"{file}");
-            body.push_str(&format!("--edge\r\n{head}\r\n\r\n{value}\r\n"));
-        }
-        body.push_str("--edge--\r\n");
+            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+        };
+        let sent: Vec<String> = [("csrf", None, token)].iter().chain(parts).map(part).collect();
+        let body = format!("{}--edge--\r\n", sent.concat());
         let url = format!("{}{path}", self.house.api.base);
         let kind = "multipart/form-data; boundary=edge";
         self.ask(self.house.api.http.post(url).header("content-type", kind).body(body)).await

@@ -46,6 +46,7 @@ fn ours(said: &[Said]) -> Vec<u8> {
         sequence: 2,
         starts: Moment::At(said.starts),
         ends: Moment::At(said.ends),
+        zone: None,
         summary: SUMMARY.into(),
         description: DESCRIPTION.into(),
         location: LOCATION.into(),

@@ -1,12 +1,12 @@
 //! An entry as an object of a calendar collection (RFC 4791, 4.1): one VEVENT with the zone that it names.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
     feed::PRODUCT,
     property::{self as p, Component},
-    timezone::write_timezone,
+    timezone::{Times, write_timezones},
     writer::{Moment, Writer},
 };
 use crate::{
@@ -36,76 +36,37 @@ pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, now: DateTime<Utc>
     writer.word(p::VERSION, "2.0");
     writer.text(p::PRODID, PRODUCT);
     writer.word(p::CALSCALE, "GREGORIAN");
-    let times = Times::of(&content.time);
-    if let Times::OnTheClock { zone, starts_at, ends_at, .. } = times {
-        write_timezone(&mut writer, zone, starts_at, ends_at);
-    }
-    write_event(&mut writer, content, &times, now);
+    let times = times_of(&content.time);
+    write_timezones(&mut writer, [&times.0]);
+    write_event(&mut writer, content, times, now);
     writer.end(Component::Calendar);
 }
 
-/// How its times can be told.
-enum Times {
-    /// On the clock of a zone.
-    OnTheClock {
-        zone: Tz,
-        starts_at: DateTime<Utc>,
-        ends_at: DateTime<Utc>,
-        clock: (NaiveDateTime, NaiveDateTime),
-    },
-    /// As instants or dates; with the zone in which people read them, where that is another than UTC.
-    Plain { starts: Moment, ends: Moment, zone: Option<Tz> },
-}
-
-impl Times {
-    fn of(time: &EntryTime) -> Self {
-        match *time {
-            EntryTime::AllDay { from, until } => {
-                Self::Plain { starts: Moment::On(from), ends: Moment::On(until), zone: None }
-            }
-            EntryTime::Timed { starts_at, ends_at, zone: Tz::UTC } => {
-                Self::Plain { starts: Moment::At(starts_at), ends: Moment::At(ends_at), zone: None }
-            }
-            EntryTime::Timed { starts_at, ends_at, zone } => {
-                match (on_the_clock(zone, starts_at), on_the_clock(zone, ends_at)) {
-                    (Some(start), Some(end)) => {
-                        Self::OnTheClock { zone, starts_at, ends_at, clock: (start, end) }
-                    }
-                    _ => Self::Plain {
-                        starts: Moment::At(starts_at),
-                        ends: Moment::At(ends_at),
-                        zone: Some(zone),
-                    },
-                }
-            }
+/// On the clock of its zone where that can tell it; and the zone in which people read it, where it cannot.
+fn times_of(time: &EntryTime) -> (Times, Option<Tz>) {
+    match *time {
+        EntryTime::AllDay { from, until } => (Times::plain(Moment::On(from), Moment::On(until)), None),
+        EntryTime::Timed { starts_at, ends_at, zone } => {
+            let times = Times::on_the_clock(zone, Moment::At(starts_at), Moment::At(ends_at));
+            (times, (zone != Tz::UTC && !times.is_on_the_clock()).then_some(zone))
         }
     }
 }
 
-/// `None` where the clock shows that hour for the second time: read again, it would be the first (RFC 5545, 3.3.5).
-fn on_the_clock(zone: Tz, at: DateTime<Utc>) -> Option<NaiveDateTime> {
-    let clock = at.with_timezone(&zone).naive_local();
-    let read = zone.from_local_datetime(&clock).earliest()?;
-    (read == at).then_some(clock)
-}
-
-fn write_event(writer: &mut Writer<'_>, content: &EntryContent, times: &Times, now: DateTime<Utc>) {
+fn write_event(
+    writer: &mut Writer<'_>,
+    content: &EntryContent,
+    times: (Times, Option<Tz>),
+    now: DateTime<Utc>,
+) {
     writer.begin(Component::Event);
     writer.text(p::UID, &entry_uid(content.entry));
     writer.instant(p::DTSTAMP, now);
     writer.instant(p::LAST_MODIFIED, now);
-    match *times {
-        Times::OnTheClock { zone, clock: (start, end), .. } => {
-            writer.zoned(p::DTSTART, zone, start);
-            writer.zoned(p::DTEND, zone, end);
-        }
-        Times::Plain { starts, ends, zone } => {
-            writer.moment(p::DTSTART, starts);
-            writer.moment(p::DTEND, ends);
-            if let Some(zone) = zone {
-                writer.text(p::X_CONCORD_ZONE, zone.name());
-            }
-        }
+    let (times, zone) = times;
+    times.write(writer);
+    if let Some(zone) = zone {
+        writer.text(p::X_CONCORD_ZONE, zone.name());
     }
     writer.text(p::SUMMARY, &content.title);
     if !content.description.is_empty() {
@@ -135,6 +96,7 @@ fn write_event(writer: &mut Writer<'_>, content: &EntryContent, times: &Times, n
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeZone;
     use icalendar::{CalendarDateTime, Component as _, DatePerhapsTime};
     use proptest::prelude::*;
 

@@ -9,14 +9,18 @@ use chrono::{DateTime, Duration, NaiveTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    property::{self as p, Component, Parameter},
+    property::{self as p, Component},
+    scheduling::{Method, Organizer},
+    timezone::{Times, write_timezones},
     uid,
     writer::{Moment, Writer},
 };
 use crate::{
-    booking::{Booking, BookingTime},
+    booking::{Booking, BookingStatus, BookingTime},
     ids::ResourceId,
-    privacy::{FeedPrivacy, feed_wording},
+    interval::Interval,
+    privacy::{FeedPrivacy, Wording, feed_wording, guest_wording, stop_feed_wording},
+    route::{Round, Stop, day_of, is_stop},
 };
 
 /// Who made the calendar. Without a version: an update of the program is no change of a feed.
@@ -38,15 +42,6 @@ pub struct FeedHeader<'a> {
     pub organizer: Option<Organizer<'a>>,
     /// Formal name of the program, normally `PRODUCT`.
     pub product: &'a str,
-}
-
-/// Whose calendar it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Organizer<'a> {
-    /// Of the business; may be empty.
-    pub name: &'a str,
-    /// A mail address, without `mailto:`.
-    pub mail: &'a str,
 }
 
 /// Whether an event is sure.
@@ -82,6 +77,8 @@ pub struct FeedEvent<'a> {
     pub starts: Moment,
     /// Exclusive, and of the same sort as `starts`.
     pub ends: Moment,
+    /// On whose clock its instants are told; `None`: in UTC.
+    pub zone: Option<Tz>,
     /// One line.
     pub summary: Cow<'a, str>,
     /// Lines separated by `\n`; may be empty.
@@ -109,8 +106,11 @@ pub fn write_feed<'a>(
     let mut writer = Writer::new(out);
     writer.begin(Component::Calendar);
     write_header(&mut writer, header);
-    for event in events {
-        write_event(&mut writer, &event, header.organizer.as_ref());
+    let events: Vec<(Times, FeedEvent<'a>)> =
+        events.into_iter().map(|event| (times_of(&event), event)).collect();
+    write_timezones(&mut writer, events.iter().map(|(times, _)| times));
+    for (times, event) in &events {
+        write_event(&mut writer, *times, event, header.organizer.as_ref());
     }
     writer.end(Component::Calendar);
 }
@@ -119,7 +119,7 @@ fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {
     writer.word(p::VERSION, "2.0");
     writer.text(p::PRODID, header.product);
     writer.word(p::CALSCALE, "GREGORIAN");
-    writer.word(p::METHOD, "PUBLISH");
+    Method::Publish.write(writer);
     writer.text(p::NAME, header.name);
     writer.text(p::X_WR_CALNAME, header.name);
     if !header.description.is_empty() {
@@ -131,8 +131,20 @@ fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {
     writer.minutes(p::X_PUBLISHED_TTL, header.refresh);
 }
 
-fn write_event(writer: &mut Writer<'_>, event: &FeedEvent<'_>, organizer: Option<&Organizer<'_>>) {
+fn times_of(event: &FeedEvent<'_>) -> Times {
     let (starts, ends) = not_empty(event.starts, event.ends);
+    match event.zone {
+        Some(zone) => Times::on_the_clock(zone, starts, ends),
+        None => Times::plain(starts, ends),
+    }
+}
+
+fn write_event(
+    writer: &mut Writer<'_>,
+    times: Times,
+    event: &FeedEvent<'_>,
+    organizer: Option<&Organizer<'_>>,
+) {
     writer.begin(Component::Event);
     writer.text(p::UID, &event.uid);
     writer.integer(p::SEQUENCE, event.sequence);
@@ -140,8 +152,7 @@ fn write_event(writer: &mut Writer<'_>, event: &FeedEvent<'_>, organizer: Option
     writer.instant(p::DTSTAMP, event.last_modified);
     writer.instant(p::CREATED, event.created);
     writer.instant(p::LAST_MODIFIED, event.last_modified);
-    writer.moment(p::DTSTART, starts);
-    writer.moment(p::DTEND, ends);
+    times.write(writer);
     writer.text(p::SUMMARY, &event.summary);
     if !event.description.is_empty() {
         writer.text(p::DESCRIPTION, &event.description);
@@ -153,7 +164,7 @@ fn write_event(writer: &mut Writer<'_>, event: &FeedEvent<'_>, organizer: Option
         writer.uri(p::URL, url);
     }
     if let Some(organizer) = organizer {
-        writer.address(p::ORGANIZER, &[Parameter::common_name(organizer.name)], organizer.mail);
+        organizer.write(writer);
     }
     writer.word(p::STATUS, event.status.word());
     // Google shows PRIVATE events of a subscribed calendar as "busy", even to the subscriber. What may be told is
@@ -190,6 +201,12 @@ pub struct FeedNames<'a> {
     pub resources: &'a BTreeMap<ResourceId, String>,
 }
 
+impl<'a> FeedNames<'a> {
+    fn resource_of(&self, booking: &Booking) -> &'a str {
+        self.resources.get(&booking.draft.resource).map_or("", String::as_str)
+    }
+}
+
 /// The feed of `bookings` as bytes. Those that take up no time (cancelled, not shown up) are left out: every reader
 /// takes a disappearance for a cancellation, and some take a cancelled event for a booking.
 ///
@@ -201,18 +218,77 @@ pub fn booking_feed(
     host: &str,
     header: &FeedHeader<'_>,
 ) -> Vec<u8> {
-    let mut order: Vec<&Booking> =
-        bookings.iter().filter(|booking| booking.draft.status.occupies()).collect();
+    let events = in_order(bookings.iter().filter(|booking| booking.draft.status.occupies()));
+    write_events(header, &events, |booking| {
+        let wording = feed_wording(booking, names.resource_of(booking), names.business, privacy);
+        event_of(booking, wording, privacy, host)
+    })
+}
+
+/// The feed of those bookings of `bookings` that are approved or confirmed, each called by its guest.
+pub fn guest_feed(
+    bookings: &[Booking],
+    names: FeedNames<'_>,
+    privacy: FeedPrivacy,
+    host: &str,
+    header: &FeedHeader<'_>,
+) -> Vec<u8> {
+    let agreed = |booking: &&Booking| {
+        matches!(booking.draft.status, BookingStatus::Approved | BookingStatus::Confirmed)
+    };
+    let events = in_order(bookings.iter().filter(agreed));
+    write_events(header, &events, |booking| {
+        let wording = guest_wording(booking, names.resource_of(booking), privacy);
+        event_of(booking, wording, privacy, host)
+    })
+}
+
+/// The feed of one driver's deliveries, each of them a stop of its day. Days and hours are read in the header's zone.
+pub fn driver_feed(
+    deliveries: &[Booking],
+    names: FeedNames<'_>,
+    privacy: FeedPrivacy,
+    host: &str,
+    header: &FeedHeader<'_>,
+) -> Vec<u8> {
+    let mut days: BTreeMap<Interval, Vec<Booking>> = BTreeMap::new();
+    for delivery in deliveries.iter().filter(|booking| is_stop(booking)) {
+        days.entry(day_of(delivery.interval.start, header.zone)).or_default().push(delivery.clone());
+    }
+    let rounds: Vec<Round> =
+        days.into_iter().map(|(day, deliveries)| Round::new(day, header.zone, deliveries)).collect();
+    let stops: Vec<Stop<'_>> =
+        rounds.iter().flat_map(|round| round.stops().iter().filter_map(|one| round.stop(one.id))).collect();
+    write_events(header, &stops, |stop| {
+        let booking = stop.booking();
+        let wording = stop_feed_wording(stop, names.resource_of(booking), names.business, privacy);
+        let changed = stop.round().stops().iter().map(|one| one.updated_at).max();
+        FeedEvent {
+            // What becomes of one stop changes what is said of the others.
+            last_modified: changed.unwrap_or(booking.updated_at),
+            ..event_of(booking, wording, privacy, host)
+        }
+    })
+}
+
+fn in_order<'b>(bookings: impl Iterator<Item = &'b Booking>) -> Vec<&'b Booking> {
+    let mut order: Vec<&Booking> = bookings.collect();
     order.sort_unstable_by_key(|booking| (booking.interval, booking.id));
+    order
+}
+
+fn write_events<T>(
+    header: &FeedHeader<'_>,
+    events: &[T],
+    event: impl Fn(&T) -> FeedEvent<'static>,
+) -> Vec<u8> {
     // A full event has about 700 octets.
-    let mut out = Vec::with_capacity(512 + 768 * order.len());
-    write_feed(&mut out, header, order.into_iter().map(|booking| event_of(booking, names, privacy, host)));
+    let mut out = Vec::with_capacity(512 + 768 * events.len());
+    write_feed(&mut out, header, events.iter().map(event));
     out
 }
 
-fn event_of(booking: &Booking, names: FeedNames<'_>, privacy: FeedPrivacy, host: &str) -> FeedEvent<'static> {
-    let resource = names.resources.get(&booking.draft.resource).map_or("", String::as_str);
-    let wording = feed_wording(booking, resource, names.business, privacy);
+fn event_of(booking: &Booking, wording: Wording, privacy: FeedPrivacy, host: &str) -> FeedEvent<'static> {
     let (starts, ends) = match booking.draft.time {
         BookingTime::Timed { starts_at, ends_at } => (Moment::At(starts_at), Moment::At(ends_at)),
         BookingTime::Stay { check_in, check_out } => (Moment::On(check_in), Moment::On(check_out)),
@@ -224,6 +300,8 @@ fn event_of(booking: &Booking, names: FeedNames<'_>, privacy: FeedPrivacy, host:
         sequence: u32::try_from(booking.version.saturating_sub(1).clamp(0, i64::from(i32::MAX))).unwrap_or(0),
         starts,
         ends,
+        // An instant is an instant: a reader needs no zone to know it.
+        zone: None,
         summary: wording.title.into(),
         description: wording.description.into(),
         location: wording.location.into(),

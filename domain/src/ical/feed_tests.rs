@@ -230,6 +230,7 @@ fn event<'a>(uid: &'a str, text: &'a str) -> FeedEvent<'a> {
         sequence: 0,
         starts: Moment::On("2026-12-05".parse().unwrap()),
         ends: Moment::On("2026-12-06".parse().unwrap()),
+        zone: None,
         summary: text.into(),
         description: text.into(),
         location: text.into(),
@@ -365,4 +366,90 @@ proptest! {
 /// with DESCRIPTION and LOCATION if there is any: nothing else may stand in an event, whatever the texts say.
 fn component_lines(_summary: &str, description: &str, location: &str) -> usize {
     13 + usize::from(!description.is_empty()) + usize::from(!location.is_empty())
+}
+
+fn rendered(
+    write: impl Fn(&[Booking], FeedNames<'_>, FeedPrivacy, &str, &FeedHeader<'_>) -> Vec<u8>,
+    bookings: &[Booking],
+    privacy: FeedPrivacy,
+) -> String {
+    let resources = resources();
+    let names = FeedNames { business: "Casa do Mar", resources: &resources };
+    let bytes = write(bookings, names, privacy, "concord.example", &header());
+    assert_eq!(lint(&bytes), []);
+    String::from_utf8(bytes).unwrap().replace("\r\n ", "").replace('\r', "")
+}
+
+/// The lines of these properties, in order.
+fn told<'t>(feed: &'t str, names: &[&str]) -> Vec<&'t str> {
+    let is_wanted = |line: &&str| line.split([':', ';']).next().is_some_and(|name| names.contains(&name));
+    feed.lines().skip_while(|line| *line != "BEGIN:VEVENT").filter(is_wanted).collect()
+}
+
+#[test]
+fn a_list_of_guests_names_those_who_are_agreed_with() {
+    let mut all = bookings();
+    let mut approved = booking_at(8, stay("2026-12-15", "2026-12-20"));
+    approved.draft.status = BookingStatus::Approved;
+    all.push(approved);
+    let names = ["SUMMARY", "DESCRIPTION", "STATUS"];
+    let full = rendered(guest_feed, &all, FeedPrivacy::Full);
+    insta::assert_snapshot!(told(&full, &names).join("\n"), @r"
+    SUMMARY:Maintenance: Boiler
+    DESCRIPTION:Guest: Maria Silva Costa\nEmail: maria@example.org\nPhone: +351 912 000 111\nGuests: 2\nStatus: confirmed\nBooking ID: 00000000-0000-0000-0000-000000000005
+    STATUS:CONFIRMED
+    SUMMARY:Booking: Maria Silva Costa
+    DESCRIPTION:Guest: Maria Silva Costa\nEmail: maria@example.org\nPhone: +351 912 000 111\nGuests: 2\nStatus: approved\nBooking ID: 00000000-0000-0000-0000-000000000008
+    STATUS:CONFIRMED
+    ");
+    let title = rendered(guest_feed, &all, FeedPrivacy::Title);
+    insta::assert_snapshot!(told(&title, &names).join("\n"), @r"
+    SUMMARY:Maintenance: Boiler
+    DESCRIPTION:Guest: Maria\nGuests: 2\nStatus: confirmed\nBooking ID: 00000000-0000-0000-0000-000000000005
+    STATUS:CONFIRMED
+    SUMMARY:Booking: Maria
+    DESCRIPTION:Guest: Maria\nGuests: 2\nStatus: approved\nBooking ID: 00000000-0000-0000-0000-000000000008
+    STATUS:CONFIRMED
+    ");
+    let busy = rendered(guest_feed, &all, FeedPrivacy::Busy);
+    assert_eq!(told(&busy, &names), ["SUMMARY:Busy", "STATUS:CONFIRMED", "SUMMARY:Busy", "STATUS:CONFIRMED"]);
+}
+
+#[test]
+fn a_driver_is_told_the_stops_of_each_day_in_order() {
+    let delivery = |id: u128, start: &str, end: &str, place: &str| {
+        let mut booking = booking_at(id, timed(start, end));
+        booking.draft.kind = BookingKind::Delivery;
+        booking.draft.location = place.into();
+        booking.reference = format!("D-{id}");
+        booking
+    };
+    let mut late = delivery(1, "2026-12-05T11:00:00Z", "2026-12-05T11:20:00Z", "Rua do Mar 7");
+    late.updated_at = at("2026-11-05T08:00:00Z");
+    let round = [
+        late,
+        delivery(2, "2026-12-05T09:00:00Z", "2026-12-05T09:20:00Z", "Largo 1"),
+        delivery(3, "2026-12-06T09:00:00Z", "2026-12-06T09:20:00Z", "Praça 2"),
+    ];
+    let mut all = bookings();
+    all.extend(round);
+    let names = ["SUMMARY", "DESCRIPTION", "LOCATION", "LAST-MODIFIED"];
+    insta::assert_snapshot!(told(&rendered(driver_feed, &all, FeedPrivacy::Title), &names).join("\n"), @r"
+    LAST-MODIFIED:20261105T080000Z
+    SUMMARY:Stop 1 of 2: Maria\, Largo 1
+    DESCRIPTION:Time: 09:00–09:20\nAddress: Largo 1\nReference: D-2\nResource: Sea View\nCustomer: Maria\nStatus: Confirmed\nBusiness: Casa do Mar\n\nNext: 2. 11:00–11:20 Maria\, Rua do Mar 7\n\nThe day:\n1. 09:00–09:20 Maria\, Largo 1\n2. 11:00–11:20 Maria\, Rua do Mar 7
+    LOCATION:Largo 1
+    LAST-MODIFIED:20261105T080000Z
+    SUMMARY:Stop 2 of 2: Maria\, Rua do Mar 7
+    DESCRIPTION:Time: 11:00–11:20\nAddress: Rua do Mar 7\nReference: D-1\nResource: Sea View\nCustomer: Maria\nStatus: Confirmed\nBusiness: Casa do Mar\n\nBefore: 1. 09:00–09:20 Maria\, Largo 1\n\nThe day:\n1. 09:00–09:20 Maria\, Largo 1\n2. 11:00–11:20 Maria\, Rua do Mar 7
+    LOCATION:Rua do Mar 7
+    LAST-MODIFIED:20261102T103000Z
+    SUMMARY:Stop 1 of 1: Maria\, Praça 2
+    DESCRIPTION:Time: 09:00–09:20\nAddress: Praça 2\nReference: D-3\nResource: Sea View\nCustomer: Maria\nStatus: Confirmed\nBusiness: Casa do Mar
+    LOCATION:Praça 2
+    ");
+    let busy = rendered(driver_feed, &all, FeedPrivacy::Busy);
+    assert_eq!(told(&busy, &["SUMMARY", "LOCATION"]), ["SUMMARY:Busy"; 3]);
+    let full = rendered(driver_feed, &all, FeedPrivacy::Full);
+    assert!(full.contains("Maria Silva Costa") && full.contains("+351 912 000 111"));
 }

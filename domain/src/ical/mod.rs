@@ -2,7 +2,7 @@
 //!
 //! `writer` knows the format's letter: escaping, folding, line ends. `property` knows the names and what kind of
 //! value each takes. `feed` knows what a published calendar says, `entry_object` what an entry in a CalDAV calendar says,
-//! with its zone as `timezone` describes it. `lint` is the judge of all that is written, and knows
+//! with its zone as `timezone` describes it; `scheduling` is who is invited. `lint` is the judge of all that is written, and knows
 //! nothing of the writer.
 //!
 //! What others write goes through `bytes` (one charset, no folds, limits), `component` (which lines are whose),
@@ -33,6 +33,7 @@ mod recurrence;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod scheduling;
 pub mod timezone;
 mod value;
 mod windows;

@@ -173,6 +173,8 @@ properties! {
     X_CONCORD_ZONE: Text = "X-CONCORD-ZONE";
     /// 3.8.4.3.
     ORGANIZER: Address = "ORGANIZER";
+    /// 3.8.4.1.
+    ATTENDEE: Address = "ATTENDEE";
 }
 
 /// A property's parameter.
@@ -180,11 +182,18 @@ properties! {
 pub struct Parameter<'v> {
     pub(super) name: &'static str,
     pub(super) value: &'v str,
+    /// Words need no quotes, and some readers do not know them with quotes.
+    pub(super) quoted: bool,
 }
 
 impl<'v> Parameter<'v> {
     /// The name of the person or business that an address belongs to (3.2.2).
     pub fn common_name(value: &'v str) -> Self {
-        Self { name: "CN", value }
+        Self { name: "CN", value, quoted: true }
+    }
+
+    /// A word of the standard.
+    pub fn word(name: &'static str, value: &'static str) -> Self {
+        Self { name, value, quoted: false }
     }
 }

@@ -1,20 +1,86 @@
-//! The rules of a zone as an object carries them (VTIMEZONE, RFC 5545, 3.6.5), written out of the IANA database.
+//! Times on the clock of a zone, and the rules of the zone as an object carries them (VTIMEZONE, RFC 5545, 3.6.5),
+//! written out of the IANA database.
 //!
 //! Every change of the clock around what the object tells of is named by itself, without a recurrence rule: that needs
 //! no guess at what the rule behind the changes may be, and no reader can expand it wrongly.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
 
 use super::{
     property::{self as p, Component},
-    writer::Writer,
+    writer::{Moment, Writer},
 };
 
 /// How far around its times an object describes its zone: people move what they see by weeks, seldom by years.
 const AROUND: Duration = Duration::days(400);
 /// Longest time that is described: 20 years.
 const LONGEST: Duration = Duration::days(7_305);
+
+/// When something takes place, as a calendar tells it: as instants or dates, or on the clock of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    starts: Moment,
+    ends: Moment,
+    clock: Option<(Tz, NaiveDateTime, NaiveDateTime)>,
+}
+
+impl Times {
+    /// Instants or dates.
+    pub fn plain(starts: Moment, ends: Moment) -> Self {
+        Self { starts, ends, clock: None }
+    }
+
+    /// On the clock of `zone`, where that can tell them.
+    pub fn on_the_clock(zone: Tz, starts: Moment, ends: Moment) -> Self {
+        let clock = match (starts, ends) {
+            (Moment::At(starts), Moment::At(ends)) if zone != Tz::UTC => {
+                clock_of(zone, starts).zip(clock_of(zone, ends)).map(|(starts, ends)| (zone, starts, ends))
+            }
+            _ => None,
+        };
+        Self { starts, ends, clock }
+    }
+
+    /// Whether they are told on the clock of a zone, which `write_timezones` describes.
+    pub fn is_on_the_clock(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// Appends DTSTART and DTEND.
+    pub fn write(&self, writer: &mut Writer<'_>) {
+        if let Some((zone, starts, ends)) = self.clock {
+            writer.zoned(p::DTSTART, zone, starts);
+            writer.zoned(p::DTEND, zone, ends);
+        } else {
+            writer.moment(p::DTSTART, self.starts);
+            writer.moment(p::DTEND, self.ends);
+        }
+    }
+}
+
+/// `None` where the clock shows that hour for the second time: read again, it would be the first (RFC 5545, 3.3.5).
+fn clock_of(zone: Tz, at: DateTime<Utc>) -> Option<NaiveDateTime> {
+    let clock = at.with_timezone(&zone).naive_local();
+    let read = zone.from_local_datetime(&clock).earliest()?;
+    (read == at).then_some(clock)
+}
+
+/// Appends the description of each zone on whose clock some of `times` are told.
+pub fn write_timezones<'t>(writer: &mut Writer<'_>, times: impl IntoIterator<Item = &'t Times>) {
+    let mut zones: BTreeMap<&str, (Tz, DateTime<Utc>, DateTime<Utc>)> = BTreeMap::new();
+    for one in times {
+        if let (Some((zone, ..)), Moment::At(starts), Moment::At(ends)) = (one.clock, one.starts, one.ends) {
+            let known = zones.entry(zone.name()).or_insert((zone, starts, ends));
+            *known = (zone, known.1.min(starts), known.2.max(ends));
+        }
+    }
+    for (zone, starts, ends) in zones.into_values() {
+        write_timezone(writer, zone, starts, ends);
+    }
+}
 
 /// A stretch of a zone's time in which its clock is equally far ahead of UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +117,7 @@ pub fn stretches(zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) -> Vec<St
 }
 
 /// Appends the description of `zone` for what lasts from `starts` to `ends`.
-pub fn write_timezone(writer: &mut Writer<'_>, zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) {
+fn write_timezone(writer: &mut Writer<'_>, zone: Tz, starts: DateTime<Utc>, ends: DateTime<Utc>) {
     writer.begin(Component::Timezone);
     writer.word(p::TZID, zone.name());
     for stretch in stretches(zone, starts, ends) {

@@ -213,10 +213,14 @@ impl<'out> Writer<'out> {
         });
     }
 
-    /// A parameter's value in quotes (3.2), with the escapes of RFC 6868 for what quotes cannot hold.
+    /// A parameter: a word, or a value in quotes (3.2), with the escapes of RFC 6868 for what quotes cannot hold.
     fn parameter(&mut self, parameter: &Parameter<'_>) {
         self.whole(b";");
         self.run(parameter.name);
+        if !parameter.quoted {
+            self.whole(b"=");
+            return self.run(parameter.value);
+        }
         self.whole(b"=\"");
         self.with_marks(parameter.value, &IN_PARAMETER, |line, mark| match mark {
             Mark::Break => line.whole(b"^n"),

@@ -112,8 +112,8 @@ async fn what_people_change_here_stays_when_the_platform_moves_it(db: &TestDb) {
     let reference = world.items(airbnb).await[0].reference.clone().unwrap();
     let before = world.booking(&reference).await;
     let mut draft = before.draft.clone();
-    draft.customer.name = "Maria Silva".to_owned();
-    draft.notes = "arrives late".to_owned();
+    "Maria Silva".clone_into(&mut draft.customer.name);
+    "arrives late".clone_into(&mut draft.notes);
     bookings::put(db, &world.change(), &reference, &draft, None).await.unwrap();
     world.site.events(&[nights("a", "Reserved by phone", 4, 6)]);
     world.later(2).await;

@@ -54,7 +54,7 @@ impl Site {
     pub(crate) fn bytes(&self, body: impl Into<Bytes>) {
         let mut served = self.served.lock().unwrap();
         served.body = body.into();
-        served.kind = "text/calendar".to_owned();
+        "text/calendar".clone_into(&mut served.kind);
         served.status = 200;
         served.etag = None;
     }
@@ -66,7 +66,7 @@ impl Site {
     pub(crate) fn answers(&self, status: u16, kind: &str, body: &'static str) {
         let mut served = self.served.lock().unwrap();
         served.status = status;
-        served.kind = kind.to_owned();
+        kind.clone_into(&mut served.kind);
         served.body = Bytes::from_static(body.as_bytes());
     }
 

@@ -65,7 +65,8 @@ pub async fn require_key(State(app): State<App>, mut request: Request, next: Nex
 
 const HOW_TO: &str = "Write `Authorization: Bearer ck_...`, with the whole key after the word Bearer.";
 
-async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError> {
+/// The program that sent these headers.
+pub(in crate::http) async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError> {
     let Some(header) = headers.get(header::AUTHORIZATION) else {
         let words = format!("The header Authorization is missing. {HOW_TO}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));

@@ -56,7 +56,14 @@ const TAGS: &[(&str, &str)] = &[
 
 /// The endpoints that stand outside of `/api/v1`.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(health::health, feeds::read, ical_import::import, channel_hooks::from_channel_manager))]
+#[openapi(paths(
+    health::health,
+    feeds::read,
+    feeds::read_bookings,
+    feeds::info::info,
+    ical_import::import,
+    channel_hooks::from_channel_manager
+))]
 struct Outside;
 
 /// The document of this installation, from what stands at the handlers of version 1.

@@ -17,6 +17,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError, Tx,
     bookings::Change,
+    feed_reads::{self, FeedRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history, secret,
 };
@@ -41,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, create))
         .routes(routes!(find, change, revoke))
         .routes(routes!(rotate))
+        .routes(routes!(readers))
 }
 
 /// What the tokens of feeds begin with, so that people and secret scanners know them.
@@ -65,7 +67,7 @@ struct FeedAnswer {
     privacy: FeedPrivacy,
     /// How its token begins, to know it again.
     token_prefix: String,
-    /// When it was last read, to the minute.
+    /// When it was last read.
     last_read_at: Option<DateTime<Utc>>,
     /// Since when it is no longer published.
     revoked_at: Option<DateTime<Utc>>,
@@ -151,6 +153,28 @@ fn subject_words(scope: FeedScope) -> &'static str {
         FeedScope::Staff | FeedScope::Driver => "staff member",
         FeedScope::Channel => "channel",
     }
+}
+
+/// Somebody who reads a feed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = FeedReader)]
+struct ReaderAnswer {
+    /// What it calls itself (`User-Agent`).
+    reader: String,
+    /// Whether it is a browser, and so a person who looks.
+    person: bool,
+    /// Where it last asked from.
+    address: String,
+    /// How often it asked.
+    reads: i64,
+    /// When it first did.
+    first_read_at: DateTime<Utc>,
+    /// When it last did.
+    last_read_at: DateTime<Utc>,
+    /// The revision that it has.
+    revision: i64,
+    /// Whether that is what the feed says now.
+    current: bool,
 }
 
 /// What changes of a feed; what is left out stays.
@@ -245,6 +269,33 @@ async fn find(
     Ok(Json(existing(&app, &caller, id).await?.into()))
 }
 
+/// List the readers of a feed
+///
+/// The last one first, at most a hundred. A reading is listed within seconds.
+#[utoipa::path(get, path = "/feeds/{id}/readers", tag = "Feeds", operation_id = "list_feed_readers",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "All of them", body = Listing<ReaderAnswer>)))]
+async fn readers(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<FeedId>,
+) -> Result<Json<Listing<ReaderAnswer>>, ApiError> {
+    let feed = existing(&app, &caller, id).await?;
+    let newest = feeds::revision_of(&app.context.db, &feed).await?;
+    let readers = feed_reads::of_feed(&app.context.db, caller.business, id).await?;
+    let answer = |read: FeedRead| ReaderAnswer {
+        current: read.revision >= newest,
+        reader: read.reader,
+        person: read.person,
+        address: read.address,
+        reads: read.reads,
+        first_read_at: read.first_read_at,
+        last_read_at: read.read_at,
+        revision: read.revision,
+    };
+    Ok(Json(Listing::whole(readers.into_iter().map(answer).collect())))
+}
+
 /// Change a feed
 ///
 /// What is left out stays, and so does its address.
@@ -291,10 +342,15 @@ async fn rotate(
     PathOf(id): PathOf<FeedId>,
 ) -> Result<Json<FeedAnswer>, ApiError> {
     existing(&app, &caller, id).await?;
+    let (db, ring) = (&app.context.db, &app.context.ring);
+    let is_kept = feeds::remembered(db, ring, caller.business, id).await?.is_some();
     let token = secret::new_token(TOKEN_PREFIX);
     let change = caller.change(app.now());
-    let mut tx = app.context.db.begin().await?;
+    let mut tx = db.begin().await?;
     let feed = feeds::rotate(&mut tx, caller.business, id, &token, change.now).await.map_err(gone)?;
+    if is_kept {
+        feeds::remember(&mut tx, ring, &feed, &token).await?;
+    }
     note(&mut tx, &change, "rotated", &feed).await?;
     tx.commit().await?;
     Ok(Json(FeedAnswer::with_token(&app, feed, &token)))

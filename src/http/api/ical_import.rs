@@ -112,6 +112,8 @@ struct Foreseen {
 #[utoipa::path(post, path = "/api/ical/import", tag = "Channels", operation_id = "import_ical", request_body = Wanted,
     responses(
         (status = 200, description = "What was done, or would be", body = Answer),
+        (status = "default", description = "Why nothing was imported", content_type = "application/problem+json",
+            body = problem::Document),
     ))]
 pub(in crate::http) async fn import(
     State(app): State<App>,

@@ -66,6 +66,9 @@ kinds! {
     /// No key, or none that opens anything.
     Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
         "Send `Authorization: Bearer ck_...` with a key that a manager made in the settings and has not revoked.";
+    /// Known, but it is not for them.
+    Forbidden = "forbidden", FORBIDDEN, "That is for managers",
+        "Ask a manager of the business.";
     /// Not there, or another business's.
     NotFound = "not-found", NOT_FOUND, "There is no such thing",
         "Check the path and the ids in it. What belongs to another business is not found either.";

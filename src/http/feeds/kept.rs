@@ -1,13 +1,13 @@
-//! Feeds as they were last rendered: one rendering a feed, all of them within so many bytes.
+//! Feeds as they were last rendered: one rendering a feed and form, all of them within so many bytes.
 
 use std::{future::Future, sync::Arc};
 
 use chrono::NaiveDate;
 use concord_domain::ids::FeedId;
-use concord_storage::{StorageError, feeds::Feed};
+use concord_storage::{StorageError, feeds::Published};
 use moka::future::Cache;
 
-use super::render::Rendered;
+use super::render::{Form, Rendered};
 
 /// What a rendering shows. It stands for the same bytes as long as nothing of it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +21,15 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// `feed`: as it will be rendered. `contents`: its revision as read after it.
-    pub(super) fn new(feed: &Feed, contents: i64, first_day: NaiveDate) -> Self {
-        Self { settings: feed.revision, contents, first_day }
+    /// Of a feed as it will be rendered.
+    pub(super) fn new(published: &Published, first_day: NaiveDate) -> Self {
+        Self { settings: published.feed.revision, contents: published.contents, first_day }
     }
 }
 
 /// Renderings in memory.
 #[derive(Clone)]
-pub(super) struct KeptFeeds(Cache<FeedId, Kept>);
+pub(super) struct KeptFeeds(Cache<(FeedId, Form), Kept>);
 
 #[derive(Clone)]
 struct Kept {
@@ -51,10 +51,16 @@ impl KeptFeeds {
         Self(Cache::builder().max_capacity(most).weigher(|_, kept: &Kept| kept.bytes()).build())
     }
 
+    /// The feed in this version, if it is there, as it almost always is.
+    pub(super) async fn find(&self, feed: (FeedId, Form), version: Version) -> Option<Arc<Rendered>> {
+        let kept = self.0.get(&feed).await.filter(|kept| kept.version == version)?;
+        kept.rendered.ok()
+    }
+
     /// The feed in this version, rendered by `render` if it is not there: once, however many ask.
     pub(super) async fn get(
         &self,
-        feed: FeedId,
+        feed: (FeedId, Form),
         version: Version,
         render: impl Future<Output = Result<Rendered, StorageError>>,
     ) -> Result<Arc<Rendered>, Arc<StorageError>> {
@@ -70,6 +76,8 @@ mod tests {
 
     use super::*;
 
+    const NIL: (FeedId, Form) = (FeedId(uuid::Uuid::nil()), Form::Calendar);
+
     fn version(settings: i64, contents: i64) -> Version {
         Version { settings, contents, first_day: "2026-11-21".parse().unwrap() }
     }
@@ -81,7 +89,7 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(Rendered::of(text.as_bytes().to_vec(), chrono::DateTime::UNIX_EPOCH))
         };
-        let rendered = kept.get(FeedId(uuid::Uuid::nil()), version, render).await.unwrap();
+        let rendered = kept.get(NIL, version, render).await.unwrap();
         rendered.body(super::super::caching::Variant::Plain).to_vec()
     }
 
@@ -124,7 +132,7 @@ mod tests {
     async fn a_failure_is_not_kept() {
         let (kept, count) = (KeptFeeds::new(1 << 20), AtomicU32::new(0));
         let failing = async { Err(StorageError::Busy) };
-        assert!(kept.get(FeedId(uuid::Uuid::nil()), version(1, 1), failing).await.is_err());
+        assert!(kept.get(NIL, version(1, 1), failing).await.is_err());
         assert_eq!(read(&kept, version(1, 1), "one", &count).await, b"one");
     }
 }

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
-use concord_domain::ids::FeedId;
+use concord_domain::{clock::Clock, ids::FeedId};
 
-use crate::http::limits::Buckets;
+use crate::{config::FeedsConfig, http::limits::Buckets};
 
 /// The limits of this process.
 pub(super) struct Limits {
@@ -14,17 +13,20 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(per_feed: u32, per_address: u32) -> Self {
-        Self { feeds: Buckets::new(per_feed), addresses: Buckets::new(per_address) }
+    pub(super) fn new(config: &FeedsConfig, clock: &Clock) -> Self {
+        Self {
+            feeds: Buckets::new(config.requests_per_minute_per_token, clock),
+            addresses: Buckets::new(config.requests_per_minute_per_address, clock),
+        }
     }
 
     /// `Err`: too often; try again after so many seconds.
-    pub(super) async fn take_feed(&self, feed: FeedId, now: DateTime<Utc>) -> Result<(), u64> {
-        self.feeds.take(feed, now).await
+    pub(super) fn take_feed(&self, feed: FeedId) -> Result<(), u64> {
+        self.feeds.take(&feed)
     }
 
     /// `Err`: too often; try again after so many seconds.
-    pub(super) async fn take_address(&self, address: IpAddr, now: DateTime<Utc>) -> Result<(), u64> {
-        self.addresses.take(address, now).await
+    pub(super) fn take_address(&self, address: IpAddr) -> Result<(), u64> {
+        self.addresses.take(&address)
     }
 }

@@ -1,37 +1,44 @@
-//! `/feeds/{token}.ics`: what subscribers read. Their programs come every few minutes for years, so that almost every
-//! request must end at one lookup and a 304.
+//! `/feeds/{token}.ics`, and `/api/ical/bookings.ics`: what subscribers read. Their programs come every few minutes for
+//! years, so that almost every request must end at one lookup and a 304.
 //!
 //! A feed is rendered when its revision has moved or a day has passed, and kept in memory with its compressed form and
-//! its tag. The token is a secret: it stands in no log and no answer.
+//! its tag. Who has read which revision is remembered (`access`). The token is a secret: it stands in no log and no
+//! answer.
 
+mod access;
+mod answer;
 mod caching;
+pub(super) mod info;
 mod kept;
 mod limits;
+mod lookup;
 mod render;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Extension, Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    extract::{ConnectInfo, Extension, Path, RawQuery, State},
+    http::{HeaderMap, HeaderValue, Method, header},
+    response::Response,
     routing::get,
 };
 use chrono::{DateTime, Days, Utc};
-use concord_storage::{
-    StorageError,
-    feeds::{self, Feed},
-    secret,
-};
+use concord_domain::feed::FeedScope;
+use concord_storage::{StorageError, feeds::Published, secret};
 use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+pub use self::access::AccessRecord;
 use self::{
-    caching::{Variant, is_fresh, wants_gzip},
+    access::Reading,
     kept::{KeptFeeds, Version},
     limits::Limits,
-    render::Rendered,
+    lookup::Lookups,
+    render::Form,
 };
 use crate::{app::App, config::FeedsConfig, http::limits::client_address};
 
@@ -43,6 +50,7 @@ const PAST_DAYS: u64 = 31;
 pub(in crate::http) struct Kept {
     feeds: KeptFeeds,
     limits: Arc<Limits>,
+    lookups: Arc<Lookups>,
 }
 
 /// The feeds.
@@ -50,12 +58,13 @@ pub fn router(app: &App) -> Router<App> {
     let config = &app.config.feeds;
     let kept = Kept {
         feeds: KeptFeeds::new(config.cache_bytes),
-        limits: Arc::new(Limits::new(
-            config.requests_per_minute_per_token,
-            config.requests_per_minute_per_address,
-        )),
+        limits: Arc::new(Limits::new(config, &app.context.clock)),
+        lookups: Arc::default(),
     };
-    let router = Router::new().route("/feeds/{file}", get(read)).layer(Extension(kept));
+    let router = Router::new()
+        .route("/feeds/{file}", get(read))
+        .route("/api/ical/bookings.ics", get(read_bookings))
+        .layer(Extension(kept));
     match cross_origin(config) {
         Some(layer) => router.layer(layer),
         None => router,
@@ -86,6 +95,8 @@ fn cross_origin(config: &FeedsConfig) -> Option<CorsLayer> {
     )
 }
 
+type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+
 /// Read a feed
 ///
 /// An iCalendar file (RFC 5545) for calendars to subscribe to. Who has the address needs no key.
@@ -103,46 +114,127 @@ fn cross_origin(config: &FeedsConfig) -> Option<CorsLayer> {
 pub(in crate::http) async fn read(
     State(app): State<App>,
     Extension(kept): Extension<Kept>,
-    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
+    peer: Peer,
     Path(file): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let now = app.now();
-    if let Some(Extension(ConnectInfo(peer))) = connection {
-        let address = client_address(&headers, peer.ip(), &app.config.server);
-        if let Err(seconds) = kept.limits.take_address(address, now).await {
-            return too_many(seconds);
-        }
-    }
-    match answer(&app, &kept, &file, &headers, now).await {
-        Ok(response) => response,
-        Err(StorageError::NotFound) => unknown(),
-        Err(error) => {
-            tracing::error!(%error, "a feed could not be read");
-            let wait = [(header::RETRY_AFTER, "30"), (header::CACHE_CONTROL, "no-store")];
-            (StatusCode::SERVICE_UNAVAILABLE, wait, "The calendar cannot be read at the moment.\n")
-                .into_response()
-        }
+    let request = Request::of(&app, &kept, Form::Calendar, peer, &method, &headers);
+    request.answer(file.strip_suffix(".ics")).await
+}
+
+/// Read the agreed bookings
+///
+/// An iCalendar file of the approved and confirmed bookings of a business, each called by its guest. The token is that
+/// of any feed of the whole business, whose privacy it keeps: `full` tells guest, e-mail, phone, number of guests and
+/// status, `title` no more than first names and nothing by which guests are reached, `busy` neither.
+#[utoipa::path(get, path = "/api/ical/bookings.ics", tag = "Feeds", operation_id = "read_bookings_feed", security(()),
+    params(
+        ("token" = Option<String>, Query, description = "The token of a feed of the whole business; `GET /api/ical/info` gives one"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the reader has"),
+    ),
+    responses(
+        (status = 200, description = "The calendar", content_type = "text/calendar", body = String),
+        (status = 304, description = "The reader has it already"),
+        (status = 401, description = "The address has no token", content_type = "text/plain", body = String),
+        (status = 404, description = "No feed of a business is published under this token", content_type = "text/plain", body = String),
+        (status = 429, description = "Too many requests; see `Retry-After`", content_type = "text/plain", body = String),
+    ))]
+pub(in crate::http) async fn read_bookings(
+    State(app): State<App>,
+    Extension(kept): Extension<Kept>,
+    peer: Peer,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let token = pairs.find_map(|(name, value)| (name == "token" && !value.is_empty()).then_some(value));
+    let request = Request::of(&app, &kept, Form::Guests, peer, &method, &headers);
+    match token {
+        Some(token) => request.answer(Some(&token)).await,
+        None => answer::no_token(),
     }
 }
 
-async fn answer(
-    app: &App,
-    kept: &Kept,
-    file: &str,
-    headers: &HeaderMap,
+/// Somebody who reads a feed.
+struct Request<'a> {
+    app: &'a App,
+    kept: &'a Kept,
+    form: Form,
+    address: Option<IpAddr>,
+    method: &'a Method,
+    headers: &'a HeaderMap,
     now: DateTime<Utc>,
-) -> Result<Response, StorageError> {
-    let feed = find(app, file).await?;
-    if let Err(seconds) = kept.limits.take_feed(feed.id, now).await {
-        return Ok(too_many(seconds));
+}
+
+impl<'a> Request<'a> {
+    fn of(
+        app: &'a App,
+        kept: &'a Kept,
+        form: Form,
+        peer: Peer,
+        method: &'a Method,
+        headers: &'a HeaderMap,
+    ) -> Self {
+        let address =
+            peer.map(|Extension(ConnectInfo(peer))| client_address(headers, peer.ip(), &app.config.server));
+        Self { app, kept, form, address, method, headers, now: app.now() }
     }
-    let revision = feeds::revision_of(&app.context.db, &feed).await?;
-    let first_day = now.date_naive().checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(now.date_naive());
-    let rendering = render::render(app, &feed, first_day, now);
-    let version = Version::new(&feed, revision, first_day);
-    let rendered = kept.feeds.get(feed.id, version, rendering).await.map_err(|error| shared(&error))?;
-    Ok(respond(&feed, &rendered, headers, app, now))
+
+    async fn answer(&self, token: Option<&str>) -> Response {
+        if let Some(Err(seconds)) = self.address.map(|address| self.kept.limits.take_address(address)) {
+            return answer::too_many(seconds);
+        }
+        match self.found(token).await {
+            Ok(response) => response,
+            Err(StorageError::NotFound) => answer::unknown(),
+            Err(error) => {
+                tracing::error!(%error, "a feed could not be read");
+                answer::out_of_order()
+            }
+        }
+    }
+
+    async fn found(&self, token: Option<&str>) -> Result<Response, StorageError> {
+        let published = self.find(token).await?;
+        let feed = &published.feed;
+        if let Err(seconds) = self.kept.limits.take_feed(feed.id) {
+            return Ok(answer::too_many(seconds));
+        }
+        let today = self.now.date_naive();
+        let first_day = today.checked_sub_days(Days::new(PAST_DAYS)).unwrap_or(today);
+        let (key, version) = ((feed.id, self.form), Version::new(&published, first_day));
+        let rendered = if let Some(rendered) = self.kept.feeds.find(key, version).await {
+            rendered
+        } else {
+            let rendering = render::render(self.app, &published, self.form, first_day, self.now);
+            // Large, and seldom needed.
+            let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
+            kept.await.map_err(|error| shared(&error))?
+        };
+        if self.method == Method::GET {
+            self.app.access.note(&Reading {
+                feed,
+                headers: self.headers,
+                address: self.address,
+                revision: published.contents,
+                at: self.now,
+            });
+        }
+        Ok(answer::respond(feed, &rendered, self.headers, self.app, self.now))
+    }
+
+    /// The feed that is published under this token. `NotFound`, with no word on why, for anything else.
+    async fn find(&self, token: Option<&str>) -> Result<Arc<Published>, StorageError> {
+        let token = token.ok_or(StorageError::NotFound)?;
+        let digest = secret::digest(&SecretString::from(token));
+        let found = self.kept.lookups.find(&self.app.context.db, &digest).await?;
+        found
+            .filter(|found| self.form == Form::Calendar || found.feed.scope == FeedScope::Business)
+            .ok_or(StorageError::NotFound)
+    }
 }
 
 /// Whoever waited for the same rendering shares its error.
@@ -153,77 +245,6 @@ fn shared(error: &StorageError) -> StorageError {
         other => {
             tracing::error!(error = %other, "a feed could not be rendered");
             StorageError::Inconsistent { what: "feed" }
-        }
-    }
-}
-
-/// The feed that is published under this name. `NotFound`, with no word on why, for anything else.
-async fn find(app: &App, file: &str) -> Result<Feed, StorageError> {
-    let token = file.strip_suffix(".ics").ok_or(StorageError::NotFound)?;
-    let digest = secret::digest(&SecretString::from(token));
-    feeds::find_by_digest(&app.context.db, &digest).await?.ok_or(StorageError::NotFound)
-}
-
-fn respond(feed: &Feed, rendered: &Rendered, headers: &HeaderMap, app: &App, now: DateTime<Utc>) -> Response {
-    let variant = rendered.available(if wants_gzip(headers) { Variant::Gzip } else { Variant::Plain });
-    let seconds = app.config.feeds.refresh.as_secs().min(300);
-    let common = [
-        (header::ETAG, rendered.tag(variant)),
-        (header::LAST_MODIFIED, caching::http_date(caching::last_modified(rendered.made_at, now))),
-        (header::CACHE_CONTROL, format!("private, max-age={seconds}")),
-        (header::VARY, "Accept-Encoding".to_owned()),
-        // Nobody finds a calendar by a search engine.
-        (HeaderName::from_static("x-robots-tag"), "noindex".to_owned()),
-    ];
-    if is_fresh(headers, &rendered.tags(), rendered.made_at) {
-        return (StatusCode::NOT_MODIFIED, common).into_response();
-    }
-    let body = rendered.body(variant);
-    let mut response = (common, body.clone()).into_response();
-    let own = response.headers_mut();
-    own.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
-    own.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    if let Ok(disposition) =
-        HeaderValue::try_from(format!("inline; filename=\"{}.ics\"", file_name(&feed.name)))
-    {
-        own.insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    if variant == Variant::Gzip {
-        own.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
-/// Letters, digits and hyphens: what every file system and every header takes.
-fn file_name(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
-    let joined: String = words.join("-").chars().take(60).collect();
-    if joined.is_empty() { "calendar".to_owned() } else { joined }
-}
-
-fn unknown() -> Response {
-    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], "Not found.\n").into_response()
-}
-
-fn too_many(seconds: u64) -> Response {
-    let wait = [(header::RETRY_AFTER, seconds.to_string()), (header::CACHE_CONTROL, "no-store".to_owned())];
-    (StatusCode::TOO_MANY_REQUESTS, wait, "Too many requests.\n").into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names_are_plain() {
-        for (name, file) in [
-            ("Sea View", "Sea-View"),
-            ("Zimmer 3 (Süd)", "Zimmer-3-S-d"),
-            ("\"; filename=evil", "filename-evil"),
-            ("房间", "calendar"),
-        ] {
-            assert_eq!(file_name(name), file);
         }
     }
 }

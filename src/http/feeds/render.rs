@@ -9,9 +9,9 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingKind},
+    booking::Booking,
     feed::FeedScope,
-    ical::feed::{FeedHeader, FeedNames, PRODUCT, booking_feed},
+    ical::feed::{FeedHeader, FeedNames, PRODUCT, booking_feed, driver_feed, guest_feed},
     ids::{BusinessId, ChannelId, ResourceId, StaffId},
     privacy::FeedPrivacy,
 };
@@ -19,14 +19,23 @@ use concord_storage::{
     StorageError,
     bookings::{self, FeedAsk},
     businesses::{self, Business},
-    channels,
-    feeds::Feed,
+    channels::{self, published},
+    feeds::{Feed, Published},
     resources, secret,
 };
 use flate2::{Compression, write::GzEncoder};
 
 use super::caching::Variant;
 use crate::app::App;
+
+/// How a feed speaks of bookings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Form {
+    /// As calendars show them.
+    Calendar,
+    /// By their guests, those alone that are agreed on.
+    Guests,
+}
 
 /// A feed as bytes, and compressed.
 #[derive(Debug)]
@@ -82,14 +91,16 @@ impl Rendered {
     }
 }
 
-/// The feed as its rows are now, without what was over before `first_day`.
+/// The feed as its rows are now, without what was over before `first_day`. What a platform will read by it is written
+/// down before it can.
 pub(super) async fn render(
     app: &App,
-    feed: &Feed,
+    published: &Published,
+    form: Form,
     first_day: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Rendered, StorageError> {
-    let db = &app.context.db;
+    let (db, feed) = (&app.context.db, &published.feed);
     let business = businesses::find(db, feed.business_id).await?.ok_or(StorageError::NotFound)?;
     let most = app.config.feeds.max_events;
     let mut bookings = load(app, feed, first_day, most).await?;
@@ -97,9 +108,14 @@ pub(super) async fn render(
         tracing::warn!(feed = %feed.id, most, "a feed leaves out its oldest bookings: raise feeds.max_events");
         bookings.remove(0);
     }
+    if let (FeedScope::Channel, Some(channel)) = (feed.scope, feed.subject_id) {
+        let stretches: Vec<_> = bookings.iter().map(|booking| (booking.id, booking.interval)).collect();
+        let place = (business.id, ChannelId(channel));
+        published::publish(db, place, published.contents, &stretches, now).await?;
+    }
     let resources = resource_names(app, &business, &bookings).await?;
     let zone = zone(app, feed, &business).await?;
-    let plain = bytes(app, feed, &business, &resources, zone, &bookings);
+    let plain = bytes(app, (feed, form), &business, &resources, zone, &bookings);
     // Megabytes take tens of milliseconds, in which this thread would answer nobody.
     tokio::task::spawn_blocking(move || Rendered::of(plain, now))
         .await
@@ -119,11 +135,8 @@ async fn load(
     match feed.scope {
         FeedScope::Business => bookings::of_business(db, business, ask).await,
         FeedScope::Resource => bookings::of_resource(db, business, ResourceId(subject()?), ask).await,
-        FeedScope::Staff => bookings::of_staff(db, business, StaffId(subject()?), ask).await,
-        FeedScope::Driver => {
-            let mut bookings = bookings::of_staff(db, business, StaffId(subject()?), ask).await?;
-            bookings.retain(|booking| booking.draft.kind == BookingKind::Delivery);
-            Ok(bookings)
+        FeedScope::Staff | FeedScope::Driver => {
+            bookings::of_staff(db, business, StaffId(subject()?), ask).await
         }
         FeedScope::Channel => for_channel(app, business, ChannelId(subject()?), ask).await,
     }
@@ -165,16 +178,21 @@ async fn zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, Storage
 
 fn bytes(
     app: &App,
-    feed: &Feed,
+    (feed, form): (&Feed, Form),
     business: &Business,
     resources: &BTreeMap<ResourceId, String>,
     zone: Tz,
     bookings: &[Booking],
 ) -> Vec<u8> {
+    let description = match (feed.privacy, form) {
+        // Readers of a busy feed are told that the time is taken, not by whom.
+        (FeedPrivacy::Busy, _) => String::new(),
+        (_, Form::Calendar) => business.name.clone(),
+        (_, Form::Guests) => format!("Confirmed and approved bookings for {}", business.name),
+    };
     let header = FeedHeader {
         name: &feed.name,
-        // Readers of a busy feed are told that the time is taken, not by whom.
-        description: if feed.privacy == FeedPrivacy::Busy { "" } else { &business.name },
+        description: &description,
         zone,
         refresh: u32::try_from(app.config.feeds.refresh.as_secs() / 60).unwrap_or(60).max(1),
         organizer: None,
@@ -182,5 +200,10 @@ fn bytes(
     };
     let names = FeedNames { business: &business.name, resources };
     let host = app.public_url.host_str().unwrap_or("localhost");
-    booking_feed(bookings, names, feed.privacy, host, &header)
+    let write = match (form, feed.scope) {
+        (Form::Guests, _) => guest_feed,
+        (Form::Calendar, FeedScope::Driver) => driver_feed,
+        (Form::Calendar, _) => booking_feed,
+    };
+    write(bookings, names, feed.privacy, host, &header)
 }

@@ -134,7 +134,7 @@ pub(crate) struct CurrentUser {
 
 impl CurrentUser {
     /// Who sent these headers; `None`: nobody who is signed in.
-    pub(super) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, PageError> {
+    pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, PageError> {
         let Some(token) = SessionToken::sent(headers) else { return Ok(None) };
         let db = &app.context.db;
         let Some((session, user)) = sign_in::find_session(db, &token.digest(), app.now()).await? else {

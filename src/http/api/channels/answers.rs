@@ -60,7 +60,7 @@ pub(super) struct ChannelAnswer {
     next_at: Option<DateTime<Utc>>,
     /// Since when it cannot be read.
     failing_since: Option<DateTime<Utc>>,
-    /// Why.
+    /// Why it cannot be read; where it can, what of it was not understood.
     last_error: Option<String>,
     /// What waits for a second sight, or for somebody's word.
     held: Option<HeldAnswer>,
@@ -76,7 +76,7 @@ pub(super) struct ChannelAnswer {
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(as = HeldBack)]
 struct HeldAnswer {
-    /// Why.
+    /// Why they are held back.
     #[schema(value_type = schema::Brake)]
     reason: Brake,
     /// How many bookings ...
@@ -228,7 +228,7 @@ impl From<ChannelItem> for ItemAnswer {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ChannelRun)]
 pub(super) struct RunAnswer {
-    /// Its id.
+    /// The reading's id.
     #[schema(value_type = uuid::Uuid)]
     id: ChannelRunId,
     /// When it ended.

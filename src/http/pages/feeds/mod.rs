@@ -1,4 +1,7 @@
 //! Published feeds: made, given a new address, changed, ended. An address is shown once; only its digest is kept.
+//! `readers` is who reads one.
+
+mod readers;
 
 use askama::Template;
 use axum::{
@@ -10,12 +13,14 @@ use axum::{
 };
 use concord_domain::{
     feed::FeedScope,
-    ids::{FeedId, ResourceId, StaffId},
+    ids::{ChannelId, FeedId, ResourceId, StaffId},
     privacy::FeedPrivacy,
     record::HistorySubject,
 };
 use concord_storage::{
+    channels,
     feeds::{self, Feed, FeedSubject, NewFeed},
+    people::Staff,
     secret,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +42,7 @@ use crate::{app::App, http::feeds::address_of};
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/feeds", get(show).post(create))
+        .route("/feeds/{id}/readers", get(readers::show))
         .route("/feeds/{id}/edit", get(edit).post(update))
         .route("/feeds/{id}/rotate", get(ask_rotate).post(rotate))
         .route("/feeds/{id}/revoke", get(ask_revoke).post(revoke))
@@ -51,6 +57,7 @@ struct FeedsPage {
     whole: Vec<Choice>,
     resources: Vec<Choice>,
     staff: Vec<Choice>,
+    drivers: Vec<Choice>,
     name: String,
     privacy: FeedPrivacy,
     /// The field that is wrong, and why.
@@ -91,7 +98,7 @@ struct ShownOnce {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Wish {
-    /// `business`, `resource:{id}` or `staff:{id}`.
+    /// `business`, `resource:{id}`, `staff:{id}` or `driver:{id}`.
     about: String,
     name: String,
     privacy: String,
@@ -142,9 +149,14 @@ async fn rotate(
     Named(id): Named<FeedId>,
 ) -> Result<Response, PageError> {
     let feed = found(&app, &user, id).await?;
+    let (db, ring) = (&app.context.db, &app.context.ring);
+    let is_kept = feeds::remembered(db, ring, user.business.id, feed.id).await?.is_some();
     let token = new_token();
-    let mut tx = app.context.db.begin().await?;
+    let mut tx = db.begin().await?;
     let feed = feeds::rotate(&mut tx, user.business.id, feed.id, &token, app.now()).await?;
+    if is_kept {
+        feeds::remember(&mut tx, ring, &feed, &token).await?;
+    }
     user.note(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &json!({})).await?;
     tx.commit().await?;
     show_once(&app, &user, &feed, &token, false).await
@@ -271,6 +283,7 @@ fn subject_named(text: &str) -> Option<FeedSubject> {
         None if text == "business" => Some(FeedSubject::Business),
         Some(("resource", id)) => id.parse().ok().map(FeedSubject::Resource),
         Some(("staff", id)) => id.parse().ok().map(FeedSubject::Staff),
+        Some(("driver", id)) => id.parse().ok().map(FeedSubject::Driver),
         _ => None,
     }
 }
@@ -285,7 +298,8 @@ fn may_publish(user: &CurrentUser, subject: FeedSubject) -> bool {
 
 fn may_see(user: &CurrentUser, feed: &Feed) -> bool {
     user.is_manager()
-        || (feed.scope == FeedScope::Staff && feed.subject_id.is_some_and(|id| user.may_see(StaffId(id))))
+        || (matches!(feed.scope, FeedScope::Staff | FeedScope::Driver)
+            && feed.subject_id.is_some_and(|id| user.may_see(StaffId(id))))
 }
 
 async fn found(app: &App, user: &CurrentUser, id: FeedId) -> Result<Feed, PageError> {
@@ -338,7 +352,11 @@ async fn describe(app: &App, user: &CurrentUser, wish: &Wish) -> Result<FeedsPag
         Vec::new()
     };
     let resources = names.resources.iter().filter(|_| user.is_manager());
-    let staff = names.staff.iter().filter(|staff| user.may_see(staff.id));
+    let staff = |scope: &'static str| {
+        let seen = names.staff.iter().filter(|staff| user.may_see(staff.id));
+        let choice = |staff: &Staff| Choice::new(format!("{scope}:{}", staff.id), &staff.name, &wish.about);
+        seen.map(choice).collect()
+    };
     Ok(FeedsPage {
         frame: Frame::around(app, user, Place::Feeds, "Feeds").await?,
         rows,
@@ -346,9 +364,8 @@ async fn describe(app: &App, user: &CurrentUser, wish: &Wish) -> Result<FeedsPag
         resources: resources
             .map(|resource| Choice::new(format!("resource:{}", resource.id), &resource.name, &wish.about))
             .collect(),
-        staff: staff
-            .map(|staff| Choice::new(format!("staff:{}", staff.id), &staff.name, &wish.about))
-            .collect(),
+        staff: staff("staff"),
+        drivers: staff("driver"),
         name: wish.name.clone(),
         privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
         fault: None,
@@ -367,6 +384,11 @@ async fn row(app: &App, user: &CurrentUser, feed: &Feed, names: &mut Names) -> R
             names.learn_staff(db, StaffId(id)).await?;
             names.of_staff(StaffId(id))
         }
+        (FeedScope::Driver, Some(id)) => {
+            names.learn_staff(db, StaffId(id)).await?;
+            format!("Deliveries of {}", names.of_staff(StaffId(id)))
+        }
+        (FeedScope::Channel, Some(id)) => of_channel(app, user, ChannelId(id), names).await?,
         _ => "Everything".to_owned(),
     };
     Ok(Row {
@@ -377,6 +399,23 @@ async fn row(app: &App, user: &CurrentUser, feed: &Feed, names: &mut Names) -> R
         prefix: feed.token_prefix.clone(),
         read: feed.last_read_at.map(|at| When::of(at, app.now(), user.business.zone)),
     })
+}
+
+/// The platform, and what is sold there.
+async fn of_channel(
+    app: &App,
+    user: &CurrentUser,
+    id: ChannelId,
+    names: &mut Names,
+) -> Result<String, PageError> {
+    let db = &app.context.db;
+    let Some(channel) = channels::find(db, user.business.id, id).await? else {
+        return Ok("A channel".to_owned());
+    };
+    names.learn_resource(db, channel.resource_id).await?;
+    let platform = app.context.platforms.find(&channel.platform);
+    let platform = platform.map_or(channel.platform.as_str(), |platform| platform.name.as_str());
+    Ok(format!("{} for {platform}", names.of_resource(channel.resource_id)))
 }
 
 fn privacy_label(privacy: FeedPrivacy) -> &'static str {
@@ -399,6 +438,7 @@ mod tests {
         assert_eq!(subject_named("business"), Some(FeedSubject::Business));
         assert_eq!(subject_named(&format!("resource:{id}")), Some(FeedSubject::Resource(ResourceId(id))));
         assert_eq!(subject_named(&format!("staff:{id}")), Some(FeedSubject::Staff(StaffId(id))));
+        assert_eq!(subject_named(&format!("driver:{id}")), Some(FeedSubject::Driver(StaffId(id))));
         for bad in ["", "resource", "resource:", "staff:7", "planet:1"] {
             assert_eq!(subject_named(bad), None, "{bad:?}");
         }

@@ -1,0 +1,280 @@
+//! Who reads which feed, and which revision of it: gathered in memory, and written down every few seconds at once.
+//!
+//! A read never waits for this. What could not be written stays for the next time; where there are more readers than
+//! anybody can mean, the newest are left out.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::http::{HeaderMap, HeaderName, header};
+use chrono::{DateTime, Utc};
+use concord_domain::ids::FeedId;
+use concord_storage::{
+    Db, StorageError,
+    feed_reads::{self, NewRead},
+    feeds::Feed,
+};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Readers of all feeds together, between two writings.
+const MOST_READERS: usize = 10_000;
+
+/// Of what a reader calls itself, in characters.
+const LONGEST_NAME: usize = 120;
+
+/// What was read since it was last written down; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct AccessRecord(Arc<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    gathered: Mutex<Gathered>,
+    /// Held while something is written: whoever flushes finds all of it written.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    feeds: BTreeMap<FeedId, BTreeMap<String, NewRead>>,
+    readers: usize,
+    left_out: u64,
+}
+
+/// A reading that was answered.
+pub(super) struct Reading<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) address: Option<IpAddr>,
+    /// What the reader has by the answer.
+    pub(super) revision: i64,
+    pub(super) at: DateTime<Utc>,
+}
+
+impl AccessRecord {
+    /// Remembers a reading.
+    pub(super) fn note(&self, reading: &Reading<'_>) {
+        let name = name_of(reading.headers);
+        let person = is_person(reading.headers);
+        let mut gathered = self.gathered();
+        let known =
+            gathered.feeds.get_mut(&reading.feed.id).and_then(|readers| readers.get_mut(name.as_ref()));
+        if let Some(read) = known {
+            read.reads += 1;
+            read.revision = read.revision.max(reading.revision);
+            read.at = read.at.max(reading.at);
+            read.person = person;
+            if let Some(address) = reading.address.map(|address| address.to_string()) {
+                read.address = address;
+            }
+            return;
+        }
+        gathered.add(NewRead {
+            feed: reading.feed.clone(),
+            reader: name.into_owned(),
+            address: reading.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
+            person,
+            revision: reading.revision,
+            reads: 1,
+            at: reading.at,
+        });
+    }
+
+    /// Writes down what was gathered, in one transaction. What fails is kept for the next time.
+    pub async fn flush(&self, db: &Db) -> Result<(), StorageError> {
+        let _alone = self.0.writing.lock().await;
+        let gathered = std::mem::take(&mut *self.gathered());
+        if gathered.left_out > 0 {
+            tracing::warn!(reads = gathered.left_out, "too many readers of feeds: some were not noted");
+        }
+        let reads: Vec<NewRead> = gathered.feeds.into_values().flat_map(BTreeMap::into_values).collect();
+        if reads.is_empty() {
+            return Ok(());
+        }
+        let written = async {
+            let mut tx = db.begin_forgettable().await?;
+            feed_reads::note(&mut tx, &reads).await?;
+            tx.commit().await
+        };
+        let written = written.await;
+        if written.is_err() {
+            let mut gathered = self.gathered();
+            for read in reads {
+                gathered.add(read);
+            }
+        }
+        written
+    }
+
+    /// Writes down what was gathered every so often until `shutdown`, and then once more.
+    pub async fn keep(self, db: Db, every: Duration, shutdown: CancellationToken) {
+        let mut beat = tokio::time::interval(every);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_last = tokio::select! {
+                () = shutdown.cancelled() => true,
+                _ = beat.tick() => false,
+            };
+            if let Err(error) = self.flush(&db).await {
+                tracing::warn!(%error, "it was not noted who has read feeds");
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gathered {
+    /// Adds a reading to those of its reader.
+    fn add(&mut self, read: NewRead) {
+        let known = self.feeds.get_mut(&read.feed.id).and_then(|readers| readers.get_mut(&read.reader));
+        if let Some(known) = known {
+            known.reads += read.reads;
+            known.revision = known.revision.max(read.revision);
+            known.at = known.at.max(read.at);
+        } else if self.readers < MOST_READERS {
+            self.readers += 1;
+            self.feeds.entry(read.feed.id).or_default().insert(read.reader.clone(), read);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+/// What a reader calls itself: one line, cut.
+fn name_of(headers: &HeaderMap) -> Cow<'_, str> {
+    let sent = headers
+        .get(header::USER_AGENT)
+        .map_or(Cow::Borrowed(""), |name| String::from_utf8_lossy(name.as_bytes()));
+    let is_plain = sent.len() <= LONGEST_NAME && sent.bytes().all(|byte| (0x20..0x7F).contains(&byte));
+    let name = if is_plain {
+        sent
+    } else {
+        let kept = sent.chars().filter(|character| !character.is_control()).take(LONGEST_NAME);
+        Cow::Owned(kept.collect())
+    };
+    if name.trim().is_empty() { Cow::Borrowed("unknown") } else { name }
+}
+
+/// Browsers ask for pages; programs that subscribe do not.
+fn is_person(headers: &HeaderMap) -> bool {
+    let accepts =
+        |name: HeaderName| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    accepts(header::ACCEPT).any(|accepted| accepted.contains("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_domain::privacy::FeedPrivacy;
+    use concord_storage::{
+        feeds::{self, FeedSubject, NewFeed},
+        secret, testing,
+    };
+
+    use super::*;
+
+    fn sent(name: HeaderName, value: &[u8]) -> HeaderMap {
+        HeaderMap::from_iter([(name, header::HeaderValue::from_bytes(value).unwrap())])
+    }
+
+    async fn feed(db: &Db) -> Feed {
+        let business = testing::business(db).await;
+        let new = NewFeed {
+            business: business.id,
+            subject: FeedSubject::Business,
+            name: "All".to_owned(),
+            privacy: FeedPrivacy::Busy,
+        };
+        let mut tx = testing::begin(db).await;
+        let feed = feeds::create(&mut tx, &new, &secret::new_token("cf_"), testing::monday()).await.unwrap();
+        testing::commit(tx).await;
+        feed
+    }
+
+    fn reading<'a>(feed: &'a Feed, headers: &'a HeaderMap, revision: i64, minute: i64) -> Reading<'a> {
+        Reading { feed, headers, address: "203.0.113.7".parse().ok(), revision, at: testing::at(minute) }
+    }
+
+    #[test]
+    fn readers_are_called_what_they_call_themselves() {
+        let long = "x".repeat(300);
+        for (sent_name, name) in [
+            (&b"Airbnb/1.0"[..], "Airbnb/1.0"),
+            (b"Kalender\tf\xC3\xBCr alle", "Kalenderf\u{fc}r alle"),
+            (b"", "unknown"),
+            (b"   ", "unknown"),
+            (b"\xFF\xFE", "\u{fffd}\u{fffd}"),
+            (long.as_bytes(), &long[..LONGEST_NAME]),
+        ] {
+            assert_eq!(name_of(&sent(header::USER_AGENT, sent_name)), name);
+        }
+        assert_eq!(name_of(&HeaderMap::new()), "unknown");
+    }
+
+    #[test]
+    fn a_person_asks_for_pages() {
+        for (accepted, person) in
+            [("text/html,application/xhtml+xml", true), ("*/*", false), ("text/calendar", false)]
+        {
+            assert_eq!(is_person(&sent(header::ACCEPT, accepted.as_bytes())), person);
+        }
+        assert!(!is_person(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn readings_are_gathered_by_reader_and_written_at_once() {
+        let db = testing::sqlite().await;
+        let feed = feed(&db).await;
+        let record = AccessRecord::default();
+        let (vrbo, apple) = (sent(header::USER_AGENT, b"Vrbo"), sent(header::USER_AGENT, b"Apple"));
+        for (headers, revision, minute) in [(&vrbo, 3, 1), (&vrbo, 5, 2), (&vrbo, 4, 3), (&apple, 2, 1)] {
+            record.note(&reading(&feed, headers, revision, minute));
+        }
+        let written = async || feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
+        assert_eq!(written().await, []);
+        record.flush(&db).await.unwrap();
+        let readers = written().await;
+        let shown: Vec<_> =
+            readers.iter().map(|one| (one.reader.as_str(), one.revision, one.reads, one.read_at)).collect();
+        assert_eq!(shown, [("Vrbo", 5, 3, testing::at(3)), ("Apple", 2, 1, testing::at(1))]);
+        record.flush(&db).await.unwrap();
+        assert_eq!(written().await, readers, "nothing is written twice");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_kept() {
+        let (db, closed) = (testing::sqlite().await, testing::sqlite().await);
+        let feed = feed(&db).await;
+        let (record, headers) = (AccessRecord::default(), HeaderMap::new());
+        record.note(&reading(&feed, &headers, 3, 1));
+        closed.close().await;
+        assert!(record.flush(&closed).await.is_err());
+        record.note(&reading(&feed, &headers, 4, 2));
+        record.flush(&db).await.unwrap();
+        let readers = feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
+        assert_eq!((readers[0].reads, readers[0].revision), (2, 4));
+    }
+
+    #[tokio::test]
+    async fn nobody_can_fill_the_memory_with_names() {
+        let db = testing::sqlite().await;
+        let feed = feed(&db).await;
+        let record = AccessRecord::default();
+        for number in 0..MOST_READERS + 5 {
+            let headers = sent(header::USER_AGENT, number.to_string().as_bytes());
+            record.note(&reading(&feed, &headers, 1, 1));
+        }
+        let gathered = record.gathered();
+        assert_eq!((gathered.readers, gathered.left_out), (MOST_READERS, 5));
+    }
+}

@@ -1,0 +1,73 @@
+//! Who reads a feed: programs and people, when, and whether they have what it says now.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use concord_domain::ids::FeedId;
+use concord_storage::{
+    feed_reads::{self, FeedRead},
+    feeds::{self, Feed},
+};
+
+use super::{
+    super::{
+        PageError,
+        asked::Named,
+        frame::{Frame, Place, page},
+        session::CurrentUser,
+        when::When,
+    },
+    found, privacy_label,
+};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "feed_readers.html")]
+struct FeedPage {
+    frame: Frame,
+    feed: Feed,
+    privacy: &'static str,
+    /// Of what it says now.
+    revision: i64,
+    readers: Vec<Reader>,
+}
+
+struct Reader {
+    name: String,
+    address: String,
+    person: bool,
+    reads: i64,
+    first: When,
+    last: When,
+    revision: i64,
+    is_current: bool,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<FeedId>,
+) -> Result<Response, PageError> {
+    let feed = found(&app, &user, id).await?;
+    let db = &app.context.db;
+    let revision = feeds::revision_of(db, &feed).await?;
+    let readers = feed_reads::of_feed(db, user.business.id, id).await?;
+    let when = |at| When::of(at, app.now(), user.business.zone);
+    let reader = |read: FeedRead| Reader {
+        is_current: read.revision >= revision,
+        name: read.reader,
+        address: read.address,
+        person: read.person,
+        reads: read.reads,
+        first: when(read.first_read_at),
+        last: when(read.read_at),
+        revision: read.revision,
+    };
+    let shown = FeedPage {
+        frame: Frame::around(&app, &user, Place::Feeds, feed.name.clone()).await?,
+        privacy: privacy_label(feed.privacy),
+        readers: readers.into_iter().map(reader).collect(),
+        revision,
+        feed,
+    };
+    page(&app, &user, &shown)
+}
