@@ -39,7 +39,7 @@ const AXE: &str = "
             .map((found) => `${found.id}: ${found.help}: ${found.nodes.map((node) => node.html).slice(0, 3).join(' | ')}`)),
         (error) => done([String(error)]));";
 
-fn axe() -> Option<String> {
+pub(crate) fn axe() -> Option<String> {
     let path = std::env::var_os("CONCORD_TEST_AXE").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/node/node_modules/axe-core/axe.min.js"),
         PathBuf::from,
@@ -54,7 +54,7 @@ fn axe() -> Option<String> {
     source
 }
 
-async fn judge(browser: &Browser, axe: Option<&str>, path: &str) {
+pub(crate) async fn judge(browser: &Browser, axe: Option<&str>, path: &str) {
     let wrong = browser.ask(OUR_RULES).await;
     assert_eq!(wrong, Value::Array(vec![]), "{path}");
     if let Some(axe) = axe {

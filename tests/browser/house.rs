@@ -69,6 +69,22 @@ impl House {
         thing["id"].as_str().expect("an id").to_owned()
     }
 
+    /// The id of a listing of the sandbox's platforms, and the address of its calendar.
+    pub(crate) fn listing(&self, platform: &str, name: &str) -> (String, String) {
+        let listings = self.demo["listings"].as_array().expect("listings");
+        let is_it = |listing: &&Value| listing["platform"] == platform && listing["name"] == name;
+        let listing = listings.iter().find(is_it).unwrap_or_else(|| panic!("no {name} on {platform}"));
+        let text = |field: &str| listing[field].as_str().expect("a text").to_owned();
+        (text("id"), text("export_url"))
+    }
+
+    /// Does something in the sandbox's control interface.
+    pub(crate) async fn control(&self, method: reqwest::Method, path: &str, body: Value) {
+        let url = format!("{}/control{path}", self.demo("sandbox_url"));
+        let answer = self.http.request(method, url).json(&body).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap_or_default());
+    }
+
     /// An absolute address.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.demo["url"].as_str().unwrap_or_default())

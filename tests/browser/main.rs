@@ -22,6 +22,7 @@ mod browser;
 mod caldav;
 mod calendars;
 mod changes;
+mod channels;
 mod feeds;
 mod forged;
 mod house;

@@ -27,6 +27,9 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
         "/calendars",
         "/changes",
         "/changes?state=open",
+        "/channels",
+        "/channels/new",
+        "/calendar-sync",
         "/feeds",
         "/settings",
         "/settings/business",
@@ -34,6 +37,7 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
         "/settings/resources/new",
         "/settings/people",
         "/settings/people/staff/new",
+        "/settings/platforms",
         "/settings/api-keys",
         "/settings/mail",
         "/settings/sync-log",
@@ -103,7 +107,7 @@ async fn the_places_are_at_the_bottom_of_a_phone() {
     for (place, words) in [
         ("Bookings", "Jonas Berg"),
         ("Calendars", "Ana Pereira"),
-        ("Feeds", "New feed"),
+        ("Channels", "No platform is connected yet"),
         ("Settings", "API keys"),
         ("Overview", "Next"),
     ] {

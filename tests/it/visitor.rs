@@ -59,12 +59,40 @@ impl<'a> Visitor<'a> {
         self.ask(self.house.api.http.get(format!("{}{path}", self.house.api.base))).await
     }
 
+    /// The token of the session, as every form carries it.
+    async fn token(&self) -> String {
+        let page = self.get("/settings").await.text;
+        page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    }
+
+    /// As a browser sends a form with a file, with the token of the session. A part without a name of a file is a field.
+    pub(crate) async fn send_parts(&self, path: &str, parts: &[(&str, Option<&str>, &str)]) -> Page {
+        let token = self.token().await;
+        self.send_forged_parts(path, &token, parts).await
+    }
+
+    /// The same with a token of somebody's own making.
+    pub(crate) async fn send_forged_parts(
+        &self,
+        path: &str,
+        token: &str,
+        parts: &[(&str, Option<&str>, &str)],
+    ) -> Page {
+        let part = |(name, file, value): &(&str, Option<&str>, &str)| {
+            let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+            format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
+        };
+        let sent: Vec<String> = [("csrf", None, token)].iter().chain(parts).map(part).collect();
+        let body = format!("{}--edge--\r\n", sent.concat());
+        let url = format!("{}{path}", self.house.api.base);
+        let kind = "multipart/form-data; boundary=edge";
+        self.ask(self.house.api.http.post(url).header("content-type", kind).body(body)).await
+    }
+
     /// As a browser sends a form, with the token of the session.
     pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let page = self.get("/settings").await.text;
-        let token = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
         let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("csrf", token)
+            .append_pair("csrf", &self.token().await)
             .extend_pairs(fields)
             .finish();
         let url = format!("{}{path}", self.house.api.base);

@@ -3,8 +3,7 @@
 use concord_domain::{
     channel::{BlockRule, ChannelState, Preference},
     duty::QueueClass,
-    feed::FeedScope,
-    ids::{ChannelId, ResourceId},
+    ids::{BusinessId, ChannelId, ResourceId},
     platform::Platform,
     privacy::FeedPrivacy,
     record::HistorySubject,
@@ -329,30 +328,39 @@ pub async fn save_platform(
     tx.commit().await
 }
 
-/// The token of the feed of all bookings, whose address people come back for. It is made when it is first asked for.
+/// The token of the feed of all bookings, whose address people and programs come back for. The feed is made when it is
+/// first asked for, and tells all there is until a manager changes that.
 pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretString, StorageError> {
-    let db = &context.db;
-    let published = feeds::list(db, change.business).await?;
-    for feed in published.iter().filter(|feed| feed.scope == FeedScope::Business) {
-        if let Some(token) = feeds::remembered(db, &context.ring, change.business, feed.id).await? {
-            return Ok(token);
-        }
+    if let Some(token) = remembered(context, change.business).await? {
+        return Ok(token);
     }
-    let business = businesses::find(db, change.business).await?.ok_or(StorageError::NotFound)?;
+    let mut tx = context.db.begin().await?;
+    businesses::lock(&mut tx, change.business).await?;
+    // Somebody else may have asked at the same time.
+    if let Some(token) = remembered(context, change.business).await? {
+        return Ok(token);
+    }
+    let business = businesses::find(&context.db, change.business).await?.ok_or(StorageError::NotFound)?;
     let new = NewFeed {
         business: business.id,
         subject: FeedSubject::Business,
-        name: business.name,
-        privacy: FeedPrivacy::Title,
+        name: format!("{} Bookings", business.name),
+        privacy: FeedPrivacy::Full,
     };
     let token = secret::new_token("cf_");
-    let mut tx = db.begin().await?;
     let feed = feeds::create(&mut tx, &new, &token, change.now).await?;
     feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
-    let detail = json!({ "name": feed.name, "privacy": feed.privacy });
+    let detail = json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy });
     note_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+async fn remembered(context: &Context, business: BusinessId) -> Result<Option<SecretString>, StorageError> {
+    match feeds::remembered_of_business(&context.db, business).await? {
+        Some(feed) => feeds::remembered(&context.db, &context.ring, business, feed.id).await,
+        None => Ok(None),
+    }
 }
 
 async fn note(

@@ -8,23 +8,11 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     routing::get,
 };
-use concord_domain::{
-    ids::BusinessId,
-    platform::{Platforms, fill},
-    privacy::FeedPrivacy,
-    record::HistorySubject,
-};
-use concord_storage::{
-    StorageError,
-    bookings::Change,
-    businesses::{self, Business},
-    feeds::{self, FeedSubject, NewFeed},
-    history::{self, NewLine},
-    secret,
-};
-use secrecy::{ExposeSecret, SecretString};
+use concord_domain::platform::{Platforms, fill};
+use concord_jobs::channels::manage;
+use concord_storage::{StorageError, bookings::Change, businesses};
+use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -76,8 +64,7 @@ pub(in crate::http) async fn info(
     let change = who_asks(&app, &headers).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
-    let token = export_token(&app, &change, &business).await?;
-    let export_url = app.address(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()));
+    let export_url = export_address(&app, &change).await?;
     let instructions = instructions(&app.context.platforms, &export_url, &business.name);
     let info = Info { export_url, instructions, features: FEATURES.to_vec() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(info)))
@@ -94,6 +81,12 @@ const FEATURES: &[&str] = &[
     "Calendars of platforms are read at their own times, each event once",
 ];
 
+/// The address of all bookings of a business.
+pub(in crate::http) async fn export_address(app: &App, change: &Change) -> Result<String, StorageError> {
+    let token = manage::business_feed(&app.context, change).await?;
+    Ok(app.address(&format!("/api/ical/bookings.ics?token={}", token.expose_secret())))
+}
+
 /// A program with a key, or a manager with a session.
 async fn who_asks(app: &App, headers: &HeaderMap) -> Result<Change, ApiError> {
     if !headers.contains_key(header::AUTHORIZATION)
@@ -106,47 +99,6 @@ async fn who_asks(app: &App, headers: &HeaderMap) -> Result<Change, ApiError> {
         return Ok(user.change(app));
     }
     Ok(auth::identify(app, headers).await?.change(app.now()))
-}
-
-/// The token of the business's export, which is made if there is none.
-async fn export_token(app: &App, change: &Change, business: &Business) -> Result<SecretString, ApiError> {
-    if let Some(token) = remembered(app, business.id).await? {
-        return Ok(token);
-    }
-    let mut tx = app.context.db.begin().await?;
-    businesses::lock(&mut tx, business.id).await?;
-    // Somebody else may have asked at the same time.
-    if let Some(token) = remembered(app, business.id).await? {
-        return Ok(token);
-    }
-    let new = NewFeed {
-        business: business.id,
-        subject: FeedSubject::Business,
-        name: format!("{} Bookings", business.name),
-        privacy: FeedPrivacy::Full,
-    };
-    let token = secret::new_token("cf_");
-    let feed = feeds::create(&mut tx, &new, &token, change.now).await?;
-    feeds::remember(&mut tx, &app.context.ring, &feed, &token).await?;
-    let line = NewLine {
-        business: business.id,
-        actor: &change.actor,
-        action: "created",
-        subject_kind: HistorySubject::Feed,
-        subject: feed.id.0,
-        detail: &json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy }),
-    };
-    history::append(&mut tx, &line, change.now).await?;
-    tx.commit().await?;
-    Ok(token)
-}
-
-async fn remembered(app: &App, business: BusinessId) -> Result<Option<SecretString>, StorageError> {
-    let (db, ring) = (&app.context.db, &app.context.ring);
-    match feeds::remembered_of_business(db, business).await? {
-        Some(feed) => feeds::remembered(db, ring, business, feed.id).await,
-        None => Ok(None),
-    }
 }
 
 /// What each platform that reads feeds wants to be done with this one, filled in.

@@ -15,12 +15,10 @@ use axum::{
     routing::{get, post},
 };
 use concord_domain::ids::ChannelId;
-use concord_jobs::channels::manage::business_feed;
 use concord_storage::{
     PageAsk,
     channels::{self, runs},
 };
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use self::upload::Wish;
@@ -29,7 +27,7 @@ use super::{
     asked::Asked,
     channels::{
         managers_only, name_of, path_of,
-        words::{counts_in_words, origin_label, steps},
+        words::{origin_label, skipped, steps},
     },
     frame::{Frame, Place, page},
     names::all_resources,
@@ -37,7 +35,7 @@ use super::{
     session::CurrentUser,
     when::When,
 };
-use crate::{app::App, http::feeds::address_of};
+use crate::{app::App, http::feeds::info::export_address};
 
 pub(super) use self::upload::{MOST_BYTES, carries_token};
 
@@ -81,7 +79,7 @@ struct Reading {
     at: When,
     outcome: Pill,
     message: String,
-    counts: String,
+    skipped: String,
     origin: &'static str,
     can_be_undone: bool,
 }
@@ -117,8 +115,7 @@ async fn describe(
     wish: &Wish,
     faults: Vec<(&'static str, String)>,
 ) -> Result<SyncPage, PageError> {
-    let token = business_feed(&app.context, &user.change(app)).await?;
-    let feed_url = address_of(app, token.expose_secret());
+    let feed_url = export_address(app, &user.change(app)).await?;
     let business = user.business.name.as_str();
     let values = [("resource", business), ("business", business), ("feed_url", feed_url.as_str())];
     let readers = app.context.platforms.iter().filter(|platform| platform.imports);
@@ -174,7 +171,7 @@ async fn history(
             at: When::of(run.at, app.now(), user.business.zone),
             outcome: run.outcome.into(),
             message: capital(&run.message),
-            counts: counts_in_words(run.counts),
+            skipped: skipped(run.counts),
             origin: origin_label(run.origin),
         }
     };

@@ -60,6 +60,8 @@ struct Event {
     kind: &'static str,
     when: String,
     summary: String,
+    /// Whether it takes any room at all, and whether there is none.
+    takes: bool,
     conflict: bool,
 }
 
@@ -165,6 +167,7 @@ async fn foreseen(
         kind: item_label(one.kind),
         when: stretch(one.interval, zone, today),
         summary: one.summary.clone(),
+        takes: one.kind.takes(),
         conflict: one.conflict,
     };
     let counts = preview.counts;

@@ -36,7 +36,7 @@ use super::{
     found,
     glance::Glance,
     path_of,
-    words::{counts_in_words, item_label, origin_label},
+    words::{item_label, origin_label, skipped},
 };
 use crate::app::App;
 
@@ -84,7 +84,7 @@ struct Reading {
     at: When,
     outcome: Pill,
     message: String,
-    counts: String,
+    skipped: String,
     origin: &'static str,
     who: String,
     can_be_undone: bool,
@@ -212,7 +212,7 @@ fn reading(run: &Run, told: &Told) -> Reading {
         at: When::of(run.at, told.now, told.zone),
         outcome: run.outcome.into(),
         message: capital(&run.message),
-        counts: counts_in_words(run.counts),
+        skipped: skipped(run.counts),
         origin: origin_label(run.origin),
         who: run.actor.label(),
         can_be_undone: run.can_be_undone(told.now),

@@ -1,0 +1,325 @@
+//! What the pages of channels and platforms do with what is sent to them, without a browser.
+
+use concord_domain::people::Role;
+use concord_sandbox::ListingAddress;
+use concord_storage::{PageAsk, history, testing::TestDb};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    house::{House, Wishes, stay, until},
+    visitor::{Page, Visitor, person},
+};
+
+/// Where the sandbox's platforms may be read.
+pub(crate) async fn open(db: &TestDb) -> House {
+    let settings = vec![("channels.allowed_hosts", r#"["127.0.0.1"]"#.to_owned())];
+    House::with(db, Wishes { settings, ..Wishes::default() }).await
+}
+
+/// The sandbox's Sea View Suite at Airbnb: a guest, nights that its host has closed, and the end of what is on sale.
+pub(crate) fn at_airbnb(house: &House) -> ListingAddress {
+    let mut all = house.sandbox.listings().into_iter();
+    all.find(|one| one.platform == "airbnb" && one.name == "Sea View Suite").expect("the sample listing")
+}
+
+/// Connects Airbnb as a person does. Returns the page of the channel, once it is read.
+async fn connect(visitor: &Visitor<'_>, room: &str, address: &str) -> String {
+    let wish = [("resource", room), ("platform", "airbnb"), ("address", address)];
+    let path = visitor.send("/channels/new", &wish).await.leads_to().to_owned();
+    read(visitor, &path, "In step").await;
+    path
+}
+
+/// Waits until the channel's page says so.
+async fn read(visitor: &Visitor<'_>, path: &str, words: &str) -> String {
+    until(words, async || {
+        let shown = visitor.get(path).await.text;
+        shown.contains(words).then_some(shown)
+    })
+    .await
+}
+
+#[track_caller]
+fn refused(page: &Page, field: &str, kept: &str, words: &str) {
+    assert_eq!(page.status, 422, "{}", page.text);
+    assert!(page.text.contains(&format!("id=\"{field}-fault\"")), "{field}: {}", page.text);
+    assert!(page.text.contains(&format!("value=\"{kept}\"")), "{kept}: {}", page.text);
+    assert!(page.text.contains(words), "{words}: {}", page.text);
+}
+
+async fn what_a_platform_sells_comes_and_it_learns_what_is_taken(db: &TestDb) {
+    let house = open(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    assert!(visitor.get("/channels").await.text.contains("There is nothing to sell yet"));
+    let resource = house.resource(1).await;
+    let room = resource.id.to_string();
+    let empty = visitor.get("/channels").await.text;
+    assert!(
+        empty.contains("No platform is connected yet") && empty.contains("Connect a platform"),
+        "{empty}"
+    );
+    house.api.put("/api/v1/bookings/OURS", stay(&resource, 60, 3)).await.expect(201);
+
+    let choice = visitor.get("/channels/new").await.text;
+    assert!(choice.contains("at most 20 room types"), "limits are told before anything is asked: {choice}");
+    let by_hand = visitor.get(&format!("/channels/new?resource={room}&platform=gommt")).await.text;
+    assert!(by_hand.contains("is kept by hand") && !by_hand.contains("name=\"address\""), "{by_hand}");
+    let form = visitor.get(&format!("/channels/new?resource={room}&platform=airbnb")).await.text;
+    assert!(form.contains("Export Calendar") && form.contains("What is taken here goes there"), "{form}");
+
+    let address = at_airbnb(&house).export_url;
+    let path = connect(&visitor, &room, &address).await;
+    let page = visitor.get(&path).await.text;
+    assert!(
+        page.contains("Reserved") && page.contains("Reservation") && page.contains("Closed there"),
+        "{page}"
+    );
+    assert!(page.contains("nights exposed: has never read our calendar"), "{page}");
+    assert!(!page.contains(&address), "the platform's address is not shown again");
+    let ours = format!("{}/feeds/cf_", house.api.base);
+    assert_eq!(page.matches(&ours).count(), 2, "beside its copy button and in the steps: {page}");
+    assert!(page.len() < 100_000);
+
+    let mut references = page.split("href=\"/bookings/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let reference = references.find(|reference| *reference != "OURS").unwrap();
+    let booking = visitor.get(&format!("/bookings/{reference}")).await.text;
+    assert!(
+        booking.contains("Came from") && booking.contains(&format!("<a href=\"{path}\">Airbnb</a>, read"))
+    );
+    let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    let seen = staff.get(&format!("/bookings/{reference}")).await.text;
+    assert!(seen.contains("Came from") && !seen.contains(&path), "{seen}");
+
+    let list = visitor.get("/channels").await.text;
+    assert!(list.contains("In step") && list.contains(&format!("{path}/sync")), "{list}");
+    let log = visitor.get(&format!("/settings/sync-log?channel={}", path.rsplit('/').next().unwrap())).await;
+    assert!(log.text.contains("Read feed") && log.text.contains("on Airbnb</bdi></a>"), "{}", log.text);
+    house.stop().await;
+}
+
+async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let send = async |platform: &str, address: &str, more: Option<(&str, &str)>| {
+        let mut wish = vec![("resource", room.as_str()), ("platform", platform), ("address", address)];
+        wish.extend(more);
+        visitor.send("/channels/new", &wish).await
+    };
+    refused(
+        &send("airbnb", "my calendar", None).await,
+        "address",
+        "my calendar",
+        "no address of a calendar feed",
+    );
+    let own = format!("{}/feeds/cf_mine.ics", house.api.base);
+    refused(&send("airbnb", &own, None).await, "address", &own, "one of Concord&#39;s own feeds");
+    let vrbo = "https://www.vrbo.com/icalendar/1.ics";
+    let warned = send("airbnb", vrbo, None).await;
+    refused(&warned, "address", vrbo, "This is an address of Vrbo, not of Airbnb.");
+    assert!(warned.text.contains("Connect it as Vrbo"), "{}", warned.text);
+    let path = send("airbnb", vrbo, Some(("instead", "vrbo"))).await.leads_to().to_owned();
+    assert!(visitor.get(&path).await.text.contains("on Vrbo</h1>"));
+    refused(&send("vrbo", vrbo, None).await, "address", vrbo, "is read for this resource already");
+    send("airbnb", "https://www.vrbo.com/icalendar/2.ics", Some(("anyway", "yes"))).await.leads_to();
+    let nothing = visitor.send("/channels/new", &[("resource", "none"), ("platform", "planet")]).await;
+    assert_eq!(nothing.status, 422);
+    assert!(
+        nothing.text.contains("Choose what is sold there.") && nothing.text.contains("Choose a platform.")
+    );
+    assert_eq!(send("gommt", "", None).await.status, 409);
+
+    // It is tried, and what came of it is told.
+    let shown = read(&visitor, &path, "cannot be read").await;
+    assert!(shown.contains("it is tried again by itself"), "{shown}");
+    house.stop().await;
+}
+
+async fn what_is_held_back_waits_for_a_word_and_comes_back(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let mut visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let known = visitor.cookies.clone();
+    let listing = at_airbnb(&house);
+    let path = connect(&visitor, &room, &listing.export_url).await;
+    let control = format!("/ota/{}/faults", listing.id);
+    house.control(Method::POST, &control, json!({ "kind": "empty" })).await;
+    visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
+    let held = read(&visitor, &path, "Cancel these 2 bookings").await;
+    assert!(held.contains("is empty all at once") && held.contains("they are cancelled."), "{held}");
+    for (page, words) in [
+        ("/", "seems to have cancelled much at once"),
+        ("/", "1 thing needs you"),
+        ("/channels", "What needs you"),
+        (&format!("{path}/release"), "You can undo it for a week."),
+    ] {
+        let shown = visitor.get(page).await.text;
+        assert!(shown.contains(words), "{page}: {shown}");
+    }
+
+    let released = visitor.send(&format!("{path}/release"), &[]).await;
+    assert_eq!(released.leads_to(), path);
+    visitor.cookies.extend(released.cookies());
+    let told = visitor.get(&path).await.text;
+    assert!(
+        told.contains("2 bookings were cancelled.")
+            && told.contains("<button class=\"compact\">Undo</button>")
+    );
+    visitor.cookies.clone_from(&known);
+    let again = visitor.get(&format!("{path}/release")).await;
+    assert_eq!(again.status, 409, "{}", again.text);
+    let runs = told.split(&format!("action=\"{path}/runs/")).nth(1).unwrap();
+    let undo = format!("{path}/runs/{}", runs.split('"').next().unwrap());
+    assert_eq!(visitor.send(&undo, &[]).await.leads_to(), path);
+    let back = visitor.get(&path).await.text;
+    assert!(back.contains("kept although the calendar lacks it") && back.contains("undone"), "{back}");
+    let standing = house.api.get("/api/v1/bookings?status=confirmed").await.expect(200);
+    assert_eq!(standing["items"].as_array().unwrap().len(), 2, "{standing}");
+
+    house.control(Method::DELETE, &control, Value::Null).await;
+    visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
+    until("the feed has them again", async || {
+        let shown = visitor.get(&path).await.text;
+        (!shown.contains("kept although the calendar lacks it")).then_some(())
+    })
+    .await;
+    house.control(Method::POST, &control, json!({ "kind": "empty" })).await;
+    visitor.send(&format!("{path}/sync"), &[]).await.leads_to();
+    read(&visitor, &path, "Cancel these 2 bookings").await;
+    let kept = visitor.send(&format!("{path}/keep"), &[]).await;
+    visitor.cookies.extend(kept.cookies());
+    let told = visitor.get(&path).await.text;
+    assert!(told.contains("2 bookings stand although the calendar of Airbnb lacks them."), "{told}");
+    house.stop().await;
+}
+
+async fn a_channel_is_changed_and_ended(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let path = connect(&visitor, &room, &at_airbnb(&house).export_url).await;
+    let send = async |fields: &[(&str, &str)]| visitor.send(&path, fields).await;
+    refused(&send(&[("interval", "5")]).await, "interval", "5", "from 30 to 1440");
+    let vrbo = "https://www.vrbo.com/icalendar/1.ics";
+    refused(&send(&[("address", vrbo)]).await, "address", vrbo, "This is an address of Vrbo, not of Airbnb.");
+    refused(
+        &send(&[("address", "https://www.airbnb.com/x.ics"), ("forget", "yes")]).await,
+        "address",
+        "https://www.airbnb.com/x.ics",
+        "Either give an address or say that nothing is read.",
+    );
+    let settings = [("state", "paused"), ("interval", "45"), ("preference", "keep"), ("blocks", "ignore")];
+    send(&settings).await.leads_to();
+    let paused = visitor.get(&path).await.text;
+    assert!(paused.contains("Paused") && paused.contains("value=\"45\""), "{paused}");
+    assert!(!paused.contains(&format!("action=\"{path}/sync\"")), "{paused}");
+    let channel = house.api.get(&format!("/api/v1{path}")).await.expect(200);
+    assert_eq!(
+        [&channel["state"], &channel["preference"], &channel["blocks"], &channel["interval_minutes"]],
+        [&json!("paused"), &json!("keep"), &json!("ignore"), &json!(45)]
+    );
+
+    let feed = async || house.api.get(&format!("/api/v1{path}")).await.expect(200)["feed_url"].clone();
+    let before = feed().await;
+    visitor.send(&format!("{path}/rotate"), &[]).await.leads_to();
+    assert_ne!(feed().await, before);
+    assert_eq!(house.api.plain(Method::GET, before.as_str().unwrap()).await.status, 404);
+
+    let keys = visitor.send(&format!("{path}/webhooks"), &[]).await;
+    assert_eq!(keys.headers["cache-control"], "no-store");
+    assert!(keys.text.contains("/hooks/channels/cw_") && keys.text.contains("whsec_"), "{}", keys.text);
+    let page = visitor.get(&path).await.text;
+    assert!(page.contains("Take no more") && !page.contains("whsec_"), "{page}");
+    visitor.send(&format!("{path}/webhooks/forbid"), &[]).await.leads_to();
+    assert!(visitor.get(&path).await.text.contains("Allow webhooks"));
+
+    for (question, words) in [
+        ("rotate", "The old address stops working at once."),
+        ("remove", "it may sell the same nights again"),
+        ("webhooks/forbid", "is refused"),
+    ] {
+        let asked = visitor.get(&format!("{path}/{question}")).await.text;
+        assert!(asked.contains(words) && asked.contains(&format!("action=\"{path}/{question}\"")), "{asked}");
+    }
+    assert_eq!(visitor.send(&format!("{path}/remove"), &[]).await.leads_to(), "/channels");
+    assert_eq!(visitor.get(&path).await.status, 404);
+    let standing = house.api.get("/api/v1/bookings?status=confirmed").await.expect(200);
+    let booking = standing["items"][0]["reference"].as_str().unwrap();
+    assert!(visitor.get(&format!("/bookings/{booking}")).await.text.contains("Came from"));
+    house.stop().await;
+}
+
+async fn whoever_is_no_manager_finds_no_channels(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let path = connect(&manager, &room, &at_airbnb(&house).export_url).await;
+    let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
+    for page in [
+        "/channels",
+        "/channels/live",
+        "/channels/new",
+        &path,
+        &format!("{path}/live"),
+        &format!("{path}/remove"),
+        &format!("{path}/rotate"),
+        &format!("{path}/release"),
+        &format!("{path}/webhooks/forbid"),
+        "/calendar-sync",
+        "/settings/platforms",
+    ] {
+        assert_eq!(staff.get(page).await.status, 404, "{page}");
+        assert_ne!(manager.get(page).await.status, 404, "{page}");
+    }
+    for deed in ["", "/sync", "/release", "/keep", "/rotate", "/webhooks", "/webhooks/forbid", "/remove"] {
+        assert_eq!(staff.send(&format!("{path}{deed}"), &[]).await.status, 404, "{deed}");
+    }
+    let wish = [("resource", room.as_str()), ("platform", "vrbo")];
+    assert_eq!(staff.send("/channels/new", &wish).await.status, 404);
+    assert_eq!(staff.send("/settings/platforms/airbnb", &[("interval", "45")]).await.status, 404);
+    assert_eq!(staff.send_parts("/calendar-sync/import", &[]).await.status, 404);
+    let overview = staff.get("/").await.text;
+    assert!(!overview.contains("href=\"/channels\"") && overview.contains("href=\"/feeds\""), "{overview}");
+    assert!(manager.get("/").await.text.contains("href=\"/channels\""));
+    assert_eq!(manager.get(&path).await.status, 200);
+    house.stop().await;
+}
+
+async fn a_platform_is_treated_as_its_business_says(db: &TestDb) {
+    let house = open(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let page = visitor.get("/settings/platforms").await.text;
+    for words in
+        ["Airbnb", "Booking.com", "LekkeSlaap", "SafariNow", "kept by hand", "every 120 to 180 minutes"]
+    {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(page.len() < 100_000, "{}", page.len());
+    let wrong = visitor.send("/settings/platforms/airbnb", &[("interval", "often")]).await;
+    assert_eq!(wrong.status, 422, "{}", wrong.text);
+    for words in ["id=\"fault-airbnb\"", "value=\"often\"", "from 30 to 1440"] {
+        assert!(wrong.text.contains(words), "{words}: {}", wrong.text);
+    }
+    let said = [("interval", "45"), ("preference", "yield"), ("blocks", "ignore")];
+    assert_eq!(visitor.send("/settings/platforms/airbnb", &said).await.leads_to(), "/settings/platforms");
+    let platform = house.api.get("/api/v1/platforms/airbnb").await.expect(200);
+    assert_eq!(
+        [&platform["interval_minutes"], &platform["preference"], &platform["blocks"]],
+        [&json!(45), &json!("yield"), &json!("ignore")]
+    );
+    let (business, ask) = (house.business.id, PageAsk::default());
+    let lines = history::of_subject(house.db(), business, business.0, &ask).await.unwrap().items;
+    assert!(lines.iter().any(|line| line.detail["platform"] == "airbnb"), "{lines:?}");
+    assert_eq!(visitor.send("/settings/platforms/planet", &said).await.status, 404);
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(
+    what_a_platform_sells_comes_and_it_learns_what_is_taken,
+    an_address_that_cannot_be_read_is_refused_at_its_field,
+    what_is_held_back_waits_for_a_word_and_comes_back,
+    a_channel_is_changed_and_ended,
+    whoever_is_no_manager_finds_no_channels,
+    a_platform_is_treated_as_its_business_says,
+);
