@@ -236,7 +236,7 @@ fn what_somebody_has_kept_stays_until_the_feed_has_it_again() {
 
 #[test]
 fn what_is_called_off_by_name_is_believed_at_once() {
-    let snapshot = Snapshot { events: vec![], called_off: ["a".to_owned()].into() };
+    let snapshot = Snapshot { events: vec![], called_off: ["a".to_owned()].into(), left_out: 0 };
     let items = [known(1, "a", SOLD, (3, 5))];
     let rules = Rules::default();
     let sight =
@@ -263,6 +263,30 @@ fn what_is_over_is_not_imported() {
     let now = nights(20, 21).1.start;
     let plan = Case { events: vec![event("a", Told::Reservation, (3, 6))], now, ..Case::default() }.plan();
     assert_eq!((told(&plan), plan.over), (vec![], 1));
+}
+
+#[test]
+fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
+    let noon = nights(3, 4).1.start + Duration::hours(12);
+    let hour =
+        Published { interval: Interval { start: noon, end: noon + Duration::hours(1) }, believed: true };
+    for kind in [Told::Block, Told::Either] {
+        let events = vec![event("a", kind, (3, 4)), event("b", kind, (4, 5))];
+        let plan = Case { events, published: vec![hour], ..Case::default() }.plan();
+        let other = if kind == Told::Block { "+block 4-5" } else { "+reservation 4-5" };
+        assert_eq!(told(&plan), ["+echo 3-4", other], "{kind:?}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_may_be_what_is_missing() {
+    let items = [known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
+    let events = vec![event("a", Told::Reservation, (3, 5)), event("b", Told::Reservation, (7, 9))];
+    let snapshot = Snapshot { events, left_out: 1, ..Snapshot::default() };
+    let rules = Rules::default();
+    let sight =
+        Sight { known: &items, snapshot: &snapshot, published: &[], rules: &rules, zone: ZONE, now: now() };
+    assert_eq!(told(&plan(&sight)), ["?3"]);
 }
 
 #[test]

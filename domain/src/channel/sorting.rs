@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Months, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
 
 use super::{
     BlockRule, ItemKind,
-    echo::Echoes,
+    echo::{Echoes, Published},
     plan::{Item, Known, Plan, Sight, Uids},
     snapshot::{Observed, Told},
 };
@@ -57,9 +58,9 @@ fn seen<'a>(sight: &Sight<'a>) -> Vec<Seen<'a>> {
 /// Decides what each event is.
 pub(super) struct Sorting<'a> {
     sight: &'a Sight<'a>,
-    echoes: Echoes,
+    echoes: Both,
     /// As it is before anything has come back.
-    all_echoes: Echoes,
+    all_echoes: Both,
     /// The start of the last event.
     last: Option<DateTime<Utc>>,
 }
@@ -68,29 +69,31 @@ impl<'a> Sorting<'a> {
     pub(super) fn of(sight: &'a Sight<'a>) -> Self {
         Self {
             sight,
-            all_echoes: Echoes::of(sight.published),
-            echoes: Echoes::of(sight.published),
+            all_echoes: Both::of(sight),
+            echoes: Both::of(sight),
             last: sight.snapshot.events.iter().map(|event| event.interval.start).max(),
         }
     }
 
     pub(super) fn items(mut self, plan: &mut Plan) -> Vec<Item> {
-        let mut believed: HashMap<Interval, usize> = HashMap::new();
+        let mut believed: HashMap<(bool, Interval), usize> = HashMap::new();
         for one in self.sight.published.iter().filter(|one| one.believed) {
-            *believed.entry(one.interval).or_default() += 1;
+            *believed.entry((false, one.interval)).or_default() += 1;
+            *believed.entry((true, whole_days(one.interval, self.sight.zone))).or_default() += 1;
         }
         let mut order = seen(self.sight);
         // What has the very dates that we published, as often as we did, has the first claim on being an echo, then what was
         // one, and last what was none.
         order.sort_by_key(|seen| (!seen.was_echo(), seen.took()));
-        let (exact, others): (Vec<_>, Vec<_>) =
-            order.into_iter().partition(|seen| match believed.get_mut(&seen.event.interval) {
+        let (exact, others): (Vec<_>, Vec<_>) = order.into_iter().partition(|seen| {
+            match believed.get_mut(&(is_of_days(seen.event), seen.event.interval)) {
                 Some(left) if *left > 0 && seen.event.told != Told::Reservation => {
                     *left -= 1;
                     true
                 }
                 _ => false,
-            });
+            }
+        });
         let mut items = Vec::with_capacity(exact.len() + others.len());
         for seen in exact.iter().chain(&others) {
             self.sort(seen, &mut items);
@@ -108,8 +111,8 @@ impl<'a> Sorting<'a> {
             items.push(whole(ItemKind::Reservation));
             return;
         }
-        let rest = self.echoes.rest(event.interval, self.lingers(seen));
-        let contested = self.all_echoes.rest(event.interval, false).is_empty();
+        let rest = self.echoes.of_kind(event).rest(event.interval, self.lingers(seen));
+        let contested = self.all_echoes.of_kind(event).rest(event.interval, false).is_empty();
         // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
         let renamed = event.told == Told::Either && was_sold;
         if rest.is_empty() && !renamed {
@@ -200,6 +203,49 @@ impl<'a> Sorting<'a> {
             _ => BookingTime::Timed { starts_at: piece.start, ends_at: piece.end },
         }
     }
+}
+
+/// What can come back: to the minute, and by whole days, since a platform that sells nights closes the whole night for
+/// an hour of it.
+struct Both {
+    exact: Echoes,
+    by_day: Echoes,
+}
+
+impl Both {
+    fn of(sight: &Sight<'_>) -> Self {
+        let days = sight
+            .published
+            .iter()
+            .map(|one| Published { interval: whole_days(one.interval, sight.zone), ..*one });
+        Self { exact: Echoes::of(sight.published), by_day: Echoes::of(&days.collect::<Vec<_>>()) }
+    }
+
+    fn of_kind(&self, event: &Observed) -> &Echoes {
+        if is_of_days(event) { &self.by_day } else { &self.exact }
+    }
+
+    fn take(&mut self, interval: Interval) {
+        self.exact.take(interval);
+        self.by_day.take(interval);
+    }
+}
+
+fn is_of_days(event: &Observed) -> bool {
+    matches!(event.time, BookingTime::Stay { .. })
+}
+
+/// From the midnight before it begins to the one after it ends.
+fn whole_days(interval: Interval, zone: Tz) -> Interval {
+    let start = start_of_day(interval.start.with_timezone(&zone).date_naive(), zone);
+    let last = interval.end.with_timezone(&zone).date_naive();
+    let end = start_of_day(last, zone);
+    let end = if end < interval.end {
+        last.succ_opt().map_or(interval.end, |next| start_of_day(next, zone))
+    } else {
+        end
+    };
+    Interval { start: start.min(interval.start), end }
 }
 
 fn item_of(event: &Observed, kind: ItemKind, time: BookingTime, interval: Interval, key: String) -> Item {

@@ -1,6 +1,7 @@
 //! What people read of a channel.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingTime},
     channel::{Brake, Preference, plan::Held},
@@ -9,7 +10,7 @@ use concord_domain::{
     record::HistorySubject,
 };
 use concord_storage::{
-    StorageError, Tx,
+    StorageError, Tx, businesses,
     channels::{Channel, runs::Counts},
     duties::DutyRef,
     notices::{self, Audience, NewNotice},
@@ -71,6 +72,11 @@ fn unread_key(channel: ChannelId) -> String {
 
 fn held_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
+}
+
+async fn zone_of_business(context: &Context, channel: &Channel) -> Result<Tz, StorageError> {
+    let business = businesses::find(&context.db, channel.business_id).await?;
+    Ok(business.ok_or(StorageError::NotFound)?.zone)
 }
 
 /// What the channel's preference says of a double booking.
@@ -152,7 +158,9 @@ pub(super) async fn held_back(
     channel: &Channel,
     held: &Held,
 ) -> Result<(), StorageError> {
-    let headline = format!("{} lacks {} of {} bookings", name(context, channel).await?, held.items, held.of);
+    let zone = zone_of_business(context, channel).await?;
+    let bookings = if held.items == 1 { "booking" } else { "bookings" };
+    let headline = format!("{} lacks {} {bookings}", name(context, channel).await?, held.items);
     let notice = NewNotice {
         business: channel.business_id,
         kind: NoticeKind::FeedHeld,
@@ -162,7 +170,7 @@ pub(super) async fn held_back(
         detail: &format!(
             "They are kept, because the calendar may be broken. If it still lacks them at {}, they are cancelled.\n\
              If they are cancelled there, let them through now.",
-            held.until.format("%Y-%m-%d %H:%M UTC")
+            held.until.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z")
         ),
         link: &link(channel.id),
         dedupe_key: &held_key(channel.id),

@@ -207,7 +207,7 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
     let before = known.iter().find(|item| item.item_key == key);
     let action = match (before, reserved) {
         (before, Some(reserved)) => {
-            let item = item_of(context, channel, key, reserved).await?;
+            let item = item_of(context, channel, (key, before), reserved).await?;
             Some(before.map_or_else(
                 || Action::Add(item.clone()),
                 |before| Action::Change { id: before.id, to: item.clone() },
@@ -242,7 +242,7 @@ async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookErr
 async fn item_of(
     context: &Context,
     channel: &Channel,
-    key: &str,
+    (key, before): (&str, Option<&ChannelItem>),
     reserved: &Reserved,
 ) -> Result<Item, WebhookError> {
     let missing = "data must have check_in and check_out, or starts_at and ends_at";
@@ -253,7 +253,8 @@ async fn item_of(
     let interval = time.interval(zone).ok_or_else(|| WebhookError::Malformed(backwards.to_owned()))?;
     let summary = match (&reserved.guest, reserved.summary.trim()) {
         (Some(guest), "") => guest.clone(),
-        (None, "") => "Reserved".to_owned(),
+        // What is not said again stays.
+        (None, "") => before.map_or_else(|| "Reserved".to_owned(), |before| before.summary.clone()),
         (_, summary) => summary.to_owned(),
     };
     Ok(Item {
@@ -263,7 +264,7 @@ async fn item_of(
         kind: ItemKind::Reservation,
         summary,
         description: String::new(),
-        guest: reserved.guest.clone(),
+        guest: reserved.guest.clone().or_else(|| before.and_then(|before| before.guest.clone())),
         contested: false,
     })
 }

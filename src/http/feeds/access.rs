@@ -1,6 +1,7 @@
 //! Who reads which feed, and which revision of it: gathered in memory, and written down every few seconds at once.
 //!
-//! A read never waits for this. What could not be written stays for the next time; where there are more readers than
+//! A read waits for this in one case: what a platform has read first is written down before it has it, since by that an
+//! echo is told from a booking when its own feed is read, and that may be a moment later. What could not be written stays for the next time; where there are more readers than
 //! anybody can mean, the newest are left out.
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 
 use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
-use concord_domain::ids::FeedId;
+use concord_domain::{feed::FeedScope, ids::FeedId};
 use concord_storage::{
     Db, StorageError,
     feed_reads::{self, NewRead},
@@ -44,6 +45,8 @@ struct Gathered {
     feeds: BTreeMap<FeedId, BTreeMap<String, NewRead>>,
     readers: usize,
     left_out: u64,
+    /// What platforms are known to have, by the feeds of their channels.
+    platforms: BTreeMap<FeedId, i64>,
 }
 
 /// A reading that was answered.
@@ -57,8 +60,9 @@ pub(super) struct Reading<'a> {
 }
 
 impl AccessRecord {
-    /// Remembers a reading.
-    pub(super) fn note(&self, reading: &Reading<'_>) {
+    /// Remembers a reading. `true`: it must be written down before it is answered, by `flush`.
+    #[must_use]
+    pub(super) fn note(&self, reading: &Reading<'_>) -> bool {
         let name = name_of(reading.headers);
         let person = is_person(reading.headers);
         let mut gathered = self.gathered();
@@ -72,7 +76,7 @@ impl AccessRecord {
             if let Some(address) = reading.address.map(|address| address.to_string()) {
                 read.address = address;
             }
-            return;
+            return gathered.is_news(reading, person);
         }
         gathered.add(NewRead {
             feed: reading.feed.clone(),
@@ -83,12 +87,19 @@ impl AccessRecord {
             reads: 1,
             at: reading.at,
         });
+        gathered.is_news(reading, person)
     }
 
     /// Writes down what was gathered, in one transaction. What fails is kept for the next time.
     pub async fn flush(&self, db: &Db) -> Result<(), StorageError> {
         let _alone = self.0.writing.lock().await;
-        let gathered = std::mem::take(&mut *self.gathered());
+        let gathered = {
+            let mut gathered = self.gathered();
+            let platforms = std::mem::take(&mut gathered.platforms);
+            let taken = std::mem::take(&mut *gathered);
+            gathered.platforms = platforms;
+            taken
+        };
         if gathered.left_out > 0 {
             tracing::warn!(reads = gathered.left_out, "too many readers of feeds: some were not noted");
         }
@@ -102,8 +113,14 @@ impl AccessRecord {
             tx.commit().await
         };
         let written = written.await;
-        if written.is_err() {
-            let mut gathered = self.gathered();
+        let mut gathered = self.gathered();
+        if written.is_ok() {
+            let channels = reads.iter().filter(|read| read.feed.scope == FeedScope::Channel && !read.person);
+            for read in channels {
+                let known = gathered.platforms.entry(read.feed.id).or_default();
+                *known = read.revision.max(*known);
+            }
+        } else {
             for read in reads {
                 gathered.add(read);
             }
@@ -135,6 +152,14 @@ impl AccessRecord {
 }
 
 impl Gathered {
+    /// Whether a platform has something by it that it was not known to have.
+    fn is_news(&self, reading: &Reading<'_>, person: bool) -> bool {
+        let known = self.platforms.get(&reading.feed.id).copied();
+        reading.feed.scope == FeedScope::Channel
+            && !person
+            && known.is_none_or(|known| known < reading.revision)
+    }
+
     /// Adds a reading to those of its reader.
     fn add(&mut self, read: NewRead) {
         let known = self.feeds.get_mut(&read.feed.id).and_then(|readers| readers.get_mut(&read.reader));
@@ -238,7 +263,7 @@ mod tests {
         let record = AccessRecord::default();
         let (vrbo, apple) = (sent(header::USER_AGENT, b"Vrbo"), sent(header::USER_AGENT, b"Apple"));
         for (headers, revision, minute) in [(&vrbo, 3, 1), (&vrbo, 5, 2), (&vrbo, 4, 3), (&apple, 2, 1)] {
-            record.note(&reading(&feed, headers, revision, minute));
+            let _ = record.note(&reading(&feed, headers, revision, minute));
         }
         let written = async || feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!(written().await, []);
@@ -256,10 +281,10 @@ mod tests {
         let (db, closed) = (testing::sqlite().await, testing::sqlite().await);
         let feed = feed(&db).await;
         let (record, headers) = (AccessRecord::default(), HeaderMap::new());
-        record.note(&reading(&feed, &headers, 3, 1));
+        let _ = record.note(&reading(&feed, &headers, 3, 1));
         closed.close().await;
         assert!(record.flush(&closed).await.is_err());
-        record.note(&reading(&feed, &headers, 4, 2));
+        let _ = record.note(&reading(&feed, &headers, 4, 2));
         record.flush(&db).await.unwrap();
         let readers = feed_reads::of_feed(&db, feed.business_id, feed.id).await.unwrap();
         assert_eq!((readers[0].reads, readers[0].revision), (2, 4));
@@ -272,9 +297,26 @@ mod tests {
         let record = AccessRecord::default();
         for number in 0..MOST_READERS + 5 {
             let headers = sent(header::USER_AGENT, number.to_string().as_bytes());
-            record.note(&reading(&feed, &headers, 1, 1));
+            let _ = record.note(&reading(&feed, &headers, 1, 1));
         }
         let gathered = record.gathered();
         assert_eq!((gathered.readers, gathered.left_out), (MOST_READERS, 5));
+    }
+
+    /// Else an echo of what it has read would be taken for a booking, if its own feed is read a moment later.
+    #[tokio::test]
+    async fn what_a_platform_has_read_first_is_written_down_before_it_has_it() {
+        let db = testing::sqlite().await;
+        let feed = Feed { scope: FeedScope::Channel, ..feed(&db).await };
+        let (record, platform) = (AccessRecord::default(), sent(header::USER_AGENT, b"Airbnb/1.0"));
+        let person = sent(header::ACCEPT, b"text/html");
+        assert!(!record.note(&reading(&feed, &person, 5, 0)), "a person is no platform");
+        assert!(record.note(&reading(&feed, &platform, 5, 1)));
+        assert!(record.note(&reading(&feed, &platform, 5, 2)), "it is not written down yet");
+        record.gathered().platforms.insert(feed.id, 5);
+        assert!(!record.note(&reading(&feed, &platform, 5, 3)));
+        assert!(record.note(&reading(&feed, &platform, 6, 4)));
+        let of_a_resource = Feed { scope: FeedScope::Resource, ..feed };
+        assert!(!record.note(&reading(&of_a_resource, &platform, 9, 5)));
     }
 }

@@ -215,13 +215,16 @@ impl<'a> Request<'a> {
             kept.await.map_err(|error| shared(&error))?
         };
         if self.method == Method::GET {
-            self.app.access.note(&Reading {
+            let reading = Reading {
                 feed,
                 headers: self.headers,
                 address: self.address,
                 revision: published.contents,
                 at: self.now,
-            });
+            };
+            if self.app.access.note(&reading) {
+                self.app.access.flush(&self.app.context.db).await?;
+            }
         }
         Ok(answer::respond(feed, &rendered, self.headers, self.app, self.now))
     }

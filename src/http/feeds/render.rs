@@ -171,8 +171,16 @@ async fn resource_names(
 
 /// A resource's own zone, where the feed is about one that has it.
 async fn zone(app: &App, feed: &Feed, business: &Business) -> Result<Tz, StorageError> {
-    let (FeedScope::Resource, Some(id)) = (feed.scope, feed.subject_id) else { return Ok(business.zone) };
-    let resource = resources::find(&app.context.db, business.id, ResourceId(id)).await?;
+    let db = &app.context.db;
+    let id = match (feed.scope, feed.subject_id) {
+        (FeedScope::Resource, Some(id)) => ResourceId(id),
+        (FeedScope::Channel, Some(id)) => match channels::find(db, business.id, ChannelId(id)).await? {
+            Some(channel) => channel.resource_id,
+            None => return Ok(business.zone),
+        },
+        _ => return Ok(business.zone),
+    };
+    let resource = resources::find(db, business.id, id).await?;
     Ok(resource.and_then(|resource| resource.zone).unwrap_or(business.zone))
 }
 

@@ -125,6 +125,9 @@ async fn a_fact_from_outside_stands_without_a_unit_until_there_is_room(db: &Test
     assert_eq!(units(&standing(db, &room, 0, 90).await), [Some(1), None, None]);
     assert!(!seat(db, &arrival(&room, 60, 90)).await, "a fact without a unit is no less true");
 
+    let within = Interval::new(at(0), at(46)).unwrap();
+    let others = occupancy::seats_of_others(db, business.id, room.id.0, within, "none").await.unwrap();
+    assert_eq!(others.iter().map(|seat| seat.unit).collect::<Vec<_>>(), [Some(1), None, None]);
     let conflicts = occupancy::conflicts(db, business.id, at(49)).await.unwrap();
     assert_eq!(conflicts.len(), 2);
     assert_eq!(occupancy::conflicts(db, business.id, at(50)).await.unwrap().len(), 1);
