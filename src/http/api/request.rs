@@ -289,7 +289,7 @@ mod tests {
                 format!("{{{AT},\"inner\":{{\"count\":1,\"scope\":\"all\"}}}}"),
                 Kind::Invalid,
                 "inner.scope",
-                "must be one of `business`, `resource`, `staff`",
+                "must be one of `business`, `resource`, `staff`, `driver`, `channel`",
             ),
         ] {
             let error = from_json::<Sample>(json.as_bytes()).unwrap_err();

@@ -4,7 +4,7 @@ use chrono::Duration;
 use concord_domain::{
     booking::{BookingDraft, BookingKind, BookingStatus, BookingTime},
     channel::{ItemKind, RunOrigin, RunOutcome, plan::Item},
-    ids::{ChannelItemId, ChannelRunId},
+    ids::{ChannelId, ChannelItemId, ChannelRunId},
     interval::Interval,
     people::Actor,
 };
@@ -12,7 +12,7 @@ use concord_storage::{
     Db, StorageError,
     bookings::{self, Change, ItemWrite, Put, PutError},
     businesses::Business,
-    channels::{Channel, items, runs},
+    channels::{self, Channel, items, runs},
     occupancy,
     resources::Resource,
     testing::{self, TestDb, at, begin, commit},
@@ -221,7 +221,31 @@ async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
     assert!(matches!(back, Err(StorageError::Exists)), "{back:?}");
 }
 
+/// A platform is told what it has not sold itself, through this channel or one that was removed.
+async fn a_platform_is_told_what_it_has_not_sold(db: &TestDb) {
+    let world = world(db).await;
+    let (ours, theirs) =
+        (testing::draft(&world.resource, 100, 160), testing::draft(&world.resource, 200, 260));
+    testing::booking(db, &world.business, "ours", &ours).await;
+    let theirs = BookingDraft { source: "airbnb".to_owned(), ..theirs };
+    world.import(db, "theirs", &theirs).await;
+    let told = async |channel: &Channel| {
+        let ask = bookings::FeedAsk { from: at(0), most: 10 };
+        let told = bookings::for_channel(db, channel, ask).await.unwrap();
+        told.into_iter().map(|booking| booking.reference).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world.channel).await, ["ours"]);
+    let vrbo = Channel { id: ChannelId::new(at(1)), platform: "vrbo".to_owned(), ..world.channel.clone() };
+    assert_eq!(told(&vrbo).await, ["ours", "theirs"]);
+    let mut tx = begin(db).await;
+    channels::remove(&mut tx, world.business.id, world.channel.id, at(2)).await.unwrap();
+    commit(tx).await;
+    let again = Channel { id: ChannelId::new(at(3)), ..world.channel.clone() };
+    assert_eq!(told(&again).await, ["ours"]);
+}
+
 concord_storage::on_both_databases!(
+    a_platform_is_told_what_it_has_not_sold,
     what_was_sold_stands_though_there_is_no_room,
     a_block_takes_the_nights_that_are_free,
     an_item_is_missed_found_lost_and_kept,
