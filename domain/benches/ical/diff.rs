@@ -6,11 +6,12 @@ use concord_domain::{
     channel::{
         ItemKind,
         plan::{Known, Rules, Sight, plan},
-        snapshot::{Observed, Snapshot, Told, snapshot},
+        snapshot::{Observed, Snapshot, snapshot},
     },
     ical::{Calendar, ReadError, ReadLimits},
     ids::ChannelItemId,
     interval::Interval,
+    platform::EventKind,
 };
 use uuid::Uuid;
 
@@ -54,5 +55,5 @@ pub(crate) fn actions(calendar: &Calendar, known: &[Known], limits: &ReadLimits)
 
 fn seen(calendar: &Calendar, limits: &ReadLimits) -> Result<Snapshot, ReadError> {
     let window = Interval { start: super::feed::now(), end: super::feed::now() + Duration::days(800) };
-    snapshot(calendar, window, ZONE, limits, |_| Some((Told::Reservation, None)))
+    snapshot(calendar, window, ZONE, limits, |_| Some((EventKind::Reservation, None)))
 }

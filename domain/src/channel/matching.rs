@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     ItemKind,
-    plan::{Item, Known, Sight, Uids},
+    plan::{Item, Known, Sight},
 };
-use crate::interval::Interval;
+use crate::{interval::Interval, platform::UidKeeps};
 
 /// Which item is which that was known, by their positions.
 pub(super) struct Matches {
@@ -27,7 +27,7 @@ impl Matches {
             |known| (known.kind == ItemKind::Window).then_some(()),
             |item| (item.kind == ItemKind::Window).then_some(()),
         );
-        if sight.rules.uids != Uids::Stable {
+        if sight.rules.uids != UidKeeps::Stable {
             let named = |kind, guest: &Option<String>| {
                 (kind == ItemKind::Reservation).then(|| guest.clone()).flatten()
             };

@@ -12,18 +12,7 @@ use super::{
     snapshot::Snapshot,
     sorting::Sorting,
 };
-use crate::{booking::BookingTime, ids::ChannelItemId, interval::Interval};
-
-/// How a platform treats the UIDs of its events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Uids {
-    /// The same for as long as the event exists.
-    Stable,
-    /// Another one when the dates change.
-    WithDates,
-    /// Another one at any time.
-    Volatile,
-}
+use crate::{booking::BookingTime, ids::ChannelItemId, interval::Interval, platform::UidKeeps};
 
 /// What a plan goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +20,7 @@ pub struct Rules {
     /// What becomes of blocks.
     pub blocks: BlockRule,
     /// What UIDs are worth.
-    pub uids: Uids,
+    pub uids: UidKeeps,
     /// How many months ahead the platform sells, where it publishes the end of that as a block.
     pub window_months: Vec<u32>,
     /// How long a feed must stay empty before it is believed.
@@ -44,7 +33,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             blocks: BlockRule::Occupy,
-            uids: Uids::Stable,
+            uids: UidKeeps::Stable,
             window_months: Vec::new(),
             empty_for: Duration::hours(24),
             shrunk_for: Duration::hours(6),

@@ -2,10 +2,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::*;
-use crate::{
-    channel::snapshot::{Observed, Told},
-    interval::stay,
-};
+use crate::{channel::snapshot::Observed, interval::stay, platform::EventKind};
 
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 
@@ -20,12 +17,12 @@ fn nights(from: u32, until: u32) -> (BookingTime, Interval) {
     (BookingTime::Stay { check_in, check_out }, stay(check_in, check_out, ZONE).unwrap())
 }
 
-fn event(key: &str, told: Told, (from, until): (u32, u32)) -> Observed {
+fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> Observed {
     let (time, interval) = nights(from, until);
     let summary = match told {
-        Told::Reservation => "Reserved",
-        Told::Block => "Not available",
-        Told::Either => "CLOSED - Not available",
+        EventKind::Reservation => "Reserved",
+        EventKind::Block => "Not available",
+        EventKind::Unclear => "CLOSED - Not available",
     };
     let (summary, description) = (summary.to_owned(), String::new());
     Observed { key: key.to_owned(), time, interval, told, summary, description, guest: None }
@@ -113,7 +110,7 @@ const SOLD: ItemKind = ItemKind::Reservation;
 fn what_is_new_is_added_and_what_is_known_stays() {
     let plan = Case {
         known: vec![known(1, "a", SOLD, (3, 5))],
-        events: vec![event("a", Told::Reservation, (3, 5)), event("b", Told::Reservation, (7, 9))],
+        events: vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))],
         ..Case::default()
     }
     .plan();
@@ -125,7 +122,7 @@ fn what_is_new_is_added_and_what_is_known_stays() {
 fn new_dates_under_a_known_uid_are_a_change() {
     let plan = Case {
         known: vec![known(1, "a", SOLD, (3, 5))],
-        events: vec![event("a", Told::Reservation, (4, 8))],
+        events: vec![event("a", EventKind::Reservation, (4, 8))],
         ..Case::default()
     }
     .plan();
@@ -136,7 +133,7 @@ fn new_dates_under_a_known_uid_are_a_change() {
 fn new_uids_on_the_same_dates_are_the_same() {
     let plan = Case {
         known: vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9))],
-        events: vec![event("x", Told::Reservation, (3, 5)), event("y", Told::Reservation, (7, 9))],
+        events: vec![event("x", EventKind::Reservation, (3, 5)), event("y", EventKind::Reservation, (7, 9))],
         ..Case::default()
     }
     .plan();
@@ -154,16 +151,16 @@ fn a_uid_that_changes_with_the_dates_is_followed_where_nothing_else_fits() {
                 known(3, "c", SOLD, (24, 26)),
             ],
             events: vec![
-                Observed { guest: guest.map(str::to_owned), ..event("z", Told::Reservation, (4, 7)) },
-                event("b", Told::Reservation, (20, 22)),
-                event("c", Told::Reservation, (24, 26)),
+                Observed { guest: guest.map(str::to_owned), ..event("z", EventKind::Reservation, (4, 7)) },
+                event("b", EventKind::Reservation, (20, 22)),
+                event("c", EventKind::Reservation, (24, 26)),
             ],
             rules,
             ..Case::default()
         }
         .plan()
     };
-    let with_dates = Rules { uids: Uids::WithDates, ..Rules::default() };
+    let with_dates = Rules { uids: UidKeeps::WithDates, ..Rules::default() };
     assert_eq!(told(&moved(with_dates.clone(), Some("Ana"))), ["~1 reservation 4-7"]);
     assert_eq!(told(&moved(with_dates.clone(), None)), ["~1 reservation 4-7"]);
     assert_eq!(told(&moved(with_dates, Some("Ben"))), ["-1", "+reservation 4-7"]);
@@ -174,7 +171,7 @@ fn a_uid_that_changes_with_the_dates_is_followed_where_nothing_else_fits() {
 fn what_disappears_from_a_whole_feed_is_cancelled() {
     let plan = Case {
         known: vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9))],
-        events: vec![event("a", Told::Reservation, (3, 5))],
+        events: vec![event("a", EventKind::Reservation, (3, 5))],
         ..Case::default()
     }
     .plan();
@@ -209,7 +206,7 @@ fn more_than_half_is_held_and_half_is_not() {
         (1..=4).map(|n| known(n.into(), &n.to_string(), SOLD, (n * 3, n * 3 + 2))).collect();
     let left = |count: u32| {
         let events =
-            (1..=count).map(|n| event(&n.to_string(), Told::Reservation, (n * 3, n * 3 + 2))).collect();
+            (1..=count).map(|n| event(&n.to_string(), EventKind::Reservation, (n * 3, n * 3 + 2))).collect();
         Case { known: items.clone(), events, ..Case::default() }.plan()
     };
     assert_eq!(told(&left(2)), ["-3", "-4"]);
@@ -220,7 +217,7 @@ fn more_than_half_is_held_and_half_is_not() {
 #[test]
 fn what_comes_back_is_no_news() {
     let missing = Known { missing_since: Some(now()), ..known(1, "a", SOLD, (3, 5)) };
-    let events = vec![event("a", Told::Reservation, (3, 5))];
+    let events = vec![event("a", EventKind::Reservation, (3, 5))];
     let plan = Case { known: vec![missing], events, ..Case::default() }.plan();
     assert_eq!(told(&plan), ["!1"]);
 }
@@ -228,7 +225,7 @@ fn what_comes_back_is_no_news() {
 #[test]
 fn what_somebody_has_kept_stays_until_the_feed_has_it_again() {
     let pinned = Known { pinned: true, ..known(1, "a", SOLD, (3, 5)) };
-    let other = || vec![event("b", Told::Reservation, (7, 9))];
+    let other = || vec![event("b", EventKind::Reservation, (7, 9))];
     let plan =
         Case { known: vec![pinned, known(2, "b", SOLD, (7, 9))], events: other(), ..Case::default() }.plan();
     assert_eq!((told(&plan), plan.held), (vec![], None));
@@ -249,7 +246,7 @@ fn a_stay_under_way_is_not_ended_by_its_feed() {
     let (now, item) = (nights(4, 5).1.start, known(1, "a", SOLD, (3, 6)));
     let plan = Case {
         known: vec![item],
-        events: vec![event("b", Told::Reservation, (7, 9))],
+        events: vec![event("b", EventKind::Reservation, (7, 9))],
         now,
         ..Case::default()
     }
@@ -261,7 +258,8 @@ fn a_stay_under_way_is_not_ended_by_its_feed() {
 #[test]
 fn what_is_over_is_not_imported() {
     let now = nights(20, 21).1.start;
-    let plan = Case { events: vec![event("a", Told::Reservation, (3, 6))], now, ..Case::default() }.plan();
+    let plan =
+        Case { events: vec![event("a", EventKind::Reservation, (3, 6))], now, ..Case::default() }.plan();
     assert_eq!((told(&plan), plan.over), (vec![], 1));
 }
 
@@ -270,10 +268,10 @@ fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
     let noon = nights(3, 4).1.start + Duration::hours(12);
     let hour =
         Published { interval: Interval { start: noon, end: noon + Duration::hours(1) }, believed: true };
-    for kind in [Told::Block, Told::Either] {
+    for kind in [EventKind::Block, EventKind::Unclear] {
         let events = vec![event("a", kind, (3, 4)), event("b", kind, (4, 5))];
         let plan = Case { events, published: vec![hour], ..Case::default() }.plan();
-        let other = if kind == Told::Block { "+block 4-5" } else { "+reservation 4-5" };
+        let other = if kind == EventKind::Block { "+block 4-5" } else { "+reservation 4-5" };
         assert_eq!(told(&plan), ["+echo 3-4", other], "{kind:?}");
     }
 }
@@ -281,7 +279,7 @@ fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
 #[test]
 fn what_could_not_be_read_may_be_what_is_missing() {
     let items = [known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
-    let events = vec![event("a", Told::Reservation, (3, 5)), event("b", Told::Reservation, (7, 9))];
+    let events = vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))];
     let snapshot = Snapshot { events, left_out: 1, ..Snapshot::default() };
     let rules = Rules::default();
     let sight =
@@ -291,7 +289,7 @@ fn what_could_not_be_read_may_be_what_is_missing() {
 
 #[test]
 fn what_we_published_is_no_booking_when_it_comes_back() {
-    for kind in [Told::Block, Told::Either] {
+    for kind in [EventKind::Block, EventKind::Unclear] {
         let plan = Case {
             events: vec![event("a", kind, (3, 5))],
             published: vec![published(3, 5)],
@@ -301,14 +299,14 @@ fn what_we_published_is_no_booking_when_it_comes_back() {
         assert_eq!((told(&plan), plan.echoes), (vec!["+echo 3-5".to_owned()], 1), "{kind:?}");
     }
     // A platform that says "reserved" has sold it, whatever we published.
-    let events = vec![event("a", Told::Reservation, (3, 5))];
+    let events = vec![event("a", EventKind::Reservation, (3, 5))];
     let plan = Case { events, published: vec![published(3, 5)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+reservation 3-5"]);
 }
 
 #[test]
 fn of_a_block_that_was_joined_with_ours_the_rest_is_taken() {
-    let events = vec![event("a", Told::Block, (1, 9))];
+    let events = vec![event("a", EventKind::Block, (1, 9))];
     let plan = Case { events, published: vec![published(2, 4), published(4, 6)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+block 1-2", "+block 6-9"]);
 }
@@ -316,7 +314,7 @@ fn of_a_block_that_was_joined_with_ours_the_rest_is_taken() {
 #[test]
 fn blocks_can_be_the_platforms_own_affair() {
     let rules = Rules { blocks: BlockRule::Ignore, ..Rules::default() };
-    let events = vec![event("a", Told::Block, (1, 9)), event("b", Told::Reservation, (10, 12))];
+    let events = vec![event("a", EventKind::Block, (1, 9)), event("b", EventKind::Reservation, (10, 12))];
     let items = vec![known(1, "a", ItemKind::Block, (1, 9)), known(2, "b", SOLD, (10, 12))];
     let plan = Case { known: items, events, rules, ..Case::default() }.plan();
     assert_eq!(told(&plan), ["~1 ignored 1-9"]);
@@ -324,13 +322,13 @@ fn blocks_can_be_the_platforms_own_affair() {
 
 #[test]
 fn the_same_nights_closed_twice_were_sold_once() {
-    let events = vec![event("a", Told::Either, (3, 5)), event("b", Told::Either, (3, 5))];
+    let events = vec![event("a", EventKind::Unclear, (3, 5)), event("b", EventKind::Unclear, (3, 5))];
     let plan = Case { events, published: vec![published(3, 5)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+echo 3-5", "+reservation 3-5"]);
     // Which of them it was shows when one of them goes.
     let items =
         vec![known(1, "a", ItemKind::Echo, (3, 5)), Known { contested: true, ..known(2, "b", SOLD, (3, 5)) }];
-    let events = vec![event("b", Told::Either, (3, 5))];
+    let events = vec![event("b", EventKind::Unclear, (3, 5))];
     let plan = Case { known: items, events, published: vec![published(3, 5)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["-1", "~2 echo 3-5"]);
 }
@@ -338,7 +336,7 @@ fn the_same_nights_closed_twice_were_sold_once() {
 #[test]
 fn what_was_sold_before_we_published_it_stays_sold() {
     let items = vec![Known { summary: "CLOSED - Not available".to_owned(), ..known(1, "a", SOLD, (3, 5)) }];
-    let events = vec![event("a", Told::Either, (3, 5))];
+    let events = vec![event("a", EventKind::Unclear, (3, 5))];
     let plan = Case { known: items, events, published: vec![published(3, 5)], ..Case::default() }.plan();
     assert_eq!((told(&plan), plan.unchanged), (vec![], 1));
 }
@@ -347,7 +345,7 @@ fn what_was_sold_before_we_published_it_stays_sold() {
 fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
     let rules = Rules { window_months: vec![3, 6, 12], ..Rules::default() };
     // 21 February 2027 is three months from today: day 83, counted from 30 November.
-    let window = |key: &str, day| event(key, Told::Block, (day, day + 280));
+    let window = |key: &str, day| event(key, EventKind::Block, (day, day + 280));
     let plan = Case { events: vec![window("w", 83)], rules: rules.clone(), ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+window 83-363"]);
     let items = vec![known(1, "w", ItemKind::Window, (83, 363))];
@@ -374,7 +372,7 @@ fn the_end_of_what_is_sold_moves_with_the_days_and_is_no_booking() {
 fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
     let rules = Rules { window_months: vec![3, 6, 12], ..Rules::default() };
     let joined = |items, published| {
-        let events = vec![event("w", Told::Block, (70, 363))];
+        let events = vec![event("w", EventKind::Block, (70, 363))];
         Case { known: items, events, published, rules: rules.clone(), ..Case::default() }.plan()
     };
     let seen = || vec![known(1, "v", ItemKind::Window, (83, 363))];
@@ -390,7 +388,8 @@ fn what_was_held_waits_on_whatever_is_new() {
     let missing = Known { missing_since: Some(now()), ..known(1, "a", SOLD, (3, 5)) };
     let later = |hours| {
         let items = vec![missing.clone(), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
-        let events = vec![event("b", Told::Reservation, (7, 9)), event("c", Told::Reservation, (10, 12))];
+        let events =
+            vec![event("b", EventKind::Reservation, (7, 9)), event("c", EventKind::Reservation, (10, 12))];
         Case { known: items, events, now: now() + Duration::hours(hours), ..Case::default() }.plan()
     };
     assert_eq!((told(&later(5)), later(5).held.map(|held| held.items)), (vec![], Some(1)));
@@ -410,7 +409,7 @@ fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
         })
         .collect();
     items.extend([known(4, "a", SOLD, (20, 22)), known(5, "b", SOLD, (24, 26))]);
-    let events = vec![event("x", Told::Block, (3, 10))];
+    let events = vec![event("x", EventKind::Block, (3, 10))];
     let published = vec![published(4, 6), published(7, 9)];
     let plan = Case { known: items, events, published, ..Case::default() }.plan();
     assert_eq!(
@@ -425,7 +424,7 @@ fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
         known(3, "a", SOLD, (20, 22)),
         known(4, "b", SOLD, (24, 26)),
     ];
-    let events = vec![event("r", Told::Either, (3, 5))];
+    let events = vec![event("r", EventKind::Unclear, (3, 5))];
     let plan =
         Case { known: items, events, published: vec![self::published(3, 5)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["?1", "?3", "?4"]);
@@ -445,7 +444,7 @@ fn the_end_of_what_is_sold_is_not_forgotten_while_the_feed_is_doubted() {
 fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
     // It was taken for an echo while the other was missing.
     let items = vec![known(1, "r", ItemKind::Echo, (3, 5))];
-    let events = vec![event("e", Told::Either, (2, 6)), event("r", Told::Either, (3, 5))];
+    let events = vec![event("e", EventKind::Unclear, (2, 6)), event("r", EventKind::Unclear, (3, 5))];
     let plan = Case { known: items, events, published: vec![published(2, 6)], ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+echo 2-6", "~1 reservation 3-5"]);
 }
@@ -453,7 +452,7 @@ fn what_has_our_very_dates_is_an_echo_before_what_lies_within_them() {
 #[test]
 fn our_very_dates_are_an_echo_as_often_as_we_published_them() {
     let events =
-        [("r", (3, 5)), ("e", (3, 5)), ("f", (3, 6))].map(|(key, days)| event(key, Told::Either, days));
+        [("r", (3, 5)), ("e", (3, 5)), ("f", (3, 6))].map(|(key, days)| event(key, EventKind::Unclear, days));
     let ours = vec![published(3, 5), published(3, 6)];
     let plan = Case { events: events.to_vec(), published: ours, ..Case::default() }.plan();
     assert_eq!(told(&plan), ["+echo 3-5", "+echo 3-6", "+reservation 3-5"]);
@@ -463,8 +462,13 @@ fn our_very_dates_are_an_echo_as_often_as_we_published_them() {
 fn nothing_sold_is_taken_for_an_echo_that_lingers() {
     let gone = || vec![Published { believed: false, ..published(3, 5) }];
     let sees = |items, key: &str, published| {
-        Case { known: items, events: vec![event(key, Told::Either, (3, 5))], published, ..Case::default() }
-            .plan()
+        Case {
+            known: items,
+            events: vec![event(key, EventKind::Unclear, (3, 5))],
+            published,
+            ..Case::default()
+        }
+        .plan()
     };
     let echo = || known(1, "e", ItemKind::Echo, (3, 5));
     // The same event may be slow to go. Another is not the same.
@@ -481,7 +485,7 @@ fn nothing_sold_is_taken_for_an_echo_that_lingers() {
 #[test]
 fn under_another_uid_it_is_seen_twice_before_it_is_an_echo() {
     let seen = |known| {
-        let events = vec![event("e", Told::Either, (3, 5))];
+        let events = vec![event("e", EventKind::Unclear, (3, 5))];
         Case { known: vec![known], events, published: vec![published(3, 5)], ..Case::default() }.plan()
     };
     let plan = seen(known(1, "r", SOLD, (3, 5)));

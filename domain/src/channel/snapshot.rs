@@ -12,17 +12,6 @@ use crate::{
     platform::{EventKind, Platform},
 };
 
-/// What a platform says that an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Somebody comes.
-    Reservation,
-    /// Its owner has closed it.
-    Block,
-    /// One or the other: the platform writes both alike.
-    Either,
-}
-
 /// One event of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -33,7 +22,7 @@ pub struct Observed {
     /// The same in UTC; days are those of the resource's zone.
     pub interval: Interval,
     /// What the platform says that it is.
-    pub told: Told,
+    pub told: EventKind,
     /// One line.
     pub summary: String,
     /// Lines separated by `\n`.
@@ -61,7 +50,7 @@ pub fn snapshot<'a>(
     window: Interval,
     zone: Tz,
     limits: &ReadLimits,
-    tell: impl Fn(&'a ReadEvent) -> Option<(Told, Option<String>)>,
+    tell: impl Fn(&'a ReadEvent) -> Option<(EventKind, Option<String>)>,
 ) -> Result<Snapshot, ReadError> {
     let occurrences = calendar.occurrences(window, zone, limits)?;
     let mut keys = Keys { given: HashMap::with_capacity(occurrences.len()) };
@@ -89,17 +78,13 @@ pub fn snapshot<'a>(
 }
 
 /// What a platform says that an event is, and who comes; `None`: it takes no time.
-pub fn told_by(platform: &Platform, event: &ReadEvent) -> Option<(Told, Option<String>)> {
+pub fn told_by(platform: &Platform, event: &ReadEvent) -> Option<(EventKind, Option<String>)> {
     // Platforms mark what they like as free; calendars of people mean it.
     let tells_apart = !platform.reservation.is_empty() || !platform.block.is_empty();
     if event.transparent && !tells_apart {
         return None;
     }
-    let told = match platform.classify(&event.summary, &event.description) {
-        EventKind::Reservation => Told::Reservation,
-        EventKind::Block => Told::Block,
-        EventKind::Unclear => Told::Either,
-    };
+    let told = platform.classify(&event.summary, &event.description);
     Some((told, platform.guest_of(&event.summary)))
 }
 

@@ -8,12 +8,13 @@ use chrono_tz::Tz;
 use super::{
     BlockRule, ItemKind,
     echo::{Echoes, Published},
-    plan::{Item, Known, Plan, Sight, Uids},
-    snapshot::{Observed, Told},
+    plan::{Item, Known, Plan, Sight},
+    snapshot::Observed,
 };
 use crate::{
     booking::BookingTime,
     interval::{Interval, start_of_day},
+    platform::{EventKind, UidKeeps},
 };
 
 /// An event, and what it was when it was last seen.
@@ -87,7 +88,7 @@ impl<'a> Sorting<'a> {
         order.sort_by_key(|seen| (!seen.was_echo(), seen.took()));
         let (exact, others): (Vec<_>, Vec<_>) = order.into_iter().partition(|seen| {
             match believed.get_mut(&(is_of_days(seen.event), seen.event.interval)) {
-                Some(left) if *left > 0 && seen.event.told != Told::Reservation => {
+                Some(left) if *left > 0 && seen.event.told != EventKind::Reservation => {
                     *left -= 1;
                     true
                 }
@@ -107,19 +108,20 @@ impl<'a> Sorting<'a> {
         let whole = |kind| item_of(event, kind, event.time, event.interval, event.key.clone());
         let was_sold = seen.was.is_some_and(|known| known.kind == ItemKind::Reservation && !known.contested);
         // What was once seen to be sold is never taken for an echo later: our feed may hold the same nights by now.
-        if event.told == Told::Reservation || event.told == Told::Either && was_sold && seen.by_key {
+        if event.told == EventKind::Reservation || event.told == EventKind::Unclear && was_sold && seen.by_key
+        {
             items.push(whole(ItemKind::Reservation));
             return;
         }
         let rest = self.echoes.of_kind(event).rest(event.interval, self.lingers(seen));
         let contested = self.all_echoes.of_kind(event).rest(event.interval, false).is_empty();
         // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
-        let renamed = event.told == Told::Either && was_sold;
+        let renamed = event.told == EventKind::Unclear && was_sold;
         if rest.is_empty() && !renamed {
             self.echoes.take(event.interval);
             let contested = seen.took() || seen.was.is_some_and(|known| known.contested);
             items.push(Item { contested, ..whole(ItemKind::Echo) });
-        } else if event.told == Told::Either {
+        } else if event.told == EventKind::Unclear {
             items.push(Item { contested, ..whole(ItemKind::Reservation) });
         } else {
             self.block(event, rest, items);
@@ -128,7 +130,7 @@ impl<'a> Sorting<'a> {
 
     /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one.
     fn lingers(&self, seen: &Seen<'_>) -> bool {
-        let known_by_it = seen.by_key || self.sight.rules.uids == Uids::Volatile;
+        let known_by_it = seen.by_key || self.sight.rules.uids == UidKeeps::Volatile;
         let twin = |known: &Known| {
             known.contested && known.kind.takes() && known.interval.overlaps(&seen.event.interval)
         };

@@ -5,12 +5,12 @@ use chrono_tz::Tz;
 use concord_domain::{
     channel::{
         echo::Published,
-        plan::{Known, Plan, Rules, Sight, Uids, plan},
+        plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
     },
     ical::{self, ReadError, ReadLimits, Warning},
     interval::Interval,
-    platform::{Platform, UidKeeps},
+    platform::Platform,
 };
 use concord_storage::{
     StorageError, businesses,
@@ -146,11 +146,7 @@ pub(super) async fn zone_of(context: &Context, resource: &Resource) -> Result<Tz
 fn rules_of(channel: &Channel, platform: &Platform) -> Rules {
     Rules {
         blocks: channel.blocks,
-        uids: match platform.uid_keeps {
-            UidKeeps::Stable => Uids::Stable,
-            UidKeeps::WithDates => Uids::WithDates,
-            UidKeeps::Volatile => Uids::Volatile,
-        },
+        uids: platform.uid_keeps,
         window_months: platform.window_months.clone(),
         ..Rules::default()
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
-    channel::snapshot::{Observed, Told, snapshot, told_by},
+    channel::snapshot::{Observed, snapshot, told_by},
     clock::Clock,
     ical::{Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits},
     interval::{Interval, start_of_day},
@@ -132,11 +132,7 @@ pub(super) fn foresee(
 }
 
 fn item(event: &Observed, zone: Tz) -> Item {
-    let kind = match event.told {
-        Told::Reservation => "reservation",
-        Told::Block => "block",
-        Told::Either => "unclear",
-    };
+    let kind = event.told.as_str();
     let date = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
     Item {
         kind,

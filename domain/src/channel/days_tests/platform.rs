@@ -5,12 +5,10 @@ use std::fmt::Write;
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 
 use crate::{
-    channel::{
-        plan::{Rules, Uids},
-        snapshot::Told,
-    },
+    channel::plan::Rules,
     ical::ReadEvent,
     interval::{Interval, stay},
+    platform::{EventKind, UidKeeps},
 };
 
 pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Africa::Johannesburg;
@@ -78,19 +76,19 @@ impl Dialect {
     pub(super) fn rules(self) -> Rules {
         match self {
             Self::Airbnb => Rules { window_months: vec![WINDOW_MONTHS], ..Rules::default() },
-            Self::Vrbo => Rules { uids: Uids::WithDates, ..Rules::default() },
+            Self::Vrbo => Rules { uids: UidKeeps::WithDates, ..Rules::default() },
             Self::Booking => Rules::default(),
         }
     }
 
-    pub(super) fn tell(self, event: &ReadEvent) -> (Told, Option<String>) {
+    pub(super) fn tell(self, event: &ReadEvent) -> (EventKind, Option<String>) {
         match (self, event.summary.as_str()) {
-            (Self::Airbnb, "Reserved") => (Told::Reservation, None),
+            (Self::Airbnb, "Reserved") => (EventKind::Reservation, None),
             (Self::Airbnb | Self::Vrbo, summary) => match summary.strip_prefix("Reserved - ") {
-                Some(guest) => (Told::Reservation, Some(guest.to_owned())),
-                None => (Told::Block, None),
+                Some(guest) => (EventKind::Reservation, Some(guest.to_owned())),
+                None => (EventKind::Block, None),
             },
-            (Self::Booking, _) => (Told::Either, None),
+            (Self::Booking, _) => (EventKind::Unclear, None),
         }
     }
 }
