@@ -8,7 +8,7 @@ use concord_domain::{
         BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, MAX_DAYS, MAX_LINE, MAX_NOTES,
     },
     channel::{
-        ItemKind,
+        ItemKind, RunOrigin, RunOutcome,
         plan::{Action, Item},
     },
     ids::{BookingId, ChannelItemId, ChannelRunId},
@@ -20,7 +20,7 @@ use concord_storage::{
     channels::{
         Channel,
         items::{self, ChannelItem},
-        runs::Counts,
+        runs::{self, Counts, NewRun},
     },
     duties::{ClaimedDuty, DutyRef},
 };
@@ -56,6 +56,29 @@ pub(super) struct Applied {
 const TRIES: u32 = 5;
 
 impl Reading<'_> {
+    /// Writes down what this reading came to, when it begins and again when it has ended.
+    pub(super) async fn record(
+        &self,
+        (origin, outcome): (RunOrigin, RunOutcome),
+        message: &str,
+        counts: Counts,
+    ) -> Result<(), StorageError> {
+        let run = NewRun {
+            id: self.run,
+            business: self.channel.business_id,
+            channel: self.channel.id,
+            origin,
+            actor: &self.actor,
+            outcome,
+            message,
+            counts,
+            duration_ms: 0,
+        };
+        let mut tx = self.context.db.begin().await?;
+        runs::record(&mut tx, &run, self.now()).await?;
+        tx.commit().await
+    }
+
     /// Carries out all actions.
     pub(super) async fn apply(&self, actions: &[Action], applied: &mut Applied) -> Result<(), JobError> {
         self.step_aside(actions).await?;

@@ -74,14 +74,15 @@ pub async fn release(
         return Err(WordError::Nothing);
     }
     let run = ChannelRunId::new(context.clock.now());
-    record(context, &channel, (run, RunOutcome::Released), actor, ("let through", Counts::default())).await?;
     let known = held.iter().map(|item| (item.id, item)).collect();
     let reading = Reading { context, channel: &channel, known, run, actor: actor.clone(), duty: None };
+    let released = (RunOrigin::Person, RunOutcome::Released);
+    reading.record(released, "let through", Counts::default()).await?;
     let actions: Vec<Action> = held.iter().map(|item| Action::Lose(item.id)).collect();
     let mut applied = Applied::default();
     let ended = reading.apply(&actions, &mut applied).await;
     let message = format!("{} let through", told::counted(applied.counts, None, &applied.refused));
-    record(context, &channel, (run, RunOutcome::Released), actor, (&message, applied.counts)).await?;
+    reading.record(released, &message, applied.counts).await?;
     ended?;
     nothing_waits(context, &channel).await?;
     Ok((run, applied.counts.cancelled))
@@ -134,31 +135,8 @@ pub async fn undo(
     runs::undo(&mut tx, business, id, now).await?;
     tx.commit().await?;
     let message = format!("{} brought back", applied.counts.imported);
-    record(context, &channel, (own, RunOutcome::Undone), actor, (&message, applied.counts)).await?;
+    reading.record((RunOrigin::Person, RunOutcome::Undone), &message, applied.counts).await?;
     Ok((applied.counts.imported, applied.counts.conflicts))
-}
-
-async fn record(
-    context: &Context,
-    channel: &Channel,
-    (id, outcome): (ChannelRunId, RunOutcome),
-    actor: &Actor,
-    (message, counts): (&str, Counts),
-) -> Result<(), StorageError> {
-    let run = runs::NewRun {
-        id,
-        business: channel.business_id,
-        channel: channel.id,
-        origin: RunOrigin::Person,
-        actor,
-        outcome,
-        message,
-        counts,
-        duration_ms: 0,
-    };
-    let mut tx = context.db.begin().await?;
-    runs::record(&mut tx, &run, context.clock.now()).await?;
-    tx.commit().await
 }
 
 async fn nothing_waits(context: &Context, channel: &Channel) -> Result<(), StorageError> {

@@ -21,7 +21,7 @@ use concord_storage::{
     channels::{
         self, Channel,
         items::{self, ChannelItem},
-        runs::{self, Counts},
+        runs::Counts,
         webhooks,
     },
     resources,
@@ -188,23 +188,21 @@ fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
 }
 
 async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<(), WebhookError> {
-    let reserved = match said {
+    let (uid, reserved) = match said {
         Said::Changed(_) => return read_now(context, channel).await,
         Said::Cancelled { uid } => (uid, None),
         Said::Reserved(reserved) => (&reserved.uid, Some(reserved)),
     };
-    let (uid, reserved) = reserved;
     // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
-    let is_new = matches!(said, Said::Reserved(_)) && !is_known(context, channel, uid.trim()).await?;
-    if channel.polled && !is_new {
+    let key = uid.trim();
+    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
+    let before = known.iter().find(|item| item.item_key == key);
+    if channel.polled && (reserved.is_none() || before.is_some()) {
         return read_now(context, channel).await;
     }
-    let key = uid.trim();
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
         return Err(WebhookError::Malformed("data.uid must name the reservation".to_owned()));
     }
-    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
-    let before = known.iter().find(|item| item.item_key == key);
     let action = match (before, reserved) {
         (before, Some(reserved)) => {
             let item = item_of(context, channel, (key, before), reserved).await?;
@@ -220,11 +218,6 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         Some(action) => apply(context, channel, before, action).await,
         None => Ok(()),
     }
-}
-
-async fn is_known(context: &Context, channel: &Channel, key: &str) -> Result<bool, StorageError> {
-    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
-    Ok(known.iter().any(|item| item.item_key == key))
 }
 
 async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookError> {
@@ -276,18 +269,19 @@ async fn apply(
     action: Action,
 ) -> Result<(), WebhookError> {
     let run = ChannelRunId::new(context.clock.now());
-    record(context, channel, run, "under way", Counts::default()).await?;
     let keys: Vec<String> = match &action {
         Action::Add(item) | Action::Change { to: item, .. } => vec![item.key.clone()],
         Action::Return(_) | Action::Miss(_) | Action::Lose(_) => Vec::new(),
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
     let reading = Reading { context, channel, known, run, actor: Actor::System, duty: None };
+    let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
+    reading.record(told_by_webhook, "under way", Counts::default()).await?;
     let mut applied = Applied::default();
     reading.apply(&[action], &mut applied).await?;
     let message = told::counted(applied.counts, None, &applied.refused);
     stay(context, channel, &keys).await?;
-    record(context, channel, run, &message, applied.counts).await?;
+    reading.record(told_by_webhook, &message, applied.counts).await?;
     match applied.refused.into_iter().next() {
         Some(refused) => Err(WebhookError::Malformed(refused)),
         None => Ok(()),
@@ -305,28 +299,5 @@ async fn stay(context: &Context, channel: &Channel, keys: &[String]) -> Result<(
     for item in known.iter().filter(|item| keys.contains(&item.item_key)) {
         items::keep(&mut tx, channel.business_id, item.id).await?;
     }
-    tx.commit().await
-}
-
-async fn record(
-    context: &Context,
-    channel: &Channel,
-    id: ChannelRunId,
-    message: &str,
-    counts: Counts,
-) -> Result<(), StorageError> {
-    let run = runs::NewRun {
-        id,
-        business: channel.business_id,
-        channel: channel.id,
-        origin: RunOrigin::Webhook,
-        actor: &Actor::System,
-        outcome: RunOutcome::Applied,
-        message,
-        counts,
-        duration_ms: 0,
-    };
-    let mut tx = context.db.begin().await?;
-    runs::record(&mut tx, &run, context.clock.now()).await?;
     tx.commit().await
 }
