@@ -14,6 +14,7 @@ struct Said {
     uid: String,
     starts: DateTime<Utc>,
     ends: DateTime<Utc>,
+    changed: DateTime<Utc>,
 }
 
 const SUMMARY: &str = "Massage, hot stones; 90 minutes";
@@ -24,7 +25,8 @@ pub(crate) fn measure(events: u32) {
     let said: Vec<Said> = (0..events)
         .map(|number| {
             let starts = now() + Duration::hours(i64::from(number));
-            Said { uid: format!("{number}@concord.example"), starts, ends: starts + Duration::minutes(90) }
+            let uid = format!("{number}@concord.example");
+            Said { uid, starts, ends: starts + Duration::minutes(90), changed: now() }
         })
         .collect();
     print("concord writes", best(|| ours(&said)));
@@ -52,8 +54,8 @@ fn ours(said: &[Said]) -> Vec<u8> {
         location: LOCATION.into(),
         status: FeedStatus::Confirmed,
         transparent: false,
-        created: now(),
-        last_modified: now(),
+        created: said.changed,
+        last_modified: said.changed,
         url: None,
     });
     write_feed(&mut out, &header, events);
@@ -73,9 +75,9 @@ fn theirs(said: &[Said]) -> String {
             .description(DESCRIPTION)
             .location(LOCATION)
             .status(icalendar::EventStatus::Confirmed)
-            .timestamp(now())
-            .created(now())
-            .last_modified(now())
+            .timestamp(said.changed)
+            .created(said.changed)
+            .last_modified(said.changed)
             .done();
         calendar.push(event);
     }

@@ -106,13 +106,23 @@ pub fn write_feed<'a>(
     let mut writer = Writer::new(out);
     writer.begin(Component::Calendar);
     write_header(&mut writer, header);
-    let events: Vec<(Times, FeedEvent<'a>)> =
-        events.into_iter().map(|event| (times_of(&event), event)).collect();
-    write_timezones(&mut writer, events.iter().map(|(times, _)| times));
-    for (times, event) in &events {
-        write_event(&mut writer, *times, event, header.organizer.as_ref());
+    let after_header = out.len();
+    let mut writer = Writer::new(out);
+    let mut clocks = Vec::new();
+    for event in events {
+        let times = times_of(&event);
+        if times.is_on_the_clock() {
+            clocks.push(times);
+        }
+        write_event(&mut writer, times, &event, header.organizer.as_ref());
     }
     writer.end(Component::Calendar);
+    // Which zones are needed is known last and told first: so no event is kept for it, and most feeds need none.
+    if !clocks.is_empty() {
+        let mut zones = Vec::new();
+        write_timezones(&mut Writer::new(&mut zones), &clocks);
+        out.splice(after_header..after_header, zones);
+    }
 }
 
 fn write_header(writer: &mut Writer<'_>, header: &FeedHeader<'_>) {

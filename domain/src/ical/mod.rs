@@ -26,6 +26,7 @@ pub mod feed;
 #[cfg(test)]
 mod fuzz_tests;
 pub mod lint;
+mod marks;
 pub mod property;
 mod read;
 mod recur;

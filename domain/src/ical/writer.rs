@@ -7,7 +7,10 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
 use chrono_tz::Tz;
 
-use super::property::{Component, Parameter, Property, kind};
+use super::{
+    marks::{IN_PARAMETER, IN_TEXT, Mark, Marks},
+    property::{Component, Parameter, Property, kind},
+};
 
 /// Octets of a line without its line break (3.1).
 const LINE: usize = 75;
@@ -37,6 +40,7 @@ impl<'out> Writer<'out> {
     }
 
     /// Opens a component.
+    #[inline]
     pub fn begin(&mut self, component: Component) {
         self.out.extend_from_slice(b"BEGIN:");
         self.out.extend_from_slice(component.name().as_bytes());
@@ -44,6 +48,7 @@ impl<'out> Writer<'out> {
     }
 
     /// Closes a component.
+    #[inline]
     pub fn end(&mut self, component: Component) {
         self.out.extend_from_slice(b"END:");
         self.out.extend_from_slice(component.name().as_bytes());
@@ -51,6 +56,7 @@ impl<'out> Writer<'out> {
     }
 
     /// Free text. Line breaks of any kind are kept as such, other control characters are left out.
+    #[inline]
     pub fn text(&mut self, property: Property<kind::Text>, value: &str) {
         self.name(property.name);
         self.escaped(value);
@@ -58,6 +64,7 @@ impl<'out> Writer<'out> {
     }
 
     /// A word that the program holds.
+    #[inline]
     pub fn word(&mut self, property: Property<kind::Word>, value: &'static str) {
         self.name(property.name);
         self.run(value);
@@ -65,6 +72,7 @@ impl<'out> Writer<'out> {
     }
 
     /// An instant.
+    #[inline]
     pub fn instant(&mut self, property: Property<kind::Instant>, at: DateTime<Utc>) {
         self.name(property.name);
         self.digits_of_instant(at);
@@ -72,6 +80,7 @@ impl<'out> Writer<'out> {
     }
 
     /// An instant or a date.
+    #[inline]
     pub fn moment(&mut self, property: Property<kind::Moment>, moment: Moment) {
         self.out.extend_from_slice(property.name.as_bytes());
         match moment {
@@ -128,6 +137,7 @@ impl<'out> Writer<'out> {
     }
 
     /// A whole number.
+    #[inline]
     pub fn integer(&mut self, property: Property<kind::Integer>, value: u32) {
         self.name(property.name);
         self.number(value);
@@ -161,17 +171,20 @@ impl<'out> Writer<'out> {
         self.end_line();
     }
 
+    #[inline]
     fn name(&mut self, name: &'static str) {
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b':');
     }
 
+    #[inline]
     fn end_line(&mut self) {
         self.out.extend_from_slice(b"\r\n");
         self.line_start = self.out.len();
     }
 
     /// Octets that are left on the present physical line.
+    #[inline]
     fn room(&self) -> usize {
         LINE.saturating_sub(self.out.len() - self.line_start)
     }
@@ -230,39 +243,16 @@ impl<'out> Writer<'out> {
         self.whole(b"\"");
     }
 
-    /// Writes `text`, hands what `table` marks to `write`, and leaves control characters out.
-    fn with_marks(&mut self, text: &str, table: &[Class; 256], mut write: impl FnMut(&mut Self, Mark)) {
-        let octets = text.as_bytes();
+    /// Writes `text`, hands what `marks` tells of to `write`, and leaves control characters out.
+    fn with_marks(&mut self, text: &str, marks: &Marks, mut write: impl FnMut(&mut Self, Mark)) {
         let mut written = 0;
-        let mut position = 0;
-        while let Some(plain) = plain_octets(&octets[position..], table) {
-            position += plain;
-            let (length, mark) = match table[usize::from(octets[position])] {
-                Class::Plain => break,
-                Class::Escape => (1, Some(Mark::Octet(octets[position]))),
-                Class::Return if octets.get(position + 1) == Some(&b'\n') => (2, Some(Mark::Break)),
-                Class::Return | Class::Newline => (1, Some(Mark::Break)),
-                Class::Control => (1, None),
-                Class::Lead => match &octets[position..] {
-                    // NEL and the separators of lines and paragraphs: some readers end a line there.
-                    [0xC2, 0x85, ..] => (2, Some(Mark::Break)),
-                    [0xE2, 0x80, 0xA8 | 0xA9, ..] => (3, Some(Mark::Break)),
-                    // The other control characters of Latin-1.
-                    [0xC2, 0x80..=0x9F, ..] => (2, None),
-                    _ => {
-                        position += 1;
-                        continue;
-                    }
-                },
-            };
-            // Marks begin and end at whole characters, so the slice is good.
-            self.run(&text[written..position]);
+        marks.each(text, |place, mark| {
+            self.run(&text[written..place.start]);
             if let Some(mark) = mark {
                 write(self, mark);
             }
-            position += length;
-            written = position;
-        }
+            written = place.end;
+        });
         self.run(&text[written..]);
     }
 
@@ -277,6 +267,7 @@ impl<'out> Writer<'out> {
         }
     }
 
+    #[inline]
     fn digits_of_instant(&mut self, at: DateTime<Utc>) {
         self.digits_of_clock(at.naive_utc());
         self.out.push(b'Z');
@@ -307,24 +298,6 @@ impl<'out> Writer<'out> {
     }
 }
 
-/// How many octets stand before the first that `table` marks; `None`: it marks none.
-fn plain_octets(octets: &[u8], table: &[Class; 256]) -> Option<usize> {
-    // No branch within a block, so that a block is looked at at once.
-    let doubtful =
-        |octet: &u8| !matches!(octet, b' '..=b'~') | matches!(octet, b'"' | b',' | b';' | b'\\' | b'^');
-    let marked = |octet: &u8| !matches!(table[usize::from(*octet)], Class::Plain);
-    for (index, block) in octets.chunks(BLOCK).enumerate() {
-        if block.iter().fold(false, |found, octet| found | doubtful(octet))
-            && let Some(place) = block.iter().position(marked)
-        {
-            return Some(index * BLOCK + place);
-        }
-    }
-    None
-}
-
-const BLOCK: usize = 32;
-
 /// Years of other than four digits do not exist in iCalendar.
 fn date_digits(date: NaiveDate) -> [u8; 8] {
     let year = u32::try_from(date.year()).unwrap_or(0).min(9999);
@@ -334,54 +307,21 @@ fn date_digits(date: NaiveDate) -> [u8; 8] {
 }
 
 /// The last two digits.
+#[inline]
 fn two(number: u32) -> [u8; 2] {
-    let [_, _, _, tens] = (number / 10 % 10).to_be_bytes();
-    let [_, _, _, ones] = (number % 10).to_be_bytes();
-    [b'0' + tens, b'0' + ones]
+    TWO_DIGITS[(number % 100) as usize]
 }
 
-/// What needs more than copying.
-enum Mark {
-    /// A line break of any kind.
-    Break,
-    /// An octet that means something to the format.
-    Octet(u8),
-}
-
-#[derive(Clone, Copy)]
-enum Class {
-    Plain,
-    Escape,
-    Return,
-    Newline,
-    Control,
-    /// Begins a character that may be a control character or a line break.
-    Lead,
-}
-
-const IN_TEXT: [Class; 256] = classes(b"\\;,");
-const IN_PARAMETER: [Class; 256] = classes(b"^\"");
-
-const fn classes(escaped: &[u8]) -> [Class; 256] {
-    let mut table = [Class::Plain; 256];
-    let mut octet = 0;
-    while octet < 0x20 {
-        table[octet] = Class::Control;
-        octet += 1;
+/// "00" to "99": most of what a feed holds is dates and hours.
+const TWO_DIGITS: [[u8; 2]; 100] = {
+    let mut digits = [[b'0'; 2]; 100];
+    let mut number = 0_u8;
+    while number < 100 {
+        digits[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
     }
-    table[b'\t' as usize] = Class::Plain;
-    table[b'\r' as usize] = Class::Return;
-    table[b'\n' as usize] = Class::Newline;
-    table[0x7F] = Class::Control;
-    table[0xC2] = Class::Lead;
-    table[0xE2] = Class::Lead;
-    let mut index = 0;
-    while index < escaped.len() {
-        table[escaped[index] as usize] = Class::Escape;
-        index += 1;
-    }
-    table
-}
+    digits
+};
 
 /// RFC 3986, 2: unreserved, reserved, and `%` since what comes in is a URI already.
 fn is_uri_octet(octet: u8) -> bool {
