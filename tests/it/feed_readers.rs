@@ -88,7 +88,8 @@ async fn what_was_read_is_written_down_when_the_house_stops(db: &TestDb) {
     assert_eq!(readers.len(), 1);
 }
 
-async fn channel(house: &House, room: &Resource) -> (ChannelId, String) {
+/// A channel of the room, and the address of its feed.
+pub(crate) async fn channel(house: &House, room: &Resource) -> (ChannelId, String) {
     let db = house.db();
     let now = house.app.now();
     let new = NewChannel {

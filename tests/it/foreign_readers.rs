@@ -9,24 +9,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use concord_domain::{
-    channel::{BlockRule, Preference},
-    privacy::FeedPrivacy,
-};
-use concord_storage::{
-    channels::{self, NewChannel},
-    feeds::{self, FeedSubject, NewFeed},
-    resources::Resource,
-    secret,
-    testing::{self, TestDb},
-};
-use secrecy::ExposeSecret;
+use concord_storage::testing::TestDb;
 use serde_json::{Value, json};
 
 use crate::{
+    feed_readers::channel,
     feeds::{get, publish},
     house::{House, hour, stay, today},
-    logs,
 };
 
 /// Runs a program with a value as its input, and reads the one that it prints.
@@ -105,32 +94,6 @@ async fn expected(house: &House, summary: impl Fn(&Value) -> Option<String>) -> 
     sorted(&list["items"].as_array().unwrap().iter().filter_map(event).collect())
 }
 
-async fn channel_feed(house: &House, room: &Resource) -> String {
-    let (db, now) = (house.db(), house.app.now());
-    let channel = NewChannel {
-        business: house.business.id,
-        resource: room.id,
-        platform: "airbnb",
-        preference: Preference::Ask,
-        blocks: BlockRule::Occupy,
-        import: None,
-        polled: false,
-    };
-    let token = secret::new_token("cf_");
-    logs::keep_out(token.expose_secret());
-    let mut tx = testing::begin(db).await;
-    let channel = channels::create(&mut tx, &house.app.context.ring, &channel, now).await.unwrap();
-    let feed = NewFeed {
-        business: house.business.id,
-        subject: FeedSubject::Channel(channel.id),
-        name: "Airbnb".to_owned(),
-        privacy: FeedPrivacy::Busy,
-    };
-    feeds::create(&mut tx, &feed, &token, now).await.unwrap();
-    testing::commit(tx).await;
-    format!("{}/feeds/{}.ics", house.api.base, token.expose_secret())
-}
-
 async fn everybody_reads_what_the_api_says(db: &TestDb) {
     let house = House::on(db).await;
     let (api, room, rui) = (&house.api, house.resource(99).await, house.staff("Rui").await);
@@ -154,7 +117,7 @@ async fn everybody_reads_what_the_api_says(db: &TestDb) {
     let (_, title) = publish(api, wish("resource", json!(room.id), "title")).await;
     let (_, full) = publish(api, wish("business", Value::Null, "full")).await;
     let (_, driver) = publish(api, wish("driver", json!(rui), "full")).await;
-    let channel = channel_feed(&house, &room).await;
+    let (_, channel) = channel(&house, &room).await;
     let info = api.get("/api/ical/info").await.expect(200);
     let guests = info["export_url"].as_str().unwrap().to_owned();
     let feeds = json!({
