@@ -9,6 +9,7 @@ use http::{
     header::{DATE, RETRY_AFTER},
 };
 use tokio::time::Instant;
+use url::Url;
 
 use crate::{
     error::{ProviderError, SetupError},
@@ -123,12 +124,15 @@ impl Http {
         Ok(Answer { status: response.status(), headers: response.headers().clone(), body: body.freeze() })
     }
 
+    /// Whether an address may be called, as far as it says so itself: what a name means is known when it is called.
+    pub(crate) fn judge(&self, url: &Url) -> Result<(), PrivateHost> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(url))
+    }
+
     /// Sends `request`, if the guard allows its address, and returns the answer when its headers are there. Nothing is
     /// logged.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, CallError> {
-        if let Some(guard) = &self.guard {
-            guard.check(request.url()).map_err(CallError::PrivateHost)?;
-        }
+        self.judge(request.url()).map_err(CallError::PrivateHost)?;
         Ok(self.client.execute(request).await?)
     }
 }

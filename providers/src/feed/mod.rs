@@ -150,6 +150,11 @@ impl FeedFetcher {
         self.limits.total
     }
 
+    /// Refuses an address that will never be fetched, without calling it.
+    pub fn judge(&self, url: &Url) -> Result<(), FeedError> {
+        self.http.judge(url).map_err(|refused| FeedError::PrivateHost(refused.to_string()))
+    }
+
     /// Fetches a feed once, if it is not the version that we have.
     pub async fn fetch(&self, request: FeedRequest<'_>) -> Result<Fetched, FeedError> {
         let started = Instant::now();

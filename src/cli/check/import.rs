@@ -45,6 +45,9 @@ pub(super) struct ImportReport {
     warnings: Vec<Misread>,
     #[serde(skip)]
     today: NaiveDate,
+    /// No platform is known of it.
+    #[serde(skip)]
+    is_any: bool,
 }
 
 #[derive(Serialize)]
@@ -116,6 +119,7 @@ pub(super) fn foresee(
     Ok(ImportReport {
         source: source.name.clone(),
         notes: source.notes.clone(),
+        is_any: platform.id.as_str() == ANY,
         platform: platform.name.clone(),
         whole: calendar.whole,
         zone,
@@ -163,8 +167,10 @@ fn left_out(events: &[ReadEvent], window: Interval, zone: Tz, platform: &Platfor
 
 impl Report for ImportReport {
     fn in_words(&self) -> String {
-        let Self { source, notes, platform, whole, zone, items, nights, left_out, warnings, today } = self;
-        let mut text = format!("{}, read as {platform}, days in {zone}\n", one_line(source));
+        let Self { source, notes, platform, whole, zone, items, nights, left_out, warnings, today, is_any } =
+            self;
+        let mut text = format!("{}, read as {platform}, days in {zone}", one_line(source));
+        text += if *is_any { "; --platform reads it as another's\n" } else { "\n" };
         for note in notes {
             let _ = writeln!(text, "note: {note}");
         }

@@ -33,7 +33,7 @@ pub(super) struct Source {
 /// Why there is nothing to check.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
-    #[error(transparent)]
+    #[error("{0}{hint}", hint = hint(.0))]
     Feed(#[from] FeedError),
     #[error(transparent)]
     Calendar(#[from] ReadError),
@@ -58,6 +58,14 @@ impl Unread {
             Self::NoPlatform { .. } => "no_platform",
             Self::Setup(_) => "setup",
         }
+    }
+}
+
+/// What the person at the command line can do about it.
+fn hint(error: &FeedError) -> &'static str {
+    match error {
+        FeedError::PrivateHost(_) => "; --allow-private fetches it for this once",
+        _ => "",
     }
 }
 
