@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use concord_jobs::Context;
+use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use url::Url;
 
 use crate::{config::Config, http::feeds::AccessRecord};
@@ -28,6 +30,18 @@ impl App {
     /// The current instant.
     pub fn now(&self) -> DateTime<Utc> {
         self.context.clock.now()
+    }
+
+    /// Does what must not be given up midway: a caller who hangs up and a request that takes too long end the future of
+    /// their request, and this goes on. Fails only where the whole process ends.
+    pub async fn to_the_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        self.in_hand.spawn(task.in_current_span()).await.map_err(|ended| match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(ended) => ended,
+        })
     }
 
     /// An absolute address for a path that begins with a slash.

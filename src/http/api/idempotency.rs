@@ -20,7 +20,6 @@ use concord_storage::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
 
 use super::{
     auth::ApiCaller,
@@ -79,17 +78,12 @@ pub async fn replay(State(app): State<App>, request: Request, next: Next) -> Res
         Ok(read) => read,
         Err(error) => return error.into_response(),
     };
-    // In a task of its own: a caller who hangs up and a request that takes too long end this future, and what was done
-    // must not be left without its answer, or a repetition would do it again.
-    let in_hand = app.in_hand.clone();
-    let task = async move { once(&app, &keyed, request, next).await };
-    match in_hand.spawn(task.in_current_span()).await {
+    // To its end: what was done must not be left without its answer, or a repetition would do it again.
+    let whole = app.clone();
+    match app.to_the_end(async move { once(&whole, &keyed, request, next).await }).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => error.into_response(),
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(ended) => ApiError::internal(ended).into_response(),
-        },
+        Err(ended) => ApiError::internal(ended).into_response(),
     }
 }
 

@@ -12,6 +12,7 @@ use axum::{
 };
 use concord_jobs::connections::ManageError;
 use concord_storage::StorageError;
+use tokio::task::JoinError;
 
 use super::business::STAYS_AHEAD;
 
@@ -102,6 +103,12 @@ impl From<ManageError> for PageError {
 impl From<askama::Error> for PageError {
     fn from(error: askama::Error) -> Self {
         Self::Broken(format!("a template could not be rendered: {error}"))
+    }
+}
+
+impl From<JoinError> for PageError {
+    fn from(error: JoinError) -> Self {
+        Self::Broken(error.to_string())
     }
 }
 
