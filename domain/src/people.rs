@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     booking::BookingKind,
-    ids::{ApiKeyId, StaffId, UserId},
+    ids::{ApiKeyId, ChannelId, StaffId, UserId},
     words,
 };
 
@@ -66,6 +66,13 @@ pub enum Actor {
         /// Their name then.
         name: String,
     },
+    /// What a booking platform says.
+    Platform {
+        /// By which of its feeds.
+        channel: ChannelId,
+        /// Its name then.
+        name: String,
+    },
     /// Concord itself.
     System,
 }
@@ -74,7 +81,7 @@ impl Actor {
     /// For people: "Rita", "Ana, in their calendar".
     pub fn label(&self) -> String {
         match self {
-            Self::User { name, .. } | Self::ApiKey { name, .. } => name.clone(),
+            Self::User { name, .. } | Self::ApiKey { name, .. } | Self::Platform { name, .. } => name.clone(),
             Self::Calendar { name, .. } => format!("{name}, in their calendar"),
             Self::System => "Concord".to_owned(),
         }

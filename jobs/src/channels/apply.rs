@@ -19,7 +19,7 @@ use concord_storage::{
     bookings::{self, Change, ItemWrite, Put, PutError},
     channels::{
         Channel,
-        items::{self, ChannelItem},
+        items::{self, ChannelItem, NewItem},
         runs::{self, Counts, NewRun},
     },
     duties::{ClaimedDuty, DutyRef},
@@ -162,15 +162,14 @@ impl Reading<'_> {
 
     async fn add(&self, item: &Item, applied: &mut Applied) -> Result<(), PutError> {
         let id = ChannelItemId::new(self.now());
+        let new = NewItem { id, channel: self.channel.id, run: self.run, item };
         if !item.kind.takes() {
             applied.counts.skipped += 1;
             let mut tx = self.context.db.begin().await?;
-            let place = (self.channel.business_id, self.channel.id, id);
-            items::add(&mut tx, place, item, None, self.now()).await?;
+            items::add(&mut tx, self.channel.business_id, new, None, self.now()).await?;
             return Ok(tx.commit().await?);
         }
-        let write = ItemWrite::Add { channel: self.channel.id, id, item };
-        let put = self.import(&self.new_reference(), &self.draft(item), &write, None).await?;
+        let put = self.import(&self.new_reference(), &self.draft(item), &ItemWrite::Add(new), None).await?;
         applied.counts.imported += 1;
         self.note(put, item.kind, applied).await
     }

@@ -1,5 +1,7 @@
 //! What somebody says of what a feed seems to have cancelled: let it through, keep it, or bring it back.
 
+use std::collections::HashMap;
+
 use concord_domain::{
     channel::{RunOrigin, RunOutcome, plan::Action},
     ids::{BusinessId, ChannelId, ChannelItemId, ChannelRunId},
@@ -104,13 +106,24 @@ pub async fn keep(context: &Context, business: BusinessId, id: ChannelId) -> Res
     Ok(held.len())
 }
 
-/// Brings back what a reading cancelled. Returns how many bookings stand again, and how many of them have no room.
+/// What was undone of a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Bookings that it had cancelled and that stand again.
+    pub brought_back: i64,
+    /// Of these: what has no room.
+    pub conflicts: i64,
+    /// Bookings that it had brought and that are cancelled.
+    pub taken_back: i64,
+}
+
+/// Brings back what a reading cancelled, and cancels what somebody imported by it.
 pub async fn undo(
     context: &Context,
     business: BusinessId,
     id: ChannelRunId,
     actor: &Actor,
-) -> Result<(i64, i64), WordError> {
+) -> Result<Undone, WordError> {
     let now = context.clock.now();
     let run = runs::find(&context.db, business, id).await?.ok_or(WordError::Nothing)?;
     let channel = channels::find(&context.db, business, run.channel_id).await?.ok_or(WordError::Nothing)?;
@@ -118,25 +131,47 @@ pub async fn undo(
         return Err(WordError::TooLate);
     }
     let lost = items::lost_by(&context.db, business, id).await?;
-    let known: std::collections::HashMap<ChannelItemId, &ChannelItem> =
-        lost.iter().map(|item| (item.id, item)).collect();
+    let brought =
+        if run.is_import() { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+    let known: HashMap<ChannelItemId, &ChannelItem> =
+        lost.iter().chain(&brought).map(|item| (item.id, item)).collect();
     let own = ChannelRunId::new(now);
     let reading = Reading { context, channel: &channel, known, run: own, actor: actor.clone(), duty: None };
+    let undone = (RunOrigin::Person, RunOutcome::Undone);
+    // First: what is taken back names the reading that did it, and so can be brought back itself.
+    reading.record(undone, "under way", Counts::default()).await?;
     let mut applied = Applied::default();
+    let ended = undo_each(&reading, &lost, &brought, &mut applied).await;
+    let Counts { imported: brought_back, conflicts, cancelled: taken_back, .. } = applied.counts;
+    let mut said = Vec::new();
+    said.extend((brought_back > 0).then(|| format!("{brought_back} brought back")));
+    said.extend((taken_back > 0).then(|| format!("{taken_back} taken back")));
+    let message = if said.is_empty() { "nothing was left to undo".to_owned() } else { said.join(", ") };
+    reading.record(undone, &message, applied.counts).await?;
+    ended?;
+    // Last: what fails on the way can be asked for again.
+    let mut tx = context.db.begin().await?;
+    runs::undo(&mut tx, business, id, now).await?;
+    tx.commit().await?;
+    Ok(Undone { brought_back, conflicts, taken_back })
+}
+
+async fn undo_each(
+    reading: &Reading<'_>,
+    lost: &[ChannelItem],
+    brought: &[ChannelItem],
+    applied: &mut Applied,
+) -> Result<(), WordError> {
+    let now = reading.context.clock.now();
     for item in lost.iter().filter(|item| item.ends_at > now) {
-        match reading.bring_back(item, &mut applied).await {
+        match reading.bring_back(item, applied).await {
             // By now the feed has it again, under the same name.
             Err(PutError::Storage(StorageError::Exists)) | Ok(()) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    // Last: what fails on the way can be asked for again.
-    let mut tx = context.db.begin().await?;
-    runs::undo(&mut tx, business, id, now).await?;
-    tx.commit().await?;
-    let message = format!("{} brought back", applied.counts.imported);
-    reading.record((RunOrigin::Person, RunOutcome::Undone), &message, applied.counts).await?;
-    Ok((applied.counts.imported, applied.counts.conflicts))
+    let takes: Vec<Action> = brought.iter().map(|item| Action::Lose(item.id)).collect();
+    Ok(reading.apply(&takes, applied).await?)
 }
 
 async fn nothing_waits(context: &Context, channel: &Channel) -> Result<(), StorageError> {

@@ -79,20 +79,18 @@ pub async fn create(
     let resource = resources::find(db, change.business, wanted.resource).await?;
     let resource = resource.filter(|resource| resource.archived_at.is_none());
     let resource = resource.ok_or(ChannelError::NoResource)?;
-    let host = match &wanted.import_url {
-        Some(url) => checked(context, url, Some(wanted.platform))?,
-        None => String::new(),
-    };
+    let address = checked_if_any(context, wanted.import_url.as_ref(), Some(wanted.platform))?;
+    let host = address.as_ref().map(host_of).unwrap_or_default();
     let new = NewChannel {
         business: change.business,
         resource: resource.id,
         platform: wanted.platform.id.as_str(),
         preference: wanted.preference,
         blocks: wanted.blocks,
-        import: wanted.import_url.as_ref().map(|url| Import { url, host: &host }),
-        polled: wanted.import_url.is_some(),
+        import: address.as_ref().map(|url| Import { url, host: &host }),
+        polled: address.is_some(),
     };
-    let (platform, url) = (wanted.platform.id.as_str(), wanted.import_url.as_ref());
+    let (platform, url) = (wanted.platform.id.as_str(), address.as_ref());
     let found = match url {
         Some(_) => channels::by_address(db, change.business, resource.id, platform, url).await?,
         None => None,
@@ -150,21 +148,30 @@ async fn publish(
     Ok(feed)
 }
 
-/// What may be shown of an address that can be read.
+fn checked_if_any(
+    context: &Context,
+    url: Option<&SecretString>,
+    platform: Option<&Platform>,
+) -> Result<Option<SecretString>, ChannelError> {
+    url.map(|url| checked(context, url, platform)).transpose()
+}
+
+/// An address that can be read, in its one spelling.
 fn checked(
     context: &Context,
     url: &SecretString,
     platform: Option<&Platform>,
-) -> Result<String, ChannelError> {
+) -> Result<SecretString, ChannelError> {
     if let Some(platform) = platform.filter(|platform| !platform.exports) {
         return Err(ChannelError::NothingToRead(platform.name.clone()));
     }
     let address = feed_address(url.expose_secret())?;
+    context.feeds.judge(&address)?;
     let own = &context.mail.public_url;
     let is_ours = address.host_str() == own.host_str()
         && address.port_or_known_default() == own.port_or_known_default()
         && (address.path().starts_with("/feeds/") || address.path().starts_with("/api/ical/"));
-    if is_ours { Err(ChannelError::OwnFeed) } else { Ok(host_of(url)) }
+    if is_ours { Err(ChannelError::OwnFeed) } else { Ok(String::from(address).into()) }
 }
 
 fn taken(error: StorageError) -> ChannelError {
@@ -199,10 +206,10 @@ pub async fn update(
 ) -> Result<Channel, ChannelError> {
     let db = &context.db;
     let before = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
-    let host = match &changes.import_url {
-        Some(Some(url)) => checked(context, url, context.platforms.find(&before.platform))?,
-        _ => String::new(),
-    };
+    let typed = changes.import_url.as_ref();
+    let platform = context.platforms.find(&before.platform);
+    let address = checked_if_any(context, typed.and_then(Option::as_ref), platform)?;
+    let host = address.as_ref().map(host_of).unwrap_or_default();
     let mut tx = db.begin().await?;
     let before = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
     let settings = ChannelSettings {
@@ -212,8 +219,8 @@ pub async fn update(
         interval_minutes: changes.interval_minutes.unwrap_or(before.interval_minutes),
     };
     let mut channel = channels::set(&mut tx, change.business, id, &settings).await?;
-    if let Some(url) = &changes.import_url {
-        let import = url.as_ref().map(|url| Import { url, host: &host });
+    if typed.is_some() {
+        let import = address.as_ref().map(|url| Import { url, host: &host });
         channel =
             channels::set_import(&mut tx, &context.ring, (change.business, id), import, import.is_some())
                 .await

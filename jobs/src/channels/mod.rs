@@ -1,7 +1,8 @@
 //! Keeping channels in step: a platform's feed is read, compared with what is known, and what follows is done.
 //!
-//! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once. Both go through
-//! `sight` (from bytes to a plan) and `apply` (what the plan says, one booking a transaction). `held` lets through or takes
+//! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once, after a look at
+//! its `preview`. They go through `sight` (from bytes to a plan), `take_over` and `apply` (what the plan says, one booking a
+//! transaction). `held` lets through or takes
 //! back, `manage` makes and ends channels, `exposure` says what a platform does not know, `told` what people read of all
 //! this, `webhook` what channel managers tell.
 //!
@@ -14,7 +15,9 @@ pub mod held;
 pub mod import;
 pub mod manage;
 pub mod poll;
+pub mod preview;
 mod sight;
+pub mod take_over;
 mod told;
 pub mod webhook;
 

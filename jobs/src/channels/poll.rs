@@ -23,9 +23,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::{
-    import::{Source, Taken, take_over},
     interval_of,
     sight::{Surroundings, Unreadable, understand},
+    take_over::{Source, Taken, take_over},
     told,
 };
 use crate::{

@@ -7,6 +7,7 @@ use concord_domain::{
     channel::{Brake, Preference, plan::Held},
     ids::ChannelId,
     notice::NoticeKind,
+    people::Actor,
     record::HistorySubject,
 };
 use concord_storage::{
@@ -14,7 +15,7 @@ use concord_storage::{
     channels::{Channel, runs::Counts},
     duties::DutyRef,
     notices::{self, Audience, NewNotice},
-    resources,
+    occupancy, resources,
 };
 
 use crate::Context;
@@ -23,6 +24,11 @@ use crate::Context;
 pub(super) fn platform_name(context: &Context, channel: &Channel) -> String {
     let known = context.platforms.find(&channel.platform);
     known.map_or_else(|| channel.platform.clone(), |platform| platform.name.clone())
+}
+
+/// The platform, for the history of what it says.
+pub(super) fn actor(context: &Context, channel: &Channel) -> Actor {
+    Actor::Platform { channel: channel.id, name: platform_name(context, channel) }
 }
 
 /// `Sea View on Airbnb`.
@@ -104,6 +110,7 @@ pub(super) async fn conflict(
         BookingTime::Timed { starts_at, .. } => format!("{}", starts_at.format("%Y-%m-%d %H:%M UTC")),
     };
     let name = name(context, channel).await?;
+    let beside = beside(context, booking).await?;
     let (headline, link) = (format!("{name} is taken twice"), format!("/bookings/{}", booking.reference));
     let notice = NewNotice {
         business: channel.business_id,
@@ -112,7 +119,7 @@ pub(super) async fn conflict(
         subject: (HistorySubject::Booking, booking.id.0),
         headline: &headline,
         detail: &format!(
-            "{when} was sold there and there is no room for it here. Nothing was lost: it stands beside what was there.\n\
+            "{when} was sold there and there is no room for it here. Nothing was lost: it stands beside {beside}.\n\
              {}",
             gives_way(context, channel)
         ),
@@ -125,6 +132,26 @@ pub(super) async fn conflict(
     tx.commit().await?;
     // It waits for others; the sweep brings it.
     Ok(None)
+}
+
+/// What stands where the booking does: each by its title and reference, the first three.
+async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageError> {
+    let (resource, when) = (booking.draft.resource.0, booking.interval);
+    let mut others = occupancy::standing(&context.db, booking.business, resource, when).await?;
+    others.retain(|other| other.source_id != booking.id.0);
+    others.dedup_by_key(|other| other.source_id);
+    let named = others.iter().map(|other| match (&other.title, &other.reference, &other.calendar) {
+        (Some(title), Some(reference), _) if title.is_empty() => reference.clone(),
+        (Some(title), Some(reference), _) => format!("“{title}” ({reference})"),
+        (.., Some(calendar)) => format!("a time of the calendar {calendar}"),
+        _ => "what was there".to_owned(),
+    });
+    let named: Vec<String> = named.take(3).collect();
+    Ok(match others.len() - named.len() {
+        0 if named.is_empty() => "what was there".to_owned(),
+        0 => named.join(" and "),
+        more => format!("{} and {more} more", named.join(", ")),
+    })
 }
 
 /// Tells that a feed cannot be read, once while that lasts.

@@ -14,7 +14,6 @@ use concord_domain::{
     },
     duty::QueueClass,
     ids::ChannelRunId,
-    people::Actor,
 };
 use concord_storage::{
     StorageError,
@@ -274,7 +273,8 @@ async fn apply(
         Action::Return(_) | Action::Miss(_) | Action::Lose(_) => Vec::new(),
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
-    let reading = Reading { context, channel, known, run, actor: Actor::System, duty: None };
+    let actor = told::actor(context, channel);
+    let reading = Reading { context, channel, known, run, actor, duty: None };
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
     reading.record(told_by_webhook, "under way", Counts::default()).await?;
     let mut applied = Applied::default();

@@ -1,7 +1,12 @@
 use concord_domain::people::Actor;
-use concord_jobs::channels::import::{self, From, ImportError, Wish, only_resource};
+use concord_jobs::channels::{
+    held::{self, Undone, WordError},
+    import::{self, From, ImportError, Wish, only_resource},
+    preview::preview,
+};
 use concord_storage::{
-    channels,
+    PageAsk,
+    channels::{self, runs},
     testing::{self, TestDb},
 };
 use secrecy::SecretString;
@@ -12,11 +17,11 @@ use crate::{
 };
 
 impl World<'_> {
-    fn wish<'a>(&'a self, platform: &str, from: From<'a>) -> Wish<'a> {
+    fn wish(&self, platform: &str, from: From) -> Wish {
         Wish {
             business: self.business.id,
             resource: self.house.id,
-            platform: self.context.platforms.find(platform).unwrap(),
+            platform: self.context.platforms.find(platform).unwrap().clone(),
             from,
             actor: Actor::System,
         }
@@ -26,9 +31,9 @@ impl World<'_> {
 async fn an_address_is_imported_once_and_again(db: &TestDb) {
     let world = World::new(db).await;
     let url = SecretString::from(world.site.url.clone());
-    let wish = world.wish("airbnb", From::Address(&url));
+    let wish = world.wish("airbnb", From::Address(url.clone()));
     world.site.events(&[reserved("a", 3, 5), reserved("b", 7, 9), reserved("past", 1, 2)]);
-    let foreseen = import::preview(&world.context, &wish).await.unwrap();
+    let foreseen = preview(&world.context, &wish).await.unwrap();
     assert_eq!((foreseen.counts.imported, foreseen.events.len()), (3, 3));
     assert_eq!(world.standing().await, Vec::<String>::new(), "it was only looked at");
 
@@ -37,7 +42,7 @@ async fn an_address_is_imported_once_and_again(db: &TestDb) {
     let again = import::import(&world.context, &wish).await.unwrap();
     assert_eq!((again.counts.imported, again.counts.skipped, again.changed()), (0, 3, false));
     world.site.events(&[reserved("a", 4, 6), reserved("b", 7, 9)]);
-    let foreseen = import::preview(&world.context, &wish).await.unwrap();
+    let foreseen = preview(&world.context, &wish).await.unwrap();
     assert_eq!((foreseen.counts.updated, foreseen.counts.cancelled), (1, 1));
     let changed = import::import(&world.context, &wish).await.unwrap();
     assert_eq!((changed.counts.updated, changed.counts.cancelled), (1, 1));
@@ -63,13 +68,40 @@ async fn a_file_adds_and_changes_and_cancels_nothing(db: &TestDb) {
     assert_eq!(world.standing().await.len(), 2);
 }
 
+async fn an_import_is_taken_back_and_brought_back(db: &TestDb) {
+    let world = World::new(db).await;
+    let (business, actor) = (world.business.id, Actor::System);
+    let events = [nights("a", "Reserved - Maria", 3, 5), reserved("b", 7, 9)].concat();
+    let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n");
+    let wish = world.wish("vrbo", From::File(text.into()));
+    let standing = ["3-5 vrbo: Reserved - Maria", "7-9 vrbo: Reserved"];
+    let first = import::import(&world.context, &wish).await.unwrap().run.unwrap();
+    assert_eq!(world.standing().await, standing);
+    let undone = held::undo(&world.context, business, first, &actor).await.unwrap();
+    assert_eq!(undone, Undone { taken_back: 2, ..Undone::default() });
+    assert_eq!(world.standing().await, Vec::<String>::new());
+    let twice = held::undo(&world.context, business, first, &actor).await;
+    assert!(matches!(twice, Err(WordError::TooLate)), "{twice:?}");
+
+    // What was taken back by mistake is brought back, and what was taken back for good can be imported again.
+    let channel = channels::list(db, business).await.unwrap().remove(0).id;
+    let ask = PageAsk { limit: 1, after: None };
+    let latest = runs::of_channel(db, business, channel, &ask).await.unwrap().items.remove(0);
+    assert_eq!((latest.message.as_str(), latest.counts.cancelled), ("2 taken back", 2));
+    let back = held::undo(&world.context, business, latest.id, &actor).await.unwrap();
+    assert_eq!(back, Undone { brought_back: 2, ..Undone::default() });
+    assert_eq!(world.standing().await, standing);
+    let second = import::import(&world.context, &wish).await.unwrap();
+    assert!(!second.changed(), "{second:?}");
+}
+
 async fn an_import_says_what_finds_no_room(db: &TestDb) {
     let world = World::new(db).await;
     assert!(world.book("ours", 3, 6).await);
     let url = SecretString::from(world.site.url.clone());
-    let wish = world.wish("airbnb", From::Address(&url));
+    let wish = world.wish("airbnb", From::Address(url.clone()));
     world.site.events(&[reserved("a", 4, 7), reserved("b", 8, 9)]);
-    let foreseen = import::preview(&world.context, &wish).await.unwrap();
+    let foreseen = preview(&world.context, &wish).await.unwrap();
     assert_eq!((foreseen.counts.imported, foreseen.counts.conflicts), (2, 1));
     let taken = import::import(&world.context, &wish).await.unwrap();
     assert_eq!((taken.counts.imported, taken.counts.conflicts), (2, 1));
@@ -79,7 +111,7 @@ async fn what_cannot_be_read_leaves_nothing(db: &TestDb) {
     let world = World::new(db).await;
     let url = SecretString::from(world.site.url.clone());
     world.site.answers(404, "text/plain", "no");
-    let wish = world.wish("airbnb", From::Address(&url));
+    let wish = world.wish("airbnb", From::Address(url.clone()));
     let refused = import::import(&world.context, &wish).await.unwrap_err();
     assert!(matches!(refused, ImportError::Unread(_)), "{refused}");
     assert!(channels::list(db, world.business.id).await.unwrap().is_empty());
@@ -99,6 +131,7 @@ async fn one_resource_need_not_be_named(db: &TestDb) {
 concord_storage::on_both_databases!(
     an_address_is_imported_once_and_again,
     a_file_adds_and_changes_and_cancels_nothing,
+    an_import_is_taken_back_and_brought_back,
     an_import_says_what_finds_no_room,
     what_cannot_be_read_leaves_nothing,
     one_resource_need_not_be_named,

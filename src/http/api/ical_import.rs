@@ -10,8 +10,11 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use concord_domain::{channel::ItemKind, ids::ResourceId, platform::Platform};
-use concord_jobs::channels::import::{self, From as Source, ImportError, Wish, only_resource};
-use secrecy::SecretString;
+use concord_jobs::channels::{
+    import::{self, From as Source, ImportError, Wish, only_resource},
+    preview::{self, Preview},
+    take_over::Taken,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -121,9 +124,8 @@ pub(in crate::http) async fn import(
     request: Request,
 ) -> Result<Json<Answer>, ApiError> {
     let (wanted, file) = read(request, &app).await?;
-    let url = wanted.ical_url.clone().map(SecretString::from);
-    let from = match (&url, file) {
-        (Some(url), None) => Source::Address(url),
+    let from = match (wanted.ical_url.clone(), file) {
+        (Some(url), None) => Source::Address(url.into()),
         (None, Some(bytes)) => Source::File(bytes),
         (Some(_), Some(_)) => {
             return Err(ApiError::invalid("ical_url", "is given beside a file: send one of them"));
@@ -132,7 +134,7 @@ pub(in crate::http) async fn import(
             return Err(ApiError::invalid("ical_url", "is missing: the address of the calendar, or a file"));
         }
     };
-    let platform = platform_of(&app, &wanted)?;
+    let platform = platform_of(&app, &wanted)?.clone();
     let resource = match wanted.resource {
         Some(resource) => resource,
         None => only_resource(&app.context, caller.business).await?.ok_or_else(|| {
@@ -144,10 +146,12 @@ pub(in crate::http) async fn import(
     };
     let wish = Wish { business: caller.business, resource, platform, from, actor: caller.actor };
     if wanted.dry_run {
-        let preview = import::preview(&app.context, &wish).await?;
+        let preview = preview::preview(&app.context, &wish).await?;
         return Ok(Json(Answer::foreseen(preview)));
     }
-    let taken = import::import(&app.context, &wish).await?;
+    let context = app.context.clone();
+    let taken = async move { import::import(&context, &wish).await };
+    let taken = app.to_the_end(taken).await.map_err(ApiError::internal)??;
     Ok(Json(Answer::done(taken)))
 }
 
@@ -248,7 +252,7 @@ fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Wanted,
 }
 
 impl Answer {
-    fn done(taken: import::Taken) -> Self {
+    fn done(taken: Taken) -> Self {
         Self {
             message: format!("iCal import completed: {}", taken.message),
             imported: taken.counts.imported,
@@ -262,7 +266,7 @@ impl Answer {
         }
     }
 
-    fn foreseen(preview: import::Preview) -> Self {
+    fn foreseen(preview: Preview) -> Self {
         let events = preview.events.into_iter().map(|event| Foreseen {
             what: event.what,
             kind: event.kind,

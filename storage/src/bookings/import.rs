@@ -11,20 +11,16 @@ use super::{
     follow::Along,
     write::{Change, Put, PutError, Wish, write},
 };
-use crate::{Db, StorageError, Tx, channels::items};
+use crate::{
+    Db, StorageError, Tx,
+    channels::items::{self, NewItem},
+};
 
 /// What becomes of an item along with its booking.
 #[derive(Clone, Copy, Debug)]
 pub enum ItemWrite<'a> {
     /// It is new.
-    Add {
-        /// Of which channel.
-        channel: ChannelId,
-        /// Which.
-        id: ChannelItemId,
-        /// As it is.
-        item: &'a Item,
-    },
+    Add(NewItem<'a>),
     /// It has become this, and the booking stands for it.
     Change {
         /// Which.
@@ -64,9 +60,7 @@ impl ItemWrite<'_> {
     ) -> Result<(), StorageError> {
         let (business, now): (_, DateTime<Utc>) = (change.business, change.now);
         match *self {
-            Self::Add { channel, id, item } => {
-                items::add(tx, (business, channel, id), item, Some(booking), now).await
-            }
+            Self::Add(new) => items::add(tx, business, new, Some(booking), now).await,
             Self::Change { id, was, item } => {
                 items::change(tx, business, id, item, (was, Some(booking))).await
             }

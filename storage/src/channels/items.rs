@@ -108,20 +108,45 @@ pub async fn lost_by(
     Ok(on_db!(db, c => sqlx::query_as(LOST_BY).bind(business).bind(run).fetch_all(c).await)?)
 }
 
+const FOUND_BY: &str = select!("i.found_run = $2 AND i.lost_at IS NULL ORDER BY i.starts_at, i.id");
+
+/// What a reading brought and is not gone again, by start.
+pub async fn found_by(
+    db: &Db,
+    business: BusinessId,
+    run: ChannelRunId,
+) -> Result<Vec<ChannelItem>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FOUND_BY).bind(business).bind(run).fetch_all(c).await)?)
+}
+
 // The same key may be there since a worker that lost its lease: it is the same event then.
 const ADD: &str = "
     INSERT INTO channel_items (id, business_id, channel_id, item_key, kind, starts_at, ends_at, summary, guest, contested,
-        booking_id, pinned, first_seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        booking_id, pinned, first_seen_at, found_run)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+
+/// An item that is new.
+#[derive(Clone, Copy, Debug)]
+pub struct NewItem<'a> {
+    /// Which.
+    pub id: ChannelItemId,
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// The reading that brought it.
+    pub run: ChannelRunId,
+    /// As it is.
+    pub item: &'a Item,
+}
 
 /// Writes a new item down. `Exists`: the channel has one with that key.
 pub async fn add(
     tx: &mut Tx,
-    (business, channel, id): (BusinessId, ChannelId, ChannelItemId),
-    item: &Item,
+    business: BusinessId,
+    new: NewItem<'_>,
     booking: Option<BookingId>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    let NewItem { id, channel, run, item } = new;
     on_db!(tx, c => sqlx::query(ADD)
         .bind(id)
         .bind(business)
@@ -136,6 +161,7 @@ pub async fn add(
         .bind(booking)
         .bind(false)
         .bind(now)
+        .bind(run)
         .execute(c)
         .await
         .map(drop))?;

@@ -1,10 +1,11 @@
 //! Resources on platforms: where their feeds are, how each was last read, and what waits for somebody's word.
 //!
-//! `items` is what a feed says, `runs` what came of reading it, `published` what the platform has read of ours,
-//! `webhooks` what channel managers tell us.
+//! `items` is what a feed says, `reading` how it was last read, `runs` what came of that, `published` what the platform
+//! has read of ours, `webhooks` what channel managers tell us.
 
 pub mod items;
 pub mod published;
+mod reading;
 pub mod runs;
 pub mod webhooks;
 
@@ -23,6 +24,8 @@ use crate::{
     seal::{Keyring, Place},
     secret,
 };
+
+pub use reading::{Holding, Read, hold, note_read};
 
 /// A resource on a platform, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -172,7 +175,8 @@ async fn revive(tx: &mut Tx, ring: &Keyring, new: &NewChannel<'_>) -> Result<Opt
     }
 }
 
-/// Makes a channel, or takes up the one that read the same address before it was removed. `NotFound`: the resource is not of the business. `Exists`: the same address is read for it already.
+/// Makes a channel, or takes up the one that read the same address before it was removed. `NotFound`: the resource is
+/// not of the business. `Exists`: the same address is read for it already.
 pub async fn create(
     tx: &mut Tx,
     ring: &Keyring,
@@ -244,6 +248,22 @@ pub async fn by_address(
         .bind(url.map(secret::digest))
         .fetch_optional(c)
         .await)?)
+}
+
+const OF_ADDRESS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM channels WHERE business_id = $1 AND import_digest = $2 AND removed_at IS NULL ORDER BY created_at, id"
+);
+
+/// The channels that read this address, for whatever resource.
+pub async fn of_address(
+    db: &Db,
+    business: BusinessId,
+    url: &SecretString,
+) -> Result<Vec<Channel>, StorageError> {
+    let digest = secret::digest(url);
+    Ok(on_db!(db, c => sqlx::query_as(OF_ADDRESS).bind(business).bind(digest).fetch_all(c).await)?)
 }
 
 const LOCK: &str = concat!(
@@ -392,103 +412,6 @@ pub async fn import_url(
     let sealed: Option<String> =
         on_db!(db, c => sqlx::query_scalar(IMPORT_URL).bind(business).bind(id).fetch_optional(c).await)?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
-}
-
-/// How a reading ended.
-#[derive(Clone, Copy, Debug)]
-pub enum Read<'a> {
-    /// It is as it was.
-    Same,
-    /// It was read to its end.
-    Whole {
-        /// The platform's version of it.
-        etag: Option<&'a str>,
-        /// When the platform says that it last changed.
-        last_modified: Option<&'a str>,
-        /// Of what was read; `None`: it must be looked at again, since something waits.
-        digest: Option<&'a str>,
-        /// Whether anything followed.
-        changed: bool,
-        /// What of it was not understood, for people.
-        remark: Option<&'a str>,
-    },
-    /// It could not be read.
-    Failed {
-        /// For people.
-        error: &'a str,
-    },
-}
-
-const NOTE_SAME: &str = "
-    UPDATE channels SET polled_at = $2, read_at = $2,
-        last_error = CASE WHEN failing_since IS NULL THEN last_error END, failing_since = NULL
-    WHERE id = $1";
-const NOTE_WHOLE: &str = "
-    UPDATE channels SET polled_at = $2, read_at = $2, failing_since = NULL, last_error = $7, etag = $3,
-        last_modified = $4, body_digest = $5, changed_at = CASE WHEN $6 THEN $2 ELSE changed_at END
-    WHERE id = $1";
-const NOTE_FAILED: &str = "
-    UPDATE channels SET polled_at = $2, failing_since = COALESCE(failing_since, $2), last_error = $3 WHERE id = $1";
-
-/// Notes how a reading of a channel, which was looked up with its business, ended.
-pub async fn note_read(
-    tx: &mut Tx,
-    id: ChannelId,
-    read: Read<'_>,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    match read {
-        Read::Same => {
-            on_db!(tx, c => sqlx::query(NOTE_SAME).bind(id).bind(now).execute(c).await.map(drop))?;
-        }
-        Read::Whole { etag, last_modified, digest, changed, remark } => {
-            on_db!(tx, c => sqlx::query(NOTE_WHOLE)
-                .bind(id)
-                .bind(now)
-                .bind(etag)
-                .bind(last_modified)
-                .bind(digest)
-                .bind(changed)
-                .bind(remark)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Read::Failed { error } => {
-            on_db!(tx, c => sqlx::query(NOTE_FAILED).bind(id).bind(now).bind(error).execute(c).await.map(drop))?;
-        }
-    }
-    Ok(())
-}
-
-/// What is held back of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// Why.
-    pub brake: Brake,
-    /// How many items wait ...
-    pub items: i64,
-    /// ... of how many.
-    pub of: i64,
-    /// When the last of them is believed.
-    pub until: DateTime<Utc>,
-}
-
-const HOLD: &str = "
-    UPDATE channels SET held_brake = $2, held_items = $3, held_of = $4, held_until = $5 WHERE id = $1";
-
-/// Notes what is held back of a channel that was looked up with its business, or that nothing is.
-pub async fn hold(tx: &mut Tx, id: ChannelId, holding: Option<Holding>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(HOLD)
-        .bind(id)
-        .bind(holding.map(|holding| holding.brake))
-        .bind(holding.map_or(0, |holding| holding.items))
-        .bind(holding.map_or(0, |holding| holding.of))
-        .bind(holding.map(|holding| holding.until))
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
 }
 
 /// Raises the reading of a channel, at `due_at`.

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 
 use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
 
-/// For so long what a reading cancelled can be brought back.
+/// For so long what a reading did can be undone.
 pub const CAN_BE_UNDONE_FOR: Duration = Duration::days(7);
 
 /// What was counted.
@@ -72,16 +72,23 @@ pub struct Run {
     pub counts: Counts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
-    /// When its cancellations were taken back.
+    /// When what it did was undone.
     pub undone_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub at: DateTime<Utc>,
 }
 
 impl Run {
-    /// Whether what it cancelled can be brought back.
+    /// Whether what it cancelled can be brought back, or what somebody imported once be taken back.
     pub fn can_be_undone(&self, now: DateTime<Utc>) -> bool {
-        self.counts.cancelled > 0 && self.undone_at.is_none() && self.at + CAN_BE_UNDONE_FOR > now
+        (self.counts.cancelled > 0 || self.is_import() && self.counts.imported > 0)
+            && self.undone_at.is_none()
+            && self.at + CAN_BE_UNDONE_FOR > now
+    }
+
+    /// Whether somebody had it read once: then nothing brings again what is taken back.
+    pub fn is_import(&self) -> bool {
+        matches!(self.origin, RunOrigin::Url | RunOrigin::File)
     }
 }
 
@@ -174,7 +181,7 @@ pub async fn of_business(db: &Db, business: BusinessId, ask: &PageAsk) -> Result
 const UNDO: &str = "
     UPDATE channel_runs SET undone_at = $3 WHERE business_id = $1 AND id = $2 AND undone_at IS NULL";
 
-/// Notes that what it cancelled was brought back. `false`: somebody was faster.
+/// Notes that what it did was undone. `false`: somebody was faster.
 pub async fn undo(
     tx: &mut Tx,
     business: BusinessId,

@@ -24,13 +24,16 @@ struct World {
     business: Business,
     resource: Resource,
     channel: Channel,
+    /// The reading that brings everything.
+    run: ChannelRunId,
 }
 
 async fn world(db: &Db) -> World {
     let business = testing::business(db).await;
     let resource = testing::resource(db, &business, 1).await;
     let channel = channel(db, &business, &resource).await;
-    World { business, resource, channel }
+    let run = reading(db, &channel, RunOrigin::File).await;
+    World { business, resource, channel, run }
 }
 
 fn item(key: &str, kind: ItemKind, draft: &BookingDraft) -> Item {
@@ -47,6 +50,24 @@ fn item(key: &str, kind: ItemKind, draft: &BookingDraft) -> Item {
     }
 }
 
+async fn reading(db: &Db, channel: &Channel, origin: RunOrigin) -> ChannelRunId {
+    let new = runs::NewRun {
+        id: ChannelRunId::new(at(1)),
+        business: channel.business_id,
+        channel: channel.id,
+        origin,
+        actor: &Actor::System,
+        outcome: RunOutcome::Applied,
+        message: "",
+        counts: runs::Counts::default(),
+        duration_ms: 0,
+    };
+    let mut tx = begin(db).await;
+    runs::record(&mut tx, &new, at(4)).await.unwrap();
+    commit(tx).await;
+    new.id
+}
+
 impl World {
     fn change(&self, minute: i64) -> Change {
         Change { business: self.business.id, actor: Actor::System, now: at(minute) }
@@ -54,9 +75,13 @@ impl World {
 
     async fn import(&self, db: &Db, key: &str, draft: &BookingDraft) -> (ChannelItemId, Put) {
         let (id, item) = (ChannelItemId::new(at(1)), item(key, ItemKind::Reservation, draft));
-        let write = ItemWrite::Add { channel: self.channel.id, id, item: &item };
+        let write = ItemWrite::Add(self.new_item(id, &item));
         let put = bookings::import(db, &self.change(1), key, (draft, self.channel.id), &write, None).await;
         (id, put.unwrap())
+    }
+
+    fn new_item<'a>(&self, id: ChannelItemId, item: &'a Item) -> items::NewItem<'a> {
+        items::NewItem { id, channel: self.channel.id, run: self.run, item }
     }
 
     async fn known(&self, db: &Db) -> Vec<items::ChannelItem> {
@@ -132,31 +157,20 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
     commit(tx).await;
     assert_eq!(world.known(db).await[0].missing_since, None);
 
-    let run = ChannelRunId::new(at(4));
-    let new = runs::NewRun {
-        id: run,
-        business,
-        channel: world.channel.id,
-        origin: RunOrigin::Poll,
-        actor: &Actor::System,
-        outcome: RunOutcome::Applied,
-        message: "",
-        counts: runs::Counts::default(),
-        duration_ms: 0,
-    };
-    let mut tx = begin(db).await;
-    runs::record(&mut tx, &new, at(4)).await.unwrap();
-    commit(tx).await;
+    let run = reading(db, &world.channel, RunOrigin::Poll).await;
     let echo = ChannelItemId::new(at(2));
     let mut tx = begin(db).await;
     let of_ours = item("echo", ItemKind::Echo, &draft);
-    items::add(&mut tx, (business, world.channel.id, echo), &of_ours, None, at(2)).await.unwrap();
+    items::add(&mut tx, business, world.new_item(echo, &of_ours), None, at(2)).await.unwrap();
     items::lose(&mut tx, business, echo, run, at(4)).await.unwrap();
     commit(tx).await;
+    let found = items::found_by(db, business, world.run).await.unwrap();
+    assert_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), [id]);
     let lose = ItemWrite::Lose { id, run };
     let lost = bookings::cancel_imported(db, &world.change(4), "a", &lose).await.unwrap();
     assert_eq!(lost.booking.draft.status, BookingStatus::Cancelled);
     assert_eq!(world.known(db).await, []);
+    assert_eq!(items::found_by(db, business, world.run).await.unwrap(), [], "it is gone again");
     let gone = items::lost_by(db, business, run).await.unwrap();
     assert_eq!(gone.iter().map(|item| item.lost_at).collect::<Vec<_>>(), [Some(at(4)); 2]);
     assert!(gone.iter().any(|item| item.id == id));
@@ -198,12 +212,13 @@ async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
     let world = world(db).await;
     let draft = testing::draft(&world.resource, 100, 160);
     let (first, _) = world.import(db, "a", &draft).await;
-    let (business, channel) = (world.business.id, world.channel.id);
+    let business = world.business.id;
     let another = item("a", ItemKind::Echo, &draft);
     let add = async || {
         let mut tx = begin(db).await;
         let added =
-            items::add(&mut tx, (business, channel, ChannelItemId::new(at(2))), &another, None, at(2)).await;
+            items::add(&mut tx, business, world.new_item(ChannelItemId::new(at(2)), &another), None, at(2))
+                .await;
         if added.is_ok() {
             commit(tx).await;
         }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use concord_domain::ids::{ChannelId, ChannelRunId};
-use concord_jobs::channels::held::{self, WordError};
+use concord_jobs::channels::held::{self, Undone, WordError};
 use concord_storage::channels::runs;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,6 +51,8 @@ struct Decided {
     bookings: i64,
     /// Of those that stand again: what has no room.
     conflicts: i64,
+    /// What the reading had brought and is cancelled now.
+    taken_back: i64,
 }
 
 /// Let held-back cancellations through
@@ -65,8 +67,10 @@ async fn release(
     PathOf(id): PathOf<ChannelId>,
 ) -> Result<Json<RunAnswer>, ApiError> {
     existing(&app, &caller, id).await?;
-    let (run, _) = held::release(&app.context, caller.business, id, &caller.actor).await?;
-    let run = runs::find(&app.context.db, caller.business, run).await?;
+    let (context, business) = (app.context.clone(), caller.business);
+    let release = async move { held::release(&context, business, id, &caller.actor).await };
+    let (run, _) = app.to_the_end(release).await.map_err(ApiError::internal)??;
+    let run = runs::find(&app.context.db, business, run).await?;
     let run = run.ok_or_else(|| ApiError::not_found("reading"))?;
     Ok(Json(RunAnswer::of(run, app.now())))
 }
@@ -84,12 +88,13 @@ async fn keep(
 ) -> Result<Json<Decided>, ApiError> {
     existing(&app, &caller, id).await?;
     let kept = held::keep(&app.context, caller.business, id).await?;
-    Ok(Json(Decided { bookings: i64::try_from(kept).unwrap_or(i64::MAX), conflicts: 0 }))
+    Ok(Json(Decided { bookings: i64::try_from(kept).unwrap_or(i64::MAX), conflicts: 0, taken_back: 0 }))
 }
 
-/// Undo the cancellations of a reading
+/// Undo a reading
 ///
-/// For a week. The bookings stand again, without room where it is taken by now, and stay although the feed lacks them.
+/// For a week. What it cancelled stands again, without room where it is taken by now, and stays although the feed lacks it.
+/// What somebody imported once is cancelled.
 #[utoipa::path(post, path = "/channels/{id}/runs/{run}/undo", tag = "Channels", operation_id = "undo_channel_run",
     params(("id" = Uuid, Path, description = "The channel's id"), ("run" = Uuid, Path, description = "The reading's id")),
     responses((status = 200, description = "They stand again", body = Decided)))]
@@ -101,6 +106,9 @@ async fn undo(
     existing(&app, &caller, id).await?;
     let found = runs::find(&app.context.db, caller.business, run).await?;
     found.filter(|run| run.channel_id == id).ok_or_else(|| ApiError::not_found("reading"))?;
-    let (bookings, conflicts) = held::undo(&app.context, caller.business, run, &caller.actor).await?;
-    Ok(Json(Decided { bookings, conflicts }))
+    let context = app.context.clone();
+    let undo = async move { held::undo(&context, caller.business, run, &caller.actor).await };
+    let Undone { brought_back, conflicts, taken_back } =
+        app.to_the_end(undo).await.map_err(ApiError::internal)??;
+    Ok(Json(Decided { bookings: brought_back, conflicts, taken_back }))
 }

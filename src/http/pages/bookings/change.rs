@@ -20,6 +20,7 @@ use super::super::{
     when::span,
 };
 use super::{
+    detail::origin,
     edit::{taken_in_a_line, zone_of},
     found, path_of,
 };
@@ -34,6 +35,8 @@ struct CancelPage {
     when: String,
     /// In how many calendars it stands.
     calendars: usize,
+    /// The platform that sold it, and still has it.
+    sold_by: Option<String>,
     version: i64,
 }
 
@@ -53,6 +56,7 @@ pub(super) async fn ask(
         name: name_of(&booking),
         when: span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text,
         calendars,
+        sold_by: origin(&app, &user, &booking).await?.map(|origin| origin.platform),
         version: booking.version,
     };
     page(&app, &user, &question)
@@ -78,7 +82,12 @@ pub(super) async fn cancel(
     match bookings::cancel(&app.context.db, &change, &before.reference, sent.version).await {
         Ok(put) => {
             app.context.push(&put.duties).await;
-            let flash = Flash::good(format!("Booking {} was cancelled.", before.reference)).with_undo(
+            let there = match origin(&app, &user, &before).await? {
+                Some(origin) => format!(" Cancel it at {} too.", origin.platform),
+                None => String::new(),
+            };
+            let text = format!("Booking {} was cancelled.{there}", before.reference);
+            let flash = Flash::good(text).with_undo(
                 format!("{path}/restore"),
                 &[
                     ("status", before.draft.status.as_str().to_owned()),

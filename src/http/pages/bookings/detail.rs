@@ -63,8 +63,8 @@ struct BookingPage {
 }
 
 /// The platform that a booking came by.
-struct Origin {
-    platform: String,
+pub(super) struct Origin {
+    pub(super) platform: String,
     hue: String,
     /// The channel's page, for those who may see it.
     path: Option<String>,
@@ -176,7 +176,11 @@ pub(super) async fn show(
 }
 
 /// `None`: it came by no channel.
-async fn origin(app: &App, user: &CurrentUser, booking: &Booking) -> Result<Option<Origin>, PageError> {
+pub(super) async fn origin(
+    app: &App,
+    user: &CurrentUser,
+    booking: &Booking,
+) -> Result<Option<Origin>, PageError> {
     let Some(id) = booking.channel else { return Ok(None) };
     // One that was removed has no page.
     let channel = channels::find(&app.context.db, user.business.id, id).await?;

@@ -7,9 +7,11 @@ use axum::{
     response::Response,
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
-use concord_jobs::channels::import::{self, Foreseen, From as Source, ImportError, Preview};
+use concord_jobs::channels::{
+    import::{self, From as Source, ImportError},
+    preview::{self, Foreseen, Preview},
+};
 use concord_storage::resources::{self, Resource};
-use secrecy::SecretString;
 
 use super::{
     PATH, Where, describe,
@@ -20,7 +22,7 @@ use crate::{
     http::pages::{
         PageError,
         channels::{
-            managers_only,
+            managers_only, path_of,
             words::{hue_class, item_label},
         },
         flash::Flash,
@@ -112,10 +114,16 @@ async fn checked<'a>(
 }
 
 /// What the jobs are told.
-fn source<'a>(wish: &Wish, address: &'a SecretString) -> Source<'a> {
-    match &wish.file {
-        Some(file) => Source::File(file.clone()),
-        None => Source::Address(address),
+fn job(user: &CurrentUser, asked: &Asked<'_>, wish: &Wish) -> import::Wish {
+    import::Wish {
+        business: user.business.id,
+        resource: asked.resource.id,
+        platform: asked.platform.clone(),
+        from: match &wish.file {
+            Some(file) => Source::File(file.clone()),
+            None => Source::Address(wish.address.clone().into()),
+        },
+        actor: user.actor(),
     }
 }
 
@@ -130,15 +138,8 @@ pub(super) async fn preview(
         Ok(asked) => asked,
         Err(faults) => return refuse(&app, &user, &wish, faults).await,
     };
-    let address = SecretString::from(wish.address.clone());
-    let job = import::Wish {
-        business: user.business.id,
-        resource: asked.resource.id,
-        platform: asked.platform,
-        from: source(&wish, &address),
-        actor: user.actor(),
-    };
-    match import::preview(&app.context, &job).await {
+    let job = job(&user, &asked, &wish);
+    match preview::preview(&app.context, &job).await {
         Ok(preview) => {
             let shown = foreseen(&app, &user, wish, &asked, preview).await?;
             let mut response = page(&app, &user, &shown)?;
@@ -182,7 +183,8 @@ async fn foreseen(
             (counts.imported, "new"),
             (counts.updated, "changed"),
             (counts.cancelled, "cancelled"),
-            (counts.skipped, "as before, or not ours to take"),
+            (counts.skipped - preview.over, "as before, or not ours to take"),
+            (preview.over, "over already"),
             (counts.conflicts, "without room"),
         ],
         events: preview.events.iter().take(SHOWN_EVENTS).map(event).collect(),
@@ -192,7 +194,13 @@ async fn foreseen(
         held: preview.held.map(|held| {
             count(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")
         }),
-        deed: (changes > 0).then(|| format!("Import {}", count(changes, "booking", "bookings"))),
+        deed: (changes > 0).then(|| {
+            let bookings = count(changes, "booking", "bookings");
+            match counts.conflicts {
+                0 => format!("Import {bookings}"),
+                conflicts => format!("Import {bookings}, {conflicts} without room"),
+            }
+        }),
         is_file_lost: wish.file.is_some() && kept.is_none(),
         kept,
         wish,
@@ -221,15 +229,9 @@ pub(super) async fn import(
         Ok(asked) => asked,
         Err(faults) => return refuse(&app, &user, &wish, faults).await,
     };
-    let address = SecretString::from(wish.address.clone());
-    let job = import::Wish {
-        business: user.business.id,
-        resource: asked.resource.id,
-        platform: asked.platform,
-        from: source(&wish, &address),
-        actor: user.actor(),
-    };
-    let taken = match import::import(&app.context, &job).await {
+    let job = job(&user, &asked, &wish);
+    let context = app.context.clone();
+    let taken = match app.to_the_end(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
         Err(error) => {
             let fault = in_words(error, &wish)?;
@@ -242,6 +244,12 @@ pub(super) async fn import(
         Flash::information(text)
     } else {
         Flash::good(text)
+    };
+    let flash = match taken.run {
+        Some(run) if taken.counts.imported > 0 => {
+            flash.with_undo(format!("{}/runs/{run}/undo", path_of(taken.channel)), &[])
+        }
+        _ => flash,
     };
     Ok(user.go(&app, PATH, &flash))
 }

@@ -11,7 +11,7 @@ use concord_domain::{
     ids::{ChannelId, ChannelRunId},
 };
 use concord_jobs::channels::{
-    held::{self, WordError},
+    held::{self, Undone, WordError},
     manage,
 };
 use concord_storage::channels::runs;
@@ -62,7 +62,9 @@ pub(super) async fn release(
     Named(id): Named<ChannelId>,
 ) -> Result<Response, PageError> {
     found(&app, &user, id).await?;
-    let flash = match held::release(&app.context, user.business.id, id, &user.actor()).await {
+    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
+    let release = async move { held::release(&context, business, id, &actor).await };
+    let flash = match app.to_the_end(release).await? {
         Ok((run, number)) => {
             let were = count(number, "booking was", "bookings were");
             Flash::good(format!("{were} cancelled."))
@@ -97,20 +99,35 @@ pub(super) async fn undo(
     Named((id, run)): Named<(ChannelId, ChannelRunId)>,
 ) -> Result<Response, PageError> {
     found(&app, &user, id).await?;
-    let (context, business) = (&app.context, user.business.id);
+    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
     let reading = runs::find(&context.db, business, run).await?;
     reading.filter(|reading| reading.channel_id == id).ok_or(PageError::NotFound("reading"))?;
-    let flash = match held::undo(context, business, run, &user.actor()).await {
-        Ok((number, 0)) => {
-            Flash::good(format!("{} again.", count(number, "booking stands", "bookings stand")))
-        }
-        Ok((number, conflicts)) => Flash::information(format!(
-            "{} again, {conflicts} of them without room: the time was taken meanwhile.",
-            count(number, "booking stands", "bookings stand")
-        )),
+    let undo = async move { held::undo(&context, business, run, &actor).await };
+    let flash = match app.to_the_end(undo).await? {
+        Ok(undone) => in_words(undone),
         Err(error) => refused(error)?,
     };
     Ok(user.go(&app, &path_of(id), &flash))
+}
+
+fn in_words(undone: Undone) -> Flash {
+    let Undone { brought_back, conflicts, taken_back } = undone;
+    let mut said = Vec::new();
+    if taken_back > 0 {
+        said.push(format!("{} taken back.", count(taken_back, "booking was", "bookings were")));
+    }
+    if brought_back > 0 {
+        let stand = count(brought_back, "booking stands", "bookings stand");
+        said.push(match conflicts {
+            0 => format!("{stand} again."),
+            _ => format!("{stand} again, {conflicts} of them without room: the time was taken meanwhile."),
+        });
+    }
+    match said.is_empty() {
+        true => Flash::information("Nothing was left to undo."),
+        false if conflicts > 0 => Flash::information(said.join(" ")),
+        false => Flash::good(said.join(" ")),
+    }
 }
 
 pub(super) async fn rotate(

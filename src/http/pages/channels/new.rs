@@ -3,8 +3,11 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
-use concord_jobs::channels::manage::{self, Wanted};
-use concord_storage::{platform_settings, resources::Resource};
+use concord_jobs::channels::{
+    import::one_spelling,
+    manage::{self, Wanted},
+};
+use concord_storage::{channels, platform_settings, resources::Resource};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -62,6 +65,8 @@ struct NewPage {
     address: String,
     /// The platform that the address tells, if it is another one.
     told: Option<Told>,
+    /// Whether another resource reads that address.
+    is_read_elsewhere: bool,
     faults: Vec<(&'static str, String)>,
 }
 
@@ -189,6 +194,7 @@ async fn describe(
         by_hand: checklist.map(|list| by_hand(list, &resource.name, business)).unwrap_or_default(),
         address: wish.address.trim().to_owned(),
         told: None,
+        is_read_elsewhere: false,
         faults: Vec::new(),
     })
 }
@@ -215,6 +221,13 @@ pub(super) async fn create(
         shown.told = Some(Told { id: told.id.to_string(), name: told.name.clone() });
         return refuse(&app, &user, shown, text);
     }
+    if wish.anyway.is_none()
+        && let Some(other) = read_elsewhere(&app, &user, resource, &resources, &shown.address).await?
+    {
+        let text = format!("This address is read for {other} already. A listing sells one resource.");
+        shown.is_read_elsewhere = true;
+        return refuse(&app, &user, shown, text);
+    }
     let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
     let wanted = Wanted {
         resource: resource.id,
@@ -234,6 +247,23 @@ pub(super) async fn create(
         format!("{} can be told now what is taken here.", platform.name)
     };
     Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
+}
+
+/// The name of another resource for which an address is read.
+async fn read_elsewhere(
+    app: &App,
+    user: &CurrentUser,
+    resource: &Resource,
+    resources: &[Resource],
+    address: &str,
+) -> Result<Option<String>, PageError> {
+    let Ok(address) = one_spelling(&address.to_owned().into()) else { return Ok(None) };
+    let readers = channels::of_address(&app.context.db, user.business.id, &address).await?;
+    let other = readers.into_iter().find(|channel| channel.resource_id != resource.id);
+    Ok(other.map(|channel| {
+        let named = resources.iter().find(|one| one.id == channel.resource_id);
+        named.map_or_else(|| "another resource".to_owned(), |one| one.name.clone())
+    }))
 }
 
 fn refuse(app: &App, user: &CurrentUser, mut shown: NewPage, text: String) -> Result<Response, PageError> {

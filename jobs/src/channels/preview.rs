@@ -1,0 +1,152 @@
+//! What an import would do, event by event, without doing it.
+
+use concord_domain::{
+    channel::{
+        ItemKind,
+        plan::{Action, Held, Item, Plan},
+    },
+    ids::ChannelItemId,
+    interval::Interval,
+    occupancy::{Seating, seat_fact},
+};
+use concord_storage::{
+    StorageError,
+    channels::{items::ChannelItem, runs::Counts},
+    occupancy,
+};
+
+use super::{
+    import::{From, ImportError, Opened, Wish, open},
+    take_over::in_words,
+};
+use crate::Context;
+
+/// What would be done with an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreseen {
+    /// In a word: `new`, `changed`, `cancelled`, `held`, `echo`, `ignored`.
+    pub what: &'static str,
+    /// What it is.
+    pub kind: ItemKind,
+    /// When, in UTC.
+    pub interval: Interval,
+    /// One line.
+    pub summary: String,
+    /// Whether there is no room for it.
+    pub conflict: bool,
+}
+
+/// What would be done, and nothing was.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// What would change.
+    pub events: Vec<Foreseen>,
+    /// What would be counted.
+    pub counts: Counts,
+    /// Events that are over: they are skipped.
+    pub over: i64,
+    /// What would be kept back.
+    pub held: Option<Held>,
+    /// What of the file was not understood.
+    pub warnings: Vec<String>,
+}
+
+/// Says what an import would do.
+pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportError> {
+    let wish = &wish.spelled()?;
+    let opened = open(context, wish).await?;
+    let plan = opened.surroundings.plan(&opened.understood.snapshot, context.clock.now());
+    let is_file = matches!(wish.from, From::File(_));
+    foresee(context, &opened, plan, is_file).await
+}
+
+async fn foresee(
+    context: &Context,
+    opened: &Opened,
+    plan: Plan,
+    is_file: bool,
+) -> Result<Preview, ImportError> {
+    let known = |id: &ChannelItemId| opened.surroundings.items.iter().find(|item| item.id == *id);
+    let mut preview = Preview {
+        held: plan.held.filter(|_| !is_file),
+        warnings: opened.understood.warnings.iter().map(in_words).collect(),
+        ..Preview::default()
+    };
+    preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
+    preview.over = i64::try_from(plan.over).unwrap_or(0);
+    for action in &plan.actions {
+        let foreseen = match action {
+            Action::Add(item) => new(context, opened, item, None).await?,
+            Action::Change { id, to } => new(context, opened, to, known(id)).await?,
+            Action::Lose(id) | Action::Miss(id) if !is_file => {
+                let what = if matches!(action, Action::Lose(_)) { "cancelled" } else { "held" };
+                known(id).map(|item| gone(what, item))
+            }
+            Action::Lose(_) | Action::Miss(_) | Action::Return(_) => None,
+        };
+        let Some(foreseen) = foreseen else { continue };
+        let counts = &mut preview.counts;
+        counts.conflicts += i64::from(foreseen.conflict);
+        match foreseen.what {
+            "new" => counts.imported += 1,
+            "changed" => counts.updated += 1,
+            "cancelled" => counts.cancelled += 1,
+            _ => counts.skipped += 1,
+        }
+        preview.events.push(foreseen);
+    }
+    Ok(preview)
+}
+
+fn gone(what: &'static str, item: &ChannelItem) -> Foreseen {
+    Foreseen {
+        what,
+        kind: item.kind,
+        interval: Interval { start: item.starts_at, end: item.ends_at },
+        summary: item.summary.clone(),
+        conflict: false,
+    }
+}
+
+async fn new(
+    context: &Context,
+    opened: &Opened,
+    item: &Item,
+    before: Option<&ChannelItem>,
+) -> Result<Option<Foreseen>, ImportError> {
+    let had = before.is_some_and(|before| before.kind.takes());
+    let moved = before
+        .is_none_or(|before| (before.starts_at, before.ends_at) != (item.interval.start, item.interval.end));
+    let what = match (had, item.kind) {
+        (false, ItemKind::Echo) => "echo",
+        (false, ItemKind::Ignored | ItemKind::Window) => "ignored",
+        (true, kind) if !kind.takes() => "cancelled",
+        (false, _) => "new",
+        (true, _) if moved || before.is_some_and(|before| before.summary != item.summary) => "changed",
+        (true, _) => return Ok(None),
+    };
+    let conflict = item.kind == ItemKind::Reservation
+        && moved
+        && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref())).await?;
+    Ok(Some(Foreseen {
+        what,
+        kind: item.kind,
+        interval: item.interval,
+        summary: item.summary.clone(),
+        conflict,
+    }))
+}
+
+async fn has_room(
+    context: &Context,
+    opened: &Opened,
+    item: &Item,
+    own: Option<&str>,
+) -> Result<bool, StorageError> {
+    let resource = &opened.surroundings.resource;
+    let wanted = item.interval.padded(resource.buffer_before_minutes, resource.buffer_after_minutes);
+    let own = own.unwrap_or_default();
+    let rows =
+        occupancy::seats_of_others(&context.db, resource.business_id, resource.id.0, wanted, own).await?;
+    Ok(!matches!(seat_fact(&rows, resource.capacity, wanted, 1), Seating::Full { .. }))
+}

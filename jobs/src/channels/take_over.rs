@@ -1,0 +1,169 @@
+//! Takes over what a feed that was understood says: plans it, does it, and writes down what came of it.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    channel::{
+        RunOrigin, RunOutcome,
+        plan::{Action, Held, Plan},
+    },
+    ical::Warning,
+    ids::{ChannelId, ChannelRunId},
+    people::Actor,
+};
+use concord_storage::{
+    channels::{
+        self, Channel, Holding,
+        runs::{self, Counts},
+    },
+    duties::ClaimedDuty,
+};
+
+use super::{
+    apply::{Applied, Reading},
+    sight::{Surroundings, Understood},
+    told,
+};
+use crate::{Context, duty::JobError};
+
+/// Who wants something taken over.
+pub(super) struct Source<'a> {
+    pub(super) origin: RunOrigin,
+    pub(super) actor: Actor,
+    /// Whose lease is to be kept.
+    pub(super) duty: Option<&'a ClaimedDuty>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// The reading, if it came to anything.
+    pub run: Option<ChannelRunId>,
+    /// What was counted.
+    pub counts: Counts,
+    /// What waits for a second sight.
+    pub held: Option<Held>,
+    /// For people.
+    pub message: String,
+    /// What of the file was not understood.
+    pub warnings: Vec<String>,
+}
+
+impl Taken {
+    /// What of the file was not understood, in a line.
+    pub fn remark(&self) -> Option<String> {
+        let first = self.warnings.first()?;
+        Some(match self.warnings.len() {
+            1 => format!("not all of it was understood: {first}"),
+            all => format!("not all of it was understood: {first}, and {} more", all - 1),
+        })
+    }
+
+    /// Whether any booking is another one now.
+    pub fn changed(&self) -> bool {
+        self.counts.imported + self.counts.updated + self.counts.cancelled > 0
+    }
+}
+
+/// Plans and does what follows from a feed that was understood.
+pub(super) async fn take_over(
+    context: &Context,
+    channel: &Channel,
+    surroundings: &Surroundings,
+    understood: &Understood,
+    source: &Source<'_>,
+) -> Result<Taken, JobError> {
+    let started_at = context.clock.now();
+    let mut plan = surroundings.plan(&understood.snapshot, started_at);
+    if source.origin == RunOrigin::File {
+        let mut keep = plan.actions;
+        // A file is a part of something: what it lacks may be elsewhere.
+        keep.retain(|action| !matches!(action, Action::Lose(_) | Action::Miss(_)));
+        plan = Plan { actions: keep, held: None, ..plan };
+    }
+    let run = ChannelRunId::new(started_at);
+    let says = |outcome, message, counts, duration_ms| runs::NewRun {
+        id: run,
+        business: channel.business_id,
+        channel: channel.id,
+        origin: source.origin,
+        actor: &source.actor,
+        outcome,
+        message,
+        counts,
+        duration_ms,
+    };
+    if !plan.actions.is_empty() {
+        // First: what is lost names the reading that found it gone.
+        let mut tx = context.db.begin().await?;
+        let begun = says(RunOutcome::Applied, "under way", Counts::default(), 0);
+        runs::record(&mut tx, &begun, started_at).await?;
+        tx.commit().await?;
+    }
+    let known = surroundings.items.iter().map(|item| (item.id, item)).collect();
+    let actor = match &source.actor {
+        // Read at its time: then it is the platform that changes bookings.
+        Actor::System => told::actor(context, channel),
+        asked => asked.clone(),
+    };
+    let reading = Reading { context, channel, known, run, actor, duty: source.duty };
+    let mut applied = Applied::default();
+    let ended = reading.apply(&plan.actions, &mut applied).await;
+    let mut counts = applied.counts;
+    counts.skipped += i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
+    let message = told::counted(counts, plan.held.as_ref(), &applied.refused);
+    let taken = Taken {
+        channel: channel.id,
+        run: (!plan.actions.is_empty()).then_some(run),
+        counts,
+        held: plan.held,
+        warnings: understood.warnings.iter().map(in_words).collect(),
+        message,
+    };
+    // What was done stands, and can be undone, whatever kept the rest from being done.
+    note(context, channel, &taken, plan.held, says, started_at).await?;
+    ended?;
+    Ok(taken)
+}
+
+async fn note<'a>(
+    context: &Context,
+    channel: &Channel,
+    taken: &'a Taken,
+    held: Option<Held>,
+    says: impl Fn(RunOutcome, &'a str, Counts, i64) -> runs::NewRun<'a>,
+    started_at: DateTime<Utc>,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin().await?;
+    if taken.run.is_some() {
+        let outcome = match (held, taken.changed()) {
+            (Some(_), _) => RunOutcome::Held,
+            (None, true) => RunOutcome::Applied,
+            (None, false) => RunOutcome::Unchanged,
+        };
+        let ended = says(outcome, &taken.message, taken.counts, (now - started_at).num_milliseconds());
+        runs::record(&mut tx, &ended, now).await?;
+    }
+    let holding = held.map(|held| Holding {
+        brake: held.brake,
+        items: i64::try_from(held.items).unwrap_or(i64::MAX),
+        of: i64::try_from(held.of).unwrap_or(i64::MAX),
+        until: held.until,
+    });
+    channels::hold(&mut tx, channel.id, holding).await?;
+    match &held {
+        Some(held) => told::held_back(&mut tx, context, channel, held).await?,
+        None => told::let_through(&mut tx, channel, now).await?,
+    }
+    Ok(tx.commit().await?)
+}
+
+/// With its line.
+pub(super) fn in_words(warning: &Warning) -> String {
+    match warning.line {
+        0 => warning.what.clone(),
+        line => format!("line {line}: {}", warning.what),
+    }
+}
