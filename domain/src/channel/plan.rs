@@ -262,13 +262,22 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
 
 /// Whether the absence of it is no accident: it is said to be called off, or the echo of what we have withdrawn.
 fn is_expected_to_go(sight: &Sight<'_>, echoes: &Echoes, known: &Known) -> bool {
-    let withdrawn = known.kind == ItemKind::Echo && !echoes.rest(known.interval, false).is_empty();
+    let is_ours = known.kind == ItemKind::Echo || known.contested && stands_beside(sight, known);
+    let withdrawn = is_ours && !echoes.rest(known.interval, false).is_empty();
     withdrawn || called_off(sight.snapshot, &known.key)
 }
 
-/// Who has arrived is not sent away by a feed; some drop what has begun.
+/// Whether another event has the same nights: of the two that had them, one was ours, and it cannot be told which.
+fn stands_beside(sight: &Sight<'_>, known: &Known) -> bool {
+    sight.snapshot.events.iter().any(|event| event.interval == known.interval)
+}
+
+/// Who has arrived is not sent away by a feed; some drop what has begun. What was missing before waits on.
 fn under_way(sight: &Sight<'_>, known: &Known) -> bool {
-    known.kind == ItemKind::Reservation && known.interval.start <= sight.now
+    let start = known.interval.start;
+    known.kind == ItemKind::Reservation
+        && start <= sight.now
+        && known.missing_since.is_none_or(|since| since >= start)
 }
 
 /// The event of which this is the key of a piece.

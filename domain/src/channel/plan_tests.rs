@@ -4,6 +4,9 @@ use uuid::Uuid;
 use super::*;
 use crate::{channel::snapshot::Observed, interval::stay, platform::EventKind};
 
+#[path = "brake_tests.rs"]
+mod brakes;
+
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 
 fn now() -> DateTime<Utc> {
@@ -168,94 +171,6 @@ fn a_uid_that_changes_with_the_dates_is_followed_where_nothing_else_fits() {
 }
 
 #[test]
-fn what_disappears_from_a_whole_feed_is_cancelled() {
-    let plan = Case {
-        known: vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9))],
-        events: vec![event("a", EventKind::Reservation, (3, 5))],
-        ..Case::default()
-    }
-    .plan();
-    assert_eq!(told(&plan), ["-2"]);
-}
-
-#[test]
-fn an_empty_feed_is_believed_after_a_day() {
-    let mut items = vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9))];
-    let plan = Case { known: items.clone(), ..Case::default() }.plan();
-    assert_eq!(told(&plan), ["?1", "?2"]);
-    let held = plan.held.unwrap();
-    assert_eq!(
-        (held.brake, held.items, held.of, held.until),
-        (Brake::Empty, 2, 2, now() + Duration::days(1))
-    );
-
-    for item in &mut items {
-        item.missing_since = Some(now());
-    }
-    let later =
-        |hours| Case { known: items.clone(), now: now() + Duration::hours(hours), ..Case::default() }.plan();
-    assert_eq!(told(&later(23)), Vec::<String>::new());
-    assert_eq!(later(23).held.unwrap().items, 2);
-    assert_eq!(told(&later(24)), ["-1", "-2"]);
-    assert_eq!(later(24).held, None);
-}
-
-#[test]
-fn more_than_half_is_held_and_half_is_not() {
-    let items: Vec<Known> =
-        (1..=4).map(|n| known(n.into(), &n.to_string(), SOLD, (n * 3, n * 3 + 2))).collect();
-    let left = |count: u32| {
-        let events =
-            (1..=count).map(|n| event(&n.to_string(), EventKind::Reservation, (n * 3, n * 3 + 2))).collect();
-        Case { known: items.clone(), events, ..Case::default() }.plan()
-    };
-    assert_eq!(told(&left(2)), ["-3", "-4"]);
-    assert_eq!(told(&left(1)), ["?2", "?3", "?4"]);
-    assert_eq!(left(1).held.unwrap().brake, Brake::Shrunk);
-}
-
-#[test]
-fn what_comes_back_is_no_news() {
-    let missing = Known { missing_since: Some(now()), ..known(1, "a", SOLD, (3, 5)) };
-    let events = vec![event("a", EventKind::Reservation, (3, 5))];
-    let plan = Case { known: vec![missing], events, ..Case::default() }.plan();
-    assert_eq!(told(&plan), ["!1"]);
-}
-
-#[test]
-fn what_somebody_has_kept_stays_until_the_feed_has_it_again() {
-    let pinned = Known { pinned: true, ..known(1, "a", SOLD, (3, 5)) };
-    let other = || vec![event("b", EventKind::Reservation, (7, 9))];
-    let plan =
-        Case { known: vec![pinned, known(2, "b", SOLD, (7, 9))], events: other(), ..Case::default() }.plan();
-    assert_eq!((told(&plan), plan.held), (vec![], None));
-}
-
-#[test]
-fn what_is_called_off_by_name_is_believed_at_once() {
-    let snapshot = Snapshot { events: vec![], called_off: ["a".to_owned()].into(), left_out: 0 };
-    let items = [known(1, "a", SOLD, (3, 5))];
-    let rules = Rules::default();
-    let sight =
-        Sight { known: &items, snapshot: &snapshot, published: &[], rules: &rules, zone: ZONE, now: now() };
-    assert_eq!(told(&plan(&sight)), ["-1"]);
-}
-
-#[test]
-fn a_stay_under_way_is_not_ended_by_its_feed() {
-    let (now, item) = (nights(4, 5).1.start, known(1, "a", SOLD, (3, 6)));
-    let plan = Case {
-        known: vec![item],
-        events: vec![event("b", EventKind::Reservation, (7, 9))],
-        now,
-        ..Case::default()
-    }
-    .plan();
-    assert_eq!(told(&plan), ["+reservation 7-9"]);
-    assert_eq!(plan.under_way, 1);
-}
-
-#[test]
 fn what_is_over_is_not_imported() {
     let now = nights(20, 21).1.start;
     let plan =
@@ -274,17 +189,6 @@ fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
         let other = if kind == EventKind::Block { "+block 4-5" } else { "+reservation 4-5" };
         assert_eq!(told(&plan), ["+echo 3-4", other], "{kind:?}");
     }
-}
-
-#[test]
-fn what_could_not_be_read_may_be_what_is_missing() {
-    let items = [known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
-    let events = vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))];
-    let snapshot = Snapshot { events, left_out: 1, ..Snapshot::default() };
-    let rules = Rules::default();
-    let sight =
-        Sight { known: &items, snapshot: &snapshot, published: &[], rules: &rules, zone: ZONE, now: now() };
-    assert_eq!(told(&plan(&sight)), ["?3"]);
 }
 
 #[test]
@@ -381,63 +285,6 @@ fn the_end_of_what_is_sold_may_be_joined_with_what_lies_before_it() {
     assert_eq!(told(&joined(seen(), vec![published(75, 90)])), ["+block 70-75", "~1 window 83-363"]);
     // Where it was never seen by itself, all of it may be the owner's.
     assert_eq!(told(&joined(vec![], vec![])), ["+block 70-363"]);
-}
-
-#[test]
-fn what_was_held_waits_on_whatever_is_new() {
-    let missing = Known { missing_since: Some(now()), ..known(1, "a", SOLD, (3, 5)) };
-    let later = |hours| {
-        let items = vec![missing.clone(), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
-        let events =
-            vec![event("b", EventKind::Reservation, (7, 9)), event("c", EventKind::Reservation, (10, 12))];
-        Case { known: items, events, now: now() + Duration::hours(hours), ..Case::default() }.plan()
-    };
-    assert_eq!((told(&later(5)), later(5).held.map(|held| held.items)), (vec![], Some(1)));
-    assert_eq!((told(&later(6)), later(6).held), (vec!["-1".to_owned()], None));
-}
-
-#[test]
-fn a_feed_is_judged_by_its_events_and_frees_nothing_while_it_is_doubted() {
-    // Three pieces are one event: of three events, two are missing.
-    let pieces = ["x #1", "x #2", "x #3"];
-    let mut items: Vec<Known> = pieces
-        .iter()
-        .zip(1..)
-        .map(|(key, number)| {
-            let from = u32::try_from(number).unwrap() * 3;
-            known(number, key, ItemKind::Block, (from, from + 1))
-        })
-        .collect();
-    items.extend([known(4, "a", SOLD, (20, 22)), known(5, "b", SOLD, (24, 26))]);
-    let events = vec![event("x", EventKind::Block, (3, 10))];
-    let published = vec![published(4, 6), published(7, 9)];
-    let plan = Case { known: items, events, published, ..Case::default() }.plan();
-    assert_eq!(
-        (told(&plan), plan.held.map(|held| held.of)),
-        (vec!["?4".to_owned(), "?5".to_owned()], Some(3))
-    );
-
-    // The echo is missing too, so that what was contested would seem to be it.
-    let items = vec![
-        known(1, "e", ItemKind::Echo, (3, 5)),
-        Known { contested: true, ..known(2, "r", SOLD, (3, 5)) },
-        known(3, "a", SOLD, (20, 22)),
-        known(4, "b", SOLD, (24, 26)),
-    ];
-    let events = vec![event("r", EventKind::Unclear, (3, 5))];
-    let plan =
-        Case { known: items, events, published: vec![self::published(3, 5)], ..Case::default() }.plan();
-    assert_eq!(told(&plan), ["?1", "?3", "?4"]);
-}
-
-#[test]
-fn the_end_of_what_is_sold_is_not_forgotten_while_the_feed_is_doubted() {
-    let items = vec![known(1, "w", ItemKind::Window, (83, 363)), known(2, "a", SOLD, (3, 5))];
-    let plan = Case { known: items, ..Case::default() }.plan();
-    assert_eq!(
-        (told(&plan), plan.held.map(|held| held.items)),
-        (vec!["?1".to_owned(), "?2".to_owned()], Some(1))
-    );
 }
 
 #[test]

@@ -48,7 +48,11 @@ impl Reading<'_> {
             return Ok(false);
         }
         if was.known.kind == ItemKind::Block {
-            let open = was.nights().each().find(|night| self.is_left_open(*night));
+            // What was closed since it is missing was never read: its absence says nothing of that.
+            let known = |night: &i64| {
+                was.known.missing_since.is_none_or(|since| self.platform.was_own(*night, since))
+            };
+            let open = was.nights().each().filter(known).find(|night| self.is_left_open(*night));
             return open.map_or(Ok(false), |night| Err(format!("night {night} of {was:?} was opened")));
         }
         let gone = !self.platform.lives(was.truth);
@@ -56,7 +60,10 @@ impl Reading<'_> {
             return Ok(false);
         }
         // Two events for the same nights look alike: which of them is ours shows when one goes.
-        let twin = |item: &Stored| item.takes() && item.known.contested && item.nights() == was.nights();
+        let nights = self.platform.nights_of(was.truth).unwrap_or(was.nights());
+        let twin = |item: &Stored| {
+            item.takes() && item.known.contested && [nights, was.nights()].contains(&item.nights())
+        };
         if was.known.contested || self.after.items.iter().any(twin) {
             return Ok(true);
         }
@@ -75,7 +82,12 @@ impl Reading<'_> {
 
     /// Whether what takes its time is the platform's own.
     fn books(&self, item: &Stored) -> Result<bool, String> {
-        let known_before = self.before.items.iter().any(|was| was.known == item.known);
+        // What stood may go on standing for as long as the feed is not believed; `settled` sees that it goes in the end.
+        let stands = |was: &Stored| {
+            let (was, is) = (&was.known, &item.known);
+            (was.id, was.kind, was.interval, was.contested) == (is.id, is.kind, is.interval, is.contested)
+        };
+        let known_before = self.before.items.iter().any(stands);
         if known_before {
             return Ok(false);
         }

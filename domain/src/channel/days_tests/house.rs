@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::platform::{Dialect, Nights, Truth};
+use super::platform::{Dialect, Event, Nights, Truth};
 use crate::{
     channel::{
         ItemKind,
@@ -27,6 +27,11 @@ pub(super) struct Stored {
 impl Stored {
     pub(super) fn nights(&self) -> Nights {
         Nights::of(self.known.interval)
+    }
+
+    /// The UID of its event.
+    fn event(&self) -> &str {
+        self.known.key.split(' ').next().unwrap_or_default()
     }
 
     pub(super) fn takes(&self) -> bool {
@@ -61,7 +66,26 @@ impl Channel {
 
     /// The UIDs of the events that are known.
     pub(super) fn events(&self) -> HashSet<&str> {
-        self.items.iter().filter_map(|item| item.known.key.split(' ').next()).collect()
+        self.items.iter().map(Stored::event).collect()
+    }
+
+    /// Whether more than half of the events that are known are missing from what is served, by the most careful count.
+    pub(super) fn misses_more_than_half(&self, served: &[Event], now: DateTime<Utc>) -> bool {
+        let is_there = |item: &Stored| {
+            let is_window = item.known.kind == ItemKind::Window;
+            served.iter().any(|event| {
+                event.uid == item.event() || event.nights == item.nights() || is_window && event.is_window()
+            })
+        };
+        let is_withdrawn = |item: &Stored| {
+            item.known.kind == ItemKind::Echo
+                && item.nights().each().any(|night| !self.read.iter().any(|(_, nights)| nights.holds(night)))
+        };
+        let living = || self.items.iter().filter(|item| item.known.interval.end > now);
+        let there: HashSet<&str> = living().filter(|item| is_there(item)).map(Stored::event).collect();
+        let telling = living().filter(|item| is_there(item) || !is_withdrawn(item));
+        let all: HashSet<&str> = telling.map(Stored::event).collect();
+        all.difference(&there).count() * 2 > all.len()
     }
 
     fn has_read(&mut self, feed: &[(u32, Nights)], now: DateTime<Utc>) {

@@ -133,6 +133,7 @@ pub(super) struct Held {
     pub(super) nights: Nights,
     /// How often its dates were changed.
     changes: u32,
+    made_at: DateTime<Utc>,
 }
 
 /// An event of a feed.
@@ -201,9 +202,9 @@ impl Platform {
         self.sold.iter().chain(alike)
     }
 
-    pub(super) fn take(&mut self, number: u32, nights: Nights, sold: bool) {
+    pub(super) fn take(&mut self, number: u32, nights: Nights, sold: bool, made_at: DateTime<Utc>) {
         let all = if sold { &mut self.sold } else { &mut self.own };
-        all.push(Held { number, nights, changes: 0 });
+        all.push(Held { number, nights, changes: 0, made_at });
     }
 
     pub(super) fn change(&mut self, index: usize, nights: Nights) {
@@ -215,12 +216,20 @@ impl Platform {
         self.own.iter().any(|held| held.nights.holds(night))
     }
 
+    /// Whether the owner had closed it already at that time, and still has.
+    pub(super) fn was_own(&self, night: i64, at: DateTime<Utc>) -> bool {
+        self.own.iter().any(|held| held.nights.holds(night) && held.made_at <= at)
+    }
+
+    /// The nights that it has now.
+    pub(super) fn nights_of(&self, truth: Truth) -> Option<Nights> {
+        let all = self.sold.iter().map(|held| (Truth::Sold(held.number), held.nights));
+        let mut all = all.chain(self.own.iter().map(|held| (Truth::Own(held.number), held.nights)));
+        all.find(|(one, _)| *one == truth).map(|(_, nights)| nights)
+    }
+
     pub(super) fn lives(&self, truth: Truth) -> bool {
-        match truth {
-            Truth::Sold(number) => self.sold.iter().any(|held| held.number == number),
-            Truth::Own(number) => self.own.iter().any(|held| held.number == number),
-            Truth::Echo | Truth::Joined => false,
-        }
+        self.nights_of(truth).is_some()
     }
 
     /// Its feed: what is over stays in it for a day.
@@ -229,7 +238,7 @@ impl Platform {
         let kept = |nights: &Nights| nights.until + 1 > today;
         let mut events = Vec::new();
         for held in self.sold.iter().filter(|held| kept(&held.nights)) {
-            let Held { number, nights, changes } = *held;
+            let Held { number, nights, changes, .. } = *held;
             let (uid, summary) = match self.dialect {
                 Dialect::Airbnb => (format!("r{salt}-{number}"), "Reserved".to_owned()),
                 Dialect::Vrbo => {

@@ -141,7 +141,7 @@ impl World {
             Step::Close { at, nights } => {
                 let nights = self.nights(nights);
                 if self.platforms[at].closes(nights, today) {
-                    self.platforms[at].take(self.house.number(), nights, false);
+                    self.platforms[at].take(self.house.number(), nights, false, self.now);
                     self.tallies[at].blocks += 1;
                 }
             }
@@ -191,7 +191,7 @@ impl World {
     fn book(&mut self, at: usize, nights: Nights) {
         if self.platforms[at].sells(nights, None, self.today()) {
             self.note_race(nights, None);
-            self.platforms[at].take(self.house.number(), nights, true);
+            self.platforms[at].take(self.house.number(), nights, true, self.now);
             self.tallies[at].bookings += 1;
         }
     }
@@ -307,16 +307,22 @@ impl World {
                 let living = events.iter().filter(|event| event.nights.until > today);
                 let (mut dropped, new): (Vec<&Event>, Vec<&Event>) =
                     living.partition(|event| known.contains(event.uid.as_str()) || event.is_window());
+                let count = dropped.len();
+                dropped.rotate_left(if count > 0 { usize::from(first) % count } else { 0 });
+                let most = if count > 0 { usize::midpoint(count, new.len()) + 1 } else { 0 };
+                dropped.extend(new);
                 // More than half of them all, and of those that are known here: nobody can miss the others.
-                if !dropped.is_empty() {
-                    let count = dropped.len();
-                    dropped.rotate_left(usize::from(first) % count);
-                    let most = usize::midpoint(count, new.len()) + 1;
-                    dropped.truncate(most);
-                    dropped.extend(new.into_iter().take(most.saturating_sub(count)));
+                let mut dropped =
+                    dropped.into_iter().map(|event| event.uid.clone()).collect::<Vec<_>>().into_iter();
+                let mut drop = |events: &mut Vec<Event>, count: usize| {
+                    let uids: HashSet<String> = dropped.by_ref().take(count).collect();
+                    events.retain(|event| !uids.contains(&event.uid));
+                    !uids.is_empty()
+                };
+                let mut more = drop(&mut events, most);
+                while more && !self.house.channels[at].misses_more_than_half(&events, self.now) {
+                    more = drop(&mut events, 1);
                 }
-                let dropped: HashSet<String> = dropped.into_iter().map(|event| event.uid.clone()).collect();
-                events.retain(|event| !dropped.contains(&event.uid));
             }
         }
         events
