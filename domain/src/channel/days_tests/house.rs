@@ -74,7 +74,11 @@ impl Channel {
         let is_there = |item: &Stored| {
             let is_window = item.known.kind == ItemKind::Window;
             served.iter().any(|event| {
-                event.uid == item.event() || event.nights == item.nights() || is_window && event.is_window()
+                event.uid == item.event()
+                    || event.nights == item.nights()
+                    // Under another UID: by its guest.
+                    || event.truth == item.truth && matches!(event.truth, Truth::Sold(_))
+                    || is_window && event.is_window()
             })
         };
         let is_withdrawn = |item: &Stored| {
