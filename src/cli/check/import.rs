@@ -115,6 +115,10 @@ pub(super) fn foresee(
     let found = snapshot(calendar, window, zone, &ReadLimits::default(), |event| told_by(platform, event))?;
     // What is cut off is not taken over: what is missing in it may be there all the same.
     let events = if calendar.whole { &found.events[..] } else { &[] };
+    let told = calendar.warnings.iter();
+    let mut warnings: Vec<Misread> =
+        told.map(|warning| Misread { line: warning.line, text: one_line(&warning.what) }).collect();
+    warnings.sort_by_key(|warning| warning.line);
     let items: Vec<Item> = events.iter().map(|event| item(event, zone)).collect();
     Ok(ImportReport {
         source: source.name.clone(),
@@ -126,11 +130,7 @@ pub(super) fn foresee(
         nights: items.iter().map(|item| item.nights).sum(),
         left_out: left_out(&calendar.events, window, zone, platform),
         items,
-        warnings: calendar
-            .warnings
-            .iter()
-            .map(|warning| Misread { line: warning.line, text: one_line(&warning.what) })
-            .collect(),
+        warnings,
         today,
     })
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     routing::get,
 };
-use concord_domain::platform::{Platforms, fill};
+use concord_domain::platform::{EventKind, Platforms, fill};
 use concord_jobs::channels::manage;
 use concord_storage::{StorageError, bookings::Change, businesses};
 use secrecy::ExposeSecret;
@@ -32,6 +32,10 @@ pub(in crate::http) fn router() -> Router<App> {
 
 /// The platform of no name: what it says holds for any.
 const ANY_PLATFORM: &str = "generic";
+
+/// For platforms that sell: this feed is of all resources, and tells them who comes.
+const RATHER_A_CHANNEL: &str = "For one listing, rather connect a channel (POST /api/v1/channels) and give the platform that one's address: it is of \
+     that resource alone, tells no names, and leaves out what came from there.";
 
 /// How a business's bookings get to platforms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -109,7 +113,10 @@ fn instructions(platforms: &Platforms, url: &str, business: &str) -> BTreeMap<St
         .map(|platform| {
             let id = platform.id.as_str();
             let key = if id == ANY_PLATFORM { "general" } else { id };
-            let steps: Vec<String> = platform.import_steps.iter().map(|step| fill(step, &values)).collect();
+            let mut steps: Vec<String> =
+                platform.import_steps.iter().map(|step| fill(step, &values)).collect();
+            // Elsewhere than in people's calendars, what is unclear may have been sold.
+            steps.extend((platform.unclear != EventKind::Block).then(|| RATHER_A_CHANNEL.to_owned()));
             (key.to_owned(), steps.join(" "))
         })
         .collect()
@@ -126,6 +133,7 @@ mod tests {
         for platform in ["airbnb", "booking_com", "vrbo", "general"] {
             assert!(told[platform].contains(url), "{platform}: {}", told[platform]);
         }
+        assert!(told["airbnb"].ends_with(RATHER_A_CHANNEL) && !told["google"].contains(RATHER_A_CHANNEL));
         assert!(!told.contains_key(ANY_PLATFORM));
         assert!(told.values().all(|steps| !steps.contains('{')), "{told:?}");
     }

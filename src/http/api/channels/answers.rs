@@ -253,9 +253,9 @@ pub(super) struct RunAnswer {
     conflicts: i64,
     /// Milliseconds that it took.
     duration_ms: i64,
-    /// When its cancellations were taken back.
+    /// When it was undone.
     undone_at: Option<DateTime<Utc>>,
-    /// Whether they can be: for a week.
+    /// Whether it can be: for a week, what it cancelled, and what somebody imported once.
     can_be_undone: bool,
 }
 
