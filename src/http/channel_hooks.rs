@@ -62,14 +62,19 @@ pub(in crate::http) async fn from_channel_manager(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let message = Message {
-        id: text("webhook-id"),
-        timestamp: text("webhook-timestamp"),
-        signature: text("webhook-signature"),
-        body: &body,
-    };
-    match hear(&app.context, &SecretString::from(token), &message).await {
+    let context = app.context.clone();
+    let heard = app.to_the_end(async move {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let message = Message {
+            id: text("webhook-id"),
+            timestamp: text("webhook-timestamp"),
+            signature: text("webhook-signature"),
+            body: &body,
+        };
+        hear(&context, &SecretString::from(token), &message).await
+    });
+    let Ok(heard) = heard.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    match heard {
         Ok(heard) => {
             let status = if heard == Heard::Done { "done" } else { "before" };
             axum::Json(Taken { status }).into_response()

@@ -33,6 +33,16 @@ fn an_empty_feed_is_believed_after_a_day() {
     assert_eq!(later(23).held.unwrap().items, 2);
     assert_eq!(told(&later(24)), ["-1", "-2"]);
     assert_eq!(later(24).held, None);
+
+    // When the first event is back, the others have no less time to come.
+    let recovering = |hours| {
+        let events = vec![event("a", EventKind::Reservation, (3, 5))];
+        let now = now() + Duration::hours(hours);
+        Case { known: items.clone(), events, held: Some(Brake::Empty), now, ..Case::default() }.plan()
+    };
+    assert_eq!(told(&recovering(23)), ["!1"]);
+    assert_eq!(recovering(23).held.map(|held| (held.brake, held.items)), Some((Brake::Empty, 1)));
+    assert_eq!(told(&recovering(24)), ["-2", "!1"]);
 }
 
 #[test]
@@ -71,8 +81,15 @@ fn what_is_called_off_by_name_is_believed_at_once() {
     let snapshot = Snapshot { events: vec![], called_off: ["a".to_owned()].into(), left_out: 0 };
     let items = [known(1, "a", SOLD, (3, 5))];
     let rules = Rules::default();
-    let sight =
-        Sight { known: &items, snapshot: &snapshot, published: &[], rules: &rules, zone: ZONE, now: now() };
+    let sight = Sight {
+        known: &items,
+        snapshot: &snapshot,
+        published: &[],
+        rules: &rules,
+        held: None,
+        zone: ZONE,
+        now: now(),
+    };
     assert_eq!(told(&plan(&sight)), ["-1"]);
 }
 
@@ -96,8 +113,15 @@ fn what_could_not_be_read_may_be_what_is_missing() {
     let events = vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))];
     let snapshot = Snapshot { events, left_out: 1, ..Snapshot::default() };
     let rules = Rules::default();
-    let sight =
-        Sight { known: &items, snapshot: &snapshot, published: &[], rules: &rules, zone: ZONE, now: now() };
+    let sight = Sight {
+        known: &items,
+        snapshot: &snapshot,
+        published: &[],
+        rules: &rules,
+        held: None,
+        zone: ZONE,
+        now: now(),
+    };
     assert_eq!(told(&plan(&sight)), ["?3"]);
 }
 

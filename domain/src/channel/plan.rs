@@ -146,6 +146,8 @@ pub struct Sight<'a> {
     pub published: &'a [Published],
     /// What the plan goes by.
     pub rules: &'a Rules,
+    /// Why something is held back since an earlier reading, if it is.
+    pub held: Option<Brake>,
     /// The zone of the resource.
     pub zone: Tz,
     /// The instant of the reading.
@@ -208,11 +210,16 @@ fn lose(sight: &Sight<'_>, missing: &[&Known], (brake, of): (Option<Brake>, usiz
             doubtful.push(*known);
         }
     }
-    let patience = match brake {
-        Some(Brake::Empty) => sight.rules.empty_for,
-        _ => sight.rules.shrunk_for,
+    // A feed that was empty and has little in it now is on its way back: what it lacked waits as long as was said.
+    let why = match (sight.held, brake) {
+        (Some(Brake::Empty), _) | (_, Some(Brake::Empty)) => Brake::Empty,
+        _ => Brake::Shrunk,
     };
-    let mut held = Held { brake: brake.unwrap_or(Brake::Shrunk), items: 0, of, until: sight.now };
+    let patience = match why {
+        Brake::Empty => sight.rules.empty_for,
+        Brake::Shrunk => sight.rules.shrunk_for,
+    };
+    let mut held = Held { brake: why, items: 0, of, until: sight.now };
     for known in doubtful {
         // What was held back once waits on: what is new meanwhile does not make the feed a better one.
         let since = match known.missing_since {

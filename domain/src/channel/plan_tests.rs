@@ -58,12 +58,20 @@ struct Case {
     events: Vec<Observed>,
     published: Vec<Published>,
     rules: Rules,
+    held: Option<Brake>,
     now: DateTime<Utc>,
 }
 
 impl Default for Case {
     fn default() -> Self {
-        Self { known: vec![], events: vec![], published: vec![], rules: Rules::default(), now: now() }
+        Self {
+            known: vec![],
+            events: vec![],
+            published: vec![],
+            rules: Rules::default(),
+            held: None,
+            now: now(),
+        }
     }
 }
 
@@ -77,6 +85,7 @@ impl Case {
             snapshot: &snapshot,
             published: &self.published,
             rules: &self.rules,
+            held: self.held,
             zone: ZONE,
             now: self.now,
         })

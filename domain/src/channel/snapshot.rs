@@ -119,7 +119,7 @@ impl Keys {
             }
             then.push(interval);
             // Some write one UID for all that they have.
-            key = format!("{key} @{}", interval.start.timestamp());
+            key = format!("{key} @{}-{}", interval.start.timestamp(), interval.end.timestamp());
         } else {
             self.given.insert(key.clone(), (interval, Vec::new()));
         }

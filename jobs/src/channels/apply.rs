@@ -19,7 +19,7 @@ use concord_storage::{
     bookings::{self, Change, ItemWrite, Put, PutError},
     channels::{
         Channel,
-        items::{self, ChannelItem, NewItem},
+        items::{self, ChannelItem, Loss, NewItem},
         runs::{self, Counts, NewRun},
     },
     duties::{ClaimedDuty, DutyRef},
@@ -39,6 +39,8 @@ pub(super) struct Reading<'a> {
     pub(super) known: HashMap<ChannelItemId, &'a ChannelItem>,
     pub(super) run: ChannelRunId,
     pub(super) actor: Actor,
+    /// Whether what goes does so only while the feed lacks it: somebody has said so of what they saw.
+    pub(super) if_missing: bool,
     /// Whose lease is to be kept.
     pub(super) duty: Option<&'a ClaimedDuty>,
 }
@@ -49,6 +51,8 @@ pub(super) struct Applied {
     pub(super) counts: Counts,
     /// Events that cannot be bookings, each with the reason for people.
     pub(super) refused: Vec<String>,
+    /// Whether somebody else was faster, so that it must be looked at again.
+    pub(super) overtaken: bool,
     raised: Vec<DutyRef>,
 }
 
@@ -88,7 +92,10 @@ impl Reading<'_> {
             }
             match self.one(action, applied).await {
                 // Another reading of the same feed was faster.
-                Err(PutError::Storage(StorageError::Exists)) => applied.counts.skipped += 1,
+                Err(PutError::Storage(StorageError::Exists)) => {
+                    applied.counts.skipped += 1;
+                    applied.overtaken = true;
+                }
                 Err(PutError::Invalid(faults)) => {
                     applied.counts.skipped += 1;
                     applied.refused.push(PutError::Invalid(faults).to_string());
@@ -250,13 +257,16 @@ impl Reading<'_> {
     }
 
     async fn lose(&self, known: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
-        let write = ItemWrite::Lose { id: known.id, run: self.run };
+        let loss = Loss { run: self.run, if_missing: self.if_missing, status: None };
         let Some(reference) = known.reference.as_deref().filter(|_| known.kind.takes()) else {
             let mut tx = self.context.db.begin().await?;
-            items::lose(&mut tx, self.channel.business_id, known.id, self.run, self.now()).await?;
+            items::lose(&mut tx, self.channel.business_id, known.id, loss, self.now()).await?;
             return Ok(tx.commit().await?);
         };
         let before = bookings::find(&self.context.db, self.channel.business_id, reference).await?;
+        let status = before.as_ref().map(|before| before.draft.status);
+        let status = status.filter(|status| *status != BookingStatus::Cancelled);
+        let write = ItemWrite::Lose { id: known.id, loss: Loss { status, ..loss } };
         let put = bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
         if before.is_none_or(|before| before.version != put.booking.version) {
             applied.counts.cancelled += 1;
@@ -264,15 +274,20 @@ impl Reading<'_> {
         self.note(put, known.kind, applied).await
     }
 
-    /// Brings back what a reading found gone, and keeps it though the feed lacks it.
+    /// Brings back what a reading found gone and cancelled, as it was, and keeps it though the feed lacks it.
     pub(super) async fn bring_back(&self, lost: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
         let db = &self.context.db;
-        let Some(reference) = lost.reference.as_deref() else { return Ok(()) };
+        let (Some(reference), Some(status)) = (lost.reference.as_deref(), lost.lost_status) else {
+            return Ok(());
+        };
         let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
             return Ok(());
         };
-        let draft = BookingDraft { status: BookingStatus::Confirmed, ..booking.draft };
-        let (write, expected) = (ItemWrite::Keep { id: lost.id }, Some(booking.version));
+        // Somebody may have brought it back here already.
+        let status =
+            if booking.draft.status == BookingStatus::Cancelled { status } else { booking.draft.status };
+        let draft = BookingDraft { status, ..booking.draft };
+        let (write, expected) = (ItemWrite::Revive { id: lost.id }, Some(booking.version));
         let put = self.import(reference, &draft, &write, expected).await?;
         applied.counts.imported += 1;
         self.note(put, lost.kind, applied).await?;

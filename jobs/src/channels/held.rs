@@ -77,7 +77,8 @@ pub async fn release(
     }
     let run = ChannelRunId::new(context.clock.now());
     let known = held.iter().map(|item| (item.id, item)).collect();
-    let reading = Reading { context, channel: &channel, known, run, actor: actor.clone(), duty: None };
+    let actor = actor.clone();
+    let reading = Reading { context, channel: &channel, known, run, actor, if_missing: true, duty: None };
     let released = (RunOrigin::Person, RunOutcome::Released);
     reading.record(released, "let through", Counts::default()).await?;
     let actions: Vec<Action> = held.iter().map(|item| Action::Lose(item.id)).collect();
@@ -97,13 +98,13 @@ pub async fn keep(context: &Context, business: BusinessId, id: ChannelId) -> Res
     if held.is_empty() {
         return Err(WordError::Nothing);
     }
-    let mut tx = context.db.begin().await?;
+    let (mut tx, mut kept) = (context.db.begin().await?, 0);
     for item in &held {
-        items::keep(&mut tx, business, item.id).await?;
+        kept += usize::from(items::keep(&mut tx, business, item.id).await?);
     }
     tx.commit().await?;
     nothing_waits(context, &channel).await?;
-    Ok(held.len())
+    Ok(kept)
 }
 
 /// What was undone of a reading.
@@ -130,13 +131,26 @@ pub async fn undo(
     if !run.can_be_undone(now) {
         return Err(WordError::TooLate);
     }
-    let lost = items::lost_by(&context.db, business, id).await?;
-    let brought =
-        if run.is_import() { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+    let mut lost = items::lost_by(&context.db, business, id).await?;
+    // What the feed has again, under whatever name, is there.
+    let there = items::to_come(&context.db, business, channel.id, now).await?;
+    let is_there = |item: &ChannelItem| {
+        there
+            .iter()
+            .any(|one| (one.kind, one.starts_at, one.ends_at) == (item.kind, item.starts_at, item.ends_at))
+    };
+    lost.retain(|item| item.ends_at > now && !is_there(item));
+    // What is read at its times would bring again what is taken back.
+    let takes_back = run.is_import() && !channel.polled;
+    let mut brought = if takes_back { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+    // Who has arrived is not sent away by this either.
+    brought.retain(|item| item.starts_at > now);
     let known: HashMap<ChannelItemId, &ChannelItem> =
         lost.iter().chain(&brought).map(|item| (item.id, item)).collect();
     let own = ChannelRunId::new(now);
-    let reading = Reading { context, channel: &channel, known, run: own, actor: actor.clone(), duty: None };
+    let actor = actor.clone();
+    let reading =
+        Reading { context, channel: &channel, known, run: own, actor, if_missing: false, duty: None };
     let undone = (RunOrigin::Person, RunOutcome::Undone);
     // First: what is taken back names the reading that did it, and so can be brought back itself.
     reading.record(undone, "under way", Counts::default()).await?;
@@ -162,8 +176,7 @@ async fn undo_each(
     brought: &[ChannelItem],
     applied: &mut Applied,
 ) -> Result<(), WordError> {
-    let now = reading.context.clock.now();
-    for item in lost.iter().filter(|item| item.ends_at > now) {
+    for item in lost {
         match reading.bring_back(item, applied).await {
             // By now the feed has it again, under the same name.
             Err(PutError::Storage(StorageError::Exists)) | Ok(()) => {}

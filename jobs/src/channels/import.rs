@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::{BlockRule, ChannelState, Preference, RunOrigin},
+    channel::{ChannelState, RunOrigin},
     ids::{BusinessId, ChannelId, ResourceId},
     people::Actor,
     platform::Platform,
@@ -11,7 +11,8 @@ use concord_providers::{FeedError, FeedRequest, Fetched, feed_address};
 use concord_storage::{
     StorageError,
     channels::{self, Channel, Import, NewChannel, Read},
-    platform_settings, resources,
+    platform_settings::{self, PlatformSettings},
+    resources,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -100,9 +101,11 @@ pub fn one_spelling(url: &SecretString) -> Result<SecretString, FeedError> {
 /// Takes over what the feed says, for the channel that reads it, or a new one that is read only when somebody asks.
 pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError> {
     let wish = &wish.spelled()?;
-    let Opened { mut channel, surroundings, understood, is_new } = open(context, wish).await?;
+    let Opened { mut channel, mut surroundings, understood, is_new } = open(context, wish).await?;
     if is_new {
         channel = make(context, wish).await?;
+        // It may be one that was removed, and what it knew is known again.
+        surroundings = Surroundings::load(context, &channel, &wish.platform).await?;
     }
     let origin = match wish.from {
         // It is read at its times, and now because somebody asks.
@@ -121,7 +124,12 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
         remark: remark.as_deref(),
     };
     let mut tx = context.db.begin().await?;
-    channels::note_read(&mut tx, channel.id, read, context.clock.now()).await?;
+    if channel.polled && origin == RunOrigin::File {
+        // A file is no reading of the feed, which may say something else of the same events.
+        channels::look_again(&mut tx, channel.business_id, channel.id).await?;
+    } else {
+        channels::note_read(&mut tx, channel.id, read, context.clock.now()).await?;
+    }
     tx.commit().await?;
     Ok(taken)
 }
@@ -137,7 +145,8 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
         None => of_file(context, wish).await?,
     };
     let is_new = found.is_none();
-    let channel = found.unwrap_or_else(|| nobody(wish, now));
+    let said = platform_settings::find(&context.db, wish.business, wish.platform.id.as_str()).await?;
+    let channel = found.unwrap_or_else(|| nobody(wish, &said, now));
     let surroundings = match Surroundings::load(context, &channel, &wish.platform).await {
         Err(StorageError::NotFound) => return Err(ImportError::NoResource),
         loaded => loaded?,
@@ -177,15 +186,15 @@ async fn of_file(context: &Context, wish: &Wish) -> Result<Option<Channel>, Stor
 }
 
 /// A channel that does not exist yet, of which nothing is known.
-fn nobody(wish: &Wish, now: DateTime<Utc>) -> Channel {
+fn nobody(wish: &Wish, said: &PlatformSettings, now: DateTime<Utc>) -> Channel {
     Channel {
         id: ChannelId::new(now),
         business_id: wish.business,
         resource_id: wish.resource,
         platform: wish.platform.id.to_string(),
         state: ChannelState::Active,
-        preference: Preference::Ask,
-        blocks: BlockRule::Occupy,
+        preference: said.preference,
+        blocks: said.blocks,
         interval_minutes: None,
         has_import: false,
         import_host: String::new(),

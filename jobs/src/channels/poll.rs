@@ -164,7 +164,7 @@ impl Poll<'_> {
         let read = Read::Whole {
             etag: body.etag.as_deref(),
             last_modified: body.last_modified.as_deref(),
-            digest: Some(digest),
+            digest: Some(digest).filter(|_| !taken.overtaken),
             changed: taken.changed(),
             remark: remark.as_deref(),
         };

@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     channel::{
+        Brake,
         echo::Published,
         plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
@@ -88,6 +89,8 @@ pub(super) struct Surroundings {
     pub(super) published: Vec<Published>,
     /// What the plan goes by.
     pub(super) rules: Rules,
+    /// Why something waits since an earlier reading.
+    held: Option<Brake>,
 }
 
 impl Surroundings {
@@ -106,6 +109,7 @@ impl Surroundings {
             items: items::to_come(db, business, channel.id, now - BACK).await?,
             published: published::can_come_back(db, business, channel.id, now).await?,
             rules: rules_of(channel, platform),
+            held: channel.held_brake,
             resource,
             zone,
         })
@@ -119,6 +123,7 @@ impl Surroundings {
             snapshot,
             published: &self.published,
             rules: &self.rules,
+            held: self.held,
             zone: self.zone,
             now,
         })

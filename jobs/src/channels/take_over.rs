@@ -48,6 +48,8 @@ pub struct Taken {
     pub message: String,
     /// What of the file was not understood.
     pub warnings: Vec<String>,
+    /// Whether another reading was faster, so that the feed must be looked at again.
+    pub(super) overtaken: bool,
 }
 
 impl Taken {
@@ -107,7 +109,7 @@ pub(super) async fn take_over(
         Actor::System => told::actor(context, channel),
         asked => asked.clone(),
     };
-    let reading = Reading { context, channel, known, run, actor, duty: source.duty };
+    let reading = Reading { context, channel, known, run, actor, if_missing: false, duty: source.duty };
     let mut applied = Applied::default();
     let ended = reading.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
@@ -119,26 +121,37 @@ pub(super) async fn take_over(
         counts,
         held: plan.held,
         warnings: understood.warnings.iter().map(in_words).collect(),
+        overtaken: applied.overtaken,
         message,
     };
     // What was done stands, and can be undone, whatever kept the rest from being done.
-    note(context, channel, &taken, plan.held, says, started_at).await?;
+    let waiting = if source.origin == RunOrigin::File { Waiting::AsBefore } else { Waiting::Now(plan.held) };
+    note(context, channel, &taken, waiting, says, started_at).await?;
     ended?;
     Ok(taken)
+}
+
+/// What waits for a second sight.
+#[derive(Clone, Copy)]
+enum Waiting {
+    /// What it did: a file says nothing of it.
+    AsBefore,
+    /// This, or nothing.
+    Now(Option<Held>),
 }
 
 async fn note<'a>(
     context: &Context,
     channel: &Channel,
     taken: &'a Taken,
-    held: Option<Held>,
+    waiting: Waiting,
     says: impl Fn(RunOutcome, &'a str, Counts, i64) -> runs::NewRun<'a>,
     started_at: DateTime<Utc>,
 ) -> Result<(), JobError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     if taken.run.is_some() {
-        let outcome = match (held, taken.changed()) {
+        let outcome = match (taken.held, taken.changed()) {
             (Some(_), _) => RunOutcome::Held,
             (None, true) => RunOutcome::Applied,
             (None, false) => RunOutcome::Unchanged,
@@ -146,6 +159,7 @@ async fn note<'a>(
         let ended = says(outcome, &taken.message, taken.counts, (now - started_at).num_milliseconds());
         runs::record(&mut tx, &ended, now).await?;
     }
+    let Waiting::Now(held) = waiting else { return Ok(tx.commit().await?) };
     let holding = held.map(|held| Holding {
         brake: held.brake,
         items: i64::try_from(held.items).unwrap_or(i64::MAX),

@@ -63,7 +63,7 @@ pub(super) fn counted(counts: Counts, held: Option<&Held>, refused: &[String]) -
 /// What is held back, in a few words.
 fn brake(brake: Brake, items: usize, of: usize) -> String {
     match brake {
-        Brake::Empty => format!("the calendar is empty: {items} kept until that is sure"),
+        Brake::Empty => format!("the calendar was empty: {items} kept until that is sure"),
         Brake::Shrunk => format!("{items} of {of} are missing: kept until that is sure"),
     }
 }

@@ -14,6 +14,7 @@ use concord_domain::{
     },
     duty::QueueClass,
     ids::ChannelRunId,
+    interval::Interval,
 };
 use concord_storage::{
     StorageError,
@@ -42,6 +43,8 @@ pub const TOLERANCE: Duration = Duration::minutes(5);
 
 /// Longer ids are nobody's.
 const LONGEST_ID: usize = 200;
+/// For so long a message that something is new may come after one that it was called off.
+const OVERTAKES_FOR: Duration = Duration::days(1);
 
 /// A message as it came.
 #[derive(Clone, Debug)]
@@ -101,9 +104,12 @@ enum Said {
     /// The feed has changed: it is read now.
     #[serde(rename = "calendar.changed")]
     Changed(#[expect(dead_code, reason = "it may say more, and need not")] Option<serde::de::IgnoredAny>),
-    /// A reservation is new, or is as it says now.
-    #[serde(rename = "reservation.created", alias = "reservation.updated")]
-    Reserved(Reserved),
+    /// A reservation is new.
+    #[serde(rename = "reservation.created")]
+    Created(Reserved),
+    /// A reservation is as it says now.
+    #[serde(rename = "reservation.updated")]
+    Updated(Reserved),
     /// A reservation was called off.
     #[serde(rename = "reservation.cancelled")]
     Cancelled { uid: String },
@@ -190,14 +196,21 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
     let (uid, reserved) = match said {
         Said::Changed(_) => return read_now(context, channel).await,
         Said::Cancelled { uid } => (uid, None),
-        Said::Reserved(reserved) => (&reserved.uid, Some(reserved)),
+        Said::Created(reserved) | Said::Updated(reserved) => (&reserved.uid, Some(reserved)),
     };
-    // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
-    let key = uid.trim();
-    let known = items::to_come(&context.db, channel.business_id, channel.id, context.clock.now()).await?;
+    let (key, now) = (uid.trim(), context.clock.now());
+    let known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
     let before = known.iter().find(|item| item.item_key == key);
+    // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
     if channel.polled && (reserved.is_none() || before.is_some()) {
-        return read_now(context, channel).await;
+        return judge(context, channel, before.filter(|_| reserved.is_none())).await;
+    }
+    if let Said::Created(_) = said {
+        // It was overtaken by what was told of it since.
+        let place = (channel.business_id, channel.id);
+        if before.is_some() || items::was_lost(&context.db, place, key, now - OVERTAKES_FOR).await? {
+            return Ok(());
+        }
     }
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
         return Err(WebhookError::Malformed("data.uid must name the reservation".to_owned()));
@@ -205,6 +218,14 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
     let action = match (before, reserved) {
         (before, Some(reserved)) => {
             let item = item_of(context, channel, (key, before), reserved).await?;
+            // The feed may have it under another name.
+            let same = |one: &ChannelItem| {
+                let interval = Interval { start: one.starts_at, end: one.ends_at };
+                one.kind == ItemKind::Reservation && interval == item.interval
+            };
+            if channel.polled && known.iter().any(same) {
+                return read_now(context, channel).await;
+            }
             Some(before.map_or_else(
                 || Action::Add(item.clone()),
                 |before| Action::Change { id: before.id, to: item.clone() },
@@ -217,6 +238,21 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         Some(action) => apply(context, channel, before, action).await,
         None => Ok(()),
     }
+}
+
+/// Has the feed read now. What stood by a message alone, and was called off by another, stands by the feed from now on.
+async fn judge(
+    context: &Context,
+    channel: &Channel,
+    called_off: Option<&ChannelItem>,
+) -> Result<(), WebhookError> {
+    if let Some(item) = called_off.filter(|item| item.pinned) {
+        let mut tx = context.db.begin().await?;
+        items::back(&mut tx, channel.business_id, item.id).await?;
+        channels::look_again(&mut tx, channel.business_id, channel.id).await?;
+        tx.commit().await?;
+    }
+    read_now(context, channel).await
 }
 
 async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookError> {
@@ -274,7 +310,7 @@ async fn apply(
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
     let actor = told::actor(context, channel);
-    let reading = Reading { context, channel, known, run, actor, duty: None };
+    let reading = Reading { context, channel, known, run, actor, if_missing: false, duty: None };
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
     reading.record(told_by_webhook, "under way", Counts::default()).await?;
     let mut applied = Applied::default();

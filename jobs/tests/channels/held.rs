@@ -98,6 +98,37 @@ async fn somebody_keeps_what_the_feed_lacks(db: &TestDb) {
     assert!(matches!(nothing, Err(WordError::Nothing)), "{nothing:?}");
 }
 
+async fn what_people_had_called_off_is_not_brought_back(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&three());
+    let airbnb = world.on("airbnb").await;
+    let items = world.items(airbnb).await;
+    let reference = |key: &str| {
+        items.iter().find(|item| item.item_key.contains(key)).and_then(|item| item.reference.clone()).unwrap()
+    };
+    world.cancel(&reference("a")).await;
+    world.site.events(&[]);
+    world.later(2).await;
+    let (run, _) = held::release(&world.context, world.business.id, airbnb, &Actor::System).await.unwrap();
+    assert_eq!(world.standing().await, Vec::<String>::new());
+    let undone = held::undo(&world.context, world.business.id, run, &Actor::System).await.unwrap();
+    assert_eq!(undone, Undone { brought_back: 2, ..Undone::default() });
+    assert_eq!(world.standing().await, ["7-9 airbnb: Reserved", "20-22 airbnb: Reserved"]);
+}
+
+async fn what_has_come_back_under_another_name_is_not_doubled(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&three());
+    let airbnb = world.on("airbnb").await;
+    world.site.events(&[]);
+    world.later(2).await;
+    let (run, _) = held::release(&world.context, world.business.id, airbnb, &Actor::System).await.unwrap();
+    world.site.events(&[reserved("x", 3, 5), reserved("y", 7, 9)]);
+    world.later(2).await;
+    let undone = held::undo(&world.context, world.business.id, run, &Actor::System).await.unwrap();
+    assert_eq!((undone.brought_back, undone.conflicts, world.standing().await.len()), (1, 0, 3));
+}
+
 async fn after_a_week_it_is_too_late(db: &TestDb) {
     let world = World::new(db).await;
     world.site.events(&three());
@@ -117,5 +148,7 @@ concord_storage::on_both_databases!(
     a_feed_that_is_half_gone_waits_for_hours,
     somebody_lets_it_through_and_takes_it_back,
     somebody_keeps_what_the_feed_lacks,
+    what_people_had_called_off_is_not_brought_back,
+    what_has_come_back_under_another_name_is_not_doubled,
     after_a_week_it_is_too_late,
 );

@@ -1,12 +1,17 @@
-use concord_domain::people::Actor;
+use concord_domain::{
+    channel::{BlockRule, Preference},
+    people::Actor,
+};
 use concord_jobs::channels::{
     held::{self, Undone, WordError},
     import::{self, From, ImportError, Wish, only_resource},
+    manage,
     preview::preview,
 };
 use concord_storage::{
     PageAsk,
     channels::{self, runs},
+    platform_settings::PlatformSettings,
     testing::{self, TestDb},
 };
 use secrecy::SecretString;
@@ -95,6 +100,57 @@ async fn an_import_is_taken_back_and_brought_back(db: &TestDb) {
     assert!(!second.changed(), "{second:?}");
 }
 
+async fn what_has_begun_and_what_is_read_again_is_not_taken_back(db: &TestDb) {
+    let world = World::new(db).await;
+    let (business, actor) = (world.business.id, Actor::System);
+    let url = SecretString::from(world.site.url.clone());
+    world.site.events(&[reserved("a", 1, 9), reserved("b", 20, 22)]);
+    world.clock.advance(chrono::Duration::days(8));
+    let wish = world.wish("airbnb", From::Address(url));
+    let run = import::import(&world.context, &wish).await.unwrap().run.unwrap();
+    let can_be_undone =
+        async || runs::find(db, business, run).await.unwrap().unwrap().can_be_undone(world.clock.now());
+    assert!(can_be_undone().await);
+    world.clock.advance(chrono::Duration::days(4));
+    let undone = held::undo(&world.context, business, run, &actor).await.unwrap();
+    assert_eq!((undone.taken_back, world.standing().await), (1, vec!["1-9 airbnb: Reserved".to_owned()]));
+
+    // Read at its times, it would bring again what is taken back.
+    let run = import::import(&world.context, &wish).await.unwrap().run.unwrap();
+    world.on("airbnb").await;
+    let undone = held::undo(&world.context, business, run, &actor).await;
+    assert!(matches!(undone, Err(WordError::TooLate)), "{undone:?}");
+    assert_eq!(world.standing().await.len(), 2);
+}
+
+async fn an_import_heeds_what_is_said_of_the_platform(db: &TestDb) {
+    let world = World::new(db).await;
+    let said = PlatformSettings {
+        platform: "airbnb".to_owned(),
+        interval_minutes: None,
+        preference: Preference::Keep,
+        blocks: BlockRule::Ignore,
+    };
+    manage::save_platform(&world.context, &world.change(), &said).await.unwrap();
+    world.site.events(&[reserved("a", 3, 5), nights("b", "Airbnb (Not available)", 7, 9)]);
+    let wish = world.wish("airbnb", From::Address(world.site.url.clone().into()));
+    assert_eq!(preview(&world.context, &wish).await.unwrap().counts.imported, 1);
+    assert_eq!(import::import(&world.context, &wish).await.unwrap().counts.imported, 1);
+    assert_eq!(world.standing().await, ["3-5 airbnb: Reserved"]);
+}
+
+async fn what_a_removed_channel_knew_is_not_imported_again(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[nights("a", "CLOSED - Not available", 3, 5)]);
+    let channel = world.on("booking_com").await;
+    manage::remove(&world.context, &world.change(), channel).await.unwrap();
+    // Its UIDs are others each time.
+    world.site.events(&[nights("z", "CLOSED - Not available", 3, 5)]);
+    let wish = world.wish("booking_com", From::Address(world.site.url.clone().into()));
+    let taken = import::import(&world.context, &wish).await.unwrap();
+    assert_eq!((taken.counts.imported, world.conflicts().await, world.standing().await.len()), (0, 0, 1));
+}
+
 async fn an_import_says_what_finds_no_room(db: &TestDb) {
     let world = World::new(db).await;
     assert!(world.book("ours", 3, 6).await);
@@ -132,6 +188,9 @@ concord_storage::on_both_databases!(
     an_address_is_imported_once_and_again,
     a_file_adds_and_changes_and_cancels_nothing,
     an_import_is_taken_back_and_brought_back,
+    what_has_begun_and_what_is_read_again_is_not_taken_back,
+    an_import_heeds_what_is_said_of_the_platform,
+    what_a_removed_channel_knew_is_not_imported_again,
     an_import_says_what_finds_no_room,
     what_cannot_be_read_leaves_nothing,
     one_resource_need_not_be_named,

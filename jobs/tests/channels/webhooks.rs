@@ -102,6 +102,41 @@ async fn where_there_is_a_feed_it_is_the_judge(db: &TestDb) {
     assert!(matches!(refused, Err(WebhookError::Paused)), "{refused:?}");
 }
 
+async fn what_was_called_off_before_the_feed_had_it_goes(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    world.later(2).await;
+    assert_eq!(world.standing().await.len(), 1);
+    let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
+    manager.tell("m-2", &gone).await.unwrap();
+    // An empty feed is believed after a day, as ever.
+    world.later(27).await;
+    assert_eq!(world.standing().await, Vec::<String>::new());
+}
+
+async fn what_the_feed_has_under_another_name_is_not_sold_again(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[crate::site::nights("uid-of-the-feed", "Reserved - Maria", 3, 5)]);
+    let manager = Manager::of(&world, world.on("vrbo").await).await;
+    manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    assert_eq!((world.standing().await.len(), world.conflicts().await), (1, 0));
+}
+
+async fn a_message_that_was_overtaken_changes_nothing(db: &TestDb) {
+    let world = World::new(db).await;
+    let manager = Manager::of(&world, world.without_a_feed("vrbo").await).await;
+    manager.tell("m-1", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    let moved = json!({ "type": "reservation.updated",
+        "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
+    manager.tell("m-2", &moved).await.unwrap();
+    manager.tell("m-3", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    assert_eq!(world.standing().await, ["4-6 vrbo: Maria"]);
+    manager.tell("m-4", &json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } })).await.unwrap();
+    manager.tell("m-5", &reserved("r-1", "2026-12-03", "2026-12-05")).await.unwrap();
+    assert_eq!(world.standing().await, Vec::<String>::new());
+}
+
 async fn a_changed_calendar_is_read_at_once(db: &TestDb) {
     let world = World::new(db).await;
     let manager = Manager::of(&world, world.on("vrbo").await).await;
@@ -166,6 +201,9 @@ async fn what_makes_no_sense_is_told(db: &TestDb) {
 concord_storage::on_both_databases!(
     a_reservation_is_told_once,
     where_there_is_a_feed_it_is_the_judge,
+    what_was_called_off_before_the_feed_had_it_goes,
+    what_the_feed_has_under_another_name_is_not_sold_again,
+    a_message_that_was_overtaken_changes_nothing,
     a_changed_calendar_is_read_at_once,
     what_is_not_signed_is_not_believed,
     what_makes_no_sense_is_told,

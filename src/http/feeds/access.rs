@@ -72,7 +72,8 @@ impl AccessRecord {
             read.reads += 1;
             read.revision = read.revision.max(reading.revision);
             read.at = read.at.max(reading.at);
-            read.person = person;
+            // One name stands for both: then a program is among them.
+            read.person &= person;
             if let Some(address) = reading.address.map(|address| address.to_string()) {
                 read.address = address;
             }
@@ -108,7 +109,9 @@ impl AccessRecord {
             return Ok(());
         }
         let written = async {
-            let mut tx = db.begin_forgettable().await?;
+            // What a platform has must be known for good before it has it: else its echo would be booked.
+            let is_of_channels = reads.iter().any(|read| read.feed.scope == FeedScope::Channel);
+            let mut tx = if is_of_channels { db.begin().await? } else { db.begin_forgettable().await? };
             feed_reads::note(&mut tx, &reads).await?;
             tx.commit().await
         };

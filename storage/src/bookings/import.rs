@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::BookingDraft,
     channel::plan::Item,
-    ids::{BookingId, ChannelId, ChannelItemId, ChannelRunId},
+    ids::{BookingId, ChannelId, ChannelItemId},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Db, StorageError, Tx,
-    channels::items::{self, NewItem},
+    channels::items::{self, Loss, NewItem},
 };
 
 /// What becomes of an item along with its booking.
@@ -41,11 +41,11 @@ pub enum ItemWrite<'a> {
     Lose {
         /// Which.
         id: ChannelItemId,
-        /// The reading that found it gone.
-        run: ChannelRunId,
+        /// How.
+        loss: Loss,
     },
-    /// Somebody says that it stands.
-    Keep {
+    /// It is back.
+    Revive {
         /// Which.
         id: ChannelItemId,
     },
@@ -65,8 +65,8 @@ impl ItemWrite<'_> {
                 items::change(tx, business, id, item, (was, Some(booking))).await
             }
             Self::Free { id, item } => items::change(tx, business, id, item, (Some(booking), None)).await,
-            Self::Lose { id, run } => items::lose(tx, business, id, run, now).await,
-            Self::Keep { id } => items::keep(tx, business, id).await,
+            Self::Lose { id, loss } => items::lose(tx, business, id, loss, now).await,
+            Self::Revive { id } => items::revive(tx, business, id).await,
         }
     }
 }

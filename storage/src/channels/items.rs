@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    booking::BookingStatus,
     channel::{
         ItemKind,
         plan::{Item, Known},
@@ -41,6 +42,8 @@ pub struct ChannelItem {
     pub pinned: bool,
     /// When it was found gone.
     pub lost_at: Option<DateTime<Utc>>,
+    /// What its booking was before that; `None`: called off already.
+    pub lost_status: Option<BookingStatus>,
     /// When it was first seen.
     pub first_seen_at: DateTime<Utc>,
 }
@@ -65,7 +68,8 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
-                    b.reference, i.missing_since, i.pinned, i.lost_at, i.first_seen_at
+                    b.reference, i.missing_since, i.pinned, i.lost_at, i.lost_status,
+                    i.first_seen_at
              FROM channel_items i LEFT JOIN bookings b ON b.id = i.booking_id
              WHERE i.business_id = $1 AND ",
             $where
@@ -237,22 +241,36 @@ pub async fn back(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Resul
     Ok(())
 }
 
-const LOSE: &str = "
-    UPDATE channel_items SET lost_at = $3, lost_run = $4 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
+/// How an item goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// The reading that found it gone.
+    pub run: ChannelRunId,
+    /// Whether it goes only while the feed lacks it: somebody has said so of what they saw a moment ago.
+    pub if_missing: bool,
+    /// What its booking was; `None`: called off already, or there is none.
+    pub status: Option<BookingStatus>,
+}
 
-/// It is gone, as this reading found. `Exists`: another one has found so.
+const LOSE: &str = "
+    UPDATE channel_items SET lost_at = $3, lost_run = $4, lost_status = $5
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NULL AND (missing_since IS NOT NULL OR NOT $6)";
+
+/// It is gone. `Exists`: another reading has found so, or the feed has it again.
 pub async fn lose(
     tx: &mut Tx,
     business: BusinessId,
     id: ChannelItemId,
-    run: ChannelRunId,
+    loss: Loss,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let rows = on_db!(tx, c => sqlx::query(LOSE)
         .bind(business)
         .bind(id)
         .bind(now)
-        .bind(run)
+        .bind(loss.run)
+        .bind(loss.status)
+        .bind(loss.if_missing)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -260,11 +278,53 @@ pub async fn lose(
 }
 
 const KEEP: &str = "
-    UPDATE channel_items SET lost_at = NULL, lost_run = NULL, missing_since = NULL, pinned = $3
-    WHERE business_id = $1 AND id = $2";
+    UPDATE channel_items SET missing_since = NULL, pinned = $3 WHERE business_id = $1 AND id = $2 AND lost_at IS NULL";
 
-/// Somebody says that it stands, whatever the feed lacks. `Exists`: by now there is another event with its key.
-pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(KEEP).bind(business).bind(id).bind(true).execute(c).await.map(drop))?;
-    Ok(())
+/// Somebody says that it stands, whatever the feed lacks. `false`: by now it was found gone.
+pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(KEEP)
+        .bind(business)
+        .bind(id)
+        .bind(true)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const REVIVE: &str = "
+    UPDATE channel_items SET lost_at = NULL, lost_run = NULL, lost_status = NULL, missing_since = NULL, pinned = $3
+    WHERE business_id = $1 AND id = $2 AND lost_at IS NOT NULL";
+
+/// Brings one back that was found gone; it stands, whatever the feed lacks. `Exists`: somebody was faster, or by now there
+/// is another event with its key.
+pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(REVIVE)
+        .bind(business)
+        .bind(id)
+        .bind(true)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
+}
+
+const WAS_LOST: &str = "
+    SELECT EXISTS (SELECT 1 FROM channel_items
+                   WHERE business_id = $1 AND channel_id = $2 AND item_key = $3 AND lost_at > $4)";
+
+/// Whether an event with this key was found gone, or called off, after `since`.
+pub async fn was_lost(
+    db: &Db,
+    (business, channel): (BusinessId, ChannelId),
+    key: &str,
+    since: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(WAS_LOST)
+        .bind(business)
+        .bind(channel)
+        .bind(key)
+        .bind(since)
+        .fetch_one(c)
+        .await)?)
 }

@@ -25,7 +25,7 @@ use crate::{
     secret,
 };
 
-pub use reading::{Holding, Read, hold, note_read};
+pub use reading::{Holding, Read, hold, look_again, note_read};
 
 /// A resource on a platform, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]

@@ -51,6 +51,14 @@ pub async fn standing(
     Ok(on_db!(db, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
 }
 
+async fn standing_in(
+    tx: &mut Tx,
+    business: BusinessId,
+    channel: ChannelId,
+) -> Result<Vec<Standing>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(STANDING).bind(business).bind(channel).fetch_all(c).await)?)
+}
+
 const NEWEST: &str = "
     SELECT MAX(CASE WHEN until_revision IS NULL THEN since_revision ELSE until_revision END)
     FROM channel_published WHERE business_id = $1 AND channel_id = $2";
@@ -69,14 +77,16 @@ pub async fn publish(
     stretches: &[(BookingId, Interval)],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let before = standing(db, business, channel).await?;
     let wanted: HashSet<(BookingId, Interval)> = stretches.iter().copied().collect();
-    let had: HashSet<(BookingId, Interval)> = before.iter().map(Standing::key).collect();
-    if wanted == had {
+    let keys = |rows: &[Standing]| rows.iter().map(Standing::key).collect::<HashSet<_>>();
+    if keys(&standing(db, business, channel).await?) == wanted {
         return Ok(());
     }
     let mut tx = db.begin().await?;
     super::lock(&mut tx, business, channel).await?;
+    // Again: another rendering may have written meanwhile.
+    let before = standing_in(&mut tx, business, channel).await?;
+    let had = keys(&before);
     let newest: Option<i64> =
         on_db!(tx, c => sqlx::query_scalar(NEWEST).bind(business).bind(channel).fetch_one(c).await)?;
     if newest.is_some_and(|newest| newest > revision) {

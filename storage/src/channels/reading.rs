@@ -1,7 +1,10 @@
 //! How a channel was last read, and what is held back of it.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{channel::Brake, ids::ChannelId};
+use concord_domain::{
+    channel::Brake,
+    ids::{BusinessId, ChannelId},
+};
 
 use crate::{StorageError, Tx, on_db};
 
@@ -69,6 +72,14 @@ pub async fn note_read(
             on_db!(tx, c => sqlx::query(NOTE_FAILED).bind(id).bind(now).bind(error).execute(c).await.map(drop))?;
         }
     }
+    Ok(())
+}
+
+const LOOK_AGAIN: &str = "UPDATE channels SET etag = NULL, last_modified = NULL, body_digest = NULL WHERE business_id = $1 AND id = $2";
+
+/// Has the whole feed looked at by the next reading, though it may be as it was: something else is not.
+pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(LOOK_AGAIN).bind(business).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 

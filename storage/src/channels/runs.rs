@@ -72,6 +72,9 @@ pub struct Run {
     pub counts: Counts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
+    /// Whether anything of what it did can be undone: what it cancelled, or what somebody imported by it into a channel
+    /// that is not read at its times, since that would bring it again.
+    pub has_effects: bool,
     /// When what it did was undone.
     pub undone_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -81,12 +84,10 @@ pub struct Run {
 impl Run {
     /// Whether what it cancelled can be brought back, or what somebody imported once be taken back.
     pub fn can_be_undone(&self, now: DateTime<Utc>) -> bool {
-        (self.counts.cancelled > 0 || self.is_import() && self.counts.imported > 0)
-            && self.undone_at.is_none()
-            && self.at + CAN_BE_UNDONE_FOR > now
+        self.has_effects && self.undone_at.is_none() && self.at + CAN_BE_UNDONE_FOR > now
     }
 
-    /// Whether somebody had it read once: then nothing brings again what is taken back.
+    /// Whether somebody had it read once.
     pub fn is_import(&self) -> bool {
         matches!(self.origin, RunOrigin::Url | RunOrigin::File)
     }
@@ -127,7 +128,13 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT id, channel_id, origin, actor, outcome, message, imported, updated, cancelled, skipped, conflicts,
-                    duration_ms, undone_at, at
+                    duration_ms, undone_at, at,
+                    EXISTS (SELECT 1 FROM channel_items i
+                            WHERE i.lost_run = channel_runs.id AND i.lost_status IS NOT NULL)
+                    OR origin IN ('url', 'file') AND EXISTS (
+                        SELECT 1 FROM channel_items i JOIN channels ch ON ch.id = i.channel_id
+                        WHERE i.found_run = channel_runs.id AND i.lost_at IS NULL AND i.booking_id IS NOT NULL
+                          AND NOT ch.polled) AS has_effects
              FROM channel_runs WHERE business_id = $1 AND ",
             $where
         )

@@ -15,6 +15,7 @@ use concord_storage::{
     channels::{self, Channel, items, runs},
     occupancy,
     resources::Resource,
+    retention::{self, Keep},
     testing::{self, TestDb, at, begin, commit},
 };
 
@@ -162,11 +163,15 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
     let mut tx = begin(db).await;
     let of_ours = item("echo", ItemKind::Echo, &draft);
     items::add(&mut tx, business, world.new_item(echo, &of_ours), None, at(2)).await.unwrap();
-    items::lose(&mut tx, business, echo, run, at(4)).await.unwrap();
+    let loss = items::Loss { run, if_missing: false, status: Some(draft.status) };
+    items::lose(&mut tx, business, echo, items::Loss { status: None, ..loss }, at(4)).await.unwrap();
     commit(tx).await;
     let found = items::found_by(db, business, world.run).await.unwrap();
     assert_eq!(found.iter().map(|item| item.id).collect::<Vec<_>>(), [id]);
-    let lose = ItemWrite::Lose { id, run };
+    let seen_again = ItemWrite::Lose { id, loss: items::Loss { if_missing: true, ..loss } };
+    let kept = bookings::cancel_imported(db, &world.change(4), "a", &seen_again).await;
+    assert!(matches!(kept, Err(PutError::Storage(StorageError::Exists))), "the feed has it: {kept:?}");
+    let lose = ItemWrite::Lose { id, loss };
     let lost = bookings::cancel_imported(db, &world.change(4), "a", &lose).await.unwrap();
     assert_eq!(lost.booking.draft.status, BookingStatus::Cancelled);
     assert_eq!(world.known(db).await, []);
@@ -175,12 +180,22 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
     assert_eq!(gone.iter().map(|item| item.lost_at).collect::<Vec<_>>(), [Some(at(4)); 2]);
     assert!(gone.iter().any(|item| item.id == id));
 
-    let keep = ItemWrite::Keep { id };
+    let found = runs::find(db, business, run).await.unwrap().unwrap();
+    assert!(found.has_effects && found.can_be_undone(at(5)));
+    assert!(items::was_lost(db, (business, world.channel.id), "a", at(3)).await.unwrap());
+    assert!(!items::was_lost(db, (business, world.channel.id), "a", at(4)).await.unwrap());
+    let mut tx = begin(db).await;
+    assert!(!items::keep(&mut tx, business, id).await.unwrap(), "what is gone is only brought back");
+    commit(tx).await;
+    let keep = ItemWrite::Revive { id };
     let kept =
         bookings::import(db, &world.change(5), "a", (&draft, world.channel.id), &keep, None).await.unwrap();
     assert_eq!(kept.booking.draft.status, draft.status);
     let known = world.known(db).await;
     assert_eq!((known.len(), known[0].pinned, known[0].lost_at), (1, true, None));
+    assert!(!runs::find(db, business, run).await.unwrap().unwrap().has_effects, "it was brought back");
+    let again = bookings::import(db, &world.change(6), "a", (&draft, world.channel.id), &keep, None).await;
+    assert!(matches!(again, Err(PutError::Storage(StorageError::Exists))), "once: {again:?}");
 }
 
 async fn an_item_becomes_something_else(db: &TestDb) {
@@ -230,7 +245,7 @@ async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
     commit(tx).await;
     add().await.unwrap();
     let mut tx = begin(db).await;
-    items::keep(&mut tx, business, first).await.unwrap();
+    assert!(items::keep(&mut tx, business, first).await.unwrap());
     let known = items::find(db, business, first).await.unwrap().unwrap().booking_id;
     let back = items::change(&mut tx, business, first, &another, (known, None)).await;
     assert!(matches!(back, Err(StorageError::Exists)), "{back:?}");
@@ -259,6 +274,24 @@ async fn a_platform_is_told_what_it_has_not_sold(db: &TestDb) {
     assert_eq!(told(&again).await, ["ours"]);
 }
 
+const DAY: i64 = 24 * 60;
+
+/// A stay is known long before it is over: what came of reading it goes before.
+async fn what_came_of_a_reading_goes_after_its_time(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 300 * DAY, 301 * DAY);
+    let (id, _) = world.import(db, "a", &draft).await;
+    let keep =
+        Keep { sync_log: Duration::days(90), mails: Duration::days(90), done_duties: Duration::days(7) };
+    let none = retention::delete_old(db, keep, at(80 * DAY)).await.unwrap();
+    assert_eq!((none.channel_runs, none.channel_items), (0, 0));
+    let gone = retention::delete_old(db, keep, at(100 * DAY)).await.unwrap();
+    assert_eq!((gone.channel_runs, gone.channel_items), (1, 0));
+    assert_eq!(world.known(db).await.iter().map(|item| item.id).collect::<Vec<_>>(), [id]);
+    let over = retention::delete_old(db, keep, at(340 * DAY)).await.unwrap();
+    assert_eq!(over.channel_items, 1);
+}
+
 concord_storage::on_both_databases!(
     a_platform_is_told_what_it_has_not_sold,
     what_was_sold_stands_though_there_is_no_room,
@@ -266,4 +299,5 @@ concord_storage::on_both_databases!(
     an_item_is_missed_found_lost_and_kept,
     an_item_becomes_something_else,
     a_key_is_taken_once_in_a_channel,
+    what_came_of_a_reading_goes_after_its_time,
 );

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::platform::{Dialect, Event, Nights, Truth};
 use crate::{
     channel::{
-        ItemKind,
+        Brake, ItemKind,
         echo::Published,
         plan::{Action, Item, Known, Plan, Rules},
     },
@@ -47,6 +47,8 @@ impl Stored {
 pub(super) struct Channel {
     pub(super) rules: Rules,
     pub(super) items: Vec<Stored>,
+    /// Why something is held back.
+    pub(super) held: Option<Brake>,
     /// What the platform has last read, by the number of the booking.
     read: Vec<(u32, Nights)>,
     /// What it had read before, and since when it knows better.
@@ -116,6 +118,7 @@ impl House {
         let channel = |dialect: Dialect| Channel {
             rules: dialect.rules(),
             items: vec![],
+            held: None,
             read: vec![],
             withdrawn: vec![],
         };

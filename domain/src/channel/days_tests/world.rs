@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     channel::{
+        Brake,
         plan::{Plan, Sight, plan},
         snapshot::{Snapshot, snapshot},
     },
@@ -177,12 +178,20 @@ impl World {
             }
             Step::Poll { at } => return self.poll(at),
             Step::Fail { at, fault, minutes } => {
-                // Two episodes are told apart by a reading without fault between them.
-                if self.episodes[at].is_none() {
-                    self.episodes[at] =
-                        Some(Episode { fault, until: self.now + Duration::minutes(minutes.into()) });
-                    self.tallies[at].faults += 1;
-                }
+                // Two episodes are told apart by a reading without fault between them, but for a feed that is empty
+                // first, and then comes back bit by bit.
+                let until = match self.episodes[at] {
+                    Some(Episode { fault: Fault::Empty, until })
+                        if matches!(fault, Fault::Shrunk(_))
+                            && self.house.channels[at].held == Some(Brake::Empty) =>
+                    {
+                        until
+                    }
+                    Some(_) => return Ok(()),
+                    None => self.now + Duration::minutes(minutes.into()),
+                };
+                self.episodes[at] = Some(Episode { fault, until });
+                self.tallies[at].faults += 1;
             }
         }
         Ok(())
@@ -273,10 +282,12 @@ impl World {
             snapshot,
             published: &before.published(),
             rules: &before.rules,
+            held: before.held,
             zone: ZONE,
             now: self.now,
         });
         self.house.apply(at, &plan, self.now);
+        self.house.channels[at].held = plan.held.map(|held| held.brake);
         let tally = &mut self.tallies[at];
         tally.actions += plan.actions.len();
         tally.held += usize::from(plan.held.is_some());

@@ -11,7 +11,10 @@ use concord_jobs::channels::{
     import::{self, From as Source, ImportError},
     preview::{self, Foreseen, Preview},
 };
-use concord_storage::resources::{self, Resource};
+use concord_storage::{
+    channels::runs,
+    resources::{self, Resource},
+};
 
 use super::{
     PATH, Where, describe,
@@ -245,11 +248,13 @@ pub(super) async fn import(
     } else {
         Flash::good(text)
     };
-    let flash = match taken.run {
-        Some(run) if taken.counts.imported > 0 => {
-            flash.with_undo(format!("{}/runs/{run}/undo", path_of(taken.channel)), &[])
-        }
-        _ => flash,
+    let run = match taken.run {
+        Some(run) => runs::find(&app.context.db, user.business.id, run).await?,
+        None => None,
+    };
+    let flash = match run.filter(|run| run.can_be_undone(app.now())) {
+        Some(run) => flash.with_undo(format!("{}/runs/{}/undo", path_of(taken.channel), run.id), &[]),
+        None => flash,
     };
     Ok(user.go(&app, PATH, &flash))
 }

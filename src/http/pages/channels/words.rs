@@ -45,7 +45,7 @@ impl From<RunOutcome> for Pill {
             RunOutcome::Held => Self::new(Tone::Waiting, "Held back"),
             RunOutcome::Failed => Self::new(Tone::Wrong, "Not read"),
             RunOutcome::Released => Self::new(Tone::Information, "Let through"),
-            RunOutcome::Undone => Self::new(Tone::Information, "Brought back"),
+            RunOutcome::Undone => Self::new(Tone::Information, "Undone"),
         }
     }
 }
