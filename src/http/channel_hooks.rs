@@ -32,7 +32,8 @@ pub(super) fn router() -> Router<App> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookTaken)]
 pub(in crate::http) struct Taken {
-    /// `done`, or `before`: it was done when it came the first time.
+    /// `done`; `before`: it was done when it came the first time; `left_to_feed`: the platform's feed is read now, and
+    /// says what is so; `nothing`: it is about what is not known, or was overtaken by a later message.
     status: &'static str,
 }
 
@@ -76,7 +77,12 @@ pub(in crate::http) async fn from_channel_manager(
     let Ok(heard) = heard.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match heard {
         Ok(heard) => {
-            let status = if heard == Heard::Done { "done" } else { "before" };
+            let status = match heard {
+                Heard::Done => "done",
+                Heard::Before => "before",
+                Heard::LeftToFeed => "left_to_feed",
+                Heard::Nothing => "nothing",
+            };
             axum::Json(Taken { status }).into_response()
         }
         Err(error @ WebhookError::NotBelieved) => {

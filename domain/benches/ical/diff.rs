@@ -47,6 +47,7 @@ pub(crate) fn actions(calendar: &Calendar, known: &[Known], limits: &ReadLimits)
         snapshot: &snapshot,
         published: &[],
         rules: &rules,
+        is_part: false,
         held: None,
         zone: ZONE,
         now: super::feed::now(),

@@ -84,6 +84,7 @@ fn what_is_called_off_by_name_is_believed_at_once() {
     let sight = Sight {
         known: &items,
         snapshot: &snapshot,
+        is_part: false,
         published: &[],
         rules: &rules,
         held: None,
@@ -116,6 +117,7 @@ fn what_could_not_be_read_may_be_what_is_missing() {
     let sight = Sight {
         known: &items,
         snapshot: &snapshot,
+        is_part: false,
         published: &[],
         rules: &rules,
         held: None,
@@ -207,4 +209,18 @@ fn of_two_that_looked_alike_one_goes_with_what_we_withdraw() {
     };
     assert_eq!(told(&plan(&items, events("a"))), ["-2"]);
     assert_eq!(told(&plan(&items, vec![])), Vec::<String>::new(), "both are missing: they are under way");
+}
+
+#[test]
+fn a_part_of_a_feed_ends_nothing_and_puts_nobody_in_anothers_place() {
+    let rules = Rules { uids: UidKeeps::Volatile, ..Rules::default() };
+    let case = |is_part| Case {
+        known: vec![known(1, "k1", SOLD, (3, 9)), known(2, "k2", SOLD, (20, 22))],
+        events: vec![event("k3", EventKind::Reservation, (8, 11))],
+        rules: rules.clone(),
+        is_part,
+        ..Case::default()
+    };
+    assert_eq!(told(&case(true).plan()), ["+reservation 8-11"]);
+    assert_eq!(told(&case(false).plan()), ["-2", "~1 reservation 8-11"]);
 }

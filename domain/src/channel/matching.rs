@@ -27,7 +27,8 @@ impl Matches {
             |known| (known.kind == ItemKind::Window).then_some(()),
             |item| (item.kind == ItemKind::Window).then_some(()),
         );
-        if sight.rules.uids != UidKeeps::Stable {
+        // In a part of a feed nothing is seen to be gone, so that nothing can have come in its place.
+        if sight.rules.uids != UidKeeps::Stable && !sight.is_part {
             let named = |kind, guest: &Option<String>| {
                 (kind == ItemKind::Reservation).then(|| guest.clone()).flatten()
             };

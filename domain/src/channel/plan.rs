@@ -142,6 +142,8 @@ pub struct Sight<'a> {
     pub known: &'a [Known],
     /// What the feed says; it was read to its end.
     pub snapshot: &'a Snapshot,
+    /// Whether it is a part of what the platform has, such as a file: then what it lacks may be elsewhere.
+    pub is_part: bool,
     /// What the platform can give back.
     pub published: &'a [Published],
     /// What the plan goes by.
@@ -162,7 +164,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
     let missing = (0..sight.known.len()).filter(|index| !matches.known[*index]);
     // What is over leaves the feed, and nothing follows from that.
     let missing = missing.map(|index| &sight.known[index]).filter(|known| known.interval.end > sight.now);
-    let missing: Vec<&Known> = missing.collect();
+    let missing: Vec<&Known> = if sight.is_part { Vec::new() } else { missing.collect() };
     let (brake, of) = brake(sight, &missing);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {

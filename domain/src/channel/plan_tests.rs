@@ -58,6 +58,7 @@ struct Case {
     events: Vec<Observed>,
     published: Vec<Published>,
     rules: Rules,
+    is_part: bool,
     held: Option<Brake>,
     now: DateTime<Utc>,
 }
@@ -69,6 +70,7 @@ impl Default for Case {
             events: vec![],
             published: vec![],
             rules: Rules::default(),
+            is_part: false,
             held: None,
             now: now(),
         }
@@ -85,6 +87,7 @@ impl Case {
             snapshot: &snapshot,
             published: &self.published,
             rules: &self.rules,
+            is_part: self.is_part,
             held: self.held,
             zone: ZONE,
             now: self.now,

@@ -170,6 +170,11 @@ impl Platform {
         }
     }
 
+    /// Whether nights are sold there, as they are not in people's calendars: what is unclear may have been.
+    pub fn sells(&self) -> bool {
+        self.unclear != EventKind::Block
+    }
+
     /// The guest whom a reservation's summary names, if it names one.
     pub fn guest_of(&self, summary: &str) -> Option<String> {
         self.reservation.iter().find_map(|rule| rule.guest_in(summary)).map(str::to_owned)

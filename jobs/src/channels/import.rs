@@ -105,11 +105,11 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     if is_new {
         channel = make(context, wish).await?;
         // It may be one that was removed, and what it knew is known again.
-        surroundings = Surroundings::load(context, &channel, &wish.platform).await?;
+        surroundings = around(context, wish, &channel).await?;
     }
     let origin = match wish.from {
         // It is read at its times, and now because somebody asks.
-        From::Address(_) if channel.polled => RunOrigin::Person,
+        From::Address(_) if channel.polled && !surroundings.is_part => RunOrigin::Person,
         From::Address(_) => RunOrigin::Url,
         From::File(_) => RunOrigin::File,
     };
@@ -124,8 +124,8 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
         remark: remark.as_deref(),
     };
     let mut tx = context.db.begin().await?;
-    if channel.polled && origin == RunOrigin::File {
-        // A file is no reading of the feed, which may say something else of the same events.
+    if channel.polled && surroundings.is_part {
+        // That is no reading of the feed, which may say something else of the same events.
         channels::look_again(&mut tx, channel.business_id, channel.id).await?;
     } else {
         channels::note_read(&mut tx, channel.id, read, context.clock.now()).await?;
@@ -134,20 +134,26 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     Ok(taken)
 }
 
+/// What an import goes by. A file, or another address than the channel's own, may be a part of what the platform has.
+async fn around(context: &Context, wish: &Wish, channel: &Channel) -> Result<Surroundings, StorageError> {
+    let is_part = match &wish.from {
+        From::File(_) => true,
+        From::Address(url) => {
+            let own = channels::import_url(&context.db, &context.ring, wish.business, channel.id).await?;
+            own.is_none_or(|own| own.expose_secret() != url.expose_secret())
+        }
+    };
+    let surroundings = Surroundings::load(context, channel, &wish.platform).await?;
+    Ok(Surroundings { is_part, ..surroundings })
+}
+
 pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, ImportError> {
     let now = context.clock.now();
-    let url = match &wish.from {
-        From::Address(url) => Some(url),
-        From::File(_) => None,
-    };
-    let found = match url {
-        Some(_) => of_address(context, wish, url).await?,
-        None => of_file(context, wish).await?,
-    };
+    let found = known(context, wish).await?;
     let is_new = found.is_none();
     let said = platform_settings::find(&context.db, wish.business, wish.platform.id.as_str()).await?;
     let channel = found.unwrap_or_else(|| nobody(wish, &said, now));
-    let surroundings = match Surroundings::load(context, &channel, &wish.platform).await {
+    let surroundings = match around(context, wish, &channel).await {
         Err(StorageError::NotFound) => return Err(ImportError::NoResource),
         loaded => loaded?,
     };
@@ -166,22 +172,21 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
     Ok(Opened { channel, surroundings, understood, is_new })
 }
 
-async fn of_address(
-    context: &Context,
-    wish: &Wish,
-    url: Option<&SecretString>,
-) -> Result<Option<Channel>, StorageError> {
+/// The channel that an import is for: the one that reads the address, or that takes files, or else the only one that the
+/// resource has on the platform, so that what came by one way is known when it comes by another.
+async fn known(context: &Context, wish: &Wish) -> Result<Option<Channel>, StorageError> {
+    let (db, business, resource) = (&context.db, wish.business, wish.resource);
     let platform = wish.platform.id.as_str();
-    channels::by_address(&context.db, wish.business, wish.resource, platform, url).await
-}
-
-/// A file is of the channel that takes files, or else of the only one that the resource has on the platform.
-async fn of_file(context: &Context, wish: &Wish) -> Result<Option<Channel>, StorageError> {
-    if let Some(channel) = of_address(context, wish, None).await? {
+    if let From::Address(url) = &wish.from
+        && let Some(channel) = channels::by_address(db, business, resource, platform, Some(url)).await?
+    {
         return Ok(Some(channel));
     }
-    let mut all = channels::list(&context.db, wish.business).await?;
-    all.retain(|one| one.resource_id == wish.resource && one.platform == wish.platform.id.as_str());
+    if let Some(channel) = channels::by_address(db, business, resource, platform, None).await? {
+        return Ok(Some(channel));
+    }
+    let mut all = channels::list(db, business).await?;
+    all.retain(|one| one.resource_id == resource && one.platform == platform);
     Ok(if all.len() == 1 { all.pop() } else { None })
 }
 
@@ -242,12 +247,7 @@ async fn make(context: &Context, wish: &Wish) -> Result<Channel, ImportError> {
     let mut tx = context.db.begin().await?;
     // Somebody else may ask for the same at the same time: one makes it, and the other finds it.
     resources::lock(&mut tx, wish.business, wish.resource).await?;
-    let url = new.import.map(|import| import.url);
-    let found = match url {
-        Some(_) => of_address(context, wish, url).await?,
-        None => of_file(context, wish).await?,
-    };
-    if let Some(channel) = found {
+    if let Some(channel) = known(context, wish).await? {
         return Ok(channel);
     }
     let channel = channels::create(&mut tx, &context.ring, &new, now).await?;

@@ -35,6 +35,9 @@ pub enum ChannelError {
     /// The resource reads that address already.
     #[error("this address is read for this resource already")]
     AddressTaken,
+    /// It was connected without an address before.
+    #[error("this resource is published for this platform already")]
+    Published,
     /// The address is one of ours: what would be read is what is published.
     #[error("this is the address of one of Concord's own feeds: paste the address that the platform shows")]
     OwnFeed,
@@ -91,16 +94,23 @@ pub async fn create(
         polled: address.is_some(),
     };
     let (platform, url) = (wanted.platform.id.as_str(), address.as_ref());
-    let found = match url {
-        Some(_) => channels::by_address(db, change.business, resource.id, platform, url).await?,
-        None => None,
+    let of = async |url| channels::by_address(db, change.business, resource.id, platform, url).await;
+    let found = match of(url).await? {
+        // What came by a file, or once, is known when the same comes by its address.
+        None if url.is_some() => of(None).await?,
+        found => found,
     };
     let mut tx = db.begin().await?;
     let channel = match found {
+        Some(published) if url.is_none() && published.feed_id.is_some() => {
+            return Err(ChannelError::Published);
+        }
         // It was read once because somebody asked: from now on it is read at its times.
         Some(once) if !once.polled => {
             let place = (change.business, once.id);
-            channels::set_import(&mut tx, &context.ring, place, new.import, true).await.map_err(taken)?
+            channels::set_import(&mut tx, &context.ring, place, new.import, new.polled)
+                .await
+                .map_err(taken)?
         }
         Some(_) => return Err(ChannelError::AddressTaken),
         None => channels::create(&mut tx, &context.ring, &new, change.now).await.map_err(taken)?,
@@ -112,8 +122,10 @@ pub async fn create(
         interval_minutes: wanted.interval_minutes,
     };
     channels::set(&mut tx, change.business, channel.id, &settings).await?;
-    let name = format!("{} for {}", resource.name, wanted.platform.name);
-    publish(&mut tx, context, change, channel.id, name).await?;
+    if channel.feed_id.is_none() {
+        let name = format!("{} for {}", resource.name, wanted.platform.name);
+        publish(&mut tx, context, change, channel.id, name).await?;
+    }
     note(&mut tx, change, channel.id, "created", &json!({ "platform": channel.platform, "host": host }))
         .await?;
     let channel = channels::lock(&mut tx, change.business, channel.id).await?;

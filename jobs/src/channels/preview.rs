@@ -5,9 +5,9 @@ use concord_domain::{
         ItemKind,
         plan::{Action, Held, Item, Plan},
     },
-    ids::ChannelItemId,
+    ids::{ChannelItemId, OccupancyId},
     interval::Interval,
-    occupancy::{Seating, seat_fact},
+    occupancy::{Seat, Seating, seat_fact},
 };
 use concord_storage::{
     StorageError,
@@ -16,7 +16,7 @@ use concord_storage::{
 };
 
 use super::{
-    import::{From, ImportError, Opened, Wish, open},
+    import::{ImportError, Opened, Wish, open},
     take_over::in_words,
 };
 use crate::Context;
@@ -56,33 +56,26 @@ pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportEr
     let wish = &wish.spelled()?;
     let opened = open(context, wish).await?;
     let plan = opened.surroundings.plan(&opened.understood.snapshot, context.clock.now());
-    let is_file = matches!(wish.from, From::File(_));
-    foresee(context, &opened, plan, is_file).await
+    foresee(context, &opened, plan).await
 }
 
-async fn foresee(
-    context: &Context,
-    opened: &Opened,
-    plan: Plan,
-    is_file: bool,
-) -> Result<Preview, ImportError> {
+async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Preview, ImportError> {
     let known = |id: &ChannelItemId| opened.surroundings.items.iter().find(|item| item.id == *id);
     let mut preview = Preview {
-        held: plan.held.filter(|_| !is_file),
+        held: plan.held,
         warnings: opened.understood.warnings.iter().map(in_words).collect(),
         ..Preview::default()
     };
     preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
     preview.over = i64::try_from(plan.over).unwrap_or(0);
+    let mut seated = Vec::new();
     for action in &plan.actions {
         let foreseen = match action {
-            Action::Add(item) => new(context, opened, item, None).await?,
-            Action::Change { id, to } => new(context, opened, to, known(id)).await?,
-            Action::Lose(id) | Action::Miss(id) if !is_file => {
-                let what = if matches!(action, Action::Lose(_)) { "cancelled" } else { "held" };
-                known(id).map(|item| gone(what, item))
-            }
-            Action::Lose(_) | Action::Miss(_) | Action::Return(_) => None,
+            Action::Add(item) => new(context, opened, item, None, &mut seated).await?,
+            Action::Change { id, to } => new(context, opened, to, known(id), &mut seated).await?,
+            Action::Lose(id) => known(id).map(|item| gone("cancelled", item)),
+            Action::Miss(id) => known(id).map(|item| gone("held", item)),
+            Action::Return(_) => None,
         };
         let Some(foreseen) = foreseen else { continue };
         let counts = &mut preview.counts;
@@ -113,6 +106,7 @@ async fn new(
     opened: &Opened,
     item: &Item,
     before: Option<&ChannelItem>,
+    seated: &mut Vec<Seat>,
 ) -> Result<Option<Foreseen>, ImportError> {
     let had = before.is_some_and(|before| before.kind.takes());
     let moved = before
@@ -127,7 +121,8 @@ async fn new(
     };
     let conflict = item.kind == ItemKind::Reservation
         && moved
-        && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref())).await?;
+        && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref()), seated)
+            .await?;
     Ok(Some(Foreseen {
         what,
         kind: item.kind,
@@ -137,16 +132,24 @@ async fn new(
     }))
 }
 
+/// Whether there is room for it, beside what stands and what the same import has found room for.
 async fn has_room(
     context: &Context,
     opened: &Opened,
     item: &Item,
     own: Option<&str>,
+    seated: &mut Vec<Seat>,
 ) -> Result<bool, StorageError> {
     let resource = &opened.surroundings.resource;
     let wanted = item.interval.padded(resource.buffer_before_minutes, resource.buffer_after_minutes);
     let own = own.unwrap_or_default();
-    let rows =
+    let mut rows =
         occupancy::seats_of_others(&context.db, resource.business_id, resource.id.0, wanted, own).await?;
-    Ok(!matches!(seat_fact(&rows, resource.capacity, wanted, 1), Seating::Full { .. }))
+    rows.extend(seated.iter().filter(|seat| seat.interval.overlaps(&wanted)).copied());
+    let Seating::Seated { units, .. } = seat_fact(&rows, resource.capacity, wanted, 1) else {
+        return Ok(false);
+    };
+    let id = OccupancyId::new(context.clock.now());
+    seated.push(Seat { id, unit: units.first().copied(), interval: wanted });
+    Ok(true)
 }

@@ -90,7 +90,9 @@ pub(super) struct Surroundings {
     /// What the plan goes by.
     pub(super) rules: Rules,
     /// Why something waits since an earlier reading.
-    held: Option<Brake>,
+    pub(super) held: Option<Brake>,
+    /// Whether what is read is only a part of what the platform has.
+    pub(super) is_part: bool,
 }
 
 impl Surroundings {
@@ -110,6 +112,7 @@ impl Surroundings {
             published: published::can_come_back(db, business, channel.id, now).await?,
             rules: rules_of(channel, platform),
             held: channel.held_brake,
+            is_part: false,
             resource,
             zone,
         })
@@ -123,6 +126,7 @@ impl Surroundings {
             snapshot,
             published: &self.published,
             rules: &self.rules,
+            is_part: self.is_part,
             held: self.held,
             zone: self.zone,
             now,

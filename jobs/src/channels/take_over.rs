@@ -2,10 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::{
-        RunOrigin, RunOutcome,
-        plan::{Action, Held, Plan},
-    },
+    channel::{RunOrigin, RunOutcome, plan::Held},
     ical::Warning,
     ids::{ChannelId, ChannelRunId},
     people::Actor,
@@ -77,13 +74,7 @@ pub(super) async fn take_over(
     source: &Source<'_>,
 ) -> Result<Taken, JobError> {
     let started_at = context.clock.now();
-    let mut plan = surroundings.plan(&understood.snapshot, started_at);
-    if source.origin == RunOrigin::File {
-        let mut keep = plan.actions;
-        // A file is a part of something: what it lacks may be elsewhere.
-        keep.retain(|action| !matches!(action, Action::Lose(_) | Action::Miss(_)));
-        plan = Plan { actions: keep, held: None, ..plan };
-    }
+    let plan = surroundings.plan(&understood.snapshot, started_at);
     let run = ChannelRunId::new(started_at);
     let says = |outcome, message, counts, duration_ms| runs::NewRun {
         id: run,
@@ -125,7 +116,7 @@ pub(super) async fn take_over(
         message,
     };
     // What was done stands, and can be undone, whatever kept the rest from being done.
-    let waiting = if source.origin == RunOrigin::File { Waiting::AsBefore } else { Waiting::Now(plan.held) };
+    let waiting = if surroundings.is_part { Waiting::AsBefore } else { Waiting::Now(plan.held) };
     note(context, channel, &taken, waiting, says, started_at).await?;
     ended?;
     Ok(taken)
@@ -134,7 +125,7 @@ pub(super) async fn take_over(
 /// What waits for a second sight.
 #[derive(Clone, Copy)]
 enum Waiting {
-    /// What it did: a file says nothing of it.
+    /// What it did: a part says nothing of it.
     AsBefore,
     /// This, or nothing.
     Now(Option<Held>),

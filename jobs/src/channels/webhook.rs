@@ -95,6 +95,10 @@ pub enum Heard {
     Done,
     /// Nothing: it was done before.
     Before,
+    /// Nothing by itself: the platform's feed is read now, and says what is so.
+    LeftToFeed,
+    /// Nothing: it is about what is not known, or was overtaken by what was told since.
+    Nothing,
 }
 
 /// What a message says.
@@ -165,12 +169,12 @@ pub async fn hear(
     }
     let said: Said =
         serde_json::from_slice(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
-    carry_out(context, &channel, &said).await?;
+    let heard = carry_out(context, &channel, &said).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
     let mut tx = context.db.begin().await?;
     let first = webhooks::take(&mut tx, channel.id, message.id, now).await?;
     tx.commit().await?;
-    Ok(if first { Heard::Done } else { Heard::Before })
+    Ok(if first { heard } else { Heard::Before })
 }
 
 fn is_recent(timestamp: &str, now: DateTime<Utc>) -> bool {
@@ -192,7 +196,7 @@ fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
         .any(|signature| mac.clone().verify_slice(&signature).is_ok())
 }
 
-async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<(), WebhookError> {
+async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<Heard, WebhookError> {
     let (uid, reserved) = match said {
         Said::Changed(_) => return read_now(context, channel).await,
         Said::Cancelled { uid } => (uid, None),
@@ -209,7 +213,7 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         // It was overtaken by what was told of it since.
         let place = (channel.business_id, channel.id);
         if before.is_some() || items::was_lost(&context.db, place, key, now - OVERTAKES_FOR).await? {
-            return Ok(());
+            return Ok(Heard::Nothing);
         }
     }
     if key.is_empty() || key.len() > 1_000 || key.chars().any(char::is_control) {
@@ -235,8 +239,8 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         (None, None) => None,
     };
     match action {
-        Some(action) => apply(context, channel, before, action).await,
-        None => Ok(()),
+        Some(action) => apply(context, channel, before, action).await.map(|()| Heard::Done),
+        None => Ok(Heard::Nothing),
     }
 }
 
@@ -245,7 +249,7 @@ async fn judge(
     context: &Context,
     channel: &Channel,
     called_off: Option<&ChannelItem>,
-) -> Result<(), WebhookError> {
+) -> Result<Heard, WebhookError> {
     if let Some(item) = called_off.filter(|item| item.pinned) {
         let mut tx = context.db.begin().await?;
         items::back(&mut tx, channel.business_id, item.id).await?;
@@ -255,16 +259,16 @@ async fn judge(
     read_now(context, channel).await
 }
 
-async fn read_now(context: &Context, channel: &Channel) -> Result<(), WebhookError> {
+async fn read_now(context: &Context, channel: &Channel) -> Result<Heard, WebhookError> {
     if !channel.polled {
-        return Ok(());
+        return Ok(Heard::Nothing);
     }
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let raised = channels::raise_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
     tx.commit().await?;
     context.push(&[raised]).await;
-    Ok(())
+    Ok(Heard::LeftToFeed)
 }
 
 async fn item_of(

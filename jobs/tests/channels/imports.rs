@@ -90,14 +90,65 @@ async fn an_import_is_taken_back_and_brought_back(db: &TestDb) {
 
     // What was taken back by mistake is brought back, and what was taken back for good can be imported again.
     let channel = channels::list(db, business).await.unwrap().remove(0).id;
-    let ask = PageAsk { limit: 1, after: None };
-    let latest = runs::of_channel(db, business, channel, &ask).await.unwrap().items.remove(0);
-    assert_eq!((latest.message.as_str(), latest.counts.cancelled), ("2 taken back", 2));
+    let ask = PageAsk { limit: 9, after: None };
+    let mut all = runs::of_channel(db, business, channel, &ask).await.unwrap().items;
+    all.retain(|run| run.message == "2 taken back");
+    let latest = all.remove(0);
+    assert_eq!((latest.counts.cancelled, all.len()), (2, 0));
     let back = held::undo(&world.context, business, latest.id, &actor).await.unwrap();
     assert_eq!(back, Undone { brought_back: 2, ..Undone::default() });
     assert_eq!(world.standing().await, standing);
     let second = import::import(&world.context, &wish).await.unwrap();
     assert!(!second.changed(), "{second:?}");
+}
+
+fn file(events: &[String]) -> From {
+    From::File(format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}END:VCALENDAR\r\n", events.concat()).into())
+}
+
+async fn what_came_by_a_file_is_known_when_it_comes_by_its_address(db: &TestDb) {
+    let world = World::new(db).await;
+    let events = [nights("a", "Reserved - Maria", 3, 5), nights("b", "Reserved - Ana", 7, 9)];
+    world.site.events(&events);
+    import::import(&world.context, &world.wish("vrbo", file(&events))).await.unwrap();
+    // Once, ...
+    let once = world.wish("vrbo", From::Address(world.site.url.clone().into()));
+    assert_eq!(preview(&world.context, &once).await.unwrap().events, []);
+    assert!(!import::import(&world.context, &once).await.unwrap().changed());
+    // ... and from now on.
+    world.on("vrbo").await;
+    assert_eq!((world.standing().await.len(), world.conflicts().await), (2, 0));
+    // Another address of the same may be a part of it.
+    let other = world.wish("vrbo", From::Address(format!("{}?x=1", world.site.url).into()));
+    world.site.events(&events[..1]);
+    assert!(!import::import(&world.context, &other).await.unwrap().changed());
+    assert_eq!(
+        (world.standing().await.len(), channels::list(db, world.business.id).await.unwrap().len()),
+        (2, 1)
+    );
+}
+
+async fn a_second_file_puts_nobody_in_anothers_place(db: &TestDb) {
+    let world = World::new(db).await;
+    for platform in ["generic", "booking_com"] {
+        let from = if platform == "generic" { 1 } else { 15 };
+        let alpha = world.wish(platform, file(&[nights("k1", "Family Alpha", from, from + 9)]));
+        let beta = world.wish(platform, file(&[nights("k2", "Family Beta", from + 8, from + 11)]));
+        assert_eq!(import::import(&world.context, &alpha).await.unwrap().counts.imported, 1);
+        let foreseen = preview(&world.context, &beta).await.unwrap().counts;
+        let taken = import::import(&world.context, &beta).await.unwrap().counts;
+        assert_eq!((taken.imported, taken.updated, taken.conflicts), (1, 0, 1), "{platform}");
+        assert_eq!((foreseen.imported, foreseen.conflicts), (1, 1), "{platform}");
+    }
+    assert_eq!(world.standing().await.len(), 4);
+}
+
+async fn a_preview_sees_what_meets_within_the_file(db: &TestDb) {
+    let world = World::new(db).await;
+    let wish = world.wish("vrbo", file(&[reserved("a", 5, 8), reserved("b", 7, 9), reserved("c", 9, 10)]));
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    let taken = import::import(&world.context, &wish).await.unwrap();
+    assert_eq!((foreseen.counts.conflicts, taken.counts.conflicts), (1, 1));
 }
 
 async fn what_has_begun_and_what_is_read_again_is_not_taken_back(db: &TestDb) {
@@ -188,6 +239,9 @@ concord_storage::on_both_databases!(
     an_address_is_imported_once_and_again,
     a_file_adds_and_changes_and_cancels_nothing,
     an_import_is_taken_back_and_brought_back,
+    what_came_by_a_file_is_known_when_it_comes_by_its_address,
+    a_second_file_puts_nobody_in_anothers_place,
+    a_preview_sees_what_meets_within_the_file,
     what_has_begun_and_what_is_read_again_is_not_taken_back,
     an_import_heeds_what_is_said_of_the_platform,
     what_a_removed_channel_knew_is_not_imported_again,

@@ -68,7 +68,7 @@ async fn a_reservation_is_told_once(db: &TestDb) {
     assert_eq!(manager.tell("m-1", &said).await.unwrap(), Heard::Before);
     assert_eq!(world.standing().await, ["3-5 vrbo: Maria"]);
     // Another message that says the same changes nothing.
-    assert_eq!(manager.tell("m-2", &said).await.unwrap(), Heard::Done);
+    assert_eq!(manager.tell("m-2", &said).await.unwrap(), Heard::Nothing);
     assert_eq!(world.standing().await.len(), 1);
     let moved = json!({ "type": "reservation.updated",
         "data": { "uid": "r-1", "check_in": "2026-12-04", "check_out": "2026-12-06", "guest": "Maria" } });
@@ -109,7 +109,7 @@ async fn what_was_called_off_before_the_feed_had_it_goes(db: &TestDb) {
     world.later(2).await;
     assert_eq!(world.standing().await.len(), 1);
     let gone = json!({ "type": "reservation.cancelled", "data": { "uid": "r-1" } });
-    manager.tell("m-2", &gone).await.unwrap();
+    assert_eq!(manager.tell("m-2", &gone).await.unwrap(), Heard::LeftToFeed);
     // An empty feed is believed after a day, as ever.
     world.later(27).await;
     assert_eq!(world.standing().await, Vec::<String>::new());

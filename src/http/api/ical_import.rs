@@ -200,7 +200,11 @@ async fn read(request: Request, app: &App) -> Result<(Wanted, Option<Bytes>), Ap
         "" | "application/json" => Ok((from_json(&bytes(request, app).await?)?, None)),
         other => Err(ApiError::new(
             Kind::MediaType,
-            format!("The body calls itself \"{}\".", other.escape_debug()),
+            format!(
+                "The body calls itself \"{}\": send JSON, a form (multipart/form-data), or the calendar itself \
+                 (text/calendar).",
+                other.escape_debug()
+            ),
         )),
     }
 }
@@ -239,7 +243,13 @@ fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Wanted,
                 let id = value.parse().map_err(|_| ApiError::invalid("resource", "is not an id"))?;
                 wanted.resource = Some(id);
             }
-            "dry_run" => wanted.dry_run = matches!(value.as_str(), "true" | "1" | "on"),
+            "dry_run" => {
+                wanted.dry_run = match value.to_ascii_lowercase().as_str() {
+                    "true" | "1" | "on" | "yes" => true,
+                    "" | "false" | "0" | "off" | "no" => false,
+                    _ => return Err(ApiError::invalid("dry_run", "must be true or false")),
+                };
+            }
             other => {
                 return Err(ApiError::new(
                     Kind::Malformed,

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     routing::get,
 };
-use concord_domain::platform::{EventKind, Platforms, fill};
+use concord_domain::platform::{Platforms, fill};
 use concord_jobs::channels::manage;
 use concord_storage::{StorageError, bookings::Change, businesses};
 use secrecy::ExposeSecret;
@@ -115,8 +115,7 @@ fn instructions(platforms: &Platforms, url: &str, business: &str) -> BTreeMap<St
             let key = if id == ANY_PLATFORM { "general" } else { id };
             let mut steps: Vec<String> =
                 platform.import_steps.iter().map(|step| fill(step, &values)).collect();
-            // Elsewhere than in people's calendars, what is unclear may have been sold.
-            steps.extend((platform.unclear != EventKind::Block).then(|| RATHER_A_CHANNEL.to_owned()));
+            steps.extend(platform.sells().then(|| RATHER_A_CHANNEL.to_owned()));
             (key.to_owned(), steps.join(" "))
         })
         .collect()

@@ -282,6 +282,7 @@ impl World {
             snapshot,
             published: &before.published(),
             rules: &before.rules,
+            is_part: false,
             held: before.held,
             zone: ZONE,
             now: self.now,

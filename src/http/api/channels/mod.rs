@@ -53,6 +53,7 @@ impl From<ChannelError> for ApiError {
             ChannelError::AddressTaken | ChannelError::OwnFeed | ChannelError::NothingToRead(_) => {
                 Self::invalid("import_url", format!("is not taken: {error}"))
             }
+            ChannelError::Published => Self::invalid("import_url", format!("is missing: {error}")),
             ChannelError::NoResource => Self::invalid("resource", "is not a resource of yours"),
             ChannelError::NoChannel => Self::not_found("channel"),
             ChannelError::Storage(error) => error.into(),

@@ -5,13 +5,13 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingStatus},
+    booking::{Booking, BookingKind, BookingStatus},
     connection::EntryState,
 };
 use concord_storage::{
     PageAsk, channels,
     entries::{self, SyncState},
-    history, outside_changes,
+    history, occupancy, outside_changes,
 };
 
 use super::super::{
@@ -29,7 +29,7 @@ use super::super::{
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found, path_of,
+    found, link_to, path_of,
 };
 use crate::app::App;
 
@@ -53,6 +53,8 @@ struct BookingPage {
     source: String,
     /// The platform that it came by.
     origin: Option<Origin>,
+    /// What it stands beside without room of its own, each by its name and page.
+    beside: Vec<(String, Option<String>)>,
     live: BookingLive,
     /// What people did to its entries in their own calendars.
     outside: Vec<ChangeLine>,
@@ -157,6 +159,7 @@ pub(super) async fn show(
             other => format!(", from {other}"),
         },
         origin: origin(&app, &user, &booking).await?,
+        beside: beside(&app, &booking).await?,
         live: live_part(&app, &user, &booking, zone).await?,
         outside: lines(&app, &user, &mut names, &outside, (Where::Booking, &path_of(&booking))).await?,
         history: told
@@ -173,6 +176,27 @@ pub(super) async fn show(
         booking,
     };
     page(&app, &user, &shown)
+}
+
+/// What stands where a booking found no room; none if it has a seat.
+async fn beside(app: &App, booking: &Booking) -> Result<Vec<(String, Option<String>)>, PageError> {
+    let (resource, interval) = (booking.draft.resource.0, booking.interval);
+    let mut rows = occupancy::standing(&app.context.db, booking.business, resource, interval).await?;
+    let is_own = |row: &occupancy::Standing| row.source_id == booking.id.0;
+    if booking.draft.kind == BookingKind::Block || !rows.iter().any(|row| is_own(row) && row.unit.is_none()) {
+        return Ok(Vec::new());
+    }
+    rows.retain(|row| !is_own(row));
+    rows.dedup_by_key(|row| row.source_id);
+    let named = rows.into_iter().map(|row| match (row.reference, row.title, row.calendar) {
+        (Some(reference), title, _) => {
+            let title = title.filter(|title| !title.is_empty()).unwrap_or_else(|| reference.clone());
+            (title, link_to(&reference))
+        }
+        (None, _, Some(calendar)) => (format!("a time of the calendar {calendar}"), None),
+        (None, ..) => ("what was there".to_owned(), None),
+    });
+    Ok(named.take(5).collect())
 }
 
 /// `None`: it came by no channel.

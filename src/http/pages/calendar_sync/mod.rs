@@ -67,6 +67,8 @@ struct SyncPage {
 }
 
 struct Guide {
+    /// Whether nights are sold there.
+    sells: bool,
     name: String,
     steps: Vec<String>,
     notes: Vec<String>,
@@ -120,6 +122,7 @@ async fn describe(
     let values = [("resource", business), ("business", business), ("feed_url", feed_url.as_str())];
     let readers = app.context.platforms.iter().filter(|platform| platform.imports);
     let guides = readers.map(|platform| Guide {
+        sells: platform.sells(),
         name: platform.name.clone(),
         steps: steps(&platform.import_steps, &values),
         notes: platform.notes.clone(),

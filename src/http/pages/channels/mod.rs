@@ -111,6 +111,7 @@ fn address_fault(error: ChannelError) -> Result<String, PageError> {
     match error {
         ChannelError::Address(_)
         | ChannelError::AddressTaken
+        | ChannelError::Published
         | ChannelError::OwnFeed
         | ChannelError::NothingToRead(_) => Ok(format!("{}.", capital(&error.to_string()))),
         other => Err(other.into()),

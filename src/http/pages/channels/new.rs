@@ -4,8 +4,9 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
-    import::one_spelling,
+    import::{self, ImportError, one_spelling},
     manage::{self, Wanted},
+    preview::preview,
 };
 use concord_storage::{channels, platform_settings, resources::Resource};
 use secrecy::SecretString;
@@ -18,7 +19,7 @@ use super::{
         flash::Flash,
         frame::{Frame, Place, page},
         names::all_resources,
-        pieces::Choice,
+        pieces::{Choice, capital},
         session::CurrentUser,
     },
     address_fault, another_platform, managers_only, path_of,
@@ -65,8 +66,8 @@ struct NewPage {
     address: String,
     /// The platform that the address tells, if it is another one.
     told: Option<Told>,
-    /// Whether another resource reads that address.
-    is_read_elsewhere: bool,
+    /// What to tick if the address is meant all the same.
+    doubt: Option<String>,
     faults: Vec<(&'static str, String)>,
 }
 
@@ -194,7 +195,7 @@ async fn describe(
         by_hand: checklist.map(|list| by_hand(list, &resource.name, business)).unwrap_or_default(),
         address: wish.address.trim().to_owned(),
         told: None,
-        is_read_elsewhere: false,
+        doubt: None,
         faults: Vec::new(),
     })
 }
@@ -222,10 +223,10 @@ pub(super) async fn create(
         return refuse(&app, &user, shown, text);
     }
     if wish.anyway.is_none()
-        && let Some(other) = read_elsewhere(&app, &user, resource, &resources, &shown.address).await?
+        && let Some((doubt, text)) =
+            doubt(&app, &user, (resource, platform), &resources, &shown.address).await?
     {
-        let text = format!("This address is read for {other} already. A listing sells one resource.");
-        shown.is_read_elsewhere = true;
+        shown.doubt = Some(doubt);
         return refuse(&app, &user, shown, text);
     }
     let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
@@ -249,21 +250,54 @@ pub(super) async fn create(
     Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
 }
 
-/// The name of another resource for which an address is read.
-async fn read_elsewhere(
+/// Why an address is perhaps not meant: what to tick if it is, and the reason.
+async fn doubt(
     app: &App,
     user: &CurrentUser,
-    resource: &Resource,
+    (resource, platform): (&Resource, &Platform),
     resources: &[Resource],
     address: &str,
-) -> Result<Option<String>, PageError> {
-    let Ok(address) = one_spelling(&address.to_owned().into()) else { return Ok(None) };
-    let readers = channels::of_address(&app.context.db, user.business.id, &address).await?;
-    let other = readers.into_iter().find(|channel| channel.resource_id != resource.id);
-    Ok(other.map(|channel| {
-        let named = resources.iter().find(|one| one.id == channel.resource_id);
-        named.map_or_else(|| "another resource".to_owned(), |one| one.name.clone())
-    }))
+) -> Result<Option<(String, String)>, PageError> {
+    let (db, business) = (&app.context.db, user.business.id);
+    // What cannot be an address is told by whoever makes the channel.
+    let Ok(spelled) = one_spelling(&address.to_owned().into()) else { return Ok(None) };
+    let readers = channels::of_address(db, business, &spelled).await?;
+    if let Some(other) = readers.iter().find(|channel| channel.resource_id != resource.id) {
+        let named = resources.iter().find(|one| one.id == other.resource_id);
+        let named = named.map_or("another resource", |one| &one.name);
+        return Ok(Some((
+            format!("It is for {} as well: each booking of it takes both", resource.name),
+            format!("This address is read for {named} already. A listing sells one resource."),
+        )));
+    }
+    let mut beside = channels::list(db, business).await?;
+    beside.retain(|one| {
+        one.resource_id == resource.id && one.platform == platform.id.as_str() && one.polled && one.has_import
+    });
+    if !beside.is_empty() && readers.is_empty() {
+        return Ok(Some((
+            format!("{} is sold there by two listings", resource.name),
+            format!(
+                "{} is read for {} already. If its address has changed, change it in the settings of that channel.",
+                platform.name, resource.name
+            ),
+        )));
+    }
+    let wish = import::Wish {
+        business,
+        resource: resource.id,
+        platform: platform.clone(),
+        from: import::From::Address(spelled),
+        actor: user.actor(),
+    };
+    match preview(&app.context, &wish).await {
+        Err(ImportError::Unread(failure)) => Ok(Some((
+            "Connect it all the same, and try again by itself".to_owned(),
+            format!("{}.", capital(&failure.to_string())),
+        ))),
+        Err(ImportError::Storage(error)) => Err(error.into()),
+        Ok(_) | Err(ImportError::NoResource | ImportError::Stopped(_)) => Ok(None),
+    }
 }
 
 fn refuse(app: &App, user: &CurrentUser, mut shown: NewPage, text: String) -> Result<Response, PageError> {
