@@ -119,7 +119,10 @@ async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
     let warned = send("airbnb", vrbo, None).await;
     refused(&warned, "address", vrbo, "This is an address of Vrbo, not of Airbnb.");
     assert!(warned.text.contains("Connect it as Vrbo"), "{}", warned.text);
-    let path = send("airbnb", vrbo, Some(("instead", "vrbo"))).await.leads_to().to_owned();
+    let other = send("airbnb", vrbo, Some(("instead", "vrbo"))).await;
+    refused(&other, "address", vrbo, "");
+    assert!(other.text.contains("Vrbo for") && other.text.contains("try again by itself"), "{}", other.text);
+    let path = send("vrbo", vrbo, Some(("anyway", "yes"))).await.leads_to().to_owned();
     assert!(visitor.get(&path).await.text.contains("on Vrbo</h1>"));
     refused(&send("vrbo", vrbo, None).await, "address", vrbo, "is read for this resource already");
     send("airbnb", "https://www.vrbo.com/icalendar/2.ics", Some(("anyway", "yes"))).await.leads_to();

@@ -169,7 +169,7 @@ fn checked_if_any(
 }
 
 /// An address that can be read, in its one spelling.
-fn checked(
+pub fn checked(
     context: &Context,
     url: &SecretString,
     platform: Option<&Platform>,

@@ -14,6 +14,7 @@ use super::month::{beside, first_day, table};
 use super::{not_found, ota_panel};
 use crate::app::App;
 use crate::clock;
+use crate::faults::{Fault, FaultKind, Party};
 use crate::opaque::fingerprint;
 use crate::ota::{Listing, Nights, Refused, Site, read_now};
 
@@ -32,6 +33,8 @@ pub(super) struct OtaForm {
     pub(super) booking: String,
     pub(super) url: String,
     pub(super) every_seconds: String,
+    /// What is wrong with its calendar from now on; empty: nothing.
+    pub(super) fault: String,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +88,7 @@ pub(super) async fn show(
         Some("import") => "It reads this calendar from now on.",
         Some("end-import") => "It reads no calendar any more.",
         Some("read") => "It has read the calendar.",
+        Some("fault") => "So its calendar answers from now on.",
         _ => "",
     };
     Html(render(&app, &listing, &form, Ok(done))).into_response()
@@ -114,6 +118,7 @@ pub(super) async fn act(
             done(app.ota.change(&listing.id, |listing| listing.change(&form.booking, nights, now).map(drop)))
         }),
         "cancel" => done(app.ota.change(&listing.id, |listing| listing.cancel(&form.booking, now))),
+        "fault" => break_calendar(&app, &listing, &form.fault),
         "import" => import(&app, &listing, &form),
         "end-import" => done(app.ota.change(&listing.id, |listing| {
             listing.import = None;
@@ -163,6 +168,38 @@ fn import(app: &App, listing: &Listing, form: &OtaForm) -> Result<(), String> {
         text => Some(text.parse().map_err(|_| "Say how often in whole seconds.")?),
     };
     done(app.ota.change(&listing.id, |listing| listing.read_from(&form.url, every)))
+}
+
+/// What can be wrong with a listing's calendar: as in the control interface, and in words.
+pub(super) const FAULTS: [(&str, FaultKind, &str); 7] = [
+    ("empty", FaultKind::EmptyFeed, "It has no events"),
+    ("half", FaultKind::HalfFeed, "More than half of it is missing"),
+    ("change_uids", FaultKind::ChangeUids, "Every event has another UID"),
+    ("truncate", FaultKind::TruncatedJson, "It ends in its middle"),
+    ("html", FaultKind::HtmlAnswer, "A web page comes instead"),
+    ("status", FaultKind::Status, "It is not found (404)"),
+    ("gzip_bomb", FaultKind::GzipBomb, "It unpacks to a gigabyte"),
+];
+
+fn break_calendar(app: &App, listing: &Listing, name: &str) -> Result<(), String> {
+    let fault = FAULTS.iter().find(|(known, ..)| *known == name);
+    if fault.is_none() && !name.is_empty() {
+        return Err("Choose what is wrong with its calendar.".into());
+    }
+    app.faults.clear_of(Party::Ota, &listing.id);
+    if let Some((_, kind, _)) = fault {
+        app.faults.add(Fault {
+            id: 0,
+            provider: Party::Ota,
+            kind: *kind,
+            probability: 1.0,
+            count: None,
+            account: Some(listing.id.clone()),
+            value: (*kind == FaultKind::Status).then_some(404),
+            hits: 0,
+        });
+    }
+    Ok(())
 }
 
 fn nights(form: &OtaForm) -> Result<Nights, String> {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use chrono::NaiveDate;
 
 use super::html::escape;
-use super::ota::{OtaForm, address};
+use super::ota::{FAULTS, OtaForm, address};
 use crate::app::App;
+use crate::faults::Party;
 use crate::ota::{Listing, Stay};
 
 /// What the colours mean.
@@ -79,7 +80,7 @@ fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> Strin
         (form.url.as_str(), Some(form.every_seconds.clone()))
     };
     let mut text = format!(
-        "<h3>Its calendar, for others to read</h3><p><code>{export}</code></p><h3>The calendar that it reads</h3>\
+        "<h3>Its calendar, for others to read</h3><p><code>{export}</code></p>{faults}<h3>The calendar that it reads</h3>\
          <form method=\"post\" action=\"{address}/import\"><input type=\"hidden\" name=\"month\" value=\"{month}\">\
          <label>Address<input name=\"url\" value=\"{}\"></label><label>Seconds between two reads (empty: as {} does)\
          <input name=\"every_seconds\" inputmode=\"numeric\" value=\"{}\"></label>\
@@ -87,6 +88,7 @@ fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> Strin
         escape(url),
         listing.site.title(),
         escape(&every.unwrap_or_default()),
+        faults = fault_form(app, listing, month),
     );
     if import.is_some() {
         let _infallible = write!(
@@ -98,6 +100,23 @@ fn calendars(app: &App, listing: &Listing, form: &OtaForm, month: &str) -> Strin
         );
     }
     text
+}
+
+fn fault_form(app: &App, listing: &Listing, month: &str) -> String {
+    let now = app.faults.list_of(Party::Ota, &listing.id).first().map(|fault| fault.kind);
+    let choices = FAULTS.iter().fold(
+        String::from("<option value=\"\">Nothing</option>"),
+        |all, (name, kind, words)| {
+            let chosen = if now == Some(*kind) { " selected" } else { "" };
+            format!("{all}<option value=\"{name}\"{chosen}>{words}</option>")
+        },
+    );
+    format!(
+        "<form method=\"post\" action=\"{}/fault\"><input type=\"hidden\" name=\"month\" value=\"{month}\"><label>What is \
+         wrong with it<select name=\"fault\">{choices}</select></label><div class=\"actions\"><button>From now on</button>\
+         </div></form>",
+        address(listing)
+    )
 }
 
 fn last_read(app: &App, listing: &Listing) -> String {

@@ -155,6 +155,23 @@ async fn feeds_break_on_demand_and_as_often_as_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_person_breaks_a_calendar_on_its_page_and_mends_it() {
+    let outside = Outside::start().await;
+    let page = outside.url("/ota/vrbo/vrbo-sea-view-suite");
+    let say = async |fault: &str| {
+        let sent = outside.http.post(format!("{page}/fault")).form(&[("fault", fault)]);
+        send(sent).await.status.as_u16()
+    };
+    let whole = events(&text(feed(&outside, VRBO).await));
+    assert_eq!((say("empty").await, events(&text(feed(&outside, VRBO).await))), (303, 0));
+    let shown = send(outside.http.get(&page)).await.expect(200);
+    assert!(shown.as_str().unwrap().contains("<option value=\"empty\" selected>"));
+    assert_eq!((say("status").await, feed(&outside, VRBO).await.status.as_u16()), (303, 404));
+    assert_eq!(say("on fire").await, 422);
+    assert_eq!((say("").await, events(&text(feed(&outside, VRBO).await))), (303, whole));
+}
+
+#[tokio::test]
 async fn a_bomb_is_small_until_it_is_unpacked() {
     let outside = Outside::start().await;
     control(&outside, Method::POST, &format!("{AIRBNB}/faults"), json!({ "kind": "gzip_bomb", "count": 1 }))

@@ -40,6 +40,17 @@ pub(super) fn check(lines: &[Content], faults: &mut Faults) {
     }
 }
 
+/// Whether a component may stand in `parent` (3.6); `None`: in nothing.
+fn may_begin(name: &str, parent: Option<&str>) -> bool {
+    match name {
+        "VCALENDAR" => parent.is_none(),
+        "VEVENT" | "VTODO" | "VJOURNAL" | "VFREEBUSY" | "VTIMEZONE" => parent == Some("VCALENDAR"),
+        "VALARM" => matches!(parent, Some("VEVENT" | "VTODO")),
+        "STANDARD" | "DAYLIGHT" => parent == Some("VTIMEZONE"),
+        _ => parent.is_some(),
+    }
+}
+
 fn nest<'c>(lines: &'c [Content], faults: &mut Faults) -> Vec<Component<'c>> {
     let mut done = Vec::new();
     let mut open: Vec<Component<'c>> = Vec::new();
@@ -47,7 +58,7 @@ fn nest<'c>(lines: &'c [Content], faults: &mut Faults) -> Vec<Component<'c>> {
         match (line.name.as_str(), open.last_mut()) {
             ("BEGIN", _) => {
                 let name = line.value.to_ascii_uppercase();
-                if open.is_empty() != (name == "VCALENDAR") {
+                if !may_begin(&name, open.last().map(|parent| parent.name.as_str())) {
                     faults.add(line.line, Rule::Nesting, format!("{name} may not begin here"));
                 }
                 open.push(Component { name, line: line.line, properties: vec![], children: vec![] });

@@ -50,9 +50,10 @@ fn check_characters(physical: &[u8], number: usize, faults: &mut Faults) -> Stri
     if std::str::from_utf8(physical).is_err() {
         faults.add(number, Rule::Utf8, "is not UTF-8, or a fold splits a character");
     }
-    let text = String::from_utf8_lossy(physical).into_owned();
+    let mut text = String::from_utf8_lossy(physical).into_owned();
     if number == 1 && text.starts_with('\u{feff}') {
         faults.add(number, Rule::Utf8, "begins with a byte order mark");
+        text = text.split_off('\u{feff}'.len_utf8());
     }
     let ends_lines = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
     if let Some(bad) = text.chars().find(|&c| (c.is_control() && c != '\t' && c != '\r') || ends_lines(c)) {

@@ -102,6 +102,11 @@ pub struct LintFault {
 /// All objections to `bytes`, by line. None means: well written.
 pub fn lint(bytes: &[u8]) -> Vec<LintFault> {
     let mut faults = Faults::default();
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        // Whatever else is wrong shows when this is mended.
+        faults.add(1, Rule::Utf8, "is UTF-16: a calendar is UTF-8 (3.1.4)");
+        return faults.0;
+    }
     let lines = lines::unfold(bytes, &mut faults);
     let content = content::parse(&lines, &mut faults);
     for line in &content {

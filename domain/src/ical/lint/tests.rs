@@ -79,6 +79,7 @@ const BROKEN: &[(Rule, &str, &str)] = &[
     (Rule::Syntax, "CN=\"Casa; do: Mar\"", "CN=Ca\"sa"),
     (Rule::Syntax, "PARTSTAT=ACCEPTED", "CN=x"),
     (Rule::Nesting, "END:VALARM\r\nEND:VEVENT", "END:VEVENT\r\nEND:VALARM"),
+    (Rule::Nesting, "BEGIN:VALARM\r\n", "BEGIN:VEVENT\r\nEND:VEVENT\r\nBEGIN:VALARM\r\n"),
     (Rule::Nesting, "END:VCALENDAR\r\n", ""),
     (Rule::Nesting, "END:VCALENDAR\r\n", "END:VCALENDAR\r\nEND:VCALENDAR\r\n"),
     (Rule::Nesting, "END:VCALENDAR\r\n", "NAME:x\r\nEND:VCALENDAR\r\n"),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
-    import::{self, ImportError, one_spelling},
+    import::{self, ImportError},
     manage::{self, Wanted},
     preview::preview,
 };
@@ -260,7 +260,9 @@ async fn doubt(
 ) -> Result<Option<(String, String)>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     // What cannot be an address is told by whoever makes the channel.
-    let Ok(spelled) = one_spelling(&address.to_owned().into()) else { return Ok(None) };
+    let Ok(spelled) = manage::checked(&app.context, &address.to_owned().into(), Some(platform)) else {
+        return Ok(None);
+    };
     let readers = channels::of_address(db, business, &spelled).await?;
     if let Some(other) = readers.iter().find(|channel| channel.resource_id != resource.id) {
         let named = resources.iter().find(|one| one.id == other.resource_id);
@@ -270,11 +272,15 @@ async fn doubt(
             format!("This address is read for {named} already. A listing sells one resource."),
         )));
     }
+    if !readers.is_empty() {
+        // As before, and told by whoever makes the channel; or it was read once, and was readable.
+        return Ok(None);
+    }
     let mut beside = channels::list(db, business).await?;
     beside.retain(|one| {
         one.resource_id == resource.id && one.platform == platform.id.as_str() && one.polled && one.has_import
     });
-    if !beside.is_empty() && readers.is_empty() {
+    if !beside.is_empty() {
         return Ok(Some((
             format!("{} is sold there by two listings", resource.name),
             format!(
