@@ -13,7 +13,7 @@ use concord_storage::{
     StorageError, Tx,
     bookings::Change,
     businesses,
-    channels::{self, Channel, ChannelSettings, Import, NewChannel, webhooks},
+    channels::{self, Channel, ChannelSettings, Import, NewChannel, items, webhooks},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history,
     platform_settings::{self, PlatformSettings},
@@ -108,6 +108,10 @@ pub async fn create(
         // It was read once because somebody asked: from now on it is read at its times.
         Some(once) if !once.polled => {
             let place = (change.business, once.id);
+            if !once.has_import {
+                // What came by a file may be of elsewhere: it stands until the feed has had it too.
+                items::keep_all(&mut tx, change.business, once.id).await?;
+            }
             channels::set_import(&mut tx, &context.ring, place, new.import, new.polled)
                 .await
                 .map_err(taken)?

@@ -128,6 +128,21 @@ async fn what_came_by_a_file_is_known_when_it_comes_by_its_address(db: &TestDb) 
     );
 }
 
+async fn what_came_by_a_file_and_is_not_in_the_feed_stands(db: &TestDb) {
+    let world = World::new(db).await;
+    let of_old = [nights("a", "Reserved - Maria", 3, 5), nights("old", "Reserved - Ana", 7, 9)];
+    import::import(&world.context, &world.wish("vrbo", file(&of_old))).await.unwrap();
+    world.site.events(&[of_old[0].clone(), nights("b", "Reserved - Rui", 20, 22), reserved("c", 24, 26)]);
+    world.on("vrbo").await;
+    world.later(72).await;
+    assert_eq!((world.standing().await.len(), world.conflicts().await), (4, 0));
+    // What the feed has had, it can call off.
+    world.site.events(&[nights("b", "Reserved - Rui", 20, 22), reserved("c", 24, 26)]);
+    world.later(8).await;
+    let standing = world.standing().await;
+    assert_eq!(standing, ["7-9 vrbo: Reserved - Ana", "20-22 vrbo: Reserved - Rui", "24-26 vrbo: Reserved"]);
+}
+
 async fn a_second_file_puts_nobody_in_anothers_place(db: &TestDb) {
     let world = World::new(db).await;
     for platform in ["generic", "booking_com"] {
@@ -240,6 +255,7 @@ concord_storage::on_both_databases!(
     a_file_adds_and_changes_and_cancels_nothing,
     an_import_is_taken_back_and_brought_back,
     what_came_by_a_file_is_known_when_it_comes_by_its_address,
+    what_came_by_a_file_and_is_not_in_the_feed_stands,
     a_second_file_puts_nobody_in_anothers_place,
     a_preview_sees_what_meets_within_the_file,
     what_has_begun_and_what_is_read_again_is_not_taken_back,

@@ -292,6 +292,16 @@ pub async fn keep(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Resul
     Ok(rows == 1)
 }
 
+const KEEP_ALL: &str = "
+    UPDATE channel_items SET missing_since = NULL, pinned = $3
+    WHERE business_id = $1 AND channel_id = $2 AND lost_at IS NULL";
+
+/// The same for all that is known of a channel: its feed has said nothing of it yet.
+pub async fn keep_all(tx: &mut Tx, business: BusinessId, channel: ChannelId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(KEEP_ALL).bind(business).bind(channel).bind(true).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 const REVIVE: &str = "
     UPDATE channel_items SET lost_at = NULL, lost_run = NULL, lost_status = NULL, missing_since = NULL, pinned = $3
     WHERE business_id = $1 AND id = $2 AND lost_at IS NOT NULL";

@@ -194,6 +194,12 @@ async fn an_item_is_missed_found_lost_and_kept(db: &TestDb) {
     let known = world.known(db).await;
     assert_eq!((known.len(), known[0].pinned, known[0].lost_at), (1, true, None));
     assert!(!runs::find(db, business, run).await.unwrap().unwrap().has_effects, "it was brought back");
+    let mut tx = begin(db).await;
+    assert!(matches!(items::revive(&mut tx, business, id).await, Err(StorageError::Exists)), "it is there");
+    items::back(&mut tx, business, id).await.unwrap();
+    items::keep_all(&mut tx, business, world.channel.id).await.unwrap();
+    commit(tx).await;
+    assert!(world.known(db).await[0].pinned);
     let again = bookings::import(db, &world.change(6), "a", (&draft, world.channel.id), &keep, None).await;
     assert!(matches!(again, Err(PutError::Storage(StorageError::Exists))), "once: {again:?}");
 }

@@ -66,6 +66,10 @@ async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
         channels::by_address(db, business.id, channel.resource_id, "airbnb", Some(&opened)).await.unwrap();
     assert_eq!(same.as_ref(), Some(&channel));
     let none = channels::by_address(db, business.id, channel.resource_id, "airbnb", None).await.unwrap();
+    let readers = channels::of_address(db, business.id, &opened).await.unwrap();
+    assert_eq!(readers.iter().map(|one| one.id).collect::<Vec<_>>(), [channel.id]);
+    let stranger = testing::business(db).await;
+    assert_eq!(channels::of_address(db, stranger.id, &opened).await.unwrap(), []);
     assert_eq!(none, None, "what takes files is another channel");
 
     let again = NewChannel {
@@ -167,6 +171,11 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     let read = note(whole, 3).await;
     assert_eq!((read.read_at, read.changed_at, read.failing_since), (Some(at(3)), Some(at(3)), None));
     assert_eq!((read.last_modified.as_deref(), read.body_digest.as_deref()), (Some("yesterday"), Some("d")));
+    let mut tx = begin(db).await;
+    channels::look_again(&mut tx, business.id, channel.id).await.unwrap();
+    let again = channels::lock(&mut tx, business.id, channel.id).await.unwrap();
+    assert_eq!((again.etag, again.last_modified, again.body_digest), (None, None, None));
+    drop(tx);
     assert_eq!(read.last_error.as_deref(), Some("line 7"));
     let same = note(Read::Same, 4).await;
     assert_eq!(same.last_error.as_deref(), Some("line 7"), "it says what it said");
