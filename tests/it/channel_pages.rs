@@ -139,6 +139,35 @@ async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
     house.stop().await;
 }
 
+async fn a_booking_without_room_says_beside_what_it_stands(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await;
+    let ours = stay(&room, 30, 2);
+    let put = Some(("application/json", ours.to_string()));
+    house.api.raw(Method::PUT, "/api/v1/bookings/ours", put, &[]).await.expect(201);
+    let [from, until] = ["check_in", "check_out"].map(|day| ours[day].as_str().unwrap().replace('-', ""));
+    let file = format!(
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:f-1\r\nDTSTART;VALUE=DATE:{from}\r\nDTEND;VALUE=DATE:{until}\r\n\
+         SUMMARY:Party\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    let path = format!("/api/ical/import?platform=generic&resource={}", room.id);
+    let sent = Some(("text/calendar", file));
+    let done = house.api.raw(Method::POST, &path, sent, &[]).await.expect(200);
+    assert_eq!((&done["imported"], &done["conflicts"]), (&json!(1), &json!(1)));
+    let all = house.api.get("/api/v1/bookings").await.expect(200);
+    let all = all["items"].as_array().unwrap();
+    let party = all.iter().find(|one| one["title"] == "Party").unwrap()["reference"].as_str().unwrap();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let shown = visitor.get(&format!("/bookings/{party}")).await.text;
+    assert!(
+        shown.contains("There is no room for it.") && shown.contains("href=\"/bookings/ours\""),
+        "{shown}"
+    );
+    let shown = visitor.get("/bookings/ours").await.text;
+    assert!(!shown.contains("There is no room for it."), "{shown}");
+    house.stop().await;
+}
+
 async fn what_is_held_back_waits_for_a_word_and_comes_back(db: &TestDb) {
     let house = open(db).await;
     let room = house.resource(1).await.id.to_string();
@@ -321,6 +350,7 @@ async fn a_platform_is_treated_as_its_business_says(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_a_platform_sells_comes_and_it_learns_what_is_taken,
     an_address_that_cannot_be_read_is_refused_at_its_field,
+    a_booking_without_room_says_beside_what_it_stands,
     what_is_held_back_waits_for_a_word_and_comes_back,
     a_channel_is_changed_and_ended,
     whoever_is_no_manager_finds_no_channels,

@@ -124,6 +124,14 @@ async fn a_file_is_imported(db: &TestDb) {
     let file = FILE.replace("20771203", &from).replace("20771205", &until);
     let as_calendar = |body: &str| Some(("text/calendar; charset=utf-8", body.to_owned()));
     let path = "/api/ical/import?platform=generic";
+    for said in ["true", "True", "1", "on", "YES"] {
+        let asked = format!("{path}&dry_run={said}");
+        let foreseen = house.api.raw(Method::POST, &asked, as_calendar(&file), &[]).await.expect(200);
+        assert_eq!(foreseen["events"].as_array().map(Vec::len), Some(1), "{said}");
+    }
+    let asked = format!("{path}&dry_run=banana");
+    house.api.raw(Method::POST, &asked, as_calendar(&file), &[]).await.problem(422, "invalid");
+    assert_eq!(arriving(&house, 30).await, Vec::<Value>::new());
     let done = house.api.raw(Method::POST, path, as_calendar(&file), &[]).await.expect(200);
     assert_eq!((&done["imported"], &done["conflicts"]), (&json!(1), &json!(0)));
     // The same by a form, for the resource that is named.

@@ -190,8 +190,11 @@ async fn beside(app: &App, booking: &Booking) -> Result<Vec<(String, Option<Stri
     rows.dedup_by_key(|row| row.source_id);
     let named = rows.into_iter().map(|row| match (row.reference, row.title, row.calendar) {
         (Some(reference), title, _) => {
-            let title = title.filter(|title| !title.is_empty()).unwrap_or_else(|| reference.clone());
-            (title, link_to(&reference))
+            let name = match title.filter(|title| !title.is_empty()) {
+                Some(title) => format!("{title} ({reference})"),
+                None => reference.clone(),
+            };
+            (name, link_to(&reference))
         }
         (None, _, Some(calendar)) => (format!("a time of the calendar {calendar}"), None),
         (None, ..) => ("what was there".to_owned(), None),
