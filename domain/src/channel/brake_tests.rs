@@ -78,20 +78,9 @@ fn what_somebody_has_kept_stays_until_the_feed_has_it_again() {
 
 #[test]
 fn what_is_called_off_by_name_is_believed_at_once() {
-    let snapshot = Snapshot { events: vec![], called_off: ["a".to_owned()].into(), left_out: 0 };
-    let items = [known(1, "a", SOLD, (3, 5))];
-    let rules = Rules::default();
-    let sight = Sight {
-        known: &items,
-        snapshot: &snapshot,
-        is_part: false,
-        published: &[],
-        rules: &rules,
-        held: None,
-        zone: ZONE,
-        now: now(),
-    };
-    assert_eq!(told(&plan(&sight)), ["-1"]);
+    let plan =
+        Case { known: vec![known(1, "a", SOLD, (3, 5))], called_off: vec!["a"], ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["-1"]);
 }
 
 #[test]
@@ -110,21 +99,10 @@ fn a_stay_under_way_is_not_ended_by_its_feed() {
 
 #[test]
 fn what_could_not_be_read_may_be_what_is_missing() {
-    let items = [known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
+    let known = vec![known(1, "a", SOLD, (3, 5)), known(2, "b", SOLD, (7, 9)), known(3, "c", SOLD, (10, 12))];
     let events = vec![event("a", EventKind::Reservation, (3, 5)), event("b", EventKind::Reservation, (7, 9))];
-    let snapshot = Snapshot { events, left_out: 1, ..Snapshot::default() };
-    let rules = Rules::default();
-    let sight = Sight {
-        known: &items,
-        snapshot: &snapshot,
-        is_part: false,
-        published: &[],
-        rules: &rules,
-        held: None,
-        zone: ZONE,
-        now: now(),
-    };
-    assert_eq!(told(&plan(&sight)), ["?3"]);
+    let plan = Case { known, events, left_out: 1, ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["?3"]);
 }
 
 #[test]

@@ -56,6 +56,8 @@ fn published(from: u32, until: u32) -> Published {
 struct Case {
     known: Vec<Known>,
     events: Vec<Observed>,
+    called_off: Vec<&'static str>,
+    left_out: usize,
     published: Vec<Published>,
     rules: Rules,
     is_part: bool,
@@ -68,6 +70,8 @@ impl Default for Case {
         Self {
             known: vec![],
             events: vec![],
+            called_off: vec![],
+            left_out: 0,
             published: vec![],
             rules: Rules::default(),
             is_part: false,
@@ -81,7 +85,8 @@ impl Case {
     fn plan(self) -> Plan {
         let mut events = self.events;
         events.sort_by_key(|event| event.interval);
-        let snapshot = Snapshot { events, ..Snapshot::default() };
+        let called_off = self.called_off.into_iter().map(str::to_owned).collect();
+        let snapshot = Snapshot { events, called_off, left_out: self.left_out };
         plan(&Sight {
             known: &self.known,
             snapshot: &snapshot,

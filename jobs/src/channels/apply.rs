@@ -230,7 +230,7 @@ impl Reading<'_> {
             return Ok(());
         };
         let (mut draft, new) = (booking.draft.clone(), self.draft(to));
-        let moved = known.starts_at != to.interval.start || known.ends_at != to.interval.end;
+        let moved = known.interval() != to.interval;
         if moved {
             draft.time = new.time;
         }

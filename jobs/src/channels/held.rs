@@ -135,9 +135,7 @@ pub async fn undo(
     // What the feed has again, under whatever name, is there.
     let there = items::to_come(&context.db, business, channel.id, now).await?;
     let is_there = |item: &ChannelItem| {
-        there
-            .iter()
-            .any(|one| (one.kind, one.starts_at, one.ends_at) == (item.kind, item.starts_at, item.ends_at))
+        there.iter().any(|one| (one.kind, one.interval()) == (item.kind, item.interval()))
     };
     lost.retain(|item| item.ends_at > now && !is_there(item));
     // What is read at its times would bring again what is taken back.

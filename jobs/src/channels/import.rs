@@ -11,8 +11,7 @@ use concord_providers::{FeedError, FeedRequest, Fetched, feed_address};
 use concord_storage::{
     StorageError,
     channels::{self, Channel, Import, NewChannel, Read},
-    platform_settings::{self, PlatformSettings},
-    resources,
+    platform_settings, resources,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -103,7 +102,7 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     let wish = &wish.spelled()?;
     let Opened { mut channel, mut surroundings, understood, is_new } = open(context, wish).await?;
     if is_new {
-        channel = make(context, wish).await?;
+        channel = make(context, wish, &channel).await?;
         // It may be one that was removed, and what it knew is known again.
         surroundings = around(context, wish, &channel).await?;
     }
@@ -134,6 +133,11 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     Ok(taken)
 }
 
+/// Whether a feed can be read and understood, without looking at what would follow from it.
+pub async fn try_reading(context: &Context, wish: &Wish) -> Result<(), ImportError> {
+    open(context, &wish.spelled()?).await.map(drop)
+}
+
 /// What an import goes by. A file, or another address than the channel's own, may be a part of what the platform has.
 async fn around(context: &Context, wish: &Wish, channel: &Channel) -> Result<Surroundings, StorageError> {
     let is_part = match &wish.from {
@@ -151,8 +155,10 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
     let now = context.clock.now();
     let found = known(context, wish).await?;
     let is_new = found.is_none();
-    let said = platform_settings::find(&context.db, wish.business, wish.platform.id.as_str()).await?;
-    let channel = found.unwrap_or_else(|| nobody(wish, &said, now));
+    let channel = match found {
+        Some(channel) => channel,
+        None => nobody(context, wish, now).await?,
+    };
     let surroundings = match around(context, wish, &channel).await {
         Err(StorageError::NotFound) => return Err(ImportError::NoResource),
         loaded => loaded?,
@@ -191,8 +197,9 @@ async fn known(context: &Context, wish: &Wish) -> Result<Option<Channel>, Storag
 }
 
 /// A channel that does not exist yet, of which nothing is known.
-fn nobody(wish: &Wish, said: &PlatformSettings, now: DateTime<Utc>) -> Channel {
-    Channel {
+async fn nobody(context: &Context, wish: &Wish, now: DateTime<Utc>) -> Result<Channel, StorageError> {
+    let said = platform_settings::find(&context.db, wish.business, wish.platform.id.as_str()).await?;
+    Ok(Channel {
         id: ChannelId::new(now),
         business_id: wish.business,
         resource_id: wish.resource,
@@ -220,12 +227,11 @@ fn nobody(wish: &Wish, said: &PlatformSettings, now: DateTime<Utc>) -> Channel {
         has_webhook: false,
         removed_at: None,
         created_at: now,
-    }
+    })
 }
 
-async fn make(context: &Context, wish: &Wish) -> Result<Channel, ImportError> {
-    let platform = wish.platform.id.as_str();
-    let said = platform_settings::find(&context.db, wish.business, platform).await?;
+/// Makes the channel that does not exist yet, as it was looked at.
+async fn make(context: &Context, wish: &Wish, nobody: &Channel) -> Result<Channel, ImportError> {
     let host = match &wish.from {
         From::Address(url) => host_of(url),
         From::File(_) => String::new(),
@@ -237,9 +243,9 @@ async fn make(context: &Context, wish: &Wish) -> Result<Channel, ImportError> {
     let new = NewChannel {
         business: wish.business,
         resource: wish.resource,
-        platform,
-        preference: said.preference,
-        blocks: said.blocks,
+        platform: &nobody.platform,
+        preference: nobody.preference,
+        blocks: nobody.blocks,
         import,
         polled: false,
     };

@@ -95,7 +95,7 @@ fn gone(what: &'static str, item: &ChannelItem) -> Foreseen {
     Foreseen {
         what,
         kind: item.kind,
-        interval: Interval { start: item.starts_at, end: item.ends_at },
+        interval: item.interval(),
         summary: item.summary.clone(),
         conflict: false,
     }
@@ -109,8 +109,7 @@ async fn new(
     seated: &mut Vec<Seat>,
 ) -> Result<Option<Foreseen>, ImportError> {
     let had = before.is_some_and(|before| before.kind.takes());
-    let moved = before
-        .is_none_or(|before| (before.starts_at, before.ends_at) != (item.interval.start, item.interval.end));
+    let moved = before.is_none_or(|before| before.interval() != item.interval);
     let what = match (had, item.kind) {
         (false, ItemKind::Echo) => "echo",
         (false, ItemKind::Ignored | ItemKind::Window) => "ignored",

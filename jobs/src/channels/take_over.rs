@@ -116,26 +116,16 @@ pub(super) async fn take_over(
         message,
     };
     // What was done stands, and can be undone, whatever kept the rest from being done.
-    let waiting = if surroundings.is_part { Waiting::AsBefore } else { Waiting::Now(plan.held) };
-    note(context, channel, &taken, waiting, says, started_at).await?;
+    note(context, channel, &taken, surroundings.is_part, says, started_at).await?;
     ended?;
     Ok(taken)
-}
-
-/// What waits for a second sight.
-#[derive(Clone, Copy)]
-enum Waiting {
-    /// What it did: a part says nothing of it.
-    AsBefore,
-    /// This, or nothing.
-    Now(Option<Held>),
 }
 
 async fn note<'a>(
     context: &Context,
     channel: &Channel,
     taken: &'a Taken,
-    waiting: Waiting,
+    is_part: bool,
     says: impl Fn(RunOutcome, &'a str, Counts, i64) -> runs::NewRun<'a>,
     started_at: DateTime<Utc>,
 ) -> Result<(), JobError> {
@@ -150,15 +140,18 @@ async fn note<'a>(
         let ended = says(outcome, &taken.message, taken.counts, (now - started_at).num_milliseconds());
         runs::record(&mut tx, &ended, now).await?;
     }
-    let Waiting::Now(held) = waiting else { return Ok(tx.commit().await?) };
-    let holding = held.map(|held| Holding {
+    if is_part {
+        // It says nothing of what waits for a second sight.
+        return Ok(tx.commit().await?);
+    }
+    let holding = taken.held.map(|held| Holding {
         brake: held.brake,
         items: i64::try_from(held.items).unwrap_or(i64::MAX),
         of: i64::try_from(held.of).unwrap_or(i64::MAX),
         until: held.until,
     });
     channels::hold(&mut tx, channel.id, holding).await?;
-    match &held {
+    match &taken.held {
         Some(held) => told::held_back(&mut tx, context, channel, held).await?,
         None => told::let_through(&mut tx, channel, now).await?,
     }

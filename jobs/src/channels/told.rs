@@ -136,10 +136,7 @@ pub(super) async fn conflict(
 
 /// What stands where the booking does: each by its title and reference, the first three.
 async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageError> {
-    let (resource, when) = (booking.draft.resource.0, booking.interval);
-    let mut others = occupancy::standing(&context.db, booking.business, resource, when).await?;
-    others.retain(|other| other.source_id != booking.id.0);
-    others.dedup_by_key(|other| other.source_id);
+    let (others, _) = occupancy::beside(&context.db, booking).await?;
     let named = others.iter().map(|other| match (&other.title, &other.reference, &other.calendar) {
         (Some(title), Some(reference), _) if title.is_empty() => reference.clone(),
         (Some(title), Some(reference), _) => format!("“{title}” ({reference})"),

@@ -14,7 +14,6 @@ use concord_domain::{
     },
     duty::QueueClass,
     ids::ChannelRunId,
-    interval::Interval,
 };
 use concord_storage::{
     StorageError,
@@ -223,10 +222,8 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         (before, Some(reserved)) => {
             let item = item_of(context, channel, (key, before), reserved).await?;
             // The feed may have it under another name.
-            let same = |one: &ChannelItem| {
-                let interval = Interval { start: one.starts_at, end: one.ends_at };
-                one.kind == ItemKind::Reservation && interval == item.interval
-            };
+            let same =
+                |one: &ChannelItem| one.kind == ItemKind::Reservation && one.interval() == item.interval;
             if channel.polled && known.iter().any(same) {
                 return read_now(context, channel).await;
             }

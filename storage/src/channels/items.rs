@@ -48,12 +48,19 @@ pub struct ChannelItem {
     pub first_seen_at: DateTime<Utc>,
 }
 
+impl ChannelItem {
+    /// When.
+    pub fn interval(&self) -> Interval {
+        Interval { start: self.starts_at, end: self.ends_at }
+    }
+}
+
 impl From<&ChannelItem> for Known {
     fn from(item: &ChannelItem) -> Self {
         Self {
             id: item.id,
             key: item.item_key.clone(),
-            interval: Interval { start: item.starts_at, end: item.ends_at },
+            interval: item.interval(),
             kind: item.kind,
             summary: item.summary.clone(),
             guest: item.guest.clone(),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 #[cfg(feature = "testing")]
 pub(crate) use self::standing::postgres_texts;
 
-pub use self::standing::{Standing, conflicts, seats_of_others, standing};
+pub use self::standing::{Standing, beside, conflicts, seats_of_others, standing};
 use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.

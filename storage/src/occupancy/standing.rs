@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    booking::Booking,
     ids::{BusinessId, OccupancyId},
     interval::Interval,
     occupancy::{OccupancySource, Seat, SubjectKind},
@@ -119,6 +120,16 @@ pub async fn standing(
         .bind(within.end)
         .fetch_all(c)
         .await)?)
+}
+
+/// What else stands on the resource of a booking in its time, each once; and whether the booking itself has a seat.
+pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<Standing>, bool), StorageError> {
+    let (resource, source) = (booking.draft.resource.0, booking.id.0);
+    let mut rows = standing(db, booking.business, resource, booking.interval).await?;
+    let is_seated = !rows.iter().any(|row| row.source_id == source && row.unit.is_none());
+    rows.retain(|row| row.source_id != source);
+    rows.dedup_by_key(|row| row.source_id);
+    Ok((rows, is_seated))
 }
 
 macro_rules! conflicts {

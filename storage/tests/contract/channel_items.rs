@@ -108,6 +108,9 @@ async fn what_was_sold_stands_though_there_is_no_room(db: &TestDb) {
     assert_eq!(world.conflicts(db).await, ["theirs"]);
     let found = items::find(db, world.business.id, id).await.unwrap().unwrap();
     assert_eq!(found, known[0]);
+    let (others, is_seated) = occupancy::beside(db, &put.booking).await.unwrap();
+    let named: Vec<_> = others.iter().map(|row| row.reference.as_deref()).collect();
+    assert_eq!((named, is_seated), (vec![Some("ours")], false));
     // Ours goes: theirs has room.
     bookings::cancel(db, &world.change(2), "ours", None).await.unwrap();
     assert_eq!(world.conflicts(db).await, Vec::<String>::new());

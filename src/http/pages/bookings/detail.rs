@@ -180,14 +180,10 @@ pub(super) async fn show(
 
 /// What stands where a booking found no room; none if it has a seat.
 async fn beside(app: &App, booking: &Booking) -> Result<Vec<(String, Option<String>)>, PageError> {
-    let (resource, interval) = (booking.draft.resource.0, booking.interval);
-    let mut rows = occupancy::standing(&app.context.db, booking.business, resource, interval).await?;
-    let is_own = |row: &occupancy::Standing| row.source_id == booking.id.0;
-    if booking.draft.kind == BookingKind::Block || !rows.iter().any(|row| is_own(row) && row.unit.is_none()) {
+    let (rows, is_seated) = occupancy::beside(&app.context.db, booking).await?;
+    if booking.draft.kind == BookingKind::Block || is_seated {
         return Ok(Vec::new());
     }
-    rows.retain(|row| !is_own(row));
-    rows.dedup_by_key(|row| row.source_id);
     let named = rows.into_iter().map(|row| match (row.reference, row.title, row.calendar) {
         (Some(reference), title, _) => {
             let name = match title.filter(|title| !title.is_empty()) {

@@ -5,10 +5,7 @@ use askama::{Template, filters::HtmlSafe};
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use concord_domain::{
-    ids::{BookingId, ChannelId},
-    interval::Interval,
-};
+use concord_domain::ids::{BookingId, ChannelId};
 use concord_jobs::channels::{exposure::Exposure, held};
 use concord_storage::{
     PageAsk,
@@ -181,7 +178,7 @@ pub(super) async fn look(
 
 fn item(item: &ChannelItem, told: &Told) -> Item {
     Item {
-        when: stretch(Interval { start: item.starts_at, end: item.ends_at }, told.nights, told.today),
+        when: stretch(item.interval(), told.nights, told.today),
         kind: item_label(item.kind),
         summary: item.guest.clone().unwrap_or_else(|| item.summary.clone()),
         booking: item.booking_id.zip(item.reference.as_deref()).map(|(id, reference)| link(id, reference)),

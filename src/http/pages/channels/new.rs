@@ -6,7 +6,6 @@ use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
     import::{self, ImportError},
     manage::{self, Wanted},
-    preview::preview,
 };
 use concord_storage::{channels, platform_settings, resources::Resource};
 use secrecy::SecretString;
@@ -296,13 +295,13 @@ async fn doubt(
         from: import::From::Address(spelled),
         actor: user.actor(),
     };
-    match preview(&app.context, &wish).await {
+    match import::try_reading(&app.context, &wish).await {
         Err(ImportError::Unread(failure)) => Ok(Some((
             "Connect it all the same, and try again by itself".to_owned(),
             format!("{}.", capital(&failure.to_string())),
         ))),
         Err(ImportError::Storage(error)) => Err(error.into()),
-        Ok(_) | Err(ImportError::NoResource | ImportError::Stopped(_)) => Ok(None),
+        Ok(()) | Err(ImportError::NoResource | ImportError::Stopped(_)) => Ok(None),
     }
 }
 
