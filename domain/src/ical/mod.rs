@@ -46,6 +46,7 @@ pub use feed::FeedStatus;
 pub use read::read;
 pub use recurrence::{Occurrence, Recurrence};
 pub use windows::{from_windows, windows_name};
+pub use zones::{described_zone, named_zone};
 
 use crate::ids::BookingId;
 

@@ -186,6 +186,29 @@ pub(super) fn by_name(name: &str) -> Option<Zone> {
         .map(Zone::Named)
 }
 
+/// The zone that a name alone tells, in any of the ways in which applications write it; `None` where it takes the rules of
+/// a VTIMEZONE to know.
+pub fn named_zone(name: &str) -> Option<Tz> {
+    match by_name(name)? {
+        Zone::Named(zone) => Some(zone),
+        Zone::Fixed(_) | Zone::Observed(_) => None,
+    }
+}
+
+/// The zone of an object with one VTIMEZONE, as calendars have it for a property (RFC 4791, 5.2.2): by its name, or by
+/// the place that it is said to be the zone of. `None`: by neither.
+pub fn described_zone(object: &str) -> Option<Tz> {
+    let unfolded = object.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");
+    let of = |name: &str| {
+        let lines = unfolded.lines().filter_map(|line| line.trim().split_once(':'));
+        let mut named = lines.filter(|(key, _)| {
+            key.split(';').next().is_some_and(|property| property.eq_ignore_ascii_case(name))
+        });
+        named.next().and_then(|(_, value)| named_zone(&unescaped(value)))
+    };
+    of("TZID").or_else(|| of("X-LIC-LOCATION"))
+}
+
 fn iana(name: &str) -> Option<Tz> {
     let name = name.strip_prefix("posix/").unwrap_or(name);
     Tz::from_str(name)

@@ -144,3 +144,24 @@ fn an_absurd_vtimezone_is_no_zone() {
         assert_eq!(with(&calendar, |zones| zones.zone("x y")), None, "{lines}");
     }
 }
+
+#[test]
+fn a_calendars_property_tells_its_zone() {
+    let object = |zone: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\n{zone}\r\nEND:VTIMEZONE\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    for (zone, expected) in [
+        ("TZID:Europe/Lisbon", Some(Tz::Europe__Lisbon)),
+        ("TZID:W. Europe Standard Time", Some(Tz::Europe__Berlin)),
+        ("TZID:/freeassociation.sourceforge.net/America/New_York", Some(Tz::America__New_York)),
+        ("TZID:America/Argen\r\n tina/Salta", Some(Tz::America__Argentina__Salta)),
+        ("TZID:Home\r\nX-LIC-LOCATION:Asia/Kolkata", Some(Tz::Asia__Kolkata)),
+        ("TZID;X-A=b:Asia/Tokyo", Some(Tz::Asia__Tokyo)),
+        ("TZID:Customized Time Zone", None),
+    ] {
+        assert_eq!(described_zone(&object(zone)), expected, "{zone}");
+    }
+    assert_eq!(described_zone(""), None);
+}
