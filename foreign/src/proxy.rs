@@ -50,6 +50,10 @@ struct State {
     rules: VecDeque<Rule>,
     /// Put in the place of others in each request.
     replaced: Vec<(String, String)>,
+    /// Answered at once, for as long as the proxy stands.
+    refused: Vec<Rule>,
+    /// Whether the server tells no ETag, in no answer.
+    without_versions: bool,
     /// Names and passwords, where the proxy asks for them in the server's place.
     accounts: Option<BTreeMap<String, String>>,
     chance: Option<Chance>,
@@ -129,12 +133,24 @@ impl FaultProxy {
         self.with(|state| {
             state.chance = None;
             state.rules.clear();
+            state.refused.clear();
         });
     }
 
     /// Puts `other` in the place of `text` in every request from now on.
     pub fn replace(&self, text: &str, other: &str) {
         self.with(|state| state.replaced.push((text.to_owned(), other.to_owned())));
+    }
+
+    /// Every request that holds `text`, in its head or its body, is answered with this from now on.
+    pub fn always_answers(&self, text: &str, fault: ProxyFault) {
+        self.with(|state| state.refused.push(Rule { holding: text.to_owned(), fault }));
+    }
+
+    /// From now on the server tells no version of anything: neither with what it stores nor with what it lists.
+    pub fn hide_versions(&self) {
+        self.with(|state| state.without_versions = true);
+        self.replace("<getetag/>", "<no-etag/>");
     }
 
     /// Asks for a name and a password in the place of the server, which is told the name as `X-Remote-User`.
@@ -202,9 +218,10 @@ async fn ask(upstream: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
 fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
     state.seen += 1;
     let text = String::from_utf8_lossy(body);
-    let hit =
-        state.rules.iter().position(|rule| head.contains(&rule.holding) || text.contains(&rule.holding));
-    let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault);
+    let holds = |rule: &Rule| head.contains(&rule.holding) || text.contains(&rule.holding);
+    let always = state.refused.iter().find(|rule| holds(rule)).map(|rule| rule.fault.clone());
+    let hit = state.rules.iter().position(holds);
+    let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault).or(always);
     let fault = asked_for.or_else(|| state.chance.as_mut().and_then(Chance::throw));
     state.failed += u64::from(fault.is_some());
     let spoil: fn(&[u8]) -> Vec<u8> = match fault {
@@ -216,6 +233,7 @@ fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
         Some(ProxyFault::ApplyThenDrop) => |_| Vec::new(),
         Some(ProxyFault::Halve) => halved,
         Some(ProxyFault::PlainText) => as_plain_text,
+        None if state.without_versions => without_version,
         None => <[u8]>::to_vec,
     };
     let user = state.accounts.as_ref().map(|accounts| signed_in(head, accounts));
@@ -233,6 +251,13 @@ fn halved(answer: &[u8]) -> Vec<u8> {
     let kept = head.lines().filter(|line| !named(line, "content-length"));
     let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
     [format!("{head}Content-Length: {}\r\n\r\n", half.len()).as_bytes(), half].concat()
+}
+
+fn without_version(answer: &[u8]) -> Vec<u8> {
+    let (head, body) = parts(answer);
+    let kept = head.lines().filter(|line| !named(line, "etag"));
+    let head: String = kept.flat_map(|line| [line, "\r\n"]).collect();
+    [format!("{head}\r\n").as_bytes(), body].concat()
 }
 
 fn as_plain_text(answer: &[u8]) -> Vec<u8> {

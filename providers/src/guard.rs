@@ -33,6 +33,17 @@ pub struct PrivateHost {
     setting: &'static str,
 }
 
+/// Why nothing is sent to a host over plain http.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "over http:// everybody on the way to {host} could read the password; give its https:// address (whoever runs this \
+     installation can allow it all the same: {setting})"
+)]
+pub struct PlainHost {
+    host: String,
+    setting: &'static str,
+}
+
 impl Guard {
     /// One that lets nothing private be called; `setting` is the key of the configuration that would.
     pub fn of(setting: &'static str) -> Self {
@@ -54,6 +65,34 @@ impl Guard {
             Some(Host::Domain(_)) | None => return Ok(()),
         };
         if self.allows(address) { Ok(()) } else { Err(self.refusal(address.to_string())) }
+    }
+
+    /// Judges, as `check` does, an address to which a password would go unprotected: within one's own network, or where the
+    /// configuration allows it, and nowhere else.
+    pub(crate) fn check_plain(&self, url: &Url) -> Result<(), PlainHost> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) | None => return Ok(()),
+        };
+        if self.allows_plain(address) { Ok(()) } else { Err(self.plain_refusal(&address.to_string())) }
+    }
+
+    fn plain_refusal(&self, host: &str) -> PlainHost {
+        PlainHost { host: host.to_owned(), setting: self.setting }
+    }
+
+    fn allows_plain(&self, address: IpAddr) -> bool {
+        !is_public(address) || self.allowed.iter().any(|allowed| allowed.parse() == Ok(address))
+    }
+
+    /// The addresses of `host` to which a password may go unprotected; whether they may be called at all is judged after.
+    fn sieve_plain(&self, host: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, PlainHost> {
+        if self.names(host) || found.is_empty() {
+            return Ok(found);
+        }
+        let kept: Vec<IpAddr> = found.into_iter().filter(|address| self.allows_plain(*address)).collect();
+        if kept.is_empty() { Err(self.plain_refusal(host)) } else { Ok(kept) }
     }
 
     fn refusal(&self, host: String) -> PrivateHost {
@@ -109,14 +148,20 @@ impl Names for SystemNames {
 pub(crate) struct GuardedResolver {
     pub(crate) guard: Arc<Guard>,
     pub(crate) names: Arc<dyn Names>,
+    /// Whether what is sent is a password that goes unprotected.
+    pub(crate) plain: bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let Self { guard, names } = self.clone();
+        let Self { guard, names, plain } = self.clone();
         Box::pin(async move {
             let host = name.as_str();
-            let kept = guard.sieve(host, names.addresses(host).await?)?;
+            let mut found = names.addresses(host).await?;
+            if plain {
+                found = guard.sieve_plain(host, found)?;
+            }
+            let kept = guard.sieve(host, found)?;
             // Port 0: the one that the address names.
             let addresses: Addrs = Box::new(kept.into_iter().map(|address| (address, 0).into()));
             Ok(addresses)
@@ -201,10 +246,24 @@ mod tests {
         assert!(guard.sieve("none.example", Vec::new()).is_err());
     }
 
+    #[test]
+    fn a_password_goes_unprotected_only_where_it_stays_in_the_house_or_is_allowed() {
+        let [public, private]: [IpAddr; 2] = ["1.1.1.1", "192.168.1.7"].map(|text| text.parse().unwrap());
+        let guard = strict().allowing(["old.example", "8.8.8.8"]);
+        let plain = |url: &str| guard.check_plain(&url.parse().unwrap()).is_ok();
+        assert!(!plain("http://1.1.1.1/") && !plain("http://[2606:4700:4700::1111]/"));
+        assert!(plain("http://192.168.1.7/") && plain("http://8.8.8.8/"));
+        assert_eq!(guard.sieve_plain("two.example", vec![public, private]), Ok(vec![private]));
+        assert_eq!(guard.sieve_plain("old.example", vec![public]), Ok(vec![public]));
+        let refused = guard.sieve_plain("one.example", vec![public]).unwrap_err().to_string();
+        assert!(refused.contains("one.example") && refused.contains("https://"), "{refused}");
+    }
+
     #[tokio::test]
     async fn the_resolver_refuses_this_machine_by_any_name() {
         for name in ["localhost", "LOCALHOST"] {
-            let resolver = GuardedResolver { guard: Arc::new(strict()), names: Arc::new(SystemNames) };
+            let (guard, names) = (Arc::new(strict()), Arc::new(SystemNames));
+            let resolver = GuardedResolver { guard, names, plain: false };
             let refused = resolver.resolve(name.parse().unwrap()).await.err().unwrap();
             assert!(refused.downcast_ref::<PrivateHost>().is_some(), "{name}: {refused}");
         }

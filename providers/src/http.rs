@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     error::{ProviderError, SetupError},
-    guard::{Guard, GuardedResolver, Names, PrivateHost, SystemNames},
+    guard::{Guard, GuardedResolver, Names, PlainHost, PrivateHost, SystemNames},
 };
 
 /// What we call ourselves. Some servers refuse who has no name.
@@ -64,6 +64,8 @@ pub struct Http {
     client: reqwest::Client,
     config: HttpConfig,
     guard: Option<Arc<Guard>>,
+    /// For http: where what is sent must not be read on its way.
+    plain: Option<reqwest::Client>,
 }
 
 impl Http {
@@ -71,7 +73,7 @@ impl Http {
     /// with.
     pub fn new(config: HttpConfig) -> Result<Self, SetupError> {
         let client = builder(&config).build()?;
-        Ok(Self { client, config, guard: None })
+        Ok(Self { client, config, guard: None, plain: None })
     }
 
     /// The same client for addresses that people give us: it calls only what `guard` allows.
@@ -86,9 +88,26 @@ impl Http {
     /// The same with names that mean what `names` says.
     pub(crate) fn guarded_with(&self, guard: Guard, names: Arc<dyn Names>) -> Result<Self, SetupError> {
         let guard = Arc::new(guard);
-        let resolver = Arc::new(GuardedResolver { guard: guard.clone(), names });
-        let client = builder(&self.config).dns_resolver(resolver).no_proxy().build()?;
-        Ok(Self { client, config: self.config.clone(), guard: Some(guard) })
+        let resolver = GuardedResolver { guard: guard.clone(), names, plain: false };
+        let client = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
+        Ok(Self { client, config: self.config.clone(), guard: Some(guard), plain: None })
+    }
+
+    /// The same for calls that carry a person's password: over http they go no further than their own network, unless the
+    /// configuration allows the host. Names are judged as they are resolved here too, so that http has a client of its own.
+    pub fn guarded_for_passwords(&self, guard: Guard) -> Result<Self, SetupError> {
+        self.guarded_for_passwords_with(guard, Arc::new(SystemNames))
+    }
+
+    /// The same with names that mean what `names` says.
+    pub(crate) fn guarded_for_passwords_with(
+        &self,
+        guard: Guard,
+        names: Arc<dyn Names>,
+    ) -> Result<Self, SetupError> {
+        let resolver = GuardedResolver { guard: Arc::new(guard.clone()), names: names.clone(), plain: true };
+        let plain = builder(&self.config).dns_resolver(Arc::new(resolver)).no_proxy().build()?;
+        Ok(Self { plain: Some(plain), ..self.guarded_with(guard, names)? })
     }
 
     /// Sends `request` once and reads the answer to its end.
@@ -132,8 +151,12 @@ impl Http {
     /// Sends `request`, if the guard allows its address, and returns the answer when its headers are there. Nothing is
     /// logged.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, CallError> {
+        let plain = self.plain.as_ref().filter(|_| request.url().scheme() == "http");
+        if let (Some(_), Some(guard)) = (plain, &self.guard) {
+            guard.check_plain(request.url()).map_err(CallError::PlainHost)?;
+        }
         self.judge(request.url()).map_err(CallError::PrivateHost)?;
-        Ok(self.client.execute(request).await?)
+        Ok(plain.unwrap_or(&self.client).execute(request).await?)
     }
 }
 
@@ -159,6 +182,12 @@ pub(crate) enum CallError {
     /// The guard refuses it.
     #[error(transparent)]
     PrivateHost(PrivateHost),
+    /// A password must not go there.
+    #[error(transparent)]
+    PlainHost(PlainHost),
+    /// The server answers, and not in TLS.
+    #[error("{NO_TLS}")]
+    NoTls,
     /// Of the whole.
     #[error("no answer in time{}", after_colon(.0.as_deref()))]
     Timeout(Option<String>),
@@ -179,6 +208,9 @@ pub(crate) enum CallError {
     },
 }
 
+/// What is said where https is spoken to a port of http.
+pub(crate) const NO_TLS: &str = "no connection: there is no https at this port";
+
 fn after_colon(cause: Option<&str>) -> String {
     cause.map(|cause| format!(": {cause}")).unwrap_or_default()
 }
@@ -189,8 +221,14 @@ impl From<reqwest::Error> for CallError {
         if error.is_builder() {
             return Self::BadAddress;
         }
-        if let Some(refused) = private_host(&error) {
+        if let Some(refused) = cause_of::<PrivateHost>(&error) {
             return Self::PrivateHost(refused.clone());
+        }
+        if let Some(refused) = cause_of::<PlainHost>(&error) {
+            return Self::PlainHost(refused.clone());
+        }
+        if error.is_connect() && speaks_no_tls(&error) {
+            return Self::NoTls;
         }
         let cause = innermost(&error);
         if error.is_connect() {
@@ -208,21 +246,34 @@ impl From<reqwest::Error> for CallError {
 impl From<CallError> for ProviderError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::BadAddress | CallError::PrivateHost(_) => Self::Rejected(error.to_string()),
+            CallError::BadAddress | CallError::PrivateHost(_) | CallError::PlainHost(_) => {
+                Self::Rejected(error.to_string())
+            }
             _ => Self::Transient(error.to_string()),
         }
     }
 }
 
 /// What the guarded resolver said, if that is why there is no connection.
-fn private_host(error: &reqwest::Error) -> Option<&PrivateHost> {
-    let mut cause = error.source()?;
-    loop {
-        if let Some(refused) = cause.downcast_ref() {
-            return Some(refused);
-        }
-        cause = cause.source()?;
+fn cause_of<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether what answered the first message of TLS is none of its own: mostly an HTTP server that wants no TLS.
+fn speaks_no_tls(error: &reqwest::Error) -> bool {
+    causes(error).filter_map(of_tls).any(|error| matches!(error, rustls::Error::InvalidMessage(_)))
+}
+
+/// An I/O error is no cause of what it wraps, but hides it, and may wrap another one.
+fn of_tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(wrapping) => of_tls(wrapping.get_ref()?),
+        None => cause.downcast_ref(),
     }
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
 /// What an error says that is behind all others: the outer ones tell which call failed, not why.

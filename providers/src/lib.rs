@@ -33,7 +33,7 @@ mod refusal;
 pub mod registry;
 
 pub use crate::{
-    caldav::{Caldav, DiscoveryError},
+    caldav::{Caldav, Discovered, DiscoveryError},
     error::{ProviderError, SetupError},
     feed::{FeedBody, FeedError, FeedFetcher, FeedRequest, FetchLimits, Fetched, feed_address},
     google::{GoogleCalendar, GoogleConfig},

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use chrono_tz::Tz;
 use concord_domain::{
     entry::{EntryContent, ObservedEntry},
     interval::Interval,
@@ -26,6 +27,9 @@ pub enum Credentials {
         password: SecretString,
         /// Where the account's calendars are: all calls stay below its origin.
         home: Url,
+        /// Where the account's owner lives: what a calendar without a zone of its own tells in no zone in particular is
+        /// told by their clocks (RFC 4791, 7.3).
+        zone: Tz,
     },
 }
 
@@ -211,7 +215,8 @@ mod tests {
     #[test]
     fn a_password_is_no_token() {
         let home = "https://dav.example/".parse().unwrap();
-        let credentials = Credentials::Password { user: "ana".to_owned(), password: "hush".into(), home };
+        let credentials =
+            Credentials::Password { user: "ana".to_owned(), password: "hush".into(), home, zone: Tz::UTC };
         assert!(matches!(credentials.bearer(), Err(ProviderError::Unauthorized)));
     }
 }

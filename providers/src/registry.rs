@@ -110,7 +110,7 @@ impl Registry {
             registry.insert_push(ProviderKind::Microsoft, Arc::new(calendar));
         }
         if let Some(guard) = config.caldav {
-            let caldav = Arc::new(Caldav::new(http.guarded(guard)?, clock.clone()));
+            let caldav = Arc::new(Caldav::new(http.guarded_for_passwords(guard)?, clock.clone()));
             registry.insert(ProviderKind::Caldav, caldav.clone(), None);
             registry.caldav = Some(caldav);
         }

@@ -1,7 +1,5 @@
 //! Whose account it is, and which calendars it has.
 
-use chrono_tz::Tz;
-use concord_domain::ical::from_windows;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -114,7 +112,7 @@ fn calendar(home: &Url, url: &Url, found: &Properties) -> RemoteCalendar {
         external_id: calendar_id(home, url),
         name: name.unwrap_or_else(|| percent_decode_str(last).decode_utf8_lossy().into_owned()),
         colour: found.colour.as_deref().and_then(colour),
-        zone: found.timezone.as_deref().and_then(zone).map(|zone| zone.name().to_owned()),
+        zone: found.zone().map(|zone| zone.name().to_owned()),
         writable: found.privileges.as_ref().is_none_or(|names| {
             // DAV:write is said by who knows no finer ones; an object is made by "bind" (RFC 3744, 3).
             names.iter().any(|name| matches!(name.as_str(), "all" | "write" | "bind" | "write-content"))
@@ -128,12 +126,6 @@ fn colour(text: &str) -> Option<String> {
     let digits = text.strip_prefix('#')?;
     let rgb = digits.get(..6).filter(|rgb| rgb.bytes().all(|octet| octet.is_ascii_hexdigit()))?;
     matches!(digits.len(), 6 | 8).then(|| format!("#{}", rgb.to_ascii_lowercase()))
-}
-
-/// The zone of a `calendar-timezone` property (RFC 4791, 5.2.2), by its name.
-pub(super) fn zone(object: &str) -> Option<Tz> {
-    let name = object.lines().find_map(|line| line.trim_end().strip_prefix("TZID:"))?;
-    name.parse().ok().or_else(|| from_windows(name))
 }
 
 #[cfg(test)]
@@ -152,15 +144,5 @@ mod tests {
         ] {
             assert_eq!(colour(text).as_deref(), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn a_zone_is_known_by_its_name() {
-        let object =
-            |tzid: &str| format!("BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:{tzid}\r\nEND:VTIMEZONE\r\n");
-        assert_eq!(zone(&object("Europe/Lisbon")), Some(Tz::Europe__Lisbon));
-        assert_eq!(zone(&object("W. Europe Standard Time")), Some(Tz::Europe__Berlin));
-        assert_eq!(zone(&object("Customized Time Zone")), None);
-        assert_eq!(zone(""), None);
     }
 }

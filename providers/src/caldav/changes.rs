@@ -12,11 +12,10 @@ use url::Url;
 
 use super::{
     Caldav,
-    account::zone,
     address::{collection, name_of, object},
     cursor::{Cursor, Mark, Pending, differences},
     errors::{Trouble, unreadable},
-    objects::{Object, Reading, busy_time, entries_of, entry_of, gone, touches, unclear},
+    objects::{Reading, busy_time, depends_on_zone, entries_of, entry_of, gone, touches, unclear},
     requests,
     session::Session,
     xml::Multistatus,
@@ -62,19 +61,10 @@ impl Caldav {
             ChangesFrom::Cursor(_) => false,
             ChangesFrom::Page { cursor, .. } => cursor.is_none(),
         };
-        let step = match from {
-            ChangesFrom::Start => reader.everything().await?,
-            ChangesFrom::Cursor(cursor) => reader.since(Cursor::parse(cursor)?).await?,
-            ChangesFrom::Page { page, .. } => {
-                let Pending { cursor, names, more } = Pending::parse(page)?;
-                if names.is_empty() && more {
-                    reader.since(cursor).await?
-                } else {
-                    Step { cursor, changed: names, gone: Vec::new(), more }
-                }
-            }
-        };
-        Ok(reader.page(step, full).await?)
+        match reader.read(from, full).await {
+            Ok(page) => Ok(page),
+            Err(trouble) => Err(reader.session.meaning(&reader.collection, trouble).await),
+        }
     }
 
     pub(super) async fn read_entry(
@@ -84,21 +74,17 @@ impl Caldav {
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         let now = self.clock.now();
-        let nowhere = Interval { start: now, end: now };
-        let found = match self.reader(credentials, calendar, nowhere) {
-            Ok(reader) => match object(&reader.collection, external_id) {
-                Ok(_) => reader.fetch(&[external_id.to_owned()]).await,
-                Err(error) => Err(error.into()),
-            },
-            Err(error) => Err(error.into()),
+        let reader = match self.reader(credentials, calendar, Interval { start: now, end: now }) {
+            // What has no such name is not there.
+            Err(ProviderError::NotFound) => return Ok(None),
+            reader => reader?,
         };
-        match found {
-            Ok(found) => {
-                Ok(found.objects.first().map(|object| entry_of(object).unwrap_or_else(|| unclear(object))))
-            }
-            Err(Trouble::Other(ProviderError::NotFound)) => Ok(None),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble.into()),
+        match reader.entry(external_id).await {
+            Ok(entry) => Ok(entry),
+            Err(trouble) => match reader.session.meaning(&reader.collection, trouble).await {
+                ProviderError::NotFound => Ok(None),
+                error => Err(error),
+            },
         }
     }
 
@@ -110,18 +96,10 @@ impl Caldav {
         window: Interval,
     ) -> Result<Vec<Interval>, ProviderError> {
         let reader = self.reader(credentials, calendar, window)?;
-        let (zone, _) = reader.standing().await?;
-        let owner = reader.session.owner().await?.mail_addresses;
-        let reading = Reading { zone: zone.unwrap_or(Tz::UTC), window, owner: &owner };
-        let names: Vec<String> = reader.query(true).await?.into_keys().collect();
-        let mut busy = Vec::new();
-        for part in names.chunks(PAGE) {
-            for object in reader.fetch(part).await?.objects {
-                let entries = entries_of(&object, reading).unwrap_or_default();
-                busy.extend(entries.iter().filter_map(|entry| busy_time(entry, reading)));
-            }
+        match reader.busy().await {
+            Ok(busy) => Ok(busy),
+            Err(trouble) => Err(reader.session.meaning(&reader.collection, trouble).await),
         }
-        Ok(busy)
     }
 
     fn reader<'a>(
@@ -136,14 +114,49 @@ impl Caldav {
     }
 }
 
-/// The outcome of a fetch.
-struct Fetched {
-    objects: Vec<Object>,
-    /// Names that the server says are not there.
-    gone: Vec<String>,
-}
-
 impl Reader<'_> {
+    async fn read(&self, from: &ChangesFrom, full: bool) -> Result<ChangesPage, Trouble> {
+        let step = match from {
+            ChangesFrom::Start => self.everything().await?,
+            ChangesFrom::Cursor(cursor) => self.since(Cursor::parse(cursor)?).await?,
+            ChangesFrom::Page { page, .. } => {
+                let Pending { cursor, names, more } = Pending::parse(page)?;
+                if names.is_empty() && more {
+                    self.since(cursor).await?
+                } else {
+                    Step { cursor, changed: names, gone: Vec::new(), more }
+                }
+            }
+        };
+        self.page(step, full).await
+    }
+
+    async fn entry(&self, name: &str) -> Result<Option<ObservedEntry>, Trouble> {
+        object(&self.collection, name)?;
+        let fetched = self.session.objects(&self.collection, &[name.to_owned()]).await?;
+        let Some(object) = fetched.objects.first() else { return Ok(None) };
+        // It costs a call of its own, which hardly any entry needs.
+        let zone = if depends_on_zone(object) { self.standing().await?.0 } else { None };
+        let zone = zone.unwrap_or(self.session.zone);
+        Ok(Some(entry_of(object, zone).unwrap_or_else(|| unclear(object))))
+    }
+
+    async fn busy(&self) -> Result<Vec<Interval>, Trouble> {
+        let (zone, _) = self.standing().await?;
+        let owner = self.session.owner().await?.mail_addresses;
+        let zone = zone.unwrap_or(self.session.zone);
+        let reading = Reading { zone, window: self.window, owner: &owner };
+        let names: Vec<String> = self.query(true).await?.into_keys().collect();
+        let mut busy = Vec::new();
+        for part in names.chunks(PAGE) {
+            for object in self.session.objects(&self.collection, part).await?.objects {
+                let entries = entries_of(&object, reading).unwrap_or_default();
+                busy.extend(entries.iter().filter_map(|entry| busy_time(entry, reading)));
+            }
+        }
+        Ok(busy)
+    }
+
     /// The calendar's zone, and its mark; one of versions without any objects yet.
     async fn standing(&self) -> Result<(Option<Tz>, Mark), Trouble> {
         let found = self.session.propfind(&self.collection, 0, requests::standing()).await?;
@@ -151,7 +164,7 @@ impl Reader<'_> {
         if found.status == Some(404) || !found.found.is_calendar {
             return Err(ProviderError::NotFound.into());
         }
-        let zone = found.found.timezone.as_deref().and_then(zone);
+        let zone = found.found.zone();
         let mark = match found.found.sync_token {
             Some(token) => Mark::Token(token),
             None => Mark::Versions { collection: found.found.ctag, objects: BTreeMap::new() },
@@ -186,10 +199,15 @@ impl Reader<'_> {
             *objects = self.query(false).await?;
         }
         let changed = self.query(true).await?.into_keys().collect();
-        Ok(Step { cursor: Cursor { zone, owner, mark }, changed, gone: Vec::new(), more: false })
+        let cursor = Cursor { zone, otherwise: Some(self.session.zone), owner, mark };
+        Ok(Step { cursor, changed, gone: Vec::new(), more: false })
     }
 
     async fn since(&self, cursor: Cursor) -> Result<Step, Trouble> {
+        // Its owner lives elsewhere by now, and all that floats with them.
+        if !cursor.holds_in(self.session.zone) {
+            return Err(ProviderError::CursorExpired.into());
+        }
         match &cursor.mark {
             Mark::Token(token) => self.since_token(&cursor, token).await,
             Mark::Versions { collection: before, objects } => {
@@ -241,37 +259,12 @@ impl Reader<'_> {
         (changed, gone)
     }
 
-    async fn fetch(&self, names: &[String]) -> Result<Fetched, Trouble> {
-        let mut fetched = Fetched { objects: Vec::new(), gone: Vec::new() };
-        if names.is_empty() {
-            return Ok(fetched);
-        }
-        let urls: Vec<Url> = names.iter().filter_map(|name| object(&self.collection, name).ok()).collect();
-        let found = self.session.report(&self.collection, 1, requests::multiget(&urls)).await?;
-        for response in found.responses {
-            let Some(name) = name_of(&self.collection, &response.href) else { continue };
-            // What was not asked for is not the answer.
-            if !names.contains(&name) {
-                continue;
-            }
-            match (response.status, response.found.data) {
-                (Some(404 | 410), _) => fetched.gone.push(name),
-                (_, Some(data)) => fetched.objects.push(Object { name, etag: response.found.etag, data }),
-                // Xandikos and others say "not there" by properties that were not found.
-                (_, None) if response.found.etag.is_none() => fetched.gone.push(name),
-                (_, None) => return Err(unreadable("object of a calendar").into()),
-            }
-        }
-        Ok(fetched)
-    }
-
     /// Fetches the next hundred of what a step names.
     async fn page(&self, step: Step, full: bool) -> Result<ChangesPage, Trouble> {
         let Step { cursor, mut changed, gone: known_gone, more } = step;
-        let (zone, owner) = (cursor.zone.unwrap_or(Tz::UTC), cursor.owner.as_slice());
-        let reading = Reading { zone, window: self.window, owner };
+        let reading = Reading { zone: cursor.read_in(), window: self.window, owner: &cursor.owner };
         let rest = changed.split_off(changed.len().min(PAGE));
-        let fetched = self.fetch(&changed).await?;
+        let fetched = self.session.objects(&self.collection, &changed).await?;
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
         for object in &fetched.objects {
             match entries_of(object, reading) {

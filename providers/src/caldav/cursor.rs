@@ -12,6 +12,9 @@ use crate::error::ProviderError;
 pub(super) struct Cursor {
     /// The calendar's own zone, where it tells it.
     pub(super) zone: Option<Tz>,
+    /// The zone in which its floating times were read, where it tells none.
+    #[serde(default)]
+    pub(super) otherwise: Option<Tz>,
     /// The owner's mail addresses, in lower case.
     #[serde(default)]
     pub(super) owner: Vec<String>,
@@ -45,6 +48,16 @@ pub(super) struct Pending {
 }
 
 impl Cursor {
+    /// The zone of floating times and whole days.
+    pub(super) fn read_in(&self) -> Tz {
+        self.zone.or(self.otherwise).unwrap_or(Tz::UTC)
+    }
+
+    /// Whether what was read before it would be read alike by whose owner lives in that zone.
+    pub(super) fn holds_in(&self, zone: Tz) -> bool {
+        self.zone.is_some() || self.otherwise == Some(zone)
+    }
+
     /// `CursorExpired`: it is none of ours.
     pub(super) fn parse(text: &str) -> Result<Self, ProviderError> {
         serde_json::from_str(text).map_err(|_| ProviderError::CursorExpired)
@@ -71,12 +84,12 @@ fn text(value: &impl Serialize) -> Result<String, ProviderError> {
         .map_err(|_| ProviderError::Rejected("the cursor cannot be written down".to_owned()))
 }
 
-/// Which objects have come or changed, and which are gone.
+/// Which objects have come or changed, and which are gone. One without a version may have changed.
 pub(super) fn differences(
     before: &BTreeMap<String, String>,
     now: &BTreeMap<String, String>,
 ) -> (Vec<String>, Vec<String>) {
-    let changed = now.iter().filter(|(name, etag)| before.get(*name) != Some(etag));
+    let changed = now.iter().filter(|(name, etag)| etag.is_empty() || before.get(*name) != Some(etag));
     let gone = before.keys().filter(|name| !now.contains_key(*name));
     (changed.map(|(name, _)| name.clone()).collect(), gone.cloned().collect())
 }
@@ -93,7 +106,7 @@ mod tests {
             Mark::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
         ] {
             let owner = vec!["ana@example.org".to_owned()];
-            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), owner, mark };
+            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), otherwise: None, owner, mark };
             assert_eq!(Cursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
         }
         for text in ["", "never", "{}", "{\"zone\":null}"] {
@@ -111,5 +124,26 @@ mod tests {
             &of(&[("a", "1"), ("b", "2"), ("d", "1")]),
         );
         assert_eq!((changed, gone), (vec!["b".to_owned(), "d".to_owned()], vec!["c".to_owned()]));
+        assert_eq!(
+            differences(&of(&[("a", "")]), &of(&[("a", "")])).0,
+            ["a"],
+            "nobody tells whether it changed"
+        );
+    }
+
+    #[test]
+    fn floating_times_that_were_read_in_another_zone_are_read_again() {
+        let cursor = |zone, otherwise| Cursor {
+            zone,
+            otherwise,
+            owner: Vec::new(),
+            mark: Mark::Token("t".to_owned()),
+        };
+        assert!(cursor(None, Some(Tz::America__New_York)).holds_in(Tz::America__New_York));
+        assert!(!cursor(None, Some(Tz::America__New_York)).holds_in(Tz::Europe__Lisbon));
+        // Written by a former release, which took them for UTC.
+        assert!(!cursor(None, None).holds_in(Tz::UTC));
+        let own = cursor(Some(Tz::Asia__Tokyo), None);
+        assert!(own.holds_in(Tz::Europe__Lisbon) && own.read_in() == Tz::Asia__Tokyo);
     }
 }

@@ -1,28 +1,23 @@
 //! From what a person knows to where their calendars are (RFC 6764, 5397, 4791).
 //!
 //! A person gives a server's address, its name, or an e-mail address. From there: the well-known place, the principal,
-//! the calendar home. Redirects are followed by hand, and the password goes to nobody but the server that was named, and
+//! the calendar home. Redirects are followed by hand (`walk.rs`), and the password goes to nobody but the server that was named, and
 //! to whom that one sends us over https. SRV records are not asked for: they need a resolver of their own, and who has
 //! them has the well-known place too.
 
 use std::fmt;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header::LOCATION};
+use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::{
     Caldav,
-    address::{close, is_kindred},
-    presets, requests,
-    session::{about_one, basic},
-    xml::{self, Properties},
+    address::{calendar_id, close, is_kindred},
+    presets,
+    walk::Walk,
 };
-use crate::{error::ProviderError, provider::Credentials};
-
-/// Steps from one address to the next.
-const MOST_HOPS: usize = 5;
+use crate::provider::Credentials;
 
 /// What a person gives.
 #[derive(Clone)]
@@ -33,6 +28,22 @@ pub struct Asked {
     pub user: String,
     /// An app password, where the server has such.
     pub password: SecretString,
+}
+
+/// Where an account's calendars are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// All of them are below it.
+    pub home: Url,
+    /// The id of a calendar, where that is what the person's address is the address of.
+    pub calendar: Option<String>,
+}
+
+impl Asked {
+    /// What opens the account, once it is found; its owner lives in `zone`.
+    pub fn credentials(&self, home: Url, zone: Tz) -> Credentials {
+        Credentials::Password { user: self.user.clone(), password: self.password.clone(), home, zone }
+    }
 }
 
 impl fmt::Debug for Asked {
@@ -83,6 +94,37 @@ pub enum DiscoveryError {
         /// Where to.
         to: String,
     },
+    /// https was spoken to it, and it speaks http.
+    #[error(
+        "{host} does not speak https at port {port}, so the password was not sent; give the port at which it does, or an \
+         address with http:// if it stands in your own network"
+    )]
+    NoTls {
+        /// Who.
+        host: String,
+        /// Where.
+        port: u16,
+    },
+    /// The address is that of a calendar which the account does not list.
+    #[error(
+        "the account {user} has no calendar at {place}; give the address of the server and choose a calendar afterwards"
+    )]
+    NotListed {
+        /// Whose account.
+        user: String,
+        /// The calendar that was named.
+        place: String,
+    },
+    /// The address is that of a calendar which the account may only read.
+    #[error(
+        "the account {user} may not write to {place}; give the address of the server and choose another calendar afterwards"
+    )]
+    NotWritable {
+        /// Whose account.
+        user: String,
+        /// The calendar that was named.
+        place: String,
+    },
     /// Nobody answers.
     #[error("{host} cannot be reached: {why}")]
     Unreachable {
@@ -101,19 +143,20 @@ impl DiscoveryError {
             Self::Unreachable { .. } => 1,
             Self::NoCaldav { .. } => 2,
             Self::Elsewhere { .. } => 3,
-            Self::Certificate { .. } => 4,
+            Self::Certificate { .. } | Self::NoTls { .. } => 4,
             Self::Refused(_) => 5,
             Self::WrongPassword { .. } => 6,
+            Self::NotListed { .. } | Self::NotWritable { .. } => 7,
         }
     }
 }
 
 /// A place to begin at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Candidate {
-    url: Url,
+pub(super) struct Candidate {
+    pub(super) url: Url,
     /// Whether the person named this server, rather than their mail's domain: then the password may go there at once.
-    named: bool,
+    pub(super) named: bool,
 }
 
 /// Where to look, in this order.
@@ -171,12 +214,12 @@ fn well_known(url: &Url, named: bool) -> Candidate {
 }
 
 impl Caldav {
-    /// Finds the calendars of an account; what it returns opens them.
-    pub async fn discover(&self, asked: &Asked) -> Result<Credentials, DiscoveryError> {
+    /// Finds the calendars of an account.
+    pub async fn discover(&self, asked: &Asked) -> Result<Discovered, DiscoveryError> {
         let mut told: Option<DiscoveryError> = None;
         for candidate in candidates(&asked.address)? {
             match self.home_from(asked, candidate).await {
-                Ok(home) => return Ok(credentials(asked, home)),
+                Ok(found) => return Ok(found),
                 Err(error) => {
                     tracing::debug!(%error, "no calendars were found there");
                     let last = told.take();
@@ -191,146 +234,31 @@ impl Caldav {
         Err(told.unwrap_or(DiscoveryError::Address))
     }
 
-    async fn home_from(&self, asked: &Asked, candidate: Candidate) -> Result<Url, DiscoveryError> {
+    async fn home_from(&self, asked: &Asked, candidate: Candidate) -> Result<Discovered, DiscoveryError> {
         let mut walk = Walk::new(self, asked, candidate)?;
-        let found = walk.properties().await?;
-        let found = match found.current_user_principal {
-            // Without a password a server may tell that there is one, and not whose.
-            None if !walk.signed_in && found.calendar_home.is_none() => {
-                walk.signed_in = true;
-                walk.properties().await?
-            }
-            _ => found,
-        };
+        let mut found = walk.properties().await?;
+        // Without a password a server may tell that there is a principal, and not whose.
+        if found.current_user_principal.is_none() && found.calendar_home.is_none() && !walk.signed_in {
+            walk.signed_in = true;
+            found = walk.properties().await?;
+        }
+        let named = found.is_calendar.then(|| walk.at.clone());
         if let Some(principal) = &found.current_user_principal {
             walk.go(principal)?;
-            let found = walk.properties().await?;
-            return match &found.calendar_home {
-                Some(home) => walk.home(home),
-                None => Err(walk.no_caldav()),
-            };
+            found = walk.properties().await?;
         }
-        match &found.calendar_home {
-            Some(home) => walk.home(home),
-            None => Err(walk.no_caldav()),
-        }
+        let home = found.calendar_home.as_deref().ok_or_else(|| walk.no_caldav())?;
+        let home = walk.home(home)?;
+        let calendar = named.filter(|named| is_kindred(&home, named)).map(|mut named| {
+            close(&mut named);
+            calendar_id(&home, &named)
+        });
+        Ok(Discovered { home, calendar })
     }
 }
 
-fn credentials(asked: &Asked, home: Url) -> Credentials {
-    Credentials::Password { user: asked.user.clone(), password: asked.password.clone(), home }
-}
-
-/// On the way from one address to the next.
-struct Walk<'a> {
-    caldav: &'a Caldav,
-    authorization: HeaderValue,
-    at: Url,
-    /// Whether the server that we are at gets the password.
-    signed_in: bool,
-}
-
-impl<'a> Walk<'a> {
-    fn new(caldav: &'a Caldav, asked: &Asked, from: Candidate) -> Result<Self, DiscoveryError> {
-        let wrong = |_| DiscoveryError::WrongPassword { host: host(&from.url) };
-        let authorization = basic(&credentials(asked, from.url.clone())).map_err(wrong)?;
-        Ok(Self { caldav, authorization, at: from.url, signed_in: from.named })
-    }
-
-    /// What the resource says of itself, after its redirects.
-    async fn properties(&mut self) -> Result<Properties, DiscoveryError> {
-        let method = Method::from_bytes(b"PROPFIND").map_err(|_| DiscoveryError::Address)?;
-        for _ in 0..=MOST_HOPS {
-            let authorization = self.signed_in.then_some(&self.authorization);
-            let body = Bytes::from(requests::principal());
-            let answer = self.caldav.send(&method, &self.at, authorization, &about_one(), body).await;
-            let answer = answer.map_err(|error| self.failed(error))?;
-            match answer.status {
-                StatusCode::MULTI_STATUS => {
-                    let read = xml::multistatus(&answer.body).ok_or_else(|| self.no_caldav())?;
-                    let first = read.responses.into_iter().next();
-                    return Ok(first.map(|response| response.found).unwrap_or_default());
-                }
-                StatusCode::UNAUTHORIZED if self.signed_in => {
-                    return Err(DiscoveryError::WrongPassword { host: host(&self.at) });
-                }
-                // A server that asks for a password at the well-known place is the one that has the calendars.
-                StatusCode::UNAUTHORIZED => self.signed_in = true,
-                status if status.is_redirection() => {
-                    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-                    let next = location.and_then(|location| self.at.join(location).ok());
-                    let next = next.ok_or_else(|| self.no_caldav())?;
-                    self.follow(next)?;
-                }
-                StatusCode::TOO_MANY_REQUESTS => {
-                    return Err(self.unreachable("it asks to slow down".to_owned()));
-                }
-                status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
-                    return Err(self.unreachable(format!("it answered {status}")));
-                }
-                _ => return Err(self.no_caldav()),
-            }
-        }
-        Err(self.unreachable("it sends us round in circles".to_owned()))
-    }
-
-    /// A redirect is the word of the server itself: over https it may name whom it likes. From plain http only the same
-    /// host is followed, to https or to itself: anybody on the way could have written it.
-    fn follow(&mut self, next: Url) -> Result<(), DiscoveryError> {
-        let from_safe = self.at.scheme() == "https" && next.scheme() == "https";
-        let same_host =
-            self.at.host() == next.host() && !(self.at.scheme() == "https" && next.scheme() == "http");
-        if !from_safe && !same_host {
-            return Err(self.elsewhere(&next));
-        }
-        self.signed_in |= self.at.origin() != next.origin();
-        self.at = next;
-        Ok(())
-    }
-
-    /// On to what the server names in its answer.
-    fn go(&mut self, href: &str) -> Result<(), DiscoveryError> {
-        self.at = self.kindred(href)?;
-        self.signed_in = true;
-        Ok(())
-    }
-
-    fn home(&self, href: &str) -> Result<Url, DiscoveryError> {
-        let mut home = self.kindred(href)?;
-        close(&mut home);
-        Ok(home)
-    }
-
-    fn kindred(&self, href: &str) -> Result<Url, DiscoveryError> {
-        let url = self.at.join(href).map_err(|_| self.no_caldav())?;
-        if is_kindred(&self.at, &url) { Ok(url) } else { Err(self.elsewhere(&url)) }
-    }
-
-    fn failed(&self, error: ProviderError) -> DiscoveryError {
-        match error {
-            ProviderError::Rejected(why) => DiscoveryError::Refused(why),
-            ProviderError::Transient(why) if why.contains("certificate") => {
-                DiscoveryError::Certificate { host: host(&self.at) }
-            }
-            ProviderError::Transient(why) => self.unreachable(why),
-            _ => self.no_caldav(),
-        }
-    }
-
-    fn no_caldav(&self) -> DiscoveryError {
-        DiscoveryError::NoCaldav { host: host(&self.at) }
-    }
-
-    fn unreachable(&self, why: String) -> DiscoveryError {
-        DiscoveryError::Unreachable { host: host(&self.at), why }
-    }
-
-    fn elsewhere(&self, to: &Url) -> DiscoveryError {
-        DiscoveryError::Elsewhere { from: host(&self.at), to: to[..url::Position::BeforePath].to_owned() }
-    }
-}
-
-fn host(url: &Url) -> String {
+/// Of an address, for people.
+pub(super) fn host(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }
 

@@ -31,6 +31,11 @@ impl Refusal {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
+    /// Whether it names no precondition.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.conditions().is_empty()
+    }
+
     fn conditions(&self) -> &[String] {
         self.body.as_ref().map(|conditions| conditions.0.as_slice()).unwrap_or_default()
     }
@@ -67,24 +72,23 @@ impl Refusal {
     /// | no right to write | RFC 3744, Sabre | 403, need-privileges |
     /// | | Radicale | 403 |
     /// | | subscribed calendars | 405 |
-    /// | no room | RFC 4331 | 507, 413, or 403 with a quota |
+    /// | | Cyrus, of a calendar that is gone | 403, and a page for people |
+    /// | no room | RFC 4331 | 413, or 403 or 507 with a quota |
+    /// | | many, for a moment | 507 |
     pub(super) fn of_write(self, new: bool) -> Refused {
         use StatusCode as S;
         let rejected = |words: &str| Refused::Error(ProviderError::Rejected(words.to_owned()));
         if self.names("no-uid-conflict") {
             return rejected("the same entry stands in another calendar of the account");
         }
-        if self.status == S::INSUFFICIENT_STORAGE
-            || self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded"))
-        {
+        if self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded")) {
             return rejected("the account has no room left");
         }
         match self.status {
             S::PRECONDITION_FAILED if new => Refused::Error(ProviderError::Precondition),
             S::PRECONDITION_FAILED => Refused::IsItThere,
-            S::FORBIDDEN if self.conditions().is_empty() || self.names("need-privileges") => {
-                rejected(MAY_NOT_WRITE)
-            }
+            S::FORBIDDEN if self.names("need-privileges") => rejected(MAY_NOT_WRITE),
+            S::FORBIDDEN if self.says_nothing() => Refused::IsTheCalendarThere,
             S::METHOD_NOT_ALLOWED => Refused::IsTheCalendarThere,
             S::CONFLICT => Refused::Error(ProviderError::NotFound),
             _ => Refused::Error(self.into_error()),
@@ -109,6 +113,13 @@ impl RefusalBody for Conditions {
             S::NOT_FOUND | S::GONE => ProviderError::NotFound,
             S::PRECONDITION_FAILED => ProviderError::Precondition,
             S::REQUEST_TIMEOUT | S::LOCKED => transient(status),
+            // Passing: a server that is being moved, a proxy that wants somebody to sign in once more.
+            S::FOUND | S::SEE_OTHER | S::TEMPORARY_REDIRECT => ProviderError::Transient(format!(
+                "it sends us elsewhere ({status}); if it stays so, connect the calendar again"
+            )),
+            S::INSUFFICIENT_STORAGE => {
+                ProviderError::Transient(format!("it has no room left for the account ({status})"))
+            }
             status if status.is_server_error() && status != S::NOT_IMPLEMENTED => transient(status),
             status if status.is_redirection() => ProviderError::Rejected(
                 "the server has moved: connect the calendar again, with its new address".to_owned(),
@@ -172,6 +183,10 @@ mod tests {
             (503, None, "transient"),
             (503, Some(9), "rate_limited"),
             (301, None, "rejected"),
+            (302, None, "transient"),
+            (307, None, "transient"),
+            (308, None, "rejected"),
+            (507, None, "transient"),
             (400, None, "rejected"),
         ] {
             assert_eq!(refusal(status, &[], retry).into_error().code(), code, "{status}");
@@ -193,12 +208,14 @@ mod tests {
             (404, &[], true, "not_found"),
             (409, &[], true, "not_found"),
             (405, &[], true, "is the calendar there"),
-            (403, &[], true, "rejected"),
+            (403, &[], true, "is the calendar there"),
             (403, &["need-privileges"], false, "rejected"),
             (403, &["no-uid-conflict"], true, "rejected"),
             (409, &["no-uid-conflict"], true, "rejected"),
             (412, &["no-uid-conflict"], true, "rejected"),
-            (507, &[], true, "rejected"),
+            (507, &[], true, "transient"),
+            (507, &["quota-not-exceeded"], true, "rejected"),
+            (302, &[], true, "transient"),
             (403, &["quota-not-exceeded"], true, "rejected"),
             (503, &[], true, "transient"),
             (401, &[], true, "unauthorized"),

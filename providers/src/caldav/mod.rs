@@ -11,10 +11,12 @@ mod changes;
 mod cursor;
 mod discovery;
 mod errors;
+mod fetch;
 mod objects;
 mod presets;
 mod requests;
 mod session;
+mod walk;
 mod writes;
 mod xml;
 
@@ -26,7 +28,7 @@ use concord_domain::{
 };
 
 pub use self::{
-    discovery::{Asked, DiscoveryError},
+    discovery::{Asked, Discovered, DiscoveryError},
     presets::{PRESETS, Preset},
 };
 use crate::{

@@ -64,12 +64,17 @@ pub(super) fn entries_of(object: &Object, reading: Reading<'_>) -> Option<Vec<Ob
     }
 }
 
-/// The entry itself, where the object is one of ours that may have been made a series meanwhile. We invite nobody, so that
-/// it does not matter who the owner is.
-pub(super) fn entry_of(object: &Object) -> Option<ObservedEntry> {
-    let calendar = read(object.data.as_bytes(), Tz::UTC, &limits()).ok()?;
+/// The entry itself, where the object is one of ours that may have been made a series meanwhile; `zone` is that of floating
+/// times. We invite nobody, so that it does not matter who the owner is.
+pub(super) fn entry_of(object: &Object, zone: Tz) -> Option<ObservedEntry> {
+    let calendar = read(object.data.as_bytes(), zone, &limits()).ok()?;
     let event = calendar.events.iter().find(|event| event.recurrence_id.is_none())?;
     Some(entry(object, event, event.time.clone(), &[]))
+}
+
+/// Whether it takes the zone of its calendar to know when the entry takes place.
+pub(super) fn depends_on_zone(object: &Object) -> bool {
+    entry_of(object, Tz::UTC) != entry_of(object, Tz::Etc__GMTPlus12)
 }
 
 /// What is known of an object that says nothing intelligible: that it is there, and may take up time.
@@ -253,6 +258,19 @@ mod tests {
         let ids: Vec<&str> = entries.iter().map(|entry| entry.external_id.as_str()).collect();
         assert_eq!(ids, ["a.ics#20260302T090000Z"]);
         assert_eq!(entries[0].series.as_deref(), Some("a.ics"));
+    }
+
+    #[test]
+    fn only_what_is_told_in_no_zone_depends_on_the_calendars() {
+        for (lines, depends) in [
+            ("DTSTART:20260310T090000\nDTEND:20260310T100000", true),
+            ("DTSTART;TZID=Nowhere:20260310T090000\nDTEND;TZID=Nowhere:20260310T100000", true),
+            ("DTSTART:20260310T090000Z\nDTEND:20260310T100000Z", false),
+            ("DTSTART;TZID=Asia/Tokyo:20260310T090000\nDURATION:PT1H", false),
+            ("DTSTART;VALUE=DATE:20260310", false),
+        ] {
+            assert_eq!(depends_on_zone(&object(lines)), depends, "{lines}");
+        }
     }
 
     #[test]

@@ -10,20 +10,20 @@ const NAMESPACES: &str = r#"xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"
 
 /// Who we are to the server, and where our calendars are (RFC 5397, RFC 4791, 6.2.1).
 pub(super) fn principal() -> String {
-    propfind("<current-user-principal/><C:calendar-home-set/><C:calendar-user-address-set/>")
+    propfind("<resourcetype/><current-user-principal/><C:calendar-home-set/><C:calendar-user-address-set/>")
 }
 
 /// What a calendar is (RFC 4791, 5.2), and which one invitations go to (RFC 6638, 9.2).
 pub(super) fn calendars() -> String {
     propfind(
         "<resourcetype/><displayname/><current-user-privilege-set/><A:calendar-color/><C:calendar-timezone/>\
-         <C:supported-calendar-component-set/><C:schedule-default-calendar-URL/>",
+         <C:calendar-timezone-id/><C:supported-calendar-component-set/><C:schedule-default-calendar-URL/>",
     )
 }
 
 /// Where a calendar stands (RFC 6578, 4; getctag of calendarserver.org).
 pub(super) fn standing() -> String {
-    propfind("<resourcetype/><sync-token/><S:getctag/><C:calendar-timezone/>")
+    propfind("<resourcetype/><sync-token/><S:getctag/><C:calendar-timezone/><C:calendar-timezone-id/>")
 }
 
 /// The version of an object.

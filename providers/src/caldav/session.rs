@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use chrono_tz::Tz;
 use http::{
     HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE},
@@ -28,14 +29,16 @@ pub(super) struct Session<'a> {
     pub(super) home: &'a Url,
     /// As the person gave it.
     pub(super) user: &'a str,
+    /// Where they live.
+    pub(super) zone: Tz,
 }
 
 impl Caldav {
     pub(super) fn session<'a>(&'a self, credentials: &'a Credentials) -> Result<Session<'a>, ProviderError> {
-        let Credentials::Password { user, home, .. } = credentials else {
+        let Credentials::Password { user, home, zone, .. } = credentials else {
             return Err(ProviderError::Unauthorized);
         };
-        Ok(Session { caldav: self, authorization: basic(credentials)?, home, user })
+        Ok(Session { caldav: self, authorization: basic(credentials)?, home, user, zone: *zone })
     }
 
     /// One call. `authorization`: with it.
@@ -119,21 +122,6 @@ impl Session<'_> {
         let headers = [(DEPTH, depth_of(depth)), (CONTENT_TYPE, XML)];
         let answer = self.call(&method, url, &headers, body.into()).await?;
         Ok(xml::multistatus(&answer.body).ok_or_else(|| unreadable("multistatus"))?)
-    }
-
-    /// The version of an object, or `None` if it is not there.
-    pub(super) async fn etag(&self, object: &Url) -> Result<Option<String>, Trouble> {
-        match self.propfind(object, 0, super::requests::etag()).await {
-            Ok(found) => match found.responses.into_iter().find(|response| response.status != Some(404)) {
-                Some(response) => match response.found.etag {
-                    Some(etag) => Ok(Some(etag)),
-                    None => Err(unreadable("version of an object").into()),
-                },
-                None => Ok(None),
-            },
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
     }
 }
 

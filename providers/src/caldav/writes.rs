@@ -12,7 +12,7 @@ use super::{
     Caldav,
     address::{collection, object},
     errors::{MAY_NOT_WRITE, Refused, Trouble, unreadable},
-    requests,
+    fetch::is_digest,
     session::Session,
 };
 use crate::{
@@ -40,7 +40,8 @@ impl Caldav {
         content: &EntryContent,
     ) -> Result<Written, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
-        target.put((IF_NONE_MATCH, HeaderValue::from_static("*")), self.body(content), true).await
+        let unless_there = (IF_NONE_MATCH, HeaderValue::from_static("*"));
+        target.put(Some(unless_there), self.body(content), true).await
     }
 
     pub(super) async fn replace(
@@ -53,12 +54,12 @@ impl Caldav {
     ) -> Result<Written, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
         if let Some(etag) = etag {
-            return target.put(if_match(etag)?, self.body(content), false).await;
+            return target.put_over(etag, self.body(content)).await;
         }
         // `If-Match: *` would say it in one call, but Radicale takes the star for a version.
         for _ in 1..TRIES {
-            let etag = target.session.etag(&target.object).await?.ok_or(ProviderError::NotFound)?;
-            match target.put(if_match(&etag)?, self.body(content), false).await {
+            let etag = target.version().await?.ok_or(ProviderError::NotFound)?;
+            match target.put_over(&etag, self.body(content)).await {
                 Err(ProviderError::Precondition) => {}
                 done => return done,
             }
@@ -113,13 +114,35 @@ fn if_match(etag: &str) -> Result<(HeaderName, HeaderValue), ProviderError> {
 }
 
 impl Target<'_> {
+    /// Its version, or `None` if it is not there.
+    async fn version(&self) -> Result<Option<String>, ProviderError> {
+        match self.session.version(&self.collection, self.name).await {
+            Ok(version) => Ok(version),
+            Err(trouble) => Err(self.session.meaning(&self.collection, trouble).await),
+        }
+    }
+
+    /// Writes over that version. Where the server knows none, it is looked first; that leaves a moment in which somebody
+    /// else's change is not seen.
+    async fn put_over(&self, version: &str, body: Bytes) -> Result<Written, ProviderError> {
+        if !is_digest(version) {
+            return self.put(Some(if_match(version)?), body, false).await;
+        }
+        match self.version().await? {
+            None => Err(ProviderError::NotFound),
+            Some(now) if now != version => Err(ProviderError::Precondition),
+            Some(_) => self.put(None, body, false).await,
+        }
+    }
+
     async fn put(
         &self,
-        condition: (HeaderName, HeaderValue),
+        condition: Option<(HeaderName, HeaderValue)>,
         body: Bytes,
         new: bool,
     ) -> Result<Written, ProviderError> {
-        let headers = [condition, (CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"))];
+        let kind = (CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
+        let headers: Vec<_> = condition.into_iter().chain([kind]).collect();
         let answer = match self.session.call(&Method::PUT, &self.object, &headers, body).await {
             Err(Trouble::Refused(refusal)) => return Err(self.meaning(refusal.of_write(new)).await),
             answer => answer?,
@@ -128,11 +151,7 @@ impl Target<'_> {
         let etag = match told {
             Some(etag) => etag,
             // A server that has stored something else than it was sent gives no version (RFC 4791, 5.3.4).
-            None => self
-                .session
-                .etag(&self.object)
-                .await?
-                .ok_or_else(|| unreadable("version of what was written"))?,
+            None => self.version().await?.ok_or_else(|| unreadable("version of what was written"))?,
         };
         Ok(Written { external_id: self.name.to_owned(), etag })
     }
@@ -141,19 +160,14 @@ impl Target<'_> {
     async fn meaning(&self, refused: Refused) -> ProviderError {
         match refused {
             Refused::Error(error) => error,
-            Refused::IsItThere => match self.session.etag(&self.object).await {
+            Refused::IsItThere => match self.version().await {
                 Ok(Some(_)) => ProviderError::Precondition,
                 Ok(None) => ProviderError::NotFound,
-                Err(trouble) => trouble.into(),
+                Err(error) => error,
             },
             Refused::IsTheCalendarThere => {
-                match self.session.propfind(&self.collection, 0, requests::standing()).await {
-                    Ok(found) if found.responses.iter().any(|one| one.found.is_calendar) => {
-                        ProviderError::Rejected(MAY_NOT_WRITE.to_owned())
-                    }
-                    Ok(_) => ProviderError::NotFound,
-                    Err(trouble) => trouble.into(),
-                }
+                let error = ProviderError::Rejected(MAY_NOT_WRITE.to_owned());
+                self.session.unless_gone(&self.collection, error).await
             }
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! The parser refuses document types, so nothing is expanded, keeps no stack, and stops at a number of nodes.
 
+use chrono_tz::Tz;
+use concord_domain::ical::{described_zone, named_zone};
 use roxmltree::{Document, Node, ParsingOptions};
 
 const DAV: &str = "DAV:";
@@ -41,8 +43,10 @@ pub(super) struct Properties {
     pub(super) is_calendar: bool,
     pub(super) display_name: Option<String>,
     pub(super) colour: Option<String>,
-    /// An iCalendar object with one VTIMEZONE.
+    /// An iCalendar object with one VTIMEZONE (RFC 4791, 5.2.2).
     pub(super) timezone: Option<String>,
+    /// The name of a zone, which servers have that keep the definitions to themselves (RFC 7809, 5.2).
+    pub(super) timezone_id: Option<String>,
     /// Such as VEVENT; `None`: the server does not say, so any.
     pub(super) components: Option<Vec<String>>,
     /// `None`: the server does not say.
@@ -107,6 +111,12 @@ fn response(node: Node<'_, '_>) -> Option<Response> {
 }
 
 impl Properties {
+    /// The calendar's own zone.
+    pub(super) fn zone(&self) -> Option<Tz> {
+        let named = || self.timezone_id.as_deref().and_then(named_zone);
+        self.timezone.as_deref().and_then(described_zone).or_else(named)
+    }
+
     fn take(&mut self, node: Node<'_, '_>) {
         let name = node.tag_name();
         match (name.namespace(), name.name()) {
@@ -128,6 +138,7 @@ impl Properties {
             (Some(DAV), "displayname") => self.display_name = text_of(node),
             (Some(APPLE), "calendar-color") => self.colour = text_of(node),
             (Some(CALDAV), "calendar-timezone") => self.timezone = text_of(node),
+            (Some(CALDAV), "calendar-timezone-id") => self.timezone_id = text_of(node),
             (Some(CALDAV), "supported-calendar-component-set") => {
                 let names = children(node, CALDAV, "comp").filter_map(|comp| comp.attribute("name"));
                 self.components = Some(names.map(str::to_ascii_uppercase).collect());
@@ -198,6 +209,22 @@ mod tests {
         assert_eq!(calendar.components, Some(vec!["VEVENT".to_owned()]));
         assert_eq!(calendar.privileges, Some(vec!["read".to_owned()]));
         assert_eq!(read.responses[1].status, Some(404));
+    }
+
+    #[test]
+    fn a_calendars_zone_is_told_by_its_rules_or_by_its_name() {
+        let of = |property: &str| {
+            let body = format!(
+                r#"<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><response><href>/a/</href><propstat><prop>{property}</prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"#
+            );
+            multistatus(body.as_bytes()).unwrap().responses[0].found.zone()
+        };
+        let rules = "<C:calendar-timezone>BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Asia/Tokyo\nEND:VTIMEZONE\nEND:VCALENDAR\n</C:calendar-timezone>";
+        let name = "<C:calendar-timezone-id>Europe/Lisbon</C:calendar-timezone-id>";
+        assert_eq!(of(rules), Some(Tz::Asia__Tokyo));
+        assert_eq!(of(name), Some(Tz::Europe__Lisbon));
+        assert_eq!(of(&format!("{name}{rules}")), Some(Tz::Asia__Tokyo));
+        assert_eq!(of(""), None);
     }
 
     #[test]

@@ -153,7 +153,11 @@ impl From<CallError> for FeedError {
             CallError::Timeout(_) => Self::Timeout,
             CallError::CutShort(_) => Self::CutShort,
             CallError::TooLarge { limit } => Self::TooLarge { limit },
-            CallError::NoConnection(_) | CallError::Broken(_) => Self::Unreachable(error.to_string()),
+            // Nobody sends a password with a feed.
+            CallError::PlainHost(_)
+            | CallError::NoConnection(_)
+            | CallError::NoTls
+            | CallError::Broken(_) => Self::Unreachable(error.to_string()),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use concord_domain::clock::Clock;
 use concord_providers::{
     Caldav, CalendarProvider, ChangesFrom, Credentials, Guard, Http, HttpConfig, ProviderError, caldav::Asked,
@@ -14,24 +15,25 @@ use crate::{
     server::{Reply, Server, answer_of, header},
 };
 
-const HOME: &str = "/dav/ana@example.com/";
-const CALENDAR: &str = "/dav/ana@example.com/cal/";
+pub(crate) const HOME: &str = "/dav/ana@example.com/";
+pub(crate) const CALENDAR: &str = "/dav/ana@example.com/cal/";
 
-fn caldav() -> Caldav {
+pub(crate) fn caldav() -> Caldav {
     let config = HttpConfig {
         request_timeout: Duration::from_millis(500),
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };
     let guard = Guard::of("providers.caldav.allowed_hosts").allowing(["127.0.0.1"]);
-    Caldav::new(Http::new(config).unwrap().guarded(guard).unwrap(), Clock::system())
+    Caldav::new(Http::new(config).unwrap().guarded_for_passwords(guard).unwrap(), Clock::system())
 }
 
-fn credentials(server: &Url) -> Credentials {
+pub(crate) fn credentials(server: &Url) -> Credentials {
     Credentials::Password {
         user: "ana@example.com".to_owned(),
         password: "app-pass-word".into(),
         home: server.join(HOME).unwrap(),
+        zone: Tz::America__New_York,
     }
 }
 
@@ -53,7 +55,7 @@ async fn codes(url: &Url) -> Vec<(&'static str, &'static str)> {
 
 const WRITES: [&str; 4] = ["create", "update", "update any", "remove"];
 
-fn multistatus(body: &str) -> Reply {
+pub(crate) fn multistatus(body: &str) -> Reply {
     answer_of("207 Multi-Status", "application/xml; charset=utf-8", "", body)
 }
 
@@ -129,7 +131,7 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
         ("403 Forbidden", named("<D:need-privileges/>"), "rejected", "rejected"),
         ("405 Method Not Allowed", String::new(), "rejected", "rejected"),
         // No room.
-        ("507 Insufficient Storage", String::new(), "rejected", "rejected"),
+        ("507 Insufficient Storage", named("<D:quota-not-exceeded/>"), "rejected", "rejected"),
         ("413 Payload Too Large", String::new(), "rejected", "rejected"),
         ("403 Forbidden", named("<D:quota-not-exceeded/>"), "rejected", "rejected"),
         // Nobody's fault.
@@ -137,7 +139,10 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
         ("423 Locked", String::new(), "transient", "transient"),
         ("429 Too Many Requests", String::new(), "rate_limited", "rate_limited"),
         ("503 Service Unavailable", String::new(), "transient", "transient"),
-        ("302 Found", String::new(), "rejected", "rejected"),
+        ("507 Insufficient Storage", String::new(), "transient", "transient"),
+        ("302 Found", String::new(), "transient", "transient"),
+        ("307 Temporary Redirect", String::new(), "transient", "transient"),
+        ("301 Moved Permanently", String::new(), "rejected", "rejected"),
     ] {
         let server = Server::start(answer_of(status, "application/xml", "", &body)).await;
         let access = credentials(&server.url);
@@ -149,7 +154,11 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_is_known_however_it_is_said() {
-    let cursor = || ChangesFrom::Cursor(r#"{"zone":null,"mark":{"token":"urn:t:1"}}"#.to_owned());
+    let cursor = || {
+        ChangesFrom::Cursor(
+            r#"{"zone":null,"otherwise":"America/New_York","mark":{"token":"urn:t:1"}}"#.to_owned(),
+        )
+    };
     let named = r#"<d:error xmlns:d="DAV:"><d:valid-sync-token/></d:error>"#;
     let closed = r#"<d:error xmlns:d="DAV:"><d:need-privileges/></d:error>"#;
     for (status, body, expected) in [
@@ -244,6 +253,6 @@ async fn the_well_known_place_leads_to_the_account() {
         user: "ana".to_owned(),
         password: "app-pass-word".into(),
     };
-    let Credentials::Password { home, .. } = caldav().discover(&asked).await.unwrap() else { panic!() };
-    assert_eq!(home.path(), "/remote.php/dav/calendars/ana/");
+    let found = caldav().discover(&asked).await.unwrap();
+    assert_eq!((found.home.path(), found.calendar), ("/remote.php/dav/calendars/ana/", None));
 }

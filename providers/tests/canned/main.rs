@@ -4,6 +4,9 @@
 
 mod asked;
 mod caldav;
+mod caldav_addresses;
+mod caldav_deleted;
+mod caldav_floating;
 mod feed;
 mod google;
 mod http;

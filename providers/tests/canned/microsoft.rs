@@ -322,8 +322,12 @@ async fn a_zone_that_the_mailbox_does_not_know_is_written_in_utc() {
 async fn a_token_that_is_no_header_value_and_a_password_are_not_sent() {
     let server = Server::start(json("200 OK", "{}")).await;
     let microsoft = microsoft(&server.url);
-    let password =
-        Credentials::Password { user: "ana".into(), password: "hush".into(), home: server.url.clone() };
+    let password = Credentials::Password {
+        user: "ana".into(),
+        password: "hush".into(),
+        home: server.url.clone(),
+        zone: chrono_tz::Tz::UTC,
+    };
     for credentials in [Credentials::Bearer("a\nb".into()), password] {
         assert_eq!(code(microsoft.calendars(&credentials).await), "unauthorized");
         assert_eq!(code(microsoft.remove(&credentials, "c", "e").await), "unauthorized");

@@ -29,7 +29,7 @@ pub(crate) struct CaldavWorld {
 }
 
 fn caldav(config: HttpConfig, guard: Guard) -> Arc<Caldav> {
-    let http = Http::new(config).unwrap().guarded(guard).unwrap();
+    let http = Http::new(config).unwrap().guarded_for_passwords(guard).unwrap();
     Arc::new(Caldav::new(http, Clock::system()))
 }
 
@@ -50,6 +50,13 @@ impl CaldavWorld {
     async fn without_tokens() -> Self {
         let world = Self::start(Software::Radicale).await;
         world.server.proxy.replace("<sync-token/>", "<no-sync-token/>");
+        world
+    }
+
+    /// Without versions too: neither what is stored nor what is listed has an ETag.
+    async fn without_versions() -> Self {
+        let world = Self::without_tokens().await;
+        world.server.proxy.hide_versions();
         world
     }
 
@@ -91,7 +98,9 @@ impl World for CaldavWorld {
 
     async fn place(&self) -> Place {
         let (user, password) = self.server.new_account().await;
-        let credentials = self.provider.discover(&self.asked(&user, &password)).await.unwrap();
+        let asked = self.asked(&user, &password);
+        let credentials =
+            asked.credentials(self.provider.discover(&asked).await.unwrap().home, chrono_tz::Tz::UTC);
         Place {
             calendar: self.server.calendar_of(&user),
             email: user,
@@ -240,6 +249,45 @@ mod radicale_without_tokens {
     }
 }
 
+/// The cases in which versions count.
+mod radicale_without_versions {
+    use super::*;
+
+    async fn world() -> CaldavWorld {
+        CaldavWorld::without_versions().await
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_created_found_changed_and_removed() {
+        suite::life::an_entry_is_created_found_changed_and_removed(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn creating_twice_is_noticed() {
+        suite::life::creating_twice_is_noticed(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_stale_version_is_noticed() {
+        suite::life::a_stale_version_is_noticed(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_person_deleted_comes_back_to_life() {
+        suite::life::what_a_person_deleted_comes_back_to_life(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_person_does_is_seen() {
+        suite::changes::what_a_person_does_is_seen(&world().await).await;
+    }
+
+    #[tokio::test]
+    async fn what_we_write_is_known_again() {
+        suite::changes::what_we_write_is_known_again(&world().await).await;
+    }
+}
+
 #[tokio::test]
 async fn whoever_gives_a_wrong_password_is_told_so() {
     for software in [Software::Radicale, Software::Xandikos] {
@@ -259,12 +307,14 @@ async fn a_calendar_is_found_from_each_address_that_a_person_may_know() {
         let (user, password) = world.server.new_account().await;
         let url = world.server.proxy.url();
         let mut homes = Vec::new();
-        for path in ["", "/", "/.well-known/caldav", &world.server.calendar_of(&user)] {
+        let calendar = world.server.calendar_of(&user);
+        for path in ["", "/", "/.well-known/caldav", &calendar] {
             let asked = Asked { address: format!("{url}{path}"), ..world.asked(&user, &password) };
-            let Credentials::Password { home, .. } = world.provider.discover(&asked).await.unwrap() else {
-                panic!("{path}")
-            };
-            homes.push(home);
+            let found = world.provider.discover(&asked).await.unwrap();
+            // Where it is the address of a calendar, that one is meant.
+            let named = (path == calendar).then(|| calendar.replace("%40", "@"));
+            assert_eq!(found.calendar.map(|id| id.replace("%40", "@")), named, "{path}");
+            homes.push(found.home);
         }
         homes.dedup();
         assert_eq!(homes.len(), 1, "{homes:?}");

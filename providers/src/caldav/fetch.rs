@@ -1,0 +1,137 @@
+//! Objects as a server has them, each with a version.
+//!
+//! A version is the server's ETag. Some servers give none, neither with what they store nor with what they list; there the
+//! object itself is read, and a digest of it stands for the version. No such server can be asked to write on condition
+//! of one: whoever writes looks first.
+
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::{
+    address::{calendar_id, close, name_of, object},
+    errors::{Refusal, Trouble, unreadable},
+    objects::Object,
+    requests,
+    session::Session,
+};
+use crate::error::ProviderError;
+
+/// No server's ETag begins like that: they are quoted (RFC 9110, 8.8.3).
+const DIGEST: &str = "concord-sha256:";
+
+/// Whether the version is one that we made, since the server gives none.
+pub(super) fn is_digest(version: &str) -> bool {
+    version.starts_with(DIGEST)
+}
+
+/// The outcome of a fetch.
+pub(super) struct Fetched {
+    pub(super) objects: Vec<Object>,
+    /// Names that the server says are not there.
+    pub(super) gone: Vec<String>,
+}
+
+impl Session<'_> {
+    /// The objects of those names in a collection.
+    pub(super) async fn objects(&self, collection: &Url, names: &[String]) -> Result<Fetched, Trouble> {
+        let mut fetched = Fetched { objects: Vec::new(), gone: Vec::new() };
+        if names.is_empty() {
+            return Ok(fetched);
+        }
+        let urls: Vec<Url> = names.iter().filter_map(|name| object(collection, name).ok()).collect();
+        let found = self.report(collection, 1, requests::multiget(&urls)).await?;
+        for response in found.responses {
+            let Some(name) = name_of(collection, &response.href) else { continue };
+            // What was not asked for is not the answer.
+            if !names.contains(&name) {
+                continue;
+            }
+            match (response.status, response.found.data) {
+                (Some(404 | 410), _) => fetched.gone.push(name),
+                (_, Some(data)) => {
+                    let etag = response.found.etag.unwrap_or_else(|| digest(&data));
+                    fetched.objects.push(Object { name, etag: Some(etag), data });
+                }
+                // Xandikos and others say "not there" by properties that were not found.
+                (_, None) if response.found.etag.is_none() => fetched.gone.push(name),
+                (_, None) => return Err(unreadable("object of a calendar").into()),
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// The version of an object, or `None` if it is not there.
+    pub(super) async fn version(&self, collection: &Url, name: &str) -> Result<Option<String>, Trouble> {
+        let found = match self.propfind(&object(collection, name)?, 0, requests::etag()).await {
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(None),
+            found => found?,
+        };
+        match found.responses.into_iter().find(|response| response.status != Some(404)) {
+            None => Ok(None),
+            Some(response) if response.found.etag.is_some() => Ok(response.found.etag),
+            Some(_) => {
+                let fetched = self.objects(collection, &[name.to_owned()]).await?;
+                Ok(fetched.objects.into_iter().next().and_then(|object| object.etag))
+            }
+        }
+    }
+
+    /// What a trouble with a calendar, or with what is in it, means. Cyrus refuses everything in a calendar that was deleted
+    /// with 403 and a page for people ("Mailbox does not exist"), which others say of one that may not be read.
+    pub(super) async fn meaning(&self, collection: &Url, trouble: Trouble) -> ProviderError {
+        match trouble {
+            Trouble::Refused(refusal) if refusal.may_mean_gone() => {
+                self.unless_gone(collection, refusal.into_error()).await
+            }
+            trouble => trouble.into(),
+        }
+    }
+
+    /// The error, unless the account has no such calendar (any more): then `NotFound`.
+    pub(super) async fn unless_gone(&self, collection: &Url, error: ProviderError) -> ProviderError {
+        let listed = match self.propfind(self.home, 1, requests::standing()).await {
+            Ok(listed) => listed,
+            Err(trouble) => return trouble.into(),
+        };
+        let is_it = |href: &str| {
+            self.home.join(href).is_ok_and(|mut url| {
+                close(&mut url);
+                calendar_id(self.home, &url) == calendar_id(self.home, collection)
+            })
+        };
+        let stands = listed.responses.iter().any(|one| one.found.is_calendar && is_it(&one.href));
+        if stands { error } else { ProviderError::NotFound }
+    }
+}
+
+impl Refusal {
+    /// Whether it does not say what it is about: the calendar may be closed, or gone.
+    fn may_mean_gone(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN && self.says_nothing()
+    }
+}
+
+/// Line ends and blanks at the ends are the transport's, and XML's.
+fn digest(data: &str) -> String {
+    let mut sum = Sha256::new();
+    for line in data.trim().lines() {
+        sum.update(line.trim_end());
+        sum.update("\n");
+    }
+    let hex: String = sum.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{DIGEST}{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_tells_one_content_from_another_and_not_its_line_ends() {
+        let one = digest("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
+        assert_eq!(one, digest("BEGIN:VCALENDAR\nEND:VCALENDAR"));
+        assert_ne!(one, digest("BEGIN:VCALENDAR\nX:1\nEND:VCALENDAR"));
+        assert!(is_digest(&one) && !is_digest("\"concord-sha256:\""));
+    }
+}
