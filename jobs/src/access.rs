@@ -3,6 +3,7 @@
 use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
 use concord_domain::{
     connection::{ConnectionState, ProviderKind},
     ids::{BusinessId, ConnectionId},
@@ -51,7 +52,7 @@ impl<'a> Access<'a> {
     /// Finds a token that should hold, or the password.
     pub(crate) async fn open(context: &'a Context, account: Account) -> Result<Self, JobError> {
         let credentials = match account.provider {
-            ProviderKind::Caldav => password(&stored_tokens(context, account).await?)?,
+            ProviderKind::Caldav => stored_password(context, account).await?.1,
             ProviderKind::Google | ProviderKind::Microsoft => {
                 Credentials::Bearer(current_token(context, account, None).await?)
             }
@@ -84,15 +85,26 @@ impl<'a> Access<'a> {
     }
 }
 
+/// What is stored, and the name and password in it.
+async fn stored_password(
+    context: &Context,
+    account: Account,
+) -> Result<(StoredTokens, Credentials), JobError> {
+    let stored = stored_tokens(context, account).await?;
+    let zone = connections::home_zone(&context.db, account.business, account.connection).await?;
+    let credentials = password(&stored, zone)?;
+    Ok((stored, credentials))
+}
+
 /// The stored name and password. `GrantDead`: it is known that they are of no use.
-fn password(stored: &StoredTokens) -> Result<Credentials, ProviderError> {
+fn password(stored: &StoredTokens, zone: Tz) -> Result<Credentials, ProviderError> {
     if stored.state == ConnectionState::NeedsReconnect {
         return Err(ProviderError::GrantDead("it must be connected again".into()));
     }
     let home = stored.server_url.as_deref().and_then(|url| url.parse().ok());
     match (&stored.username, &stored.access, home) {
         (Some(user), Some(password), Some(home)) => {
-            Ok(Credentials::Password { user: user.clone(), password: password.clone(), home })
+            Ok(Credentials::Password { user: user.clone(), password: password.clone(), home, zone })
         }
         _ => Err(ProviderError::GrantDead("there is no password".into())),
     }
@@ -105,8 +117,7 @@ async fn refused_password(
     account: Account,
     refused: &Credentials,
 ) -> Result<Credentials, JobError> {
-    let stored = stored_tokens(context, account).await?;
-    let current = password(&stored)?;
+    let (stored, current) = stored_password(context, account).await?;
     let secret = |credentials: &Credentials| match credentials {
         Credentials::Bearer(secret) | Credentials::Password { password: secret, .. } => {
             secret.expose_secret().to_owned()

@@ -5,6 +5,7 @@
 //! password is connected at once.
 
 use chrono::Duration;
+use chrono_tz::Tz;
 use concord_domain::{
     connection::{Direction, ProviderKind},
     duty::QueueClass,
@@ -74,6 +75,8 @@ pub struct Finished {
     pub staff: StaffId,
     /// For people.
     pub account_email: String,
+    /// How many calendars it has; one without any is kept, and written to as soon as it has one.
+    pub calendars: usize,
     /// Where the person wanted to go.
     pub return_to: String,
 }
@@ -199,11 +202,11 @@ pub async fn adopt(
     return_to: String,
 ) -> Result<Finished, ConnectError> {
     let credentials = Credentials::Bearer(tokens.access.clone());
-    store(context, wanted, (&credentials, tokens), return_to).await
+    store(context, wanted, Opened { credentials, tokens, calendar: None }, return_to).await
 }
 
 /// Finds the calendars of an account that opens to a name and a password, and connects it. The same account is adopted:
-/// so a new password is given.
+/// so a new password is given. Where the address is that of a calendar, this is the one that is written from now on.
 pub async fn connect_with_password(
     context: &Context,
     (business, staff): (BusinessId, StaffId),
@@ -213,28 +216,51 @@ pub async fn connect_with_password(
     let provider = ProviderKind::Caldav;
     let caldav = context.providers.caldav().ok_or(ConnectError::NotSetUp(provider))?;
     check_staff(context, business, staff).await?;
-    let credentials = caldav
+    let found = caldav
         .discover(asked)
         .await
         .inspect_err(|error| tracing::info!(%error, "no calendars were found for an address"))?;
+    // What calendars it has is told the same in any zone.
+    let credentials = asked.credentials(found.home, Tz::UTC);
     // When it expires is forgotten with the server that is kept: a password does not.
     let tokens =
         Tokens { access: asked.password.clone(), access_expires_at: context.clock.now(), refresh: None };
-    store(context, Wanted { business, staff, provider }, (&credentials, tokens), local_path(&return_to)).await
+    let opened = Opened { credentials, tokens, calendar: found.calendar };
+    store(context, Wanted { business, staff, provider }, opened, local_path(&return_to)).await
+}
+
+/// What opens an account.
+struct Opened {
+    credentials: Credentials,
+    tokens: Tokens,
+    /// The calendar that the person has named, where they have named one.
+    calendar: Option<String>,
+}
+
+/// Whether the calendar that a person has named is one that can be written.
+fn check_named(named: Option<&str>, (listed, user): (&[ListedCalendar], &str)) -> Result<(), DiscoveryError> {
+    let Some(named) = named else { return Ok(()) };
+    let (user, place) = (user.to_owned(), named.to_owned());
+    match listed.iter().find(|one| one.external_id == named) {
+        Some(one) if one.writable => Ok(()),
+        Some(_) => Err(DiscoveryError::NotWritable { user, place }),
+        None => Err(DiscoveryError::NotListed { user, place }),
+    }
 }
 
 async fn store(
     context: &Context,
     wanted: Wanted,
-    (credentials, tokens): (&Credentials, Tokens),
+    Opened { credentials, tokens, calendar }: Opened,
     return_to: String,
 ) -> Result<Finished, ConnectError> {
     let Wanted { business, staff, provider } = wanted;
     let calendars_of = context.providers.get(provider).ok_or(ConnectError::NotSetUp(provider))?;
     let refused = |error: ProviderError| refusal(provider, &error, &return_to);
-    let account = calendars_of.account(credentials).await.map_err(refused)?;
-    let listed = calendars_of.calendars(credentials).await.map_err(refused)?;
+    let account = calendars_of.account(&credentials).await.map_err(refused)?;
+    let listed = calendars_of.calendars(&credentials).await.map_err(refused)?;
     let listed: Vec<ListedCalendar> = listed.into_iter().map(as_listed).collect();
+    check_named(calendar.as_deref(), (&listed, &account.email))?;
     let new = NewConnection {
         business,
         staff,
@@ -246,10 +272,13 @@ async fn store(
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     let connection = connections::adopt(&mut tx, &context.ring, &new, now).await?;
-    if let Credentials::Password { user, home, .. } = credentials {
+    if let Credentials::Password { user, home, .. } = &credentials {
         connections::keep_server(&mut tx, connection, home.as_str(), user).await?;
     }
     calendars::take_over(&mut tx, business, connection, &listed, now).await?;
+    if let Some(calendar) = &calendar {
+        calendars::choose(&mut tx, business, connection, calendar).await?;
+    }
     push_channels::renew_all(&mut tx, business, connection, now).await?;
     let line = history::NewLine {
         business,
@@ -265,7 +294,8 @@ async fn store(
     let raised = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
     tx.commit().await?;
     context.push(&raised).await;
-    Ok(Finished { connection, business, staff, account_email: new.account_email, return_to })
+    let calendars = listed.len();
+    Ok(Finished { connection, business, staff, account_email: new.account_email, calendars, return_to })
 }
 
 async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Result<(), ConnectError> {

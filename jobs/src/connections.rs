@@ -89,6 +89,10 @@ pub async fn test(
         Ok(calendars) => TestReport {
             ok: true,
             message: match calendars {
+                0 => format!(
+                    "{} answers, but the account has no calendar yet: make one there, then test again",
+                    connection.provider.name()
+                ),
                 1 => format!("{} answers; 1 calendar found", connection.provider.name()),
                 _ => format!("{} answers; {calendars} calendars found", connection.provider.name()),
             },
@@ -143,12 +147,13 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
     let calendars_of = context.provider(provider)?;
     let listed = with_access!(context, account, access => calendars_of.calendars(&access))?;
     let listed: Vec<_> = listed.into_iter().map(connect::as_listed).collect();
-    if !calendars::is_whole(&listed) {
+    let before = calendars::of_connection(&context.db, business, connection).await?;
+    // An account that never had a calendar lists none; where there was one, something is wrong with the list.
+    if !calendars::is_whole(&listed) && !(listed.is_empty() && before.is_empty()) {
         let words = "the provider's list of calendars came without the main one";
         return Err(ProviderError::Transient(words.into()).into());
     }
     let found = Found { external_ids: listed.iter().map(|one| one.external_id.clone()).collect() };
-    let before = calendars::of_connection(&context.db, business, connection).await?;
     let mut tx = context.db.begin().await?;
     calendars::take_over(&mut tx, business, connection, &listed, context.clock.now()).await?;
     let mut raised = Vec::new();
@@ -263,13 +268,20 @@ pub async fn set_default(context: &Context, change: &Change, id: ConnectionId) -
     Ok(())
 }
 
-/// Makes it the calendar to which the connection's new bookings go; those that exist stay where they are.
+/// Makes it the calendar to which the connection's new bookings go; those that exist stay where they are, unless the
+/// calendar that they stand in is gone. That may be why another one is chosen, so it is looked first: what stood there
+/// moves at once, and not when somebody finds out.
 pub async fn set_written(
     context: &Context,
     change: &Change,
     id: ConnectionId,
     calendar: CalendarId,
 ) -> Result<(), ManageError> {
+    let known = calendars::of_connection(&context.db, change.business, id).await?;
+    let is_another = known.iter().any(|one| one.writes && one.id != calendar);
+    if is_another && let Err(error) = refresh_calendars(context, change.business, id).await {
+        tracing::info!(connection = %id, %error, "nobody told which calendars there are");
+    }
     let mut tx = context.db.begin().await?;
     calendars::set_written(&mut tx, change.business, id, calendar).await?;
     note(&mut tx, change, id, "calendar_written", &json!({ "calendar": calendar })).await?;

@@ -25,7 +25,7 @@ use concord_domain::{
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
-    StorageError, Tx, businesses,
+    StorageError, Tx,
     calendars::{self, Calendar, Progress},
     connections::{self as store, Connection},
     duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
@@ -234,8 +234,7 @@ impl Import<'_> {
         if let Some(zone) = own {
             return Ok(zone);
         }
-        let business = businesses::find(&self.context.db, self.calendar.business_id).await?;
-        Ok(business.ok_or(StorageError::NotFound)?.zone)
+        Ok(store::home_zone(&self.context.db, self.calendar.business_id, self.connection.id).await?)
     }
 
     /// Last: what is written twice is written once, what the cursor has passed does not come again.

@@ -35,7 +35,7 @@ pub struct ProvidersConfig {
 pub struct CaldavConfig {
     /// Whether servers with private addresses are called like any others.
     pub allow_private_hosts: bool,
-    /// Names and addresses that may be called although they are private.
+    /// Names and addresses that may be called although they are private, or although passwords go there over http.
     pub allowed_hosts: Vec<String>,
     /// Calls of this installation to all servers together, a minute.
     #[serde(deserialize_with = "units::number")]

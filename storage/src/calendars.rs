@@ -216,6 +216,33 @@ pub async fn set_written(
     if rows > 0 { Ok(()) } else { Err(StorageError::NotFound) }
 }
 
+const CHOOSE: &str = "
+    UPDATE calendars SET writes = (external_id = $3),
+        cursor = CASE WHEN external_id = $3 AND NOT reads THEN NULL ELSE cursor END,
+        reads = (reads OR external_id = $3)
+    WHERE business_id = $1 AND connection_id = $2
+      AND EXISTS (SELECT 1 FROM calendars
+                  WHERE business_id = $1 AND connection_id = $2 AND external_id = $3 AND writable
+                    AND missing_since IS NULL)";
+
+/// Makes the calendar that the provider calls so the one to which new bookings of its connection go, and reads it.
+/// `NotFound`: the connection has no such calendar, or may not write to it.
+pub async fn choose(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+    external_id: &str,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(CHOOSE)
+        .bind(business)
+        .bind(connection)
+        .bind(external_id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows > 0 { Ok(()) } else { Err(StorageError::NotFound) }
+}
+
 /// How far the reading of a calendar has come.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Progress {

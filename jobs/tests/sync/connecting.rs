@@ -163,7 +163,11 @@ async fn an_account_without_calendars_gets_its_bookings_when_it_has_one(db: &Tes
     let email = "new@harbour.example";
     world.outside.radicale().add_account_without_calendars(email);
     let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    let id = try_it(&world, &world.context, &world.outside.asked(email)).await.unwrap().connection;
+    let finished = try_it(&world, &world.context, &world.outside.asked(email)).await.unwrap();
+    let id = finished.connection;
+    assert_eq!(finished.calendars, 0, "whoever connects it is told");
+    let report = manage::test(&world.context, world.business.id, id).await.unwrap();
+    assert!(report.ok && report.message.contains("no calendar yet"), "{report:?}");
     world.settle().await;
     assert_eq!((world.calendars(id).await.len(), world.failed().await.len()), (0, 0));
     assert_eq!(world.state(id).await, ConnectionState::Active);

@@ -14,6 +14,7 @@
 
 mod bookings_out;
 mod busy_times;
+mod caldav_servers;
 mod calendars;
 mod connecting;
 mod consent;
@@ -21,6 +22,7 @@ mod drift;
 mod endings;
 mod everywhere;
 mod failures;
+mod floating;
 mod grants;
 mod logs;
 mod mails;

@@ -1,8 +1,9 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
-//! in `leases`, how far what stands in their calendars is from what should in `drift`.
+//! in `leases`, where their owners live in `home`, how far what stands in their calendars is from what should in `drift`.
 
 mod aims;
 mod drift;
+mod home;
 mod leases;
 mod tokens;
 
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 pub(crate) use self::aims::{begin_to_aim, begin_to_change, covers};
 pub use self::{
     drift::{DriftFigures, DriftTotal, drift_totals, never_compared, record_drift},
+    home::home_zone,
     leases::{
         extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
         take_refresh_lease, take_write_lease,

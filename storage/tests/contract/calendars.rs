@@ -1,10 +1,13 @@
+use chrono_tz::Tz;
 use concord_domain::{
+    connection::ProviderKind,
     ids::{BusinessId, ConnectionId},
     interval::Interval,
 };
 use concord_storage::{
-    Db,
+    Db, businesses,
     calendars::{self, Calendar, ListedCalendar},
+    connections::{self, NewConnection},
     people::Staff,
     testing::{self, TestDb, at, begin, commit},
 };
@@ -148,6 +151,59 @@ async fn reading_goes_on_where_it_stopped(db: &TestDb) {
     assert_eq!(progress().await.cursor, None, "turned on, it starts from the beginning");
 }
 
+async fn the_calendar_that_a_person_names_is_written_and_read(db: &TestDb) {
+    let (ana, connection) = connected(db).await;
+    let list = [listed("main", true, true), listed("rota", true, false), listed("holidays", false, false)];
+    take_over(db, ana.business_id, connection, &list, 0).await;
+    let mut tx = begin(db).await;
+    calendars::choose(&mut tx, ana.business_id, connection, "rota").await.unwrap();
+    is_not_found(calendars::choose(&mut tx, ana.business_id, connection, "holidays").await);
+    is_not_found(calendars::choose(&mut tx, ana.business_id, connection, "nowhere").await);
+    is_not_found(calendars::choose(&mut tx, BusinessId(uuid::Uuid::from_u128(9)), connection, "rota").await);
+    commit(tx).await;
+    let expected = ["main reads", "holidays", "rota reads writes"];
+    assert_eq!(shown(db, ana.business_id, connection).await, expected);
+}
+
+/// A person lives where a calendar of theirs says so, and else where the business is.
+async fn a_calendar_tells_where_its_owner_lives(db: &TestDb) {
+    let (ana, connection) = connected(db).await;
+    let home = || async { connections::home_zone(db, ana.business_id, connection).await.unwrap() };
+    let business = businesses::find(db, ana.business_id).await.unwrap().unwrap().zone;
+    assert_ne!(business, Tz::Asia__Tokyo);
+    let in_zone =
+        |listed: ListedCalendar, zone: &str| ListedCalendar { zone: Some(zone.to_owned()), ..listed };
+    // Without a zone, or of other people.
+    let list = [listed("main", true, true), in_zone(listed("holidays", false, false), "UTC")];
+    take_over(db, ana.business_id, connection, &list, 0).await;
+    assert_eq!(home().await, business);
+
+    let new = NewConnection {
+        business: ana.business_id,
+        staff: ana.id,
+        provider: ProviderKind::Google,
+        account_subject: "another".to_owned(),
+        account_email: ana.email.clone(),
+        tokens: testing::tokens("access", None),
+    };
+    let mut tx = begin(db).await;
+    let other = connections::adopt(&mut tx, &testing::keyring(), &new, at(1)).await.unwrap();
+    commit(tx).await;
+    let theirs = [in_zone(listed("theirs", true, true), "America/New_York")];
+    take_over(db, ana.business_id, other, &theirs, 1).await;
+    assert_eq!(home().await, Tz::America__New_York);
+
+    // The same account knows better.
+    let list = [listed("main", true, true), in_zone(listed("rota", true, false), "Asia/Tokyo")];
+    take_over(db, ana.business_id, connection, &list, 2).await;
+    assert_eq!(home().await, Tz::Asia__Tokyo);
+    let list = [in_zone(listed("main", true, true), "Nowhere/Never"), listed("rota", true, false)];
+    take_over(db, ana.business_id, connection, &list, 3).await;
+    assert_eq!(home().await, business);
+    let elsewhere = BusinessId(uuid::Uuid::from_u128(9));
+    is_not_found(connections::home_zone(db, elsewhere, connection).await);
+}
+
 async fn another_business_finds_no_calendar(db: &TestDb) {
     let (ana, connection) = connected(db).await;
     let calendar = testing::calendar(db, &ana, connection).await;
@@ -168,5 +224,7 @@ concord_storage::on_both_databases!(
     a_calendar_that_is_no_longer_listed_is_missed,
     a_list_without_the_main_calendar_takes_nothing_away,
     reading_goes_on_where_it_stopped,
+    the_calendar_that_a_person_names_is_written_and_read,
+    a_calendar_tells_where_its_owner_lives,
     another_business_finds_no_calendar,
 );

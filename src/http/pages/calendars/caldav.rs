@@ -118,7 +118,15 @@ pub(super) async fn connect(
         let whose = (user.business.id, staff.id);
         match connect::connect_with_password(&app.context, whose, &account, "/calendars".to_owned()).await {
             Ok(finished) => {
-                let words = format!("{} is connected.", finished.account_email);
+                let words = if finished.calendars == 0 {
+                    format!(
+                        "{} is connected, but the account has no calendar yet. Make one there, then test the connection \
+                         here.",
+                        finished.account_email
+                    )
+                } else {
+                    format!("{} is connected.", finished.account_email)
+                };
                 return Ok(user.go(&app, "/calendars", &Flash::good(words)).into_response());
             }
             Err(ConnectError::Storage(error)) => return Err(error.into()),

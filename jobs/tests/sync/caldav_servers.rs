@@ -1,0 +1,210 @@
+//! What CalDAV servers do that others do not: calendars that are gone behind a refusal, faults that pass, no versions.
+
+use concord_domain::{
+    connection::{EntryState, ProviderKind},
+    ids::ConnectionId,
+};
+use concord_foreign::ProxyFault;
+use concord_jobs::{
+    connect::{self, ConnectError},
+    connections as manage,
+};
+use concord_providers::{DiscoveryError, caldav::Asked};
+use concord_storage::{
+    on_both_databases,
+    testing::{TestDb, monday},
+};
+
+use crate::{
+    two_way::minutes,
+    world::{ANA, PATIENCE, World, titled, unhurried},
+};
+
+async fn with_radicale(db: &TestDb) -> World<'_> {
+    World::of(db, ProviderKind::Caldav, unhurried(), PATIENCE, monday()).await
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> ProxyFault {
+    ProxyFault::Answer { status: status.to_owned(), headers: headers.to_owned(), body: body.to_owned() }
+}
+
+impl World<'_> {
+    /// Ana's second calendar, by its path.
+    async fn clinic(&self) -> String {
+        let path = self.outside.radicale().calendar_of(ANA).replace("/calendar/", "/clinic/");
+        self.outside.person(ANA).makes_a_calendar(&path).await;
+        path
+    }
+
+    /// The calendar of a connection at that path, in whichever way its id is written.
+    async fn at_path(&self, id: ConnectionId, path: &str) -> concord_storage::calendars::Calendar {
+        let calendars = self.calendars(id).await;
+        let found = calendars.into_iter().find(|one| one.external_id.replace("%40", "@") == path);
+        found.expect("the calendar is there")
+    }
+
+    /// Ana deletes a calendar at a server that says of it what Cyrus says.
+    async fn deletes_at_cyrus(&self, path: &str) {
+        self.outside.person(ANA).deletes(path).await;
+        let page = "<!DOCTYPE html><html><body>Mailbox does not exist</body></html>";
+        let gone = answer("403 Forbidden", "Content-Type: text/html; charset=utf-8\r\n", page);
+        self.outside.radicale().proxy.always_answers(&format!(" {path}"), gone);
+    }
+
+    async fn titles_in(&self, path: &str) -> Vec<String> {
+        let seen = self.outside.person(ANA).sees(path).await;
+        let mut titles: Vec<String> = seen.into_iter().map(|one| one.title).collect();
+        titles.sort();
+        titles
+    }
+}
+
+async fn a_calendar_that_is_gone_behind_a_refusal_is_noticed(db: &TestDb) {
+    let world = with_radicale(db).await;
+    let clinic = world.clinic().await;
+    let id = world.connected(&world.ana).await;
+    let known = world.at_path(id, &clinic).await;
+    manage::set_reads(&world.context, &world.change(), id, known.id, true).await.unwrap();
+    world.settle().await;
+    let busy = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n\
+        DTSTART:20270301T180000Z\r\nDTEND:20270301T190000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    world.outside.person(ANA).puts(&format!("{clinic}a.ics"), busy).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, ["busy: 600 - 660"]);
+
+    world.deletes_at_cyrus(&clinic).await;
+    world.poll().await;
+    assert!(world.at_path(id, &clinic).await.missing_since.is_some());
+    assert_eq!(world.taken(&world.ana).await, [""; 0]);
+    assert_eq!(world.failed().await.len(), 0);
+}
+
+async fn another_calendar_gets_at_once_what_stood_in_one_that_is_gone(db: &TestDb) {
+    let world = with_radicale(db).await;
+    let clinic = world.clinic().await;
+    let id = world.connected(&world.ana).await;
+    let known = world.at_path(id, &clinic).await;
+    manage::set_written(&world.context, &world.change(), id, known.id).await.unwrap();
+    let draft = world.draft(&[&world.ana], 60, 120);
+    let booking = world.put("A-1", &draft).await;
+    world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
+    world.settle().await;
+    assert_eq!(world.titles_in(&clinic).await.len(), 2);
+
+    world.deletes_at_cyrus(&clinic).await;
+    // Before anything has been read or written there.
+    let main = world.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap();
+    manage::set_written(&world.context, &world.change(), id, main.id).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Massage)", "Sea View — Maria (Massage)"]);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!((world.failed().await.len(), world.changes(&booking).await.len()), (0, 0));
+}
+
+async fn a_write_to_a_calendar_that_is_gone_behind_a_refusal_says_so(db: &TestDb) {
+    let world = with_radicale(db).await;
+    let clinic = world.clinic().await;
+    let id = world.connected(&world.ana).await;
+    let known = world.at_path(id, &clinic).await;
+    manage::set_written(&world.context, &world.change(), id, known.id).await.unwrap();
+    let draft = world.draft(&[&world.ana], 60, 120);
+    world.put("A-1", &draft).await;
+    world.settle().await;
+    world.deletes_at_cyrus(&clinic).await;
+    let booking = world.put("A-1", &titled(&draft, "Changed")).await;
+    let other = world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
+    world.settle().await;
+    assert!(world.at_path(id, &clinic).await.missing_since.is_some());
+    for booking in [&booking, &other] {
+        let reason = world.sync(booking).await[0].last_error.clone().unwrap_or_default();
+        assert!(reason.contains("choose another one"), "{reason}");
+        assert_eq!(world.changes(booking).await.len(), 0, "nobody deleted an entry");
+    }
+}
+
+async fn the_calendar_whose_address_is_given_is_the_one_that_is_written(db: &TestDb) {
+    let world = with_radicale(db).await;
+    let clinic = world.clinic().await;
+    let asked = world.outside.asked(ANA);
+    let whose = (world.business.id, world.ana.id);
+    let to = |path: &str| Asked { address: format!("{}{path}", asked.address), ..asked.clone() };
+    let finished = connect::connect_with_password(&world.context, whose, &to(&clinic), "/".to_owned()).await;
+    let id = finished.unwrap().connection;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    let chosen = world.at_path(id, &clinic).await;
+    assert!(chosen.reads && chosen.writes, "{chosen:?}");
+    assert_eq!(world.titles_in(&clinic).await, ["Sea View — Maria (Massage)"]);
+    assert_eq!(world.outside.titles(ANA).await, [""; 0]);
+
+    // One that can only be read is none to write to, and nothing changes.
+    let holidays = clinic.replace("/clinic/", "/holidays/");
+    let refused = connect::connect_with_password(&world.context, whose, &to(&holidays), "/".to_owned()).await;
+    assert!(
+        matches!(refused, Err(ConnectError::Discovery(DiscoveryError::NotWritable { .. }))),
+        "{refused:?}"
+    );
+    assert!(world.at_path(id, &clinic).await.writes);
+}
+
+async fn what_passes_is_tried_again(db: &TestDb) {
+    let world = with_radicale(db).await;
+    world.connected(&world.ana).await;
+    for (number, fault) in [
+        answer("507 Insufficient Storage", "", ""),
+        answer("302 Found", "Location: /sign-in\r\n", ""),
+        answer("307 Temporary Redirect", "Location: /elsewhere\r\n", ""),
+        answer("503 Service Unavailable", "", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.outside.radicale().proxy.next_holding_fails("PUT ", fault);
+        let from = 60 + 60 * i64::try_from(number).unwrap();
+        let booking = world.put(&format!("A-{number}"), &world.draft(&[&world.ana], from, from + 60)).await;
+        world.settle().await;
+        assert_eq!(world.entry_state(&booking).await, EntryState::Synced, "{number}");
+        assert_eq!(world.outside.seen_by(ANA).await.len(), number + 1);
+    }
+    let log = world.log().await;
+    assert_eq!(log.iter().filter(|line| line.as_str() == "write retry").count(), 4, "{log:?}");
+    assert!(!log.iter().any(|line| line.ends_with("failed")), "{log:?}");
+}
+
+async fn a_server_without_versions_is_kept_in_step(db: &TestDb) {
+    let world = with_radicale(db).await;
+    world.outside.radicale().proxy.hide_versions();
+    world.outside.radicale().proxy.replace("<sync-token/>", "<no-sync-token/>");
+    world.connected(&world.ana).await;
+    let draft = world.draft(&[&world.ana], 6_000, 6_060);
+    let booking = world.put("A-1", &draft).await;
+    world.settle().await;
+    world.poll().await;
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    let path = world.outside.one_seen_by(ANA).await.id;
+    // Ours is changed by us, and then by a person.
+    world.put("A-1", &titled(&draft, "Changed")).await;
+    world.settle().await;
+    world.poll().await;
+    assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Changed)"]);
+    assert_eq!(world.changes(&booking).await.len(), 0, "nobody else changed it");
+    let object = world.outside.person(ANA).gets(&path).await;
+    let object = object.replace("Sea View — Maria (Changed)", "Sea View — Maria (Feet)");
+    world.outside.person(ANA).puts(&path, &object).await;
+    world.poll().await;
+    assert_eq!(world.now(&booking).await.draft.title, "Feet");
+    assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
+    world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!(world.outside.titles(ANA).await, [""; 0]);
+    assert_eq!(world.failed().await.len(), 0);
+}
+
+on_both_databases!(
+    a_calendar_that_is_gone_behind_a_refusal_is_noticed,
+    another_calendar_gets_at_once_what_stood_in_one_that_is_gone,
+    a_write_to_a_calendar_that_is_gone_behind_a_refusal_says_so,
+    the_calendar_whose_address_is_given_is_the_one_that_is_written,
+    what_passes_is_tried_again,
+    a_server_without_versions_is_kept_in_step,
+);
