@@ -93,7 +93,7 @@ async fn another_calendar_gets_at_once_what_stood_in_one_that_is_gone(db: &TestD
 
     world.deletes_at_cyrus(&clinic).await;
     // Before anything has been read or written there.
-    let main = world.calendars(id).await.into_iter().find(|one| one.is_primary).unwrap();
+    let main = world.at_path(id, &world.outside.radicale().calendar_of(ANA)).await;
     manage::set_written(&world.context, &world.change(), id, main.id).await.unwrap();
     world.settle().await;
     assert_eq!(world.outside.titles(ANA).await, ["Sea View — Maria (Massage)", "Sea View — Maria (Massage)"]);
