@@ -1,6 +1,7 @@
 //! What can be done with a booking, from its making to its end.
 
 use concord_storage::testing::TestDb;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::house::{House, day, hour, stay};
@@ -64,6 +65,34 @@ async fn a_booking_lives(db: &TestDb) {
     assert_eq!(actions, ["cancelled", "changed", "created"]);
     assert_eq!(history["items"][0]["actor"]["kind"], "api_key");
     assert_eq!(history["items"][1]["detail"]["changes"]["title"], json!(["Tasting", ""]));
+    house.stop().await;
+}
+
+async fn a_booking_needs_no_reference_of_the_callers(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await;
+    let made = house.api.post("/api/v1/bookings", stay(&room, 3, 2)).await;
+    let (location, tag) = (made.header("location").to_owned(), made.header("etag").to_owned());
+    let made = made.expect(201);
+    let reference = made["reference"].as_str().unwrap();
+    assert!(reference.starts_with("B-") && location.ends_with(&format!("/api/v1/bookings/{reference}")));
+    assert_eq!(tag, "\"1\"");
+    let found = house.api.get(&format!("/api/v1/bookings/{reference}")).await.expect(200);
+    assert_eq!(found["id"], made["id"]);
+    house.api.post("/api/v1/bookings", stay(&room, 3, 2)).await.problem(409, "taken");
+
+    let mut named = stay(&room, 10, 2);
+    named["reference"] = json!("mine");
+    house.api.post("/api/v1/bookings", named.clone()).await.expect(201);
+    named["title"] = json!("Another");
+    house.api.post("/api/v1/bookings", named).await.problem(409, "not-possible");
+    assert_ne!(house.api.get("/api/v1/bookings/mine").await.expect(200)["title"], "Another");
+
+    let body = Some(("application/json", stay(&room, 20, 2).to_string()));
+    let key = [("idempotency-key", "once")];
+    let first = house.api.raw(Method::POST, "/api/v1/bookings", body.clone(), &key).await.expect(201);
+    let again = house.api.raw(Method::POST, "/api/v1/bookings", body, &key).await.expect(201);
+    assert_eq!(first["reference"], again["reference"]);
     house.stop().await;
 }
 
@@ -209,6 +238,7 @@ async fn blocks_stand_in_the_way(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     a_booking_lives,
+    a_booking_needs_no_reference_of_the_callers,
     a_part_can_be_changed,
     what_stands_there_is_named,
     capacity_is_kept,

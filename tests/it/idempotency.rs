@@ -63,7 +63,7 @@ async fn what_nobody_decided_may_be_tried_again(db: &TestDb) {
     let large = "x".repeat(1_100_000);
     for (path, body, status, sort) in [
         ("nothing", room(), 404, "not-found"),
-        ("bookings", room(), 405, "method-not-allowed"),
+        ("conflicts", room(), 405, "method-not-allowed"),
         ("resources", Some(("text/plain", "{}".to_owned())), 415, "unsupported-media-type"),
         ("resources", Some(("application/json", "{".to_owned())), 400, "malformed"),
         ("resources", Some(("application/json", large)), 413, "too-large"),

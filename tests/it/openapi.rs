@@ -158,9 +158,6 @@ async fn what_is_not_there_is_a_problem_document(db: &TestDb) {
     let wrong = house.api.send(Method::DELETE, "/api/v1/bookings", None, &[]).await;
     assert!(wrong.header("allow").contains("GET"), "{:?}", wrong.headers);
     wrong.problem(405, "method-not-allowed");
-    let posted = house.api.post("/api/v1/bookings", serde_json::json!({})).await;
-    let detail = posted.problem(405, "method-not-allowed")["detail"].to_string();
-    assert!(detail.contains("Make a booking by PUT /api/v1/bookings/{reference}"), "{detail}");
     house.stop().await;
 }
 

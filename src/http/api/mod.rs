@@ -115,9 +115,6 @@ async fn unknown(OriginalUri(uri): OriginalUri) -> (Extension<NothingThere>, Api
 }
 
 async fn wrong_method(method: Method, OriginalUri(uri): OriginalUri) -> ApiError {
-    let mut words = format!("{} does not know {method}.", uri.path().escape_debug());
-    if method == Method::POST && uri.path() == "/api/v1/bookings" {
-        words.push_str(" Make a booking by PUT /api/v1/bookings/{reference}, with a reference of your own.");
-    }
+    let words = format!("{} does not know {method}.", uri.path().escape_debug());
     ApiError::new(Kind::MethodNotAllowed, words)
 }

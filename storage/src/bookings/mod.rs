@@ -15,3 +15,16 @@ pub use read::{
 };
 pub use taken::{Obstacle, Taken};
 pub use write::{Change, Put, PutError, aim_again, cancel, put};
+
+use crate::secret::fill_random;
+
+/// A reference for a booking whose caller gave none: easy to read out, without letters that look or sound alike.
+pub fn new_reference() -> String {
+    const DIGITS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let mut bytes = [0; 7];
+    fill_random(&mut bytes);
+    bytes.iter().fold(String::from("B-"), |mut text, byte| {
+        text.push(char::from(DIGITS[usize::from(byte & 31)]));
+        text
+    })
+}

@@ -4,6 +4,7 @@
 //! Whoever seats rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
 //! nobody chooses a unit from a state that is about to change.
 
+mod overlaps;
 mod standing;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +18,10 @@ use uuid::Uuid;
 #[cfg(feature = "testing")]
 pub(crate) use self::standing::postgres_texts;
 
-pub use self::standing::{Standing, beside, conflicts, seats_of_others, standing};
+pub use self::{
+    overlaps::{Overlap, overlaps_of},
+    standing::{Standing, beside, conflicts, seats_of_others, standing},
+};
 use crate::{StorageError, Tx, db::Open, on_db};
 
 /// What is occupied, and how many units it has.

@@ -111,9 +111,20 @@ async fn what_was_sold_stands_though_there_is_no_room(db: &TestDb) {
     let (others, is_seated) = occupancy::beside(db, &put.booking).await.unwrap();
     let named: Vec<_> = others.iter().map(|row| row.reference.as_deref()).collect();
     assert_eq!((named, is_seated), (vec![Some("ours")], false));
+    let ours = bookings::find(db, world.business.id, "ours").await.unwrap().unwrap();
+    let ids = [ours.id, put.booking.id];
+    let of_both =
+        async |minute| occupancy::overlaps_of(db, world.business.id, &ids, at(minute)).await.unwrap();
+    let said = of_both(0).await;
+    let others = |id| said[&id].iter().map(|other| other.reference.as_str()).collect::<Vec<_>>();
+    assert_eq!((others(ours.id), others(put.booking.id)), (vec!["theirs"], vec!["ours"]));
+    assert!(of_both(160).await.is_empty(), "what is over is nobody's trouble");
+    let another = testing::business(db).await;
+    assert!(occupancy::overlaps_of(db, another.id, &ids, at(0)).await.unwrap().is_empty());
     // Ours goes: theirs has room.
     bookings::cancel(db, &world.change(2), "ours", None).await.unwrap();
     assert_eq!(world.conflicts(db).await, Vec::<String>::new());
+    assert!(of_both(0).await.is_empty());
     let mine = bookings::put(db, &world.change(3), "mine", &draft, None).await;
     assert!(matches!(mine, Err(PutError::Taken(_))), "{mine:?}");
 }
@@ -143,6 +154,8 @@ async fn a_block_takes_the_nights_that_are_free(db: &TestDb) {
     // Somebody who comes all the same is no conflict with a block.
     let (_, put) = world.import(db, "guest", &BookingDraft { time: hours(2, 20), ..plain }).await;
     assert!(!put.seated);
+    let ids = [put.booking.id];
+    assert!(occupancy::overlaps_of(db, world.business.id, &ids, at(0)).await.unwrap().is_empty());
     assert_eq!(world.conflicts(db).await, Vec::<String>::new());
 }
 

@@ -6,7 +6,7 @@ use concord_domain::{
     connection::{EntryState, ProviderKind},
     ids::{BookingId, ConnectionId, ResourceId, StaffId},
 };
-use concord_storage::entries::SyncState;
+use concord_storage::{entries::SyncState, occupancy::Overlap};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use utoipa::ToSchema;
 
@@ -87,13 +87,14 @@ pub(crate) struct BookingBody {
     #[serde(default)]
     #[schema(max_length = 64)]
     pub source: Option<String>,
+    /// For `POST /bookings`: the caller's own name for it; one is made up if it is not said. Elsewhere the path says it.
+    #[serde(default)]
+    #[schema(max_length = 128)]
+    pub reference: Option<String>,
     // So that an answer can be changed and sent back as it is, what only answers say is passed over.
     #[serde(default, rename = "id")]
     #[schema(ignore)]
     _id: IgnoredAny,
-    #[serde(default, rename = "reference")]
-    #[schema(ignore)]
-    _reference: IgnoredAny,
     #[serde(default, rename = "version")]
     #[schema(ignore)]
     _version: IgnoredAny,
@@ -106,6 +107,9 @@ pub(crate) struct BookingBody {
     #[serde(default, rename = "sync")]
     #[schema(ignore)]
     _sync: IgnoredAny,
+    #[serde(default, rename = "overlaps")]
+    #[schema(ignore)]
+    _overlaps: IgnoredAny,
 }
 
 /// Who it is for.
@@ -252,11 +256,14 @@ pub(crate) struct BookingAnswer {
     pub updated_at: DateTime<Utc>,
     /// How it stands in each connected calendar that it concerns or concerned.
     pub sync: Vec<SyncAnswer>,
+    /// Other bookings at the same time for which there is no room beside it, or it has none beside them; a double
+    /// booking is said of both until it is over. Empty: all is well.
+    pub overlaps: Vec<OverlapAnswer>,
 }
 
 impl BookingAnswer {
-    /// The answer for `booking`, which stands in calendars as `states` say.
-    pub(crate) fn new(booking: Booking, states: Vec<SyncState>) -> Self {
+    /// The answer for `booking`, which stands in calendars as `states` say and beside `overlaps`.
+    pub(crate) fn new(booking: Booking, states: Vec<SyncState>, overlaps: Vec<Overlap>) -> Self {
         let draft = booking.draft;
         let (starts_at, ends_at, check_in, check_out) = match draft.time {
             BookingTime::Timed { starts_at, ends_at } => (Some(starts_at), Some(ends_at), None, None),
@@ -284,6 +291,36 @@ impl BookingAnswer {
             created_at: booking.created_at,
             updated_at: booking.updated_at,
             sync: states.into_iter().map(SyncAnswer::from).collect(),
+            overlaps: overlaps.into_iter().map(OverlapAnswer::from).collect(),
+        }
+    }
+}
+
+/// Another booking at the same time, for which there is no room.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Overlap)]
+pub(crate) struct OverlapAnswer {
+    /// Concord's id of the other booking.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: BookingId,
+    /// Its reference.
+    pub reference: String,
+    /// Its title.
+    pub title: String,
+    /// When it starts, in UTC.
+    pub starts_at: DateTime<Utc>,
+    /// When it ends, in UTC (exclusive).
+    pub ends_at: DateTime<Utc>,
+}
+
+impl From<Overlap> for OverlapAnswer {
+    fn from(overlap: Overlap) -> Self {
+        Self {
+            id: overlap.other_id,
+            reference: overlap.reference,
+            title: overlap.title,
+            starts_at: overlap.starts_at,
+            ends_at: overlap.ends_at,
         }
     }
 }

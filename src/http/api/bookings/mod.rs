@@ -15,7 +15,7 @@ use concord_domain::{
 };
 use concord_storage::{
     bookings::{self, BookingFilter, Put, PutError},
-    businesses, entries, history,
+    businesses, entries, history, occupancy,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,7 +38,7 @@ use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, create))
         .routes(routes!(find, put, change, cancel))
         .routes(routes!(changes))
 }
@@ -103,9 +103,11 @@ async fn list(
     let page = bookings::list(db, caller.business, &wanted, &ask).await?;
     let ids: Vec<BookingId> = page.items.iter().map(|booking| booking.id).collect();
     let mut states = entries::sync_states_of(db, caller.business, &ids).await?;
+    let mut overlaps = occupancy::overlaps_of(db, caller.business, &ids, app.now()).await?;
     Ok(Json(Listing::of(page, |booking| {
         let states = states.remove(&booking.id).unwrap_or_default();
-        BookingAnswer::new(booking, states)
+        let overlaps = overlaps.remove(&booking.id).unwrap_or_default();
+        BookingAnswer::new(booking, states, overlaps)
     })))
 }
 
@@ -115,10 +117,13 @@ pub(super) async fn zone_of(app: &App, business: BusinessId) -> Result<Tz, ApiEr
     Ok(business.ok_or_else(|| ApiError::not_found("business"))?.zone)
 }
 
-/// With how it stands in connected calendars.
+/// With how it stands in connected calendars, and what it overlaps.
 async fn answer(app: &App, booking: Booking) -> Result<BookingAnswer, ApiError> {
-    let states = entries::sync_states(&app.context.db, booking.business, booking.id).await?;
-    Ok(BookingAnswer::new(booking, states))
+    let db = &app.context.db;
+    let states = entries::sync_states(db, booking.business, booking.id).await?;
+    let mut overlaps = occupancy::overlaps_of(db, booking.business, &[booking.id], app.now()).await?;
+    let overlaps = overlaps.remove(&booking.id).unwrap_or_default();
+    Ok(BookingAnswer::new(booking, states, overlaps))
 }
 
 async fn tagged(
@@ -185,6 +190,32 @@ async fn put(
     answer_written(&app, written).await
 }
 
+/// Make a booking
+///
+/// For callers without references of their own: one is made up, unless the body says `reference`, which no booking may
+/// have yet. Send an `Idempotency-Key`, so that a repetition makes no second booking. Refused with 409 where something
+/// stands, as `PUT /bookings/{reference}` is.
+#[utoipa::path(post, path = "/bookings", tag = "Bookings", operation_id = "create_booking",
+    request_body = BookingBody,
+    responses((status = 201, description = "Created", body = BookingAnswer,
+        headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its version")))))]
+async fn create(
+    State(app): State<App>,
+    caller: ApiCaller,
+    Body(body): Body<BookingBody>,
+) -> Result<Response, ApiError> {
+    let reference = body.reference.clone().unwrap_or_else(bookings::new_reference);
+    let draft = body.into_draft()?;
+    // Version 0: there must be none yet.
+    match bookings::put(&app.context.db, &caller.change(app.now()), &reference, &draft, Some(0)).await {
+        Err(PutError::Stale { .. }) => Err(ApiError::new(
+            Kind::NotPossible,
+            "There is a booking of this reference already. Change it by PUT or PATCH, or give another reference.",
+        )),
+        written => answer_written(&app, written?).await,
+    }
+}
+
 /// Pushes what follows from the change, and answers it.
 pub(super) async fn answer_written(app: &App, written: Put) -> Result<Response, ApiError> {
     app.context.push(&written.duties).await;
@@ -235,7 +266,8 @@ async fn change(
     for _ in 0..TRIES {
         let booking = existing(&app, &caller, &reference).await?;
         let version = booking.version;
-        let draft = patch::patched(BookingAnswer::new(booking, Vec::new()), patch.clone())?.into_draft()?;
+        let draft = patch::patched(BookingAnswer::new(booking, Vec::new(), Vec::new()), patch.clone())?
+            .into_draft()?;
         let expected = condition.expected_version().unwrap_or(version);
         let change = caller.change(app.now());
         match bookings::put(&app.context.db, &change, &reference, &draft, Some(expected)).await {

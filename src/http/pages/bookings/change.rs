@@ -15,14 +15,13 @@ use super::super::{
     asked::{Named, Sent},
     flash::Flash,
     frame::{Frame, Place, page},
-    overview::name_of,
     session::CurrentUser,
     when::span,
 };
 use super::{
     detail::origin,
     edit::{taken_in_a_line, zone_of},
-    found, path_of,
+    found, name_of, path_of,
 };
 use crate::app::App;
 
@@ -53,7 +52,7 @@ pub(super) async fn ask(
     let question = CancelPage {
         frame: Frame::around(&app, &user, Place::Bookings, format!("Cancel {}", booking.reference)).await?,
         path: path_of(&booking),
-        name: name_of(&booking),
+        name: name_of(&booking, &app.context.platforms),
         when: span(&booking.draft.time, zone, app.now().with_timezone(&zone).date_naive()).text,
         calendars,
         sold_by: origin(&app, &user, &booking).await?.map(|origin| origin.platform),

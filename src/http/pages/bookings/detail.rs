@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    booking::{Booking, BookingKind, BookingStatus},
+    booking::{Booking, BookingStatus},
     connection::EntryState,
 };
 use concord_storage::{
@@ -21,7 +21,6 @@ use super::super::{
     channels::{path_of as channel_path, platform_name, words::hue_class},
     frame::{Frame, Place, page, part},
     names::Names,
-    overview::name_of,
     pieces::{Pill, capital, kind_label},
     session::CurrentUser,
     when::{When, span},
@@ -29,7 +28,9 @@ use super::super::{
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found, link_to, path_of,
+    found,
+    guest::customer_of,
+    link_to, name_of, path_of,
 };
 use crate::app::App;
 
@@ -40,6 +41,8 @@ struct BookingPage {
     path: String,
     booking: Booking,
     name: String,
+    /// For whom.
+    customer: String,
     kind: &'static str,
     status: Pill,
     when: String,
@@ -53,8 +56,8 @@ struct BookingPage {
     source: String,
     /// The platform that it came by.
     origin: Option<Origin>,
-    /// What it stands beside without room of its own, each by its name and page.
-    beside: Vec<(String, Option<String>)>,
+    /// The bookings that it overlaps, each by its name and page.
+    overlaps: Vec<(String, String)>,
     live: BookingLive,
     /// What people did to its entries in their own calendars.
     outside: Vec<ChangeLine>,
@@ -115,6 +118,9 @@ struct Entry {
     error: Option<String>,
 }
 
+/// So many of the bookings that one overlaps are named.
+const SHOWN_OVERLAPS: usize = 5;
+
 struct Change {
     at: When,
     who: String,
@@ -139,9 +145,10 @@ pub(super) async fn show(
     let former = former_status(&told);
     let outside = outside_changes::of_booking(db, business, booking.id).await?;
     let shown = BookingPage {
-        frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking)).await?,
+        frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking, &app.context.platforms)).await?,
         path: path_of(&booking),
-        name: name_of(&booking),
+        name: name_of(&booking, &app.context.platforms),
+        customer: customer_of(&booking, &app.context.platforms),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
         when: time.text,
@@ -159,7 +166,7 @@ pub(super) async fn show(
             other => format!(", from {other}"),
         },
         origin: origin(&app, &user, &booking).await?,
-        beside: beside(&app, &booking).await?,
+        overlaps: overlaps(&app, &booking).await?,
         live: live_part(&app, &user, &booking, zone).await?,
         outside: lines(&app, &user, &mut names, &outside, (Where::Booking, &path_of(&booking))).await?,
         history: told
@@ -178,24 +185,20 @@ pub(super) async fn show(
     page(&app, &user, &shown)
 }
 
-/// What stands where a booking found no room; none if it has a seat.
-async fn beside(app: &App, booking: &Booking) -> Result<Vec<(String, Option<String>)>, PageError> {
-    let (rows, is_seated) = occupancy::beside(&app.context.db, booking).await?;
-    if booking.draft.kind == BookingKind::Block || is_seated {
-        return Ok(Vec::new());
-    }
-    let named = rows.into_iter().map(|row| match (row.reference, row.title, row.calendar) {
-        (Some(reference), title, _) => {
-            let name = match title.filter(|title| !title.is_empty()) {
-                Some(title) => format!("{title} ({reference})"),
-                None => reference.clone(),
-            };
-            (name, link_to(&reference))
-        }
-        (None, _, Some(calendar)) => (format!("a time of the calendar {calendar}"), None),
-        (None, ..) => ("what was there".to_owned(), None),
+/// The bookings that it overlaps without room for all of them, each by its name and page.
+async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>, PageError> {
+    let ids = [booking.id];
+    let mut found = occupancy::overlaps_of(&app.context.db, booking.business, &ids, app.now()).await?;
+    let found = found.remove(&booking.id).unwrap_or_default();
+    let named = found.into_iter().map(|other| {
+        let path = link_to(&other.reference).unwrap_or_else(|| format!("/bookings/{}", other.other_id));
+        let name = match other.title.trim() {
+            "" => other.reference,
+            title => format!("{title} ({})", other.reference),
+        };
+        (name, path)
     });
-    Ok(named.take(5).collect())
+    Ok(named.take(SHOWN_OVERLAPS).collect())
 }
 
 /// `None`: it came by no channel.

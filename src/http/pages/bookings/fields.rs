@@ -8,7 +8,7 @@ use concord_domain::{
     ids::StaffId,
     interval::instant_at,
 };
-use concord_storage::secret::fill_random;
+use concord_storage::bookings::new_reference;
 use serde::Deserialize;
 
 use super::{
@@ -247,17 +247,6 @@ fn local(text: &str) -> Option<NaiveDateTime> {
         .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))
         .ok()
         .filter(|at| is_within_reach(at.date()))
-}
-
-/// Easy to read out: no letters that look or sound alike.
-fn new_reference() -> String {
-    const DIGITS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-    let mut bytes = [0; 7];
-    fill_random(&mut bytes);
-    bytes.iter().fold(String::from("B-"), |mut text, byte| {
-        text.push(char::from(DIGITS[usize::from(byte & 31)]));
-        text
-    })
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use concord_domain::{
     connection::EntryState,
     ids::BookingId,
     interval::start_of_day,
+    platform::Platforms,
 };
 use concord_storage::{
     Db, PageAsk, StorageError,
     bookings::{self, BookingFilter},
     entries::{self, SyncState},
+    occupancy,
 };
 use serde::Deserialize;
 
@@ -22,12 +24,11 @@ use super::super::{
     filters::Unread,
     frame::{Frame, Place, page},
     names::Names,
-    overview::{name_of, title_beside_name},
     pieces::{Choice, Pill, Tone},
     session::CurrentUser,
     when::{day, span, typed_date},
 };
-use super::path_of;
+use super::{name_of, overlap_pill, path_of, title_beside_name};
 use crate::app::App;
 
 /// The filters, as they were typed.
@@ -79,6 +80,8 @@ struct Row {
     staff: String,
     kind: &'static str,
     status: Pill,
+    /// That it is booked twice.
+    overlap: Option<Pill>,
     sync: Option<Pill>,
     is_over: bool,
 }
@@ -102,7 +105,13 @@ pub(super) async fn show(
     let ids: Vec<BookingId> = found.items.iter().map(|booking| booking.id).collect();
     let synced = entries::sync_states_of(db, user.business.id, &ids).await?;
     let sync = |booking: &Booking| synced.get(&booking.id).map(Vec::as_slice).unwrap_or_default();
-    let rows = found.items.iter().map(|booking| row(booking, sync(booking), &names, today, now)).collect();
+    let overlaps = occupancy::overlaps_of(db, user.business.id, &ids, now).await?;
+    let context = (&names, app.context.platforms.as_ref());
+    let rows = found.items.iter().map(|booking| Row {
+        overlap: overlap_pill(overlaps.get(&booking.id)),
+        ..row(booking, sync(booking), context, today, now)
+    });
+    let rows = rows.collect();
     let mut frame = Frame::around(&app, &user, Place::Bookings, "Bookings").await?;
     frame.search.clone_from(&wish.q);
     let bookings = BookingsPage {
@@ -233,15 +242,21 @@ fn address(wish: &Wish, from: &str, after: &str) -> String {
     format!("/bookings?{}", query.finish())
 }
 
-fn row(booking: &Booking, sync: &[SyncState], names: &Names, today: NaiveDate, now: DateTime<Utc>) -> Row {
+fn row(
+    booking: &Booking,
+    sync: &[SyncState],
+    (names, platforms): (&Names, &Platforms),
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Row {
     let draft = &booking.draft;
     let time = span(&draft.time, names.zone_of(draft.resource), today);
     let path = path_of(booking);
     Row {
         edit: format!("{path}/edit"),
         path,
-        name: name_of(booking),
-        title: title_beside_name(booking),
+        name: name_of(booking, platforms),
+        title: title_beside_name(booking, platforms),
         reference: booking.reference.clone(),
         when: time.text,
         length: time.length,
@@ -249,6 +264,7 @@ fn row(booking: &Booking, sync: &[SyncState], names: &Names, today: NaiveDate, n
         staff: names.of_all_staff(&draft.staff),
         kind: draft.kind.as_str(),
         status: draft.status.into(),
+        overlap: None,
         sync: in_a_word(sync),
         is_over: !draft.status.occupies() || booking.interval.end <= now,
     }

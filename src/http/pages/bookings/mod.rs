@@ -6,6 +6,7 @@ mod differences;
 mod edit;
 mod faults;
 mod fields;
+mod guest;
 mod list;
 
 use axum::{
@@ -15,7 +16,10 @@ use axum::{
 use concord_domain::{booking::Booking, ids::BookingId};
 use concord_storage::{Db, StorageError, bookings};
 
-pub(super) use self::edit::taken_in_a_line;
+pub(super) use self::{
+    edit::taken_in_a_line,
+    guest::{name_of, overlap_pill, title_beside_name},
+};
 use super::{PageError, session::CurrentUser};
 use crate::app::App;
 
