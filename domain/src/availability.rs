@@ -122,6 +122,20 @@ pub struct FreeDay {
     pub date: NaiveDate,
     /// No instant of it needs one of these.
     pub units: u32,
+    /// How much of it is free.
+    pub room: DayRoom,
+}
+
+crate::words! {
+    /// How much of a day is free: of a resource by the hour a day is seldom free or full.
+    DayRoom {
+        /// Every unit, all day.
+        Free = "free",
+        /// Some unit, at some time.
+        Partly = "partly",
+        /// No unit at any time.
+        Full = "full",
+    }
 }
 
 /// What is free on each day `from` a date to the day before another, in `zone`. `taken`: the time of each row, seated or
@@ -137,7 +151,13 @@ pub fn free_by_day(
     days.filter_map(|date| {
         let day = Interval::new(start_of_day(date, zone), start_of_day(date.succ_opt()?, zone))?;
         let most = u32::try_from(levels.peak(day)).unwrap_or(0);
-        Some(FreeDay { date, units: capacity.saturating_sub(most) })
+        let least = u32::try_from(levels.trough(day)).unwrap_or(0);
+        let room = match (most, least) {
+            (0, _) => DayRoom::Free,
+            (_, least) if least >= capacity => DayRoom::Full,
+            _ => DayRoom::Partly,
+        };
+        Some(FreeDay { date, units: capacity.saturating_sub(most), room })
     })
     .collect()
 }
@@ -169,9 +189,21 @@ impl Levels {
 
     /// The most rows at any instant of a stretch of time.
     fn peak(&self, within: Interval) -> i64 {
-        let first = self.0.partition_point(|(at, _)| *at <= within.start).saturating_sub(1);
-        let levels = self.0[first..].iter().take_while(|(at, _)| *at < within.end);
-        levels.map(|(_, level)| *level).max().unwrap_or(0)
+        self.during(within).max().unwrap_or(0)
+    }
+
+    /// The fewest rows at any instant of a stretch of time.
+    fn trough(&self, within: Interval) -> i64 {
+        self.during(within).min().unwrap_or(0)
+    }
+
+    /// Each level of a stretch of time.
+    fn during(&self, within: Interval) -> impl Iterator<Item = i64> {
+        let first = self.0.partition_point(|(at, _)| *at <= within.start);
+        // Nothing stands before the first row.
+        let before = first.checked_sub(1).map_or(0, |before| self.0[before].1);
+        let then = self.0[first..].iter().take_while(move |(at, _)| *at < within.end);
+        std::iter::once(before).chain(then.map(|(_, level)| *level))
     }
 }
 
@@ -314,6 +346,25 @@ mod tests {
         let free = free_by_day(&taken, 2, (day("2026-12-01"), day("2026-12-05")), chrono_tz::UTC);
         assert_eq!(free.iter().map(|day| day.units).collect::<Vec<_>>(), [1, 0, 1, 2]);
         assert_eq!((free[0].date, free[3].date), (day("2026-12-01"), day("2026-12-04")));
+    }
+
+    #[test]
+    fn a_day_is_free_partly_free_or_full() {
+        let row = |start: &str, end: &str| Interval { start: at(start), end: at(end) };
+        let taken = [
+            row("2026-12-02T09:00:00Z", "2026-12-02T10:00:00Z"),
+            row("2026-12-03T00:00:00Z", "2026-12-03T12:00:00Z"),
+            row("2026-12-03T12:00:00Z", "2026-12-04T00:00:00Z"),
+            row("2026-12-04T00:00:00Z", "2026-12-04T23:59:00Z"),
+        ];
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let rooms = |taken: &[Interval], capacity| {
+            let days = free_by_day(taken, capacity, (day("2026-12-01"), day("2026-12-06")), chrono_tz::UTC);
+            days.iter().map(|day| day.room.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(rooms(&taken, 1), ["free", "partly", "full", "partly", "free"]);
+        assert_eq!(rooms(&taken, 2), ["free", "partly", "partly", "partly", "free"]);
+        assert_eq!(rooms(&[], 1), ["free"; 5]);
     }
 
     #[test]

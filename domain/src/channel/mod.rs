@@ -24,6 +24,7 @@
 #[cfg(test)]
 mod days_tests;
 pub mod echo;
+pub mod exposure;
 mod matching;
 pub mod plan;
 pub mod snapshot;

@@ -1,16 +1,24 @@
 //! What a platform does not know yet: the nights that it may sell although they are taken.
 
-use chrono::{DateTime, Duration, Utc};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    ids::{BookingId, BusinessId, FeedId},
+    channel::exposure::exposed_nights,
+    ids::{BookingId, BusinessId, ChannelId, FeedId},
     interval::Interval,
 };
 use concord_storage::{
     Db, StorageError,
     bookings::{self, FeedAsk},
-    channels::{Channel, published},
+    businesses,
+    channels::{
+        Channel,
+        exposed::{self, OfChannel},
+        published,
+    },
     feed_reads::{self, FeedRead},
-    feeds,
+    feeds, resources,
 };
 
 /// What a platform knows of a channel.
@@ -22,6 +30,9 @@ pub struct Exposure {
     pub revision: i64,
     /// Bookings that it does not know of, by start, each with when it was made or moved.
     pub unknown: Vec<Unknown>,
+    /// The nights, or days of appointments, that it may sell although they are taken: not those that it has sold or closed
+    /// itself.
+    pub nights: BTreeSet<NaiveDate>,
 }
 
 /// A booking of which a platform does not know.
@@ -38,9 +49,9 @@ pub struct Unknown {
 }
 
 impl Exposure {
-    /// How many nights, or parts of days, it may sell although they are taken.
+    /// How many nights it may sell although they are taken.
     pub fn nights(&self) -> i64 {
-        self.unknown.iter().map(|one| ((one.interval.length() + Duration::hours(23)).num_days()).max(1)).sum()
+        i64::try_from(self.nights.len()).unwrap_or(i64::MAX)
     }
 }
 
@@ -55,26 +66,77 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
     };
     let ask = FeedAsk { from: now, most: MOST };
     let taken = bookings::for_channel(db, channel, ask).await?;
-    let seen: std::collections::HashSet<(BookingId, Interval)> =
-        published::standing(db, channel.business_id, channel.id)
-            .await?
-            .into_iter()
-            .filter(|row| row.seen_at.is_some())
-            .map(|row| (row.booking_id, Interval { start: row.starts_at, end: row.ends_at }))
-            .collect();
-    let unknown = taken.into_iter().filter(|booking| !seen.contains(&(booking.id, booking.interval)));
+    let seen: HashSet<(BookingId, Interval)> = published::standing(db, channel.business_id, channel.id)
+        .await?
+        .into_iter()
+        .filter(|row| row.seen_at.is_some())
+        .map(|row| (row.booking_id, Interval { start: row.starts_at, end: row.ends_at }))
+        .collect();
+    let unknown: Vec<Unknown> = taken
+        .into_iter()
+        .filter(|booking| !seen.contains(&(booking.id, booking.interval)))
+        .map(|booking| Unknown {
+            booking: booking.id,
+            reference: booking.reference,
+            interval: booking.interval,
+            since: booking.updated_at,
+        })
+        .collect();
     Ok(Exposure {
         last_read: last_read(db, channel.business_id, feed).await?,
         revision: feeds::revision_of(db, &found).await?,
-        unknown: unknown
-            .map(|booking| Unknown {
-                booking: booking.id,
-                reference: booking.reference,
-                interval: booking.interval,
-                since: booking.updated_at,
-            })
-            .collect(),
+        nights: nights_of(db, channel, &unknown, now).await?,
+        unknown,
     })
+}
+
+async fn nights_of(
+    db: &Db,
+    channel: &Channel,
+    unknown: &[Unknown],
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<NaiveDate>, StorageError> {
+    if unknown.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let business = businesses::find(db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
+    let resource = resources::find(db, business.id, channel.resource_id).await?;
+    let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
+    let closed = exposed::closed_there(db, business.id, now).await?;
+    let closed = closed.into_iter().filter(|one| one.channel == channel.id).map(|one| one.interval);
+    Ok(exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now))
+}
+
+/// How many nights each platform of a business may sell although they are taken; channels without any are left out.
+pub async fn exposed_of_business(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<ChannelId, i64>, StorageError> {
+    let unread = exposed::unread_bookings(db, business, now).await?;
+    if unread.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let closed = by_channel(exposed::closed_there(db, business, now).await?);
+    let mut nights = BTreeMap::new();
+    for (channel, stretches) in by_channel(unread) {
+        let Some(zone) = stretches.first().map(|one| one.zone) else { continue };
+        let closed = closed.get(&channel).map(Vec::as_slice).unwrap_or_default();
+        let intervals = |all: &[OfChannel]| all.iter().map(|one| one.interval).collect::<Vec<_>>();
+        let exposed = exposed_nights(intervals(&stretches), intervals(closed), zone, now);
+        if !exposed.is_empty() {
+            nights.insert(channel, i64::try_from(exposed.len()).unwrap_or(i64::MAX));
+        }
+    }
+    Ok(nights)
+}
+
+fn by_channel(all: Vec<OfChannel>) -> BTreeMap<ChannelId, Vec<OfChannel>> {
+    let mut by: BTreeMap<ChannelId, Vec<OfChannel>> = BTreeMap::new();
+    for one in all {
+        by.entry(one.channel).or_default().push(one);
+    }
+    by
 }
 
 async fn last_read(db: &Db, business: BusinessId, feed: FeedId) -> Result<Option<FeedRead>, StorageError> {

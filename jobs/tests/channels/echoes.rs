@@ -88,9 +88,29 @@ async fn what_a_platform_does_not_know_is_counted(db: &TestDb) {
     assert!(after.last_read.unwrap().revision < after.revision);
 }
 
+async fn a_night_is_exposed_once_and_never_where_the_platform_sold_it(db: &TestDb) {
+    let world = World::new(db).await;
+    let airbnb = world.on("airbnb").await;
+    assert!(world.book("first", 3, 5).await);
+    assert!(world.book("second", 7, 9).await);
+    let nights = async || {
+        let now = world.clock.now();
+        let one = exposure::exposure(db, &world.channel(airbnb).await, now).await.unwrap().nights();
+        let all = exposure::exposed_of_business(db, world.business.id, now).await.unwrap();
+        assert_eq!(all.get(&airbnb).copied().unwrap_or(0), one, "told alike everywhere");
+        one
+    };
+    assert_eq!(nights().await, 4);
+    // Airbnb sells two of them itself, before it has read that they are taken.
+    world.site.events(&[reserved("a", 4, 8)]);
+    world.later(30).await;
+    assert_eq!(nights().await, 2, "4 to 5 and 7 to 8 are sold there");
+}
+
 concord_storage::on_both_databases!(
     what_we_published_comes_back_as_an_echo,
     what_a_platform_has_not_read_is_no_echo,
     two_platforms_close_each_other,
     what_a_platform_does_not_know_is_counted,
+    a_night_is_exposed_once_and_never_where_the_platform_sold_it,
 );

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{Days, NaiveDate};
 use concord_domain::{
-    availability::{FreeDay, free_by_day},
+    availability::{DayRoom, FreeDay, free_by_day},
     ids::ResourceId,
     interval::{Interval, start_of_day},
 };
@@ -19,6 +19,7 @@ use super::{
     problem::ApiError,
     request::{Date, PathOf, Search},
     resources::existing,
+    schema,
 };
 use crate::app::App;
 
@@ -77,11 +78,15 @@ struct DayAnswer {
     free_units: u32,
     /// Whether at least one unit is free for all of the day.
     available: bool,
+    /// How much of the day is free, for what is booked by the hour: `free` (every unit, all day), `partly`, or `full` (no
+    /// unit at any time).
+    #[schema(value_type = schema::DayRoom)]
+    room: DayRoom,
 }
 
 impl From<FreeDay> for DayAnswer {
     fn from(day: FreeDay) -> Self {
-        Self { date: day.date, free_units: day.units, available: day.units > 0 }
+        Self { date: day.date, free_units: day.units, available: day.units > 0, room: day.room }
     }
 }
 

@@ -33,6 +33,7 @@ macro_rules! stand_ins {
 }
 
 stand_ins! {
+    DayRoom of availability, "How much of a day is free.";
     BookingKind of booking, "What sort of booking it is.";
     BookingStatus of booking, "Where a booking stands.";
     ConnectionState of connection, "Whether a calendar integration is served.";

@@ -2,17 +2,20 @@
 //! given up, what a platform seems to have cancelled, double bookings. Everything else that is not yet in agreement comes
 //! right by itself.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     channel::ChannelState,
     connection::ConnectionState,
     duty::DutyKind,
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, OutsideChangeId, StaffId},
+    ids::{BookingId, BusinessId, CalendarId, ChannelId, ConnectionId, EntryId, OutsideChangeId, StaffId},
     occupancy::SubjectKind,
 };
+use concord_jobs::channels::exposure::exposed_of_business;
 use concord_storage::{
     Db, StorageError, bookings, calendars,
-    channels::{self, Channel},
+    channels::{self, Channel, exposed},
     connections::{self, Connection},
     duties::{self, Duty},
     entries::{self, EntryCounts},
@@ -42,6 +45,10 @@ pub(super) struct Attention {
     pub questions: Vec<OutsideChange>,
     /// All channels, for managers.
     pub channels: Vec<Channel>,
+    /// How many nights their platforms may sell although they are taken, where there are any.
+    pub exposed: BTreeMap<ChannelId, i64>,
+    /// Channels whose platform should read our feed and never has.
+    pub unread: BTreeSet<ChannelId>,
     /// How the entries stand in the calendars that they may see.
     pub entries: EntryCounts,
 }
@@ -58,11 +65,37 @@ impl Attention {
             channels::list(db, business),
             entries::counts(db, business),
         )?;
-        let mut all = Self { connections, failures, conflicts, questions, channels, entries };
-        if !user.is_manager() {
+        let (exposed, unread) = (BTreeMap::new(), BTreeSet::new());
+        let mut all =
+            Self { connections, failures, conflicts, questions, channels, exposed, unread, entries };
+        if user.is_manager() {
+            all.look_at_platforms(app, user).await?;
+        } else {
             all.narrow(db, user).await?;
         }
         Ok(all)
+    }
+
+    /// What the platforms of the business do not know.
+    async fn look_at_platforms(&mut self, app: &App, user: &CurrentUser) -> Result<(), StorageError> {
+        if self.channels.is_empty() {
+            return Ok(());
+        }
+        let (db, business) = (&app.context.db, user.business.id);
+        let (mut nights, never_read) = futures::try_join!(
+            exposed_of_business(db, business, app.now()),
+            exposed::never_read(db, business),
+        )?;
+        let reads_ours = |id: &ChannelId| {
+            let channel = self.channels.iter().find(|channel| channel.id == *id);
+            channel.is_some_and(|channel| {
+                app.context.platforms.find(&channel.platform).is_none_or(|platform| platform.imports)
+            })
+        };
+        nights.retain(|id, _| reads_ours(id));
+        self.unread = never_read.into_iter().filter(reads_ours).collect();
+        self.exposed = nights;
+        Ok(())
     }
 
     /// Leaves what is the person's own.
@@ -132,6 +165,16 @@ impl Attention {
         if self.entries.pending > 0 {
             let text = format!("{} to write", count(self.entries.pending, "entry", "entries"));
             return SyncWord { tone: Tone::Waiting, text, is_under_way: true };
+        }
+        if !self.exposed.is_empty() {
+            let nights = self.exposed.values().sum::<i64>();
+            let text = format!("{} exposed", count(nights, "night", "nights"));
+            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
+        }
+        if !self.unread.is_empty() {
+            let feeds = i64::try_from(self.unread.len()).unwrap_or(i64::MAX);
+            let text = format!("{} not read yet", count(feeds, "feed", "feeds"));
+            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
         }
         if self.entries.waiting > 0 {
             // Not until somebody resumes the calendar.

@@ -1,8 +1,9 @@
 //! Resources on platforms: where their feeds are, how each was last read, and what waits for somebody's word.
 //!
-//! `items` is what a feed says, `reading` how it was last read, `runs` what came of that, `published` what the platform
+//! `exposed` says what platforms do not know, `items` is what a feed says, `reading` how it was last read, `runs` what came of that, `published` what the platform
 //! has read of ours, `webhooks` what channel managers tell us.
 
+pub mod exposed;
 pub mod items;
 pub mod published;
 mod reading;

@@ -1,13 +1,18 @@
 //! Who reads a feed, and what a platform knows by it.
 
-use concord_domain::{booking::Booking, channel::echo::Published, interval::Interval, privacy::FeedPrivacy};
+use concord_domain::{
+    booking::{Booking, BookingDraft},
+    channel::echo::Published,
+    interval::Interval,
+    privacy::FeedPrivacy,
+};
 use concord_storage::{
     Db,
     businesses::Business,
-    channels::{self, Channel, published},
+    channels::{self, Channel, exposed, published},
     feed_reads::{self, NewRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
-    secret,
+    resources, secret,
     testing::{self, TestDb, at, begin, commit, monday},
 };
 
@@ -94,6 +99,34 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
     assert_eq!(world.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
 }
 
+async fn what_platforms_do_not_know_is_found_for_all_channels(db: &TestDb) {
+    let world = world(db).await;
+    let business = world.business.id;
+    let exposed = async |minute| exposed::unread_bookings(db, business, at(minute)).await.unwrap();
+    let ours = Interval { start: at(100), end: at(160) };
+    let unread = exposed(0).await;
+    assert_eq!((unread.len(), unread[0].channel, unread[0].interval), (1, world.channel.id, ours));
+    assert_eq!(exposed(160).await, [], "what is over cannot be sold");
+    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
+    world.publish(db, 5, &[ours]).await;
+    world.read(db, 5, 6, true).await;
+    assert_eq!(exposed(0).await.len(), 1, "a person is not the platform");
+    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
+    world.read(db, 5, 7, false).await;
+    assert_eq!(exposed(0).await, []);
+    assert_eq!(exposed::never_read(db, business).await.unwrap(), []);
+    assert_eq!(exposed::closed_there(db, business, at(0)).await.unwrap(), []);
+
+    // What came from the platform is known there, also when its channel has been removed.
+    let resource = resources::find(db, business, world.channel.resource_id).await.unwrap().unwrap();
+    let theirs =
+        BookingDraft { source: world.channel.platform.clone(), ..testing::draft(&resource, 200, 260) };
+    testing::booking(db, &world.business, "theirs", &theirs).await;
+    assert_eq!(exposed(0).await, []);
+    let other = testing::business(db).await;
+    assert_eq!(exposed::unread_bookings(db, other.id, at(0)).await.unwrap(), []);
+}
+
 async fn a_reader_is_one_row(db: &TestDb) {
     let world = world(db).await;
     world.read(db, 7, 3, false).await;
@@ -111,4 +144,8 @@ async fn a_reader_is_one_row(db: &TestDb) {
     assert_eq!(feed_reads::of_feed(db, other.id, world.feed.id).await.unwrap(), []);
 }
 
-concord_storage::on_both_databases!(a_platform_gives_back_what_it_has_read, a_reader_is_one_row);
+concord_storage::on_both_databases!(
+    a_platform_gives_back_what_it_has_read,
+    what_platforms_do_not_know_is_found_for_all_channels,
+    a_reader_is_one_row,
+);

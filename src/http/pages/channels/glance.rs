@@ -94,7 +94,8 @@ impl Glance {
     }
 }
 
-fn status(channel: &Channel, is_due: bool) -> Pill {
+/// How a channel stands in a word; `is_due`: it is about to be read.
+pub(in crate::http::pages) fn status(channel: &Channel, is_due: bool) -> Pill {
     let is_read = channel.polled || channel.read_at.is_some();
     if channel.state == ChannelState::Paused {
         Pill::new(Tone::Waiting, "Paused")
@@ -201,6 +202,11 @@ mod tests {
         let of = |last_read: Option<FeedRead>, unknown: Vec<Unknown>| Exposure {
             last_read,
             revision: 815,
+            nights: unknown
+                .iter()
+                .flat_map(|_| ["2026-12-01", "2026-12-02"])
+                .map(|day| day.parse().unwrap())
+                .collect(),
             unknown,
         };
         for (exposure, reads_ours, words, revisions) in [

@@ -1,8 +1,8 @@
 //! The first page: is anything wrong, what is next, what can I do?
 
+mod channels;
 mod needs;
-
-use std::collections::BTreeMap;
+mod next;
 
 use askama::{Template, filters::HtmlSafe};
 use axum::{
@@ -11,30 +11,25 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use chrono::{DateTime, Duration, NaiveDate, Utc};
-use concord_domain::{
-    booking::{Booking, BookingTime},
-    ids::DutyId,
-};
-use concord_storage::{
-    PageAsk, StorageError,
-    bookings::{self, BookingFilter},
-    duties, sync_log,
-};
+use channels::{Channels, channels};
+use chrono::Duration;
+use concord_domain::ids::DutyId;
+use concord_storage::{StorageError, duties, sync_log};
 use needs::{Needs, needs};
+use next::NextBookings;
 
 use super::{
     PageError,
     asked::Named,
     attention::Attention,
-    bookings::path_of,
+    channels::managers_only,
     drift::DriftLine,
     flash::Flash,
     frame::{Frame, Place, page, part},
     names::Names,
-    pieces::{Pill, count, kind_label},
+    pieces::{Pill, count},
     session::CurrentUser,
-    when::{When, day_heading, span},
+    when::When,
 };
 use crate::app::App;
 
@@ -42,7 +37,9 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/", get(show))
         .route("/live/needs", get(live_needs))
+        .route("/live/next", get(live_next))
         .route("/live/calendars", get(live_calendars))
+        .route("/live/channels", get(live_channels))
         .route("/live/sync-word", get(live_word))
         .route("/retry/{duty}", post(retry))
 }
@@ -52,11 +49,10 @@ pub(super) fn router() -> Router<App> {
 struct OverviewPage {
     frame: Frame,
     needs: Needs,
+    next: NextBookings,
     calendars: Calendars,
-    days: Vec<Day>,
-    /// Whether there is anything to book at all.
-    has_resources: bool,
-    is_manager: bool,
+    /// For managers.
+    channels: Option<Channels>,
 }
 
 /// How the calendars stand: it changes while it is looked at.
@@ -92,34 +88,19 @@ struct CalendarLine {
     last: Option<When>,
 }
 
-struct Day {
-    heading: String,
-    bookings: Vec<Next>,
-}
-
-struct Next {
-    path: String,
-    when: String,
-    name: String,
-    detail: Vec<String>,
-    kind: &'static str,
-    status: Pill,
-}
-
-const SHOWN_NEXT: u32 = 12;
-
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let attention = Attention::of(&app, &user).await?;
     let mut names = names(&app, &user).await?;
-    let next = next_bookings(&app, &user).await?;
-    names.learn(&app.context.db, &next).await?;
+    let next = next::next_bookings(&app, &user, &mut names).await?;
     let overview = OverviewPage {
         frame: Frame::with_attention(&user, Place::Overview, "Overview", &attention),
         needs: needs(&app, &user, &attention, &mut names).await?,
+        next,
         calendars: calendars(&app, &user, &attention, &mut names).await?,
-        days: by_day(&next, &names, &user, app.now()),
-        has_resources: !names.resources.is_empty(),
-        is_manager: user.is_manager(),
+        channels: match user.is_manager() {
+            true => Some(channels(&app, &user, &attention, &mut names).await?),
+            false => None,
+        },
     };
     page(&app, &user, &overview)
 }
@@ -127,6 +108,17 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
 async fn live_needs(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let attention = Attention::of(&app, &user).await?;
     part(&needs(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+}
+
+async fn live_next(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    let mut names = names(&app, &user).await?;
+    part(&next::next_bookings(&app, &user, &mut names).await?)
+}
+
+async fn live_channels(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    let attention = Attention::of(&app, &user).await?;
+    part(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
 }
 
 async fn live_calendars(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
@@ -204,77 +196,6 @@ pub(super) fn success_rate(counts: sync_log::Counts) -> Option<String> {
     } else {
         format!("{}.{} %", tenths / 10, tenths % 10)
     })
-}
-
-async fn next_bookings(app: &App, user: &CurrentUser) -> Result<Vec<Booking>, StorageError> {
-    let filter = BookingFilter { from: Some(app.now()), standing: true, ..BookingFilter::default() };
-    let ask = PageAsk { limit: SHOWN_NEXT, after: None };
-    Ok(bookings::list(&app.context.db, user.business.id, &filter, &ask).await?.items)
-}
-
-/// What has begun counts as today's.
-fn by_day(bookings: &[Booking], names: &Names, user: &CurrentUser, now: DateTime<Utc>) -> Vec<Day> {
-    let today = now.with_timezone(&user.business.zone).date_naive();
-    let mut days: BTreeMap<NaiveDate, Vec<Next>> = BTreeMap::new();
-    for booking in bookings {
-        let zone = names.zone_of(booking.draft.resource);
-        let starts = match booking.draft.time {
-            BookingTime::Stay { check_in, .. } => check_in,
-            BookingTime::Timed { starts_at, .. } => starts_at.with_timezone(&zone).date_naive(),
-        };
-        days.entry(starts.max(today)).or_default().push(next(booking, names, today));
-    }
-    days.into_iter().map(|(date, bookings)| Day { heading: day_heading(date, today), bookings }).collect()
-}
-
-fn next(booking: &Booking, names: &Names, today: NaiveDate) -> Next {
-    let draft = &booking.draft;
-    let zone = names.zone_of(draft.resource);
-    let when = match draft.time {
-        BookingTime::Stay { .. } => span(&draft.time, zone, today).length,
-        BookingTime::Timed { starts_at, ends_at } => {
-            let clock = |at: DateTime<Utc>| at.with_timezone(&zone).format("%H:%M").to_string();
-            format!("{}–{}", clock(starts_at), clock(ends_at))
-        }
-    };
-    let people = names.of_all_staff(&draft.staff);
-    let detail: Vec<String> = [
-        names.of_resource(draft.resource),
-        people,
-        match draft.time {
-            BookingTime::Stay { .. } => span(&draft.time, zone, today).text,
-            BookingTime::Timed { .. } => String::new(),
-        },
-        title_beside_name(booking),
-    ]
-    .into_iter()
-    .filter(|part| !part.is_empty())
-    .collect();
-    Next {
-        path: path_of(booking),
-        when,
-        name: name_of(booking),
-        detail,
-        kind: draft.kind.as_str(),
-        status: draft.status.into(),
-    }
-}
-
-/// The title, where `name_of` is something else.
-pub(super) fn title_beside_name(booking: &Booking) -> String {
-    let draft = &booking.draft;
-    if draft.customer.name.trim().is_empty() { String::new() } else { draft.title.trim().to_owned() }
-}
-
-/// What a booking is called in lists: its customer, or its title, or its kind.
-pub(super) fn name_of(booking: &Booking) -> String {
-    let draft = &booking.draft;
-    let (name, title) = (draft.customer.name.trim(), draft.title.trim());
-    match (name, title) {
-        ("", "") => kind_label(draft.kind).to_owned(),
-        ("", title) => title.to_owned(),
-        (name, _) => name.to_owned(),
-    }
 }
 
 #[cfg(test)]

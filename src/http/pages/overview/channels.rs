@@ -1,0 +1,79 @@
+//! How the channels stand: what is sold elsewhere, beside the calendars.
+
+use askama::{Template, filters::HtmlSafe};
+use concord_storage::channels::Channel;
+
+use super::super::{
+    PageError,
+    attention::Attention,
+    channels::{self, glance, platform_name, words::hue_class},
+    names::Names,
+    pieces::{Pill, count},
+    session::CurrentUser,
+    when::When,
+};
+use crate::app::App;
+
+/// How the channels stand: it changes while it is looked at.
+#[derive(Template)]
+#[template(path = "overview_channels.html")]
+pub(super) struct Channels {
+    lines: Vec<ChannelLine>,
+    more: usize,
+    /// Whether there is anything to sell at all.
+    has_resources: bool,
+}
+impl HtmlSafe for Channels {}
+
+struct ChannelLine {
+    path: String,
+    resource: String,
+    platform: String,
+    hue: String,
+    state: Pill,
+    read: Option<When>,
+    /// What the platform does not know: "2 nights exposed".
+    unknown: Option<String>,
+}
+
+/// So many are shown one by one.
+const SHOWN: usize = 8;
+
+/// Those that somebody has to see to first, then those that do not know everything.
+pub(super) async fn channels(
+    app: &App,
+    user: &CurrentUser,
+    attention: &Attention,
+    names: &mut Names,
+) -> Result<Channels, PageError> {
+    let mut all: Vec<&Channel> = attention.channels.iter().collect();
+    all.sort_by_key(|channel| {
+        let knows_all =
+            !attention.exposed.contains_key(&channel.id) && !attention.unread.contains(&channel.id);
+        (channel.failing_since.is_none(), channel.held_brake.is_none(), knows_all)
+    });
+    let mut lines = Vec::new();
+    for channel in all.iter().take(SHOWN) {
+        names.learn_resource(&app.context.db, channel.resource_id).await?;
+        lines.push(ChannelLine {
+            path: channels::path_of(channel.id),
+            resource: names.of_resource(channel.resource_id),
+            platform: platform_name(app, &channel.platform),
+            hue: hue_class(app.context.platforms.find(&channel.platform)),
+            state: glance::status(channel, false),
+            read: channel.read_at.map(|at| When::of(at, app.now(), user.business.zone)),
+            unknown: unknown(attention, channel),
+        });
+    }
+    Ok(Channels { more: all.len() - lines.len(), lines, has_resources: !names.resources.is_empty() })
+}
+
+fn unknown(attention: &Attention, channel: &Channel) -> Option<String> {
+    let nights = attention.exposed.get(&channel.id);
+    let exposed = nights.map(|nights| format!("{} exposed", count(*nights, "night", "nights")));
+    match (exposed, attention.unread.contains(&channel.id)) {
+        (Some(exposed), true) => Some(format!("{exposed}: has never read our calendar")),
+        (None, true) => Some("Has never read our calendar".to_owned()),
+        (exposed, false) => exposed,
+    }
+}

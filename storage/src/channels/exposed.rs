@@ -1,0 +1,95 @@
+//! What the platforms of a business do not know yet, of all its channels at once: it is looked at for every page.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use concord_domain::{
+    ids::{BusinessId, ChannelId},
+    interval::Interval,
+};
+
+use crate::{Db, StorageError, businesses::zone_named, on_db};
+
+/// A stretch of time of a channel's resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfChannel {
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// When, in UTC.
+    pub interval: Interval,
+    /// The zone of the resource, in which its nights are.
+    pub zone: Tz,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    channel_id: ChannelId,
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    zone: String,
+}
+
+impl TryFrom<Row> for OfChannel {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        let interval = Interval { start: row.starts_at, end: row.ends_at };
+        Ok(Self { channel: row.channel_id, interval, zone: zone_named(&row.zone)? })
+    }
+}
+
+/// As `bookings::for_channel` says which bookings a platform should know of. What it has read stands in its feed now.
+const UNREAD_BOOKINGS: &str = "
+    SELECT c.id AS channel_id, b.starts_at, b.ends_at, COALESCE(r.zone, w.zone) AS zone
+    FROM channels c JOIN resources r ON r.id = c.resource_id JOIN businesses w ON w.id = c.business_id
+    JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
+    JOIN bookings b ON b.resource_id = c.resource_id AND b.business_id = c.business_id AND b.ends_at > $2
+    WHERE c.business_id = $1 AND c.removed_at IS NULL AND b.status NOT IN ('cancelled', 'no_show')
+      AND (b.channel_id IS NULL OR b.channel_id <> c.id)
+      AND (b.source <> c.platform OR EXISTS (
+           SELECT 1 FROM channels o WHERE o.id = b.channel_id AND o.id <> c.id AND o.removed_at IS NULL))
+      AND NOT EXISTS (
+           SELECT 1 FROM channel_published p
+           WHERE p.channel_id = c.id AND p.booking_id = b.id AND p.starts_at = b.starts_at AND p.ends_at = b.ends_at
+             AND p.until_revision IS NULL AND p.seen_at IS NOT NULL)
+    ORDER BY c.id, b.starts_at, b.id LIMIT 2000";
+
+/// When the bookings are that platforms should know of and do not, by channel and start; at most 2,000.
+pub async fn unread_bookings(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<Vec<OfChannel>, StorageError> {
+    let rows: Vec<Row> =
+        on_db!(db, c => sqlx::query_as(UNREAD_BOOKINGS).bind(business).bind(now).fetch_all(c).await)?;
+    rows.into_iter().map(OfChannel::try_from).collect()
+}
+
+const CLOSED_THERE: &str = "
+    SELECT i.channel_id, i.starts_at, i.ends_at, COALESCE(r.zone, w.zone) AS zone
+    FROM channels c JOIN resources r ON r.id = c.resource_id JOIN businesses w ON w.id = c.business_id
+    JOIN channel_items i ON i.channel_id = c.id AND i.lost_at IS NULL AND i.ends_at > $2
+    WHERE c.business_id = $1 AND c.removed_at IS NULL AND i.missing_since IS NULL
+      AND i.kind IN ('reservation', 'block', 'ignored')
+    ORDER BY c.id, i.starts_at, i.id";
+
+/// What platforms do not sell because they have sold or closed it themselves, by channel and start.
+pub async fn closed_there(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<Vec<OfChannel>, StorageError> {
+    let rows: Vec<Row> =
+        on_db!(db, c => sqlx::query_as(CLOSED_THERE).bind(business).bind(now).fetch_all(c).await)?;
+    rows.into_iter().map(OfChannel::try_from).collect()
+}
+
+const NEVER_READ: &str = "
+    SELECT c.id FROM channels c JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
+    WHERE c.business_id = $1 AND c.removed_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM feed_reads r WHERE r.feed_id = c.feed_id AND NOT r.person)
+    ORDER BY c.id";
+
+/// Channels whose feed no program has ever read.
+pub async fn never_read(db: &Db, business: BusinessId) -> Result<Vec<ChannelId>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(NEVER_READ).bind(business).fetch_all(c).await)?)
+}
