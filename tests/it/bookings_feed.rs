@@ -29,12 +29,18 @@ async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
     let info = api.get("/api/ical/info").await.expect(200);
     let url = info["export_url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(&format!("{}/api/ical/bookings.ics?token=cf_", api.base)), "{url}");
-    for platform in ["airbnb", "booking_com", "vrbo", "lekkeslaap", "safarinow", "general"] {
+    for (platform, is_given) in
+        [("airbnb", false), ("booking_com", false), ("google", true), ("general", true)]
+    {
         let steps = info["instructions"][platform].as_str().unwrap_or_default();
-        assert!(steps.contains(&url), "{platform}: {info}");
+        assert_eq!(steps.contains(&url), is_given, "who sells would give it back: {platform}: {info}");
     }
     assert!(info["features"].as_array().unwrap().len() > 3);
     assert_eq!(api.get("/api/ical/info").await.expect(200), info, "the address stays");
+    let channel = json!({ "resource": room.id, "platform": "airbnb" });
+    let channel = api.post("/api/v1/channels", channel).await.expect(201);
+    let told = api.get("/api/ical/info").await.expect(200)["instructions"]["airbnb"].to_string();
+    assert!(told.contains(channel["feed_url"].as_str().unwrap()), "{told}");
 
     let read = get(api, &url).await;
     assert_eq!(read.summaries(), ["Booking: John Doe", "Booking: John Doe"]);

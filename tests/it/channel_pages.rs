@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    feeds::fetch,
     house::{House, Wishes, stay, until},
     visitor::{Page, Visitor, person},
 };
@@ -139,7 +140,7 @@ async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
     house.stop().await;
 }
 
-async fn a_booking_without_room_says_beside_what_it_stands(db: &TestDb) {
+async fn both_bookings_of_a_double_booking_say_so(db: &TestDb) {
     let house = open(db).await;
     let room = house.resource(1).await;
     let ours = stay(&room, 30, 2);
@@ -160,11 +161,80 @@ async fn a_booking_without_room_says_beside_what_it_stands(db: &TestDb) {
     let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
     let shown = visitor.get(&format!("/bookings/{party}")).await.text;
     assert!(
-        shown.contains("There is no room for it.") && shown.contains("href=\"/bookings/ours\""),
+        shown.contains("This overlaps another booking") && shown.contains("href=\"/bookings/ours\""),
         "{shown}"
     );
     let shown = visitor.get("/bookings/ours").await.text;
-    assert!(!shown.contains("There is no room for it."), "{shown}");
+    let link = format!("href=\"/bookings/{party}\"");
+    assert!(shown.contains("This overlaps another booking") && shown.contains(&link), "{shown}");
+    for path in ["/bookings", "/"] {
+        let pills = visitor.get(path).await.text.matches(">Overlaps another booking<").count();
+        assert_eq!(pills, 2, "{path}");
+    }
+    for (reference, other) in [("ours", party), (party, "ours")] {
+        let one = house.api.get(&format!("/api/v1/bookings/{reference}")).await.expect(200);
+        assert_eq!(one["overlaps"][0]["reference"], other);
+        let listed = all.iter().find(|one| one["reference"] == reference).unwrap();
+        assert_eq!(listed["overlaps"][0]["reference"], other);
+    }
+    // Where there is room for both there is nothing to say, nor once one of them is cancelled.
+    house.api.delete("/api/v1/bookings/ours").await.expect(200);
+    let left = house.api.get(&format!("/api/v1/bookings/{party}")).await.expect(200);
+    assert_eq!(left["overlaps"], json!([]));
+    assert!(!visitor.get("/bookings").await.text.contains("Overlaps another booking"));
+    house.stop().await;
+}
+
+async fn a_reader_in_java_is_the_platform_and_people_can_confirm_another(db: &TestDb) {
+    let house = open(db).await;
+    let room = house.resource(1).await;
+    let made = house.api.post("/api/v1/channels", json!({ "resource": room.id, "platform": "airbnb" })).await;
+    let made = made.expect(201);
+    let (id, url) = (made["id"].as_str().unwrap(), made["feed_url"].as_str().unwrap());
+    let path = format!("/channels/{id}");
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    // Nothing is in agreement while the platform may sell what is taken.
+    house.api.put("/api/v1/bookings/a", stay(&room, 9, 2)).await.expect(201);
+    let nights = async || {
+        house.app.access.flush(house.db()).await.unwrap();
+        house.api.get(&format!("/api/v1/channels/{id}")).await.expect(200)["exposure"]["nights"].clone()
+    };
+    assert_eq!(nights().await, 2);
+    for page in ["/", "/bookings"] {
+        let shown = visitor.get(page).await.text;
+        assert!(shown.contains("2 nights exposed") && !shown.contains("In agreement"), "{page}: {shown}");
+    }
+    let nobody = visitor.send(&format!("{path}/confirm-read"), &[]).await;
+    assert!(nobody.status == 409 && nobody.text.contains("Nobody has fetched"), "{}", nobody.text);
+    let browser = [
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"),
+        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ];
+    fetch(&house.api, Method::GET, url, &browser).await;
+    assert_eq!(nights().await, 2, "a person who looks is no platform");
+    visitor.send(&format!("{path}/confirm-read"), &[]).await.leads_to();
+    assert_eq!(nights().await, 0);
+    assert!(visitor.get("/").await.text.contains("In agreement"));
+
+    house.api.put("/api/v1/bookings/b", stay(&room, 20, 3)).await.expect(201);
+    assert_eq!(nights().await, 3, "what was made since is not confirmed");
+    let java = [("user-agent", "Java/1.8.0_292"), ("accept", "text/html, image/gif, image/jpeg, */*; q=0.2")];
+    fetch(&house.api, Method::GET, url, &java).await;
+    assert_eq!(nights().await, 0);
+
+    // Before anybody has read anything there is nothing in agreement either.
+    let vrbo = json!({ "resource": room.id, "platform": "vrbo" });
+    let vrbo = house.api.post("/api/v1/channels", vrbo).await.expect(201);
+    for booking in ["a", "b"] {
+        house.api.delete(&format!("/api/v1/bookings/{booking}")).await.expect(200);
+    }
+    let shown = visitor.get("/").await.text;
+    assert!(
+        shown.contains("1 feed not read yet") && shown.contains("Has never read our calendar"),
+        "{shown}"
+    );
+    let confirmed = format!("/api/v1/channels/{}/confirm_read", vrbo["id"].as_str().unwrap());
+    house.api.post(&confirmed, json!({})).await.problem(409, "not-possible");
     house.stop().await;
 }
 
@@ -350,7 +420,8 @@ async fn a_platform_is_treated_as_its_business_says(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_a_platform_sells_comes_and_it_learns_what_is_taken,
     an_address_that_cannot_be_read_is_refused_at_its_field,
-    a_booking_without_room_says_beside_what_it_stands,
+    both_bookings_of_a_double_booking_say_so,
+    a_reader_in_java_is_the_platform_and_people_can_confirm_another,
     what_is_held_back_waits_for_a_word_and_comes_back,
     a_channel_is_changed_and_ended,
     whoever_is_no_manager_finds_no_channels,

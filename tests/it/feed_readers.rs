@@ -43,7 +43,13 @@ async fn readers_are_known_with_what_they_have(db: &TestDb) {
     let again = fetch(api, Method::GET, &url, &[vrbo[0], ("if-none-match", &tag)]).await;
     assert_eq!(again.status, 304);
     fetch(api, Method::HEAD, &url, &[("user-agent", "Prober")]).await;
-    fetch(api, Method::GET, &url, &[("user-agent", "Mozilla/5.0"), ("accept", "text/html,*/*;q=0.8")]).await;
+    fetch(
+        api,
+        Method::GET,
+        &url,
+        &[("user-agent", "Mozilla/5.0"), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")],
+    )
+    .await;
     let now = readers(&house, &id).await;
     let named = |name: &str| now.iter().find(|one| one["reader"] == name).cloned();
     assert_eq!(now.len(), 2, "who only looks whether it is there has read nothing: {now:?}");

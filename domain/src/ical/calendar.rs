@@ -116,6 +116,8 @@ pub(super) const WARNINGS: usize = 50;
 pub struct Calendar {
     /// Its own zone: X-WR-TIMEZONE, or what the reader was given.
     pub zone: Tz,
+    /// The program that wrote it (PRODID), of the first calendar object; empty: it does not say.
+    pub product: String,
     /// In the order of the file, whatever belongs together by UID; cancelled ones too.
     pub events: Vec<ReadEvent>,
     /// VEVENTs that are not among `events`: they have no start that can be read.

@@ -15,6 +15,8 @@ pub(super) struct Object {
     pub(super) is_card: bool,
     /// The line of its X-WR-TIMEZONE.
     pub(super) own_zone: Option<usize>,
+    /// The line of its PRODID.
+    pub(super) product: Option<usize>,
     pub(super) events: Vec<Range<usize>>,
     pub(super) zones: Vec<Range<usize>>,
 }
@@ -78,6 +80,11 @@ pub(super) fn objects(lines: View<'_>, limits: &ReadLimits) -> Result<Objects, R
                     object.own_zone.get_or_insert(index);
                 }
             }
+            Mark::Property if stack.len() == 1 && starts_with(line.text, PRODUCT) => {
+                if let Some(object) = found.all.last_mut() {
+                    object.product.get_or_insert(index);
+                }
+            }
             Mark::Property => {}
         }
     }
@@ -100,6 +107,9 @@ impl Object {
 
 /// The property by which calendars name the zone that they are shown in.
 const OWN_ZONE: &str = "X-WR-TIMEZONE";
+
+/// The property by which a calendar names the program that wrote it.
+const PRODUCT: &str = "PRODID";
 
 fn is_event(name: &str) -> bool {
     name.eq_ignore_ascii_case("VEVENT")

@@ -37,6 +37,7 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calen
     let events = calendars().map(|object| object.events.len()).sum();
     let mut calendar = Calendar {
         zone: default_zone,
+        product: String::new(),
         events: Vec::with_capacity(events),
         left_out: 0,
         warnings,
@@ -48,6 +49,8 @@ pub fn read(bytes: &[u8], default_zone: Tz, limits: &ReadLimits) -> Result<Calen
         let zones = Zones::of(object, lines.all(), default_zone, &budget);
         if std::mem::take(&mut first) {
             calendar.zone = zones.own;
+            let said = object.product.and_then(|line| properties(lines.all().part(line..line + 1)).next());
+            calendar.product = said.map(|said| said.text()).unwrap_or_default();
         }
         let mut reader = Reader { zones, calendar: &mut calendar };
         for span in &object.events {

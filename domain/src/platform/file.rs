@@ -7,7 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Checklist, EventKind, Platform, PlatformId, PlatformKind, TextField, TextMatch, TextRule, UidKeeps,
+    Checked, Checklist, EventKind, Platform, PlatformId, PlatformKind, TextField, TextMatch, TextRule,
+    UidKeeps,
     checklist::{CHANGE_NAMES, CHECKLIST_NAMES, STEP_NAMES, unknown_name, written},
 };
 
@@ -58,6 +59,9 @@ struct FileKeys {
     window_months: Vec<Spanned<u32>>,
     #[serde(default)]
     hosts: Vec<Spanned<String>>,
+    #[serde(default)]
+    products: Vec<Spanned<String>>,
+    checked: Option<Checked>,
     #[serde(default)]
     import_steps: Vec<Spanned<String>>,
     #[serde(default)]
@@ -235,6 +239,8 @@ impl Check<'_> {
                 .map(|months| self.within("window_months", months, 1..=120))
                 .collect(),
             hosts: self.hosts(keys),
+            products: self.products(keys),
+            checked: keys.checked.clone(),
             import_steps: self.templates(&keys.import_steps, &[STEP_NAMES]),
             export_steps: self.templates(&keys.export_steps, &[STEP_NAMES]),
             notes: keys.notes.clone(),
@@ -323,6 +329,16 @@ impl Check<'_> {
             aliases.push(name);
         }
         aliases
+    }
+
+    /// In lower case, as they are compared.
+    fn products(&mut self, keys: &FileKeys) -> Vec<String> {
+        for product in &keys.products {
+            if product.get_ref().trim().is_empty() {
+                self.wrong(&product.span(), "a product must not be empty: every calendar would have it");
+            }
+        }
+        keys.products.iter().map(|product| product.get_ref().trim().to_lowercase()).collect()
     }
 
     fn hosts(&mut self, keys: &FileKeys) -> Vec<String> {

@@ -13,6 +13,7 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -109,6 +110,16 @@ impl fmt::Display for PlatformId {
     }
 }
 
+/// When what is said of a platform was last compared with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// On which day.
+    pub on: NaiveDate,
+    /// By what, for people.
+    pub source: String,
+}
+
 /// A platform, or another source of feeds that is read like one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Platform {
@@ -147,6 +158,10 @@ pub struct Platform {
     pub window_months: Vec<u32>,
     /// Hosts of the addresses of its feeds, see [`Platform::recognises`].
     pub hosts: Vec<String>,
+    /// What the PRODID of its calendars holds, in lower case: by it a calendar of another platform is known.
+    pub products: Vec<String>,
+    /// When the steps were last compared with the platform, and by what; `None`: nobody says.
+    pub checked: Option<Checked>,
     /// How a person gets our feed into the platform. May hold `{feed_url}`, `{resource}` and `{business}`.
     pub import_steps: Vec<String>,
     /// Where a person finds the address of the platform's feed. May hold `{resource}` and `{business}`.
@@ -156,6 +171,10 @@ pub struct Platform {
     /// What a person does there by hand; `None` where feeds do it all.
     pub checklist: Option<Checklist>,
 }
+
+/// How summaries of feeds begin that name nobody.
+const STOCK_PHRASES: [&str; 8] =
+    ["reserved", "booked", "busy", "occupied", "closed", "blocked", "not available", "unavailable"];
 
 impl Platform {
     /// What an event of its feed stands for.
@@ -180,6 +199,26 @@ impl Platform {
         self.reservation.iter().find_map(|rule| rule.guest_in(summary)).map(str::to_owned)
     }
 
+    /// What a guest is called whose reservation has this summary: "Maria", "Airbnb guest". Never the platform's own
+    /// stock phrase, which names nobody.
+    pub fn guest_label(&self, summary: &str) -> String {
+        let summary = summary.trim();
+        let rules = || self.reservation.iter().chain(&self.block);
+        let begins = |phrase: &&str| summary.to_lowercase().starts_with(*phrase);
+        if let Some(guest) = self.guest_of(summary) {
+            guest
+        } else if !summary.is_empty()
+            && !rules().any(|rule| rule.matches(summary, ""))
+            && !STOCK_PHRASES.iter().any(begins)
+        {
+            summary.to_owned()
+        } else if self.hosts.is_empty() {
+            "Guest".to_owned()
+        } else {
+            format!("{} guest", self.name)
+        }
+    }
+
     /// Whether an address is one of its feeds: its host is one of [`Platform::hosts`] or below it. A host that ends with a
     /// dot stands for all countries: `airbnb.` for `www.airbnb.com` and `airbnb.co.uk`.
     pub fn recognises(&self, url: &Url) -> bool {
@@ -194,6 +233,12 @@ impl Platform {
                 dotted.ends_with(&known)
             }
         })
+    }
+
+    /// Whether a calendar's PRODID says that the platform wrote it.
+    pub fn wrote(&self, product: &str) -> bool {
+        let product = product.to_lowercase();
+        self.products.iter().any(|known| product.contains(known))
     }
 
     fn is_called(&self, name: &str) -> bool {

@@ -26,6 +26,46 @@ fn every_file_inside_the_program_loads_and_none_is_forgotten() {
 }
 
 #[test]
+fn every_file_says_when_it_was_checked_and_by_what() {
+    for platform in Platforms::builtin().iter() {
+        let checked = platform.checked.as_ref().unwrap_or_else(|| panic!("{} does not say", platform.name));
+        assert!(!checked.source.trim().is_empty(), "{}", platform.name);
+    }
+}
+
+#[test]
+fn a_calendar_is_known_by_who_wrote_it() {
+    let platforms = Platforms::builtin();
+    for (product, id) in [
+        ("-//Airbnb Inc//Hosting Calendar 1.0//EN", Some("airbnb")),
+        ("-//HomeAway.com, Inc.//EN", Some("vrbo")),
+        ("-//Booking.com//EN", Some("booking_com")),
+        ("-//Somebody//EN", None),
+        ("", None),
+    ] {
+        let told = platforms.iter().find(|platform| platform.wrote(product));
+        assert_eq!(told.map(|platform| platform.id.as_str()), id, "{product}");
+    }
+}
+
+#[test]
+fn a_guest_is_called_by_name_and_never_by_a_stock_phrase() {
+    for (id, summary, label) in [
+        ("airbnb", "Reserved", "Airbnb guest"),
+        ("airbnb", "Airbnb (Not available)", "Airbnb guest"),
+        ("airbnb", "", "Airbnb guest"),
+        ("booking_com", "CLOSED - Not available", "Booking.com guest"),
+        ("vrbo", "Reserved - Maria", "Maria"),
+        ("vrbo", "Reserved", "Vrbo guest"),
+        ("airbnb", "Maria Silva", "Maria Silva"),
+        ("generic", "Party", "Party"),
+        ("generic", "Busy", "Guest"),
+    ] {
+        assert_eq!(platform(id).guest_label(summary), label, "{id}: {summary}");
+    }
+}
+
+#[test]
 fn a_platform_as_it_is_read() {
     insta::assert_json_snapshot!(platform("booking_com"));
 }

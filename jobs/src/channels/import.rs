@@ -133,9 +133,10 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     Ok(taken)
 }
 
-/// Whether a feed can be read and understood, without looking at what would follow from it.
-pub async fn try_reading(context: &Context, wish: &Wish) -> Result<(), ImportError> {
-    open(context, &wish.spelled()?).await.map(drop)
+/// Reads and understands a feed, without looking at what would follow from it. Returns the program that wrote it (PRODID);
+/// empty where it does not say.
+pub async fn try_reading(context: &Context, wish: &Wish) -> Result<String, ImportError> {
+    Ok(open(context, &wish.spelled()?).await?.understood.product)
 }
 
 /// What an import goes by. A file, or another address than the channel's own, may be a part of what the platform has.

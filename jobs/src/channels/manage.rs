@@ -14,6 +14,7 @@ use concord_storage::{
     bookings::Change,
     businesses,
     channels::{self, Channel, ChannelSettings, Import, NewChannel, items, webhooks},
+    feed_reads::{self, NewRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history,
     platform_settings::{self, PlatformSettings},
@@ -50,6 +51,9 @@ pub enum ChannelError {
     /// The platform gives nothing to read.
     #[error("{0} offers no calendar to read")]
     NothingToRead(String),
+    /// Nobody can have read what was never fetched.
+    #[error("nobody has fetched our calendar at its address yet: give the platform the address first")]
+    NeverFetched,
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -303,6 +307,30 @@ pub async fn rotate_feed(
     note(&mut tx, change, id, "rotated", &json!({})).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+/// Somebody has seen at the platform that it has read our feed, though no reader was known to be the platform's: as far
+/// as the feed was fetched by anybody.
+pub async fn confirm_read(context: &Context, change: &Change, id: ChannelId) -> Result<(), ChannelError> {
+    let db = &context.db;
+    let channel = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
+    let feed = channel.feed_id.ok_or(ChannelError::NeverFetched)?;
+    let feed = feeds::find(db, change.business, feed).await?.ok_or(ChannelError::NeverFetched)?;
+    let readers = feed_reads::of_feed(db, change.business, feed.id).await?;
+    let revision = readers.iter().map(|reader| reader.revision).max().ok_or(ChannelError::NeverFetched)?;
+    let read = NewRead {
+        feed,
+        reader: format!("Confirmed by {}", change.actor.label()),
+        address: String::new(),
+        person: false,
+        revision,
+        reads: 1,
+        at: change.now,
+    };
+    let mut tx = db.begin().await?;
+    feed_reads::note(&mut tx, &[read]).await?;
+    note(&mut tx, change, id, "read_confirmed", &json!({ "revision": revision })).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What a channel manager needs to tell us something: both are shown once.

@@ -3,13 +3,14 @@
 //! `poll` is the job that reads a channel at its times, `import` what a person or a program asks for once, after a look at
 //! its `preview`. They go through `sight` (from bytes to a plan), `take_over` and `apply` (what the plan says, one booking a
 //! transaction). `held` lets through or takes
-//! back, `manage` makes and ends channels, `exposure` says what a platform does not know, `told` what people read of all
+//! back, `manage` makes and ends channels, `doubts` says what speaks against an address, `exposure` says what a platform does not know, `told` what people read of all
 //! this, `webhook` what channel managers tell.
 //!
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
 mod apply;
+pub mod doubts;
 pub mod exposure;
 pub mod held;
 pub mod import;

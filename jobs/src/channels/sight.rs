@@ -3,13 +3,14 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
+    booking::BookingTime,
     channel::{
         Brake,
         echo::Published,
         plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
     },
-    ical::{self, ReadError, ReadLimits, Warning},
+    ical::{self, Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits, Warning},
     interval::Interval,
     platform::Platform,
 };
@@ -51,6 +52,8 @@ pub(super) struct Understood {
     pub(super) snapshot: Snapshot,
     /// What was not understood.
     pub(super) warnings: Vec<Warning>,
+    /// The program that wrote it (PRODID); empty: it does not say.
+    pub(super) product: String,
 }
 
 /// Reads what came; megabytes of it take a moment, in which the thread must answer nobody.
@@ -73,7 +76,27 @@ fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Resu
     }
     let window = Interval { start: now - BACK, end: now + AHEAD };
     let snapshot = snapshot(&calendar, window, zone, &limits, |event| told_by(platform, event))?;
-    Ok(Understood { snapshot, warnings: calendar.warnings })
+    let mut warnings = calendar.warnings.clone();
+    warnings.extend(too_far_ahead(&calendar, window.end, zone, platform));
+    Ok(Understood { snapshot, warnings, product: calendar.product })
+}
+
+/// What is said of events that begin later than anything is kept.
+fn too_far_ahead(calendar: &Calendar, end: DateTime<Utc>, zone: Tz, platform: &Platform) -> Option<Warning> {
+    let begins_later = |event: &&ReadEvent| {
+        event.status != FeedStatus::Cancelled
+            && BookingTime::from(&event.time).interval(zone).is_some_and(|it| it.start >= end)
+            && told_by(platform, event).is_some()
+    };
+    let (events, begin) = match calendar.events.iter().filter(begins_later).count() {
+        0 => return None,
+        1 => ("1 event".to_owned(), "begins"),
+        many => (format!("{many} events"), "begin"),
+    };
+    let end = end.with_timezone(&zone).date_naive().format("%-d %b %Y");
+    let what =
+        format!("{events} {begin} after {end}, which is too far ahead: taken over when that is nearer");
+    Some(Warning { line: 0, what })
 }
 
 /// A channel with all that a plan for it looks at.

@@ -58,6 +58,20 @@ async fn an_address_is_imported_once_and_again(db: &TestDb) {
     assert_eq!(channels::list(db, world.business.id).await.unwrap().len(), 1);
 }
 
+async fn what_is_too_far_ahead_is_counted_and_told(db: &TestDb) {
+    let world = World::new(db).await;
+    let far = reserved("far", 3, 5).replace("202612", "203112");
+    let further = reserved("further", 7, 9).replace("202612", "203212");
+    world.site.events(&[reserved("a", 3, 5), far, further]);
+    let wish = world.wish("airbnb", From::Address(world.site.url.as_str().to_owned().into()));
+    let told = "2 events begin after 3 Dec 2029, which is too far ahead";
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    assert!(foreseen.warnings[0].contains(told), "{:?}", foreseen.warnings);
+    let taken = import::import(&world.context, &wish).await.unwrap();
+    assert_eq!(taken.counts.imported, 1);
+    assert!(taken.remark().unwrap().contains(told), "{:?}", taken.remark());
+}
+
 async fn a_file_adds_and_changes_and_cancels_nothing(db: &TestDb) {
     let world = World::new(db).await;
     let file = |events: &[String]| {
@@ -252,6 +266,7 @@ async fn one_resource_need_not_be_named(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     an_address_is_imported_once_and_again,
+    what_is_too_far_ahead_is_counted_and_told,
     a_file_adds_and_changes_and_cancels_nothing,
     an_import_is_taken_back_and_brought_back,
     what_came_by_a_file_is_known_when_it_comes_by_its_address,

@@ -194,11 +194,39 @@ fn name_of(headers: &HeaderMap) -> Cow<'_, str> {
     if name.trim().is_empty() { Cow::Borrowed("unknown") } else { name }
 }
 
-/// Browsers ask for pages; programs that subscribe do not.
+/// How programs that read calendars begin to name themselves, in lower case. Some of them say that they take pages.
+const PROGRAMS: [&str; 16] = [
+    "java/",
+    "apache-httpclient",
+    "okhttp",
+    "jakarta",
+    "airbnb",
+    "booking",
+    "vrbo",
+    "homeaway",
+    "expedia",
+    "agoda",
+    "curl/",
+    "wget/",
+    "python",
+    "go-http-client",
+    "google-calendar",
+    "microsoft",
+];
+
+/// Browsers ask for pages first: their `Accept` begins with HTML and names XHTML beside it. Java's own client, by which
+/// platforms read (`text/html, image/gif, image/jpeg, */*; q=0.2`), names HTML first too, so what comes second decides, and
+/// what the reader calls itself.
 fn is_person(headers: &HeaderMap) -> bool {
-    let accepts =
-        |name: HeaderName| headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    accepts(header::ACCEPT).any(|accepted| accepted.contains("text/html"))
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = text(header::USER_AGENT).trim().to_ascii_lowercase();
+    if PROGRAMS.iter().any(|program| name.starts_with(program)) {
+        return false;
+    }
+    // The media ranges in their order, without their parameters (RFC 9110, section 12.5.1).
+    let accepted = text(header::ACCEPT).to_ascii_lowercase();
+    let mut ranges = accepted.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+    ranges.next() == Some("text/html") && ranges.any(|range| range == "application/xhtml+xml")
 }
 
 #[cfg(test)]
@@ -250,11 +278,24 @@ mod tests {
     }
 
     #[test]
-    fn a_person_asks_for_pages() {
-        for (accepted, person) in
-            [("text/html,application/xhtml+xml", true), ("*/*", false), ("text/calendar", false)]
-        {
-            assert_eq!(is_person(&sent(header::ACCEPT, accepted.as_bytes())), person);
+    fn a_person_asks_for_pages_first() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+        let java = "text/html, image/gif, image/jpeg, */*; q=0.2";
+        for (name, accepted, person) in [
+            ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", browser, true),
+            ("Mozilla/5.0 (iPhone) Safari/604.1", "text/html, application/xhtml+xml;q=0.9, */*;q=0.1", true),
+            ("Java/1.8.0_292", java, false),
+            ("Java/17.0.2", browser, false),
+            ("", java, false),
+            ("Mozilla/5.0 (compatible; SomePlatform)", java, false),
+            ("Airbnb/1.0", browser, false),
+            ("Vrbo", "*/*", false),
+            ("Calendar", "text/calendar", false),
+            ("Calendar", "text/calendar, text/html, application/xhtml+xml", false),
+        ] {
+            let mut headers = sent(header::ACCEPT, accepted.as_bytes());
+            headers.insert(header::USER_AGENT, name.parse().unwrap());
+            assert_eq!(is_person(&headers), person, "{name}: {accepted}");
         }
         assert!(!is_person(&HeaderMap::new()));
     }
@@ -312,7 +353,7 @@ mod tests {
         let db = testing::sqlite().await;
         let feed = Feed { scope: FeedScope::Channel, ..feed(&db).await };
         let (record, platform) = (AccessRecord::default(), sent(header::USER_AGENT, b"Airbnb/1.0"));
-        let person = sent(header::ACCEPT, b"text/html");
+        let person = sent(header::ACCEPT, b"text/html,application/xhtml+xml");
         assert!(!record.note(&reading(&feed, &person, 5, 0)), "a person is no platform");
         assert!(record.note(&reading(&feed, &platform, 5, 1)));
         assert!(record.note(&reading(&feed, &platform, 5, 2)), "it is not written down yet");

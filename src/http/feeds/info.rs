@@ -8,13 +8,17 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     routing::get,
 };
-use concord_domain::platform::{Platforms, fill};
+use concord_domain::{
+    ids::BusinessId,
+    platform::{Platforms, fill},
+};
 use concord_jobs::channels::manage;
-use concord_storage::{StorageError, bookings::Change, businesses};
+use concord_storage::{StorageError, bookings::Change, businesses, channels, feeds, resources};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::address_of;
 use crate::{
     app::App,
     http::{
@@ -33,9 +37,14 @@ pub(in crate::http) fn router() -> Router<App> {
 /// The platform of no name: what it says holds for any.
 const ANY_PLATFORM: &str = "generic";
 
-/// For platforms that sell: this feed is of all resources, and tells them who comes.
-const RATHER_A_CHANNEL: &str = "For one listing, rather connect a channel (POST /api/v1/channels) and give the platform that one's address: it is of \
-     that resource alone, tells no names, and leaves out what came from there.";
+/// For whoever gives the address of all bookings to a platform that has no file.
+const FOR_CALENDARS: &str = "This address is for calendars that only show it. To a platform that sells nights give the address of a channel \
+     (POST /api/v1/channels) instead: that one is of one listing alone, tells no names, and leaves out what came from there, \
+     which the platform would otherwise give back.";
+
+/// For platforms that sell, while no channel of theirs is there.
+const CONNECT_FIRST: &str =
+    "First connect a channel (POST /api/v1/channels): it has an address of its own for the platform. Then:";
 
 /// How a business's bookings get to platforms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -43,7 +52,8 @@ const RATHER_A_CHANNEL: &str = "For one listing, rather connect a channel (POST 
 pub(in crate::http) struct Info {
     /// The address of its approved and confirmed bookings, which is a secret: whoever has it can read them.
     export_url: String,
-    /// What to do with it, by platform; `general` for any other.
+    /// What to do, by platform; `general` for any other. A platform that sells nights is given the addresses of its channels,
+    /// never the one of all bookings: it would give its own back.
     instructions: BTreeMap<String, String>,
     /// What there is.
     features: Vec<&'static str>,
@@ -69,7 +79,8 @@ pub(in crate::http) async fn info(
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
     let export_url = export_address(&app, &change).await?;
-    let instructions = instructions(&app.context.platforms, &export_url, &business.name);
+    let channels = addresses_of_channels(&app, business.id).await?;
+    let instructions = instructions(&app.context.platforms, (&export_url, &channels), &business.name);
     let info = Info { export_url, instructions, features: FEATURES.to_vec() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(info)))
 }
@@ -105,18 +116,60 @@ async fn who_asks(app: &App, headers: &HeaderMap) -> Result<Change, ApiError> {
     Ok(auth::identify(app, headers).await?.change(app.now()))
 }
 
-/// What each platform that reads feeds wants to be done with this one, filled in.
-fn instructions(platforms: &Platforms, url: &str, business: &str) -> BTreeMap<String, String> {
-    let values = [("feed_url", url), ("resource", business), ("business", business)];
+/// A listing on a platform: the resource's name, and the address that the platform is to read.
+struct Listing {
+    platform: String,
+    resource: String,
+    address: String,
+}
+
+/// The addresses of all channels of a business.
+async fn addresses_of_channels(app: &App, business: BusinessId) -> Result<Vec<Listing>, StorageError> {
+    let (db, ring) = (&app.context.db, &app.context.ring);
+    let mut listings = Vec::new();
+    for channel in channels::list(db, business).await? {
+        let Some(feed) = channel.feed_id else { continue };
+        let Some(token) = feeds::remembered(db, ring, business, feed).await? else { continue };
+        let resource = resources::find(db, business, channel.resource_id).await?;
+        listings.push(Listing {
+            platform: channel.platform,
+            resource: resource.map(|resource| resource.name).unwrap_or_default(),
+            address: address_of(app, token.expose_secret()),
+        });
+    }
+    Ok(listings)
+}
+
+/// What each platform that reads feeds wants to be done, filled in.
+fn instructions(
+    platforms: &Platforms,
+    (url, listings): (&str, &[Listing]),
+    business: &str,
+) -> BTreeMap<String, String> {
     let reading = platforms.iter().filter(|platform| !platform.import_steps.is_empty());
     reading
         .map(|platform| {
+            let filled = |url: &str, resource: &str| {
+                let values = [("feed_url", url), ("resource", resource), ("business", business)];
+                platform.import_steps.iter().map(|step| fill(step, &values)).collect::<Vec<_>>().join(" ")
+            };
             let id = platform.id.as_str();
-            let key = if id == ANY_PLATFORM { "general" } else { id };
-            let mut steps: Vec<String> =
-                platform.import_steps.iter().map(|step| fill(step, &values)).collect();
-            steps.extend(platform.sells().then(|| RATHER_A_CHANNEL.to_owned()));
-            (key.to_owned(), steps.join(" "))
+            if id == ANY_PLATFORM {
+                return ("general".to_owned(), format!("{} {FOR_CALENDARS}", filled(url, business)));
+            }
+            let own: Vec<String> = listings
+                .iter()
+                .filter(|listing| listing.platform == id)
+                .map(|listing| filled(&listing.address, &listing.resource))
+                .collect();
+            let words = match (platform.sells(), own.is_empty()) {
+                (false, _) => filled(url, business),
+                (true, true) => {
+                    format!("{CONNECT_FIRST} {}", filled("(the channel's feed_url)", "the listing"))
+                }
+                (true, false) => own.join(" "),
+            };
+            (id.to_owned(), words)
         })
         .collect()
 }
@@ -126,13 +179,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_platform_that_reads_feeds_is_told_of_with_the_address() {
+    fn no_platform_that_sells_is_given_what_it_would_give_back() {
         let url = "https://concord.example/api/ical/bookings.ics?token=cf_x";
-        let told = instructions(&Platforms::builtin(), url, "Casa do Mar");
-        for platform in ["airbnb", "booking_com", "vrbo", "general"] {
-            assert!(told[platform].contains(url), "{platform}: {}", told[platform]);
+        let listing = |resource: &str| Listing {
+            platform: "airbnb".to_owned(),
+            resource: resource.to_owned(),
+            address: format!("https://concord.example/feeds/{resource}.ics"),
+        };
+        let listings = [listing("one"), listing("two")];
+        let told = instructions(&Platforms::builtin(), (url, &listings), "Casa do Mar");
+        for platform in
+            Platforms::builtin().iter().filter(|one| one.sells() && one.id.as_str() != ANY_PLATFORM)
+        {
+            let Some(steps) = told.get(platform.id.as_str()) else { continue };
+            assert!(!steps.contains(url), "{}: {steps}", platform.name);
         }
-        assert!(told["airbnb"].ends_with(RATHER_A_CHANNEL) && !told["google"].contains(RATHER_A_CHANNEL));
+        assert!(listings.iter().all(|listing| told["airbnb"].contains(&listing.address)));
+        assert!(told["vrbo"].starts_with(CONNECT_FIRST), "{}", told["vrbo"]);
+        assert!(told["google"].contains(url) && told["outlook"].contains(url));
+        assert!(told["general"].contains(url) && told["general"].ends_with(FOR_CALENDARS));
         assert!(!told.contains_key(ANY_PLATFORM));
         assert!(told.values().all(|steps| !steps.contains('{')), "{told:?}");
     }

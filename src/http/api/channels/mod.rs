@@ -11,10 +11,12 @@ use concord_domain::{
     platform::Platform,
 };
 use concord_jobs::channels::{
+    doubts::{self, Asked},
     intervals,
     manage::{self, Changes, ChannelError, Wanted},
 };
 use concord_storage::{
+    bookings::Change,
     channels::{self, Channel, items, runs},
     platform_settings,
 };
@@ -42,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(events))
         .routes(routes!(list_runs))
         .routes(routes!(rotate))
+        .routes(routes!(confirm_read))
         .merge(held::routes())
         .merge(webhooks::routes())
 }
@@ -56,6 +59,7 @@ impl From<ChannelError> for ApiError {
             ChannelError::Published => Self::invalid("import_url", format!("is missing: {error}")),
             ChannelError::NoResource => Self::invalid("resource", "is not a resource of yours"),
             ChannelError::NoChannel => Self::not_found("channel"),
+            ChannelError::NeverFetched => Self::new(Kind::NotPossible, format!("It cannot be so: {error}.")),
             ChannelError::Storage(error) => error.into(),
         }
     }
@@ -94,6 +98,9 @@ struct NewChannelBody {
     #[serde(default)]
     #[schema(minimum = 30, maximum = 1440)]
     interval_minutes: Option<i64>,
+    /// Although something speaks against the address: see 409.
+    #[serde(default)]
+    confirm: Option<bool>,
 }
 
 /// What changes of a channel; what is left out stays.
@@ -121,6 +128,9 @@ struct ChangedChannel {
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     interval_minutes: Given<i64>,
+    /// Although something speaks against the new address: see 409.
+    #[serde(default)]
+    confirm: Option<bool>,
 }
 
 /// Between two readings, in minutes: what the platform allows, and at most a day.
@@ -150,6 +160,8 @@ async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<
 /// Make a channel
 ///
 /// Its feed is published at once: `feed_url` is what the platform is to read. What the platform has is read at once, too.
+/// Refused with 409 where the address is read already, as another platform's or for another resource, or is another
+/// platform's by its host or by its calendar's PRODID; with `confirm` it is connected all the same.
 #[utoipa::path(post, path = "/channels", tag = "Channels", operation_id = "create_channel",
     request_body = NewChannelBody,
     responses((status = 201, description = "Made", body = ChannelAnswer,
@@ -170,10 +182,26 @@ async fn create(
         blocks: body.blocks.unwrap_or(said.blocks),
         interval_minutes: body.interval_minutes.map(|minutes| check_interval(minutes, known)).transpose()?,
     };
-    let channel = manage::create(&app.context, &caller.change(app.now()), &wanted).await?;
+    let change = caller.change(app.now());
+    if let Some(address) = wanted.import_url.as_ref().filter(|_| body.confirm != Some(true)) {
+        let asked = Asked { resource: wanted.resource, platform, channel: None, address };
+        ask(&app, &change, &asked).await?;
+    }
+    let channel = manage::create(&app.context, &change, &wanted).await?;
     let location = app.address(&format!("/api/v1/channels/{}", channel.id));
     let answer = ChannelAnswer::of(&app, channel).await?;
     Ok((StatusCode::CREATED, [(axum::http::header::LOCATION, location)], Json(answer)))
+}
+
+/// Refuses an address against which something speaks.
+async fn ask(app: &App, change: &Change, asked: &Asked<'_>) -> Result<(), ApiError> {
+    match doubts::doubt(&app.context, change, asked).await? {
+        Some(doubt) if doubt.is_asked_of_programs() => {
+            let words = format!("Nothing was connected: {doubt}. Send `confirm: true` if it is meant.");
+            Err(ApiError::new(Kind::NotPossible, words))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A platform that nobody knows; the message names those that are known.
@@ -197,7 +225,7 @@ async fn find(
 
 /// Change a channel
 ///
-/// What can be read differently now is read at once.
+/// What can be read differently now is read at once. A new address is refused with 409 as it is for a new channel.
 #[utoipa::path(patch, path = "/channels/{id}", tag = "Channels", operation_id = "change_channel",
     params(("id" = Uuid, Path, description = "Its id")), request_body = ChangedChannel,
     responses((status = 200, description = "Changed", body = ChannelAnswer)))]
@@ -224,7 +252,14 @@ async fn change(
             Given::Value(url) => Some(Some(SecretString::from(url))),
         },
     };
-    let channel = manage::update(&app.context, &caller.change(app.now()), id, &changes).await?;
+    let change = caller.change(app.now());
+    if let (Some(Some(address)), Some(platform), false) =
+        (&changes.import_url, known, body.confirm == Some(true))
+    {
+        let asked = Asked { resource: before.resource_id, platform, channel: Some(id), address };
+        ask(&app, &change, &asked).await?;
+    }
+    let channel = manage::update(&app.context, &change, id, &changes).await?;
     Ok(Json(ChannelAnswer::of(&app, channel).await?))
 }
 
@@ -309,6 +344,25 @@ async fn rotate(
     PathOf(id): PathOf<ChannelId>,
 ) -> Result<Json<ChannelAnswer>, ApiError> {
     manage::rotate_feed(&app.context, &caller.change(app.now()), id).await?;
+    let channel = existing(&app, &caller, id).await?;
+    Ok(Json(ChannelAnswer::of(&app, channel).await?))
+}
+
+/// Say that a platform has read our feed
+///
+/// For whoever has seen at the platform that what is taken here is closed there, where its reader was not known as the
+/// platform's. It then counts as knowing what the feed said when anybody last fetched it. Refused with 409 where nobody has.
+#[utoipa::path(post, path = "/channels/{id}/confirm_read", tag = "Channels", operation_id = "confirm_channel_read",
+    params(("id" = Uuid, Path, description = "Its id")),
+    responses((status = 200, description = "Noted", body = ChannelAnswer)))]
+async fn confirm_read(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf(id): PathOf<ChannelId>,
+) -> Result<Json<ChannelAnswer>, ApiError> {
+    // Who has fetched it a moment ago is written down first.
+    app.access.flush(&app.context.db).await?;
+    manage::confirm_read(&app.context, &caller.change(app.now()), id).await?;
     let channel = existing(&app, &caller, id).await?;
     Ok(Json(ChannelAnswer::of(&app, channel).await?))
 }

@@ -142,6 +142,20 @@ pub(super) async fn rotate(
     Ok(user.go(&app, &path_of(id), &Flash::good(text)))
 }
 
+pub(super) async fn confirm_read(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    // Who has fetched it a moment ago is written down first.
+    app.access.flush(&app.context.db).await?;
+    manage::confirm_read(&app.context, &user.change(&app), id).await?;
+    let platform = platform_name(&app, &channel.platform);
+    let text = format!("Noted: {platform} has read our calendar as it was last fetched.");
+    Ok(user.go(&app, &path_of(id), &Flash::good(text)))
+}
+
 pub(super) async fn remove(
     State(app): State<App>,
     user: CurrentUser,

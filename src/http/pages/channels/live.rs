@@ -25,7 +25,7 @@ use super::{
         bookings::link_to,
         frame::part,
         names::Names,
-        pieces::{Pill, capital},
+        pieces::{Pill, Tone, capital},
         session::CurrentUser,
         when::{When, exact, stretch},
     },
@@ -98,6 +98,13 @@ struct Reader {
 }
 
 impl ChannelLive {
+    /// Whether somebody may say that the platform has read what it is not known to have read.
+    fn can_confirm(&self) -> bool {
+        !self.readers.is_empty()
+            && self.glance.known.tone != Tone::Good
+            && self.glance.known.tone != Tone::Neutral
+    }
+
     fn these(&self) -> String {
         these(self.waiting.len())
     }

@@ -7,7 +7,7 @@
 mod act;
 mod ask;
 mod detail;
-mod glance;
+pub(super) mod glance;
 mod list;
 mod live;
 mod new;
@@ -18,7 +18,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use concord_domain::{ids::ChannelId, platform::Platform};
+use concord_domain::ids::ChannelId;
 use concord_jobs::channels::manage::ChannelError;
 use concord_storage::{
     StorageError,
@@ -42,6 +42,7 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/keep", post(act::keep))
         .route("/channels/{id}/runs/{run}/undo", post(act::undo))
         .route("/channels/{id}/rotate", get(ask::rotate).post(act::rotate))
+        .route("/channels/{id}/confirm-read", post(act::confirm_read))
         .route("/channels/{id}/webhooks", post(act::allow_webhooks))
         .route("/channels/{id}/webhooks/forbid", get(ask::forbid_webhooks).post(act::forbid_webhooks))
         .route("/channels/{id}/remove", get(ask::remove).post(act::remove))
@@ -84,15 +85,6 @@ async fn feed_address(app: &App, channel: &Channel) -> Result<Option<String>, St
     let Some(feed) = channel.feed_id else { return Ok(None) };
     let token = feeds::remembered(&context.db, &context.ring, channel.business_id, feed).await?;
     Ok(token.map(|token| address_of(app, token.expose_secret())))
-}
-
-/// The platform that an address is one of, if it is not the one that was chosen.
-fn another_platform<'a>(app: &'a App, chosen: &Platform, address: &str) -> Option<&'a Platform> {
-    let address = concord_providers::feed_address(address).ok()?;
-    app.context
-        .platforms
-        .of_address(&address)
-        .filter(|told| told.id != chosen.id && !chosen.recognises(&address))
 }
 
 impl From<ChannelError> for PageError {

@@ -4,10 +4,10 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
-    import::{self, ImportError},
+    doubts::{self, Asked as AskedFor, Doubt},
     manage::{self, Wanted},
 };
-use concord_storage::{channels, platform_settings, resources::Resource};
+use concord_storage::{platform_settings, resources::Resource};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ use super::{
         pieces::{Choice, capital},
         session::CurrentUser,
     },
-    address_fault, another_platform, managers_only, path_of,
+    address_fault, managers_only, path_of,
     words::{abilities, by_hand, hue_class, steps},
 };
 use crate::app::App;
@@ -214,30 +214,31 @@ pub(super) async fn create(
     if !platform.exports && !platform.imports {
         return Err(PageError::NotPossible(format!("{} has no calendar to connect.", platform.name)));
     }
-    if wish.anyway.is_none()
-        && let Some(told) = another_platform(&app, platform, &shown.address)
-    {
-        let text = format!("This is an address of {}, not of {}.", told.name, platform.name);
-        shown.told = Some(Told { id: told.id.to_string(), name: told.name.clone() });
-        return refuse(&app, &user, shown, text);
-    }
-    if wish.anyway.is_none()
-        && let Some((doubt, text)) =
-            doubt(&app, &user, (resource, platform), &resources, &shown.address).await?
-    {
-        shown.doubt = Some(doubt);
-        return refuse(&app, &user, shown, text);
+    let change = user.change(&app);
+    let typed = Some(SecretString::from(shown.address.as_str())).filter(|_| !shown.address.is_empty());
+    if let Some(address) = typed.as_ref().filter(|_| wish.anyway.is_none()) {
+        let asked = AskedFor { resource: resource.id, platform, channel: None, address };
+        if let Some(doubt) = doubts::doubt(&app.context, &change, &asked).await? {
+            let text = in_words(&doubt);
+            match doubt {
+                Doubt::OtherAddress { told, name, .. } | Doubt::OtherAuthor { told, name, .. } => {
+                    shown.told = Some(Told { id: told.to_string(), name });
+                }
+                _ => shown.doubt = Some(tick(&doubt, resource)),
+            }
+            return refuse(&app, &user, shown, text);
+        }
     }
     let said = platform_settings::find(&app.context.db, user.business.id, platform.id.as_str()).await?;
     let wanted = Wanted {
         resource: resource.id,
         platform,
-        import_url: Some(shown.address.clone()).filter(|url| !url.is_empty()).map(SecretString::from),
+        import_url: typed,
         preference: said.preference,
         blocks: said.blocks,
         interval_minutes: None,
     };
-    let channel = match manage::create(&app.context, &user.change(&app), &wanted).await {
+    let channel = match manage::create(&app.context, &change, &wanted).await {
         Ok(channel) => channel,
         Err(error) => return refuse(&app, &user, shown, address_fault(error)?),
     };
@@ -249,59 +250,23 @@ pub(super) async fn create(
     Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
 }
 
-/// Why an address is perhaps not meant: what to tick if it is, and the reason.
-async fn doubt(
-    app: &App,
-    user: &CurrentUser,
-    (resource, platform): (&Resource, &Platform),
-    resources: &[Resource],
-    address: &str,
-) -> Result<Option<(String, String)>, PageError> {
-    let (db, business) = (&app.context.db, user.business.id);
-    // What cannot be an address is told by whoever makes the channel.
-    let Ok(spelled) = manage::checked(&app.context, &address.to_owned().into(), Some(platform)) else {
-        return Ok(None);
-    };
-    let readers = channels::of_address(db, business, &spelled).await?;
-    if let Some(other) = readers.iter().find(|channel| channel.resource_id != resource.id) {
-        let named = resources.iter().find(|one| one.id == other.resource_id);
-        let named = named.map_or("another resource", |one| &one.name);
-        return Ok(Some((
-            format!("It is for {} as well: each booking of it takes both", resource.name),
-            format!("This address is read for {named} already. A listing sells one resource."),
-        )));
-    }
-    if !readers.is_empty() {
-        // As before, and told by whoever makes the channel; or it was read once, and was readable.
-        return Ok(None);
-    }
-    let mut beside = channels::list(db, business).await?;
-    beside.retain(|one| {
-        one.resource_id == resource.id && one.platform == platform.id.as_str() && one.polled && one.has_import
-    });
-    if !beside.is_empty() {
-        return Ok(Some((
-            format!("{} is sold there by two listings", resource.name),
-            format!(
-                "{} is read for {} already. If its address has changed, change it in the settings of that channel.",
-                platform.name, resource.name
-            ),
-        )));
-    }
-    let wish = import::Wish {
-        business,
-        resource: resource.id,
-        platform: platform.clone(),
-        from: import::From::Address(spelled),
-        actor: user.actor(),
-    };
-    match import::try_reading(&app.context, &wish).await {
-        Err(ImportError::Unread(failure)) => Ok(Some((
-            "Connect it all the same, and try again by itself".to_owned(),
-            format!("{}.", capital(&failure.to_string())),
-        ))),
-        Err(ImportError::Storage(error)) => Err(error.into()),
-        Ok(()) | Err(ImportError::NoResource | ImportError::Stopped(_)) => Ok(None),
+/// Why an address is perhaps not meant, as a sentence.
+pub(super) fn in_words(doubt: &Doubt) -> String {
+    format!("{}.", capital(&doubt.to_string()))
+}
+
+/// What to tick if it is meant all the same.
+fn tick(doubt: &Doubt, resource: &Resource) -> String {
+    match doubt {
+        Doubt::ReadFor { .. } => {
+            format!("It is for {} as well: each booking of it takes both", resource.name)
+        }
+        Doubt::ReadAs { .. } => "Read it twice all the same".to_owned(),
+        Doubt::SecondListing { .. } => format!("{} is sold there by two listings", resource.name),
+        Doubt::Unread(_) => "Connect it all the same, and try again by itself".to_owned(),
+        Doubt::OtherAddress { chosen, .. } | Doubt::OtherAuthor { chosen, .. } => {
+            format!("It is {chosen}'s calendar all the same")
+        }
     }
 }
 

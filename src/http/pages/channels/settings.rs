@@ -2,8 +2,11 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::ids::ChannelId;
-use concord_jobs::channels::manage::{self, Changes};
-use concord_storage::channels::Channel;
+use concord_jobs::channels::{
+    doubts::{self, Asked, Doubt},
+    manage::{self, Changes},
+};
+use concord_storage::{bookings::Change, channels::Channel};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -15,10 +18,11 @@ use super::{
         frame::page,
         session::CurrentUser,
     },
-    address_fault, another_platform,
+    address_fault,
     detail::describe,
     found,
     live::Place,
+    new::in_words,
     path_of,
     words::typed_interval,
 };
@@ -65,7 +69,11 @@ pub(super) async fn save(
         Ok(changes) => changes,
         Err(faults) => return refuse(&app, &user, &channel, (form, faults)).await,
     };
-    match manage::update(&app.context, &user.change(&app), id, &changes).await {
+    let change = user.change(&app);
+    if let Some(text) = against(&app, &change, &channel, (&form, &changes)).await? {
+        return refuse(&app, &user, &channel, (form, vec![("address", text)])).await;
+    }
+    match manage::update(&app.context, &change, id, &changes).await {
         Ok(_) => Ok(user.go(&app, &path_of(id), &Flash::good("The settings were saved."))),
         Err(error) => {
             let faults = vec![("address", address_fault(error)?)];
@@ -74,22 +82,30 @@ pub(super) async fn save(
     }
 }
 
+/// What speaks against a new address, unless somebody has said that it is meant.
+async fn against(
+    app: &App,
+    change: &Change,
+    channel: &Channel,
+    (form, changes): (&Form, &Changes),
+) -> Result<Option<String>, PageError> {
+    let platform = app.context.platforms.find(&channel.platform);
+    let (Some(Some(address)), Some(platform), None) = (&changes.import_url, platform, &form.anyway) else {
+        return Ok(None);
+    };
+    let asked = Asked { resource: channel.resource_id, platform, channel: Some(channel.id), address };
+    let doubt = doubts::doubt(&app.context, change, &asked).await?;
+    // It may be a new one that is not there yet: what cannot be read is told when its time comes.
+    let doubt = doubt.filter(|doubt| !matches!(doubt, Doubt::Unread(_)));
+    Ok(doubt.map(|doubt| format!("{} Tick the box below if it is right all the same.", in_words(&doubt))))
+}
+
 fn read(app: &App, channel: &Channel, form: &Form) -> Result<Changes, Vec<(&'static str, String)>> {
     let platform = app.context.platforms.find(&channel.platform);
     let mut faults = Vec::new();
     let interval_minutes =
         typed_interval(&form.interval, platform).map_err(|text| faults.push(("interval", text)));
     let address = form.address.trim();
-    if form.anyway.is_none()
-        && let Some(platform) = platform
-        && let Some(told) = another_platform(app, platform, address)
-    {
-        let text = format!(
-            "This is an address of {}, not of {}. Tick the box below if it is right all the same.",
-            told.name, platform.name
-        );
-        faults.push(("address", text));
-    }
     if !address.is_empty() && form.forget.is_some() {
         faults.push(("address", "Either give an address or say that nothing is read.".to_owned()));
     }

@@ -1,0 +1,177 @@
+//! Why an address is perhaps not meant: what a person or a program is asked before a platform is connected by it.
+
+use concord_domain::{
+    ids::{ChannelId, ResourceId},
+    platform::{Platform, PlatformId},
+};
+use concord_providers::feed_address;
+use concord_storage::{StorageError, bookings::Change, channels, resources};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    import::{self, ImportError},
+    manage::{self, ChannelError},
+    poll::ReadFailure,
+};
+use crate::Context;
+
+/// Why an address is perhaps not meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Doubt {
+    /// Its host is another platform's.
+    #[error("this is an address of {name}, not of {chosen}")]
+    OtherAddress {
+        /// The platform that the host tells.
+        told: PlatformId,
+        /// Its name.
+        name: String,
+        /// What the one is called that was chosen.
+        chosen: String,
+    },
+    /// The calendar says by its PRODID that another platform wrote it.
+    #[error("the calendar at this address was written by {name}, not by {chosen}")]
+    OtherAuthor {
+        /// The platform that wrote it.
+        told: PlatformId,
+        /// Its name.
+        name: String,
+        /// What the one is called that was chosen.
+        chosen: String,
+    },
+    /// It is read for the same resource, as another platform's: each booking would come twice.
+    #[error(
+        "this address is read for {resource} already, as a calendar of {name}: each booking would come twice"
+    )]
+    ReadAs {
+        /// The resource's name.
+        resource: String,
+        /// What the platform is called.
+        name: String,
+    },
+    /// It is read for another resource.
+    #[error("this address is read for {resource} already. A listing sells one resource")]
+    ReadFor {
+        /// The resource's name.
+        resource: String,
+    },
+    /// The platform is read for the resource, by another address.
+    #[error(
+        "{name} is read for {resource} already. If its address has changed, change it in the settings of that channel"
+    )]
+    SecondListing {
+        /// The resource's name.
+        resource: String,
+        /// What the platform is called.
+        name: String,
+    },
+    /// It cannot be read now.
+    #[error(transparent)]
+    Unread(#[from] ReadFailure),
+}
+
+impl Doubt {
+    /// Whether a program is asked too, which may well connect what cannot be read yet, or two listings of one resource.
+    pub fn is_asked_of_programs(&self) -> bool {
+        !matches!(self, Self::Unread(_) | Self::SecondListing { .. })
+    }
+}
+
+/// What is to be connected.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What is sold there.
+    pub resource: ResourceId,
+    /// Where.
+    pub platform: &'a Platform,
+    /// The channel that gets another address; `None`: a new one.
+    pub channel: Option<ChannelId>,
+    /// The address, as it was typed.
+    pub address: &'a SecretString,
+}
+
+/// The first thing that speaks against an address; `None`: nothing does, or it cannot be an address at all, which is told
+/// by whoever makes the channel.
+pub async fn doubt(
+    context: &Context,
+    change: &Change,
+    asked: &Asked<'_>,
+) -> Result<Option<Doubt>, ChannelError> {
+    let Ok(spelled) = manage::checked(context, asked.address, Some(asked.platform)) else { return Ok(None) };
+    if let Some(told) = another_host(context, asked.platform, &spelled) {
+        return Ok(Some(Doubt::OtherAddress {
+            told: told.id.clone(),
+            name: told.name.clone(),
+            chosen: asked.platform.name.clone(),
+        }));
+    }
+    let mut readers = channels::of_address(&context.db, change.business, &spelled).await?;
+    readers.retain(|one| Some(one.id) != asked.channel);
+    let elsewhere = readers
+        .iter()
+        .find(|one| one.resource_id != asked.resource || one.platform != asked.platform.id.as_str());
+    if let Some(other) = elsewhere {
+        let resource = named(context, change, other.resource_id).await?;
+        return Ok(Some(if other.resource_id == asked.resource {
+            let platform = context.platforms.find(&other.platform);
+            let name = platform.map_or_else(|| other.platform.clone(), |platform| platform.name.clone());
+            Doubt::ReadAs { resource, name }
+        } else {
+            Doubt::ReadFor { resource }
+        }));
+    }
+    if !readers.is_empty() {
+        // As before, and told by whoever makes the channel; or it was read once, and was readable.
+        return Ok(None);
+    }
+    let all = channels::list(&context.db, change.business).await?;
+    let is_beside = |one: &channels::Channel| {
+        one.resource_id == asked.resource && one.platform == asked.platform.id.as_str()
+    };
+    if asked.channel.is_none() && all.iter().any(|one| is_beside(one) && one.polled && one.has_import) {
+        let resource = named(context, change, asked.resource).await?;
+        return Ok(Some(Doubt::SecondListing { resource, name: asked.platform.name.clone() }));
+    }
+    by_reading(context, change, asked, spelled).await
+}
+
+/// What the calendar itself says.
+async fn by_reading(
+    context: &Context,
+    change: &Change,
+    asked: &Asked<'_>,
+    spelled: SecretString,
+) -> Result<Option<Doubt>, ChannelError> {
+    let wish = import::Wish {
+        business: change.business,
+        resource: asked.resource,
+        platform: asked.platform.clone(),
+        from: import::From::Address(spelled),
+        actor: change.actor.clone(),
+    };
+    let product = match import::try_reading(context, &wish).await {
+        Ok(product) => product,
+        Err(ImportError::Unread(failure)) => return Ok(Some(Doubt::Unread(failure))),
+        Err(ImportError::Storage(error)) => return Err(error.into()),
+        Err(ImportError::NoResource | ImportError::Stopped(_)) => return Ok(None),
+    };
+    let told = context.platforms.iter().find(|platform| platform.wrote(&product));
+    Ok(told.filter(|told| told.id != asked.platform.id && !asked.platform.wrote(&product)).map(|told| {
+        Doubt::OtherAuthor {
+            told: told.id.clone(),
+            name: told.name.clone(),
+            chosen: asked.platform.name.clone(),
+        }
+    }))
+}
+
+/// The platform that an address is one of, if it is not the one that was chosen.
+fn another_host<'a>(context: &'a Context, chosen: &Platform, address: &SecretString) -> Option<&'a Platform> {
+    let address = feed_address(address.expose_secret()).ok()?;
+    let told = context.platforms.of_address(&address);
+    told.filter(|told| told.id != chosen.id && !chosen.recognises(&address))
+}
+
+async fn named(context: &Context, change: &Change, resource: ResourceId) -> Result<String, StorageError> {
+    let found = resources::find(&context.db, change.business, resource).await?;
+    Ok(found.map_or_else(|| "another resource".to_owned(), |resource| resource.name))
+}
