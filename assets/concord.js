@@ -63,6 +63,23 @@ document.addEventListener("submit", (event) => {
   fetch(form.action, { method: "POST", body, redirect: "manual" });
 });
 
+// The end follows the start: what is moved stays as long as it was. A field with data-after="#id" is the end of that one.
+function keepLength(end) {
+  const start = document.querySelector(end.dataset.after);
+  // Both are read as if they were in UTC, so that no change of clocks falls between them.
+  const read = (field) => Date.parse(field.type === "date" ? field.value : `${field.value}Z`);
+  const shown = end.type === "date" ? 10 : 16;
+  let before = read(start);
+  start.addEventListener("change", () => {
+    const now = read(start);
+    const length = read(end) - before;
+    if (!Number.isNaN(now) && length > 0) end.value = new Date(now + length).toISOString().slice(0, shown);
+    if (!Number.isNaN(now)) before = now;
+  });
+}
+
+every("input[data-after]", keepLength);
+
 // Two presses make one booking.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -7,6 +7,7 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -44,6 +45,13 @@ pub struct Feed {
     pub changed_at: DateTime<Utc>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl Feed {
+    /// What the history says of it, whoever changed it: by a page as by the API.
+    pub fn for_history(&self) -> Value {
+        json!({ "name": self.name, "scope": self.scope, "privacy": self.privacy })
+    }
 }
 
 /// What a feed is about.

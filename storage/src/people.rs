@@ -6,6 +6,7 @@ use concord_domain::{
     ids::{BusinessId, StaffId, UserId},
     people::{Craft, Role},
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{Db, Page, PageAsk, StorageError, Tx, on_db};
@@ -29,6 +30,13 @@ pub struct Staff {
     pub archived_at: Option<DateTime<Utc>>,
     /// When they were entered.
     pub created_at: DateTime<Utc>,
+}
+
+impl Staff {
+    /// What the history says of it, whoever changed it: by a page as by the API.
+    pub fn for_history(&self) -> Value {
+        json!({ "name": self.name, "email": self.email, "craft": self.craft })
+    }
 }
 
 /// A person who signs in.

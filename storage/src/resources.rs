@@ -8,6 +8,7 @@ use concord_domain::{
     interval::Interval,
     occupancy::SubjectKind,
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -40,6 +41,19 @@ pub struct Resource {
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl Resource {
+    /// What the history says of it, whoever changed it: by a page as by the API.
+    pub fn for_history(&self) -> Value {
+        json!({
+            "name": self.name,
+            "zone": self.zone.map(Tz::name),
+            "capacity": self.capacity,
+            "buffer_before_minutes": self.buffer_before_minutes,
+            "buffer_after_minutes": self.buffer_after_minutes,
+        })
+    }
 }
 
 #[derive(sqlx::FromRow)]

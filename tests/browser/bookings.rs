@@ -103,3 +103,48 @@ async fn what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost() {
     browser.see("was created.").await;
     browser.see("<b>Zoë</b> & Co").await;
 }
+
+/// Sets a field as a person does who picks a date: the page hears of it.
+async fn pick(browser: &Browser, field: &str, value: &str) {
+    let script = format!(
+        "const field = document.querySelector(\"main [name='{field}']\"); field.value = '{value}'; \
+         field.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+    );
+    browser.ask(&script).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_new_booking_follows_its_start() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.go(&house.url("/bookings/new")).await;
+    let (one, two) = (day(40), day(41));
+    pick(&browser, "starts_at", &format!("{one}T10:00")).await;
+    assert_eq!(browser.value("ends_at").await, format!("{one}T11:00"), "an hour, as it was");
+    pick(&browser, "ends_at", &format!("{one}T12:30")).await;
+    pick(&browser, "starts_at", &format!("{one}T22:30")).await;
+    assert_eq!(browser.value("ends_at").await, format!("{two}T01:00"), "as long as it was made");
+    browser.tick("Nights").await;
+    pick(&browser, "check_in", &one.to_string()).await;
+    assert_eq!(browser.value("check_out").await, two.to_string());
+    pick(&browser, "check_out", &day(43).to_string()).await;
+    pick(&browser, "check_in", &day(50).to_string()).await;
+    assert_eq!(browser.value("check_out").await, day(53).to_string());
+}
+
+#[tokio::test]
+async fn what_is_booked_next_is_seen_without_loading_the_page_again() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    browser.see("Next").await;
+    let now = concord_domain::clock::Clock::system().now();
+    let body = serde_json::json!({
+        "resource": house.id_of("resources", "Garden Rooms"), "customer": { "name": "Zelda Quist" },
+        "starts_at": now + chrono::Duration::minutes(10),
+        "ends_at": now + chrono::Duration::minutes(70),
+    });
+    let url = house.url("/api/v1/bookings");
+    let made = house.http.post(url).bearer_auth(house.demo("api_key")).json(&body).send().await.unwrap();
+    assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
+    browser.see("Zelda Quist").await;
+}

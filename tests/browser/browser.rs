@@ -193,6 +193,12 @@ impl Browser {
         self.client.perform_actions(presses).await.expect("keys");
     }
 
+    /// Makes the window so wide.
+    pub(crate) async fn widen(&self, width: u32) {
+        // A headless window has no frame: what is seen is as wide as the window.
+        self.client.set_window_size(width, 900).await.expect("another size");
+    }
+
     /// Runs a script in the page, for what WebDriver has no word for.
     pub(crate) async fn ask(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.expect("a script's answer")

@@ -100,6 +100,44 @@ async fn nothing_sticks_out(kind: Kind, width: u64) {
     }
 }
 
+/// What of a page sticks out of the card it is in, and which words of up to twenty letters are broken.
+const HIDDEN: &str = r#"
+    const wrong = [];
+    if (document.documentElement.scrollWidth > innerWidth) wrong.push("the page itself");
+    for (const card of document.querySelectorAll("main .card")) {
+        if (card.scrollWidth > card.clientWidth + 1) wrong.push(`a card of ${card.scrollWidth} in ${card.clientWidth}: ${card.innerText.slice(0, 60)}`);
+    }
+    const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+        if (!node.parentElement.checkVisibility() || node.parentElement.closest(".mono, code, .visually-hidden")) continue;
+        for (const word of node.data.matchAll(/[\p{L}\p{N}]{2,20}/gu)) {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            const tops = new Set([...range.getClientRects()].filter((r) => r.width > 0).map((r) => Math.round(r.top)));
+            const around = node.data.slice(Math.max(0, word.index - 21), word.index + word[0].length + 21).split(/\s/);
+            if (tops.size > 1 && !around.some((one) => one.length > 20)) wrong.push(`the word ${word[0]}`);
+        }
+    }
+    return wrong;
+"#;
+
+#[tokio::test]
+async fn nothing_hides_between_phone_and_desk() {
+    let house = House::open().await;
+    let browser = Browser::signed_in(Kind::Desk, &house).await;
+    let mut pages = all_pages(&house, &browser).await;
+    pages.push(format!("/bookings?from={}", day(35)));
+    for width in [641, 800, 1024, 1100] {
+        browser.widen(width).await;
+        for path in &pages {
+            browser.go(&house.url(path)).await;
+            let wrong = browser.ask(HIDDEN).await;
+            assert_eq!(wrong, serde_json::json!([]), "{path} at {width}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_places_are_at_the_bottom_of_a_phone() {
     let house = House::open().await;

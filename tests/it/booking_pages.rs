@@ -98,13 +98,20 @@ async fn too_many_units_are_told_at_their_field(db: &TestDb) {
     house.stop().await;
 }
 
-async fn the_address_of_a_form_is_no_page(db: &TestDb) {
+/// Who loads again what a form answered, or follows it from the history of the browser, asks for its address.
+async fn the_address_of_a_form_leads_to_its_page(db: &TestDb) {
     let house = House::on(db).await;
     let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
-    for path in ["/settings/people/users", "/sign-out"] {
-        let page = visitor.get(path).await;
-        assert_eq!(page.status, 405, "{path}");
-        assert!(page.text.contains("This address only takes forms"), "{path}: {}", page.text);
+    for (form, page) in [
+        ("/settings/people/users", "/settings/people"),
+        ("/calendar-sync/preview", "/calendar-sync"),
+        ("/calendar-sync/import", "/calendar-sync"),
+        ("/settings/platforms/airbnb", "/settings/platforms"),
+        ("/sign-out", "/"),
+    ] {
+        let answer = visitor.get(form).await;
+        assert_eq!((answer.status, answer.leads_to()), (303, page), "{form}");
+        assert_eq!(visitor.get(page).await.status, 200, "{page}");
     }
     house.stop().await;
 }
@@ -277,7 +284,7 @@ concord_storage::on_both_databases!(
     going_back_to_the_form_of_a_booking_makes_another_one,
     a_free_time_is_put_into_the_form_and_saves_nothing,
     too_many_units_are_told_at_their_field,
-    the_address_of_a_form_is_no_page,
+    the_address_of_a_form_leads_to_its_page,
     cancelled_bookings_hide_nothing_that_is_next,
     dates_out_of_all_reach_are_no_filter,
     the_question_before_a_cancellation_counts_what_still_stands,

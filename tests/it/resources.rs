@@ -1,9 +1,13 @@
 //! Resources and staff, and what is free of a resource.
 
-use concord_storage::testing::TestDb;
+use concord_domain::people::Role;
+use concord_storage::{PageAsk, history, testing::TestDb};
 use serde_json::{Value, json};
 
-use crate::house::{House, day, hour, stay};
+use crate::{
+    house::{House, day, hour, stay},
+    visitor::{Visitor, person},
+};
 
 async fn a_resource_lives(db: &TestDb) {
     let house = House::on(db).await;
@@ -84,7 +88,12 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
     assert_eq!(free, [2, 1, 0, 2, 2]);
     assert_eq!((&calendar["from"], &calendar["until"]), (&json!(day(0)), &json!(day(5))));
     assert_eq!(house.api.get(&path.replace("until", "to")).await.expect(200), calendar);
-    assert_eq!(calendar["days"][2], json!({ "date": day(2), "free_units": 0, "available": false }));
+    assert_eq!(
+        calendar["days"][2],
+        json!({ "date": day(2), "free_units": 0, "available": false, "room": "partly" })
+    );
+    let rooms: Vec<&Value> = calendar["days"].as_array().unwrap().iter().map(|day| &day["room"]).collect();
+    assert_eq!(rooms, ["free", "partly", "partly", "free", "free"]);
     let why: Vec<(&Value, &Value)> = calendar["occupied"]
         .as_array()
         .unwrap()
@@ -104,7 +113,64 @@ async fn the_calendar_says_what_is_free_and_why_not(db: &TestDb) {
     house.stop().await;
 }
 
+/// Who changes a thing on a page leaves the same in the history as a program that does so.
+async fn the_history_is_the_same_by_page_and_by_api(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let form = |name| {
+        [("name", name), ("zone", "Europe/Lisbon"), ("capacity", "2"), ("before", "5"), ("after", "10")]
+    };
+    let body = |name| json!({ "name": name, "zone": "Europe/Lisbon", "capacity": 2, "buffer_before_minutes": 5, "buffer_after_minutes": 10 });
+    visitor.send("/settings/resources", &form("By page")).await.leads_to();
+    let list = house.api.get("/api/v1/resources").await.expect(200);
+    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
+    visitor.send(&format!("/settings/resources/{page}"), &form("Room")).await.leads_to();
+    visitor.send(&format!("/settings/resources/{page}/archive"), &[]).await.leads_to();
+    visitor.send(&format!("/settings/resources/{page}/restore"), &[]).await.leads_to();
+    let made = house.api.post("/api/v1/resources", body("By page")).await.expect(201);
+    let api = made["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/resources/{api}");
+    house.api.patch(&path, json!({ "name": "Room" })).await.expect(200);
+    house.api.delete(&path).await.expect(200);
+    house.api.post(&format!("{path}/restore"), json!({})).await.expect(200);
+    assert_eq!(told(&house, &page).await, told(&house, &api).await);
+    assert_eq!(told(&house, &page).await.len(), 4);
+
+    let staff = [("name", "Ana"), ("email", "ana@example.org"), ("craft", "driver")];
+    visitor.send("/settings/people/staff", &staff).await.leads_to();
+    let list = house.api.get("/api/v1/staff").await.expect(200);
+    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
+    let body = json!({ "name": "Ana", "email": "ana@example.org", "craft": "driver" });
+    let made = house.api.post("/api/v1/staff", body).await.expect(201);
+    let api = made["id"].as_str().unwrap().to_owned();
+    visitor.send(&format!("/settings/people/staff/{page}/archive"), &[]).await.leads_to();
+    house.api.delete(&format!("/api/v1/staff/{api}")).await.expect(200);
+    assert_eq!(told(&house, &page).await, told(&house, &api).await);
+
+    let form = [("about", "business"), ("name", "All"), ("privacy", "title")];
+    assert_eq!(visitor.send("/feeds", &form).await.status, 200);
+    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    let page = list["items"][0]["id"].as_str().unwrap().to_owned();
+    let body = json!({ "scope": "business", "name": "All", "privacy": "title" });
+    let api = house.api.post("/api/v1/feeds", body).await.expect(201)["id"].as_str().unwrap().to_owned();
+    visitor.send(&format!("/feeds/{page}/rotate"), &[]).await;
+    visitor.send(&format!("/feeds/{page}/revoke"), &[]).await.leads_to();
+    house.api.post(&format!("/api/v1/feeds/{api}/rotate"), json!({})).await.expect(200);
+    house.api.delete(&format!("/api/v1/feeds/{api}")).await;
+    assert_eq!(told(&house, &page).await, told(&house, &api).await);
+    assert_eq!(told(&house, &page).await.len(), 3);
+    house.stop().await;
+}
+
+/// What was done, the last first, and in which words.
+async fn told(house: &House, subject: &str) -> Vec<(String, Value)> {
+    let ask = PageAsk::default();
+    let lines = history::of_subject(house.db(), house.business.id, subject.parse().unwrap(), &ask).await;
+    lines.unwrap().items.into_iter().map(|line| (line.action, line.detail)).collect()
+}
+
 concord_storage::on_both_databases!(
+    the_history_is_the_same_by_page_and_by_api,
     a_resource_lives,
     a_staff_member_lives,
     the_calendar_says_what_is_free_and_why_not

@@ -23,7 +23,6 @@ use concord_storage::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -247,7 +246,7 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, feed: &Feed) -> Result
         action,
         subject_kind: HistorySubject::Feed,
         subject: feed.id.0,
-        detail: &json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy }),
+        detail: &feed.for_history(),
     };
     Ok(history::append(tx, &line, change.now).await?)
 }

@@ -17,7 +17,6 @@ use concord_storage::{
     resources::{self, Resource, ResourceSettings},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -207,13 +206,7 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, resource: &Resource) -
         action,
         subject_kind: HistorySubject::Resource,
         subject: resource.id.0,
-        detail: &json!({
-            "name": resource.name,
-            "zone": resource.zone.map(Tz::name),
-            "capacity": resource.capacity,
-            "buffer_before_minutes": resource.buffer_before_minutes,
-            "buffer_after_minutes": resource.buffer_after_minutes,
-        }),
+        detail: &resource.for_history(),
     };
     Ok(history::append(tx, &line, change.now).await?)
 }

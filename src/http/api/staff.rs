@@ -16,7 +16,6 @@ use concord_storage::{
     people::{self, Staff, StaffSettings},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -158,7 +157,7 @@ async fn note(tx: &mut Tx, change: &Change, action: &str, staff: &Staff) -> Resu
         action,
         subject_kind: HistorySubject::Staff,
         subject: staff.id.0,
-        detail: &json!({ "name": staff.name, "email": staff.email, "craft": staff.craft }),
+        detail: &staff.for_history(),
     };
     Ok(history::append(tx, &line, change.now).await?)
 }

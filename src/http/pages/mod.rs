@@ -39,7 +39,12 @@ mod sync_log;
 mod theme;
 mod when;
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    http::{Method, Uri},
+    middleware,
+    response::{IntoResponse, Redirect, Response},
+};
 
 pub(crate) use asked::{Asked, Named};
 pub(crate) use assets::Assets;
@@ -73,6 +78,55 @@ pub fn router(app: &App) -> Router<App> {
         .merge(theme::router())
         .layer(middleware::from_fn_with_state(app.clone(), forgery::refuse))
         .merge(assets::router())
-        .method_not_allowed_fallback(async || PageError::WrongMethod)
+        .method_not_allowed_fallback(back_to_page)
         .fallback(async || PageError::NotFound("page"))
+}
+
+/// What a form answered stands at the form's own address: who loads that again, or comes back to it, is led to the page
+/// that the form is on.
+async fn back_to_page(method: Method, uri: Uri) -> Response {
+    match method {
+        Method::GET | Method::HEAD => Redirect::to(&page_of_form(uri.path())).into_response(),
+        _ => PageError::WrongMethod.into_response(),
+    }
+}
+
+/// The page on which the form of an address stands.
+fn page_of_form(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["channels", id, ..] => format!("/channels/{id}"),
+        ["changes", ..] => "/changes".to_owned(),
+        ["calendars", "connect", ..] => "/calendars".to_owned(),
+        ["settings", "mail", ..] => "/settings/mail".to_owned(),
+        [_] | ["retry", ..] => "/".to_owned(),
+        [before @ .., _] => format!("/{}", before.join("/")),
+        [] => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_back_to_its_page() {
+        for (form, page) in [
+            ("/calendar-sync/preview", "/calendar-sync"),
+            ("/settings/people/users", "/settings/people"),
+            ("/settings/people/users/7/link", "/settings/people/users/7"),
+            ("/settings/platforms/airbnb", "/settings/platforms"),
+            ("/settings/mail/7/again", "/settings/mail"),
+            ("/channels/7/webhooks", "/channels/7"),
+            ("/channels/7/runs/8/undo", "/channels/7"),
+            ("/changes/7/follow", "/changes"),
+            ("/calendars/connect/google", "/calendars"),
+            ("/calendars/7/resync", "/calendars/7"),
+            ("/bookings/B-7/restore", "/bookings/B-7"),
+            ("/retry/7", "/"),
+            ("/sign-out", "/"),
+        ] {
+            assert_eq!(page_of_form(form), page);
+        }
+    }
 }

@@ -20,7 +20,6 @@ use concord_storage::{
     resources::{self, Resource, ResourceSettings},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
     PageError,
@@ -157,7 +156,7 @@ async fn create(
     };
     let mut tx = app.context.db.begin().await?;
     let made = resources::create(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.note(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &noted(&settings)).await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::Resource, made.id.0), &made.for_history()).await?;
     tx.commit().await?;
     let flash = Flash::good(format!("“{}” can be booked now.", made.name));
     Ok(user.go(&app, "/settings/resources", &flash))
@@ -190,7 +189,7 @@ async fn update(
         }
         Err(error) => return Err(error.into()),
     };
-    user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &changed.for_history()).await?;
     let mut raised = Vec::new();
     if changed.name != before.name || changed.zone != before.zone {
         raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
@@ -232,10 +231,6 @@ fn in_words(fault: &FieldError) -> (&'static str, String) {
     }
 }
 
-fn noted(settings: &ResourceSettings) -> Value {
-    json!({ "name": settings.name, "capacity": settings.capacity })
-}
-
 #[derive(Template)]
 #[template(path = "resource_archive.html")]
 struct ArchivePage {
@@ -260,16 +255,9 @@ async fn archive(
     Named(id): Named<ResourceId>,
 ) -> Result<Response, PageError> {
     let resource = found(&app, &user, id).await?;
-    let settings = ResourceSettings {
-        name: resource.name.clone(),
-        zone: resource.zone,
-        capacity: resource.capacity,
-        buffer_before_minutes: resource.buffer_before_minutes,
-        buffer_after_minutes: resource.buffer_after_minutes,
-    };
     let mut tx = app.context.db.begin().await?;
     resources::archive(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &noted(&settings)).await?;
+    user.note(&mut tx, &app, "archived", (HistorySubject::Resource, id.0), &resource.for_history()).await?;
     tx.commit().await?;
     let flash = Flash::good(format!("“{}” can no longer be booked; what is booked stays.", resource.name))
         .with_undo(format!("/settings/resources/{id}/restore"), &[]);
@@ -288,8 +276,8 @@ async fn restore(
     if resource.archived_at.is_some() {
         let mut tx = app.context.db.begin().await?;
         resources::restore(&mut tx, user.business.id, id).await?;
-        let detail = json!({ "name": resource.name, "capacity": resource.capacity });
-        user.note(&mut tx, &app, "restored", (HistorySubject::Resource, id.0), &detail).await?;
+        user.note(&mut tx, &app, "restored", (HistorySubject::Resource, id.0), &resource.for_history())
+            .await?;
         tx.commit().await?;
     }
     let flash = Flash::good(format!("“{}” can be booked again.", resource.name));

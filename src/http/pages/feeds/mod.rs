@@ -25,7 +25,6 @@ use concord_storage::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     PageError,
@@ -131,14 +130,7 @@ async fn create(
     let now = app.now();
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::create(&mut tx, &new, &token, now).await?;
-    user.note(
-        &mut tx,
-        &app,
-        "created",
-        (HistorySubject::Feed, feed.id.0),
-        &json!({ "name": feed.name, "privacy": feed.privacy }),
-    )
-    .await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
     tx.commit().await?;
     show_once(&app, &user, &feed, &token, true).await
 }
@@ -157,7 +149,7 @@ async fn rotate(
     if is_kept {
         feeds::remember(&mut tx, ring, &feed, &token).await?;
     }
-    user.note(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &json!({})).await?;
+    user.note(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
     tx.commit().await?;
     show_once(&app, &user, &feed, &token, false).await
 }
@@ -170,7 +162,7 @@ async fn revoke(
     let feed = found(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     feeds::revoke(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "revoked", (HistorySubject::Feed, feed.id.0), &json!({})).await?;
+    user.note(&mut tx, &app, "revoked", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
     tx.commit().await?;
     Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” is no longer published.", feed.name))))
 }
@@ -202,14 +194,7 @@ async fn update(
     }
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::update(&mut tx, user.business.id, id, name, settings.privacy, app.now()).await?;
-    user.note(
-        &mut tx,
-        &app,
-        "changed",
-        (HistorySubject::Feed, feed.id.0),
-        &json!({ "name": feed.name, "privacy": feed.privacy }),
-    )
-    .await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
     tx.commit().await?;
     Ok(user.go(&app, "/feeds", &Flash::good(format!("The feed “{}” was changed.", feed.name))))
 }

@@ -8,7 +8,6 @@ use concord_domain::{
 use concord_jobs::batch_sync;
 use concord_storage::people::{self, Staff, StaffSettings};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     super::{
@@ -126,8 +125,7 @@ pub(super) async fn create(
     };
     let mut tx = app.context.db.begin().await?;
     let made = people::create_staff(&mut tx, user.business.id, &settings, app.now()).await?;
-    user.note(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &json!({ "name": made.name }))
-        .await?;
+    user.note(&mut tx, &app, "created", (HistorySubject::Staff, made.id.0), &made.for_history()).await?;
     tx.commit().await?;
     let flash =
         Flash::good(format!("{} is on the team. Connect a calendar for them under Calendars.", made.name));
@@ -146,9 +144,8 @@ pub(super) async fn update(
         Err(faults) => return refuse(&app, &user, Some(id), form, faults).await,
     };
     let mut tx = app.context.db.begin().await?;
-    people::update_staff(&mut tx, user.business.id, id, &settings).await?;
-    user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &json!({ "name": settings.name }))
-        .await?;
+    let changed = people::update_staff(&mut tx, user.business.id, id, &settings).await?;
+    user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &changed.for_history()).await?;
     let mut raised = Vec::new();
     if settings.craft != before.craft {
         raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
@@ -166,8 +163,7 @@ pub(super) async fn archive(
     let staff = found(&app, &user, id).await?;
     let mut tx = app.context.db.begin().await?;
     people::archive_staff(&mut tx, user.business.id, id, app.now()).await?;
-    user.note(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &json!({ "name": staff.name }))
-        .await?;
+    user.note(&mut tx, &app, "archived", (HistorySubject::Staff, id.0), &staff.for_history()).await?;
     tx.commit().await?;
     let flash = Flash::good(format!("{} can no longer be booked; what is booked stays.", staff.name))
         .with_undo(format!("/settings/people/staff/{id}/restore"), &[]);
@@ -186,8 +182,7 @@ pub(super) async fn restore(
     if staff.archived_at.is_some() {
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, user.business.id, id).await?;
-        let detail = json!({ "name": staff.name });
-        user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &detail).await?;
+        user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history()).await?;
         let raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
         tx.commit().await?;
         app.context.push(&raised).await;
