@@ -67,7 +67,7 @@ async fn what_a_platform_sells_comes_and_it_learns_what_is_taken(db: &TestDb) {
     let by_hand = visitor.get(&format!("/channels/new?resource={room}&platform=gommt")).await.text;
     assert!(by_hand.contains("is kept by hand") && !by_hand.contains("name=\"address\""), "{by_hand}");
     let form = visitor.get(&format!("/channels/new?resource={room}&platform=airbnb")).await.text;
-    assert!(form.contains("Export Calendar") && form.contains("What is taken here goes there"), "{form}");
+    assert!(form.contains("Calendar sync") && form.contains("What is taken here goes there"), "{form}");
 
     let address = at_airbnb(&house).export_url;
     let path = connect(&visitor, &room, &address).await;
