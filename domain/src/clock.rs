@@ -16,7 +16,8 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    /// By how much the machine's clock is corrected, in microseconds.
+    System { ahead: Duration, correction: Arc<AtomicI64> },
     /// Microseconds since the epoch.
     Set(Arc<AtomicI64>),
 }
@@ -24,7 +25,12 @@ enum Source {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Source::System)
+        Self::system_ahead(Duration::zero())
+    }
+
+    /// That of a machine whose clock is wrong by so much.
+    pub fn system_ahead(by: Duration) -> Self {
+        Self(Source::System { ahead: by, correction: Arc::default() })
     }
 
     /// A clock that stands at `now` until it is moved; its clones move with it.
@@ -35,17 +41,34 @@ impl Clock {
     /// The current instant.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            Source::System => {
+            Source::System { ahead, correction } => {
                 #[expect(
                     clippy::disallowed_methods,
                     reason = "this is the clock that everybody else is given"
                 )]
                 let now = Utc::now();
-                now.trunc_subsecs(6)
+                now.trunc_subsecs(6) + *ahead + Duration::microseconds(correction.load(Ordering::SeqCst))
             }
             Source::Set(micros) => {
                 DateTime::from_timestamp_micros(micros.load(Ordering::SeqCst)).unwrap_or_default()
             }
+        }
+    }
+
+    /// By how much the machine's clock is corrected; `None` for one that was set.
+    pub fn correction(&self) -> Option<Duration> {
+        match &self.0 {
+            Source::System { correction, .. } => {
+                Some(Duration::microseconds(correction.load(Ordering::SeqCst)))
+            }
+            Source::Set(_) => None,
+        }
+    }
+
+    /// Corrects the machine's clock by so much from now on, for all clones; one that was set is left alone.
+    pub fn correct_by(&self, by: Duration) {
+        if let Source::System { correction, .. } = &self.0 {
+            correction.store(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }
 

@@ -18,8 +18,14 @@ use concord_storage::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::{Context, duty::JobError, notify};
+use crate::{
+    Context,
+    duty::JobError,
+    limits::{note_answer, with_wait},
+    notify,
+};
 
 /// Tokens are refreshed this long before they expire, so that no call begins with one that ends on its way.
 const MARGIN: Duration = Duration::seconds(90);
@@ -46,6 +52,8 @@ pub(crate) struct Access<'a> {
     account: Account,
     credentials: Credentials,
     renewed: bool,
+    /// When the call could begin.
+    began: DateTime<Utc>,
 }
 
 impl<'a> Access<'a> {
@@ -57,7 +65,15 @@ impl<'a> Access<'a> {
                 Credentials::Bearer(current_token(context, account, None).await?)
             }
         };
-        Ok(Self { context, account, credentials, renewed: false })
+        Ok(Self { context, account, credentials, renewed: false, began: context.clock.now() })
+    }
+
+    /// Notes what came of the call, for those who wait for the provider's rate limit.
+    pub(crate) async fn answered<T>(
+        &self,
+        result: Result<T, ProviderError>,
+    ) -> Result<Result<T, ProviderError>, JobError> {
+        Ok(note_answer(self.context, self.account, self.began, result).await?)
     }
 
     /// For the call.
@@ -160,7 +176,7 @@ macro_rules! with_access {
                 let $access = held.credentials();
                 let result = $call.await;
                 if !held.may_renew(&result) {
-                    break result.map_err($crate::duty::JobError::from);
+                    break held.answered(result).await?.map_err($crate::duty::JobError::from);
                 }
                 held.renew().await?;
             }
@@ -178,6 +194,7 @@ async fn current_token(
 ) -> Result<SecretString, JobError> {
     // Longer than a call may take, as the worker's lease is: else two of them might use one refresh token.
     let lease = (context.settings.lease * 2).max(SHORTEST_REFRESH);
+    let holder = format!("{}#{}", context.turns.process(), Uuid::new_v4().simple());
     for _ in 0..LOOKS {
         let stored = stored_tokens(context, account).await?;
         let now = context.clock.now();
@@ -186,9 +203,10 @@ async fn current_token(
         }
         let is_free = stored.refresh_lease_until.is_none_or(|until| until <= now);
         if is_free
-            && connections::take_refresh_lease(&context.db, account.connection, now + lease, now).await?
+            && connections::take_refresh_lease(&context.db, account.connection, &holder, now + lease, now)
+                .await?
         {
-            match under_lease(context, account, refused).await? {
+            match under_lease(context, (account, &holder), refused).await? {
                 Some(token) => return Ok(token),
                 None => continue,
             }
@@ -201,16 +219,16 @@ async fn current_token(
 /// As the one refresher. `None`: there is another grant by now.
 async fn under_lease(
     context: &Context,
-    account: Account,
+    (account, holder): (Account, &str),
     refused: Option<&SecretString>,
 ) -> Result<Option<SecretString>, JobError> {
     // Somebody may have finished between our look and our lease.
     let stored = stored_tokens(context, account).await?;
     let usable = usable(&stored, refused, context.clock.now());
     if let Ok(None) = usable {
-        return refresh(context, account, stored).await;
+        return refresh(context, (account, holder), stored).await;
     }
-    connections::release_refresh_lease(&context.db, account.connection).await?;
+    connections::release_refresh_lease(&context.db, account.connection, holder).await?;
     Ok(usable?)
 }
 
@@ -236,9 +254,10 @@ fn usable(
 /// `None`: what was refreshed is no longer the connection's grant.
 async fn refresh(
     context: &Context,
-    account: Account,
+    (account, holder): (Account, &str),
     stored: StoredTokens,
 ) -> Result<Option<SecretString>, JobError> {
+    let began = context.clock.now();
     let result = match (context.providers.oauth(account.provider), &stored.refresh) {
         (Some(oauth), Some(token)) => oauth.refresh(token).await,
         (None, _) => Err(ProviderError::Rejected(format!(
@@ -252,12 +271,15 @@ async fn refresh(
             let tokens = tokens_of(grant, context.clock.now());
             let mut tx = context.db.begin().await?;
             let id = account.connection;
-            let is_kept = connections::store_tokens(&mut tx, &context.ring, id, &stored, &tokens).await?;
+            let is_kept =
+                connections::store_tokens(&mut tx, &context.ring, (id, holder), &stored, &tokens).await?;
             tx.commit().await?;
             Ok(is_kept.then_some(tokens.access))
         }
         Err(error) => {
-            connections::release_refresh_lease(&context.db, account.connection).await?;
+            connections::release_refresh_lease(&context.db, account.connection, holder).await?;
+            // Where tokens are given out, the limits are the account's too.
+            let error = with_wait(context, account, began, error).await?;
             if let ProviderError::GrantDead(reason) = &error
                 && !mark_dead(context, account, &stored, reason).await?
                 && stored_tokens(context, account).await?.state == ConnectionState::Active

@@ -162,7 +162,7 @@ impl Ending<'_> {
             let removed =
                 provider.remove(&credentials, &entry.calendar_external_id, &entry.external_id).await;
             if !access.may_renew(&removed) {
-                return Ok(removed);
+                return access.answered(removed).await;
             }
             access.renew().await?;
         }

@@ -14,6 +14,7 @@ use concord_storage::{
     duties::{self, ClaimedDuty, DutyRef, Outcome},
 };
 use futures::FutureExt;
+use uuid::Uuid;
 
 use crate::{
     Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
@@ -179,7 +180,15 @@ impl DutyHandler for Jobs {
     }
 
     async fn release(&self, worker: &str) {
-        match duties::release_all(&self.context.db, worker).await {
+        let context = &self.context;
+        let released = async {
+            let count = duties::release_all(&context.db, worker).await?;
+            let mut tx = context.db.begin().await?;
+            connections::release_leases_of(&mut tx, (worker, context.turns.process())).await?;
+            tx.commit().await?;
+            Ok::<_, StorageError>(count)
+        };
+        match released.await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "gave back what was in hand"),
             Err(error) => tracing::warn!(%error, "could not give back what was in hand"),
@@ -230,9 +239,10 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
     match error {
         JobError::NotNow { until, .. } => Outcome::Snooze { until: *until + patience(duty, now), reason },
         JobError::Provider(ProviderError::RateLimited { retry_after }) => {
+            // Where it does not say for how long, `limits::note_answer` does.
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
             let wait = wait.filter(|wait| *wait > Duration::zero());
-            Outcome::Snooze { until: now + wait.unwrap_or_else(|| slower(duty, now)), reason }
+            Outcome::Snooze { until: now + wait.unwrap_or(UNSAID_SLOWNESS), reason }
         }
         // The connection is marked; what waits is written when the person has connected again.
         JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
@@ -253,14 +263,8 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
     }
 }
 
-/// Where a provider asks to slow down and does not say for how long.
-const SHORTEST_SLOWNESS: Duration = Duration::seconds(2);
-const LONGEST_SLOWNESS: Duration = Duration::minutes(5);
-
-/// As long again as it has waited by now, so that the waits double.
-fn slower(duty: &ClaimedDuty, now: DateTime<Utc>) -> Duration {
-    (now - duty.raised_at).clamp(SHORTEST_SLOWNESS, LONGEST_SLOWNESS)
-}
+/// Where somebody asks to slow down, does not say for how long, and is not called on behalf of a connection.
+const UNSAID_SLOWNESS: Duration = Duration::seconds(4);
 
 /// Those who wait for a turn come back within this time after it could be theirs.
 const SHORTEST_PATIENCE: Duration = Duration::milliseconds(300);
@@ -284,13 +288,14 @@ pub(crate) fn part_of(most: Duration, jitter: f64) -> Duration {
 
 /// In `[0, 1)`: the same for the same try of the same duty, and different for duties that failed together.
 pub(crate) fn jitter(duty: DutyId, attempts: u32) -> f64 {
+    jitter_of(duty.0, attempts)
+}
+
+/// The same for anything else that has an id.
+pub(crate) fn jitter_of(id: Uuid, attempts: u32) -> f64 {
     // FNV-1a over the id and the attempt: spreading needs no better.
-    let hash = duty
-        .0
-        .as_bytes()
-        .iter()
-        .chain(&attempts.to_le_bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash =
+        id.as_bytes().iter().chain(&attempts.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
     f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / 4_294_967_296.0

@@ -15,6 +15,7 @@ pub mod access;
 pub mod batch_sync;
 pub mod business;
 pub mod channels;
+pub mod clock;
 mod close_question;
 pub mod connect;
 pub mod connections;

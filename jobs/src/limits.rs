@@ -6,16 +6,17 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::duty::QueueClass;
+use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx,
-    duties::ClaimedDuty,
-    limits::{self, Rate, Take},
+    duties::{self, ClaimedDuty},
+    limits::{self, Caller, Rate, Take, Waits},
 };
 
 use crate::{
     Context,
     access::Account,
-    duty::{JobError, keep},
+    duty::{JobError, jitter_of, keep, part_of},
 };
 
 /// Takes a place for one call in both buckets, or in none, and says when there is one. For a place in the installation's
@@ -28,21 +29,30 @@ pub(crate) async fn take_turn(
     let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
     let (own, shared) = (limits.connection(), limits.project());
+    let is_waited_for = class == QueueClass::Interactive;
+    let caller = |patience| Caller { patience, is_waited_for };
     let buckets = [
-        (bucket_of(account), share_of(own, class), Duration::zero()),
-        (format!("provider:{}", account.provider), share_of(shared, class), patience_of(shared, class)),
+        (bucket_of(account), share_of(own, class), caller(Duration::zero())),
+        (
+            format!("provider:{}", account.provider),
+            share_of(shared, class),
+            caller(patience_of(shared, class)),
+        ),
     ];
-    let mut turn = now;
+    let (mut turn, mut tries) = (now, false);
     let mut tx = context.db.begin_forgettable().await?;
-    for (bucket, rate, patience) in &buckets {
-        match limits::take(&mut tx, bucket, now, *rate, *patience).await? {
-            Take::At(at) => turn = turn.max(at),
-            Take::Wait(until) => {
+    for (bucket, rate, caller) in &buckets {
+        match limits::take_turn(&mut tx, bucket, now, *rate, *caller).await? {
+            (Take::At(at), is_trial) => (turn, tries) = (turn.max(at), tries || is_trial),
+            (Take::Wait(until), _) => {
                 return Err(JobError::NotNow { until, reason: "waiting for the provider's rate limit" });
             }
         }
     }
     tx.commit().await?;
+    if tries {
+        context.turns.begin_trial(account.connection);
+    }
     tokio::time::sleep((turn - context.clock.now()).to_std().unwrap_or_default()).await;
     Ok(())
 }
@@ -113,6 +123,118 @@ pub(crate) async fn hold_back(
     limits::hold_until(tx, &bucket, until, limits.connection()).await
 }
 
+/// The waits after refusals that do not say for how long: doubling, from this one on.
+const FIRST_WAIT: Duration = Duration::seconds(1);
+/// A provider that answers again is found out so soon by what people wait for ...
+const LONGEST_WAITED_FOR: Duration = Duration::seconds(4);
+/// ... for about ten minutes of refusals. What lasts longer is no hiccup but a quota, and each call may use it up anew.
+const QUICK_TRIALS: i64 = 150;
+/// The longest wait of all.
+const LONGEST_BETWEEN_TRIALS: Duration = Duration::seconds(60);
+
+/// How long to wait after so many refusals in a row; `jitter` in `[0, 1)` makes it up to a fifth shorter, so that connections
+/// which were refused together do not come back together.
+fn after_refusals(refusals: i64, jitter: f64) -> Waits {
+    let doubled = |times: i64, longest: Duration| {
+        let times = u32::try_from(times.clamp(0, 16)).unwrap_or(0);
+        let wait = (FIRST_WAIT * 2_i32.pow(times)).min(longest);
+        wait - part_of(wait / 5, jitter)
+    };
+    let quick = doubled(refusals - 1, LONGEST_WAITED_FOR);
+    let waited_for = match refusals - QUICK_TRIALS {
+        more if more > 0 => doubled(more + 2, LONGEST_BETWEEN_TRIALS),
+        _ => quick,
+    };
+    Waits { waited_for, others: doubled(refusals - 1, LONGEST_BETWEEN_TRIALS) }
+}
+
+/// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
+/// that follows from how many there were in a row, and the first other answer lets everything through that waits.
+pub(crate) async fn note_answer<T>(
+    context: &Context,
+    account: Account,
+    began: DateTime<Utc>,
+    result: Result<T, ProviderError>,
+) -> Result<Result<T, ProviderError>, StorageError> {
+    match result {
+        // Whether it still refuses, no answer does not say; the next trial will.
+        Err(error @ (ProviderError::RateLimited { .. } | ProviderError::Transient(_))) => {
+            Ok(Err(with_wait(context, account, began, error).await?))
+        }
+        answer => {
+            if context.turns.end_trial(account.connection) {
+                answered(context, account).await?;
+            }
+            Ok(answer)
+        }
+    }
+}
+
+/// The same error; one that asks to wait and does not say for how long says so now.
+pub(crate) async fn with_wait(
+    context: &Context,
+    account: Account,
+    began: DateTime<Utc>,
+    error: ProviderError,
+) -> Result<ProviderError, StorageError> {
+    match error {
+        ProviderError::RateLimited { retry_after } if retry_after.is_none_or(|wait| wait.is_zero()) => {
+            let retry_after = Some(refused(context, account, began).await?);
+            Ok(ProviderError::RateLimited { retry_after })
+        }
+        error => Ok(error),
+    }
+}
+
+async fn refused(
+    context: &Context,
+    account: Account,
+    began: DateTime<Utc>,
+) -> Result<std::time::Duration, StorageError> {
+    let now = context.clock.now();
+    let waits = |refusals: i64| {
+        let spread = jitter_of(account.connection.0, u32::try_from(refusals).unwrap_or(0));
+        after_refusals(refusals, spread)
+    };
+    let mut tx = context.db.begin_forgettable().await?;
+    let until = limits::refused(&mut tx, &bucket_of(account), (began, now), waits).await?;
+    tx.commit().await?;
+    Ok((until - now).to_std().unwrap_or_default())
+}
+
+async fn answered(context: &Context, account: Account) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let mut tx = context.db.begin_forgettable().await?;
+    let mut waiting = Vec::new();
+    if limits::answered(&mut tx, &bucket_of(account), now).await? {
+        waiting = duties::hasten_entries(&mut tx, account.business, account.connection, now).await?;
+    }
+    tx.commit().await?;
+    context.push(&waiting).await;
+    Ok(())
+}
+
 fn bucket_of(account: Account) -> String {
     format!("connection:{}", account.connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_a_quota_is_asked_about_rarely() {
+        let seconds = |refusals| {
+            let Waits { waited_for, others } = after_refusals(refusals, 0.0);
+            (waited_for.num_seconds(), others.num_seconds())
+        };
+        let first: Vec<_> = (1..=8).map(seconds).collect();
+        assert_eq!(first, [(1, 1), (2, 2), (4, 4), (4, 8), (4, 16), (4, 32), (4, 60), (4, 60)]);
+        assert_eq!(
+            (seconds(150), seconds(151), seconds(154), seconds(i64::MAX)),
+            ((4, 60), (8, 60), (60, 60), (60, 60))
+        );
+        let spread = after_refusals(3, 0.999).waited_for;
+        assert!(spread < Duration::seconds(4) && spread > Duration::seconds(3), "{spread}");
+    }
 }

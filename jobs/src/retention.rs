@@ -1,4 +1,5 @@
-//! Deletes what is kept for a time only: old log lines, ended sessions, answered consents.
+//! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then the database looks how much is
+//! left.
 //!
 //! Claims nothing but itself; comes back every hour.
 
@@ -7,7 +8,7 @@ use concord_domain::duty::{DutyKind, QueueClass};
 use concord_storage::{
     StorageError,
     duties::{self, ClaimedDuty, NewDuty, Outcome},
-    retention,
+    retention, statistics,
 };
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub(crate) async fn run(context: &Context, _duty: &ClaimedDuty) -> Result<Outcom
     let now = context.clock.now();
     let deleted = retention::delete_old(&context.db, context.settings.keep, now).await?;
     tracing::debug!(?deleted, "deleted what had been kept long enough");
+    statistics::refresh(&context.db).await?;
     Ok(Outcome::Again(now + Duration::hours(1)))
 }
 

@@ -4,7 +4,7 @@
 //! back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,10 +12,23 @@ use std::{
 use concord_domain::{duty::QueueClass, ids::ConnectionId};
 use concord_storage::duties::DutyRef;
 use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
 
 /// The queues of one process, one a connection; clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<Mutex<HashMap<ConnectionId, Arc<Line>>>>);
+#[derive(Clone, Debug)]
+pub struct Turns {
+    lines: Arc<Mutex<HashMap<ConnectionId, Arc<Line>>>>,
+    /// Those whose provider refuses, and of which a call of this process tries whether it still does.
+    trials: Arc<Mutex<HashSet<ConnectionId>>>,
+    process: Arc<str>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let process = format!("process-{}", Uuid::new_v4().simple()).into();
+        Self { lines: Arc::default(), trials: Arc::default(), process }
+    }
+}
 
 /// Who writes, who is next, and who was sent away.
 #[derive(Debug, Default)]
@@ -59,8 +72,23 @@ impl Turns {
         held.map(|held| Turn { _held: held, line })
     }
 
+    /// What the leases begin with that this process takes for itself and not for a duty.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// The next answer to a call for the connection tells whether its provider still refuses.
+    pub(crate) fn begin_trial(&self, connection: ConnectionId) {
+        locked(&self.trials).insert(connection);
+    }
+
+    /// `true` for the first answer after a trial has begun.
+    pub(crate) fn end_trial(&self, connection: ConnectionId) -> bool {
+        locked(&self.trials).remove(&connection)
+    }
+
     fn line(&self, connection: ConnectionId) -> Arc<Line> {
-        let mut lines = locked(&self.0);
+        let mut lines = locked(&self.lines);
         if let Some(line) = lines.get(&connection) {
             return Arc::clone(line);
         }

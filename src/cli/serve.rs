@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
-    CallLimits, Context, Limits, SyncSettings, Turns, drift,
+    CallLimits, Context, Limits, SyncSettings, Turns, clock, drift,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
@@ -21,6 +21,7 @@ use concord_storage::{
     Company, Db, DbOptions, StorageError,
     retention::Keep,
     seal::{Keyring, MasterKey},
+    statistics,
 };
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -56,6 +57,8 @@ pub(super) async fn run(config: Config, role: Role) -> Result<(), CommandError> 
     }
     let listen = config.server.listen.clone();
     let app = assemble(config, Clock::system()).await?;
+    clock::correct(&app.context.db, &app.context.clock).await?;
+    tokio::spawn(clock::keep_right(app.context.db.clone(), app.context.clock.clone()));
     let shutdown = shutdown_signal()?;
     let _claim = if role == Role::Both { None } else { app.context.db.claim(Company::Shared)? };
     match role {
@@ -96,6 +99,10 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         turns: Turns::default(),
         platforms,
     };
+    // Without it queries are slow after a restore or a bulk import, and no more than that.
+    if let Err(error) = statistics::refresh(&context.db).await {
+        tracing::warn!(%error, "the database could not look how much its tables hold");
+    }
     retention::ensure(&context).await?;
     push::ensure(&context).await?;
     drift::ensure(&context).await?;
@@ -210,7 +217,7 @@ pub(super) async fn open_existing(config: &Config) -> Result<Db, CommandError> {
     Ok(db)
 }
 
-fn wrong_place(config: &Config) -> String {
+pub(super) fn wrong_place(config: &Config) -> String {
     let setting = match &config.database.url {
         Some(_) => "DATABASE_URL (database.url in the configuration file)",
         None => {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::StorageError;
 
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// An open database; clones share it.
@@ -108,8 +108,8 @@ impl Db {
             .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(15))
-            .pragma("trusted_schema", "OFF")
-            .disable_statement_logging();
+            .pragma("trusted_schema", "OFF");
+        let connect = quietly(connect);
         let file = connect.get_filename();
         if options.create {
             make_private(file);
@@ -135,8 +135,8 @@ impl Db {
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|error| StorageError::Url(error.to_string()))?
             .application_name("concord")
-            .options([("synchronous_commit", if options.durable { "on" } else { "off" })])
-            .disable_statement_logging();
+            .options([("synchronous_commit", if options.durable { "on" } else { "off" })]);
+        let connect = quietly(connect);
         reach(&connect).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
@@ -292,6 +292,15 @@ impl Tx {
             Self::Postgres(tx) => Open::Postgres(tx),
         }
     }
+}
+
+/// Nobody is told of each statement, but for tests that ask how it would be answered.
+fn quietly<O: ConnectOptions>(options: O) -> O {
+    #[cfg(feature = "testing")]
+    if crate::testing::plans::is_watching() {
+        return options;
+    }
+    options.disable_statement_logging()
 }
 
 /// A new file is its owner's alone, and SQLite gives the files beside it the same permissions. One that is there keeps

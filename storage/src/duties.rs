@@ -205,7 +205,7 @@ const FINISH: &str = "
         finished_at = $3,
         state = CASE WHEN version = $4 THEN $5 ELSE 'waiting' END,
         due_at = CASE WHEN version = $4 THEN $6 ELSE due_at END,
-        attempts = CASE WHEN version = $4 THEN attempts + $7 ELSE 0 END,
+        attempts = CASE WHEN version = $4 AND attempts + $7 > 0 THEN attempts + $7 ELSE 0 END,
         queue = CASE WHEN version = $4 AND $9 THEN 'poll' ELSE queue END,
         raised_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE raised_at END,
         last_error = $8
@@ -268,6 +268,28 @@ pub async fn hasten(db: &Db, duty: DutyRef, now: DateTime<Utc>) -> Result<bool, 
     Ok(rows == 1)
 }
 
+const HASTEN_ENTRIES: &str = "
+    UPDATE duties SET due_at = $3
+    WHERE business_id = $1 AND state = 'waiting' AND kind IN ('sync_booking', 'delete_booking') AND due_at > $3
+      AND leased_by IS NULL
+      AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state = 'pending')
+    RETURNING id, kind, queue, version";
+
+/// The provider of a connection answers again: what waits for its entries is due now. Push what this returns.
+pub async fn hasten_entries(
+    tx: &mut Tx,
+    business: BusinessId,
+    connection: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(HASTEN_ENTRIES)
+        .bind(business)
+        .bind(connection)
+        .bind(now)
+        .fetch_all(c)
+        .await)?)
+}
+
 const EXTEND: &str = "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2";
 
 /// Keeps a long run's lease. `false`: it was lost, stop.
@@ -289,7 +311,8 @@ pub async fn extend(
 }
 
 const RELEASE: &str = "
-    UPDATE duties SET lease_until = NULL, leased_by = NULL, attempts = attempts - 1
+    UPDATE duties SET lease_until = NULL, leased_by = NULL,
+        attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
     WHERE leased_by LIKE $1";
 
 /// Gives back all that a worker holds, when it stops: `worker` is what its leases begin with.

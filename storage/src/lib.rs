@@ -42,9 +42,11 @@ pub mod retention;
 pub mod seal;
 pub mod secret;
 pub mod sign_in;
+pub mod statistics;
 pub mod sync_log;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time;
 
 pub use alone::{Claim, Company};
 pub use db::{CLOSE_WITHIN, Db, DbOptions, Tx};

@@ -191,7 +191,7 @@ pub struct MailCounts {
 const COUNTS: &str = "
     SELECT COUNT(CASE WHEN state = 'waiting' THEN 1 END) AS waiting,
            COUNT(CASE WHEN state = 'failed' THEN 1 END) AS failed
-    FROM mails WHERE business_id = $1 AND state <> 'sent'";
+    FROM mails WHERE business_id = $1 AND state IN ('waiting', 'failed')";
 
 /// How the mails stand that were not sent.
 pub async fn counts(db: &Db, business: BusinessId) -> Result<MailCounts, StorageError> {

@@ -9,6 +9,9 @@
 //! ```
 #![expect(clippy::expect_used, reason = "a test whose database cannot be made has failed")]
 
+pub mod many;
+pub mod plans;
+
 use std::{env, ops::Deref, thread};
 
 use chrono::{DateTime, Duration, Utc};
@@ -48,7 +51,12 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test(&$crate::testing::sqlite().await).await;
+                    let watched = $crate::testing::plans::watch(env!("CARGO_CRATE_NAME"));
+                    let db = $crate::testing::sqlite().await;
+                    super::$test(&db).await;
+                    if watched {
+                        $crate::testing::plans::check(&db).await;
+                    }
                 }
             )+
         }
@@ -57,7 +65,12 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test(&$crate::testing::postgres().await).await;
+                    let watched = $crate::testing::plans::watch(env!("CARGO_CRATE_NAME"));
+                    let db = $crate::testing::postgres().await;
+                    super::$test(&db).await;
+                    if watched {
+                        $crate::testing::plans::check(&db).await;
+                    }
                 }
             )+
         }
@@ -269,6 +282,7 @@ const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";
 /// # Panics
 /// If the duties cannot be read.
 pub async fn next_due(db: &Db) -> Option<DateTime<Utc>> {
+    plans::leave_out(NEXT_DUE);
     on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the duties can be read")
 }
 
@@ -319,6 +333,7 @@ pub async fn until_locked_out(db: &Db, transactions: i64) {
 /// # Panics
 /// If it fails.
 pub async fn raw(db: &Db, statement: &'static str) -> u64 {
+    plans::leave_out(statement);
     let done = match db {
         Db::Sqlite { write, .. } => {
             sqlx::query(statement).execute(write).await.map(|done| done.rows_affected())

@@ -81,7 +81,7 @@ impl Listener {
         let now = context.clock.now();
         let channel = &listening.channel;
         let mut tx = context.db.begin().await?;
-        let mut raised = Vec::new();
+        let (mut raised, mut later) = (Vec::new(), None);
         match notice.told {
             Told::RenewNow => push_channels::renew_soon(&mut tx, channel.id, now).await?,
             Told::Ended => {
@@ -107,11 +107,14 @@ impl Listener {
             if due_at <= now {
                 raised.push(duty);
             } else {
-                context.push_at(duty, due_at);
+                later = Some((duty, due_at));
             }
         }
         tx.commit().await?;
         context.push(&raised).await;
+        if let Some((duty, due_at)) = later {
+            context.push_at(duty, due_at);
+        }
         if notice.told != Told::Changed {
             tracing::info!(channel = %channel.id, told = ?notice.told, "a provider told of a channel");
         }

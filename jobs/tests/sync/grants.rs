@@ -236,7 +236,7 @@ async fn a_refresh_elsewhere_holds_no_place(db: &TestDb) {
     world.clock.advance(Duration::minutes(60));
     let now = world.clock.now();
     let until = now + Duration::seconds(30);
-    assert!(connections::take_refresh_lease(db, id, until, now).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", until, now).await.unwrap());
     let booking = world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
     let due = duties::due(db, now + Duration::seconds(1), 100).await.unwrap();
     for duty in due {

@@ -31,6 +31,7 @@ mod notices;
 mod outside;
 mod questions;
 mod reading;
+mod recovery;
 mod replay;
 mod rounds;
 mod secrets;

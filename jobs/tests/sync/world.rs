@@ -218,7 +218,9 @@ impl<'a> World<'a> {
         let stored =
             connections::tokens(self.db, ring, self.business.id, id).await.expect("tokens can be read");
         let mut tx = testing::begin(self.db).await;
-        connections::store_tokens(&mut tx, ring, id, &stored, tokens).await.expect("tokens can be stored");
+        connections::store_tokens(&mut tx, ring, (id, "refresher#1"), &stored, tokens)
+            .await
+            .expect("tokens can be stored");
         testing::commit(tx).await;
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Attention {
     pub exposed: BTreeMap<ChannelId, i64>,
     /// Channels whose platform should read our feed and never has.
     pub unread: BTreeSet<ChannelId>,
-    /// How the entries stand in the calendars that they may see.
+    /// How the entries stand in the calendars that they may see and that are not as they should be.
     pub entries: EntryCounts,
 }
 
@@ -63,7 +63,7 @@ impl Attention {
             occupancy::conflicts(db, business, app.now()),
             questions(app, user),
             channels::list(db, business),
-            entries::counts(db, business),
+            entries::counts_of_unsettled(db, business, None),
         )?;
         let (exposed, unread) = (BTreeMap::new(), BTreeSet::new());
         let mut all =
@@ -115,7 +115,7 @@ impl Attention {
         }
         self.failures = own;
         self.entries = match user.user.staff_id {
-            Some(staff) => entries::counts_of_staff(db, user.business.id, staff).await?,
+            Some(staff) => entries::counts_of_unsettled(db, user.business.id, Some(staff)).await?,
             None => EntryCounts::default(),
         };
         Ok(())

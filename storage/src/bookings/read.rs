@@ -9,7 +9,7 @@ use concord_domain::{
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use crate::{
-    Db, Page, PageAsk, StorageError, Tx,
+    Db, Open, Page, PageAsk, StorageError, Tx,
     channels::{self, Channel},
     connections::covers,
     on_db,
@@ -182,15 +182,58 @@ enum Order {
     LatestFirst,
 }
 
-/// Adds the filter to a query of either database: the calls are the same, the types are not.
+/// Which of the bookings of a list are looked for, by the order of their starts.
+#[derive(Clone, Copy)]
+enum Stretch {
+    /// All of them.
+    Whole,
+    /// Those that have begun before an instant and end after it: found by their ends, of which few are ahead, and not by
+    /// walking the past.
+    Running(DateTime<Utc>),
+    /// Those that begin at an instant or after it.
+    Beginning(DateTime<Utc>),
+}
+
+/// A list is one stretch, or two of which the first one precedes the second one.
+fn stretches(from: Option<DateTime<Utc>>) -> Vec<Stretch> {
+    from.map_or_else(|| vec![Stretch::Whole], |from| vec![Stretch::Running(from), Stretch::Beginning(from)])
+}
+
+type Start = (DateTime<Utc>, BookingId);
+
+/// What a list is asked for.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    business: BusinessId,
+    filter: &'a BookingFilter,
+    after: Option<Start>,
+    order: Order,
+    limit: i64,
+}
+
+/// Adds the condition of one stretch and of the filter to a query of either database: the calls are the same, the types
+/// are not. `$walked`: how columns are named by which the past would be walked, and their start to order by, so that no index
+/// by them is taken, whatever the database guesses of how many there are.
 macro_rules! narrow {
-    ($database:ty, $business:expr, $filter:expr, $after:expr, $order:expr, $limit:expr) => {{
-        let mut query = QueryBuilder::<$database>::new(SELECT);
-        query.push(" WHERE b.business_id = ").push_bind($business);
-        if let Some(resource) = $filter.resource {
+    ($query:expr, $ask:expr, $stretch:expr, $walked:expr) => {{
+        let (query, filter) = ($query, $ask.filter);
+        query.push(SELECT).push(" WHERE b.business_id = ").push_bind($ask.business);
+        let (mut column, mut start) = ("b.", "b.starts_at");
+        match $stretch {
+            Stretch::Whole => {}
+            Stretch::Running(from) => {
+                (column, start) = ($walked.0, $walked.1);
+                query.push(" AND b.ends_at > ").push_bind(from);
+                query.push(" AND ").push(column).push("starts_at < ").push_bind(from);
+            }
+            Stretch::Beginning(from) => {
+                query.push(" AND b.starts_at >= ").push_bind(from);
+            }
+        }
+        if let Some(resource) = filter.resource {
             query.push(" AND b.resource_id = ").push_bind(resource);
         }
-        if let Some(staff) = $filter.staff {
+        if let Some(staff) = filter.staff {
             query
                 .push(
                     " AND EXISTS (SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = ",
@@ -198,39 +241,55 @@ macro_rules! narrow {
                 .push_bind(staff)
                 .push(")");
         }
-        if let Some(status) = $filter.status {
-            query.push(" AND b.status = ").push_bind(status);
+        if let Some(status) = filter.status {
+            query.push(" AND ").push(column).push("status = ").push_bind(status);
         }
-        if let Some(kind) = $filter.kind {
-            query.push(" AND b.kind = ").push_bind(kind);
+        if let Some(kind) = filter.kind {
+            query.push(" AND ").push(column).push("kind = ").push_bind(kind);
         }
-        if let Some(from) = $filter.from {
-            query.push(" AND b.ends_at > ").push_bind(from);
+        if let Some(until) = filter.until {
+            query.push(" AND ").push(column).push("starts_at < ").push_bind(until);
         }
-        if let Some(until) = $filter.until {
-            query.push(" AND b.starts_at < ").push_bind(until);
-        }
-        if $filter.standing {
+        if filter.standing {
             query.push(" AND b.status NOT IN ('cancelled', 'no_show')");
         }
-        if let Some(search) = &$filter.search {
+        if let Some(search) = &filter.search {
             query.push(" AND b.search_text LIKE ").push_bind(pattern(search));
         }
-        if let Some((starts_at, id)) = $after {
-            let starts_at: DateTime<Utc> = starts_at;
-            let id: BookingId = id;
-            query
-                .push(" AND (b.starts_at, b.id) > (")
-                .push_bind(starts_at)
-                .push(", ")
-                .push_bind(id)
-                .push(")");
+        if let Some((starts_at, id)) = $ask.after {
+            query.push(" AND (").push(column).push("starts_at, b.id) > (").push_bind(starts_at);
+            query.push(", ").push_bind(id).push(")");
         }
-        query.push(match $order {
-            Order::EarliestFirst => " ORDER BY b.starts_at, b.id LIMIT ",
-            Order::LatestFirst => " ORDER BY b.starts_at DESC, b.id DESC LIMIT ",
-        });
-        query.push_bind($limit);
+        push_order(query, $ask, start, "b.");
+    }};
+}
+
+fn push_order<D: sqlx::Database>(query: &mut QueryBuilder<D>, ask: Ask<'_>, start: &str, table: &str)
+where
+    i64: sqlx::Type<D> + for<'q> sqlx::Encode<'q, D>,
+{
+    let way = if ask.order == Order::LatestFirst { " DESC" } else { "" };
+    query.push(format!(" ORDER BY {start}{way}, {table}id{way} LIMIT ")).push_bind(ask.limit);
+}
+
+/// How SQLite and PostgreSQL name what no index is to be taken for.
+const WALKED_SQLITE: (&str, &str) = ("+b.", "+b.starts_at");
+const WALKED_POSTGRES: (&str, &str) = ("b.", "date_trunc('microseconds', b.starts_at)");
+
+macro_rules! list_query {
+    ($database:ty, $walked:expr, $ask:expr) => {{
+        let stretches = stretches($ask.filter.from);
+        let mut query = QueryBuilder::<$database>::new("");
+        if let [stretch] = stretches[..] {
+            narrow!(&mut query, $ask, stretch, $walked);
+        } else {
+            for (number, stretch) in stretches.into_iter().enumerate() {
+                query.push(if number == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+                narrow!(&mut query, $ask, stretch, $walked);
+                query.push(if number == 0 { ") AS running" } else { ") AS beginning" });
+            }
+            push_order(&mut query, $ask, "starts_at", "");
+        }
         query
     }};
 }
@@ -242,26 +301,20 @@ pub async fn list(
     filter: &BookingFilter,
     ask: &PageAsk,
 ) -> Result<Page<Booking>, StorageError> {
-    let after: Option<(DateTime<Utc>, BookingId)> = ask.after_key()?;
-    let rows = narrowed(db, business, filter, after, Order::EarliestFirst, ask.fetch()).await?;
+    let after: Option<Start> = ask.after_key()?;
+    let list = Ask { business, filter, after, order: Order::EarliestFirst, limit: ask.fetch() };
+    let rows = narrowed(db, list).await?;
     let bookings = all_with_staff(db, rows).await?;
     Ok(Page::cut(bookings, ask, |booking| (booking.interval.start, booking.id)))
 }
 
-async fn narrowed(
-    db: &Db,
-    business: BusinessId,
-    filter: &BookingFilter,
-    after: Option<(DateTime<Utc>, BookingId)>,
-    order: Order,
-    limit: i64,
-) -> Result<Vec<BookingRow>, StorageError> {
-    Ok(match db {
-        Db::Sqlite { read, .. } => {
-            narrow!(Sqlite, business, filter, after, order, limit).build_query_as().fetch_all(read).await?
+async fn narrowed(db: &Db, ask: Ask<'_>) -> Result<Vec<BookingRow>, StorageError> {
+    Ok(match db.open() {
+        Open::Sqlite(pool) => {
+            list_query!(Sqlite, WALKED_SQLITE, ask).build_query_as().fetch_all(pool).await?
         }
-        Db::Postgres(pool) => {
-            narrow!(Postgres, business, filter, after, order, limit).build_query_as().fetch_all(pool).await?
+        Open::Postgres(pool) => {
+            list_query!(Postgres, WALKED_POSTGRES, ask).build_query_as().fetch_all(pool).await?
         }
     })
 }
@@ -283,9 +336,9 @@ async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec<Booking>, 
             query.build_query_as::<(BookingId, StaffId)>().fetch_all($pool).await?
         }};
     }
-    let staff = match db {
-        Db::Sqlite { read, .. } => staff_of!(Sqlite, read),
-        Db::Postgres(pool) => staff_of!(Postgres, pool),
+    let staff = match db.open() {
+        Open::Sqlite(pool) => staff_of!(Sqlite, pool),
+        Open::Postgres(pool) => staff_of!(Postgres, pool),
     };
     let mut of_booking: std::collections::HashMap<BookingId, Vec<StaffId>> = std::collections::HashMap::new();
     for (booking, member) in staff {
@@ -360,7 +413,8 @@ async fn for_feed(
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { from: Some(ask.from), standing: true, ..filter };
     let limit = i64::try_from(ask.most).unwrap_or(i64::MAX);
-    let rows = narrowed(db, business, &filter, None, Order::LatestFirst, limit).await?;
+    let list = Ask { business, filter: &filter, after: None, order: Order::LatestFirst, limit };
+    let rows = narrowed(db, list).await?;
     let mut bookings = Vec::with_capacity(rows.len());
     // Many parameters in one statement are slow to plan: ask for the staff of some hundred bookings at a time.
     let mut rows = rows.into_iter().rev().peekable();
@@ -371,19 +425,24 @@ async fn for_feed(
     Ok(bookings)
 }
 
+// What is still to come is found by its end, and what waits by its entry: the past is not walked.
 const CONCERNING: &str = concat!(
-    " WHERE b.business_id = $1 AND b.id > $4 AND (
-        EXISTS (SELECT 1 FROM entries e
-                WHERE e.booking_id = b.id AND e.connection_id = $2 AND (b.ends_at > $3 OR e.state IN ('pending', 'failed')))
-        OR (b.ends_at > $3 AND b.status NOT IN ('cancelled', 'no_show') AND EXISTS (
-            SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
-            WHERE c.id = $2 AND c.business_id = $1 AND c.direction IN ('out', 'both')
-              AND ((p.archived_at IS NULL AND ",
-    covers!("c", "p", "b.kind"),
+    " WHERE b.business_id = $1 AND b.id IN (
+        SELECT e.booking_id FROM entries e
+        WHERE e.connection_id = $2 AND e.state IN ('pending', 'failed') AND e.booking_id > $4
+        UNION
+        SELECT t.id FROM bookings t
+        WHERE t.business_id = $1 AND t.ends_at > $3 AND t.id > $4 AND (
+            EXISTS (SELECT 1 FROM entries e WHERE e.booking_id = t.id AND e.connection_id = $2)
+            OR (t.status NOT IN ('cancelled', 'no_show') AND EXISTS (
+                SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
+                WHERE c.id = $2 AND c.business_id = $1 AND c.direction IN ('out', 'both')
+                  AND ((p.archived_at IS NULL AND ",
+    covers!("c", "p", "t.kind"),
     ") OR ((c.is_default OR ",
-    covers!("c", "p", "b.kind"),
+    covers!("c", "p", "t.kind"),
     ") AND EXISTS (
-                    SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id))))))
+                        SELECT 1 FROM booking_staff s WHERE s.booking_id = t.id AND s.staff_id = c.staff_id)))))))
     ORDER BY b.id LIMIT $5"
 );
 

@@ -124,17 +124,18 @@ pub async fn record(tx: &mut Tx, run: &NewRun<'_>, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
+// Not EXISTS: to save itself the index for each reading of a page, PostgreSQL would read all items first.
 macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT id, channel_id, origin, actor, outcome, message, imported, updated, cancelled, skipped, conflicts,
                     duration_ms, undone_at, at,
-                    EXISTS (SELECT 1 FROM channel_items i
-                            WHERE i.lost_run = channel_runs.id AND i.lost_status IS NOT NULL)
-                    OR origin IN ('url', 'file') AND EXISTS (
-                        SELECT 1 FROM channel_items i JOIN channels ch ON ch.id = i.channel_id
+                    COALESCE((SELECT TRUE FROM channel_items i
+                              WHERE i.lost_run = channel_runs.id AND i.lost_status IS NOT NULL LIMIT 1), FALSE)
+                    OR origin IN ('url', 'file') AND COALESCE((
+                        SELECT TRUE FROM channel_items i JOIN channels ch ON ch.id = i.channel_id
                         WHERE i.found_run = channel_runs.id AND i.lost_at IS NULL AND i.booking_id IS NOT NULL
-                          AND NOT ch.polled) AS has_effects
+                          AND NOT ch.polled LIMIT 1), FALSE) AS has_effects
              FROM channel_runs WHERE business_id = $1 AND ",
             $where
         )

@@ -67,7 +67,8 @@ pub async fn release_write_lease(tx: &mut Tx, id: ConnectionId, holder: &str) ->
 }
 
 const RELEASE_FORMER: &str = "
-    UPDATE connections SET write_lease_until = NULL, write_leased_by = NULL, refresh_lease_until = NULL
+    UPDATE connections SET write_lease_until = NULL, write_leased_by = NULL, refresh_lease_until = NULL,
+        refresh_leased_by = NULL
     WHERE write_leased_by IS NOT NULL OR refresh_lease_until IS NOT NULL";
 
 /// Ends everybody's right to write and to refresh: for the start of a process that is the only one.
@@ -77,14 +78,17 @@ pub async fn release_former_leases(tx: &mut Tx) -> Result<(), StorageError> {
 }
 
 const TAKE_REFRESH_LEASE: &str = "
-    UPDATE connections SET refresh_lease_until = $2
+    UPDATE connections SET refresh_lease_until = $2, refresh_leased_by = $4
     WHERE id = $1 AND (refresh_lease_until IS NULL OR refresh_lease_until <= $3)";
-const RELEASE_REFRESH_LEASE: &str = "UPDATE connections SET refresh_lease_until = NULL WHERE id = $1";
+const RELEASE_REFRESH_LEASE: &str = "
+    UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL
+    WHERE id = $1 AND refresh_leased_by = $2";
 
 /// Becomes the one who refreshes the token. `false`: somebody is at it, wait and read again.
 pub async fn take_refresh_lease(
     db: &Db,
     id: ConnectionId,
+    holder: &str,
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
@@ -93,6 +97,7 @@ pub async fn take_refresh_lease(
         .bind(id)
         .bind(until)
         .bind(now)
+        .bind(holder)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -100,9 +105,24 @@ pub async fn take_refresh_lease(
     Ok(rows == 1)
 }
 
-/// Gives up a refresh that brought nothing; `store_tokens` ends one that did.
-pub async fn release_refresh_lease(db: &Db, id: ConnectionId) -> Result<(), StorageError> {
+/// Gives up a refresh that brought nothing; `store_tokens` ends one that did. Where it took so long that somebody else is at
+/// it by now, it is theirs.
+pub async fn release_refresh_lease(db: &Db, id: ConnectionId, holder: &str) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
-    on_db!(tx, c => sqlx::query(RELEASE_REFRESH_LEASE).bind(id).execute(c).await.map(drop))?;
+    on_db!(tx, c => sqlx::query(RELEASE_REFRESH_LEASE).bind(id).bind(holder).execute(c).await.map(drop))?;
     tx.commit().await
+}
+
+const RELEASE_WRITES_OF: &str = "
+    UPDATE connections SET write_lease_until = NULL, write_leased_by = NULL WHERE write_leased_by LIKE $1";
+const RELEASE_REFRESHES_OF: &str = "
+    UPDATE connections SET refresh_lease_until = NULL, refresh_leased_by = NULL WHERE refresh_leased_by LIKE $1";
+
+/// Ends the rights of a worker that stops: what the leases of its writes and of its refreshes begin with.
+pub async fn release_leases_of(tx: &mut Tx, (writer, refresher): (&str, &str)) -> Result<(), StorageError> {
+    for (text, holder) in [(RELEASE_WRITES_OF, writer), (RELEASE_REFRESHES_OF, refresher)] {
+        let begins = format!("{holder}#%");
+        on_db!(tx, c => sqlx::query(text).bind(begins).execute(c).await.map(drop))?;
+    }
+    Ok(())
 }

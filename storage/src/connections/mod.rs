@@ -20,8 +20,8 @@ pub use self::{
     drift::{DriftFigures, DriftTotal, drift_totals, never_compared, record_drift},
     home::home_zone,
     leases::{
-        extend_write_lease, release_former_leases, release_refresh_lease, release_write_lease,
-        take_refresh_lease, take_write_lease,
+        extend_write_lease, release_former_leases, release_leases_of, release_refresh_lease,
+        release_write_lease, take_refresh_lease, take_write_lease,
     },
     tokens::{
         StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens, unopened,

@@ -56,7 +56,7 @@ fn sealed(ring: &Keyring, id: ConnectionId, tokens: &Tokens) -> Sealed {
 
 const STORE_GRANT: &str = "
     UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
-        refresh_lease_until = NULL
+        refresh_lease_until = NULL, refresh_leased_by = NULL
     WHERE id = $1";
 
 /// Stores what a consent brought, whatever was there before.
@@ -100,16 +100,17 @@ pub async fn keep_server(
 
 const STORE_TOKENS: &str = "
     UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
-        refresh_lease_until = NULL
+        refresh_lease_until = CASE WHEN refresh_leased_by = $6 THEN NULL ELSE refresh_lease_until END,
+        refresh_leased_by = CASE WHEN refresh_leased_by = $6 THEN NULL ELSE refresh_leased_by END
     WHERE id = $1 AND grant_number = $5";
 
 /// Stores what a refresh of the tokens `of` a grant brought; a rotated refresh token is thereby kept before anybody uses
-/// it. `false`: the grant was forgotten or replaced meanwhile, read again. A connection that is over keeps its grant
+/// it, and the right of `holder` to refresh ends. `false`: the grant was forgotten or replaced meanwhile, read again. A connection that is over keeps its grant
 /// until it is forgotten, since its entries may have to be removed.
 pub async fn store_tokens(
     tx: &mut Tx,
     ring: &Keyring,
-    id: ConnectionId,
+    (id, holder): (ConnectionId, &str),
     of: &StoredTokens,
     tokens: &Tokens,
 ) -> Result<bool, StorageError> {
@@ -120,6 +121,7 @@ pub async fn store_tokens(
         .bind(tokens.access_expires_at)
         .bind(sealed.refresh)
         .bind(of.grant_number)
+        .bind(holder)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -197,7 +199,7 @@ pub async fn grant_died(
 
 const FORGET_TOKENS: &str = "
     UPDATE connections SET access_token = NULL, access_expires_at = NULL, refresh_token = NULL,
-        refresh_lease_until = NULL, grant_number = grant_number + 1
+        refresh_lease_until = NULL, refresh_leased_by = NULL, grant_number = grant_number + 1
     WHERE id = $1 AND state = 'disconnected' AND state_changed_at = $2";
 
 /// Forgets the tokens of a connection that is over since then. `false`: it was connected again meanwhile, and these are

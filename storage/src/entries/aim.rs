@@ -250,7 +250,8 @@ pub async fn doubt_all(
 
 const OUTDATE: &str = "
     UPDATE entries SET state = 'pending'
-    WHERE business_id = $1 AND wanted AND state = 'synced' AND EXISTS (
+    WHERE business_id = $1 AND wanted AND state = 'synced'
+      AND connection_id IN (SELECT id FROM connections WHERE business_id = $1) AND EXISTS (
         SELECT 1 FROM calendars k WHERE k.id = entries.calendar_id AND k.missing_since IS NULL)";
 
 /// What stands in the calendars of a business must not stay as it is, also where the booking is over: the next batch of

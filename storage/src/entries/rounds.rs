@@ -52,10 +52,10 @@ pub(crate) async fn begin(
 
 /// `$5`: of this person; NULL: of those whose calendar gets every delivery.
 const OTHERS: &str = "
-    SELECT e.id FROM entries e
-    JOIN bookings b ON b.id = e.booking_id
+    SELECT e.id FROM bookings b
+    JOIN entries e ON e.booking_id = b.id
     JOIN connections c ON c.id = e.connection_id
-    WHERE e.business_id = $1 AND e.wanted AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
+    WHERE b.business_id = $1 AND e.wanted AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
       AND b.starts_at < $4 AND c.state <> 'disconnected'
       AND (c.staff_id = $5 OR ($5 IS NULL AND c.coverage = 'craft'))";
 const OUTDATE: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 AND state = 'synced'";

@@ -122,7 +122,7 @@ async fn tokens_are_sealed_and_a_kept_refresh_token_stays(db: &TestDb) {
     let mut tx = begin(db).await;
     let first = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     let second = testing::tokens("ya29.second", None);
-    assert!(connections::store_tokens(&mut tx, &ring, id, &first, &second).await.unwrap());
+    assert!(connections::store_tokens(&mut tx, &ring, (id, "refresher#1"), &first, &second).await.unwrap());
     commit(tx).await;
     let stored = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     assert_eq!(stored.access.unwrap().expose_secret(), "ya29.second");
@@ -147,7 +147,8 @@ async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
     let store = async |of: &connections::StoredTokens| {
         let mut tx = begin(db).await;
         let late = testing::tokens("ya29.late", Some("1//late"));
-        let is_kept = connections::store_tokens(&mut tx, &ring, id, of, &late).await.unwrap();
+        let is_kept =
+            connections::store_tokens(&mut tx, &ring, (id, "refresher#1"), of, &late).await.unwrap();
         commit(tx).await;
         is_kept
     };
@@ -163,7 +164,7 @@ async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
     assert!(store(&second).await);
     assert_eq!(read().await.refresh.unwrap().expose_secret(), "1//late");
     assert_eq!(read().await.refresh_lease_until, None);
-    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
     assert_eq!(read().await.refresh_lease_until, Some(at(9)));
     let over_since = found(db, &ana, id).await.state_changed_at;
     let mut tx = begin(db).await;
@@ -172,7 +173,10 @@ async fn a_late_refresh_stores_nothing_in_another_grant(db: &TestDb) {
     assert!(!store(&second).await, "it is forgotten");
     let none = read().await;
     assert!(none.access.is_none() && none.refresh.is_none() && none.access_expires_at.is_none());
-    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap(), "nobody refreshes it");
+    assert!(
+        connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap(),
+        "nobody refreshes it"
+    );
 }
 
 async fn all_is_sealed_again_with_a_new_key(db: &TestDb) {

@@ -134,27 +134,30 @@ async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
     assert!(take("after it ran out", 2).await);
 
     let refreshers = at_once(db, 8, |db, _| async move {
-        connections::take_refresh_lease(&db, id, at(2), at(1)).await.unwrap()
+        connections::take_refresh_lease(&db, id, "refresher#1", at(2), at(1)).await.unwrap()
     })
     .await;
     assert_eq!(refreshers.iter().filter(|got| **got).count(), 1);
-    connections::release_refresh_lease(db, id).await.unwrap();
-    assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap());
+    connections::release_refresh_lease(db, id, "refresher#1").await.unwrap();
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap());
     let mut tx = begin(db).await;
     let old = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
     let new = testing::tokens("new", None);
-    assert!(connections::store_tokens(&mut tx, &ring, id, &old, &new).await.unwrap());
+    assert!(connections::store_tokens(&mut tx, &ring, (id, "refresher#1"), &old, &new).await.unwrap());
     commit(tx).await;
-    assert!(connections::take_refresh_lease(db, id, at(2), at(1)).await.unwrap(), "new tokens end a refresh");
-    assert!(!connections::take_refresh_lease(db, id, at(3), at(1)).await.unwrap());
-    assert!(connections::take_refresh_lease(db, id, at(3), at(2)).await.unwrap());
+    assert!(
+        connections::take_refresh_lease(db, id, "refresher#1", at(2), at(1)).await.unwrap(),
+        "new tokens end a refresh"
+    );
+    assert!(!connections::take_refresh_lease(db, id, "refresher#1", at(3), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(3), at(2)).await.unwrap());
 }
 
 async fn what_the_dead_held_is_free(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
     assert!(connections::take_write_lease(db, id, "dead", at(9), at(1)).await.unwrap());
-    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
     let mut tx = begin(db).await;
     connections::release_former_leases(&mut tx).await.unwrap();
     commit(tx).await;
@@ -163,7 +166,7 @@ async fn what_the_dead_held_is_free(db: &TestDb) {
         "whoever is alive is told"
     );
     assert!(connections::take_write_lease(db, id, "alive", at(9), at(1)).await.unwrap());
-    assert!(connections::take_refresh_lease(db, id, at(9), at(1)).await.unwrap());
+    assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
 }
 
 async fn only_what_is_served_is_active(db: &TestDb) {
@@ -176,7 +179,45 @@ async fn only_what_is_served_is_active(db: &TestDb) {
     assert_eq!(connections::active(&mut tx, ana.business_id).await.unwrap(), [first]);
 }
 
+async fn a_worker_that_stops_gives_back_its_own_rights(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let [first, second] =
+        [adopt(db, &ring, &ana, "private", None).await, adopt(db, &ring, &ana, "work", None).await];
+    for (id, worker) in [(first, "worker-1"), (second, "worker-11")] {
+        let (writer, refresher) = (format!("{worker}#5"), format!("{worker}-process#5"));
+        assert!(connections::take_write_lease(db, id, &writer, at(9), at(1)).await.unwrap());
+        assert!(connections::take_refresh_lease(db, id, &refresher, at(9), at(1)).await.unwrap());
+    }
+    let mut tx = begin(db).await;
+    connections::release_leases_of(&mut tx, ("worker-1", "worker-1-process")).await.unwrap();
+    commit(tx).await;
+    for (id, is_free) in [(first, true), (second, false)] {
+        assert_eq!(connections::take_write_lease(db, id, "next#1", at(9), at(1)).await.unwrap(), is_free);
+        assert_eq!(connections::take_refresh_lease(db, id, "next#1", at(9), at(1)).await.unwrap(), is_free);
+    }
+}
+
+/// A refresh took longer than anybody could know, and another one began: it is not ended by the first.
+async fn a_late_refresher_ends_nobody_elses_right(db: &TestDb) {
+    let (ring, ana) = (testing::keyring(), ana(db).await);
+    let id = adopt(db, &ring, &ana, "private", None).await;
+    assert!(connections::take_refresh_lease(db, id, "slow#1", at(2), at(1)).await.unwrap());
+    let old = connections::tokens(db, &ring, ana.business_id, id).await.unwrap();
+    assert!(connections::take_refresh_lease(db, id, "next#1", at(4), at(2)).await.unwrap());
+    connections::release_refresh_lease(db, id, "slow#1").await.unwrap();
+    assert!(!connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+    let mut tx = begin(db).await;
+    let new = testing::tokens("new", None);
+    assert!(connections::store_tokens(&mut tx, &ring, (id, "slow#1"), &old, &new).await.unwrap());
+    commit(tx).await;
+    assert!(!connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+    connections::release_refresh_lease(db, id, "next#1").await.unwrap();
+    assert!(connections::take_refresh_lease(db, id, "third#1", at(5), at(3)).await.unwrap());
+}
+
 concord_storage::on_both_databases!(
+    a_worker_that_stops_gives_back_its_own_rights,
+    a_late_refresher_ends_nobody_elses_right,
     a_state_changes_once,
     a_state_is_left_only_where_it_was_thought_to_be,
     of_many_who_pause_at_once_one_does,

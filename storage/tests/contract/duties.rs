@@ -10,7 +10,7 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-use crate::{at_once, is_not_found};
+use crate::{at_once, is_not_found, raw};
 
 fn new(business: BusinessId, subject: Uuid, minute: i64) -> NewDuty {
     NewDuty {
@@ -297,7 +297,24 @@ async fn what_was_snoozed_can_be_called_back(db: &TestDb) {
     assert!(!hasten(duty).await, "that is another wait");
 }
 
+async fn tries_never_fall_below_none(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let new = new(business, new_uuid(monday()), 0);
+    let duty = raise(db, new, 0).await;
+    claim(db, duty, "w1#1", 0).await.unwrap();
+    // Raised again while it runs, it counts from none; then its worker stops.
+    let again = raise(db, new, 0).await;
+    assert_eq!(duties::release_all(db, "w1").await.unwrap(), 1);
+    let claimed = claim(db, again, "w2#1", 1).await.unwrap();
+    assert_eq!(claimed.attempts, 1);
+    // By hand all of its tries are given back, while it runs with the same version.
+    raw(db, "UPDATE duties SET attempts = 0").await;
+    finish(db, &claimed, &Outcome::Snooze { until: at(2), reason: "not its turn".to_owned() }, 1).await;
+    assert_eq!(claim(db, again, "w2#2", 3).await.unwrap().attempts, 1);
+}
+
 concord_storage::on_both_databases!(
+    tries_never_fall_below_none,
     what_is_under_way_for_a_connection_is_counted_until_it_is_done,
     what_was_snoozed_can_be_called_back,
     a_duty_is_due_claimed_and_done,

@@ -12,7 +12,7 @@ use concord_storage::{
     bookings::{self, Change, Put},
     businesses::{self, Business, BusinessSettings},
     connections::{self, Settings},
-    duties::DutyRef,
+    duties::{self, DutyRef, Outcome},
     entries::{self, Entry, EntryCounts, Reach, WrittenEntry},
     people::{self, Staff},
     resources::Resource,
@@ -323,6 +323,10 @@ async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
     let pending = EntryCounts { pending: 1, ..EntryCounts::default() };
     assert_eq!(entries::counts(db, world.business.id).await.unwrap(), pending);
     assert_eq!(entries::counts_of_staff(db, world.business.id, world.ana.id).await.unwrap(), pending);
+    for staff in [None, Some(world.ana.id)] {
+        let unsettled = entries::counts_of_unsettled(db, world.business.id, staff).await.unwrap();
+        assert_eq!(unsettled, pending);
+    }
     let nobody = testing::staff(db, &world.business, "Rui").await;
     let none = entries::counts_of_staff(db, world.business.id, nobody.id).await.unwrap();
     assert_eq!(none, EntryCounts::default());
@@ -376,7 +380,26 @@ async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
     assert_eq!(world.states(db, &theirs).await, ["Rui: pending"]);
 }
 
+async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
+    for duty in &put.duties {
+        let claimed = duties::claim(db, *duty, "w#1", at(1), at(0)).await.unwrap().unwrap();
+        let mut tx = begin(db).await;
+        let snooze = Outcome::Snooze { until: at(50), reason: "Google asks to slow down".to_owned() };
+        duties::finish(&mut tx, &claimed, &snooze, at(0)).await.unwrap();
+        commit(tx).await;
+    }
+    let mut tx = begin(db).await;
+    let due = duties::hasten_entries(&mut tx, world.business.id, world.of_ana, at(1)).await.unwrap();
+    let again = duties::hasten_entries(&mut tx, world.business.id, world.of_ana, at(1)).await.unwrap();
+    commit(tx).await;
+    assert_eq!((due.len(), again.len()), (1, 0));
+    assert_eq!(duties::due(db, at(1), 10).await.unwrap(), due);
+}
+
 concord_storage::on_both_databases!(
+    what_waits_for_a_provider_is_due_when_it_answers,
     a_booking_goes_to_the_calendars_of_its_staff,
     a_business_may_keep_cancelled_entries,
     a_calendar_for_everything_gets_every_booking,

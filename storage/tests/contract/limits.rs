@@ -1,7 +1,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_storage::{
     Db,
-    limits::{self, Rate, Take},
+    limits::{self, Caller, Rate, Take, Waits},
     testing::{self, TestDb, begin, commit, monday},
 };
 use proptest::{
@@ -140,7 +140,64 @@ async fn a_clock_that_is_behind_gains_nothing(db: &TestDb) {
     assert_eq!(take(db, "google", behind, second, 1).await, Take::Wait(testing::monday() + second));
 }
 
+/// The waits of a bucket whose provider refuses: as many seconds as there were refusals, ten times as many for the rest.
+async fn refuse(db: &Db, began: i64, now: i64) -> i64 {
+    let waits = |refusals| Waits {
+        waited_for: Duration::seconds(refusals),
+        others: Duration::seconds(refusals * 10),
+    };
+    let mut tx = begin(db).await;
+    let until = limits::refused(&mut tx, "google", (after(began), after(now)), waits).await.unwrap();
+    commit(tx).await;
+    (until - monday()).num_milliseconds()
+}
+
+fn after(millis: i64) -> DateTime<Utc> {
+    monday() + Duration::milliseconds(millis)
+}
+
+/// What somebody waits for, or anything else, wants a turn.
+async fn turn(db: &Db, now: i64, is_waited_for: bool) -> Result<bool, i64> {
+    let rate = Rate { interval: Duration::milliseconds(1), burst: 1_000 };
+    let mut tx = begin(db).await;
+    let caller = Caller { patience: Duration::zero(), is_waited_for };
+    let taken = limits::take_turn(&mut tx, "google", after(now), rate, caller).await.unwrap();
+    commit(tx).await;
+    match taken {
+        (Take::At(at), is_trial) => {
+            assert_eq!(at, after(now));
+            Ok(is_trial)
+        }
+        (Take::Wait(until), _) => Err((until - monday()).num_milliseconds()),
+    }
+}
+
+async fn answered(db: &Db) -> bool {
+    let mut tx = begin(db).await;
+    let anybody_waited = limits::answered(&mut tx, "google", after(8_250)).await.unwrap();
+    commit(tx).await;
+    anybody_waited
+}
+
+async fn while_a_provider_refuses_one_call_tries(db: &TestDb) {
+    assert_eq!((turn(db, 0, true).await, turn(db, 0, true).await), (Ok(false), Ok(false)));
+    assert_eq!(refuse(db, 0, 100).await, 1_100);
+    assert_eq!(refuse(db, 50, 150).await, 1_100, "it began before, and tells nothing new");
+    assert_eq!((turn(db, 200, true).await, turn(db, 200, false).await), (Err(1_100), Err(10_100)));
+    assert_eq!(turn(db, 1_100, true).await, Ok(true));
+    assert_eq!(turn(db, 1_100, true).await, Err(6_100), "the others wait for what it hears");
+    assert_eq!(refuse(db, 1_100, 1_200).await, 3_200, "twice in a row");
+    assert_eq!(turn(db, 3_200, true).await, Ok(true));
+    assert_eq!(turn(db, 8_200, true).await, Ok(true), "nobody heard of it: the next one tries");
+    assert!(answered(db).await);
+    assert_eq!((turn(db, 8_300, true).await, turn(db, 8_300, false).await), (Ok(false), Ok(false)));
+    assert!(!answered(db).await);
+    assert_eq!(refuse(db, 8_300, 8_400).await, 9_400, "counted anew");
+    assert_eq!(turn(db, 18_400, false).await, Ok(true));
+}
+
 concord_storage::on_both_databases!(
+    while_a_provider_refuses_one_call_tries,
     a_burst_goes_and_then_one_an_interval,
     a_burst_of_none_is_one,
     who_is_patient_takes_a_turn_in_advance,

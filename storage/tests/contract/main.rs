@@ -41,7 +41,9 @@ mod retention;
 mod rounds;
 mod schema;
 mod sign_in;
+mod statistics;
 mod sync_log;
+mod time;
 
 use std::future::Future;
 

@@ -91,7 +91,9 @@ async fn a_token_that_is_refreshed_while_keys_change_is_not_lost(db: &TestDb) {
         tokio::spawn(async move {
             let mut tx = begin(&db).await;
             let tokens = testing::tokens("ya29.new", Some(token));
-            assert!(connections::store_tokens(&mut tx, &ring, id, &of, &tokens).await.unwrap());
+            assert!(
+                connections::store_tokens(&mut tx, &ring, (id, "refresher#1"), &of, &tokens).await.unwrap()
+            );
             commit(tx).await;
         })
     };
@@ -111,7 +113,7 @@ async fn a_token_that_is_refreshed_while_keys_change_is_not_lost(db: &TestDb) {
     let of = stored(&after).await;
     let mut tx = begin(db).await;
     let tokens = testing::tokens("ya29.newer", Some("1//third"));
-    assert!(connections::store_tokens(&mut tx, &before, id, &of, &tokens).await.unwrap());
+    assert!(connections::store_tokens(&mut tx, &before, (id, "refresher#1"), &of, &tokens).await.unwrap());
     let (same_db, ring) = ((**db).clone(), Arc::clone(&after));
     let mut rotating = tokio::spawn(async move {
         let mut tx = begin(&same_db).await;

@@ -7,6 +7,7 @@ use concord_domain::connection::{ConnectionState, ProviderKind};
 use concord_storage::{
     calendars,
     connections::Connection,
+    entries,
     people::{self, Staff},
     sync_log,
 };
@@ -87,6 +88,11 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         });
     }
     let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
+    let synced = match user.user.staff_id {
+        _ if user.is_manager() => entries::counts(db, business).await?.synced,
+        Some(staff) => entries::counts_of_staff(db, business, staff).await?.synced,
+        None => 0,
+    };
     let providers = app.context.providers.kinds().filter(|kind| app.context.providers.oauth(*kind).is_some());
     let calendars = CalendarsPage {
         frame: Frame::with_attention(&user, Place::Calendars, "Calendars", &attention),
@@ -94,7 +100,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
         has_caldav: app.context.providers.caldav().is_some(),
         is_manager: user.is_manager(),
         has_connections: !attention.connections.is_empty(),
-        synced: attention.entries.synced,
+        synced,
         pending: attention.entries.pending,
         failed: attention.entries.failed,
         success: success_rate(counts),

@@ -14,7 +14,7 @@ use axum::{
 use channels::{Channels, channels};
 use chrono::Duration;
 use concord_domain::ids::DutyId;
-use concord_storage::{StorageError, duties, sync_log};
+use concord_storage::{StorageError, duties, entries, sync_log};
 use needs::{Needs, needs};
 use next::NextBookings;
 
@@ -174,7 +174,8 @@ async fn calendars(
     let mut figures = None;
     if user.is_manager() {
         let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
-        let (synced, pending) = (attention.entries.synced, attention.entries.pending);
+        let synced = entries::counts(db, business).await?.synced;
+        let pending = attention.entries.pending;
         figures = Some(Figures { synced, pending, success: success_rate(counts) });
     }
     let waiting = attention.entries.waiting;

@@ -1,0 +1,142 @@
+//! How soon work flows again: after a provider has refused, after a worker was stopped, and beside a machine whose clock is
+//! wrong.
+
+use chrono::Duration;
+use concord_domain::{clock::Clock, connection::EntryState};
+use concord_jobs::{clock, duty::Jobs, worker::DutyHandler};
+use concord_storage::{
+    Db, connections, duties,
+    limits::{self, Rate, Take},
+    on_both_databases,
+    testing::{self, TestDb, begin, commit},
+};
+use serde_json::json;
+
+use crate::world::{ANA, World};
+
+/// Lets the work be done for as long as that, whenever some of it is due.
+async fn work_for(world: &World<'_>, time: Duration) {
+    let until = world.clock.now() + time;
+    loop {
+        world.drain().await;
+        let now = world.clock.now();
+        match testing::next_due(world.db).await.filter(|due| *due < until) {
+            Some(due) => world.clock.advance((due - now).max(Duration::milliseconds(20))),
+            None => {
+                world.clock.advance((until - now).max(Duration::zero()));
+                return;
+            }
+        }
+    }
+}
+
+async fn five_seconds_after_google_answers_again_work_flows(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    for minutes in [1, 7] {
+        // It refuses without saying for how long; what waits grows old.
+        world.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
+        let mut waiting = Vec::new();
+        for number in 0..6 {
+            let from = minutes * 1_000 + number * 60;
+            let reference = format!("OLD-{minutes}-{number}");
+            waiting.push(world.put(&reference, &world.draft(&[&world.ana], from, from + 60)).await);
+        }
+        work_for(&world, Duration::minutes(minutes)).await;
+        for booking in &waiting {
+            assert_eq!(world.entry_state(booking).await, EntryState::Pending);
+        }
+        world.outside.no_faults().await;
+        let from = minutes * 1_000 + 600;
+        waiting
+            .push(world.put(&format!("NEW-{minutes}"), &world.draft(&[&world.ana], from, from + 60)).await);
+        work_for(&world, Duration::seconds(5)).await;
+        for booking in &waiting {
+            assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+        }
+    }
+}
+
+async fn while_google_refuses_one_call_at_a_time_asks(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    for number in 0..20 {
+        let from = number * 60;
+        world.put(&format!("B-{number}"), &world.draft(&[&world.ana], from, from + 60)).await;
+    }
+    world.outside.fault(json!({ "kind": "rate_limit", "value": 0 })).await;
+    world.outside.forget_calls().await;
+    work_for(&world, Duration::minutes(1)).await;
+    // 1, 2, 4, 4 ... seconds, each up to a fifth shorter.
+    let calls = world.outside.calls().await.len();
+    assert!((12..=25).contains(&calls), "{calls} calls in a minute, for twenty bookings");
+    world.outside.no_faults().await;
+    work_for(&world, Duration::seconds(5)).await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 20);
+}
+
+async fn a_worker_that_is_stopped_hard_gives_back_its_leases(db: &TestDb) {
+    let world = World::new(db).await;
+    let connection = world.connected(&world.ana).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    let now = world.clock.now();
+    let until = now + world.context.settings.lease;
+    let due = duties::due(db, now, 10).await.unwrap();
+    duties::claim(db, due[0], "first#1", until, now).await.unwrap().unwrap();
+    assert!(connections::take_write_lease(db, connection, "first#1", until, now).await.unwrap());
+
+    world.jobs.release("first").await;
+    Jobs::new(world.elsewhere(), "second").drain().await.unwrap();
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(world.clock.now(), now, "nobody waited for a lease");
+}
+
+/// Processes on three machines with one database: one's clock is right, one's ahead, one's behind.
+async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
+    let Db::Postgres(_) = **db else {
+        // Beside a file all go by one machine's clock.
+        let ahead = Clock::system_ahead(Duration::seconds(90));
+        assert_eq!(clock::correct(db, &ahead).await.unwrap(), Duration::zero());
+        return;
+    };
+    let right = Clock::system();
+    let wrong = [90, -90].map(|seconds| Clock::system_ahead(Duration::seconds(seconds)));
+    for clock in [&right, &wrong[0], &wrong[1]] {
+        clock::correct(db, clock).await.unwrap();
+        assert!((clock.now() - right.now()).abs() < Duration::seconds(5), "{clock:?}");
+    }
+    let set = Clock::set_to(testing::monday());
+    clock::correct(db, &set).await.unwrap();
+    assert_eq!(set.now(), testing::monday(), "whoever sets a clock means it");
+
+    let rate = Rate { interval: Duration::seconds(1), burst: 1 };
+    for clock in &wrong {
+        let mut tx = begin(db).await;
+        limits::take(&mut tx, "google", clock.now(), rate, Duration::seconds(10)).await.unwrap();
+        commit(tx).await;
+    }
+    let mut tx = begin(db).await;
+    let taken = limits::take(&mut tx, "google", right.now(), rate, Duration::zero()).await.unwrap();
+    commit(tx).await;
+    let (Take::At(until) | Take::Wait(until)) = taken;
+    assert!(until - right.now() < Duration::seconds(10), "{taken:?}");
+
+    let business = testing::business(db).await;
+    let ana = testing::staff(db, &business, "Ana").await;
+    let connection = testing::connection(db, &testing::keyring(), &ana).await;
+    let now = right.now();
+    let until = now + Duration::seconds(30);
+    assert!(connections::take_write_lease(db, connection, "right#1", until, now).await.unwrap());
+    for clock in &wrong {
+        let now = clock.now();
+        let until = now + Duration::seconds(30);
+        assert!(!connections::take_write_lease(db, connection, "wrong#1", until, now).await.unwrap());
+    }
+}
+
+on_both_databases!(
+    five_seconds_after_google_answers_again_work_flows,
+    while_google_refuses_one_call_at_a_time_asks,
+    a_worker_that_is_stopped_hard_gives_back_its_leases,
+    a_clock_that_is_wrong_stops_nobody_and_steals_nothing,
+);

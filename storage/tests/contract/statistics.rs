@@ -1,0 +1,48 @@
+//! What the databases know of how much their tables hold.
+
+use std::time::Duration;
+
+use concord_storage::{
+    Db, statistics,
+    testing::{
+        TestDb,
+        many::{Many, write_rows},
+        monday,
+    },
+};
+use tokio::time::timeout;
+
+/// How many rows the database believes the notices to be; `None`: it has never looked.
+async fn believed(db: &TestDb) -> Option<i64> {
+    match &**db {
+        Db::Sqlite { write, .. } => {
+            let text = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'notices' LIMIT 1";
+            let stat: Option<String> = sqlx::query_scalar(text).fetch_optional(write).await.ok()?;
+            stat?.split(' ').next()?.parse().ok()
+        }
+        Db::Postgres(pool) => {
+            let text = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE relname = 'notices'";
+            let rows: i64 = sqlx::query_scalar(text).fetch_one(pool).await.unwrap();
+            Some(rows).filter(|rows| *rows > 0)
+        }
+    }
+}
+
+async fn many_rows_at_once_are_noticed(db: &TestDb) {
+    write_rows(db, Many { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
+    assert_eq!(believed(db).await, None);
+    // PostgreSQL's server counts changes a moment after they were made.
+    let noticed = async {
+        loop {
+            statistics::refresh(db).await.unwrap();
+            if let Some(rows) = believed(db).await {
+                return rows;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(60), noticed).await.unwrap(), 2_000);
+    assert_eq!(statistics::refresh(db).await.unwrap(), 0, "nothing has changed since");
+}
+
+concord_storage::on_both_databases!(many_rows_at_once_are_noticed);
