@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod check;
 mod doctor;
 mod health;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Options),
     /// The sandbox as a process of its own, for `concord demo --sandbox URL`.
     Sandbox(sandbox::Options),
+    /// Copies the SQLite database to a new file, while Concord runs.
+    Backup(backup::Options),
     /// Businesses and the people who sign in.
     User(user::Options),
     /// The master key.
@@ -101,6 +104,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Migrate => serve::migrate(&load(vec![])?).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(options).await,
+        Command::Backup(options) => backup::run(&options, &load(vec![])?).await,
         Command::User(options) => user::run(options, &load(vec![])?).await,
         Command::Keys(options) => keys::run(&options, load).await,
         Command::Health(options) => health::run(options, load).await,

@@ -13,6 +13,7 @@
 
 mod alone;
 pub mod api_keys;
+pub mod backup;
 pub mod bookings;
 pub mod businesses;
 pub mod calendars;

@@ -262,3 +262,23 @@ fn a_rotation_says_what_is_left_to_do() {
     );
     assert!(said.contains("Restart every process that still runs with the old configuration"), "{said}");
 }
+
+#[tokio::test]
+async fn a_backup_is_its_owners_alone_and_replaces_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy.db"));
+    let variables = [("CONCORD__DATA_DIR", data.to_str().unwrap())];
+    let backup = || concord(&["backup", copy.to_str().unwrap()], &variables).output().unwrap();
+    let nothing = backup();
+    assert!(!nothing.status.success() && !copy.exists(), "{nothing:?}");
+    let migrated = concord(&["migrate"], &variables).output().unwrap();
+    assert!(migrated.status.success(), "{migrated:?}");
+    let made = backup();
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = fs::read(&copy).unwrap();
+    let again = backup();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("cannot write"), "{said}");
+    assert_eq!(fs::read(&copy).unwrap(), before);
+}
