@@ -4,7 +4,7 @@
 //! is *seated*. Units are alike: seated rows may be moved from one to another when that makes room. Rows without a
 //! unit are facts from outside that found none; they still count when somebody asks for room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -100,9 +100,20 @@ pub fn seat_fact(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) 
     place(rows, capacity, wanted, quantity)
 }
 
+/// As many units as facts from outside of one time can have at once where no row moves, and how many more of them could be
+/// seated if rows moved.
+pub fn seat_facts(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) -> (Vec<u32>, u32) {
+    let room = capacity.saturating_sub(peak(rows.iter().filter(|row| row.unit.is_some()), wanted));
+    let most = quantity.min(room);
+    let mut units = free_units(rows, capacity, wanted);
+    units.truncate(most as usize);
+    let seated = u32::try_from(units.len()).unwrap_or(most);
+    (units, most - seated)
+}
+
 /// The units of `1..=capacity` that no seated row holds at any instant of `wanted`.
 pub fn free_units(rows: &[Seat], capacity: u32, wanted: Interval) -> Vec<u32> {
-    let taken: Vec<u32> =
+    let taken: HashSet<u32> =
         rows.iter().filter(|row| row.interval.overlaps(&wanted)).filter_map(|row| row.unit).collect();
     (1..=capacity).filter(|unit| !taken.contains(unit)).collect()
 }
@@ -218,6 +229,16 @@ mod tests {
             panic!("there is room for it");
         };
         assert_eq!((units, moves), (vec![2], vec![(rows[2].id, 1)]));
+    }
+
+    #[test]
+    fn facts_take_what_is_free_at_once() {
+        let rows =
+            [seat(1, Some(1), 0, 2), seat(2, Some(1), 4, 6), seat(3, Some(2), 2, 4), seat(4, None, 0, 6)];
+        assert_eq!(seat_facts(&rows, 5, interval(0, 6), 4), (vec![3, 4, 5], 1), "one more, if [2,4) moves");
+        assert_eq!(seat_facts(&rows, 5, interval(0, 6), 2), (vec![3, 4], 0));
+        assert_eq!(seat_facts(&rows, 1, interval(1, 3), 7), (vec![], 0));
+        assert_eq!(seat_facts(&[], 1_000, interval(1, 3), 1_000).0.len(), 1_000);
     }
 
     #[test]

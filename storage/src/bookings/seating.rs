@@ -37,9 +37,14 @@ pub(super) async fn seat_anew(
 ) -> Result<Result<bool, Vec<OccupancyId>>, StorageError> {
     let had = before.map(needs).unwrap_or_default();
     let wants = needs(booking);
-    let mut freed = Vec::new();
+    let mut freed: Vec<Freed> = Vec::new();
     for need in had.iter().filter(|need| !wants.contains(need)) {
-        freed.extend(occupancy::release_on(tx, booking.business, booking.id.0, need.subject).await?);
+        for room in occupancy::release_on(tx, booking.business, booking.id.0, need.subject).await? {
+            // Each unit that it held frees the same time of the same resource.
+            if !freed.contains(&room) {
+                freed.push(room);
+            }
+        }
     }
     let mut all_seated = true;
     for need in wants.iter().filter(|need| !had.contains(need)) {

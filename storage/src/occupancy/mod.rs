@@ -11,8 +11,9 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, OccupancyId},
     interval::Interval,
-    occupancy::{self, OccupancySource, Seat, Seating, SubjectKind, seat_booking, seat_fact},
+    occupancy::{self, OccupancySource, Seat, Seating, SubjectKind, seat_booking, seat_fact, seat_facts},
 };
+use sqlx::{Postgres, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 #[cfg(feature = "testing")]
@@ -173,9 +174,8 @@ pub async fn seat(
         Seating::Full { in_the_way } => Ok(Err(in_the_way)),
         Seating::Seated { units, moves } => {
             apply_moves(tx, &moves).await?;
-            for (part, unit) in (0_i64..).zip(units) {
-                insert(tx, arrival, part, Some(unit), now).await?;
-            }
+            let parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
+            insert(tx, arrival, &parts, now).await?;
             Ok(Ok(()))
         }
     }
@@ -184,11 +184,21 @@ pub async fn seat(
 /// Writes down a fact from outside: seated if a unit can be found, and without one otherwise. Returns whether it is
 /// seated.
 pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let Arrival { subject, interval, quantity, .. } = *arrival;
+    let near = overlapping(tx, subject.id, interval).await?;
+    // All that need no others to move at once: there may be a thousand of them.
+    let (units, by_moving) = seat_facts(&near, subject.capacity, interval, quantity);
+    let mut parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
+    insert(tx, arrival, &parts, now).await?;
+    let mut next = i64::try_from(parts.len()).unwrap_or(i64::MAX);
     let mut all_seated = true;
-    for part in 0..i64::from(arrival.quantity) {
-        all_seated &= record_part(tx, arrival, part, now).await?;
+    for _ in 0..by_moving {
+        all_seated &= record_part(tx, arrival, next, now).await?;
+        next += 1;
     }
-    Ok(all_seated)
+    parts = (next..i64::from(quantity)).map(|part| (part, None)).collect();
+    insert(tx, arrival, &parts, now).await?;
+    Ok(all_seated && parts.is_empty())
 }
 
 /// Writes down one of the parts that a fact from outside consists of, as `record` does; `part` counts them from 0.
@@ -206,37 +216,51 @@ pub(crate) async fn record_part(
             units.first().copied()
         }
     };
-    insert(tx, arrival, part, unit, now).await?;
+    insert(tx, arrival, &[(part, unit)], now).await?;
     Ok(unit.is_some())
 }
 
+/// Which of what its source takes, from 0, and the unit that it holds.
+type Part = (i64, Option<u32>);
+
 const INSERT: &str = "
     INSERT INTO occupancy
-        (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        (id, business_id, subject_kind, subject_id, unit, starts_at, ends_at, source, source_id, part, created_at) ";
+
+/// Rows of one statement: a block may take a thousand units.
+const INSERTED_AT_ONCE: usize = 200;
 
 async fn insert(
     tx: &mut Tx,
     arrival: &Arrival,
-    part: i64,
-    unit: Option<u32>,
+    parts: &[Part],
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(INSERT)
-        .bind(OccupancyId::new(now))
-        .bind(arrival.business)
-        .bind(arrival.subject.kind)
-        .bind(arrival.subject.id)
-        .bind(unit.map(i64::from))
-        .bind(arrival.interval.start)
-        .bind(arrival.interval.end)
-        .bind(arrival.source)
-        .bind(arrival.source_id)
-        .bind(part)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(drop))?;
+    macro_rules! insert {
+        ($database:ty, $connection:expr, $parts:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(INSERT);
+            query.push_values($parts, |mut row, (part, unit)| {
+                row.push_bind(OccupancyId::new(now))
+                    .push_bind(arrival.business)
+                    .push_bind(arrival.subject.kind)
+                    .push_bind(arrival.subject.id)
+                    .push_bind(unit.map(i64::from))
+                    .push_bind(arrival.interval.start)
+                    .push_bind(arrival.interval.end)
+                    .push_bind(arrival.source)
+                    .push_bind(arrival.source_id)
+                    .push_bind(*part)
+                    .push_bind(now);
+            });
+            query.build().execute(&mut *$connection).await.map(drop)
+        }};
+    }
+    for parts in parts.chunks(INSERTED_AT_ONCE) {
+        match tx.open() {
+            Open::Sqlite(c) => insert!(Sqlite, c, parts)?,
+            Open::Postgres(c) => insert!(Postgres, c, parts)?,
+        }
+    }
     Ok(())
 }
 
