@@ -136,16 +136,34 @@ fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str
     if zone.is_none() {
         faults.push(("zone", "Choose a time zone from the list."));
     }
-    let Some(zone) = zone.filter(|_| faults.is_empty()) else { return Err(faults) };
-    let usual = OutsideRules::default();
-    Ok(BusinessSettings {
-        name: name.to_owned(),
-        zone,
-        entry_privacy: form.privacy.parse().unwrap_or(EntryPrivacy::Minimal),
-        mark_cancelled: form.cancelled == "mark",
-        outside: OutsideRules {
-            moves: form.moves.parse().unwrap_or(usual.moves),
-            deletions: form.deletions.parse().unwrap_or(usual.deletions),
-        },
-    })
+    let entry_privacy = chosen(form.privacy.parse::<EntryPrivacy>(), "privacy", &mut faults);
+    let mark_cancelled = match form.cancelled.as_str() {
+        "mark" => Ok(true),
+        "remove" => Ok(false),
+        unknown => Err(unknown),
+    };
+    let mark_cancelled = chosen(mark_cancelled, "cancelled", &mut faults);
+    let moves = chosen(form.moves.parse(), "moves", &mut faults);
+    let deletions = chosen(form.deletions.parse(), "deletions", &mut faults);
+    match (zone, entry_privacy, mark_cancelled, moves, deletions) {
+        (Some(zone), Some(entry_privacy), Some(mark_cancelled), Some(moves), Some(deletions))
+            if faults.is_empty() =>
+        {
+            let outside = OutsideRules { moves, deletions };
+            Ok(BusinessSettings { name: name.to_owned(), zone, entry_privacy, mark_cancelled, outside })
+        }
+        _ => Err(faults),
+    }
+}
+
+/// What was chosen; a choice that is none of those offered is a fault, and nothing is chosen in its place.
+fn chosen<T, E>(
+    choice: Result<T, E>,
+    field: &'static str,
+    faults: &mut Vec<(&'static str, &'static str)>,
+) -> Option<T> {
+    if choice.is_err() {
+        faults.push((field, "Choose one of these."));
+    }
+    choice.ok()
 }
