@@ -25,7 +25,7 @@ test: ## Check everything that must hold, on both databases and both queues
 crash: ## The crash test with 1,000 changes: kills, failing calls, three providers, both forms
 	CONCORD_CHAOS_CHANGES=1000 scripts/test.sh -p concord --test chaos
 
-bench: ## Measure: seats, queue, feeds, from an edit to the calendar, many and large calendars (takes half an hour)
+bench: ## Measure: seats, queue, feeds, from an edit to the calendar, very many rows, many and large calendars (takes half an hour)
 	scripts/bench.sh
 
 bench-ical: ## Measure reading and writing calendars against libical and others, which it installs; fails if they are too near

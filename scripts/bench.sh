@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what is promised in figures, and prints them: seats against raw SQL, the queue, the writer of feeds, how soon an
-# edit through the API stands in the calendar, and what many and large calendars take. `make bench` calls it. It brings its own PostgreSQL and Redis.
+# edit through the API stands in the calendar, what many and large calendars take, and pages and calls where a business has a
+# hundred thousand bookings. `make bench` calls it. It brings its own PostgreSQL and Redis.
 # The figures are those of this machine as it is now: let nothing else run beside it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,5 +18,5 @@ step "the writer of feeds"
 cargo bench -p concord-domain --bench feed
 step "from an edit to the calendar, and idle memory"
 cargo bench --bench latency
-step "many calendars, and large ones"
+step "very many rows, many calendars, and large ones"
 CONCORD_TEST_PYTHON="$(scripts/python.sh)" cargo bench --bench load

@@ -1,12 +1,12 @@
 //! What an installation carries, printed: how fast many calendars are written beside what the limits and the provider's
-//! latency allow, how soon a change stands in the calendar while a large import runs, and the memory and the rows that
-//! large calendars take.
+//! latency allow, how soon a change stands in the calendar while a large import runs, the memory and the rows that
+//! large calendars take, and what pages and calls take where a business has a hundred thousand bookings.
 //!
 //! Everything is as in life: the program as processes of its own, once as web and two workers over PostgreSQL and Redis,
 //! once as one process over SQLite; the providers are the sandbox and Radicale over HTTP. All of it shares this machine.
 //!
 //!     cargo bench --bench load                        as it is released
-//!     cargo bench --bench load -- written beside large    some of it
+//!     cargo bench --bench load -- many written beside large    some of it
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -17,6 +17,7 @@
 
 mod beside;
 mod large;
+mod many;
 mod town;
 mod written;
 
@@ -40,7 +41,8 @@ async fn main() {
     let redis = Redis::start().await;
     for form in [Form::Grown(redis.url()), Form::Alone] {
         let name = form.name();
-        for (part, is_wanted) in [("written", is_wanted("written")), ("beside", is_wanted("beside"))] {
+        for part in ["many", "written", "beside"] {
+            let is_wanted = is_wanted(part);
             if !is_wanted {
                 continue;
             }
@@ -51,6 +53,7 @@ async fn main() {
             redis.flush().await;
             println!("{name}:");
             match part {
+                "many" => many::measure(&db, &form).await,
                 "written" => written::measure(&db, &form).await,
                 _ => beside::measure(&db, &form).await,
             }

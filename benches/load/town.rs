@@ -48,9 +48,9 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_mins(5);
 
 pub(crate) struct Town<'a> {
     pub(crate) house: House<'a>,
-    staff: Vec<StaffId>,
+    pub(crate) staff: Vec<StaffId>,
     /// A room each: bookings of one resource are written one after the other.
-    rooms: Vec<ResourceId>,
+    pub(crate) rooms: Vec<ResourceId>,
     _processes: Vec<Process>,
 }
 

@@ -151,6 +151,22 @@ impl<'a> House<'a> {
         serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }
 
+    /// How long the program takes to answer: a call of the API, or a page to whoever has this cookie.
+    #[allow(dead_code, reason = "for the measurements, which use this file too")]
+    pub(crate) async fn time_of(&self, path: &str, cookie: Option<&str>) -> Duration {
+        let request = Request::get(format!("{}{path}", self.url));
+        let request = match cookie {
+            Some(cookie) => request.header(header::COOKIE, cookie),
+            None => request.header(header::AUTHORIZATION, format!("Bearer {}", self.api_key)),
+        };
+        let request = request.body(Bytes::new()).expect("a request");
+        let began = Instant::now();
+        let answer = self.http.send(request).await.expect("the program answers");
+        let took = began.elapsed();
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        took
+    }
+
     /// Tells the program what a booking is from now on, of the one resource if it names no other, until it has said that
     /// it knows. Returns when it did.
     pub(crate) async fn put(&self, reference: &str, mut booking: Value) -> DateTime<Utc> {

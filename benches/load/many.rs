@@ -1,0 +1,163 @@
+//! What pages and calls take, and how many bookings are written a second, where a business and another one beside it have
+//! a hundred thousand bookings and entries and fifty thousand notices each; and how many were written before.
+
+use std::time::Duration;
+
+use concord_domain::{clock::Clock, people::Role};
+use concord_storage::{
+    people::{self, NewUser},
+    secret,
+    sign_in::{self, NewSession},
+    testing::{
+        TestDb, begin, commit,
+        many::{Many, write_many},
+    },
+};
+use futures::{StreamExt, stream};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use crate::town::{Form, Town};
+
+const PEOPLE: usize = 10;
+const BOOKINGS: u32 = 100_000;
+/// Bookings of each measurement of writing, each with an entry in a calendar.
+const WRITTEN: usize = 500;
+/// So many are written at once.
+const SENDERS: usize = 8;
+/// Each page and call is asked for so often; the first answers warm the caches.
+const ASKED: usize = 11;
+
+/// What is promised of a page and of a call of the API.
+const PAGE: Duration = Duration::from_millis(30);
+const CALL: Duration = Duration::from_millis(15);
+
+pub(crate) async fn measure(db: &TestDb, form: &Form) {
+    let town = Town::of(db, form, PEOPLE).await;
+    // The first ones meet cold caches.
+    written_a_second(&town, 0).await;
+    let empty = written_a_second(&town, 1).await;
+    let now = Clock::system().now();
+    let first = Some(town.house.business.id);
+    write_many(db, Many { businesses: 2, bookings: BOOKINGS, now, first }).await;
+    written_a_second(&town, 2).await;
+    let full = written_a_second(&town, 3).await;
+    println!("  two businesses with {BOOKINGS} bookings and entries and {} notices each:", BOOKINGS / 2);
+    println!(
+        "    bookings written         {full:.0} a second, where there were none {empty:.0}: {:.2} of it",
+        full / empty
+    );
+
+    let cookie = session(db, &town).await;
+    let (room, person) = (town.rooms[0], town.staff[0]);
+    let from = now.format("%Y-%m-%d");
+    let booking = Many::reference(BOOKINGS - 7);
+    let pages = [
+        "/".to_owned(),
+        "/bookings".to_owned(),
+        "/bookings?from=".to_owned(),
+        format!("/bookings?from={from}&resource={}", Many::resource(3, 0)),
+        format!("/bookings?from={from}&staff={}", Many::staff(3, 0)),
+        "/bookings?from=&status=no_show".to_owned(),
+        format!("/bookings/{booking}"),
+        "/bookings/new".to_owned(),
+        "/calendars".to_owned(),
+        "/channels".to_owned(),
+        "/changes".to_owned(),
+        "/feeds".to_owned(),
+        "/settings".to_owned(),
+        "/settings/sync-log".to_owned(),
+        "/settings/mail".to_owned(),
+        "/settings/resources".to_owned(),
+        "/settings/people".to_owned(),
+    ];
+    print_slowest(&town, "pages", &pages, Some(&cookie), PAGE).await;
+    let calls = [
+        "/bookings".to_owned(),
+        format!("/bookings?from={from}"),
+        format!("/bookings?from={from}&staff={person}"),
+        format!("/bookings?resource={room}"),
+        "/bookings?status=no_show".to_owned(),
+        "/bookings?kind=maintenance".to_owned(),
+        format!("/bookings/{booking}"),
+        "/sync".to_owned(),
+        "/jobs/failed".to_owned(),
+        "/conflicts".to_owned(),
+        "/calendar_integrations".to_owned(),
+        "/calendar_availability".to_owned(),
+        "/channels".to_owned(),
+        "/sync_log".to_owned(),
+        "/outside_changes".to_owned(),
+        "/resources".to_owned(),
+        "/staff".to_owned(),
+        "/mails".to_owned(),
+    ]
+    .map(|call| format!("/api/v1{call}"));
+    print_slowest(&town, "calls", &calls, None, CALL).await;
+    // No index helps with these: they are measured, and nothing is promised of them.
+    for path in ["/api/v1/bookings?search=nobody".to_owned(), format!("/api/v1/bookings?staff={person}")] {
+        println!("    {path:<60} {:>6.1} ms", millis(median(&town, &path, None).await));
+    }
+}
+
+/// Writes that many bookings by the API, and lets the work that follows come to rest afterwards.
+async fn written_a_second(town: &Town<'_>, round: usize) -> f64 {
+    let began = Instant::now();
+    let send = |number: usize| async move {
+        let person = number % PEOPLE;
+        let booking = town.booking(person, round * WRITTEN + number, &format!("Round {round}, {number};"));
+        town.house.put(&format!("W-{round}-{number}"), booking).await;
+    };
+    stream::iter(0..WRITTEN).map(send).buffer_unordered(SENDERS).collect::<Vec<_>>().await;
+    let took = began.elapsed().as_secs_f64();
+    town.is_quiet().await;
+    f64::from(u32::try_from(WRITTEN).expect("a few")) / took
+}
+
+/// A manager's cookie.
+async fn session(db: &TestDb, town: &Town<'_>) -> String {
+    let (business, now) = (town.house.business.id, Clock::system().now());
+    let token = secret::new_token("");
+    let mut tx = begin(db).await;
+    let (name, email) = ("Manager".to_owned(), "manager@many.example".to_owned());
+    let new = NewUser { business, staff: None, name, email, role: Role::Manager };
+    let user = people::create_user(&mut tx, &new, now).await.expect("a user is made").id;
+    let digest = secret::digest(&token);
+    let expires_at = now + chrono::Duration::days(1);
+    let new = NewSession { business, user, digest: &digest, user_agent: "", expires_at };
+    sign_in::create_session(&mut tx, &new, now).await.expect("a session begins");
+    commit(tx).await;
+    format!("concord_session={}", token.expose_secret())
+}
+
+async fn print_slowest(
+    town: &Town<'_>,
+    what: &str,
+    paths: &[String],
+    cookie: Option<&str>,
+    promised: Duration,
+) {
+    let mut times = Vec::new();
+    for path in paths {
+        times.push((median(town, path, cookie).await, path));
+    }
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let late = times.iter().filter(|(time, _)| *time > promised).count();
+    println!("    {what}: {} of {} within {promised:?}; the slowest:", times.len() - late, times.len());
+    for (time, path) in times.iter().take(late.max(5)) {
+        println!("      {path:<60} {:>6.1} ms", millis(*time));
+    }
+}
+
+async fn median(town: &Town<'_>, path: &str, cookie: Option<&str>) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..ASKED {
+        times.push(town.house.time_of(path, cookie).await);
+    }
+    times.sort_unstable();
+    times[ASKED / 2]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
