@@ -65,6 +65,12 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("entries", "-COUNT(*)", "counts all of them, by an index alone"),
     ("bookings", "search_text LIKE", "looks for words in all of them"),
     ("bookings", "booking_staff s", "a list of all bookings of a person, from the first one on"),
+    ("sync_log", "outcome = $", "a page of a log by a person's filter, the newest first until it is full"),
+    (
+        "outside_changes",
+        "OR o.state = $",
+        "a page of a list by a person's filter, the newest first until it is full",
+    ),
     ("sync_log", "DELETE", "the oldest first, by ids that begin with their time"),
     ("sync_log", "l.id >= $1", "the last hour, by ids that begin with their time"),
     ("mails", "DELETE", "the oldest first, by ids that begin with their time"),
