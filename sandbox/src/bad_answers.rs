@@ -42,7 +42,14 @@ pub(crate) async fn spoil(
     base_url: &str,
     response: Response,
 ) -> Response {
-    if !matches!(kind, FaultKind::TruncatedJson | FaultKind::WrongContentType | FaultKind::ForeignNextLink) {
+    let is_spoiled = matches!(
+        kind,
+        FaultKind::TruncatedJson
+            | FaultKind::WrongContentType
+            | FaultKind::ForeignNextLink
+            | FaultKind::OddItem
+    );
+    if !is_spoiled {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -53,6 +60,7 @@ pub(crate) async fn spoil(
     parts.headers.remove(header::CONTENT_LENGTH);
     let body = match (kind, next_link) {
         (FaultKind::TruncatedJson, _) => Body::from(bytes.slice(..bytes.len() / 2)),
+        (FaultKind::OddItem, _) => Body::from(with_odd_item(&bytes).unwrap_or_else(|| bytes.to_vec())),
         (FaultKind::ForeignNextLink, Some(name)) => {
             match serde_json::from_slice::<Map<String, Value>>(&bytes) {
                 Ok(mut page) if page.get("value").is_some_and(Value::is_array) => {
@@ -69,6 +77,14 @@ pub(crate) async fn spoil(
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=us-ascii"));
     }
     Response::from_parts(parts, body)
+}
+
+/// The page with a first item whose start has another form than all contracts have it.
+fn with_odd_item(page: &[u8]) -> Option<Vec<u8>> {
+    let mut page: Value = serde_json::from_slice(page).ok()?;
+    let name = if page["items"].is_array() { "items" } else { "value" };
+    page.get_mut(name)?.get_mut(0)?["start"] = "soon".into();
+    serde_json::to_vec(&page).ok()
 }
 
 /// An address on another host, at which the sandbox listens all the same, to see who comes.

@@ -29,6 +29,19 @@ pub enum FaultKind {
     RevokeGrant,
     /// The sync token that comes with the request is no longer valid.
     GoneCursor,
+    /// The account has no mailbox any more: Graph answers 404 to all that is asked of it, and to nothing else.
+    NoMailbox,
+    /// The sign-in refuses to give tokens, with the number `value` of Entra's errors; Google, with
+    /// `invalid_client`, or with the value 1 with `redirect_uri_mismatch`.
+    RefuseSignIn,
+    /// The project of the application has the calendar API switched off, at Google.
+    ApiDisabled,
+    /// A list is answered only if at most `value` items a page are asked for; larger pages take too long.
+    SlowPages,
+    /// The mailbox's server knows no zone but UTC.
+    NoZones,
+    /// The first item of a page of events cannot be understood.
+    OddItem,
     /// A list of events says of each page that another one follows.
     EndlessList,
     /// A push notification is lost.
@@ -118,7 +131,7 @@ pub(crate) struct Fault {
     /// Only requests of this account are hit.
     pub(crate) account: Option<String>,
     /// Milliseconds for [`FaultKind::LatencyMs`], seconds of `Retry-After` for [`FaultKind::RateLimit`], the status for
-    /// [`FaultKind::Status`].
+    /// [`FaultKind::Status`], Entra's number for [`FaultKind::RefuseSignIn`], items for [`FaultKind::SlowPages`].
     pub(crate) value: Option<u64>,
     /// How many times it has hit.
     pub(crate) hits: u64,
@@ -134,6 +147,10 @@ pub(crate) struct Target<'a> {
     pub(crate) has_access_token: bool,
     pub(crate) has_grant: bool,
     pub(crate) has_cursor: bool,
+    /// How many items it asks for, if it is for a page of a list of events.
+    pub(crate) page_size: Option<u64>,
+    /// Whether it is for tokens.
+    pub(crate) is_for_tokens: bool,
     /// Whether its answer may name the address of a next page.
     pub(crate) pages_by_link: bool,
     /// Whether it is no request at all, but a notification on its way to an application.
@@ -248,6 +265,13 @@ impl Fault {
                 FaultKind::RevokeGrant => target.has_grant,
                 FaultKind::GoneCursor => target.has_cursor,
                 FaultKind::ForeignNextLink => target.pages_by_link,
+                FaultKind::NoMailbox | FaultKind::NoZones => {
+                    target.provider == Party::Microsoft && target.has_access_token
+                }
+                FaultKind::ApiDisabled => target.provider == Party::Google && target.has_access_token,
+                FaultKind::RefuseSignIn => target.is_for_tokens,
+                FaultKind::OddItem => target.page_size.is_some(),
+                FaultKind::SlowPages => target.page_size > self.value,
                 FaultKind::ChangeUids
                 | FaultKind::EmptyFeed
                 | FaultKind::HalfFeed
@@ -274,6 +298,8 @@ mod tests {
         has_access_token: true,
         has_grant: true,
         has_cursor: false,
+        page_size: None,
+        is_for_tokens: false,
         pages_by_link: false,
         is_notification: false,
     };

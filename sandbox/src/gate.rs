@@ -41,6 +41,9 @@ pub(crate) trait Front: Send + Sync {
     /// Whether a query carries what an earlier read gave out for the next one.
     fn has_cursor(&self, query: &[(String, String)]) -> bool;
 
+    /// How many items a request asks for, if it is for a page of a list of events.
+    fn page_size(&self, arrival: &Arrival) -> Option<u64>;
+
     /// The path as the provider's contract has it; `None` for what has no contract to be held against.
     fn contract_path(&self, path: &str) -> Option<String>;
 
@@ -104,7 +107,7 @@ pub(crate) async fn pass(
         return gone(&breaker);
     }
     let kind = verdict.fault.map(|strike| strike.kind);
-    if kind == Some(FaultKind::Timeout) {
+    if matches!(kind, Some(FaultKind::Timeout | FaultKind::SlowPages)) {
         let _ended = hold(&app, LONGEST_HOLD).await;
         return gone(&breaker);
     }
@@ -193,6 +196,16 @@ impl Arrival {
         Self { parts, path: path.into(), base_url: app.url.clone(), query, body, caller, grant }
     }
 
+    /// What its query says of `name`.
+    pub(crate) fn asked(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Its body, if that is JSON.
+    pub(crate) fn json(&self) -> Option<Value> {
+        json_of(&self.body)
+    }
+
     /// Where it went, without its query.
     pub(crate) fn address(&self) -> String {
         format!("{}{}", self.base_url, self.path)
@@ -205,6 +218,8 @@ impl Arrival {
             has_access_token: self.caller.as_ref().is_some_and(|caller| caller.live),
             has_grant: self.grant.is_some(),
             has_cursor: front.has_cursor(&self.query),
+            page_size: front.page_size(self),
+            is_for_tokens: front.is_token_endpoint(&self.path),
             pages_by_link: front.next_link().is_some()
                 && self.parts.method == axum::http::Method::GET
                 && !front.is_token_endpoint(&self.path),

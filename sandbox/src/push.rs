@@ -160,6 +160,8 @@ pub(crate) fn is_lost(app: &App, notification: &Notification) -> bool {
         has_access_token: false,
         has_grant: false,
         has_cursor: false,
+        page_size: None,
+        is_for_tokens: false,
         pages_by_link: false,
         is_notification: true,
     });

@@ -143,6 +143,21 @@ pub(super) async fn delete_calendar(
     Err(ControlError::not_found(format!("there is no calendar {id}")))
 }
 
+/// The provider gives a calendar another id, as when a mailbox is moved; the ids of its entries stay.
+pub(super) async fn renumber_calendar(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    for provider in providers(None)? {
+        let mut world = app.world(provider);
+        if world.calendars.contains_key(&id) {
+            let new = world.renumber_calendar(&id)?;
+            return Ok(Json(json!({ "provider": provider, "id": new })));
+        }
+    }
+    Err(ControlError::not_found(format!("there is no calendar {id}")))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewGrant {

@@ -22,6 +22,8 @@ pub(super) struct Selection {
     provider: Option<String>,
     account: Option<String>,
     calendar: Option<String>,
+    /// Of a deletion: nothing is left among the deleted items.
+    for_good: Option<String>,
 }
 
 impl Selection {
@@ -165,15 +167,19 @@ pub(super) async fn change(
     Ok(Json(show(&app, provider, &world, &place)?))
 }
 
-/// A person deletes an entry.
+/// A person deletes an entry; `for_good=true`: and does not leave it among the deleted ones.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ControlError> {
-    let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
+    let selection = Selection::read(query.as_deref())?;
+    let (provider, place) = selection.place(&app, &id)?;
     let mut world = app.world(provider);
     world.person_deletes(&place, clock::now())?;
+    if selection.for_good.as_deref() == Some("true") {
+        world.person_empties_trash(&place, clock::now())?;
+    }
     Ok(Json(show(&app, provider, &world, &place)?))
 }
 

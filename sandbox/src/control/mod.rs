@@ -31,6 +31,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/accounts", get(accounts::list).post(accounts::add))
         .route("/calendars", post(accounts::add_calendar))
         .route("/calendars/{id}", patch(accounts::change_calendar).delete(accounts::delete_calendar))
+        .route("/calendars/{id}/new_id", post(accounts::renumber_calendar))
         .route("/grants", post(accounts::grant))
         .route("/events", get(events::list).post(events::add))
         .route("/events/{id}", patch(events::change).delete(events::delete))

@@ -106,6 +106,14 @@ impl Dialect for Google {
         id.into()
     }
 
+    fn series_changes_as_one(&self) -> bool {
+        false
+    }
+
+    fn another_calendar_id(&self, _: &str) -> Option<String> {
+        None
+    }
+
     fn tokens(&self) -> TokenRules {
         TokenRules {
             access_prefix: "ya29.sandbox-",

@@ -68,6 +68,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "global", "insufficientPermissions", message)
     }
 
+    /// 403: the API is switched off in the project of the application.
+    pub(crate) fn not_configured() -> Self {
+        let message = "Google Calendar API has not been used in project 123456789 before or it is disabled.";
+        Self::new(StatusCode::FORBIDDEN, "usageLimits", "accessNotConfigured", message)
+    }
+
     /// 403: the calendar may be read, not written.
     pub(crate) fn no_writer() -> Self {
         let message = "You need to have writer access to this calendar.";

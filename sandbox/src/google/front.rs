@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::errors::ApiError;
+use super::list_query::DEFAULT_PAGE;
+use super::oauth::token;
 use crate::app::App;
 use crate::faults::{FaultKind, Strike};
 use crate::gate::{Arrival, Front, Refused};
@@ -28,6 +30,11 @@ impl Front for GoogleFront {
 
     fn has_cursor(&self, query: &[(String, String)]) -> bool {
         query.iter().any(|(name, _)| name == "syncToken")
+    }
+
+    fn page_size(&self, arrival: &Arrival) -> Option<u64> {
+        let size = arrival.asked("maxResults").and_then(|size| size.parse().ok());
+        is_list_of_events(arrival).then(|| size.unwrap_or(DEFAULT_PAGE as u64))
     }
 
     fn contract_path(&self, path: &str) -> Option<String> {
@@ -58,9 +65,9 @@ impl Front for GoogleFront {
             FaultKind::ServerError if even => ApiError::backend(StatusCode::INTERNAL_SERVER_ERROR),
             FaultKind::ServerError => ApiError::backend(StatusCode::SERVICE_UNAVAILABLE),
             FaultKind::GoneCursor => ApiError::full_sync_required(),
-            FaultKind::EndlessList
-                if arrival.path.ends_with("/events") && arrival.parts.method == Method::GET =>
-            {
+            FaultKind::ApiDisabled => ApiError::not_configured(),
+            FaultKind::RefuseSignIn => return Some(token::refused(strike.value)),
+            FaultKind::EndlessList if is_list_of_events(arrival) => {
                 let page = json!({ "kind": "calendar#events", "items": [], "nextPageToken": "another" });
                 return Some(Json(page).into_response());
             }
@@ -73,6 +80,10 @@ impl Front for GoogleFront {
     fn next_link(&self) -> Option<&'static str> {
         None
     }
+}
+
+fn is_list_of_events(arrival: &Arrival) -> bool {
+    arrival.path.ends_with("/events") && arrival.parts.method == Method::GET
 }
 
 /// Google's token endpoint speaks OAuth's error form also when it is overloaded.

@@ -9,7 +9,7 @@ use crate::opaque::{decode, fingerprint};
 use crate::store::Window;
 
 /// How many events a page holds if nothing is said, and at most.
-const DEFAULT_PAGE: usize = 250;
+pub(crate) const DEFAULT_PAGE: usize = 250;
 const LARGEST_PAGE: usize = 2500;
 
 /// What may not stand beside a sync token.

@@ -80,6 +80,7 @@ fn holiday(date: NaiveDate, name: &str, seq: u64, now: DateTime<Utc>) -> Entry {
         occurrence_of: None,
         former: Vec::new(),
         moves: 0,
+        purged: false,
         fields,
         series: None,
         history: Vec::new(),

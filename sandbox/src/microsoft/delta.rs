@@ -2,6 +2,10 @@
 //!
 //! The window is fixed in the token. The last page of a round carries a delta link, each other one a next link; both are
 //! opaque. What is removed, or has left the window, carries `@removed`. The same item may come twice.
+//!
+//! A series changes as one: whatever happens to it or to one of its occurrences, its master is told with the occurrences
+//! that it has now. Those that it has no more are named by nothing, nor those of a series that is removed (reported, and
+//! worse than documented).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,7 +15,7 @@ use super::errors::GraphError;
 use super::odata::{DEFAULT_PAGE, LARGEST_PAGE};
 use super::resource::View;
 use crate::opaque::{decode, encode, fingerprint};
-use crate::store::{Calendar, Entry, Shown, Window, expand, standing_alone, vanished};
+use crate::store::{Calendar, Entry, Shown, Window, expand, standing_alone};
 
 /// Where a round stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,15 +130,15 @@ impl Reading<'_> {
         if self.is_inside(entry) { vec![self.view.event(entry)] } else { Vec::new() }
     }
 
-    /// What a later round tells of an entry that was written since.
+    /// What a later round tells of an entry that was written since. Occurrences come with their series.
     fn changed(&self, entry: &Entry) -> Vec<Value> {
         let mut items = Vec::new();
+        if entry.occurrence_of.is_some() {
+            return items;
+        }
         // Put elsewhere and back, it has another id of the kind that changes.
         if entry.moves > 0 && !self.view.prefer.immutable_ids && !entry.cancelled() {
             items.push(self.view.removed(&entry.id, entry.moves - 1));
-        }
-        for gone in vanished(self.calendar, entry, self.window(), self.now) {
-            items.push(self.view.removed(&gone.id(), entry.moves));
         }
         let told = if entry.cancelled() { Vec::new() } else { self.told(entry) };
         if told.is_empty() {

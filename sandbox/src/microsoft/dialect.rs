@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::resource::{View, etag};
 use super::{draft, ids, prefer, sample, zones};
 use crate::store::{
-    AccessRole, Calendar, Dialect, Draft, Entry, EventTime, Record, Refusal, TokenRules, Wish,
+    AccessRole, Calendar, Dialect, Draft, Entry, EventTime, Record, Refusal, TokenRules, Wish, secret,
 };
 use crate::timing::When;
 
@@ -111,6 +111,14 @@ impl Dialect for Microsoft {
 
     fn stored_id(&self, id: &str) -> String {
         ids::read(id).map_or_else(|| id.into(), |id| id.key)
+    }
+
+    fn series_changes_as_one(&self) -> bool {
+        true
+    }
+
+    fn another_calendar_id(&self, owner: &str) -> Option<String> {
+        Some(ids::calendar(owner, &secret()))
     }
 
     fn tokens(&self) -> TokenRules {

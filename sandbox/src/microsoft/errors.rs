@@ -17,11 +17,13 @@ pub(crate) struct GraphError {
     pub(crate) message: String,
     /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
+    /// The event that is there already.
+    pub(crate) existing: Option<String>,
 }
 
 impl GraphError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), retry_after: None, existing: None }
     }
 
     /// 400 with a code of its own.
@@ -81,6 +83,18 @@ impl GraphError {
         Self::bad("BadRequest", "Resource not found for the segment.")
     }
 
+    /// 400: a POST with this `transactionId` has made that event.
+    pub(crate) fn duplicate_transaction(existing: String) -> Self {
+        let message = "Your request can't be completed. An event with the same transactionId already exists.";
+        Self { existing: Some(existing), ..Self::bad("ErrorDuplicateTransactionId", message) }
+    }
+
+    /// 404: the account has no mailbox in the cloud (any more). Said of everything in it, as if it were not there.
+    pub(crate) fn no_mailbox() -> Self {
+        let message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise.";
+        Self::new(StatusCode::NOT_FOUND, "MailboxNotEnabledForRESTAPI", message)
+    }
+
     /// 410: drop the cursor and read everything again. Graph says it under either code.
     pub(crate) fn sync_state_gone(by_another_name: bool) -> Self {
         let code = if by_another_name { "SyncStateInvalid" } else { "SyncStateNotFound" };
@@ -131,7 +145,7 @@ impl From<Refusal> for GraphError {
 impl IntoResponse for GraphError {
     fn into_response(self) -> Response {
         let id = Uuid::new_v4();
-        let body = json!({
+        let mut body = json!({
             "error": {
                 "code": self.code,
                 "message": self.message,
@@ -142,6 +156,9 @@ impl IntoResponse for GraphError {
                 },
             }
         });
+        if let Some(existing) = self.existing {
+            body["error"]["@event.existingEventId"] = existing.into();
+        }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {

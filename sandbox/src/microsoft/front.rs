@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::errors::GraphError;
 use super::oauth::{OAuthError, is_token_endpoint};
+use super::odata::DEFAULT_PAGE;
+use super::prefer::{Prefer, unknown_zone};
 use super::throttle::Seat;
 use crate::app::App;
 use crate::faults::{FaultKind, Strike};
@@ -30,6 +32,14 @@ impl Front for MicrosoftFront {
 
     fn has_cursor(&self, query: &[(String, String)]) -> bool {
         query.iter().any(|(name, _)| name == "$deltatoken" || name == "$skiptoken")
+    }
+
+    fn page_size(&self, arrival: &Arrival) -> Option<u64> {
+        let is_of_events = is_list(arrival) && !arrival.path.ends_with("/calendars");
+        let prefer = Prefer::read(&arrival.parts.headers).ok()?;
+        let size = || prefer.page_size.unwrap_or(DEFAULT_PAGE) as u64;
+        let top = arrival.asked("$top").and_then(|top| top.parse().ok());
+        is_of_events.then(|| top.unwrap_or_else(size))
     }
 
     /// Brackets in a path may be escaped; the contract has them as they are.
@@ -62,6 +72,9 @@ impl Front for MicrosoftFront {
                 FaultKind::RateLimit | FaultKind::ServerError => {
                     Some(OAuthError::unavailable(wait).into_response())
                 }
+                FaultKind::RefuseSignIn => {
+                    Some(OAuthError::refused(strike.value.unwrap_or(65_001)).into_response())
+                }
                 _ => None,
             };
         }
@@ -71,6 +84,8 @@ impl Front for MicrosoftFront {
             FaultKind::RateLimit => GraphError::unavailable(Some(wait)),
             FaultKind::ServerError if even => GraphError::internal(),
             FaultKind::ServerError => GraphError::unavailable(None),
+            FaultKind::NoMailbox if is_of_mailbox(&arrival.path) => GraphError::no_mailbox(),
+            FaultKind::NoZones => unknown_zone(&foreign_zone(arrival)?),
             FaultKind::GoneCursor => GraphError::sync_state_gone(!even),
             FaultKind::EndlessList if is_list(arrival) => {
                 let next = format!("{}?$skiptoken=another", arrival.address());
@@ -84,6 +99,18 @@ impl Front for MicrosoftFront {
     fn next_link(&self) -> Option<&'static str> {
         Some("@odata.nextLink")
     }
+}
+
+/// Who the person is, and what was subscribed to, is known without a mailbox.
+fn is_of_mailbox(path: &str) -> bool {
+    path.split_once("/me/").is_some_and(|(_, rest)| !rest.is_empty())
+}
+
+/// The zone in which a request writes times, unless it is UTC.
+fn foreign_zone(arrival: &Arrival) -> Option<String> {
+    let body = arrival.json()?;
+    let named = ["start", "end"].into_iter().filter_map(|name| body[name]["timeZone"].as_str());
+    named.filter(|zone| *zone != "UTC").map(str::to_owned).next()
 }
 
 fn is_list(arrival: &Arrival) -> bool {

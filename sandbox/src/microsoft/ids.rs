@@ -46,7 +46,7 @@ pub(crate) fn new_ids() -> (String, String) {
     (id.simple().to_string(), uid)
 }
 
-/// The id of a calendar, which stays.
+/// The id of a calendar. It is of the kind that changes: none of calendars is immutable.
 pub(crate) fn calendar(owner: &str, key: &str) -> String {
     format!("{CHANGING}I{}", URL_SAFE.encode(Sha256::digest(format!("{owner}/{key}"))))
 }

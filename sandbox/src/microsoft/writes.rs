@@ -21,7 +21,8 @@ pub(crate) fn calendar_of(world: &World, account: &str, named: Named<'_>) -> Res
     Ok(world.visible(account, named.unwrap_or(PRIMARY))?.0.info.id.clone())
 }
 
-/// Finds the event `id`: in the calendar that is named, or in any of the mailbox.
+/// Finds the event `id`: in the calendar that is named, or in any of the mailbox. By an immutable id also what was deleted
+/// and lies among the deleted items: the id survives that move (<https://learn.microsoft.com/en-us/graph/outlook-immutable-id>).
 ///
 /// # Errors
 /// 400 for what is no id; 404 for what is not there, is there no more, or has got another id since.
@@ -33,23 +34,27 @@ pub(crate) fn find(
 ) -> Result<(Place, Entry), GraphError> {
     let wanted = ids::read(id).ok_or_else(GraphError::malformed_id)?;
     let calendar = named.map(|named| calendar_of(world, account, Some(named))).transpose()?;
-    let found = world
-        .list_of(account)
-        .into_iter()
-        .filter(|(one, _)| calendar.as_ref().is_none_or(|id| *id == one.info.id))
-        .find_map(|(one, _)| {
-            let entry = standing(one, &wanted.key).filter(|entry| !entry.cancelled())?;
+    let search = |is_meant: fn(&Entry) -> bool| {
+        let all = world.list_of(account).into_iter();
+        let mut meant = all.filter(|(one, _)| calendar.as_ref().is_none_or(|id| *id == one.info.id));
+        meant.find_map(|(one, _)| {
+            let entry = standing(one, &wanted.key).filter(is_meant)?;
             Some((Place { calendar: one.info.id.clone(), id: entry.id.clone() }, entry))
-        });
+        })
+    };
+    let among_deleted = || wanted.moves.is_none().then(|| search(Entry::is_in_trash)).flatten();
+    let found = search(|entry| !entry.cancelled()).or_else(among_deleted);
     let is_current = |entry: &Entry| wanted.moves.is_none_or(|moves| moves == entry.moves);
     found.filter(|(_, entry)| is_current(entry)).ok_or_else(GraphError::not_found)
 }
 
-/// Stores a new event. A POST with a `transactionId` that has made an event makes no other one: that one comes back
-/// (<https://learn.microsoft.com/en-us/graph/api/resources/event>, `transactionId`).
+/// Stores a new event. A POST with a `transactionId` that has made an event makes no other one
+/// (<https://learn.microsoft.com/en-us/graph/api/resources/event>, `transactionId`), even if that lies among the deleted
+/// items by now.
 ///
 /// # Errors
-/// 400 for a bad body, 403 for a calendar that may only be read, 404.
+/// 400 for a bad body or a `transactionId` that has made an event, which is named; 403 for a calendar that may only be read;
+/// 404.
 pub(crate) fn insert(
     world: &mut World,
     named: Named<'_>,
@@ -60,8 +65,8 @@ pub(crate) fn insert(
     world.writable(author.account, &calendar)?;
     let body = draft::of_application(body)?;
     let draft = draft::read(&body)?;
-    if let Some(place) = body.get("transactionId").and_then(|id| made_by(world, author.account, id)) {
-        return Ok(place);
+    if let Some(made) = body.get("transactionId").and_then(|id| made_by(world, author.account, id)) {
+        return Err(GraphError::duplicate_transaction(ids::shown(&made.id, made.moves, true)));
     }
     let ids = ids::new_ids();
     let place = Place { calendar, id: ids.0.clone() };
@@ -69,16 +74,14 @@ pub(crate) fn insert(
     Ok(place)
 }
 
-/// The living event of the mailbox that the POST with this `transactionId` made.
-fn made_by(world: &World, account: &str, transaction: &Value) -> Option<Place> {
+/// The event of the mailbox that the POST with this `transactionId` made.
+fn made_by<'w>(world: &'w World, account: &str, transaction: &Value) -> Option<&'w Entry> {
     world.list_of(account).into_iter().find_map(|(calendar, _)| {
-        let is_made_by = |entry: &&Entry| {
-            !entry.cancelled()
+        calendar.entries.values().find(|entry| {
+            (!entry.cancelled() || entry.is_in_trash())
                 && entry.occurrence_of.is_none()
                 && entry.fields.get("transactionId") == Some(transaction)
-        };
-        let entry = calendar.entries.values().find(is_made_by)?;
-        Some(Place { calendar: calendar.info.id.clone(), id: entry.id.clone() })
+        })
     })
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn change(
     Ok(place)
 }
 
-/// Deletes an event, or one occurrence of a series: nothing is left of it that an application could read.
+/// Deletes an event, or one occurrence of a series. An event goes to the deleted items, and from there for good.
 ///
 /// # Errors
 /// 404, 403, 412.
@@ -116,6 +119,9 @@ pub(crate) fn delete(
     let (place, old) = find(world, author.account, named, id)?;
     world.writable(author.account, &place.calendar)?;
     check_condition(&old, if_match)?;
+    if old.cancelled() {
+        return Ok(world.write_purge(&place.calendar, &old, author)?);
+    }
     Ok(world.write_tombstone(&place.calendar, &old, author)?)
 }
 

@@ -53,6 +53,8 @@ async fn answer(app: &App, breaker: &Breaker, listing: &Listing, headers: &Heade
         has_access_token: false,
         has_grant: false,
         has_cursor: false,
+        page_size: None,
+        is_for_tokens: false,
         pages_by_link: false,
         is_notification: false,
     });

@@ -71,6 +71,8 @@ impl Changed {
         let Record::Written { calendar, entry, .. } = record else { return None };
         let before = state.calendars.get(calendar)?.entries.get(&entry.id);
         let kind = match before {
+            // Out of the deleted ones: nobody saw it there.
+            Some(before) if before.cancelled() && entry.cancelled() => return None,
             _ if entry.cancelled() => ChangeKind::Deleted,
             Some(before) if !before.cancelled() => ChangeKind::Updated,
             // A changed occurrence was there before as a part of its series.

@@ -59,6 +59,12 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// The id under which an entry is stored, from one that was shown.
     fn stored_id(&self, id: &str) -> String;
 
+    /// Whether a change to one occurrence is a change to its series, which gets another version by it.
+    fn series_changes_as_one(&self) -> bool;
+
+    /// Another id for a calendar of `owner`, where ids of calendars can change.
+    fn another_calendar_id(&self, owner: &str) -> Option<String>;
+
     /// How tokens look and live.
     fn tokens(&self) -> TokenRules;
 }

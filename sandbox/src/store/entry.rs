@@ -103,6 +103,9 @@ pub(crate) struct Entry {
     /// How often it was put elsewhere within its mailbox: a restored one counts. Ids that can change come from it.
     #[serde(default)]
     pub(crate) moves: u32,
+    /// That nothing is left of a deleted one: it was taken out of where deleted things lie, or put elsewhere.
+    #[serde(default)]
+    pub(crate) purged: bool,
     /// Everything else that a client may set, as it was set, in the provider's words.
     pub(crate) fields: Map<String, Value>,
     #[serde(skip)]
@@ -114,6 +117,11 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn cancelled(&self) -> bool {
         self.status == Status::Cancelled
+    }
+
+    /// Whether it was deleted and can still be fetched back from where deleted things lie.
+    pub(crate) fn is_in_trash(&self) -> bool {
+        self.cancelled() && !self.purged && self.occurrence_of.is_none()
     }
 
     /// Google calls it `summary`, Microsoft `subject`.

@@ -72,6 +72,18 @@ impl World {
         self.commit(vec![Record::CalendarDeleted { id: id.into() }])
     }
 
+    /// Gives a calendar another id; who watches it by the old one hears no more.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such calendar, `Invalid` where ids of calendars stay.
+    pub(crate) fn renumber_calendar(&mut self, id: &str) -> Result<String, Refusal> {
+        let owner = &self.calendars.get(id).ok_or(Refusal::NotFound)?.info.owner;
+        let new = self.dialect().another_calendar_id(owner);
+        let new = new.ok_or_else(|| Refusal::invalid("Ids of calendars stay there."))?;
+        self.commit(vec![Record::CalendarRenumbered { from: id.into(), to: new.clone() }])?;
+        Ok(new)
+    }
+
     /// The calendar `id` as `account` sees it; `primary` is the account's own.
     ///
     /// # Errors

@@ -123,6 +123,18 @@ impl World {
         self.write_tombstone(&place.calendar, &old, author)
     }
 
+    /// A person takes an entry that they have deleted out of the deleted ones, too.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn person_empties_trash(&mut self, place: &Place, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;
+        let account = calendar.info.owner.clone();
+        let old = standing(calendar, &place.id).filter(Entry::is_in_trash).ok_or(Refusal::NotFound)?;
+        let author = Author { account: &account, action: Action::PersonDelete, now };
+        self.write_purge(&place.calendar, &old, author)
+    }
+
     /// A person makes a copy of an entry beside it, with all that an application has put into it.
     ///
     /// # Errors

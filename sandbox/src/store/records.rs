@@ -175,6 +175,11 @@ pub(crate) enum Record {
     CalendarDeleted {
         id: String,
     },
+    /// It has another id from now on.
+    CalendarRenumbered {
+        from: String,
+        to: String,
+    },
     /// An entry was written: its new state and the line of history that this adds.
     Written {
         calendar: String,
@@ -267,6 +272,22 @@ impl State {
                 self.calendars.remove(&id);
                 self.subscriptions.retain(|(_, calendar), _| *calendar != id);
                 self.channels.retain(|_, channel| channel.calendar != id);
+            }
+            Record::CalendarRenumbered { from, to } => {
+                let mut calendar =
+                    self.calendars.remove(&from).ok_or_else(|| format!("there is no calendar {from}"))?;
+                calendar.info.id.clone_from(&to);
+                self.calendars.insert(to.clone(), calendar);
+                let subscriptions = std::mem::take(&mut self.subscriptions).into_values();
+                self.subscriptions = subscriptions
+                    .map(|mut one| {
+                        if one.calendar == from {
+                            one.calendar.clone_from(&to);
+                        }
+                        ((one.account.clone(), one.calendar.clone()), one)
+                    })
+                    .collect();
+                self.channels.retain(|_, channel| channel.calendar != from);
             }
             Record::Channel { channel } => {
                 self.channels.insert(channel.id.clone(), channel);

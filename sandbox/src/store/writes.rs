@@ -42,6 +42,7 @@ impl World {
             occurrence_of: None,
             former: Vec::new(),
             moves: 0,
+            purged: false,
             fields: draft.fields,
             series: None,
             history: Vec::new(),
@@ -75,6 +76,7 @@ impl World {
             end: draft.end,
             recurrence,
             moves: old.moves + u32::from(restored),
+            purged: old.purged && !restored,
             fields: draft.fields,
             series: draft.series.filter(|_| old.occurrence_of.is_none()),
             ..old.clone()
@@ -84,6 +86,7 @@ impl World {
             new.former.push(FormerSeries { start: start.when, zone: start.zone, recurrence });
         }
         let mut records = orphans(calendar, &new, author);
+        records.extend(self.series_of(calendar, &new, author));
         records.insert(0, written(calendar_id, new, author.action));
         self.commit_numbered(records)
     }
@@ -98,8 +101,28 @@ impl World {
         let calendar = self.calendar(calendar_id)?;
         let new = tombstone(old, author.now);
         let mut records = orphans(calendar, &new, author);
+        records.extend(self.series_of(calendar, &new, author));
         records.insert(0, written(calendar_id, new, author.action));
         self.commit_numbered(records)
+    }
+
+    /// Leaves nothing of `old`, which was deleted.
+    pub(crate) fn write_purge(
+        &mut self,
+        calendar_id: &str,
+        old: &Entry,
+        author: Author<'_>,
+    ) -> Result<(), Refusal> {
+        let new = Entry { purged: true, updated: author.now, ..old.clone() };
+        self.commit_numbered(vec![written(calendar_id, new, author.action)])
+    }
+
+    /// The series of which `occurrence` is one, at another version, where such a change is its own.
+    fn series_of(&self, calendar: &Calendar, occurrence: &Entry, author: Author<'_>) -> Option<Record> {
+        let of = occurrence.occurrence_of.as_ref().filter(|_| self.dialect().series_changes_as_one())?;
+        let master = calendar.entries.get(&of.master)?;
+        let master = Entry { updated: author.now, ..master.clone() };
+        Some(written(&calendar.info.id, master, author.action))
     }
 
     /// Puts `old` into another calendar of the same mailbox: there it is the same entry, here a tombstone.
@@ -112,7 +135,7 @@ impl World {
         self.calendar(to)?;
         let new = Entry { updated: author.now, moves: old.moves + 1, ..old.clone() };
         let calendar = self.calendar(from)?;
-        let gone = tombstone(old, author.now);
+        let gone = Entry { purged: true, ..tombstone(old, author.now) };
         let mut records = orphans(calendar, &gone, author);
         records.insert(0, written(from, gone, author.action));
         records.push(written(to, new, author.action));

@@ -69,7 +69,7 @@ async fn a_page_is_as_large_as_is_preferred_and_the_sdk_s_brackets_are_understoo
 }
 
 #[tokio::test]
-async fn a_series_is_told_with_its_occurrences_bare_and_each_that_goes() {
+async fn a_series_changes_as_one_and_what_it_has_no_more_is_named_by_nothing() {
     let graph = Graph::start().await;
     let master = graph.post(series("Rota", 4)).await;
     let (items, link) = graph.round(&start()).await;
@@ -83,18 +83,29 @@ async fn a_series_is_told_with_its_occurrences_bare_and_each_that_goes() {
     graph.write(Method::PATCH, &occurrence(2), json!({ "subject": "Swapped" })).await.expect(200);
     graph.remove(&occurrence(3)).await.expect(204);
     let (new, link) = graph.round(&link).await;
-    assert_eq!(new.len(), 2);
-    assert_eq!((&new[0]["type"], &new[0]["subject"]), (&json!("exception"), &json!("Swapped")));
-    assert_eq!((&new[1]["@removed"]["reason"], &new[1]["id"]), (&json!("deleted"), &items[3]["id"]));
+    let (there, gone) = sorted(&new);
+    let left = [0, 1, 2, 4].map(|number| items[number]["id"].as_str().unwrap());
+    assert_eq!((there, gone.len()), (BTreeSet::from(left), 0));
+    assert_ne!(new[0]["@odata.etag"], items[0]["@odata.etag"]);
+    let swapped = new.iter().find(|item| item["type"] == "exception").unwrap();
+    assert_eq!((&swapped["id"], &swapped["subject"]), (&items[2]["id"], &json!("Swapped")));
 
-    graph.remove(&format!("/me/events/{}", master["id"].as_str().unwrap())).await.expect(204);
+    // Put to another hour, its occurrences have other ids, and the old ones are told by nothing.
+    let id = master["id"].as_str().unwrap();
+    let later = json!({
+        "start": { "dateTime": "2026-02-02T15:00:00", "timeZone": "UTC" },
+        "end": { "dateTime": "2026-02-02T16:00:00", "timeZone": "UTC" },
+    });
+    graph.write(Method::PATCH, &format!("/me/events/{id}"), later).await.expect(200);
+    let (new, link) = graph.round(&link).await;
+    let (there, gone) = sorted(&new);
+    assert!(there.contains(id) && there.len() == 5 && gone.is_empty(), "{new:?}");
+    assert!(items[1..].iter().all(|item| !there.contains(item["id"].as_str().unwrap())));
+
+    graph.remove(&format!("/me/events/{id}")).await.expect(204);
     let (gone, _) = graph.round(&link).await;
     let (there, gone) = sorted(&gone);
-    assert!(there.is_empty());
-    for item in &items {
-        let id = item["id"].as_str().unwrap();
-        assert!(gone.contains(id), "{item}");
-    }
+    assert_eq!((there.len(), gone), (0, BTreeSet::from([id])));
 }
 
 #[tokio::test]

@@ -51,9 +51,52 @@ async fn work_is_done_and_the_answer_is_lost() {
     let mut body = event("a", 9);
     body["transactionId"] = "b1".into();
     assert!(graph.request(Method::POST, LIST).json(&body).send().await.is_err());
-    let again = graph.post(body).await;
+    let again = graph.write(Method::POST, LIST, body).await;
+    assert_eq!(code(&again), "ErrorDuplicateTransactionId");
     let all = graph.read(LIST).await.expect(200);
-    assert_eq!((all["value"].as_array().unwrap().len(), &all["value"][0]["id"]), (1, &again["id"]));
+    let made = &again.body["error"]["@event.existingEventId"];
+    assert_eq!((all["value"].as_array().unwrap().len(), &all["value"][0]["id"]), (1, made));
+}
+
+#[tokio::test]
+async fn without_a_mailbox_all_of_it_is_said_not_to_be_there() {
+    let graph = Graph::start().await;
+    let made = graph.post(event("a", 9)).await;
+    graph.graph_fault(json!({ "kind": "no_mailbox" })).await;
+    let one = format!("/me/events/{}", made["id"].as_str().unwrap());
+    for path in [LIST, &one, "/me/calendars"] {
+        let refused = graph.read(path).await;
+        assert_eq!((refused.status.as_u16(), code(&refused)), (404, "MailboxNotEnabledForRESTAPI"), "{path}");
+    }
+    graph.read("/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_zone_and_an_item_can_be_more_than_a_server_or_a_client_takes() {
+    let graph = Graph::start().await;
+    graph.post(event("a", 9)).await;
+    graph.graph_fault(json!({ "kind": "odd_item", "count": 1 })).await;
+    assert_eq!(graph.read(LIST).await.expect(200)["value"][0]["start"], "soon");
+    graph.graph_fault(json!({ "kind": "no_zones" })).await;
+    let mut body = event("b", 9);
+    body["start"]["timeZone"] = "Romance Standard Time".into();
+    let refused = graph.write(Method::POST, LIST, body).await;
+    assert_eq!((refused.status.as_u16(), code(&refused)), (400, "TimeZoneNotSupportedException"));
+}
+
+#[tokio::test]
+async fn a_calendar_gets_another_id_and_its_events_keep_theirs() {
+    let graph = Graph::start().await;
+    let made = graph.post(event("a", 9)).await;
+    let (_, link) = graph.round(&format!("/me/calendarView/delta?{FEBRUARY}")).await;
+    let old = graph.calendar("Calendar").await;
+    graph.control(Method::POST, &format!("/calendars/{old}/new_id"), None).await.expect(200);
+    let new = graph.calendar("Calendar").await;
+    assert_ne!(old, new);
+    graph.read(&format!("/me/calendars/{old}/events")).await.expect(404);
+    let events = graph.read(&format!("/me/calendars/{new}/events")).await.expect(200);
+    assert_eq!(events["value"][0]["id"], made["id"]);
+    graph.read(&link).await.expect(410);
 }
 
 #[tokio::test]

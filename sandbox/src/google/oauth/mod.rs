@@ -2,7 +2,7 @@
 
 mod consent;
 mod identity;
-mod token;
+pub(crate) mod token;
 
 use std::sync::Arc;
 

@@ -49,6 +49,14 @@ impl IntoResponse for OAuthError {
     }
 }
 
+/// What the registration of an application makes of a sign-in: it is not known any more, or with `1` its callback is another.
+pub(crate) fn refused(how: Option<u64>) -> Response {
+    if how == Some(1) {
+        return OAuthError::new("redirect_uri_mismatch", "Bad Request").into_response();
+    }
+    OAuthError::invalid_client("The OAuth client was not found.").into_response()
+}
+
 type Parameters = HashMap<String, String>;
 
 /// Gives tokens for a code or a refresh token.

@@ -33,6 +33,17 @@ impl OAuthError {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: Some(retry_after), ..error }
     }
 
+    /// What an administrator's rules, or the application's registration, make of a sign-in.
+    pub(crate) fn refused(number: u64) -> Self {
+        let number = u32::try_from(number).unwrap_or(0);
+        let error = match number {
+            7_000_215 | 7_000_222 => "invalid_client",
+            50_076 | 50_079 => "interaction_required",
+            _ => "invalid_grant",
+        };
+        Self::new(error, number, "Words for developers.")
+    }
+
     pub(crate) fn server() -> Self {
         let error = Self::new("server_error", 90_036, "An unexpected, non-retryable error has occurred.");
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..error }
