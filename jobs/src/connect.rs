@@ -379,6 +379,7 @@ fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> Co
         ProviderError::Transient(_) | ProviderError::RateLimited { .. } => {
             ConnectError::Provider { message: format!("{name} cannot be reached at the moment"), return_to }
         }
+        ProviderError::AccountUnusable(why) => ConnectError::Refused { message: why.clone(), return_to },
         // Its refusals are told in our words, and say who has to do what.
         ProviderError::Rejected(why) if provider == ProviderKind::Microsoft => {
             ConnectError::Refused { message: why.clone(), return_to }
@@ -426,6 +427,7 @@ pub(crate) fn as_listed(calendar: RemoteCalendar) -> ListedCalendar {
         name: calendar.name,
         colour: calendar.colour,
         zone: calendar.zone,
+        owner: calendar.owner,
         writable: calendar.writable,
         is_primary: calendar.primary,
     }

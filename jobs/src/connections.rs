@@ -1,5 +1,7 @@
 //! What people do with their connections: test, resync, choose calendars, pause, disconnect.
 
+mod renumbered;
+
 use concord_domain::{
     connection::{ConnectionState, Direction},
     duty::{DutyKind, QueueClass},
@@ -14,7 +16,7 @@ use concord_storage::{
     calendars::{self, Calendar, ListedCalendar},
     connections::{self as store, Connection, Settings},
     duties::{self, NewDuty},
-    entries, history,
+    entries, history, push_channels,
     sync_log::{self, NewLine},
 };
 use serde_json::{Value, json};
@@ -133,11 +135,18 @@ pub async fn refresh_calendars(
 /// What the provider lists.
 pub(crate) struct Found {
     external_ids: Vec<String>,
+    /// What the provider called those that it calls otherwise now.
+    former_ids: Vec<String>,
 }
 
 impl Found {
     pub(crate) fn lists(&self, external_id: &str) -> bool {
         self.external_ids.iter().any(|listed| listed == external_id)
+    }
+
+    /// Whether the calendar was found again under another id, by which it is known from now on.
+    pub(crate) fn has_another_id(&self, external_id: &str) -> bool {
+        self.former_ids.iter().any(|former| former == external_id)
     }
 }
 
@@ -153,8 +162,18 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
         let words = "the provider's list of calendars came without the main one";
         return Err(ProviderError::Transient(words.into()).into());
     }
-    let found = Found { external_ids: listed.iter().map(|one| one.external_id.clone()).collect() };
+    let renumbered = renumbered::renumbered(provider, &before, &listed);
+    let found = Found {
+        external_ids: listed.iter().map(|one| one.external_id.clone()).collect(),
+        former_ids: renumbered.iter().map(|one| one.calendar.external_id.clone()).collect(),
+    };
     let mut tx = context.db.begin().await?;
+    for one in &renumbered {
+        calendars::give_another_id(&mut tx, business, one.calendar.id, &one.listed.external_id).await?;
+    }
+    if !renumbered.is_empty() {
+        push_channels::renew_all(&mut tx, business, connection, context.clock.now()).await?;
+    }
     calendars::take_over(&mut tx, business, connection, &listed, context.clock.now()).await?;
     let mut raised = Vec::new();
     let moved = |one: &&Calendar| one.missing_since.is_none() != found.lists(&one.external_id);

@@ -50,7 +50,11 @@ pub(crate) enum JobError {
 impl JobError {
     /// Whether it will never work as it is.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Provider(ProviderError::Rejected(_)) | Self::Hopeless(_))
+        matches!(
+            self,
+            Self::Provider(ProviderError::Rejected(_) | ProviderError::AccountUnusable(_))
+                | Self::Hopeless(_)
+        )
     }
 
     /// Whether it says that what was asked for was not done.

@@ -247,6 +247,9 @@ impl<'a> EntryRun<'a> {
 
     async fn calendar_is_listed(&self) -> Result<bool, JobError> {
         let found = crate::connections::look_for_calendars(self.context, self.account).await?;
+        if found.has_another_id(&self.entry.calendar_external_id) {
+            return Err(JobError::not_now(self.context, LOOK_AGAIN, "its calendar has another id"));
+        }
         Ok(found.lists(&self.entry.calendar_external_id))
     }
 

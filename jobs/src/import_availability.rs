@@ -121,6 +121,8 @@ struct Pages {
     entries: Vec<ObservedEntry>,
     /// What it told of in whole.
     resources: Vec<String>,
+    /// How many items nobody understood.
+    unreadable: usize,
     cursor: String,
 }
 
@@ -173,7 +175,7 @@ impl Import<'_> {
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
         let met = self.meet(duty, touched, is_doubtful).await?;
         let Some(held) = held else {
-            return self.advance((&changes, met), &pages.cursor, window, full).await;
+            return self.advance((&changes, met), &pages, window, full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
@@ -207,7 +209,7 @@ impl Import<'_> {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
         };
-        let (mut entries, mut resources) = (Vec::new(), Vec::new());
+        let (mut entries, mut resources, mut unreadable) = (Vec::new(), Vec::new(), 0);
         let calendar = self.calendar.external_id.as_str();
         for number in 0..MOST_PAGES {
             if number == 0 {
@@ -219,10 +221,13 @@ impl Import<'_> {
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
             forget_told(&mut entries, &page.resources);
             entries.extend(page.entries);
-            resources.extend(page.resources);
+            resources.extend(page.resources.into_iter().chain(page.series));
+            unreadable += page.unreadable;
             keep(self.context, duty).await?;
             match page.next {
-                AfterPage::Cursor(cursor) => return Ok(Pages { entries, resources, cursor }),
+                AfterPage::Cursor(cursor) => {
+                    return Ok(Pages { entries, resources, unreadable, cursor });
+                }
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
         }
@@ -241,7 +246,7 @@ impl Import<'_> {
     async fn advance(
         &self,
         (changes, met): (&Changes, usize),
-        cursor: &str,
+        pages: &Pages,
         window: Interval,
         full: bool,
     ) -> Result<Tally, JobError> {
@@ -249,15 +254,20 @@ impl Import<'_> {
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
         store::note_success(&mut tx, self.connection.id, now).await?;
-        calendars::advance(&mut tx, self.calendar.id, cursor, window, now).await?;
+        calendars::advance(&mut tx, self.calendar.id, &pages.cursor, window, now).await?;
         tx.commit().await?;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
+        let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
         Ok(Tally {
-            outcome: if changes.is_empty() && met == 0 { SyncOutcome::Nothing } else { SyncOutcome::Ok },
+            outcome: if nothing { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             detail: format!(
-                "{}: {written} written, {removed} removed{}",
+                "{}: {written} written, {removed} removed{}{}",
                 if full { "full read" } else { "changes" },
-                if met == 0 { String::new() } else { format!(", {met} of our entries were changed there") }
+                if met == 0 { String::new() } else { format!(", {met} of our entries were changed there") },
+                match pages.unreadable {
+                    0 => String::new(),
+                    odd => format!(", {odd} could not be understood and stay as they were known"),
+                }
             ),
         })
     }
@@ -275,6 +285,11 @@ impl Import<'_> {
             Ok(found) => found,
             Err(error) => return self.fail(duty, error).await,
         };
+        if found.has_another_id(&self.calendar.external_id) {
+            self.log(SyncOutcome::Ok, "the provider gave the calendar another id; it is read by that one")
+                .await?;
+            return Ok(Outcome::Done);
+        }
         if found.lists(&self.calendar.external_id) {
             return self.fail(duty, ProviderError::NotFound.into()).await;
         }

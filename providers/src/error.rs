@@ -21,6 +21,11 @@ pub enum ProviderError {
     /// The calendar or the entry does not exist (any more).
     #[error("not found at the provider")]
     NotFound,
+    /// Nothing of the account can be used as things are: it has no calendars there, or the provider does not serve this
+    /// installation or this person. Nothing is said of any entry or calendar; somebody has to change something first, who
+    /// and what is said in our words.
+    #[error("the account cannot be used: {0}")]
+    AccountUnusable(String),
     /// It changed since we last saw it, or it exists although it should not: look, then plan again.
     #[error("it was changed at the provider meanwhile")]
     Precondition,
@@ -44,6 +49,7 @@ impl ProviderError {
             Self::GrantDead(_) => format!("{provider} ended the connection; it must be connected again"),
             Self::RateLimited { .. } => format!("{provider} asks to slow down"),
             Self::NotFound => format!("{provider} does not find it"),
+            Self::AccountUnusable(why) => why.clone(),
             Self::Precondition => format!("it was changed at {provider} meanwhile"),
             Self::CursorExpired => format!("{provider} asks to read the calendar from its beginning"),
             Self::Rejected(why) => format!("{provider} refused it: {why}"),
@@ -58,6 +64,7 @@ impl ProviderError {
             Self::GrantDead(_) => "grant_dead",
             Self::RateLimited { .. } => "rate_limited",
             Self::NotFound => "not_found",
+            Self::AccountUnusable(_) => "account_unusable",
             Self::Precondition => "precondition",
             Self::CursorExpired => "cursor_expired",
             Self::Rejected(_) => "rejected",

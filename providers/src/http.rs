@@ -115,11 +115,16 @@ impl Http {
     /// Any status is an `Ok`. `Transient`: no or half an answer came, or one that is too large; the call may have had
     /// its effect. `Rejected`: the request's address cannot be called, or the guard refuses it.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, ProviderError> {
+        Ok(self.attempt(request).await?)
+    }
+
+    /// The same, which says why there is no answer.
+    pub(crate) async fn attempt(&self, request: Request<Bytes>) -> Result<Answer, CallError> {
         let method = request.method().clone();
         let host = request.uri().host().unwrap_or_default().to_owned();
         let path = request.uri().path().to_owned();
         let started = Instant::now();
-        let outcome = self.exchange(request).await.map_err(ProviderError::from);
+        let outcome = self.exchange(request).await;
         let ms = started.elapsed().as_millis();
         // Headers, query and bodies stay out: they hold tokens, codes and people's appointments.
         match &outcome {

@@ -31,6 +31,7 @@ pub mod push;
 mod quote;
 mod refusal;
 pub mod registry;
+mod remembered;
 
 pub use crate::{
     caldav::{Caldav, Discovered, DiscoveryError},

@@ -77,6 +77,8 @@ pub enum Verdict {
     Declined,
     /// A grant has ended: the person has to connect again.
     Dead,
+    /// The person has to sign in again, perhaps with a second factor: a grant is of no use until they have.
+    SignInAgain,
     /// Somebody has to change something first.
     Refused,
 }
@@ -189,7 +191,7 @@ impl OAuthApp {
             .request_async(&call)
             .await
             .map(Grant::from)
-            .map_err(|error| self.failure(error, &[code, pkce_verifier]))
+            .map_err(|error| self.failure(error, Asked::ForCode, &[code, pkce_verifier]))
     }
 
     /// A new access token. `GrantDead`: the person or the provider has ended the connection.
@@ -200,7 +202,7 @@ impl OAuthApp {
             .request_async(&call)
             .await
             .map(Grant::from)
-            .map_err(|error| self.failure(error, &[refresh_token]))
+            .map_err(|error| self.failure(error, Asked::ForRefresh, &[refresh_token]))
     }
 
     /// Ends a token at the provider, and with a refresh token the whole grant. One that is dead already is a success,
@@ -225,9 +227,12 @@ impl OAuthApp {
             })
     }
 
-    /// What the consent page's refusal means, if the provider's own code says more than its `error`.
+    /// What a refusal means, of the consent page or of the token endpoint, if anything is known of its code.
     pub fn explain(&self, error: &str, description: &str) -> Option<Explained> {
-        (self.config.explain)(&self.config, error, description)
+        (self.config.explain)(&self.config, error, description).or_else(|| {
+            let words = advice(error, &self.config.redirect_url)?.into_owned();
+            Some(Explained { verdict: Verdict::Refused, words })
+        })
     }
 
     /// Which of the scopes that we need a person has not allowed: on Google's consent page each can be unticked. Empty
@@ -304,11 +309,12 @@ impl OAuthApp {
     fn failure(
         &self,
         error: RequestTokenError<ProviderError, BasicErrorResponse>,
+        asked: Asked,
         sent: &[&SecretString],
     ) -> ProviderError {
         match error {
             RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(refusal) => self.refusal(&refusal, sent),
+            RequestTokenError::ServerResponse(refusal) => self.refusal(&refusal, asked, sent),
             // Neither its text nor the body, which may hold a token.
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
                 ProviderError::Transient("the token endpoint's answer cannot be read".to_owned())
@@ -316,18 +322,26 @@ impl OAuthApp {
         }
     }
 
-    fn refusal(&self, refusal: &BasicErrorResponse, sent: &[&SecretString]) -> ProviderError {
+    fn refusal(&self, refusal: &BasicErrorResponse, asked: Asked, sent: &[&SecretString]) -> ProviderError {
         let secrets: Vec<&SecretString> = sent.iter().copied().chain([&self.config.client_secret]).collect();
         let said = quote(refusal.error_description().map_or("", String::as_str), &secrets);
         let code = quote(refusal.error().as_ref(), &secrets);
         let explained = self.explain(&code, &said);
-        let is_over = explained.as_ref().is_some_and(|explained| explained.verdict == Verdict::Dead);
+        let verdict = explained.as_ref().map(|explained| explained.verdict);
+        let is_over = matches!(verdict, Some(Verdict::Dead | Verdict::SignInAgain));
+        // Of a code nothing has begun that could end: whoever has to do what is more than that it is of no use.
+        let stands_before = asked == Asked::ForCode
+            && matches!(verdict, Some(Verdict::SignInAgain | Verdict::Refused | Verdict::Declined));
         let text = match &explained {
             Some(explained) => explained.words.clone(),
             None if said.is_empty() => code.clone(),
             None => format!("{code}: {said}"),
         };
         match refusal.error() {
+            _ if stands_before => {
+                tracing::info!(code, said, "the token endpoint refused a code");
+                ProviderError::AccountUnusable(text)
+            }
             // The only thing that marks a grant dead.
             BasicErrorResponseType::InvalidGrant => ProviderError::GrantDead(text),
             BasicErrorResponseType::Extension(code) if PASSING.contains(&code.as_str()) => {
@@ -340,8 +354,11 @@ impl OAuthApp {
             _ if is_over => ProviderError::GrantDead(text),
             _ => {
                 tracing::warn!(code, said, "the token endpoint refused");
-                let advice = explained.is_none().then(|| advice(&code, &self.config.redirect_url)).flatten();
-                ProviderError::Rejected(advice.map_or(text, Cow::into_owned))
+                if explained.is_some() {
+                    ProviderError::AccountUnusable(text)
+                } else {
+                    ProviderError::Rejected(text)
+                }
             }
         }
     }
@@ -360,22 +377,45 @@ fn is_same_scope(one: &str, other: &str) -> bool {
 const PASSING: &[&str] = &["temporarily_unavailable", "server_error", "internal_failure", "backend_error"];
 const SLOW_DOWN: &[&str] = &["slow_down", "rate_limit_exceeded"];
 
-/// What the person who set it up can do.
+/// What the token endpoint was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The first tokens, for the code of a consent.
+    ForCode,
+    /// Further ones.
+    ForRefresh,
+}
+
+/// What the person who set it up can do, for whoever meets it.
 fn advice(code: &str, redirect_url: &Url) -> Option<Cow<'static, str>> {
     Some(match code {
-        "invalid_client" => "check the client id and the client secret in the configuration".into(),
-        "unauthorized_client" => {
-            "the client at the provider is not allowed this; check its type and settings".into()
-        }
+        "invalid_client" => "this installation is not known there by its client id and client secret. Whoever runs it has to check \
+            the client id and the client secret in its configuration"
+            .into(),
+        "unauthorized_client" => "this installation's client is not allowed this. Whoever runs it has to check its type and \
+            settings with the provider"
+            .into(),
         "redirect_uri_mismatch" => {
-            format!("register {redirect_url} as a redirect address with the provider, letter by letter")
-                .into()
+            format!(
+                "this installation's client has another redirect address there. Whoever runs it has to register {redirect_url} \
+                 with the provider, letter by letter"
+            )
+            .into()
         }
         "invalid_scope" => {
-            "the client at the provider does not have all the scopes that are asked for".into()
+            "this installation's client does not have all the scopes that are asked for. Whoever runs it has to add them with the \
+             provider"
+                .into()
         }
-        "deleted_client" | "disabled_client" => "the client was removed or disabled at the provider".into(),
-        "org_internal" => "the client is only for people of its own organisation".into(),
+        "deleted_client" | "disabled_client" => {
+            "this installation's client was removed or disabled at the provider. Whoever runs it has to make a new one".into()
+        }
+        "org_internal" => "this installation's client is only for people of its own organisation. Choose an account of it, or ask \
+            whoever runs the installation to open it to others"
+            .into(),
+        "admin_policy_enforced" => "a rule of your organisation does not let this installation in; ask your administrator to allow \
+            its client"
+            .into(),
         _ => return None,
     })
 }

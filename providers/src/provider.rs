@@ -74,6 +74,8 @@ pub struct RemoteCalendar {
     pub colour: Option<String>,
     /// IANA name, where given.
     pub zone: Option<String>,
+    /// Whose calendar it is, as the provider names them, where it does.
+    pub owner: Option<String>,
     /// Whether entries can be written.
     pub writable: bool,
     /// Whether it is the account's main calendar.
@@ -120,8 +122,29 @@ pub struct ChangesPage {
     /// What is told of in whole: whatever was known under one of these ids, as itself or as an instance of it, and is not
     /// among `entries`, is gone. For providers where what recurs is one object that changes as a whole.
     pub resources: Vec<String>,
+    /// The same of what all pages of the read tell of together, some of it on one page and some on the next: series that
+    /// come with the instances that they have now.
+    pub series: Vec<String>,
+    /// How many items could not be understood. Of those that have a name `entries` say no more than that they are there.
+    pub unreadable: usize,
     /// How to go on.
     pub next: AfterPage,
+}
+
+/// What is known of an item that says nothing intelligible: that it is there, and may take up time.
+pub(crate) fn unclear(external_id: String, series: Option<String>, etag: Option<String>) -> ObservedEntry {
+    ObservedEntry {
+        external_id,
+        series,
+        etag,
+        deleted: false,
+        busy: true,
+        tentative: false,
+        title: String::new(),
+        time: None,
+        entry: None,
+        updated_at: None,
+    }
 }
 
 /// What follows a page.

@@ -49,6 +49,8 @@ impl<B: RefusalBody> Refusal<B> {
 pub(crate) enum Trouble<B> {
     /// An answer with a status that is no success.
     Refused(Refusal<B>),
+    /// No answer came in time: less may be asked for.
+    Slow(ProviderError),
     /// Everything else.
     Other(ProviderError),
 }
@@ -63,7 +65,7 @@ impl<B: RefusalBody> From<Trouble<B>> for ProviderError {
     fn from(trouble: Trouble<B>) -> Self {
         match trouble {
             Trouble::Refused(refusal) => refusal.into_error(),
-            Trouble::Other(error) => error,
+            Trouble::Slow(error) | Trouble::Other(error) => error,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Calendar {
     pub colour: Option<String>,
     /// IANA name, where the provider gives one.
     pub zone: Option<String>,
+    /// Whose it is, as the provider names them, where it does.
+    pub owner: Option<String>,
     /// Whether entries can be written at all.
     pub writable: bool,
     /// Whether it is the account's main calendar.
@@ -52,6 +54,8 @@ pub struct ListedCalendar {
     pub colour: Option<String>,
     /// IANA name.
     pub zone: Option<String>,
+    /// Whose it is, as the provider names them, where it does.
+    pub owner: Option<String>,
     /// Whether entries can be written.
     pub writable: bool,
     /// Whether it is the account's main one.
@@ -59,17 +63,17 @@ pub struct ListedCalendar {
 }
 
 const COLUMNS: &str =
-    "id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads, writes,
+    "id, business_id, connection_id, external_id, name, colour, zone, owner, writable, is_primary, reads, writes,
     last_import_at, held_reason, missing_since";
 
 const LISTED: &str = "
     INSERT INTO calendars (id, business_id, connection_id, external_id, name, colour, zone, writable, is_primary, reads,
-        writes, created_at)
+        writes, created_at, owner)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9,
-        $9 AND $8 AND NOT EXISTS (SELECT 1 FROM calendars WHERE connection_id = $3 AND writes), $10)
+        $9 AND $8 AND NOT EXISTS (SELECT 1 FROM calendars WHERE connection_id = $3 AND writes), $10, $11)
     ON CONFLICT (connection_id, external_id) DO UPDATE SET
         name = excluded.name, colour = excluded.colour, zone = excluded.zone, writable = excluded.writable,
-        is_primary = excluded.is_primary, missing_since = NULL";
+        is_primary = excluded.is_primary, owner = excluded.owner, missing_since = NULL";
 /// Takes over what the provider lists. At first the main calendar is both read and written; what a person chose stays,
 /// also of a calendar that is missing for a while. Every account has a main calendar: where it is not listed, something
 /// is wrong with the list, and nothing counts as missing because of it.
@@ -92,6 +96,7 @@ pub async fn take_over(
             .bind(calendar.writable)
             .bind(calendar.is_primary)
             .bind(now)
+            .bind(&calendar.owner)
             .execute(c)
             .await
             .map(drop))?;
@@ -125,6 +130,26 @@ async fn mark_missing(
         }
     }
     Ok(())
+}
+
+const GIVE_ANOTHER_ID: &str = "
+    UPDATE calendars SET external_id = $3, cursor = NULL, missing_since = NULL WHERE business_id = $1 AND id = $2";
+
+/// The provider calls it by another id from now on: by that it is read from the beginning.
+pub async fn give_another_id(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: CalendarId,
+    external_id: &str,
+) -> Result<(), StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(GIVE_ANOTHER_ID)
+        .bind(business)
+        .bind(id)
+        .bind(external_id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 1 { Ok(()) } else { Err(StorageError::NotFound) }
 }
 
 const FIND: &str = "WHERE business_id = $1 AND id = $2";

@@ -435,6 +435,7 @@ pub async fn calendar(db: &Db, staff: &Staff, connection: ConnectionId) -> Calen
         name: staff.name.clone(),
         colour: Some("#9fe1e7".to_owned()),
         zone: Some("Europe/Lisbon".to_owned()),
+        owner: None,
         writable: true,
         is_primary: true,
     };

@@ -8,12 +8,12 @@ use concord_domain::{
 use concord_jobs::connect::{self, Begin, Callback, ConnectError, Finished};
 use concord_storage::{
     connections, on_both_databases, people,
-    testing::{self, TestDb},
+    testing::{self, TestDb, monday},
 };
 use serde_json::json;
 use url::Url;
 
-use crate::world::{ANA, World};
+use crate::world::{ANA, PATIENCE, World, unhurried};
 
 const GOOGLE: ProviderKind = ProviderKind::Google;
 
@@ -22,7 +22,7 @@ impl World<'_> {
         let begin = Begin {
             business: self.business.id,
             staff: self.ana.id,
-            provider: GOOGLE,
+            provider: self.outside.kind(),
             session: session.map(str::to_owned),
             return_to: "/calendars".to_owned(),
             login_hint: Some(ANA.to_owned()),
@@ -36,7 +36,7 @@ impl World<'_> {
     }
 
     async fn finish(&self, callback: Callback, session: Option<&str>) -> Result<Finished, ConnectError> {
-        connect::finish(&self.context, GOOGLE, callback, session).await
+        connect::finish(&self.context, self.outside.kind(), callback, session).await
     }
 
     async fn nothing_was_written(&self) {
@@ -156,7 +156,10 @@ async fn a_provider_that_sends_no_code_has_refused(db: &TestDb) {
             panic!("{error:?} was no error")
         };
         // What came through the browser may be anybody's words.
-        assert_eq!(message, "Google sent you back without giving access");
+        match error {
+            Some("org_internal") => assert!(message.contains("only for people of its own"), "{message}"),
+            _ => assert_eq!(message, "Google sent you back without giving access"),
+        }
     }
     world.nothing_was_written().await;
 }
@@ -183,6 +186,45 @@ async fn a_code_that_the_provider_refuses_connects_nothing(db: &TestDb) {
     world.outside.fault(json!({ "kind": "server_error", "count": 1 })).await;
     let down = world.finish(answer, None).await;
     assert!(matches!(down, Err(ConnectError::Provider { .. })), "{down:?}");
+    world.nothing_was_written().await;
+}
+
+/// What the person is told of a consent whose code the sign-in does not take, or whose calendars are not given.
+async fn told_of(world: &World<'_>, fault: serde_json::Value) -> String {
+    let page = world.begin(None).await;
+    let answer = world.answer(&page, "allow").await;
+    world.outside.fault(fault).await;
+    let refused = world.finish(answer, None).await;
+    world.outside.no_faults().await;
+    let Err(ConnectError::Refused { message, .. }) = refused else { panic!("{refused:?}") };
+    message
+}
+
+async fn refused_code_says_who_has_to_do_what(db: &TestDb) {
+    let world = World::of(db, ProviderKind::Microsoft, unhurried(), PATIENCE, monday()).await;
+    for (number, words) in [
+        (65_001, "Ask your administrator to open http"),
+        (50_076, "a second step"),
+        (53_003, "a rule of your organisation"),
+        (50_105, "assign you to this application"),
+        (7_000_222, "has expired"),
+    ] {
+        let message = told_of(&world, json!({ "kind": "refuse_sign_in", "value": number })).await;
+        assert!(message.contains(words) && !message.contains("developers"), "{number}: {message}");
+    }
+    world.nothing_was_written().await;
+}
+
+async fn google_refusal_says_what_the_administrator_must_do(db: &TestDb) {
+    let world = World::new(db).await;
+    for (fault, words) in [
+        (json!({ "kind": "refuse_sign_in" }), "check the client id and the client secret"),
+        (json!({ "kind": "refuse_sign_in", "value": 1 }), "/oauth/calendar/google/callback"),
+        (json!({ "kind": "api_disabled" }), "enable it in the Google Cloud project"),
+    ] {
+        let message = told_of(&world, fault.clone()).await;
+        assert!(message.contains(words) && message.contains("Whoever runs it"), "{fault}: {message}");
+    }
     world.nothing_was_written().await;
 }
 
@@ -235,6 +277,8 @@ async fn nobody_begins_for_who_is_not_there(db: &TestDb) {
 }
 
 on_both_databases!(
+    refused_code_says_who_has_to_do_what,
+    google_refusal_says_what_the_administrator_must_do,
     the_straight_way,
     an_answer_works_once,
     an_answer_that_comes_too_late_connects_nothing,

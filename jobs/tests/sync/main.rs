@@ -26,6 +26,7 @@ mod floating;
 mod grants;
 mod logs;
 mod mails;
+mod microsoft;
 mod missed;
 mod notices;
 mod outside;

@@ -113,6 +113,7 @@ fn calendar(home: &Url, url: &Url, found: &Properties) -> RemoteCalendar {
         name: name.unwrap_or_else(|| percent_decode_str(last).decode_utf8_lossy().into_owned()),
         colour: found.colour.as_deref().and_then(colour),
         zone: found.zone().map(|zone| zone.name().to_owned()),
+        owner: None,
         writable: found.privileges.as_ref().is_none_or(|names| {
             // DAV:write is said by who knows no finer ones; an object is made by "bind" (RFC 3744, 3).
             names.iter().any(|name| matches!(name.as_str(), "all" | "write" | "bind" | "write-content"))

@@ -266,13 +266,17 @@ impl Reader<'_> {
         let rest = changed.split_off(changed.len().min(PAGE));
         let fetched = self.session.objects(&self.collection, &changed).await?;
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
+        let mut unreadable = 0;
         for object in &fetched.objects {
             match entries_of(object, reading) {
                 Some(told) => {
                     entries.extend(told.into_iter().filter(|entry| !full || touches(entry, reading)));
                     resources.push(object.name.clone());
                 }
-                None => entries.push(unclear(object)),
+                None => {
+                    unreadable += 1;
+                    entries.push(unclear(object));
+                }
             }
         }
         for name in known_gone.into_iter().chain(fetched.gone) {
@@ -284,6 +288,6 @@ impl Reader<'_> {
         } else {
             AfterPage::Page(Pending { cursor, names: rest, more }.text()?)
         };
-        Ok(ChangesPage { entries, resources, next })
+        Ok(ChangesPage { entries, resources, series: Vec::new(), unreadable, next })
     }
 }

@@ -50,6 +50,7 @@ fn calendar(entry: CalendarListEntry) -> Option<RemoteCalendar> {
         name: entry.summary_override.or(entry.summary).unwrap_or_else(|| external_id.clone()),
         colour: entry.background_color.filter(|colour| is_colour(colour)),
         zone: entry.time_zone,
+        owner: None,
         writable: matches!(entry.access_role.as_deref(), Some("owner" | "writer")),
         primary: entry.primary == Some(true),
         external_id,
@@ -75,6 +76,7 @@ mod tests {
             name: "My rota".to_owned(),
             colour: Some("#9fe1e7".to_owned()),
             zone: Some("Europe/Lisbon".to_owned()),
+            owner: None,
             writable: true,
             primary: false,
         };

@@ -2,16 +2,26 @@
 
 use chrono_tz::Tz;
 use concord_domain::{entry::ObservedEntry, interval::Interval};
-use google_calendar3::api::Events;
+use google_calendar3::{
+    api::{Event, Events},
+    common,
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{GoogleCalendar, entries::observed, errors::Trouble, ids::segment};
 use crate::{
     error::ProviderError,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials},
+    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, unclear},
+    quote::json_fault,
 };
 
 /// Google's largest page.
 const PAGE: i32 = 2_500;
+
+/// What is asked for where such a page takes too long: Google's own default.
+const SMALL_PAGE: i32 = 250;
 
 impl GoogleCalendar {
     pub(super) async fn list_changes(
@@ -21,6 +31,33 @@ impl GoogleCalendar {
         window: Interval,
         from: &ChangesFrom,
     ) -> Result<ChangesPage, ProviderError> {
+        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE } else { PAGE };
+        let answer = match self.page(credentials, calendar, (window, from), size).await {
+            Err(trouble) if size > SMALL_PAGE && is_slow(&trouble) => {
+                tracing::info!("a page of Google's takes too long; smaller ones are asked for");
+                self.slow.note(calendar, self.clock.now());
+                self.page(credentials, calendar, (window, from), SMALL_PAGE).await
+            }
+            answer => answer,
+        };
+        match answer {
+            Ok(Listed { events, unclear }) => changes_page(events, unclear),
+            Err(Trouble::Refused(refusal))
+                if *from != ChangesFrom::Start && refusal.says_cursor_expired() =>
+            {
+                Err(ProviderError::CursorExpired)
+            }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn page(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        (window, from): (Interval, &ChangesFrom),
+        size: i32,
+    ) -> Result<Listed, Trouble> {
         let (page, cursor) = match from {
             ChangesFrom::Start => (None, None),
             ChangesFrom::Cursor(cursor) => (None, Some(cursor)),
@@ -28,7 +65,7 @@ impl GoogleCalendar {
         };
         let calendar = segment(calendar)?;
         let mut session = self.session(credentials)?;
-        let mut call = session.hub.events().list(&calendar).single_events(true).max_results(PAGE);
+        let mut call = session.hub.events().list(&calendar).single_events(true).max_results(size);
         // The window belongs to the cursor; to repeat it beside a sync token is refused. All else is to be as it was in
         // the first read. Deleted entries come beside a sync token without being asked for.
         call = match cursor {
@@ -39,15 +76,12 @@ impl GoogleCalendar {
             call = call.page_token(page);
         }
         let result = call.delegate(&mut session.capture).doit().await;
-        match session.outcome(result) {
-            Ok(events) => changes_page(events),
-            Err(Trouble::Refused(refusal))
-                if *from != ChangesFrom::Start && refusal.says_cursor_expired() =>
-            {
-                Err(ProviderError::CursorExpired)
-            }
-            Err(trouble) => Err(trouble.into()),
+        if let Err(common::Error::JsonDecodeError(text, _)) = &result
+            && let Some(listed) = Listed::item_by_item(text)
+        {
+            return Ok(listed);
         }
+        Ok(Listed { events: session.outcome(result)?, unclear: Vec::new() })
     }
 
     /// An entry by its id, tombstones included.
@@ -68,7 +102,51 @@ impl GoogleCalendar {
     }
 }
 
-fn changes_page(events: Events) -> Result<ChangesPage, ProviderError> {
+/// A page as it was read.
+struct Listed {
+    events: Events,
+    /// What nobody understood of it.
+    unclear: Vec<Option<ObservedEntry>>,
+}
+
+impl Listed {
+    /// A page that cannot be read as a whole, item by item: what one of them says that nobody understands is no reason to
+    /// lose the others. `None`: it is no page.
+    fn item_by_item(text: &str) -> Option<Self> {
+        let mut page: Value = serde_json::from_str(text).ok()?;
+        let Value::Array(items) = page.get_mut("items")?.take() else { return None };
+        let mut events: Events = serde_json::from_value(page).ok()?;
+        let (mut read, mut unclear) = (Vec::new(), Vec::new());
+        for item in items {
+            match Event::deserialize(&item) {
+                Ok(event) => read.push(event),
+                Err(error) => {
+                    let fault = json_fault(&error);
+                    tracing::warn!(fault, "an event of Google's cannot be read");
+                    unclear.push(unclear_of(&item));
+                }
+            }
+        }
+        events.items = Some(read);
+        Some(Self { events, unclear })
+    }
+}
+
+fn unclear_of(item: &Value) -> Option<ObservedEntry> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(unclear(text("id")?, text("recurringEventId"), text("etag")))
+}
+
+/// Whether less may be answered: our own patience ended, or that of a server in between.
+fn is_slow(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Slow(_) => true,
+        Trouble::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
+        Trouble::Other(_) => false,
+    }
+}
+
+fn changes_page(events: Events, unclear: Vec<Option<ObservedEntry>>) -> Result<ChangesPage, ProviderError> {
     let next = match (events.next_page_token, events.next_sync_token) {
         (Some(page), _) => AfterPage::Page(page),
         (None, Some(cursor)) => AfterPage::Cursor(cursor),
@@ -76,8 +154,10 @@ fn changes_page(events: Events) -> Result<ChangesPage, ProviderError> {
         (None, None) => return Err(ProviderError::Transient("the list ends without an end".to_owned())),
     };
     let zone = events.time_zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    let entries = events.items.into_iter().flatten().filter_map(|event| observed(event, zone)).collect();
-    Ok(ChangesPage { entries, resources: Vec::new(), next })
+    let unreadable = unclear.len();
+    let read = events.items.into_iter().flatten().filter_map(|event| observed(event, zone));
+    let entries = read.chain(unclear.into_iter().flatten()).collect();
+    Ok(ChangesPage { entries, resources: Vec::new(), series: Vec::new(), unreadable, next })
 }
 
 #[cfg(test)]
@@ -87,7 +167,7 @@ mod tests {
     use super::*;
 
     fn page(json: serde_json::Value) -> Result<ChangesPage, ProviderError> {
-        changes_page(serde_json::from_value(json).unwrap())
+        changes_page(serde_json::from_value(json).unwrap(), Vec::new())
     }
 
     #[test]
@@ -99,6 +179,17 @@ mod tests {
     #[test]
     fn a_list_without_an_end_is_not_taken_for_complete() {
         assert_eq!(page(json!({ "items": [] })).unwrap_err().code(), "transient");
+    }
+
+    #[test]
+    fn an_item_of_another_form_leaves_the_others_as_they_are() {
+        let page = json!({ "nextSyncToken": "c", "items": [
+            { "id": "odd", "start": "soon" }, { "id": "fine", "summary": "Dentist" } ] });
+        let Listed { events, unclear } = Listed::item_by_item(&page.to_string()).unwrap();
+        let found = changes_page(events, unclear).unwrap();
+        let ids: Vec<&str> = found.entries.iter().map(|entry| entry.external_id.as_str()).collect();
+        assert_eq!((ids, found.unreadable), (vec!["fine", "odd"], 1));
+        assert!(Listed::item_by_item("{\"items\": [").is_none() && Listed::item_by_item("{}").is_none());
     }
 
     #[test]

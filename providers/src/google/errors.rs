@@ -78,6 +78,9 @@ impl RefusalBody for GoogleRefusal {
             StatusCode::REQUEST_TIMEOUT => ProviderError::Transient(format!("Google answered {status}")),
             _ => {
                 tracing::info!(status = status.as_u16(), reason, message, "Google refused a call");
+                if API_OFF.contains(&reason.as_str()) {
+                    return ProviderError::AccountUnusable(SWITCH_IT_ON.to_owned());
+                }
                 ProviderError::Rejected(match advice(&reason) {
                     Some(advice) => advice.to_owned(),
                     None if message.is_empty() => format!("it answered {status}"),
@@ -107,14 +110,17 @@ impl GoogleRefusal {
     }
 }
 
+/// The calendar API is switched off in the project that the OAuth client belongs to.
+const API_OFF: &[&str] = &["accessNotConfigured", "SERVICE_DISABLED"];
+
+const SWITCH_IT_ON: &str = "the Google Calendar API is switched off for this installation. Whoever runs it has to enable it in the Google \
+    Cloud project of its OAuth client (APIs & Services, Library, Google Calendar API); some minutes later it works";
+
 /// What a person can do about it.
 fn advice(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => {
             "the connection lacks a permission: connect again and leave every box ticked"
-        }
-        "accessNotConfigured" | "SERVICE_DISABLED" => {
-            "the Google Calendar API is not enabled in the project of this OAuth client"
         }
         "requiredAccessLevel" | "forbidden" | "forbiddenForNonOrganizer" | "cannotChangeOrganizer" => {
             "this account may not do that in this calendar"
@@ -168,6 +174,8 @@ mod tests {
             (403, "quotaExceeded", "rate_limited"),
             (403, "insufficientPermissions", "rejected"),
             (403, "forbidden", "rejected"),
+            (403, "accessNotConfigured", "account_unusable"),
+            (403, "SERVICE_DISABLED", "account_unusable"),
             (404, "notFound", "not_found"),
             (409, "duplicate", "precondition"),
             (410, "deleted", "not_found"),

@@ -64,7 +64,8 @@ impl Session {
             return Err(Trouble::Refused(refusal));
         }
         Err(Trouble::Other(match (self.failure.take(), error) {
-            (Some(failure), _) => failure,
+            (Some(failure @ Trouble::Slow(_)), _) => return Err(failure),
+            (Some(failure), _) => failure.into(),
             (None, common::Error::JsonDecodeError(_, error)) => unreadable(&error),
             // Without its text, which may quote what was sent.
             (None, _) => ProviderError::Transient("the connection failed".to_owned()),

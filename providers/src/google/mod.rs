@@ -18,6 +18,7 @@ pub mod push;
 mod writes;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
@@ -31,6 +32,7 @@ use crate::{
     http::Http,
     oauth::OAuthEndpoints,
     provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+    remembered::Remembered,
 };
 
 /// What is asked of the person: who they are, to write entries, and to list calendars and read them.
@@ -88,6 +90,8 @@ pub struct GoogleCalendar {
     userinfo: Url,
     http: Http,
     clock: Clock,
+    /// Where large pages took too long.
+    slow: Remembered,
 }
 
 impl GoogleCalendar {
@@ -107,6 +111,7 @@ impl GoogleCalendar {
             userinfo: below(&config.api_base, "oauth2/v3/userinfo"),
             http,
             clock,
+            slow: Remembered::for_a(TimeDelta::hours(6)),
         })
     }
 }

@@ -28,23 +28,27 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tower::Service;
 use tracing::Instrument;
 
-use crate::{error::ProviderError, http::Http};
+use super::errors::Trouble;
+use crate::{
+    error::ProviderError,
+    http::{CallError, Http},
+};
 
 /// Bytes that a pipe holds before its writer waits.
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Why the shared client could not bring an answer; the hub itself only sees its connection end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<ProviderError>>>);
+pub(super) struct Failure(Arc<Mutex<Option<Trouble>>>);
 
 impl Failure {
     /// What went wrong, once.
-    pub(super) fn take(&self) -> Option<ProviderError> {
+    pub(super) fn take(&self) -> Option<Trouble> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn keep(&self, error: ProviderError) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    fn keep(&self, trouble: Trouble) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
     }
 }
 
@@ -86,11 +90,14 @@ impl PipeConnector {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, io::Error> {
         let outcome = match absolute(&origin, request).await {
-            Ok(request) => self.http.send(request).await,
-            Err(error) => Err(ProviderError::Rejected(error)),
+            Ok(request) => self.http.attempt(request).await.map_err(|error| match error {
+                CallError::Timeout(_) => Trouble::Slow(error.into()),
+                error => Trouble::Other(error.into()),
+            }),
+            Err(error) => Err(Trouble::Other(ProviderError::Rejected(error))),
         };
-        let mut answer = outcome.map_err(|error| {
-            self.failure.keep(error);
+        let mut answer = outcome.map_err(|trouble| {
+            self.failure.keep(trouble);
             io::Error::other("the shared client has no answer")
         })?;
         // They describe the answer as it came over the wire, which is not how it goes through the pipe.

@@ -19,8 +19,14 @@ struct Calendar {
     name: Option<String>,
     hex_color: Option<String>,
     can_edit: Option<bool>,
+    owner: Option<Owner>,
     #[serde(rename = "isDefaultCalendar")]
     is_primary: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Owner {
+    address: Option<String>,
 }
 
 impl MicrosoftCalendar {
@@ -41,6 +47,7 @@ fn remote(calendar: Calendar) -> Option<RemoteCalendar> {
         name: calendar.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "Calendar".to_owned()),
         colour: calendar.hex_color.filter(|colour| is_colour(colour)),
         zone: None,
+        owner: calendar.owner.and_then(|owner| owner.address).map(|address| address.to_lowercase()),
         writable: calendar.can_edit == Some(true),
         primary: calendar.is_primary == Some(true),
         external_id,

@@ -7,17 +7,21 @@ use std::collections::HashMap;
 
 use concord_domain::{entry::ObservedEntry, interval::Interval};
 use graph_rs_sdk::ODataQuery;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     MicrosoftCalendar,
     entries::{Event, bound, fill, is_series, lacks_its_series, observed},
     errors::{Trouble, json},
-    requests::{Page, segment},
+    requests::{PAGE, Page, segment},
 };
 use crate::{
     error::ProviderError,
     http::Answer,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials},
+    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, unclear},
+    quote::json_fault,
 };
 
 /// What an occurrence shares with its series.
@@ -32,6 +36,18 @@ const OF_SERIES: &[&str] = &[
     "lastModifiedDateTime",
 ];
 
+/// What is asked for where a page takes too long: a mailbox with large invitations, or a busy server.
+const SMALL_PAGE: u32 = 50;
+
+/// Whether less may be answered: our own patience ended, or that of a server in between.
+fn is_slow(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Slow(_) => true,
+        Trouble::Refused(refusal) => refusal.status == StatusCode::GATEWAY_TIMEOUT,
+        Trouble::Other(_) => false,
+    }
+}
+
 impl MicrosoftCalendar {
     pub(super) async fn list_changes(
         &self,
@@ -41,11 +57,14 @@ impl MicrosoftCalendar {
         from: &ChangesFrom,
     ) -> Result<ChangesPage, ProviderError> {
         let calendar = segment(calendar)?;
-        let answer = match from {
-            ChangesFrom::Start => self.first_page(credentials, calendar, window).await,
-            ChangesFrom::Cursor(link) | ChangesFrom::Page { page: link, .. } => {
-                self.kept_link(credentials, link).await
+        let size = if self.slow.holds(calendar, self.clock.now()) { SMALL_PAGE } else { PAGE };
+        let answer = match self.page(credentials, calendar, (window, from), size).await {
+            Err(trouble) if size > SMALL_PAGE && is_slow(&trouble) => {
+                tracing::info!(calendar, "a page of Microsoft's takes too long; smaller ones are asked for");
+                self.slow.note(calendar, self.clock.now());
+                self.page(credentials, calendar, (window, from), SMALL_PAGE).await
             }
+            answer => answer,
         };
         let answer = match answer {
             Err(Trouble::Refused(refusal))
@@ -55,11 +74,30 @@ impl MicrosoftCalendar {
             }
             answer => answer?,
         };
-        let page: Page<Event> = json(&answer)?;
+        let page: Page<Value> = json(&answer)?;
         let next = self.after(&page)?;
         let is_first_read = matches!(from, ChangesFrom::Start | ChangesFrom::Page { cursor: None, .. });
-        let entries = self.entries(credentials, calendar, page.value, is_first_read).await?;
-        Ok(ChangesPage { entries, resources: Vec::new(), next })
+        let Items { events, mut unclear } = Items::read(page.value);
+        let unreadable = unclear.len();
+        let series = if is_first_read { Vec::new() } else { told_in_whole(&events) };
+        let mut entries = self.entries(credentials, calendar, events, is_first_read).await?;
+        entries.append(&mut unclear);
+        Ok(ChangesPage { entries, resources: Vec::new(), series, unreadable, next })
+    }
+
+    async fn page(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        (window, from): (Interval, &ChangesFrom),
+        size: u32,
+    ) -> Result<Answer, Trouble> {
+        match from {
+            ChangesFrom::Start => self.first_page(credentials, calendar, window, size).await,
+            ChangesFrom::Cursor(link) | ChangesFrom::Page { page: link, .. } => {
+                self.kept_link(credentials, link, size).await
+            }
+        }
     }
 
     async fn first_page(
@@ -67,6 +105,7 @@ impl MicrosoftCalendar {
         credentials: &Credentials,
         calendar: &str,
         window: Interval,
+        size: u32,
     ) -> Result<Answer, Trouble> {
         let view = self.graph.me().calendar(calendar).calendar_views();
         let built = view
@@ -75,19 +114,19 @@ impl MicrosoftCalendar {
             .append_query_pair("endDateTime", &bound(window.end))
             .build()
             .await;
-        self.call(credentials, built).await
+        self.call_for(credentials, built, size).await
     }
 
     /// A link that was kept since a former page. One that is not below our base any more, because that was configured
     /// anew, or never was a link, is a cursor that is no longer good.
-    async fn kept_link(&self, credentials: &Credentials, link: &str) -> Result<Answer, Trouble> {
+    async fn kept_link(&self, credentials: &Credentials, link: &str, size: u32) -> Result<Answer, Trouble> {
         if self.own_link(link).is_err() {
             return Err(ProviderError::CursorExpired.into());
         }
-        self.follow(credentials, link).await
+        self.follow(credentials, link, size).await
     }
 
-    fn after(&self, page: &Page<Event>) -> Result<AfterPage, ProviderError> {
+    fn after<T>(&self, page: &Page<T>) -> Result<AfterPage, ProviderError> {
         // Checked before it is kept, so that whoever runs it sees at once what the server says.
         match (&page.next_link, &page.delta_link) {
             (Some(link), _) => self.own_link(link).map(|_| AfterPage::Page(link.clone())),
@@ -141,6 +180,43 @@ impl MicrosoftCalendar {
     }
 }
 
+/// The items of a page, one by one: what one of them says that nobody understands is no reason to lose the others.
+struct Items {
+    events: Vec<Event>,
+    unclear: Vec<ObservedEntry>,
+}
+
+impl Items {
+    fn read(items: Vec<Value>) -> Self {
+        let mut read = Self { events: Vec::new(), unclear: Vec::new() };
+        for item in items {
+            match Event::deserialize(&item) {
+                Ok(event) => read.events.push(event),
+                Err(error) => {
+                    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+                    let fault = json_fault(&error);
+                    tracing::warn!(fault, "an event of Microsoft's cannot be read");
+                    read.unclear.extend(
+                        text("id").map(|id| unclear(id, text("seriesMasterId"), text("@odata.etag"))),
+                    );
+                }
+            }
+        }
+        read
+    }
+}
+
+/// Of what a later read tells in whole: of all but occurrences, which are told with their series. Whatever else is known of
+/// a series is no longer so: an occurrence that was deleted, or has another id since the series was put to another time, is
+/// named by nothing (reported: microsoftgraph/microsoft-graph-docs, "delta query deleted occurrence").
+fn told_in_whole(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .filter(|event| event.series_master_id.is_none())
+        .filter_map(|event| event.id.clone())
+        .collect()
+}
+
 /// A series stands for itself nowhere, its occurrences do. In a later read it may have been a single entry before, which
 /// is there no longer; but one of ours that a person has made recurring is known by its occurrences' series.
 fn entry_of(event: &Event, is_first_read: bool) -> Option<ObservedEntry> {
@@ -160,6 +236,29 @@ mod tests {
 
     fn event(json: serde_json::Value) -> Event {
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_series_is_told_in_whole_and_an_occurrence_is_not() {
+        let events = [
+            event(json!({ "id": "s", "type": "seriesMaster" })),
+            event(json!({ "id": "o", "type": "occurrence", "seriesMasterId": "s" })),
+            event(json!({ "id": "gone", "@removed": { "reason": "deleted" } })),
+        ];
+        assert_eq!(told_in_whole(&events), ["s", "gone"]);
+    }
+
+    #[test]
+    fn an_item_of_another_form_leaves_the_others_as_they_are() {
+        let items = vec![
+            json!({ "id": "a", "start": "soon", "@odata.etag": "e" }),
+            json!({ "start": 7 }),
+            json!({ "id": "b", "subject": "Dentist" }),
+        ];
+        let read = Items::read(items);
+        assert_eq!(read.events.len(), 1);
+        assert_eq!(read.unclear.len(), 1);
+        assert_eq!((read.unclear[0].external_id.as_str(), read.unclear[0].busy), ("a", true));
     }
 
     #[test]

@@ -62,16 +62,16 @@ pub(crate) fn explain(config: &OAuthConfig, error: &str, description: &str) -> O
                 config.redirect_url
             ),
         }),
-        // The grant has ended: too old, not used, or a new password.
-        Some(70000 | 70008 | 70043 | 50173 | 54005 | 700_081 | 700_082 | 700_084) => {
+        // The grant has ended: too old, not used, or a new password. Or the code is no good, or somebody else's.
+        Some(70000 | 501_481 | 9_002_313 | 70008 | 70043 | 50173 | 54005 | 700_081 | 700_082 | 700_084) => {
             said(Verdict::Dead, "the access that was given has ended; connect again")
         }
         // It holds, but the person has to sign in again, perhaps with a second factor.
         Some(50055 | 50072 | 50074 | 50076 | 50078 | 50079 | 50132 | 50133 | 50158) => {
-            said(Verdict::Dead, "Microsoft wants you to sign in again; connect again")
+            said(Verdict::SignInAgain, SIGN_IN_AGAIN)
         }
         _ if matches!(error, "interaction_required" | "login_required") => {
-            said(Verdict::Dead, "Microsoft wants you to sign in again; connect again")
+            said(Verdict::SignInAgain, SIGN_IN_AGAIN)
         }
         Some(number) => Some(Explained {
             verdict: Verdict::Refused,
@@ -82,6 +82,8 @@ pub(crate) fn explain(config: &OAuthConfig, error: &str, description: &str) -> O
         None => None,
     }
 }
+
+const SIGN_IN_AGAIN: &str = "Microsoft wants you to sign in again, perhaps with a second step such as a code on your phone; connect again";
 
 /// The number of `AADSTS65001: The user or administrator has not consented ...`.
 fn number(description: &str) -> Option<u32> {
@@ -149,7 +151,9 @@ mod tests {
             ("invalid_grant", 70008, Verdict::Dead, "connect again"),
             ("invalid_grant", 700_082, Verdict::Dead, "connect again"),
             ("invalid_grant", 50173, Verdict::Dead, "connect again"),
-            ("interaction_required", 50076, Verdict::Dead, "sign in again"),
+            ("interaction_required", 50076, Verdict::SignInAgain, "sign in again"),
+            ("invalid_grant", 53003, Verdict::Refused, "a rule of your organisation"),
+            ("invalid_grant", 50105, Verdict::Refused, "assign you"),
             ("server_error", 999, Verdict::Refused, "AADSTS999"),
         ] {
             let said =
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn without_a_number_the_word_counts_or_nothing_does() {
-        assert_eq!(explained("interaction_required", "").unwrap().verdict, Verdict::Dead);
+        assert_eq!(explained("interaction_required", "").unwrap().verdict, Verdict::SignInAgain);
         for description in ["", "no number", "AADSTS", "AADSTSx", "AADSTS99999999999999"] {
             assert_eq!(explained("access_denied", description), None, "{description:?}");
         }

@@ -1,6 +1,6 @@
 //! What an entry looks like at Microsoft, in both directions.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     entry::{EntryContent, EntryTime, ObservedEntry, ReminderMeans},
@@ -142,11 +142,11 @@ fn date_times(time: &EntryTime, spelling: Spelling) -> (DateTimeZone, DateTimeZo
 
 /// Graph takes local times alone, so what clocks in `zone` show twice is written in UTC.
 fn date_time(instant: DateTime<Utc>, zone: Tz) -> DateTimeZone {
-    let (local, zone) =
-        zones::local(instant, zone).map_or_else(|| (instant.naive_utc(), Tz::UTC), |local| (local, zone));
+    let written = zones::written(zone).and_then(|(zone, name)| Some((zones::local(instant, zone)?, name)));
+    let (local, name) = written.unwrap_or_else(|| (instant.naive_utc(), Tz::UTC.name()));
     DateTimeZone {
         date_time: local.format("%Y-%m-%dT%H:%M:%S%.f").to_string(),
-        time_zone: Some(zones::name(zone).to_owned()),
+        time_zone: Some(name.to_owned()),
     }
 }
 
@@ -196,8 +196,25 @@ fn our_entry(event: &Event) -> Option<EntryId> {
     if event.series_master_id.is_some() {
         return None;
     }
-    let by_property = || property(event, Mark::Entry)?.parse().ok();
-    by_property().or_else(|| entry_of_transaction(event.transaction_id.as_deref()?))
+    marked(event).or_else(|| entry_of_transaction(event.transaction_id.as_deref()?))
+}
+
+/// The mapping that the event carries, whoever put it there.
+pub(super) fn marked(event: &Event) -> Option<EntryId> {
+    property(event, Mark::Entry)?.parse().ok()
+}
+
+/// Between which instants a calendar shows it, whole days in any zone; `None` for one that does not say when.
+pub(super) fn shown_in(event: &Event) -> Option<Interval> {
+    match entry_time(event)? {
+        EntryTime::Timed { starts_at, ends_at, .. } => {
+            Some(Interval { start: starts_at, end: ends_at.max(starts_at + TimeDelta::minutes(1)) })
+        }
+        EntryTime::AllDay { from, until } => {
+            let whole = stay(from, until, Tz::UTC)?;
+            Some(Interval { start: whole.start - TimeDelta::days(1), end: whole.end + TimeDelta::days(1) })
+        }
+    }
 }
 
 fn property(event: &Event, mark: Mark) -> Option<&str> {

@@ -25,12 +25,16 @@ pub(super) struct GraphRefusal {
     code: String,
     #[serde(default)]
     message: String,
+    /// The event that a POST with the same `transactionId` has made.
+    #[serde(default, rename = "@event.existingEventId")]
+    existing: Option<String>,
 }
 
 impl Refusal {
-    /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one.
+    /// Whether what was asked for is not there: a 404 of Graph's, or an id that cannot be one. Not if it is the mailbox
+    /// that is not there, of which Graph says so with a 404 too.
     pub(super) fn says_gone(&self) -> bool {
-        let Some(body) = &self.body else { return false };
+        let Some(body) = self.body.as_ref().filter(|body| !body.names_no_mailbox()) else { return false };
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
             || self.status == StatusCode::BAD_REQUEST && MALFORMED_ID.contains(&body.code.as_str())
     }
@@ -56,6 +60,12 @@ impl Refusal {
         }
     }
 
+    /// The event that the same POST has made before, if that is why this one is refused; empty where it is not named.
+    pub(super) fn existing_event(&self) -> Option<&str> {
+        let body = self.body.as_ref().filter(|body| body.code == DUPLICATE_TRANSACTION)?;
+        Some(body.existing.as_deref().unwrap_or_default())
+    }
+
     /// Whether the mailbox's server does not know the zone that was written.
     pub(super) fn says_zone_unknown(&self) -> bool {
         self.status == StatusCode::BAD_REQUEST
@@ -67,7 +77,7 @@ impl RefusalBody for GraphRefusal {
     fn read(body: &[u8]) -> Option<Self> {
         let RefusalAnswer { error } = serde_json::from_slice(body).ok()?;
         let code = error.code.chars().filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c)).take(80);
-        Some(Self { code: code.collect(), message: quote(&error.message, &[]) })
+        Some(Self { code: code.collect(), message: quote(&error.message, &[]), existing: error.existing })
     }
 
     fn judge(refusal: Refusal) -> ProviderError {
@@ -75,6 +85,10 @@ impl RefusalBody for GraphRefusal {
             return ProviderError::NotFound;
         }
         let Refusal { status, retry_after, body } = refusal;
+        if body.as_ref().is_some_and(GraphRefusal::names_no_mailbox) {
+            tracing::info!(status = status.as_u16(), "Microsoft knows no mailbox of an account");
+            return ProviderError::AccountUnusable(NO_MAILBOX.to_owned());
+        }
         match status {
             StatusCode::UNAUTHORIZED => return ProviderError::Unauthorized,
             StatusCode::TOO_MANY_REQUESTS => return ProviderError::RateLimited { retry_after },
@@ -91,6 +105,7 @@ impl RefusalBody for GraphRefusal {
         };
         match status {
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => ProviderError::Precondition,
+            StatusCode::BAD_REQUEST if code == DUPLICATE_TRANSACTION => ProviderError::Precondition,
             StatusCode::REQUEST_TIMEOUT | StatusCode::LOCKED => {
                 ProviderError::Transient(format!("Microsoft answered {status}"))
             }
@@ -106,6 +121,29 @@ impl RefusalBody for GraphRefusal {
     }
 }
 
+impl GraphRefusal {
+    /// Whether it is about the mailbox and not about what was asked for in it.
+    fn names_no_mailbox(&self) -> bool {
+        MAILBOX_AWAY.contains(&self.code.as_str())
+            // The same of older servers; of anything else it says only that it "was not found".
+            || self.code == "ResourceNotFound" && self.message.contains("could not be discovered")
+    }
+}
+
+/// The mailbox is inactive, deleted, on a server of the organisation's own, or never was.
+const MAILBOX_AWAY: &[&str] = &[
+    "MailboxNotEnabledForRESTAPI",
+    "MailboxNotSupportedForRESTAPI",
+    "MailboxNotHostedInExchangeOnline",
+    "MailboxNotFound",
+    "ErrorNonExistentMailbox",
+];
+
+const NO_MAILBOX: &str = "this account has no mailbox at Microsoft 365 or Outlook.com (any more), so it has no calendar there. If it \
+    should have one, its administrator can give it back; else connect an account that has one";
+
+const DUPLICATE_TRANSACTION: &str = "ErrorDuplicateTransactionId";
+
 /// An id that its own form gives away.
 const MALFORMED_ID: &[&str] = &["ErrorInvalidIdMalformed", "ErrorInvalidIdEmpty", "ErrorInvalidIdXml"];
 
@@ -114,10 +152,6 @@ fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "ErrorAccessDenied" | "AccessDenied" | "accessDenied" | "Forbidden" => {
             "this account may not do that in this calendar"
-        }
-        "MailboxNotEnabledForRESTAPI" | "MailboxNotSupportedForRESTAPI" | "ResourceNotFound" => {
-            "this account has no mailbox at Microsoft 365 or Outlook.com, so it has no calendar there; connect an account \
-             that has one"
         }
         "Authorization_RequestDenied" | "InsufficientPermissions" => {
             "the connection lacks a permission: connect again and allow all that is asked for"
@@ -181,7 +215,11 @@ mod tests {
             (400, "TimeZoneNotSupportedException", "rejected"),
             (401, "InvalidAuthenticationToken", "unauthorized"),
             (403, "ErrorAccessDenied", "rejected"),
-            (403, "MailboxNotEnabledForRESTAPI", "rejected"),
+            (403, "MailboxNotEnabledForRESTAPI", "account_unusable"),
+            (404, "MailboxNotEnabledForRESTAPI", "account_unusable"),
+            (404, "ErrorNonExistentMailbox", "account_unusable"),
+            (404, "ResourceNotFound", "not_found"),
+            (400, "ErrorDuplicateTransactionId", "precondition"),
             (404, "ErrorItemNotFound", "not_found"),
             (409, "ErrorIrresolvableConflict", "precondition"),
             (412, "ErrorIrresolvableConflict", "precondition"),
@@ -211,6 +249,24 @@ mod tests {
                 "{error:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_missing_mailbox_is_no_missing_entry() {
+        let old = refusal(404, "ResourceNotFound", "Resource could not be discovered.");
+        for refusal in [refusal(404, "MailboxNotEnabledForRESTAPI", ""), old] {
+            assert!(!refusal.says_gone() && !refusal.says_cursor_expired());
+            let words = refusal.into_error().in_words("Microsoft");
+            assert!(words.contains("connect an account that has one"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_duplicate_names_the_event_that_is_there() {
+        let body = r#"{"error": {"code": "ErrorDuplicateTransactionId", "@event.existingEventId": "AAk="}}"#;
+        assert_eq!(read(400, body).existing_event(), Some("AAk="));
+        assert_eq!(refusal(400, "ErrorDuplicateTransactionId", "").existing_event(), Some(""));
+        assert_eq!(refusal(400, "ErrorInvalidRequest", "").existing_event(), None);
     }
 
     #[test]

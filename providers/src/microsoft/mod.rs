@@ -23,6 +23,7 @@ mod zones;
 use std::fmt;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
@@ -39,6 +40,7 @@ use crate::{
     http::Http,
     oauth::OAuthEndpoints,
     provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+    remembered::Remembered,
 };
 
 /// What is asked of the person: a refresh token, who they are, and their calendars.
@@ -92,6 +94,10 @@ pub struct MicrosoftCalendar {
     http: Http,
     clock: Clock,
     mailboxes: Mailboxes,
+    /// Where large pages took too long.
+    slow: Remembered,
+    /// Where times are written in UTC alone.
+    no_zones: Remembered,
 }
 
 impl fmt::Debug for MicrosoftCalendar {
@@ -117,6 +123,8 @@ impl MicrosoftCalendar {
             http,
             clock,
             mailboxes: Mailboxes::default(),
+            slow: Remembered::for_a(TimeDelta::hours(6)),
+            no_zones: Remembered::for_a(TimeDelta::days(1)),
         })
     }
 }

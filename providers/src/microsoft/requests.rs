@@ -18,7 +18,11 @@ use super::{
     errors::{Refusal, Trouble, json},
     links,
 };
-use crate::{error::ProviderError, http::Answer, provider::Credentials};
+use crate::{
+    error::ProviderError,
+    http::{Answer, CallError},
+    provider::Credentials,
+};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -26,8 +30,8 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCES: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
 
 /// Entries on a page. More than Graph's default of 10, so that a busy calendar takes few calls; small enough for its
-/// time limit.
-const PAGE: u32 = 250;
+/// time limit with most mailboxes.
+pub(super) const PAGE: u32 = 250;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
@@ -54,7 +58,17 @@ impl MicrosoftCalendar {
         credentials: &Credentials,
         built: GraphResult<reqwest::RequestBuilder>,
     ) -> Result<Answer, Trouble> {
-        self.send(credentials, self.request(built)?).await
+        self.send(credentials, self.request(built)?, PAGE).await
+    }
+
+    /// The same for a page of at most so many items.
+    pub(super) async fn call_for(
+        &self,
+        credentials: &Credentials,
+        built: GraphResult<reqwest::RequestBuilder>,
+        page: u32,
+    ) -> Result<Answer, Trouble> {
+        self.send(credentials, self.request(built)?, page).await
     }
 
     /// The same under the condition that the entry is still at this version.
@@ -70,13 +84,18 @@ impl MicrosoftCalendar {
             let etag = HeaderValue::from_str(etag).map_err(|_| ProviderError::Precondition)?;
             request.headers_mut().insert(IF_MATCH, etag);
         }
-        self.send(credentials, request).await
+        self.send(credentials, request, PAGE).await
     }
 
     /// A page that another one named. `Transient`: it is not below our base, so nothing was sent.
-    pub(super) async fn follow(&self, credentials: &Credentials, link: &str) -> Result<Answer, Trouble> {
+    pub(super) async fn follow(
+        &self,
+        credentials: &Credentials,
+        link: &str,
+        page: u32,
+    ) -> Result<Answer, Trouble> {
         let url = self.own_link(link)?;
-        self.send(credentials, get(&url)?).await
+        self.send(credentials, get(&url)?, page).await
     }
 
     /// The link, if it may be followed.
@@ -103,7 +122,9 @@ impl MicrosoftCalendar {
             all.extend(page.value);
             match page.next_link {
                 None => return Ok(all),
-                Some(link) if number < pages => answer = self.follow(credentials, &link).await?,
+                Some(link) if number < pages => {
+                    answer = self.follow(credentials, &link, PAGE).await?;
+                }
                 Some(_) => break,
             }
         }
@@ -125,9 +146,14 @@ impl MicrosoftCalendar {
         Ok(request)
     }
 
-    async fn send(&self, credentials: &Credentials, mut request: Request<Bytes>) -> Result<Answer, Trouble> {
+    async fn send(
+        &self,
+        credentials: &Credentials,
+        mut request: Request<Bytes>,
+        page: u32,
+    ) -> Result<Answer, Trouble> {
         let bearer = credentials.bearer()?;
-        let preferences = format!("{PREFERENCES}, odata.maxpagesize={PAGE}");
+        let preferences = format!("{PREFERENCES}, odata.maxpagesize={page}");
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, bearer.clone());
         headers.insert(
@@ -136,9 +162,12 @@ impl MicrosoftCalendar {
                 .map_err(|_| ProviderError::Rejected("the request cannot be written down".to_owned()))?,
         );
         let place = self.mailboxes.place(&bearer).await?;
-        let answer = self.http.send(request).await;
+        let answer = self.http.attempt(request).await;
         drop(place);
-        let answer = answer?;
+        let answer = answer.map_err(|error| match error {
+            CallError::Timeout(_) => Trouble::Slow(error.into()),
+            error => Trouble::Other(error.into()),
+        })?;
         if answer.status.is_success() {
             return Ok(answer);
         }

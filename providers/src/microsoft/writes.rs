@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     MicrosoftCalendar,
-    entries::{Event, Spelling, event, observed, says},
+    entries::{Event, Spelling, bound, event, marked, observed, says, shown_in},
     errors::{Trouble, json},
     marks::{entry_of_transaction, events_of, expand, transaction},
     requests::segment,
@@ -61,19 +61,35 @@ impl MicrosoftCalendar {
                 Some(id)
             }
         };
-        let transaction = transaction(content.entry, gone);
-        let answer = self
-            .in_either_spelling(|spelling| {
-                let mut event = event(content, spelling);
-                event["transactionId"] = json!(transaction);
-                self.post(credentials, calendar, event)
-            })
-            .await?;
-        let made: Event = json(&answer)?;
+        let first = self.post_once(credentials, calendar, content, &transaction(content.entry, gone)).await;
+        let answer = match first {
+            Err(Trouble::Refused(refusal)) if refusal.existing_event().is_some() => {
+                let existing = refusal.existing_event().unwrap_or_default();
+                if let Some(live) = self.made_before(credentials, calendar, content.entry, existing).await? {
+                    return self.bring_up_to_date(credentials, calendar, content, live).await;
+                }
+                // It lies among the deleted items, or nowhere: bring it back as what was deleted is brought back.
+                let again = transaction(content.entry, Some(existing));
+                self.post_once(credentials, calendar, content, &again).await?
+            }
+            answer => answer?,
+        };
+        let mut made: Event = json(&answer)?;
+        made.etag = made.etag.or_else(|| etag_of(&answer));
+        self.bring_up_to_date(credentials, calendar, content, made).await
+    }
+
+    /// What a POST brought, or a former one whose answer was lost, perhaps from before the booking changed.
+    async fn bring_up_to_date(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        content: &EntryContent,
+        made: Event,
+    ) -> Result<Written, ProviderError> {
         if says(&made, content) {
-            return written(made, &answer);
+            return written(made);
         }
-        // The event of a former POST whose answer was lost, from before the booking changed.
         let id = made.id.ok_or_else(without_id)?;
         self.patch(credentials, calendar, &id, content, None).await
     }
@@ -88,6 +104,11 @@ impl MicrosoftCalendar {
     ) -> Result<Written, ProviderError> {
         let calendar = segment(calendar)?;
         match name(external_id) {
+            Name::Given(id) if etag.is_none() => {
+                // A version would tell of a deletion; without one it would be written among the deleted items.
+                self.standing(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
+                self.patch(credentials, calendar, id, content, None).await
+            }
             Name::Given(id) => self.patch(credentials, calendar, id, content, etag).await,
             Name::Ours(entry) => {
                 let live = self.ours(credentials, calendar, entry).await?.and_then(|live| live.id);
@@ -141,13 +162,54 @@ impl MicrosoftCalendar {
         let Ok(calendar) = segment(calendar) else { return Ok(None) };
         let found = match name(external_id) {
             Name::Ours(entry) => self.ours(credentials, calendar, entry).await,
-            Name::Given(id) => self.by_id(credentials, calendar, id).await,
+            Name::Given(id) => self.standing(credentials, calendar, id).await,
         };
         match found {
             Ok(event) => Ok(event.as_ref().and_then(observed)),
             Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
+    }
+
+    /// The event with that id, if the calendar shows it. An immutable id survives the move to the deleted items, where it
+    /// is still answered for (<https://learn.microsoft.com/graph/outlook-immutable-id>).
+    async fn standing(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        id: &str,
+    ) -> Result<Option<Event>, Trouble> {
+        let event = match self.by_id(credentials, calendar, id).await {
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => None,
+            found => found?,
+        };
+        let Some(event) = event else { return Ok(None) };
+        Ok(self.is_listed(credentials, calendar, &event).await?.then_some(event))
+    }
+
+    /// Whether the calendar itself names an event: by our mark, and where it does not by that, among what it shows at that
+    /// time.
+    async fn is_listed(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        event: &Event,
+    ) -> Result<bool, Trouble> {
+        if let Some(entry) = marked(event)
+            && self.with_mark(credentials, calendar, entry).await?.iter().any(|one| one.id == event.id)
+        {
+            return Ok(true);
+        }
+        let Some(shown) = shown_in(event) else { return Ok(false) };
+        let view = self.graph.me().calendar(calendar).calendar_views().list_calendar_view();
+        let built = view
+            .append_query_pair("startDateTime", &bound(shown.start))
+            .append_query_pair("endDateTime", &bound(shown.end))
+            .select(&["id", "seriesMasterId"])
+            .build()
+            .await;
+        let there: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        Ok(there.iter().any(|one| one.id == event.id || one.series_master_id == event.id))
     }
 
     async fn by_id(
@@ -170,14 +232,52 @@ impl MicrosoftCalendar {
         calendar: &str,
         entry: EntryId,
     ) -> Result<Option<Event>, Trouble> {
-        let events = self.graph.me().calendar(calendar).events().list_events();
-        let built = events.filter(&[&events_of(entry)]).expand(&[&expand()]).build().await;
-        let events: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        let events = self.with_mark(credentials, calendar, entry).await?;
         let live = events.into_iter().filter(|event| event.is_cancelled != Some(true));
         Ok(live.min_by_key(|event| {
             let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
             (!by_us, event.created_date_time.clone())
         }))
+    }
+
+    async fn with_mark(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+    ) -> Result<Vec<Event>, Trouble> {
+        let events = self.graph.me().calendar(calendar).events().list_events();
+        let built = events.filter(&[&events_of(entry)]).expand(&[&expand()]).build().await;
+        self.all(credentials, built, MOST_PAGES).await
+    }
+
+    async fn post_once(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        content: &EntryContent,
+        transaction: &str,
+    ) -> Result<Answer, Trouble> {
+        self.in_either_spelling(calendar, |spelling| {
+            let mut event = event(content, spelling);
+            event["transactionId"] = json!(transaction);
+            self.post(credentials, calendar, event)
+        })
+        .await
+    }
+
+    /// The event that a former POST of the entry made, if the calendar has it: `existing` is what Microsoft calls it.
+    async fn made_before(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+        existing: &str,
+    ) -> Result<Option<Event>, Trouble> {
+        match self.ours(credentials, calendar, entry).await? {
+            Some(live) => Ok(Some(live)),
+            None => self.standing(credentials, calendar, existing).await,
+        }
     }
 
     async fn post(&self, credentials: &Credentials, calendar: &str, event: Value) -> Result<Answer, Trouble> {
@@ -195,11 +295,13 @@ impl MicrosoftCalendar {
     ) -> Result<Written, ProviderError> {
         let id = segment(id)?;
         let answer = self
-            .in_either_spelling(|spelling| {
+            .in_either_spelling(calendar, |spelling| {
                 self.put(credentials, (calendar, id), event(content, spelling), etag)
             })
             .await?;
-        written(json(&answer)?, &answer)
+        let mut event: Event = json(&answer)?;
+        event.etag = event.etag.or_else(|| etag_of(&answer));
+        written(event)
     }
 
     async fn put(
@@ -214,24 +316,32 @@ impl MicrosoftCalendar {
     }
 
     /// Writes in the entry's zone, and in UTC where the mailbox's server does not know that: it then keeps the instants,
-    /// and our property the zone.
-    async fn in_either_spelling<W, F>(&self, write: W) -> Result<Answer, Trouble>
+    /// and our property the zone. What it refused once it is not asked again soon.
+    async fn in_either_spelling<W, F>(&self, calendar: &str, write: W) -> Result<Answer, Trouble>
     where
         W: Fn(Spelling) -> F,
         F: Future<Output = Result<Answer, Trouble>>,
     {
+        if self.no_zones.holds(calendar, self.clock.now()) {
+            return write(Spelling::Utc).await;
+        }
         match write(Spelling::Zone).await {
-            Err(Trouble::Refused(refusal)) if refusal.says_zone_unknown() => write(Spelling::Utc).await,
+            Err(Trouble::Refused(refusal)) if refusal.says_zone_unknown() => {
+                self.no_zones.note(calendar, self.clock.now());
+                write(Spelling::Utc).await
+            }
             outcome => outcome,
         }
     }
 }
 
-fn written(event: Event, answer: &Answer) -> Result<Written, ProviderError> {
-    let header =
-        || answer.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+fn etag_of(answer: &Answer) -> Option<String> {
+    answer.headers.get(http::header::ETAG)?.to_str().ok().map(str::to_owned)
+}
+
+fn written(event: Event) -> Result<Written, ProviderError> {
     let external_id = event.id.ok_or_else(without_id)?;
-    match event.etag.or_else(header) {
+    match event.etag {
         Some(etag) => Ok(Written { external_id, etag }),
         None => Err(ProviderError::Transient("Microsoft's answer to a write has no etag".to_owned())),
     }

@@ -37,9 +37,9 @@ async fn refresh(reply: Reply) -> ProviderError {
 async fn only_invalid_grant_is_a_dead_grant() {
     for (status, code, expected) in [
         ("400 Bad Request", "invalid_grant", "grant_dead"),
-        ("401 Unauthorized", "invalid_client", "rejected"),
-        ("400 Bad Request", "unauthorized_client", "rejected"),
-        ("400 Bad Request", "redirect_uri_mismatch", "rejected"),
+        ("401 Unauthorized", "invalid_client", "account_unusable"),
+        ("400 Bad Request", "unauthorized_client", "account_unusable"),
+        ("400 Bad Request", "redirect_uri_mismatch", "account_unusable"),
         ("400 Bad Request", "invalid_request", "rejected"),
         ("400 Bad Request", "temporarily_unavailable", "transient"),
         ("403 Forbidden", "rate_limit_exceeded", "rate_limited"),

@@ -20,6 +20,7 @@ fn listed(external_id: &str, writable: bool, is_primary: bool) -> ListedCalendar
         name: format!("Calendar {external_id}"),
         colour: Some("#9fe1e7".to_owned()),
         zone: None,
+        owner: Some("ana".to_owned()),
         writable,
         is_primary,
     }
@@ -81,6 +82,26 @@ async fn what_a_person_chose_stays(db: &TestDb) {
     take_over(db, ana.business_id, connection, &again, 1).await;
     let expected = ["main", "third", "second writes"];
     assert_eq!(shown(db, ana.business_id, connection).await, expected);
+}
+
+async fn a_calendar_under_another_id_is_the_same_and_read_anew(db: &TestDb) {
+    let (ana, connection) = connected(db).await;
+    let business = ana.business_id;
+    take_over(db, business, connection, &[listed("main", true, true), listed("old", true, false)], 0).await;
+    let old = calendars::of_connection(db, business, connection).await.unwrap()[1].clone();
+    let window = Interval { start: at(0), end: at(1_000) };
+    let mut tx = begin(db).await;
+    calendars::set_reads(&mut tx, business, old.id, true).await.unwrap();
+    calendars::advance(&mut tx, old.id, "cursor", window, at(1)).await.unwrap();
+    let elsewhere = BusinessId::new(at(0));
+    is_not_found(calendars::give_another_id(&mut tx, elsewhere, old.id, "new").await);
+    calendars::give_another_id(&mut tx, business, old.id, "new").await.unwrap();
+    commit(tx).await;
+    take_over(db, business, connection, &[listed("main", true, true), listed("new", true, false)], 2).await;
+    assert_eq!(shown(db, business, connection).await, ["main reads writes", "new reads"]);
+    let new = calendars::find(db, business, old.id).await.unwrap().unwrap();
+    assert_eq!((new.external_id.as_str(), new.owner.as_deref()), ("new", Some("ana")));
+    assert_eq!(calendars::progress(db, business, old.id).await.unwrap().cursor, None);
 }
 
 async fn a_calendar_that_is_no_longer_listed_is_missed(db: &TestDb) {
@@ -219,6 +240,7 @@ async fn another_business_finds_no_calendar(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    a_calendar_under_another_id_is_the_same_and_read_anew,
     at_first_the_main_calendar_is_read_and_written,
     what_a_person_chose_stays,
     a_calendar_that_is_no_longer_listed_is_missed,

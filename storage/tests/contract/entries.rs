@@ -253,6 +253,7 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
         name: "Clinic".into(),
         colour: None,
         zone: None,
+        owner: None,
         writable: true,
         is_primary: true,
     };

@@ -209,6 +209,8 @@ fn names(kind: ProviderKind, zone: Tz) -> Vec<ZoneName<'static>> {
     };
     let names = match kind {
         ProviderKind::Google => vec![zone.name()],
+        // Not all of IANA's names are on its list.
+        ProviderKind::Microsoft if zone == Tz::Europe__Lisbon => vec![windows],
         ProviderKind::Microsoft => vec![zone.name(), windows],
         ProviderKind::Caldav => vec![zone.name(), windows, "The zone at home"],
     };

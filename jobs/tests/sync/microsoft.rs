@@ -1,0 +1,233 @@
+//! What only Microsoft does: series that change as one, mailboxes that are away, deleted items that still answer, ids of
+//! calendars that change.
+
+use std::time::Duration;
+
+use concord_domain::connection::{EntryState, ProviderKind};
+use concord_storage::{
+    on_both_databases, outside_changes,
+    testing::{TestDb, at, monday},
+};
+use http::Method;
+use serde_json::json;
+
+use crate::{
+    outside::Seen,
+    world::{ANA, PATIENCE, World, titled, unhurried},
+};
+
+const WEEK: i64 = 7 * 24 * 60;
+
+impl<'a> World<'a> {
+    async fn at_microsoft(db: &'a TestDb) -> Self {
+        Self::of(db, ProviderKind::Microsoft, unhurried(), PATIENCE, monday()).await
+    }
+
+    /// The busy times of Ana's four Mondays, from nine, as `taken` has them.
+    fn mondays(weeks: &[i64]) -> Vec<String> {
+        weeks.iter().map(|week| format!("busy: {} - {}", 60 + week * WEEK, 90 + week * WEEK)).collect()
+    }
+
+    /// A person's series on four Mondays; its id, and those of its occurrences.
+    async fn weekly(&self) -> (String, Vec<String>) {
+        let weekly = json!({ "recurrence": "RRULE:FREQ=WEEKLY;COUNT=4" });
+        let series = self.outside.person_adds(ANA, (at(60), at(90)), weekly).await;
+        self.poll().await;
+        assert_eq!(self.taken(&self.ana).await, Self::mondays(&[0, 1, 2, 3]));
+        let calendars = concord_storage::connections::list(self.db, self.business.id).await.unwrap();
+        let calendar = self.calendars(calendars[0].id).await[0].id;
+        let known = self.known(calendar).await;
+        (series, known.into_iter().map(|event| event.external_id).collect())
+    }
+
+    /// The reasons of the last failure of the only connection.
+    async fn remark(&self) -> String {
+        let all = concord_storage::connections::list(self.db, self.business.id).await.unwrap();
+        all[0].last_error.clone().unwrap_or_default()
+    }
+}
+
+async fn deleted_occurrence_frees_its_time(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    let (_, occurrences) = world.weekly().await;
+    let draft = world.draft(&[&world.ana], 60 + WEEK, 90 + WEEK);
+    world.refused("A-1", &draft).await;
+
+    world.outside.person_deletes(ANA, &occurrences[1]).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, World::mondays(&[0, 2, 3]));
+    world.put("A-1", &draft).await;
+}
+
+async fn rescheduled_series_leaves_no_old_times(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    let (series, _) = world.weekly().await;
+    let other = world.outside.person_adds(ANA, (at(700), at(730)), json!({})).await;
+    world.outside.person_changes(ANA, &series, json!({ "starts_at": at(600), "ends_at": at(630) })).await;
+    world.poll().await;
+    let mut wanted: Vec<String> =
+        (0..4).map(|week| format!("busy: {} - {}", 600 + week * WEEK, 630 + week * WEEK)).collect();
+    wanted.insert(1, "busy: 700 - 730".to_owned());
+    assert_eq!(world.taken(&world.ana).await, wanted);
+
+    // It ends, and what has nothing to do with it stays.
+    world.outside.person_deletes(ANA, &series).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, ["busy: 700 - 730"]);
+    world.outside.person_deletes(ANA, &other).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, [""; 0]);
+}
+
+async fn missing_mailbox_removes_no_entry_and_says_so(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
+    let draft = world.draft(&[&world.ana], 60, 120);
+    let booking = world.put("A-1", &draft).await;
+    world.poll().await;
+    let taken = world.taken(&world.ana).await;
+
+    world.outside.fault(json!({ "kind": "no_mailbox" })).await;
+    world.put("A-1", &titled(&draft, "Changed")).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, taken, "nothing is said of what stands there");
+    assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
+    let said = world.sync(&booking).await[0].last_error.clone().unwrap_or_default();
+    for words in [said, world.remark().await] {
+        assert!(words.contains("has no mailbox") && words.contains("administrator"), "{words}");
+    }
+    assert!(!world.log().await.iter().any(|line| line.starts_with("outside")), "{:?}", world.log().await);
+
+    world.outside.no_faults().await;
+    for _ in 0..8 {
+        world.clock.advance(chrono::Duration::hours(1));
+        world.settle().await;
+    }
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(world.taken(&world.ana).await, taken);
+    assert_eq!(world.remark().await, "");
+    let titles: Vec<String> =
+        world.outside.seen_by(ANA).await.into_iter().map(|one: Seen| one.title).collect();
+    assert!(titles.iter().any(|title| title.contains("Changed")), "{titles:?}");
+}
+
+async fn lost_answer_is_found_by_its_transaction(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "apply_then_drop", "count": 1 })).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
+}
+
+async fn entry_among_deleted_items_counts_as_deleted(db: &TestDb) {
+    for for_good in [false, true] {
+        let world = World::at_microsoft(db).await;
+        world.connected(&world.ana).await;
+        let draft = world.draft(&[&world.ana], 60, 120);
+        world.put("A-1", &draft).await;
+        world.settle().await;
+        let entry = world.outside.one_seen_by(ANA).await;
+        let path = format!("events/{}?provider=microsoft&account={ANA}&for_good={for_good}", entry.id);
+        world.outside.control(Method::DELETE, &path, None).await;
+        world.poll().await;
+        let page = concord_storage::PageAsk { limit: 10, after: None };
+        let asked = outside_changes::list(db, world.business.id, (None, None), &page).await.unwrap().items;
+        assert_eq!(asked.len(), 1, "for good: {for_good}");
+        assert_eq!(asked[0].kind, concord_domain::sync::outside::OutsideKind::Deleted);
+    }
+}
+
+async fn calendar_with_another_id_is_the_same_calendar(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    let id = world.connected(&world.ana).await;
+    let draft = world.draft(&[&world.ana], 60, 120);
+    let booking = world.put("A-1", &draft).await;
+    world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
+    world.poll().await;
+    let before = world.calendars(id).await[0].clone();
+    let taken = world.taken(&world.ana).await;
+
+    let path = format!("calendars/{}/new_id", before.external_id);
+    let new = world.outside.control(Method::POST, &path, None).await["id"].as_str().unwrap().to_owned();
+    // Found out by a write, and by a read.
+    world.put("A-1", &titled(&draft, "Changed")).await;
+    world.settle().await;
+    world.poll().await;
+    let after = world.calendars(id).await;
+    assert_eq!(after.iter().filter(|one| one.is_primary).count(), 1);
+    assert_eq!((after[0].id, after[0].external_id.as_str()), (before.id, new.as_str()));
+    assert!(after[0].writes && after[0].reads && after[0].missing_since.is_none());
+    assert_eq!(world.taken(&world.ana).await, taken);
+    assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    let seen = world.outside.seen_by(ANA).await;
+    assert_eq!(seen.iter().filter(|one| one.title.contains("Changed")).count(), 1, "{seen:#?}");
+    assert_eq!(seen.len(), 2);
+
+    // By a read alone.
+    let path = format!("calendars/{new}/new_id");
+    world.outside.control(Method::POST, &path, None).await;
+    world.outside.person_adds(ANA, (at(800), at(830)), json!({})).await;
+    world.poll().await;
+    assert!(world.taken(&world.ana).await.contains(&"busy: 800 - 830".to_owned()));
+    assert_eq!(world.failed().await.len(), 0);
+}
+
+async fn odd_item_does_not_hide_the_others(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    let odd = world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
+    world.poll().await;
+    world.outside.person_changes(ANA, &odd, json!({ "title": "Odd" })).await;
+    world.outside.person_adds(ANA, (at(700), at(730)), json!({})).await;
+    world.outside.fault(json!({ "kind": "odd_item", "count": 1 })).await;
+    world.poll().await;
+    assert_eq!(world.taken(&world.ana).await, ["busy: 600 - 660", "busy: 700 - 730"]);
+    let lines = world.log_lines().await;
+    assert!(lines.iter().any(|line| line.detail.contains("1 could not be understood")), "{lines:#?}");
+}
+
+/// Graph is slow with a large page, and so it is asked for in smaller ones, at once from then on.
+async fn slow_page_is_asked_for_in_smaller_ones(db: &TestDb) {
+    for (kind, most) in [(ProviderKind::Microsoft, 50), (ProviderKind::Google, 250)] {
+        let world = World::of(db, kind, unhurried(), Duration::from_millis(700), monday()).await;
+        world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
+        world.outside.fault(json!({ "kind": "slow_pages", "value": most })).await;
+        world.connected(&world.ana).await;
+        assert_eq!(world.taken(&world.ana).await, ["busy: 600 - 660"], "{kind}");
+        let hits = world.outside.hits().await;
+        world.outside.person_adds(ANA, (at(700), at(730)), json!({})).await;
+        world.poll().await;
+        assert_eq!(world.taken(&world.ana).await, ["busy: 600 - 660", "busy: 700 - 730"], "{kind}");
+        assert_eq!((hits, world.outside.hits().await), (1, 1), "{kind}");
+    }
+}
+
+async fn refused_zone_is_not_asked_again(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "no_zones" })).await;
+    for (reference, from) in [("A-1", 60), ("A-2", 120), ("A-3", 180)] {
+        let booking = world.put(reference, &world.draft(&[&world.ana], from, from + 30)).await;
+        world.settle().await;
+        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+    }
+    let writes = world.outside.writes().await;
+    assert_eq!(writes.iter().filter(|call| call.ends_with("400")).count(), 1, "{writes:?}");
+}
+
+on_both_databases!(
+    slow_page_is_asked_for_in_smaller_ones,
+    refused_zone_is_not_asked_again,
+    deleted_occurrence_frees_its_time,
+    rescheduled_series_leaves_no_old_times,
+    missing_mailbox_removes_no_entry_and_says_so,
+    lost_answer_is_found_by_its_transaction,
+    entry_among_deleted_items_counts_as_deleted,
+    calendar_with_another_id_is_the_same_calendar,
+    odd_item_does_not_hide_the_others,
+);
