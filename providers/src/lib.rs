@@ -32,6 +32,7 @@ mod quote;
 mod refusal;
 pub mod registry;
 mod remembered;
+mod words;
 
 pub use crate::{
     caldav::{Caldav, Discovered, DiscoveryError},

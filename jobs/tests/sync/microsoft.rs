@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use concord_domain::connection::{EntryState, ProviderKind};
+use concord_domain::{
+    booking::BookingStatus,
+    connection::{EntryState, ProviderKind},
+};
 use concord_storage::{
     on_both_databases, outside_changes,
     testing::{TestDb, at, monday},
@@ -13,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     outside::Seen,
-    world::{ANA, PATIENCE, World, titled, unhurried},
+    world::{ANA, PATIENCE, World, titled, unhurried, with_status},
 };
 
 const WEEK: i64 = 7 * 24 * 60;
@@ -191,6 +194,36 @@ async fn odd_item_does_not_hide_the_others(db: &TestDb) {
     assert!(lines.iter().any(|line| line.detail.contains("1 could not be understood")), "{lines:#?}");
 }
 
+/// Guests, words of their own, a colour: a later write of ours leaves them as they are, and changes what is ours.
+async fn what_people_add_survives_our_next_write(db: &TestDb) {
+    for (kind, colour) in [(ProviderKind::Microsoft, "Red category"), (ProviderKind::Google, "7")] {
+        let world = World::of(db, kind, unhurried(), PATIENCE, monday()).await;
+        world.connected(&world.ana).await;
+        let draft = world.draft(&[&world.ana], 60, 120);
+        let booking = world.put("A-1", &draft).await;
+        world.settle().await;
+        let ours = world.outside.one_seen_by(ANA).await;
+        let added = json!({ "description": format!("{}\n\nBring two towels.", ours.description),
+            "guests": ["guest@example.com"], "colour": colour });
+        world.outside.person_changes(ANA, &ours.id, added).await;
+        world.poll().await;
+
+        let pending = with_status(&titled(&draft, "Changed"), BookingStatus::Pending);
+        for next in [pending.clone(), titled(&pending, "Changed again")] {
+            world.put("A-1", &next).await;
+            world.settle().await;
+        }
+        assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
+        let seen = world.outside.one_seen_by(ANA).await;
+        assert!(seen.title.contains("Changed again"), "{seen:#?}");
+        assert!(seen.description.contains("Status: Pending"), "{}", seen.description);
+        assert!(!seen.description.contains("Status: Confirmed"), "{}", seen.description);
+        assert_eq!(seen.description.matches("Bring two towels.").count(), 1, "{}", seen.description);
+        let raw = seen.raw.to_string();
+        assert!(raw.contains("guest@example.com") && raw.contains(colour), "{raw}");
+    }
+}
+
 /// Graph is slow with a large page, and so it is asked for in smaller ones, at once from then on.
 async fn slow_page_is_asked_for_in_smaller_ones(db: &TestDb) {
     for (kind, most) in [(ProviderKind::Microsoft, 50), (ProviderKind::Google, 250)] {
@@ -221,6 +254,7 @@ async fn refused_zone_is_not_asked_again(db: &TestDb) {
 }
 
 on_both_databases!(
+    what_people_add_survives_our_next_write,
     slow_page_is_asked_for_in_smaller_ones,
     refused_zone_is_not_asked_again,
     deleted_occurrence_frees_its_time,

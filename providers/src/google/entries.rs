@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     entry::{EntryContent, EntryReminder, EntryTime, ObservedEntry, ReminderMeans},
@@ -9,20 +10,30 @@ use concord_domain::{
 };
 use google_calendar3::api::{Event, EventDateTime, EventExtendedProperties, EventReminder, EventReminders};
 
+use serde_json::{Value, json};
+
 use super::ids::external_id;
+use crate::words;
 
 /// The private properties by which we know our own entries again.
 const ENTRY: &str = "concord_entry";
 const BOOKING: &str = "concord_booking";
 
+/// What we wrote last of what people change, too, so that a later write knows theirs from ours.
+const WORDS: &str = "concord_words";
+const COLOUR: &str = "concord_colour";
+
 /// Google's limits: five overrides, none more than four weeks before.
 const MOST_REMINDERS: usize = 5;
 const LONGEST_REMINDER_MINUTES: u32 = 40_320;
 
-/// The whole entry, without its id. All that is not named is cleared by a replacement.
+/// The whole of a new entry, without its id.
 pub(super) fn event(content: &EntryContent) -> Event {
     let (start, end) = date_times(&content.time);
-    let properties = [(ENTRY, content.entry.to_string()), (BOOKING, content.booking.to_string())];
+    let own = [(ENTRY, content.entry.to_string()), (BOOKING, content.booking.to_string())];
+    let left = [(WORDS, words::mark(&content.description)), (COLOUR, colour(content))];
+    let left = left.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let properties = own.into_iter().chain(left);
     Event {
         summary: Some(content.title.clone()),
         description: some_text(&content.description),
@@ -33,17 +44,76 @@ pub(super) fn event(content: &EntryContent) -> Event {
         status: Some(if content.tentative { "tentative" } else { "confirmed" }.to_owned()),
         transparency: Some(if content.busy { "opaque" } else { "transparent" }.to_owned()),
         // Other providers' colours are names, which Google would refuse.
-        color_id: content.colour.clone().filter(|colour| matches!(colour.parse::<u8>(), Ok(1..=11))),
+        color_id: colour(content),
         reminders: Some(EventReminders {
             use_default: Some(false),
             overrides: Some(content.reminders.iter().copied().take(MOST_REMINDERS).map(reminder).collect()),
         }),
         extended_properties: Some(EventExtendedProperties {
-            private: Some(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            private: Some(properties.map(|(name, value)| (name.to_owned(), value)).collect()),
             shared: None,
         }),
         ..Event::default()
     }
+}
+
+fn colour(content: &EntryContent) -> Option<String> {
+    content.colour.clone().filter(|colour| matches!(colour.parse::<u8>(), Ok(1..=11)))
+}
+
+/// What a later write sets whatever stands there, as a patch has it: what it does not name stays, guests and attachments
+/// among it; null clears.
+pub(super) fn patch(content: &EntryContent) -> Value {
+    let (start, end) = match &content.time {
+        EntryTime::Timed { starts_at, ends_at, zone } => {
+            let at = |instant: &DateTime<Utc>| json!({ "dateTime": instant, "timeZone": zone.name(), "date": null });
+            (at(starts_at), at(ends_at))
+        }
+        EntryTime::AllDay { from, until } => {
+            let on = |date: &NaiveDate| json!({ "date": date, "dateTime": null, "timeZone": null });
+            (on(from), on(until))
+        }
+    };
+    let new = event(content);
+    let mut patch = json!({
+        "summary": new.summary,
+        "location": new.location,
+        "start": start,
+        "end": end,
+        "status": new.status,
+        "transparency": new.transparency,
+        "extendedProperties": { "private": { ENTRY: content.entry.to_string(), BOOKING: content.booking.to_string() } },
+    });
+    // Where we want none, those that people have set are theirs; but nobody is reminded of what does not take place.
+    if !content.reminders.is_empty() || !content.busy {
+        patch["reminders"] = json!(new.reminders);
+    }
+    patch
+}
+
+/// What a later write sets besides of what people change, too; `None` if it is as it should be. A text is brought up to date
+/// around what they added, a colour that they chose stays.
+pub(super) fn patch_of_shared(stands: &Event, content: &EntryContent) -> Option<Value> {
+    let kept =
+        |name: &str| stands.extended_properties.as_ref()?.private.as_ref()?.get(name).map(String::as_str);
+    let current = stands.description.as_deref().unwrap_or_default();
+    let wanted = words::merged(current, kept(WORDS), &content.description);
+    let (colour, mark) = (colour(content), words::mark(&content.description));
+    // Written before we kept such marks, all of it is ours.
+    let is_ours = kept(WORDS).is_none() || stands.color_id.as_deref() == kept(COLOUR);
+    let recolour = is_ours && stands.color_id != colour;
+    if words::says_the_same(current, &wanted) && !recolour {
+        return None;
+    }
+    let mut patch = json!({
+        "description": some_text(&wanted),
+        "extendedProperties": { "private": { WORDS: mark } },
+    });
+    if recolour {
+        patch["colorId"] = json!(colour);
+        patch["extendedProperties"]["private"][COLOUR] = json!(colour);
+    }
+    Some(patch)
 }
 
 fn some_text(text: &str) -> Option<String> {
@@ -143,9 +213,7 @@ fn is_empty(time: &EntryTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
     use concord_domain::ids::BookingId;
-    use serde_json::{Value, json};
 
     use super::*;
 
@@ -216,6 +284,28 @@ mod tests {
         let overrides = event.reminders.unwrap().overrides.unwrap();
         assert_eq!(overrides.len(), 5);
         assert_eq!(overrides[0].minutes, Some(40_320));
+    }
+
+    #[test]
+    fn a_later_write_leaves_what_people_chose() {
+        let content = content(timed());
+        let ours = Event { id: Some(external_id(content.entry)), ..event(&content) };
+        assert_eq!(patch_of_shared(&ours, &content), None);
+        let patch = patch(&content);
+        for theirs in ["attendees", "attachments", "colorId", "description", "conferenceData"] {
+            assert_eq!(patch.get(theirs), None, "{theirs}");
+        }
+        let none = EntryContent { reminders: Vec::new(), ..content.clone() };
+        assert_eq!(self::patch(&none).get("reminders"), None);
+
+        let other = EntryContent { colour: Some("10".to_owned()), ..content.clone() };
+        assert_eq!(patch_of_shared(&ours, &other).unwrap()["colorId"], "10");
+        let cleared = EntryContent { colour: None, ..content };
+        assert_eq!(patch_of_shared(&ours, &cleared).unwrap()["colorId"], Value::Null);
+        let words = EntryContent { description: "Reference: A-1".to_owned(), ..cleared };
+        let ours = Event { id: Some(external_id(words.entry)), ..event(&words) };
+        let chosen = Event { color_id: Some("7".to_owned()), ..ours };
+        assert_eq!(patch_of_shared(&chosen, &EntryContent { colour: Some("5".to_owned()), ..words }), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     GoogleCalendar,
-    entries::event,
+    entries::{self, event},
     errors::{Refusal, Trouble, unreadable},
     ids::segment,
 };
@@ -34,7 +34,8 @@ impl GoogleCalendar {
     ) -> Result<Written, ProviderError> {
         let path = format!("calendars/{}/events", segment(calendar)?);
         let event = Event { id: Some(external_id.to_owned()), ..event(content) };
-        let answer = self.write(credentials, Method::POST, &path, None, Some(&event)).await?;
+        let body = body(&event).map_err(unsendable)?;
+        let answer = self.write(credentials, Method::POST, &path, None, Some(body)).await?;
         written(&answer, external_id)
     }
 
@@ -49,8 +50,26 @@ impl GoogleCalendar {
         // What cannot be sent as an etag is not the entry's etag either.
         let etag = etag.map(HeaderValue::from_str).transpose().map_err(|_| ProviderError::Precondition)?;
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
-        let answer = self.write(credentials, Method::PUT, &path, etag, Some(&event(content))).await?;
-        written(&answer, external_id)
+        let answer = self.patch(credentials, &path, &entries::patch(content), etag).await?;
+        let stands = event_of(&answer)?;
+        let Some(rest) = entries::patch_of_shared(&stands, content) else {
+            return written(&answer, external_id);
+        };
+        // Nobody has written in between, or it is looked at again.
+        let etag = written(&answer, external_id)?.etag;
+        let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition)?;
+        written(&self.patch(credentials, &path, &rest, Some(etag)).await?, external_id)
+    }
+
+    async fn patch(
+        &self,
+        credentials: &Credentials,
+        path: &str,
+        patch: &Value,
+        etag: Option<HeaderValue>,
+    ) -> Result<Answer, Trouble> {
+        let body = serde_json::to_vec(patch).map_err(unsendable)?.into();
+        self.write(credentials, Method::PATCH, path, etag, Some(body)).await
     }
 
     pub(super) async fn delete(
@@ -79,17 +98,17 @@ impl GoogleCalendar {
         method: Method,
         path: &str,
         if_match: Option<HeaderValue>,
-        event: Option<&Event>,
+        body: Option<Bytes>,
     ) -> Result<Answer, Trouble> {
         // One party invites, and it is not Google.
         let address = format!("{}{path}?sendUpdates=none", self.calendar_base);
-        let unsendable = |_| ProviderError::Rejected("the request cannot be written down".to_owned());
-        let mut request = Request::new(event.map(body).transpose().map_err(unsendable)?.unwrap_or_default());
+        let has_body = body.is_some();
+        let mut request = Request::new(body.unwrap_or_default());
         *request.method_mut() = method;
         *request.uri_mut() = address.parse().map_err(|_| ProviderError::NotFound)?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, credentials.bearer()?);
-        if event.is_some() {
+        if has_body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(etag) = if_match {
@@ -110,8 +129,16 @@ fn body(event: &Event) -> serde_json::Result<Bytes> {
     Ok(serde_json::to_vec(&value)?.into())
 }
 
+fn unsendable(_: serde_json::Error) -> ProviderError {
+    ProviderError::Rejected("the request cannot be written down".to_owned())
+}
+
+fn event_of(answer: &Answer) -> Result<Event, ProviderError> {
+    serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))
+}
+
 fn written(answer: &Answer, external_id: &str) -> Result<Written, ProviderError> {
-    let event: Event = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+    let event = event_of(answer)?;
     let header = || answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     match event.etag.or_else(header) {
         Some(etag) => Ok(Written { external_id: external_id.to_owned(), etag }),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
-    entry::{EntryContent, EntryTime, ObservedEntry, ReminderMeans},
+    entry::{EntryContent, EntryReminder, EntryTime, ObservedEntry, ReminderMeans},
     ids::EntryId,
     interval::{Interval, stay},
 };
@@ -14,6 +14,7 @@ use super::{
     marks::{Mark, entry_of_transaction},
     zones,
 };
+use crate::words;
 
 /// What counts of a Graph event (<https://learn.microsoft.com/graph/api/resources/event>).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,6 +30,7 @@ pub(super) struct Event {
     pub(super) kind: Option<String>,
     pub(super) series_master_id: Option<String>,
     pub(super) subject: Option<String>,
+    pub(super) body: Option<Body>,
     pub(super) start: Option<DateTimeZone>,
     pub(super) end: Option<DateTimeZone>,
     pub(super) is_all_day: Option<bool>,
@@ -48,6 +50,12 @@ pub(super) struct Event {
 pub(super) struct DateTimeZone {
     date_time: String,
     time_zone: Option<String>,
+}
+
+/// An `itemBody`, as text.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Body {
+    content: Option<String>,
 }
 
 /// What the calendar's owner answered.
@@ -72,24 +80,66 @@ pub(super) enum Spelling {
     Utc,
 }
 
-/// The whole entry, without its id. What should be clear is said to be: a PATCH leaves what it does not name.
+/// The whole of a new entry, without its id.
+pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
+    let mut event = patch(content, spelling);
+    let text = patch_of_text(&content.description, content);
+    event["body"] = text["body"].clone();
+    if let (Some(all), Some(Value::Array(more))) =
+        (event["singleValueExtendedProperties"].as_array_mut(), text.get("singleValueExtendedProperties"))
+    {
+        all.extend(more.iter().cloned());
+    }
+    event["isReminderOn"] = json!(popup(content).is_some());
+    event
+}
+
+/// The text, `said` in whole, with the mark of what of it is ours.
+pub(super) fn patch_of_text(said: &str, content: &EntryContent) -> Value {
+    let mark = words::mark(&content.description).unwrap_or_default();
+    json!({
+        "body": { "contentType": "text", "content": said },
+        "singleValueExtendedProperties": [{ "id": Mark::Words.id(), "value": mark }],
+    })
+}
+
+/// The text that stands there.
+pub(super) fn text(event: &Event) -> &str {
+    event.body.as_ref().and_then(|body| body.content.as_deref()).unwrap_or_default()
+}
+
+/// The text as it should be, if it is not: ours, and what people added to it.
+pub(super) fn text_to_write(event: &Event, content: &EntryContent) -> Option<String> {
+    let mark = property(event, Mark::Words).filter(|mark| !mark.is_empty());
+    let wanted = words::merged(text(event), mark, &content.description);
+    (!words::says_the_same(text(event), &wanted)).then_some(wanted)
+}
+
+fn popup(content: &EntryContent) -> Option<&EntryReminder> {
+    content.reminders.iter().find(|reminder| reminder.by == ReminderMeans::Popup)
+}
+
+/// What a later write sets whatever stands there. What should be clear is said to be: a PATCH leaves what it does not name,
+/// guests, attachments and categories among it.
 ///
 /// Colours are left out: Microsoft's are those of categories, which each person names and colours as they like.
-pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
+pub(super) fn patch(content: &EntryContent, spelling: Spelling) -> Value {
     let (start, end) = date_times(&content.time, spelling);
-    let popup = content.reminders.iter().find(|reminder| reminder.by == ReminderMeans::Popup);
+    let popup = popup(content);
     let mut event = json!({
         "subject": subject(&content.title),
-        "body": { "contentType": "text", "content": content.description },
         "location": { "displayName": content.location },
         "start": start,
         "end": end,
         "isAllDay": matches!(content.time, EntryTime::AllDay { .. }),
         "showAs": if !content.busy { "free" } else if content.tentative { "tentative" } else { "busy" },
-        // Microsoft has one reminder, on the screen.
-        "isReminderOn": popup.is_some(),
         "singleValueExtendedProperties": properties(content),
     });
+    // Microsoft has one reminder, on the screen. Where we want none, one that a person has set is theirs; but nobody is
+    // reminded of what does not take place.
+    if popup.is_some() || !content.busy {
+        event["isReminderOn"] = json!(popup.is_some());
+    }
     if let Some(popup) = popup {
         event["reminderMinutesBeforeStart"] = json!(popup.minutes);
     }
@@ -109,14 +159,14 @@ fn subject(title: &str) -> &str {
 }
 
 fn properties(content: &EntryContent) -> Vec<Value> {
-    Mark::ALL
+    [Mark::Entry, Mark::Booking, Mark::Zone]
         .into_iter()
         .map(|mark| {
             let value = match (mark, &content.time) {
                 (Mark::Entry, _) => content.entry.to_string(),
                 (Mark::Booking, _) => content.booking.to_string(),
                 (Mark::Zone, EntryTime::Timed { zone, .. }) => zone.name().to_owned(),
-                (Mark::Zone, EntryTime::AllDay { .. }) => Tz::UTC.name().to_owned(),
+                (Mark::Zone | Mark::Words, _) => Tz::UTC.name().to_owned(),
             };
             json!({ "id": mark.id(), "value": value })
         })

@@ -23,16 +23,19 @@ pub(super) enum Mark {
     Booking,
     /// The IANA name of its zone, where Microsoft's own may be coarser.
     Zone,
+    /// Of the text that we wrote last, so that a later write knows what people added to it.
+    Words,
 }
 
 impl Mark {
-    pub(super) const ALL: [Self; 3] = [Self::Entry, Self::Booking, Self::Zone];
+    pub(super) const ALL: [Self; 4] = [Self::Entry, Self::Booking, Self::Zone, Self::Words];
 
     fn name(self) -> &'static str {
         match self {
             Self::Entry => "concord-entry",
             Self::Booking => "concord-booking",
             Self::Zone => "concord-zone",
+            Self::Words => "concord-words",
         }
     }
 

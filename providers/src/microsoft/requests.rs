@@ -26,8 +26,8 @@ use crate::{
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// On every call: ids that stay when an entry is moved to another folder, and times in one zone.
-const PREFERENCES: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
+/// On every call: ids that stay when an entry is moved to another folder, times in one zone, and texts as we write them.
+const PREFERENCES: &str = r#"IdType="ImmutableId", outlook.timezone="UTC", outlook.body-content-type="text""#;
 
 /// Entries on a page. More than Graph's default of 10, so that a busy calendar takes few calls; small enough for its
 /// time limit with most mailboxes.

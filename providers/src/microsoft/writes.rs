@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use super::{
     MicrosoftCalendar,
-    entries::{Event, Spelling, bound, event, marked, observed, says, shown_in},
+    entries::{
+        Event, Spelling, bound, event, marked, observed, patch, patch_of_text, says, shown_in, text,
+        text_to_write,
+    },
     errors::{Trouble, json},
     marks::{entry_of_transaction, events_of, expand, transaction},
     requests::segment,
@@ -22,6 +25,7 @@ use crate::{
     error::ProviderError,
     http::Answer,
     provider::{Credentials, Written},
+    words::says_the_same,
 };
 
 /// Nobody has that many copies of one entry.
@@ -74,8 +78,7 @@ impl MicrosoftCalendar {
             }
             answer => answer?,
         };
-        let mut made: Event = json(&answer)?;
-        made.etag = made.etag.or_else(|| etag_of(&answer));
+        let made = event_of(&answer)?;
         self.bring_up_to_date(credentials, calendar, content, made).await
     }
 
@@ -296,12 +299,30 @@ impl MicrosoftCalendar {
         let id = segment(id)?;
         let answer = self
             .in_either_spelling(calendar, |spelling| {
-                self.put(credentials, (calendar, id), event(content, spelling), etag)
+                self.put(credentials, (calendar, id), patch(content, spelling), etag)
             })
             .await?;
-        let mut event: Event = json(&answer)?;
-        event.etag = event.etag.or_else(|| etag_of(&answer));
-        written(event)
+        let event = event_of(&answer)?;
+        if says_the_same(text(&event), &content.description) {
+            return written(event);
+        }
+        self.write_text(credentials, (calendar, id), content, event).await
+    }
+
+    /// Brings the text up to date around what people added to it, at the version that our write has just made.
+    async fn write_text(
+        &self,
+        credentials: &Credentials,
+        (calendar, id): (&str, &str),
+        content: &EntryContent,
+        patched: Event,
+    ) -> Result<Written, ProviderError> {
+        // With our marks, which no answer to a write brings.
+        let stands = self.by_id(credentials, calendar, id).await?.ok_or(ProviderError::NotFound)?;
+        let Some(said) = text_to_write(&stands, content) else { return written(patched) };
+        let body = patch_of_text(&said, content);
+        let answer = self.put(credentials, (calendar, id), body, patched.etag.as_deref()).await?;
+        written(event_of(&answer)?)
     }
 
     async fn put(
@@ -333,6 +354,12 @@ impl MicrosoftCalendar {
             outcome => outcome,
         }
     }
+}
+
+fn event_of(answer: &Answer) -> Result<Event, ProviderError> {
+    let mut event: Event = json(answer)?;
+    event.etag = event.etag.or_else(|| etag_of(answer));
+    Ok(event)
 }
 
 fn etag_of(answer: &Answer) -> Option<String> {

@@ -259,16 +259,21 @@ async fn ids_that_are_none_reach_nothing() {
 
 #[tokio::test]
 async fn writes_say_what_they_must() {
-    let server = Server::start(json("201 Created", &event("Massage").to_string())).await;
-    let microsoft = microsoft(&server.url);
     let content = content();
+    let mut event = event("Massage");
+    event["body"] = value!({ "contentType": "text", "content": content.description });
+    // What the calendar lists, when it is asked whether it shows the event.
+    event["value"] = value!([{ "id": "AAMk=" }]);
+    let server = Server::start(json("201 Created", &event.to_string())).await;
+    let microsoft = microsoft(&server.url);
     let ours = content.entry.to_string();
     let written = microsoft.create(&token(), "AAMkc=", &ours, &content).await.unwrap();
     assert_eq!((written.external_id.as_str(), written.etag.as_str()), ("AAMk=", "W/\"2\""));
     microsoft.update(&token(), "AAMkc=", "AAMk=", &content, Some("W/\"1\"")).await.unwrap();
     microsoft.update(&token(), "AAMkc=", "AAMk=", &content, None).await.unwrap();
 
-    let requests = server.requests();
+    let requests: Vec<String> =
+        server.requests().into_iter().filter(|request| !request.starts_with("GET")).collect();
     assert_eq!(requests.len(), 3);
     assert!(requests[0].starts_with("POST /v1.0/me/calendars/AAMkc=/events HTTP/1.1"), "{}", requests[0]);
     assert!(requests[0].contains(&format!("\"transactionId\":\"concord:{ours}\"")));
@@ -294,7 +299,7 @@ async fn a_repeated_transaction_is_brought_up_to_date() {
     microsoft(&server.url).create(&token(), "c", &ours, &content()).await.unwrap();
     let methods: Vec<String> =
         server.requests().iter().map(|one| one.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(methods, ["POST", "PATCH"]);
+    assert_eq!(methods[..2], ["POST", "PATCH"]);
 }
 
 #[tokio::test]

@@ -101,6 +101,8 @@ struct Written {
     status: Option<String>,
     transparency: Option<String>,
     recurrence: Option<Lines>,
+    guests: Option<Vec<String>>,
+    colour: Option<String>,
 }
 
 impl Written {
@@ -125,6 +127,8 @@ impl Written {
             status: self.status.clone(),
             transparency: self.transparency.clone(),
             recurrence,
+            guests: self.guests.clone(),
+            colour: self.colour.clone(),
         })
     }
 }

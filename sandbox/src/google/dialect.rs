@@ -78,6 +78,15 @@ impl Dialect for Google {
                 body.insert(name.into(), value.clone().into());
             }
         }
+        if let Some(guests) = &wish.guests {
+            body.insert(
+                "attendees".into(),
+                guests.iter().map(|address| json!({ "email": address })).collect(),
+            );
+        }
+        if let Some(colour) = &wish.colour {
+            body.insert("colorId".into(), colour.clone().into());
+        }
         if let Some(recurrence) = &wish.recurrence {
             body.insert("recurrence".into(), recurrence.clone().into());
         }

@@ -81,6 +81,14 @@ impl Dialect for Microsoft {
             }
             None => {}
         }
+        if let Some(guests) = &wish.guests {
+            let guest =
+                |address: &String| json!({ "emailAddress": { "address": address }, "type": "required" });
+            put("attendees", guests.iter().map(guest).collect());
+        }
+        if let Some(category) = &wish.colour {
+            put("categories", json!([category]));
+        }
         if let Some(lines) = &wish.recurrence {
             put("recurrence", lines.clone().into());
         }

@@ -22,6 +22,10 @@ pub(crate) struct Wish {
     pub(crate) status: Option<String>,
     pub(crate) transparency: Option<String>,
     pub(crate) recurrence: Option<Vec<String>>,
+    /// Addresses of whom they invite.
+    pub(crate) guests: Option<Vec<String>>,
+    /// Google's number of a colour, the name of a category at Microsoft.
+    pub(crate) colour: Option<String>,
 }
 
 /// Where an entry is.

@@ -63,6 +63,10 @@ fn google(title: &str, own: Own<'_>) -> Value {
 
 fn microsoft(title: &str, own: Own<'_>) -> Value {
     let (all_day, zone, from, until) = match own {
+        // Outlook says it by Windows' name; Graph takes few of IANA's.
+        Own::Clock { zone: ZoneName { name: "Europe/Lisbon", .. }, from, until } => {
+            (false, "GMT Standard Time", from, until)
+        }
         Own::Clock { zone, from, until } => (false, zone.name, from, until),
         Own::Days { from, until } => (true, "UTC", from.into(), until.into()),
     };
