@@ -75,7 +75,7 @@ fn without_tags(line: &str) -> String {
         plain.push_str(before);
         match after.split_once('>') {
             Some((tag, after)) if tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') => {
-                rest = after
+                rest = after;
             }
             _ => {
                 plain.push('<');

@@ -268,16 +268,13 @@ impl Reader<'_> {
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
         let mut unreadable = 0;
         for object in &fetched.objects {
-            match entries_of(object, reading) {
-                Some(told) => {
-                    entries.extend(told.into_iter().filter(|entry| !full || touches(entry, reading)));
-                    resources.push(object.name.clone());
-                }
-                None => {
-                    unreadable += 1;
-                    entries.push(unclear(object));
-                }
-            }
+            let Some(told) = entries_of(object, reading) else {
+                unreadable += 1;
+                entries.push(unclear(object));
+                continue;
+            };
+            entries.extend(told.into_iter().filter(|entry| !full || touches(entry, reading)));
+            resources.push(object.name.clone());
         }
         for name in known_gone.into_iter().chain(fetched.gone) {
             entries.push(gone(&name));

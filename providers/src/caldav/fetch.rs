@@ -119,8 +119,8 @@ fn digest(data: &str) -> String {
         sum.update(line.trim_end());
         sum.update("\n");
     }
-    let hex: String = sum.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{DIGEST}{hex}")
+    let hex: Vec<String> = sum.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{DIGEST}{}", hex.concat())
 }
 
 #[cfg(test)]
