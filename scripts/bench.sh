@@ -12,6 +12,8 @@ step() { printf '\n== %s\n' "$*" >&2; }
 
 step "seats against raw SQL"
 cargo run --release -p concord-storage --example occupancy_bench
+step "writing under load"
+cargo run --release -p concord-storage --example write_load
 step "the queue"
 cargo run --release -p concord-jobs --example queue_bench
 step "the writer of feeds"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use concord_jobs::Context;
+use concord_storage::{Caller, idempotency::Work, on_behalf_of, probe::Probe};
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -22,6 +23,8 @@ pub struct App {
     pub public_url: Url,
     /// Who has read which feed, until it is written down.
     pub access: AccessRecord,
+    /// Whether the database works.
+    pub probe: Arc<Probe>,
     /// What goes on when the request that began it has ended; a process that stops waits for it.
     pub in_hand: TaskTracker,
 }
@@ -33,11 +36,12 @@ impl App {
     }
 
     /// Does what must not be given up midway: a caller who hangs up and a request that takes too long end the future of
-    /// their request, and this goes on. Fails only where the whole process ends.
+    /// their request, and this goes on, for the same idempotency key. Fails only where the whole process ends.
     pub async fn to_the_end<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
+        let task = on_behalf_of(Caller::Request, Work::current().go_on(task));
         self.in_hand.spawn(task.in_current_span()).await.map_err(|ended| match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(ended) => ended,

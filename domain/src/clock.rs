@@ -25,7 +25,7 @@ enum Source {
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self::system_ahead(Duration::zero())
+        Self::system_ahead(ahead())
     }
 
     /// That of a machine whose clock is wrong by so much.
@@ -78,4 +78,16 @@ impl Clock {
             micros.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::SeqCst);
         }
     }
+}
+
+/// Builds for tests run with clocks that differ.
+#[cfg(feature = "testing")]
+fn ahead() -> Duration {
+    let seconds = std::env::var("CONCORD_TEST_CLOCK_AHEAD_SECONDS").ok();
+    Duration::seconds(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or_default())
+}
+
+#[cfg(not(feature = "testing"))]
+fn ahead() -> Duration {
+    Duration::zero()
 }

@@ -338,7 +338,7 @@ pub async fn set_reads(
 pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Active, ConnectionState::Paused);
-    move_state(context, &mut tx, change, id, states, "paused").await?;
+    move_state(&mut tx, change, id, states, "paused").await?;
     let mut raised = Vec::new();
     for calendar in calendars::to_read(&mut tx, change.business, id).await? {
         raised.extend(push::raise(&mut tx, context, &calendar).await?);
@@ -352,7 +352,7 @@ pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Resu
 pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Result<(), ManageError> {
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Paused, ConnectionState::Active);
-    let direction = move_state(context, &mut tx, change, id, states, "resumed").await?;
+    let direction = move_state(&mut tx, change, id, states, "resumed").await?;
     let raised = connect::catch_up(&mut tx, context, (change.business, id), direction).await?;
     tx.commit().await?;
     context.push(&raised).await;
@@ -361,7 +361,6 @@ pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Res
 
 /// The state that it is in is asked for by the change itself: somebody may be disconnecting it at this moment.
 async fn move_state(
-    context: &Context,
     tx: &mut Tx,
     change: &Change,
     id: ConnectionId,
@@ -369,7 +368,7 @@ async fn move_state(
     action: &str,
 ) -> Result<Direction, ManageError> {
     let Some(direction) = store::move_state(tx, (change.business, id), states, change.now).await? else {
-        let connection = find(context, change.business, id).await?;
+        let connection = store::find_in(tx, change.business, id).await?.ok_or(ManageError::NotFound)?;
         let (from, state) = (states.0, connection.state);
         let message = format!("only a connection that is {from} can be {action}; this one is {state}");
         return Err(ManageError::NotPossible(message));

@@ -70,8 +70,9 @@ pub(crate) async fn raise_first(
 /// Sees to it that every connection that is served is compared; called when a process starts.
 pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
+    let found = store::never_compared(&context.db).await?;
     let mut tx = context.db.begin().await?;
-    for connection in store::never_compared(&context.db).await? {
+    for connection in found {
         raise_first(&mut tx, connection, now).await?;
     }
     tx.commit().await

@@ -12,6 +12,7 @@ use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, connections,
     duties::{self, ClaimedDuty, DutyRef, Outcome},
+    idempotency,
 };
 use futures::FutureExt;
 use uuid::Uuid;
@@ -101,12 +102,16 @@ pub async fn release_former(context: &Context) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
     let count = duties::release_former(&mut tx).await?;
     connections::release_former_leases(&mut tx).await?;
+    idempotency::release_former(&mut tx).await?;
     tx.commit().await?;
     if count > 0 {
         tracing::info!(count, "taking up what was in hand when the process before this one ended");
     }
     Ok(())
 }
+
+/// How long to wait before it is tried once more to write how a duty ended.
+const WRITTEN_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs duties as the worker hands them over.
 #[derive(Clone, Debug)]
@@ -132,15 +137,34 @@ impl Jobs {
             return Ok(false);
         };
         let outcome = run_job(context, &claimed).await;
-        let now = context.clock.now();
-        let mut tx = context.db.begin_forgettable().await?;
-        let again = duties::finish(&mut tx, &claimed, &outcome, now).await?;
-        tx.commit().await?;
+        let again = self.finish(&claimed, &outcome).await?;
         match again {
             Some(again) => context.push(&[again]).await,
-            None => self.push_soon(&claimed, &outcome, now),
+            None => self.push_soon(&claimed, &outcome, context.clock.now()),
         }
         Ok(true)
+    }
+
+    /// Writes how it ended; where the database is away, as soon as it is back and for as long as the lease holds. Else
+    /// whatever ran when it went would wait for its lease.
+    async fn finish(&self, duty: &ClaimedDuty, outcome: &Outcome) -> Result<Option<DutyRef>, StorageError> {
+        let context = &self.context;
+        let until = context.clock.now() + context.settings.lease;
+        loop {
+            let written = async {
+                let mut tx = context.db.begin_forgettable().await?;
+                let again = duties::finish(&mut tx, duty, outcome, context.clock.now()).await?;
+                tx.commit().await.map(|()| again)
+            };
+            match written.await {
+                Err(
+                    StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded,
+                ) if context.clock.now() < until => {
+                    tokio::time::sleep(WRITTEN_AGAIN_AFTER).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// What is due again within a moment is pushed then: the sweep would be later.

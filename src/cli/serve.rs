@@ -111,6 +111,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         public_url: config.public_url(),
         config: Arc::new(config),
         access: http::feeds::AccessRecord::default(),
+        probe: Arc::default(),
         in_hand: TaskTracker::new(),
     })
 }

@@ -143,6 +143,12 @@ pub async fn find(db: &Db, id: BusinessId) -> Result<Option<Business>, StorageEr
     row.map(Business::try_from).transpose()
 }
 
+/// The same for whoever has a transaction in hand; nothing is locked.
+pub async fn find_in(tx: &mut Tx, id: BusinessId) -> Result<Option<Business>, StorageError> {
+    let row: Option<Row> = on_db!(tx, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?;
+    row.map(Business::try_from).transpose()
+}
+
 const BY_SLUG: &str = concat!("SELECT ", columns!(), " FROM businesses WHERE slug = $1");
 
 /// The business that a public address names.

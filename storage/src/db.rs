@@ -3,8 +3,7 @@
 use std::{fs::OpenOptions, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
+    ConnectOptions, Connection, PgPool, SqliteConnection, SqlitePool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -12,7 +11,7 @@ use sqlx::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::StorageError;
+use crate::{StorageError, Tx, write_gate::WriteGate};
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -24,22 +23,15 @@ pub enum Db {
     Sqlite {
         /// Readers see the last commit and never wait for the writer (WAL).
         read: SqlitePool,
-        /// SQLite has one writer at a time: one connection queues them fairly, where several would collide and sleep.
+        /// SQLite has one writer at a time, and so one connection: several would collide and sleep.
         write: SqlitePool,
+        /// Where those who want to write line up.
+        gate: WriteGate,
         /// Whether a commit waits until it is safe from a loss of power.
         durable: bool,
     },
     /// A server.
     Postgres(PgPool),
-}
-
-/// A transaction under way; dropped without `commit`, it never was.
-#[derive(Debug)]
-pub enum Tx {
-    /// Begun with `BEGIN IMMEDIATE`: it holds SQLite's one write lock.
-    Sqlite(Transaction<'static, Sqlite>),
-    /// Read committed; whoever needs more locks the row that stands for it.
-    Postgres(Transaction<'static, Postgres>),
 }
 
 /// Which database a query is about to run on.
@@ -61,6 +53,9 @@ pub(crate) use on_db;
 
 /// How long a database waits for what is under way when it is closed.
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a connection is waited for: then whoever waits is told that there is none, and can come again.
+const WAIT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long a server is waited for that does not answer yet: it may be starting too.
 const REACH_WITHIN: Duration = Duration::from_secs(10);
@@ -107,7 +102,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(15))
+            // Other processes may write too: for no longer than a connection is waited for.
+            .busy_timeout(WAIT_AT_MOST)
             .pragma("trusted_schema", "OFF");
         let connect = quietly(connect);
         let file = connect.get_filename();
@@ -118,17 +114,19 @@ impl Db {
         }
         let write = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(WAIT_AT_MOST)
+            .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_as_it_was_lent(connection)))
             .connect_with(connect.clone())
             .await
             .map_err(unusable_file)?;
         let read = SqlitePoolOptions::new()
             .max_connections(options.max_connections.clamp(1, 8))
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(WAIT_AT_MOST)
             // A file does not hang up as a server does, and to ask whether it is there takes as long as a small query.
             .test_before_acquire(false)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
-        Ok(Self::Sqlite { read, write, durable: options.durable })
+        Ok(Self::Sqlite { read, write, gate: WriteGate::default(), durable: options.durable })
     }
 
     async fn open_postgres(options: &DbOptions) -> Result<Self, StorageError> {
@@ -140,7 +138,7 @@ impl Db {
         reach(&connect).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(WAIT_AT_MOST)
             .connect_lazy_with(connect);
         Ok(Self::Postgres(pool))
     }
@@ -194,30 +192,37 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that may write. What it commits outlives a loss of power.
+    /// Begins a transaction that may write. What it commits outlives a loss of power. `Overloaded`: too many want to.
     pub async fn begin(&self) -> Result<Tx, StorageError> {
-        Ok(match self {
-            Self::Sqlite { write, durable: true, .. } => {
-                Tx::Sqlite(write.begin_with("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").await?)
+        must_hold_none();
+        match self {
+            Self::Sqlite { write, gate, durable, .. } => {
+                let turn = gate.turn().await?;
+                let statement =
+                    if *durable { "PRAGMA synchronous = FULL; BEGIN IMMEDIATE" } else { "BEGIN IMMEDIATE" };
+                Ok(Tx::sqlite(write.begin_with(statement).await?, turn, true))
             }
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+            Self::Postgres(pool) => Ok(Tx::postgres(pool.begin().await?, true)),
+        }
     }
 
     /// The same for what may be forgotten when the machine, or the database's server, goes down: who holds a lease, how
     /// often a provider was called, that a duty is done which would find nothing to do. Its commit waits for no disk; the
     /// next one that does, such as the mark before each write to the outside, brings it there too. A process of ours
-    /// that is killed loses nothing.
+    /// that is killed loses nothing. It is never what an idempotency key stands for.
     pub async fn begin_forgettable(&self) -> Result<Tx, StorageError> {
-        Ok(match self {
-            Self::Sqlite { write, .. } => {
-                Tx::Sqlite(write.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?)
+        must_hold_none();
+        match self {
+            Self::Sqlite { write, gate, .. } => {
+                let turn = gate.turn().await?;
+                let tx = write.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?;
+                Ok(Tx::sqlite(tx, turn, false))
             }
             Self::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?)
+                let tx = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
+                Ok(Tx::postgres(tx, false))
             }
-        })
+        }
     }
 
     /// Whether the database answers.
@@ -268,7 +273,9 @@ impl Db {
     }
 
     /// For reading outside a transaction.
+    #[cfg_attr(feature = "testing", track_caller)]
     pub(crate) fn open(&self) -> Open<&SqlitePool, &PgPool> {
+        must_hold_none();
         match self {
             Self::Sqlite { read, .. } => Open::Sqlite(read),
             Self::Postgres(pool) => Open::Postgres(pool),
@@ -276,22 +283,23 @@ impl Db {
     }
 }
 
-impl Tx {
-    /// Makes it all true at once.
-    pub async fn commit(self) -> Result<(), StorageError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
-    }
+/// Builds for tests find out here who asks for a connection with one in their hand.
+#[cfg_attr(feature = "testing", track_caller)]
+fn must_hold_none() {
+    #[cfg(feature = "testing")]
+    crate::tx::held::must_be_none();
+}
 
-    pub(crate) fn open(&mut self) -> Open<&mut SqliteConnection, &mut PgConnection> {
-        match self {
-            Self::Sqlite(tx) => Open::Sqlite(tx),
-            Self::Postgres(tx) => Open::Postgres(tx),
-        }
+/// Whether a connection that comes back can be lent again. A full disk or one that fails makes SQLite end a transaction by
+/// itself (<https://www.sqlite.org/lang_transaction.html>, 3.1); sqlx goes on counting it, and would begin no other.
+async fn is_as_it_was_lent(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was dropped is rolled back before this is answered.
+    connection.ping().await?;
+    let in_order = !connection.is_in_transaction();
+    if !in_order {
+        tracing::warn!("SQLite has ended a transaction by itself: its connection is opened anew");
     }
+    Ok(in_order)
 }
 
 /// Nobody is told of each statement, but for tests that ask how it would be answered.

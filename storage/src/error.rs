@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sqlx::{error::DatabaseError, sqlite::SqliteError};
+
 /// What went wrong in storage, by what follows from it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -26,6 +28,15 @@ pub enum StorageError {
     /// Somebody else was faster; reading again and trying once more will do.
     #[error("the database was busy with a conflicting change")]
     Busy,
+    /// So many want to write that there was no turn in time; nothing was done.
+    #[error("too many changes at once: there was no turn to write")]
+    Overloaded,
+    /// The database does not answer: there is no connection to be had, or it broke.
+    #[error("the database does not answer: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database answers and takes no changes: its disk is full or fails, or it may only be read.
+    #[error("the database takes no changes: {0}")]
+    Unwritable(#[source] sqlx::Error),
     /// The database was written by a newer Concord.
     #[error(
         "the database has migration {found}, which this version of Concord does not know; \
@@ -86,7 +97,7 @@ pub enum StorageError {
         /// What.
         what: &'static str,
     },
-    /// The database could not be reached or refused the statement.
+    /// The database refused the statement.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
     /// A migration failed.
@@ -101,11 +112,37 @@ const IMPOSSIBLE_TEXT: &str = "22021";
 /// SQLite: BUSY, LOCKED and BUSY_SNAPSHOT.
 const BUSY_SQLITE: [&str; 3] = ["5", "6", "517"];
 
+/// PostgreSQL: a full disk, a transaction that may only read (a standby's).
+const UNWRITABLE_POSTGRES: [&str; 2] = ["53100", "25006"];
+/// PostgreSQL: classes of connections that broke, of resources that are used up, of an operator's intervention.
+const UNAVAILABLE_POSTGRES: [&str; 3] = ["08", "53", "57P"];
+/// SQLite: READONLY, IOERR, FULL and CANTOPEN, which stand in the lowest byte of the extended codes.
+const UNWRITABLE_SQLITE: [u32; 4] = [8, 10, 13, 14];
+
+fn is_unwritable(refused: &dyn DatabaseError) -> bool {
+    let code = refused.code().unwrap_or_default();
+    match refused.try_downcast_ref::<SqliteError>() {
+        Some(_) => code.parse::<u32>().is_ok_and(|code| UNWRITABLE_SQLITE.contains(&(code & 0xff))),
+        None => UNWRITABLE_POSTGRES.contains(&code.as_ref()),
+    }
+}
+
+fn is_unavailable(refused: &dyn DatabaseError) -> bool {
+    let code = refused.code().unwrap_or_default();
+    refused.try_downcast_ref::<SqliteError>().is_none()
+        && UNAVAILABLE_POSTGRES.iter().any(|class| code.starts_with(class))
+}
+
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(database) = &error else {
             return match error {
                 sqlx::Error::RowNotFound => Self::NotFound,
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
                 other => Self::Database(other),
             };
         };
@@ -121,6 +158,10 @@ impl From<sqlx::Error> for StorageError {
         } else if code == IMPOSSIBLE_TEXT {
             // Whatever was looked up by it cannot be there.
             Self::NotFound
+        } else if is_unwritable(database.as_ref()) {
+            Self::Unwritable(error)
+        } else if is_unavailable(database.as_ref()) {
+            Self::Unavailable(error)
         } else {
             Self::Database(error)
         }

@@ -308,6 +308,20 @@ pub async fn remembered_of_business(db: &Db, business: BusinessId) -> Result<Opt
     Ok(on_db!(db, c => sqlx::query_as(REMEMBERED_OF_BUSINESS).bind(business).fetch_optional(c).await)?)
 }
 
+/// The token of that feed, for whoever has a transaction in hand.
+pub async fn token_of_business(
+    tx: &mut Tx,
+    ring: &Keyring,
+    business: BusinessId,
+) -> Result<Option<SecretString>, StorageError> {
+    let feed: Option<Feed> =
+        on_db!(tx, c => sqlx::query_as(REMEMBERED_OF_BUSINESS).bind(business).fetch_optional(c).await)?;
+    let Some(feed) = feed else { return Ok(None) };
+    let sealed: Option<String> =
+        on_db!(tx, c => sqlx::query_scalar(REMEMBERED).bind(business).bind(feed.id).fetch_optional(c).await)?;
+    sealed.map(|sealed| ring.open(&sealed, place(feed.id))).transpose()
+}
+
 const SEALED: &str = "SELECT id, token_sealed FROM feeds WHERE token_sealed IS NOT NULL";
 const SEAL_AGAIN: &str = "UPDATE feeds SET token_sealed = $3 WHERE id = $1 AND token_sealed = $2";
 

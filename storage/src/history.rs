@@ -9,7 +9,7 @@ use concord_domain::{
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db, sync_log::newest};
+use crate::{Db, Page, PageAsk, StorageError, Tx, idempotency, on_db, sync_log::newest};
 
 /// A change that was made.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,7 @@ pub async fn append(tx: &mut Tx, line: &NewLine<'_>, now: DateTime<Utc>) -> Resu
         .execute(c)
         .await
         .map(drop))?;
+    idempotency::names(line.subject_kind, line.subject);
     Ok(())
 }
 

@@ -1,13 +1,22 @@
-//! Requests that may come twice: the answer to the first is the answer to all.
+//! Requests that may come twice: they are done once, and the answer to the first is the answer to all.
 //!
-//! `begin` before the work, `finish` after it, `forget` when it failed through no fault of the caller, so that they may
-//! try again. `finish` has a transaction of its own, so nothing may stop a caller between the work and it: run all three
-//! where neither a reader who hangs up nor a time limit ends them. A process that dies in between, or a database
-//! that stays away, leaves a key that says "under way", which is taken over after `ABANDONED_AFTER`: only then is the
-//! work done twice.
+//! `begin` claims the key before the work. The work runs inside of `during`: its first transaction that commits marks the
+//! key as done, so that both are true or neither is, whatever becomes of the process. `finish` keeps the answer after it;
+//! `forget` gives the key back when nothing was done through no fault of the caller.
+//!
+//! A process that dies after the work and before the answer leaves a key that is done: who repeats the request is told so,
+//! and what it was done to. One that dies before leaves a key that nobody renews: after `ABANDONED_AFTER` it is taken over,
+//! and were its owner alive after all, frozen or with another clock, their commit would find that and never be.
+//!
+//! Work of several transactions, each of which finds out for itself whether it is done, runs `in_parts`.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::BusinessId;
+use concord_domain::{ids::BusinessId, record::HistorySubject};
 use uuid::Uuid;
 
 use crate::{
@@ -18,8 +27,8 @@ use crate::{
 /// For how long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::hours(24);
 
-/// After this time whoever began is taken for dead.
-pub const ABANDONED_AFTER: Duration = Duration::seconds(60);
+/// After so long without a sign of life whoever began is taken for dead. However long a request takes, it gives signs.
+pub const ABANDONED_AFTER: Duration = Duration::seconds(30);
 
 /// One request of a caller who gave a key.
 #[derive(Clone, Copy, Debug)]
@@ -34,40 +43,89 @@ pub struct KeyedRequest<'a> {
     pub began_at: DateTime<Utc>,
 }
 
+/// That a request was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// When the attempt began that did it.
+    pub at: DateTime<Utc>,
+    /// What it was done to, as the history has it.
+    pub subject: Option<(HistorySubject, Uuid)>,
+}
+
 /// Whether there is anything to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// Do it.
     Fresh,
-    /// It was done; answer this.
+    /// It was decided; answer this.
     Repeat {
         /// The HTTP status.
         status: u16,
         /// What `finish` was given.
         response: String,
+        /// `None`: nothing was done, such as by a request that was refused.
+        done: Option<Done>,
     },
+    /// It was done, and its answer was lost.
+    Done(Done),
     /// Another one is doing it right now.
-    UnderWay,
+    UnderWay {
+        /// When it is worth while to ask again: soon at first, later and later then, and when it would be taken over.
+        ask_again: Duration,
+    },
     /// The key was used for another request.
     Mismatch,
 }
 
 // An answer that is no longer kept is as none; an attempt that was given up may be taken over by the same request.
 const BEGIN: &str = "
-    INSERT INTO idempotency_keys (business_id, key, request_hash, created_at) VALUES ($1, $2, $3, $4)
+    INSERT INTO idempotency_keys (business_id, key, request_hash, created_at, alive_until)
+    VALUES ($1, $2, $3, $4, $6)
     ON CONFLICT (business_id, key) DO UPDATE SET
-        request_hash = excluded.request_hash, status = NULL, response = NULL, created_at = excluded.created_at
+        request_hash = excluded.request_hash, status = NULL, response = NULL, done_at = NULL, subject_kind = NULL,
+        subject_id = NULL, created_at = excluded.created_at, alive_until = excluded.alive_until
     WHERE idempotency_keys.created_at <= $5
-       OR (idempotency_keys.status IS NULL AND idempotency_keys.created_at <= $6
+       OR (idempotency_keys.status IS NULL AND idempotency_keys.done_at IS NULL
+           AND COALESCE(idempotency_keys.alive_until, idempotency_keys.created_at) <= excluded.created_at
            AND idempotency_keys.request_hash = excluded.request_hash)";
 const STANDING: &str = "
-    SELECT request_hash, status, response FROM idempotency_keys WHERE business_id = $1 AND key = $2";
+    SELECT request_hash, status, response, created_at, alive_until, done_at, subject_kind, subject_id
+    FROM idempotency_keys WHERE business_id = $1 AND key = $2";
 
 #[derive(sqlx::FromRow)]
 struct Row {
     request_hash: String,
     status: Option<i64>,
     response: Option<String>,
+    created_at: DateTime<Utc>,
+    alive_until: Option<DateTime<Utc>>,
+    done_at: Option<DateTime<Utc>>,
+    subject_kind: Option<HistorySubject>,
+    subject_id: Option<Uuid>,
+}
+
+impl Row {
+    fn done(&self) -> Option<Done> {
+        self.done_at.map(|at| Done { at, subject: self.subject_kind.zip(self.subject_id) })
+    }
+
+    fn begun(self, now: DateTime<Utc>) -> Result<Begun, StorageError> {
+        let done = self.done();
+        if let Some(status) = self.status {
+            let status =
+                u16::try_from(status).map_err(|_| StorageError::Inconsistent { what: "stored answer" })?;
+            return Ok(Begun::Repeat { status, response: self.response.unwrap_or_default(), done });
+        }
+        let left = self.alive_until.unwrap_or(self.created_at) - now;
+        match done {
+            Some(done) if left <= Duration::zero() => Ok(Begun::Done(done)),
+            // What was done has its answer within a moment, or its process is dead.
+            Some(_) | None => {
+                let age = (now - self.created_at).clamp(Duration::seconds(1), ABANDONED_AFTER);
+                Ok(Begun::UnderWay { ask_again: age.min(left).max(Duration::seconds(1)) })
+            }
+        }
+    }
 }
 
 /// Claims the key for this attempt, or says what became of an earlier one. Commit before the work: other attempts are
@@ -79,7 +137,7 @@ pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<Begun, Sto
         .bind(request.request_hash)
         .bind(request.began_at)
         .bind(request.began_at - KEPT_FOR)
-        .bind(request.began_at - ABANDONED_AFTER)
+        .bind(request.began_at + ABANDONED_AFTER)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -96,9 +154,143 @@ pub async fn begin(tx: &mut Tx, request: &KeyedRequest<'_>) -> Result<Begun, Sto
     if row.request_hash != request.request_hash {
         return Ok(Begun::Mismatch);
     }
-    let Some(status) = row.status else { return Ok(Begun::UnderWay) };
-    let status = u16::try_from(status).map_err(|_| StorageError::Inconsistent { what: "stored answer" })?;
-    Ok(Begun::Repeat { status, response: row.response.unwrap_or_default() })
+    row.begun(request.began_at)
+}
+
+const RENEW: &str = "
+    UPDATE idempotency_keys SET alive_until = $5
+    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
+
+/// A sign of life, to be given several times within `ABANDONED_AFTER`.
+pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+    let mut tx = db.begin_forgettable().await?;
+    set_alive(&mut tx, request, now + ABANDONED_AFTER).await?;
+    tx.commit().await
+}
+
+async fn set_alive(
+    tx: &mut Tx,
+    request: &KeyedRequest<'_>,
+    until: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(RENEW)
+        .bind(request.business)
+        .bind(request.key)
+        .bind(request.request_hash)
+        .bind(request.began_at)
+        .bind(until)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const RELEASE_FORMER: &str = "UPDATE idempotency_keys SET alive_until = created_at WHERE status IS NULL";
+
+/// Takes all requests under way for dead, where no other process answers any. Returns how many.
+pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
+    let done =
+        on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?;
+    Ok(done)
+}
+
+const MARK: &str = "
+    UPDATE idempotency_keys SET done_at = $5, subject_kind = $6, subject_id = $7
+    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
+
+tokio::task_local! {
+    static WORK: Work;
+}
+
+/// What the current task does for a key, if anything; to be carried into a task that goes on with it.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    keyed: Option<Arc<Keyed>>,
+    in_parts: bool,
+}
+
+#[derive(Debug)]
+struct Keyed {
+    business: BusinessId,
+    key: String,
+    request_hash: String,
+    began_at: DateTime<Utc>,
+    is_marked: AtomicBool,
+    subject: Mutex<Option<(HistorySubject, Uuid)>>,
+}
+
+impl Work {
+    /// That of the current task.
+    pub fn current() -> Self {
+        WORK.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// Goes on with it.
+    pub async fn go_on<T>(self, work: impl Future<Output = T>) -> T {
+        WORK.scope(self, work).await
+    }
+
+    fn unmarked(&self) -> Option<&Arc<Keyed>> {
+        self.keyed.as_ref().filter(|keyed| !self.in_parts && !keyed.is_marked.load(Ordering::Acquire))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.keyed.as_ref().map(|keyed| keyed.key.as_str())
+    }
+}
+
+/// Does the work that a key stands for: the first transaction that it commits marks the key as done.
+pub async fn during<T>(request: &KeyedRequest<'_>, work: impl Future<Output = T>) -> T {
+    let keyed = Keyed {
+        business: request.business,
+        key: request.key.to_owned(),
+        request_hash: request.request_hash.to_owned(),
+        began_at: request.began_at,
+        is_marked: AtomicBool::new(false),
+        subject: Mutex::default(),
+    };
+    Work { keyed: Some(Arc::new(keyed)), in_parts: false }.go_on(work).await
+}
+
+/// Does work that is more than one transaction, none of which does a second time what is done. A repetition after a crash
+/// goes on where it ended.
+pub async fn in_parts<T>(work: impl Future<Output = T>) -> T {
+    Work { in_parts: true, ..Work::current() }.go_on(work).await
+}
+
+/// What is being done to whom: the first that is noted in the history counts.
+pub(crate) fn names(kind: HistorySubject, subject: Uuid) {
+    if let Some(keyed) = Work::current().unmarked() {
+        keyed.subject.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((kind, subject));
+    }
+}
+
+/// Marks the key of the current task as done, in the transaction that does it. `false`: there is nothing to be marked.
+/// `Busy`: the attempt was taken for dead and another has taken over.
+pub(crate) async fn mark(tx: &mut Tx) -> Result<bool, StorageError> {
+    let work = Work::current();
+    let Some(keyed) = work.unmarked() else { return Ok(false) };
+    let subject = *keyed.subject.lock().unwrap_or_else(PoisonError::into_inner);
+    let marked = on_db!(tx, c => sqlx::query(MARK)
+        .bind(keyed.business)
+        .bind(&keyed.key)
+        .bind(&keyed.request_hash)
+        .bind(keyed.began_at)
+        .bind(keyed.began_at)
+        .bind(subject.map(|(kind, _)| kind))
+        .bind(subject.map(|(_, id)| id))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if marked == 0 { Err(StorageError::Busy) } else { Ok(true) }
+}
+
+/// The transaction that marked it is committed.
+pub(crate) fn marked() {
+    if let Some(keyed) = Work::current().keyed {
+        keyed.is_marked.store(true, Ordering::Release);
+    }
 }
 
 const FINISH: &str = "
@@ -127,9 +319,11 @@ pub async fn finish(
 
 const FORGET: &str = "
     DELETE FROM idempotency_keys
-    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL";
+    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND created_at = $4 AND status IS NULL
+        AND done_at IS NULL";
 
-/// The attempt came to nothing: the next one is fresh. Leaves alone what another attempt has taken over.
+/// The attempt has ended without an answer to be kept. If nothing was done, the next one is fresh; else it is told that it
+/// was done. Leaves alone what another attempt has taken over.
 pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
     on_db!(tx, c => sqlx::query(FORGET)
@@ -140,14 +334,17 @@ pub async fn forget(db: &Db, request: &KeyedRequest<'_>) -> Result<(), StorageEr
         .execute(c)
         .await
         .map(drop))?;
+    set_alive(&mut tx, request, request.began_at).await?;
     tx.commit().await
 }
 
 const DISCARD: &str = "
     DELETE FROM idempotency_keys
-    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND status IS NOT NULL AND response = $4";
+    WHERE business_id = $1 AND key = $2 AND request_hash = $3 AND status IS NOT NULL AND response = $4
+        AND done_at IS NULL";
 
-/// Forgets an answer that nobody can read any more: the next attempt is fresh. Leaves alone any other answer.
+/// Forgets an answer that nobody can read any more, to a request by which nothing was done: the next attempt is fresh.
+/// Leaves alone any other answer.
 pub async fn discard(db: &Db, request: &KeyedRequest<'_>, response: &str) -> Result<(), StorageError> {
     let mut tx = db.begin().await?;
     on_db!(tx, c => sqlx::query(DISCARD)

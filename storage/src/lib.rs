@@ -37,6 +37,7 @@ pub mod outside_events;
 mod page;
 pub mod people;
 pub mod platform_settings;
+pub mod probe;
 pub mod push_channels;
 pub mod resources;
 pub mod retention;
@@ -48,10 +49,14 @@ pub mod sync_log;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+mod tx;
+mod write_gate;
 
 pub use alone::{Claim, Company};
-pub use db::{CLOSE_WITHIN, Db, DbOptions, Tx};
+pub use db::{CLOSE_WITHIN, Db, DbOptions};
 pub use error::StorageError;
 pub use page::{Page, PageAsk};
+pub use tx::Tx;
+pub use write_gate::{Caller, WriteGate, on_behalf_of};
 
 pub(crate) use db::{Open, on_db};

@@ -136,6 +136,17 @@ pub async fn find(db: &Db, business: BusinessId, id: ResourceId) -> Result<Optio
     row.map(Resource::try_from).transpose()
 }
 
+/// The same for whoever has a transaction in hand; nothing is locked.
+pub async fn find_in(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ResourceId,
+) -> Result<Option<Resource>, StorageError> {
+    let row: Option<Row> =
+        on_db!(tx, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?;
+    row.map(Resource::try_from).transpose()
+}
+
 const LIST: &str = concat!(
     "SELECT ",
     columns!(),

@@ -37,7 +37,8 @@ pub(crate) async fn look(write: &SqlitePool, statement: &'static str) -> Result<
 /// small transaction. Returns how many tables PostgreSQL looked at.
 pub async fn refresh(db: &Db) -> Result<usize, StorageError> {
     match db {
-        Db::Sqlite { write, .. } => {
+        Db::Sqlite { write, gate, .. } => {
+            let _turn = gate.turn().await?;
             look(write, OPTIMIZE).await?;
             Ok(0)
         }

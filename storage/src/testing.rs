@@ -12,7 +12,13 @@
 pub mod many;
 pub mod plans;
 
-use std::{env, ops::Deref, thread};
+use std::{
+    collections::HashMap,
+    env,
+    ops::Deref,
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -33,7 +39,7 @@ use crate::{
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
     db::POSTGRES_MIGRATIONS,
-    occupancy, on_db,
+    idempotency, occupancy, on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
     seal::{Keyring, MasterKey},
@@ -186,7 +192,18 @@ pub async fn sqlite() -> TestDb {
 /// # Panics
 /// If the variable is missing, saying what to do, or if the database cannot be made.
 pub async fn postgres() -> TestDb {
-    let options = server();
+    postgres_on(server()).await
+}
+
+/// The same on another server, by its URL.
+///
+/// # Panics
+/// If it is none, or the database cannot be made.
+pub async fn postgres_at(url: &str) -> TestDb {
+    postgres_on(url.parse().expect("the URL of a server")).await
+}
+
+async fn postgres_on(options: PgConnectOptions) -> TestDb {
     let template = template(&options).await;
     let database = format!("concord_test_{}", random_name());
     let mut server = options.connect().await.expect("the PostgreSQL server can be reached");
@@ -243,9 +260,24 @@ fn random_name() -> String {
     secret::digest_bytes(&bytes)[..16].to_owned()
 }
 
-/// Tests need no safety from a loss of power.
+/// The same with so many connections.
+///
+/// # Panics
+/// As `postgres` does.
+pub async fn postgres_with(max_connections: u32) -> TestDb {
+    let mut made = postgres().await;
+    made.db.close().await;
+    made.db = open_with(&made.url, max_connections).await;
+    made
+}
+
 async fn open(url: &str) -> Db {
-    let options = DbOptions { durable: false, max_connections: 12, ..DbOptions::new(url) };
+    open_with(url, 12).await
+}
+
+/// Tests need no safety from a loss of power.
+async fn open_with(url: &str, max_connections: u32) -> Db {
+    let options = DbOptions { durable: false, max_connections, ..DbOptions::new(url) };
     Db::open_url(&options).await.expect("the database can be opened")
 }
 
@@ -273,6 +305,48 @@ pub async fn begin(db: &Db) -> Tx {
 /// If the database does not let it.
 pub async fn commit(tx: Tx) {
     tx.commit().await.expect("a transaction commits");
+}
+
+/// Keys of requests in the work of which a crash is wanted, and after how many commits.
+static CRASHES: LazyLock<Mutex<HashMap<String, u32>>> = LazyLock::new(Mutex::default);
+
+fn crashes() -> MutexGuard<'static, HashMap<String, u32>> {
+    CRASHES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets the work for that idempotency key end, once, as if its process had been killed after so many commits.
+pub fn crash_after(key: &str, commits: u32) {
+    crashes().insert(key.to_owned(), commits);
+}
+
+/// Whether the crash that was wanted has not come, and no longer will.
+pub fn did_not_crash(key: &str) -> bool {
+    crashes().remove(key).is_some()
+}
+
+#[expect(clippy::panic, reason = "nothing else ends a task wherever it is")]
+pub(crate) fn after_commit() {
+    let work = idempotency::Work::current();
+    let Some(key) = work.key() else { return };
+    let mut crashes = crashes();
+    let Some(left) = crashes.get_mut(key) else { return };
+    *left -= 1;
+    if *left == 0 {
+        crashes.remove(key);
+        drop(crashes);
+        panic!("the crash that a test wants");
+    }
+}
+
+/// From here on the file may not grow, for the connection that writes: until it is opened anew.
+///
+/// # Panics
+/// If it cannot be set.
+pub async fn fill_the_disk(db: &Db) {
+    let Db::Sqlite { write, .. } = db else { panic!("a server's disk is its own") };
+    let pages: i64 =
+        sqlx::query_scalar("PRAGMA max_page_count = 1").fetch_one(write).await.expect("it can be set");
+    assert!(pages > 1, "never less than there are");
 }
 
 const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";

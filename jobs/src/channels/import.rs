@@ -254,7 +254,10 @@ async fn make(context: &Context, wish: &Wish, nobody: &Channel) -> Result<Channe
     let mut tx = context.db.begin().await?;
     // Somebody else may ask for the same at the same time: one makes it, and the other finds it.
     resources::lock(&mut tx, wish.business, wish.resource).await?;
-    if let Some(channel) = known(context, wish).await? {
+    let (platform, url) = (nobody.platform.as_str(), new.import.as_ref().map(|import| import.url));
+    if let Some(channel) =
+        channels::by_address_in(&mut tx, wish.business, wish.resource, platform, url).await?
+    {
         return Ok(channel);
     }
     let channel = channels::create(&mut tx, &context.ring, &new, now).await?;

@@ -386,12 +386,11 @@ pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretS
         return Ok(token);
     }
     let mut tx = context.db.begin().await?;
-    businesses::lock(&mut tx, change.business).await?;
+    let business = businesses::lock(&mut tx, change.business).await?;
     // Somebody else may have asked at the same time.
-    if let Some(token) = remembered(context, change.business).await? {
+    if let Some(token) = feeds::token_of_business(&mut tx, &context.ring, business.id).await? {
         return Ok(token);
     }
-    let business = businesses::find(&context.db, change.business).await?.ok_or(StorageError::NotFound)?;
     let new = NewFeed {
         business: business.id,
         subject: FeedSubject::Business,

@@ -1,7 +1,6 @@
 //! What people read of a channel.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingTime},
     channel::{Brake, Preference, plan::Held},
@@ -15,7 +14,8 @@ use concord_storage::{
     channels::{Channel, runs::Counts},
     duties::DutyRef,
     notices::{self, Audience, NewNotice},
-    occupancy, resources,
+    occupancy,
+    resources::{self, Resource},
 };
 
 use crate::Context;
@@ -32,10 +32,15 @@ pub(super) fn actor(context: &Context, channel: &Channel) -> Actor {
 }
 
 /// `Sea View on Airbnb`.
-async fn name(context: &Context, channel: &Channel) -> Result<String, StorageError> {
-    let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+fn name(resource: Option<Resource>, context: &Context, channel: &Channel) -> String {
     let resource = resource.map_or_else(String::new, |resource| resource.name);
-    Ok(format!("{resource} on {}", platform_name(context, channel)))
+    format!("{resource} on {}", platform_name(context, channel))
+}
+
+/// What the channel sells, by whoever has a transaction in hand.
+async fn name_in(tx: &mut Tx, context: &Context, channel: &Channel) -> Result<String, StorageError> {
+    let resource = resources::find_in(tx, channel.business_id, channel.resource_id).await?;
+    Ok(name(resource, context, channel))
 }
 
 /// What a reading came to, in a line.
@@ -80,11 +85,6 @@ fn held_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
 }
 
-async fn zone_of_business(context: &Context, channel: &Channel) -> Result<Tz, StorageError> {
-    let business = businesses::find(&context.db, channel.business_id).await?;
-    Ok(business.ok_or(StorageError::NotFound)?.zone)
-}
-
 /// What the channel's preference says of a double booking.
 fn gives_way(context: &Context, channel: &Channel) -> String {
     let platform = platform_name(context, channel);
@@ -109,7 +109,8 @@ pub(super) async fn conflict(
         BookingTime::Stay { check_in, check_out } => format!("{check_in} to {check_out}"),
         BookingTime::Timed { starts_at, .. } => format!("{}", starts_at.format("%Y-%m-%d %H:%M UTC")),
     };
-    let name = name(context, channel).await?;
+    let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+    let name = name(resource, context, channel);
     let beside = beside(context, booking).await?;
     let (headline, link) = (format!("{name} is taken twice"), format!("/bookings/{}", booking.reference));
     let notice = NewNotice {
@@ -158,7 +159,7 @@ pub(super) async fn unread(
     channel: &Channel,
     reason: &str,
 ) -> Result<(), StorageError> {
-    let headline = format!("{} cannot be read", name(context, channel).await?);
+    let headline = format!("{} cannot be read", name_in(tx, context, channel).await?);
     let notice = NewNotice {
         business: channel.business_id,
         kind: NoticeKind::FeedUnread,
@@ -182,9 +183,9 @@ pub(super) async fn held_back(
     channel: &Channel,
     held: &Held,
 ) -> Result<(), StorageError> {
-    let zone = zone_of_business(context, channel).await?;
+    let zone = businesses::find_in(tx, channel.business_id).await?.ok_or(StorageError::NotFound)?.zone;
     let bookings = if held.items == 1 { "booking" } else { "bookings" };
-    let headline = format!("{} lacks {} {bookings}", name(context, channel).await?, held.items);
+    let headline = format!("{} lacks {} {bookings}", name_in(tx, context, channel).await?, held.items);
     let notice = NewNotice {
         business: channel.business_id,
         kind: NoticeKind::FeedHeld,

@@ -15,7 +15,7 @@ use std::{
 
 use apalis::prelude::Task;
 use concord_domain::duty::QueueClass;
-use concord_storage::duties::DutyRef;
+use concord_storage::{Caller, duties::DutyRef, on_behalf_of};
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, sync::PollSemaphore, task::TaskTracker};
@@ -58,7 +58,8 @@ impl<H: DutyHandler> Slots<H> {
                 None => free.acquire_owned().await.ok(),
             };
             taken.await;
-            if let Err(panic) = AssertUnwindSafe(handler.handle(duty)).catch_unwind().await {
+            let run = on_behalf_of(caller_of(duty.queue), handler.handle(duty));
+            if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await {
                 let panic = in_words(&*panic);
                 tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a handler panicked; the sweep brings its duty again");
             }
@@ -77,6 +78,14 @@ impl<H: DutyHandler> Slots<H> {
     pub(super) async fn abandon(&self) {
         self.enough.cancel();
         self.finished().await;
+    }
+}
+
+/// Who waits longer for a turn to write.
+fn caller_of(class: QueueClass) -> Caller {
+    match class {
+        QueueClass::Interactive => Caller::InteractiveJob,
+        QueueClass::Bulk | QueueClass::Poll => Caller::BulkJob,
     }
 }
 

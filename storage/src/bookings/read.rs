@@ -132,7 +132,7 @@ pub(super) async fn find_in(
     if check_reference(reference).is_err() {
         return Ok(None);
     }
-    let lock = if matches!(tx, Tx::Postgres(_)) { "FOR NO KEY UPDATE" } else { "" };
+    let lock = if tx.is_postgres() { "FOR NO KEY UPDATE" } else { "" };
     let text = format!("{SELECT} WHERE b.business_id = $1 AND b.reference = $2 {lock}");
     let row: Option<BookingRow> = on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)

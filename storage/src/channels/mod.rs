@@ -251,6 +251,23 @@ pub async fn by_address(
         .await)?)
 }
 
+/// The same for whoever has a transaction in hand; nothing is locked.
+pub async fn by_address_in(
+    tx: &mut Tx,
+    business: BusinessId,
+    resource: ResourceId,
+    platform: &str,
+    url: Option<&SecretString>,
+) -> Result<Option<Channel>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(BY_ADDRESS)
+        .bind(business)
+        .bind(resource)
+        .bind(platform)
+        .bind(url.map(secret::digest))
+        .fetch_optional(c)
+        .await)?)
+}
+
 const OF_ADDRESS: &str = concat!(
     "SELECT ",
     columns!(),

@@ -171,6 +171,20 @@ pub async fn find(
         .await)?)
 }
 
+/// The same for whoever has a transaction in hand; nothing is locked.
+pub async fn find_in(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ConnectionId,
+) -> Result<Option<Connection>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM connections {FIND}");
+    Ok(on_db!(tx, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(business)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
 const LIST: &str = "WHERE business_id = $1 AND state <> 'disconnected' ORDER BY created_at, id";
 const LIST_OF_STAFF: &str =
     "WHERE business_id = $1 AND staff_id = $2 AND state <> 'disconnected' ORDER BY created_at, id";

@@ -1,12 +1,13 @@
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::BusinessId;
+use concord_domain::{ids::BusinessId, people::Actor, record::HistorySubject};
 use concord_storage::{
-    Db,
-    idempotency::{self, ABANDONED_AFTER, Begun, KEPT_FOR, KeyedRequest},
+    Db, StorageError, history,
+    idempotency::{self, ABANDONED_AFTER, Begun, Done, KEPT_FOR, KeyedRequest, Work},
     seal::{Keyring, MasterKey},
     testing::{self, TestDb, begin, commit},
 };
 use secrecy::ExposeSecret;
+use uuid::Uuid;
 
 use crate::{at_once, is_not_found, precise};
 
@@ -21,6 +22,14 @@ async fn start(db: &Db, request: &KeyedRequest<'_>) -> Begun {
     begun
 }
 
+fn under_way(seconds: i64) -> Begun {
+    Begun::UnderWay { ask_again: Duration::seconds(seconds) }
+}
+
+fn repeat() -> Begun {
+    Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: None }
+}
+
 async fn end(db: &Db, request: &KeyedRequest<'_>) {
     let mut tx = begin(db).await;
     idempotency::finish(&mut tx, request, 201, r#"{"id":1}"#).await.unwrap();
@@ -32,15 +41,16 @@ async fn the_first_answer_is_the_answer_to_all(db: &TestDb) {
     let first = request(business, "put booking", precise(0));
     assert_eq!(start(db, &first).await, Begun::Fresh);
     let second = request(business, "put booking", precise(0) + Duration::seconds(1));
-    assert_eq!(start(db, &second).await, Begun::UnderWay);
+    assert_eq!(start(db, &second).await, under_way(1));
+    let later = request(business, "put booking", precise(0) + Duration::seconds(8));
+    assert_eq!(start(db, &later).await, under_way(8), "what takes long is asked for again later and later");
     let other = request(business, "put something else", precise(0));
     assert_eq!(start(db, &other).await, Begun::Mismatch);
     end(db, &first).await;
-    let repeat = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned() };
-    assert_eq!(start(db, &second).await, repeat);
+    assert_eq!(start(db, &second).await, repeat());
     assert_eq!(start(db, &other).await, Begun::Mismatch);
     let late = request(business, "put booking", precise(0) + KEPT_FOR - Duration::seconds(1));
-    assert_eq!(start(db, &late).await, repeat);
+    assert_eq!(start(db, &late).await, repeat());
     let too_late = request(business, "put something else", precise(0) + KEPT_FOR);
     assert_eq!(start(db, &too_late).await, Begun::Fresh, "it is no longer kept");
 }
@@ -50,7 +60,7 @@ async fn an_attempt_that_was_given_up_is_taken_over(db: &TestDb) {
     let dead = request(business, "put booking", precise(0));
     start(db, &dead).await;
     let patient = request(business, "put booking", precise(0) + ABANDONED_AFTER - Duration::microseconds(1));
-    assert_eq!(start(db, &patient).await, Begun::UnderWay);
+    assert_eq!(start(db, &patient).await, under_way(1), "it would be taken over");
     let other = request(business, "put something else", precise(0) + ABANDONED_AFTER);
     assert_eq!(start(db, &other).await, Begun::Mismatch);
     let heir = request(business, "put booking", precise(0) + ABANDONED_AFTER);
@@ -61,7 +71,7 @@ async fn an_attempt_that_was_given_up_is_taken_over(db: &TestDb) {
     idempotency::forget(db, &dead).await.unwrap();
     assert_eq!(
         start(db, &request(business, "put booking", heir.began_at + Duration::seconds(9))).await,
-        Begun::UnderWay
+        under_way(9)
     );
     end(db, &heir).await;
 }
@@ -86,7 +96,7 @@ async fn of_many_at_once_one_is_fresh(db: &TestDb) {
     })
     .await;
     assert_eq!(begun.iter().filter(|one| **one == Begun::Fresh).count(), 1, "{begun:?}");
-    assert_eq!(begun.iter().filter(|one| **one == Begun::UnderWay).count(), 15, "{begun:?}");
+    assert_eq!(begun.iter().filter(|one| **one == under_way(1)).count(), 15, "{begun:?}");
 }
 
 async fn each_business_has_its_own_keys(db: &TestDb) {
@@ -109,21 +119,20 @@ async fn an_answer_that_nobody_can_read_is_discarded(db: &TestDb) {
     // Under way, it has no answer yet: whoever works at it is left alone.
     idempotency::discard(db, &first, "").await.unwrap();
     let second = request(business, "put booking", precise(0) + Duration::seconds(1));
-    assert_eq!(start(db, &second).await, Begun::UnderWay);
+    assert_eq!(start(db, &second).await, under_way(1));
     end(db, &first).await;
-    let repeat = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned() };
     idempotency::discard(db, &second, "another answer").await.unwrap();
     idempotency::discard(db, &request(business, "put something else", precise(0)), r#"{"id":1}"#)
         .await
         .unwrap();
     let other = testing::business(db).await.id;
     idempotency::discard(db, &request(other, "put booking", precise(0)), r#"{"id":1}"#).await.unwrap();
-    assert_eq!(start(db, &second).await, repeat, "that was another answer each time");
+    assert_eq!(start(db, &second).await, repeat(), "that was another answer each time");
     idempotency::discard(db, &second, r#"{"id":1}"#).await.unwrap();
     assert_eq!(start(db, &second).await, Begun::Fresh);
     // Two who could not read the same answer: the second one finds a new attempt under way.
     idempotency::discard(db, &first, r#"{"id":1}"#).await.unwrap();
-    assert_eq!(start(db, &first).await, Begun::UnderWay);
+    assert_eq!(start(db, &first).await, under_way(1));
 }
 
 async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
@@ -144,12 +153,12 @@ async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
         commit(tx).await;
     }
     let lost = stranger.seal(&"lost".into(), idempotency::place(business));
-    let (unreadable, under_way) = (of(business, "lost"), of(business, "under way"));
+    let (unreadable, pending) = (of(business, "lost"), of(business, "under way"));
     start(db, &unreadable).await;
     let mut tx = begin(db).await;
     idempotency::finish(&mut tx, &unreadable, 201, &lost).await.unwrap();
     commit(tx).await;
-    start(db, &under_way).await;
+    start(db, &pending).await;
 
     let mut tx = begin(db).await;
     assert_eq!(idempotency::rotate_keys(&mut tx, &after).await.unwrap(), 103);
@@ -157,14 +166,114 @@ async fn answers_are_sealed_again_with_a_new_key(db: &TestDb) {
     commit(tx).await;
     for (number, key) in keys.iter().enumerate() {
         let owner = if number < 3 { other } else { business };
-        let Begun::Repeat { status: 201, response } = start(db, &of(owner, key)).await else {
+        let Begun::Repeat { status: 201, response, .. } = start(db, &of(owner, key)).await else {
             panic!("{key} has lost its answer")
         };
         let opened = alone.open(&response, idempotency::place(owner)).unwrap();
         assert_eq!(opened.expose_secret(), format!("answer {number}"));
     }
-    assert_eq!(start(db, &unreadable).await, Begun::Repeat { status: 201, response: lost });
-    assert_eq!(start(db, &under_way).await, Begun::UnderWay);
+    assert_eq!(start(db, &unreadable).await, Begun::Repeat { status: 201, response: lost, done: None });
+    assert_eq!(start(db, &pending).await, under_way(1));
+}
+
+/// One transaction that notes something in the history.
+async fn work(db: &Db, business: BusinessId) -> Result<Uuid, StorageError> {
+    let subject = Uuid::new_v4();
+    let mut tx = begin(db).await;
+    let line = history::NewLine {
+        business,
+        actor: &Actor::System,
+        action: "created",
+        subject_kind: HistorySubject::Feed,
+        subject,
+        detail: &serde_json::Value::Null,
+    };
+    history::append(&mut tx, &line, precise(0)).await.unwrap();
+    tx.commit().await.map(|()| subject)
+}
+
+async fn lines(db: &Db, business: BusinessId) -> usize {
+    history::list(db, business, &crate::first(100)).await.unwrap().items.len()
+}
+
+async fn work_and_key_are_one_transaction(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    start(db, &first).await;
+    let subject = idempotency::during(&first, work(db, business)).await.unwrap();
+    let done = Done { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
+    // The process that did it may still be about to answer.
+    let soon = request(business, "put booking", precise(0) + Duration::seconds(2));
+    assert_eq!(start(db, &soon).await, under_way(2));
+    let late = request(business, "put booking", precise(0) + ABANDONED_AFTER);
+    assert_eq!(start(db, &late).await, Begun::Done(done), "it is never taken over");
+    // That there is no answer to be kept changes nothing of it.
+    idempotency::forget(db, &first).await.unwrap();
+    assert_eq!(start(db, &soon).await, Begun::Done(done));
+    end(db, &first).await;
+    let kept = Begun::Repeat { status: 201, response: r#"{"id":1}"#.to_owned(), done: Some(done) };
+    assert_eq!(start(db, &late).await, kept);
+    idempotency::discard(db, &first, r#"{"id":1}"#).await.unwrap();
+    assert_eq!(start(db, &late).await, kept, "what was done is not forgotten");
+}
+
+async fn what_was_taken_over_does_nothing_any_more(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let frozen = request(business, "put booking", precise(0));
+    start(db, &frozen).await;
+    idempotency::renew(db, &frozen, precise(0) + Duration::seconds(20)).await.unwrap();
+    let early = request(business, "put booking", precise(0) + ABANDONED_AFTER);
+    assert_eq!(start(db, &early).await, under_way(20), "it has shown that it is alive");
+    let heir = request(business, "put booking", precise(0) + Duration::seconds(20) + ABANDONED_AFTER);
+    assert_eq!(start(db, &heir).await, Begun::Fresh);
+    let refused = idempotency::during(&frozen, work(db, business)).await;
+    assert!(matches!(refused, Err(StorageError::Busy)), "{refused:?}");
+    assert_eq!(lines(db, business).await, 0);
+    idempotency::during(&heir, work(db, business)).await.unwrap();
+    assert_eq!(lines(db, business).await, 1);
+}
+
+async fn only_the_first_commit_marks_a_key(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    start(db, &first).await;
+    let twice = async {
+        let subject = work(db, business).await.unwrap();
+        work(db, business).await.unwrap();
+        subject
+    };
+    let subject = idempotency::during(&first, twice).await;
+    idempotency::forget(db, &first).await.unwrap();
+    let done = Done { at: first.began_at, subject: Some((HistorySubject::Feed, subject)) };
+    assert_eq!(start(db, &first).await, Begun::Done(done));
+}
+
+async fn work_in_parts_is_gone_on_with(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let first = request(business, "put booking", precise(0));
+    start(db, &first).await;
+    let parts = idempotency::in_parts(async {
+        work(db, business).await.unwrap();
+        Work::current().go_on(work(db, business)).await.unwrap();
+    });
+    idempotency::during(&first, parts).await;
+    idempotency::forget(db, &first).await.unwrap();
+    assert_eq!(start(db, &first).await, Begun::Fresh);
+}
+
+async fn the_only_process_takes_over_at_once(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let killed = request(business, "put booking", precise(0));
+    start(db, &killed).await;
+    let mut tx = begin(db).await;
+    assert_eq!(idempotency::release_former(&mut tx).await.unwrap(), 1);
+    commit(tx).await;
+    let again = request(business, "put booking", precise(0) + Duration::seconds(1));
+    assert_eq!(start(db, &again).await, Begun::Fresh);
+    end(db, &again).await;
+    let mut tx = begin(db).await;
+    assert_eq!(idempotency::release_former(&mut tx).await.unwrap(), 0);
+    commit(tx).await;
 }
 
 concord_storage::on_both_databases!(
@@ -175,4 +284,9 @@ concord_storage::on_both_databases!(
     of_many_at_once_one_is_fresh,
     each_business_has_its_own_keys,
     an_answer_that_nobody_can_read_is_discarded,
+    work_and_key_are_one_transaction,
+    what_was_taken_over_does_nothing_any_more,
+    only_the_first_commit_marks_a_key,
+    work_in_parts_is_gone_on_with,
+    the_only_process_takes_over_at_once,
 );

@@ -45,6 +45,7 @@ mod sign_in;
 mod statistics;
 mod sync_log;
 mod time;
+mod troubles;
 
 use std::future::Future;
 

@@ -1,0 +1,119 @@
+//! What SQLite's one writer gets done with more and more clients: an overload is to be turned away, not to slow all down.
+//!
+//! `cargo run --release -p concord-storage --example write_load [SECONDS]`, SECONDS being how long each number of clients
+//! writes (3 if it is not given). Each client writes bookings as fast as it can, as a request does; beside them a batch
+//! writes all the time. Fails if 32 clients get less than 0.8 of the best done.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first failure"
+)]
+
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use concord_domain::people::Actor;
+use concord_storage::{
+    Caller, Db, StorageError,
+    bookings::{self, Change, PutError},
+    on_behalf_of,
+    resources::{self, Resource},
+    testing,
+};
+
+const CLIENTS: [usize; 6] = [1, 4, 8, 16, 32, 128];
+/// Of the best, with 32 clients.
+const LEAST: f64 = 0.8;
+
+/// What came of the writing.
+#[derive(Default)]
+struct Counts {
+    done: AtomicU64,
+    turned_away: AtomicU64,
+    batches: AtomicU64,
+    slowest_micros: AtomicU64,
+}
+
+#[tokio::main]
+async fn main() {
+    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
+    let db = testing::sqlite().await;
+    let business = testing::business(&db).await;
+    let room = testing::resource(&db, &business, 1_000).await;
+    let mut rates = Vec::new();
+    for clients in CLIENTS {
+        let counts = measure(&db, &room, clients, Duration::from_secs(seconds)).await;
+        let [done, away, batches, slowest] =
+            [&counts.done, &counts.turned_away, &counts.batches, &counts.slowest_micros]
+                .map(|count| count.load(Ordering::Relaxed));
+        let rate = done / seconds;
+        println!(
+            "{clients:4} clients: {rate:5} bookings/s, slowest {:5} ms, {away} turned away, {} batches/s beside",
+            slowest / 1000,
+            batches / seconds,
+        );
+        rates.push((clients, rate));
+    }
+    let best = rates.iter().map(|(_, rate)| *rate).max().unwrap();
+    let under_load = rates.iter().find(|(clients, _)| *clients == 32).unwrap().1;
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    let part = under_load as f64 / best as f64;
+    println!("32 clients get {part:.2} of the best done (at least {LEAST})");
+    assert!(part >= LEAST, "an overload costs too much");
+}
+
+async fn measure(db: &Db, room: &Resource, clients: usize, lasts: Duration) -> Counts {
+    let (counts, end) = (Counts::default(), AtomicBool::new(false));
+    let mut running: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
+    for client in 0..clients {
+        let client = format!("{clients}-{client}");
+        running.push(Box::pin(on_behalf_of(Caller::Request, book(db, room, client, &counts, &end))));
+    }
+    running.push(Box::pin(on_behalf_of(Caller::BulkJob, batch(db, room, &counts, &end))));
+    running.push(Box::pin(async {
+        tokio::time::sleep(lasts).await;
+        end.store(true, Ordering::Relaxed);
+    }));
+    std::future::poll_fn(|context| {
+        running.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(running);
+    counts
+}
+
+async fn book(db: &Db, room: &Resource, client: String, counts: &Counts, end: &AtomicBool) {
+    let mut number = 0_i64;
+    while !end.load(Ordering::Relaxed) {
+        number += 1;
+        let change = Change { business: room.business_id, actor: Actor::System, now: testing::monday() };
+        let draft = testing::draft(room, number * 60, number * 60 + 30);
+        let began = Instant::now();
+        match bookings::put(db, &change, &format!("{client}-{number}"), &draft, None).await {
+            Ok(_) => {
+                counts.done.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(PutError::Storage(StorageError::Overloaded)) => {
+                counts.turned_away.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap();
+        counts.slowest_micros.fetch_max(took, Ordering::Relaxed);
+    }
+}
+
+async fn batch(db: &Db, room: &Resource, counts: &Counts, end: &AtomicBool) {
+    while !end.load(Ordering::Relaxed) {
+        let mut tx = db.begin().await.unwrap();
+        resources::bump_revision(&mut tx, room.business_id, room.id).await.unwrap();
+        tx.commit().await.unwrap();
+        counts.batches.fetch_add(1, Ordering::Relaxed);
+    }
+}

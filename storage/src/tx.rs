@@ -1,0 +1,131 @@
+//! A transaction.
+
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+
+use crate::{Open, StorageError, idempotency, write_gate::Turn};
+
+/// A transaction under way; dropped without `commit`, it never was.
+///
+/// Whoever has one asks nothing but it: a second connection of the pool, asked for with the first in hand, may be one that
+/// another waits to give back. Builds for tests refuse it.
+#[derive(Debug)]
+pub struct Tx {
+    // Before the turn: what is dropped first is rolled back first.
+    inner: Inner,
+    /// Whether it does what an idempotency key stands for.
+    joins: bool,
+    turn: Option<Turn>,
+    #[cfg(feature = "testing")]
+    _held: held::Held,
+}
+
+#[derive(Debug)]
+enum Inner {
+    /// Begun with `BEGIN IMMEDIATE`: it holds SQLite's one write lock.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Read committed; whoever needs more locks the row that stands for it.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>, turn: Turn, joins: bool) -> Self {
+        Self::new(Inner::Sqlite(tx), joins, Some(turn))
+    }
+
+    pub(crate) fn postgres(tx: Transaction<'static, Postgres>, joins: bool) -> Self {
+        Self::new(Inner::Postgres(tx), joins, None)
+    }
+
+    fn new(inner: Inner, joins: bool, turn: Option<Turn>) -> Self {
+        Self {
+            inner,
+            joins,
+            turn,
+            #[cfg(feature = "testing")]
+            _held: held::Held::new(),
+        }
+    }
+
+    /// Makes it all true at once, and with it that the request is done whose idempotency key stands for it.
+    pub async fn commit(mut self) -> Result<(), StorageError> {
+        let marks = self.joins && idempotency::mark(&mut self).await?;
+        let Self { inner, turn, .. } = self;
+        match inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Postgres(tx) => tx.commit().await?,
+        }
+        drop(turn);
+        if marks {
+            idempotency::marked();
+        }
+        #[cfg(feature = "testing")]
+        crate::testing::after_commit();
+        Ok(())
+    }
+
+    /// Whether rows can be locked one by one.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.inner, Inner::Postgres(_))
+    }
+
+    pub(crate) fn open(&mut self) -> Open<&mut SqliteConnection, &mut PgConnection> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => Open::Sqlite(tx),
+            Inner::Postgres(tx) => Open::Postgres(tx),
+        }
+    }
+}
+
+/// In builds for tests: which tasks hold a transaction.
+#[cfg(feature = "testing")]
+pub(crate) mod held {
+    use std::{
+        collections::HashMap,
+        sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    };
+
+    use tokio::task::{Id, try_id};
+
+    static HOLDERS: LazyLock<Mutex<HashMap<Id, usize>>> = LazyLock::new(Mutex::default);
+
+    fn holders() -> MutexGuard<'static, HashMap<Id, usize>> {
+        HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That a task holds a transaction. The body of a test is no task: it may hold one to be in the way of others.
+    #[derive(Debug)]
+    pub(crate) struct Held(Option<Id>);
+
+    impl Held {
+        pub(super) fn new() -> Self {
+            let task = try_id();
+            if let Some(task) = task {
+                *holders().entry(task).or_default() += 1;
+            }
+            Self(task)
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let Some(task) = self.0 else { return };
+            let mut holders = holders();
+            if let Some(count) = holders.get_mut(&task) {
+                *count -= 1;
+                if *count == 0 {
+                    holders.remove(&task);
+                }
+            }
+        }
+    }
+
+    /// Panics if the current task asks the pool for a connection with one in its hand.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a mistake that a test is to find")]
+    pub(crate) fn must_be_none() {
+        let holds = try_id().is_some_and(|task| holders().contains_key(&task));
+        if holds {
+            panic!("a connection is asked for while a transaction is open: pass the transaction");
+        }
+    }
+}
