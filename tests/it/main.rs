@@ -26,6 +26,8 @@ mod channels;
 mod check;
 mod command_line;
 mod conditional;
+mod crashes;
+mod database_away;
 mod doctor;
 mod feed_readers;
 mod feeds;

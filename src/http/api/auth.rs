@@ -15,9 +15,10 @@ use concord_domain::{
     people::Actor,
 };
 use concord_storage::{
+    Caller,
     api_keys::{self, ApiKey},
     bookings::Change,
-    secret,
+    on_behalf_of, secret,
 };
 use secrecy::SecretString;
 
@@ -96,11 +97,11 @@ fn bearer(header: &str) -> Option<&str> {
 
 /// Beside the request, not before it: nobody should wait for the database's one writer to be allowed to read.
 fn note_use(app: App, key: ApiKey) {
-    tokio::spawn(async move {
+    tokio::spawn(on_behalf_of(Caller::BulkJob, async move {
         if let Err(error) = api_keys::touch(&app.context.db, &key, app.now()).await {
             tracing::debug!(%error, "the use of an API key was not noted");
         }
-    });
+    }));
 }
 
 fn unauthorized(detail: &str, challenge: &'static str) -> ApiError {

@@ -98,6 +98,11 @@ pub(super) fn complete(app: &App, version_1: OpenApi) -> OpenApi {
         }
     }
     document.merge(Outside::openapi());
+    if let Some(operation) =
+        document.paths.paths.get_mut("/api/ical/import").and_then(|item| item.post.as_mut())
+    {
+        offer_idempotency(operation);
+    }
     let components = document.components.get_or_insert_default();
     components.schemas.insert(Document::name().into_owned(), Document::schema());
     components.schemas.insert(FieldProblem::name().into_owned(), FieldProblem::schema());

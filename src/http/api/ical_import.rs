@@ -15,12 +15,14 @@ use concord_jobs::channels::{
     preview::{self, Preview},
     take_over::Taken,
 };
+use concord_storage::idempotency::in_parts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     auth::{self, ApiCaller},
     channels::unknown_platform,
+    idempotency,
     problem::{self, ApiError, Kind},
     request::from_json,
     schema,
@@ -37,6 +39,9 @@ const FILE: &str = "file";
 pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/api/ical/import", post(import))
+        // What a repetition is answered is kept as it is sent, so errors are written before.
+        .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::replay))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
@@ -150,7 +155,7 @@ pub(in crate::http) async fn import(
         return Ok(Json(Answer::foreseen(preview)));
     }
     let context = app.context.clone();
-    let taken = async move { import::import(&context, &wish).await };
+    let taken = in_parts(async move { import::import(&context, &wish).await });
     let taken = app.to_the_end(taken).await.map_err(ApiError::internal)??;
     Ok(Json(Answer::done(taken)))
 }

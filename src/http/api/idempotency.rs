@@ -1,6 +1,8 @@
 //! `Idempotency-Key`: a POST that is sent twice is done once, and both get the same answer.
 //!
-//! The answer is kept for a day, sealed: it may hold what is shown once, such as a feed's address.
+//! What is done and that it was done are one transaction (`concord_storage::idempotency`); the answer is kept after it,
+//! for a day, sealed: it may hold what is shown once, such as a feed's address. A process that is killed in between leaves
+//! what was done without its answer: whoever repeats the request is told that, and where to read it.
 
 use std::time::Duration;
 
@@ -12,14 +14,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use concord_domain::ids::BusinessId;
+use concord_domain::{
+    booking::BookingKind,
+    ids::{BookingId, BusinessId},
+    record::HistorySubject,
+};
 use concord_storage::{
-    StorageError,
-    idempotency::{self, Begun, KeyedRequest},
+    StorageError, bookings,
+    idempotency::{self, Begun, Done, KeyedRequest},
     secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     auth::ApiCaller,
@@ -36,6 +43,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
 /// No answer of ours is larger.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// How often a request that is under way says that it is: several times before it is taken for dead.
+const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(8);
 /// How long to wait before what was done is written down once more.
 const TRIED_AGAIN_AFTER: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
@@ -50,6 +59,7 @@ struct Kept {
 }
 
 /// A request that goes with a key.
+#[derive(Clone)]
 struct Keyed {
     business: BusinessId,
     key: String,
@@ -106,28 +116,94 @@ async fn read(app: &App, request: Request) -> Result<(Keyed, Request), ApiError>
 }
 
 async fn once(app: &App, keyed: &Keyed, request: Request, next: Next) -> Result<Response, ApiError> {
-    let keyed = keyed.stored();
-    let mut begun = begin(app, &keyed).await?;
-    if let Begun::Repeat { status, response } = &begun {
+    let stored = keyed.stored();
+    let mut begun = begin(app, &stored).await?;
+    if let Begun::Repeat { status, response, done } = &begun {
         match replayed(app, keyed.business, *status, response) {
             Ok(response) => return Ok(response),
             // Sealed with a key that this installation no longer has: as good as not kept.
             Err(cause) => {
-                tracing::warn!(%cause, "an answer that was kept cannot be read; the request is done again");
-                idempotency::discard(&app.context.db, &keyed, response).await?;
-                begun = begin(app, &keyed).await?;
+                tracing::warn!(%cause, "an answer that was kept cannot be read");
+                if let Some(done) = done {
+                    return Err(already_done(app, keyed.business, done).await?);
+                }
+                idempotency::discard(&app.context.db, &stored, response).await?;
+                begun = begin(app, &stored).await?;
             }
         }
     }
     match begun {
-        Begun::Fresh => keep(app, &keyed, next.run(request).await).await,
-        Begun::Mismatch => Err(ApiError::new(Kind::KeyReused, "The key was used with another path or body.")),
-        // Somebody was faster to do it again; they are as good as under way.
-        Begun::UnderWay | Begun::Repeat { .. } => {
-            Err(ApiError::new(Kind::UnderWay, "The first request with this key has not ended.")
-                .retry_after(1))
+        Begun::Fresh => {
+            let _alive = signs_of_life(app, keyed);
+            let response = idempotency::during(&stored, next.run(request)).await;
+            keep(app, &stored, response).await
         }
+        Begun::Mismatch => Err(ApiError::new(Kind::KeyReused, "The key was used with another path or body.")),
+        Begun::Done(done) => Err(already_done(app, keyed.business, &done).await?),
+        Begun::UnderWay { ask_again } => Err(under_way(ask_again.num_seconds())),
+        // Somebody was faster to do it again; they are as good as under way.
+        Begun::Repeat { .. } => Err(under_way(1)),
     }
+}
+
+fn under_way(ask_again: i64) -> ApiError {
+    ApiError::new(Kind::UnderWay, "The first request with this key has not ended.")
+        .retry_after(u32::try_from(ask_again).unwrap_or(1))
+}
+
+/// Says again and again that the request is still being answered, as long as what this returns lives.
+fn signs_of_life(app: &App, keyed: &Keyed) -> AbortOnDropHandle<()> {
+    let (app, keyed) = (app.clone(), keyed.clone());
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SIGN_OF_LIFE_EVERY).await;
+            if let Err(error) = idempotency::renew(&app.context.db, &keyed.stored(), app.now()).await {
+                tracing::warn!(%error, "a request with an idempotency key could not say that it is under way");
+            }
+        }
+    }))
+}
+
+/// What was done is not done again, even where its answer is lost.
+async fn already_done(app: &App, business: BusinessId, done: &Done) -> Result<ApiError, StorageError> {
+    let when = done.at.format("%Y-%m-%dT%H:%M:%SZ");
+    let Some(place) = place_of(app, business, done).await? else {
+        let words = format!(
+            "The request that came with this key at {when} was done, but its answer is lost. Read what it was about; to \
+             do it once more, make a new key."
+        );
+        return Ok(ApiError::new(Kind::AlreadyDone, words));
+    };
+    let place = app.address(&place);
+    let words = format!(
+        "The request that came with this key at {when} was done, but its answer is lost. Read {place} for what it did."
+    );
+    let error = ApiError::new(Kind::AlreadyDone, words);
+    Ok(match HeaderValue::from_str(&place) {
+        Ok(place) => error.with_header(header::LOCATION, place),
+        Err(_) => error,
+    })
+}
+
+/// Where what was done can be read.
+async fn place_of(app: &App, business: BusinessId, done: &Done) -> Result<Option<String>, StorageError> {
+    let Some((kind, id)) = done.subject else { return Ok(None) };
+    Ok(Some(match kind {
+        HistorySubject::Business => "/api/v1/business".to_owned(),
+        HistorySubject::Resource => format!("/api/v1/resources/{id}"),
+        HistorySubject::Staff => format!("/api/v1/staff/{id}"),
+        HistorySubject::Connection => format!("/api/v1/calendar_integrations/{id}"),
+        HistorySubject::Feed => format!("/api/v1/feeds/{id}"),
+        HistorySubject::Channel => format!("/api/v1/channels/{id}"),
+        HistorySubject::Platform => "/api/v1/platforms".to_owned(),
+        HistorySubject::Booking => match bookings::by_id(&app.context.db, business, BookingId(id)).await? {
+            Some(booking) if booking.draft.kind == BookingKind::Booking => {
+                format!("/api/v1/bookings/{}", booking.reference)
+            }
+            _ => "/api/v1/calendar_availability".to_owned(),
+        },
+        HistorySubject::User | HistorySubject::ApiKey => return Ok(None),
+    }))
 }
 
 fn key_of(headers: &HeaderMap) -> Result<String, ApiError> {
@@ -204,6 +280,10 @@ async fn record(app: &App, keyed: &KeyedRequest<'_>, kept: Option<(StatusCode, &
         let Some(wait) = waits.next() else {
             let is_answered = kept.is_some();
             tracing::error!(%cause, is_answered, "what came of a request with an idempotency key was not kept");
+            // What was done is done; whoever asks again need not wait to be told so.
+            if let Err(error) = idempotency::forget(&app.context.db, keyed).await {
+                tracing::debug!(%error, "it is found out when it has been silent for long enough");
+            }
             return;
         };
         tokio::time::sleep(wait).await;

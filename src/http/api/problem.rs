@@ -84,6 +84,10 @@ kinds! {
     /// `Idempotency-Key`: the first request has not ended.
     UnderWay = "under-way", CONFLICT, "The same request is being answered right now",
         "Ask again after the seconds in `Retry-After`: the answer to the first request is then given.";
+    /// `Idempotency-Key`: done, and the answer was lost.
+    AlreadyDone = "already-done", CONFLICT, "It was done already",
+        "Nothing was done again. `Location`, if it is there, says where to read what was done; the answer itself was lost \
+         when the server stopped.";
     /// `If-Match` or `If-None-Match` does not hold.
     Stale = "stale", PRECONDITION_FAILED, "It has been changed meanwhile",
         "Read it again, apply the change to what is there now, and send the new `ETag` as `If-Match`.";
@@ -263,8 +267,8 @@ impl ApiError {
         &self.0.errors
     }
 
-    fn unavailable(cause: &StorageError) -> Self {
-        let mut error = Self::new(Kind::Unavailable, "The database does not answer.").retry_after(5);
+    fn unavailable(cause: &StorageError, words: &str) -> Self {
+        let mut error = Self::new(Kind::Unavailable, words).retry_after(5);
         error.0.cause = Some(cause.to_string());
         error
     }
@@ -331,6 +335,9 @@ impl From<StorageError> for ApiError {
             StorageError::Exists | StorageError::Overlap | StorageError::Busy => {
                 Self::new(Kind::Busy, "Others are changing the same things.").retry_after(1)
             }
+            StorageError::Overloaded => {
+                Self::new(Kind::Busy, "So much is being changed that there was no turn.").retry_after(2)
+            }
             StorageError::UnitsTaken { highest } => Self::new(
                 Kind::NotPossible,
                 format!("Unit {highest} is held by something that has not ended; move or cancel it first."),
@@ -346,7 +353,10 @@ impl From<StorageError> for ApiError {
                     message: message.to_owned(),
                 }])
             }
-            StorageError::Database(_) => Self::unavailable(&error),
+            StorageError::Database(_) | StorageError::Unavailable(_) => {
+                Self::unavailable(&error, "The database does not answer.")
+            }
+            StorageError::Unwritable(_) => Self::unavailable(&error, "The database takes no changes."),
             _ => Self::internal(error),
         }
     }

@@ -10,7 +10,9 @@ use concord_jobs::connections as jobs;
 use concord_storage::{
     bookings, calendars,
     connections::{self, Connection, Settings},
-    entries, outside_events,
+    entries,
+    idempotency::in_parts,
+    outside_events,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -241,7 +243,7 @@ async fn test(
     caller: ApiCaller,
     PathOf(id): PathOf<ConnectionId>,
 ) -> Result<Json<TestAnswer>, ApiError> {
-    let report = jobs::test(&app.context, caller.business, id).await?;
+    let report = in_parts(jobs::test(&app.context, caller.business, id)).await?;
     Ok(Json(TestAnswer { ok: report.ok, message: report.message, calendars: report.calendars }))
 }
 

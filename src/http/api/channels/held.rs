@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use concord_domain::ids::{ChannelId, ChannelRunId};
 use concord_jobs::channels::held::{self, Undone, WordError};
-use concord_storage::channels::runs;
+use concord_storage::{channels::runs, idempotency::in_parts};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -68,7 +68,7 @@ async fn release(
 ) -> Result<Json<RunAnswer>, ApiError> {
     existing(&app, &caller, id).await?;
     let (context, business) = (app.context.clone(), caller.business);
-    let release = async move { held::release(&context, business, id, &caller.actor).await };
+    let release = in_parts(async move { held::release(&context, business, id, &caller.actor).await });
     let (run, _) = app.to_the_end(release).await.map_err(ApiError::internal)??;
     let run = runs::find(&app.context.db, business, run).await?;
     let run = run.ok_or_else(|| ApiError::not_found("reading"))?;
@@ -87,7 +87,7 @@ async fn keep(
     PathOf(id): PathOf<ChannelId>,
 ) -> Result<Json<Decided>, ApiError> {
     existing(&app, &caller, id).await?;
-    let kept = held::keep(&app.context, caller.business, id).await?;
+    let kept = in_parts(held::keep(&app.context, caller.business, id)).await?;
     Ok(Json(Decided { bookings: i64::try_from(kept).unwrap_or(i64::MAX), conflicts: 0, taken_back: 0 }))
 }
 
@@ -107,7 +107,7 @@ async fn undo(
     let found = runs::find(&app.context.db, caller.business, run).await?;
     found.filter(|run| run.channel_id == id).ok_or_else(|| ApiError::not_found("reading"))?;
     let context = app.context.clone();
-    let undo = async move { held::undo(&context, caller.business, run, &caller.actor).await };
+    let undo = in_parts(async move { held::undo(&context, caller.business, run, &caller.actor).await });
     let Undone { brought_back, conflicts, taken_back } =
         app.to_the_end(undo).await.map_err(ApiError::internal)??;
     Ok(Json(Decided { bookings: brought_back, conflicts, taken_back }))

@@ -1,0 +1,253 @@
+//! A process that is killed in the middle of a request with an idempotency key: between any two of its transactions.
+
+use concord_domain::{connection::ProviderKind, ids::StaffId, people::Actor};
+use concord_storage::{
+    PageAsk, history, idempotency,
+    testing::{self, TestDb},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, House, Wishes, day};
+
+/// Each request of the API that makes or does something, by the operation's name in the document. Each may do
+/// its work once.
+const POSTS: [&str; 20] = [
+    "create_resource",
+    "restore_resource",
+    "create_staff",
+    "restore_staff",
+    "create_feed",
+    "rotate_feed",
+    "create_block",
+    "create_channel",
+    "sync_channel",
+    "rotate_channel_feed",
+    "allow_channel_webhooks",
+    "authorize_google",
+    "sync_calendar_integration",
+    "test_calendar_integration",
+    "compare_calendar_integration",
+    "sync_pending",
+    "import_availability",
+    "follow_outside_change",
+    "put_back_outside_change",
+    "import_ical",
+];
+
+/// What has one transaction as the others, and takes much to come about: a job and a mail that have failed, an account
+/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back, an answer that was taken back.
+const LIKE_THE_OTHERS: [&str; 9] = [
+    "retry_job",
+    "retry_mail",
+    "authorize_outlook",
+    "connect_caldav",
+    "release_channel",
+    "keep_held_back",
+    "undo_channel_run",
+    "undo_outside_change",
+    "create_booking",
+];
+
+const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Airbnb Inc//Hosting Calendar 1.0//EN\r\n\
+    BEGIN:VEVENT\r\nUID:a-1@airbnb.com\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:FROM\r\n\
+    DTEND;VALUE=DATE:UNTIL\r\nSUMMARY:Reserved\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+
+async fn id_of(answer: Answer) -> String {
+    answer.expect(201)["id"].as_str().unwrap().to_owned()
+}
+
+/// The integration with a new account.
+async fn connected(house: &House, staff: StaffId, account: &str) -> String {
+    house.connect_account(ProviderKind::Google, staff, account).await;
+    let list = house.api.get(&format!("/api/v1/calendar_integrations?staff={staff}")).await.expect(200);
+    list["items"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// A change that somebody made in their calendar.
+async fn outside_change(house: &House, number: u32) -> String {
+    let name = format!("Person{number}");
+    let ana = house.staff(&name).await;
+    connected(house, ana, &format!("{}@example.com", name.to_lowercase())).await;
+    let room = house.resource(1).await;
+    let at = |hour: u32| format!("{}T{hour:02}:00:00Z", day(20 + u64::from(number)));
+    let booking = json!({
+        "resource": room.id, "staff": [ana], "customer": { "name": "Maria" }, "starts_at": at(10), "ends_at": at(11),
+    });
+    house.api.put(&format!("/api/v1/bookings/o-{number}"), booking).await.expect(201);
+    let entry = crate::house::until("it is written", async || {
+        let all = house.outside().await;
+        let starts = at(10);
+        let found = all.iter().find(|one| one["deleted"] == false && one["starts_at"] == starts.as_str())?;
+        Some(found["id"].as_str()?.to_owned())
+    })
+    .await;
+    // Deleted, it is asked about.
+    house.person_deletes(&entry).await;
+    house.change_that_is("open").await["id"].as_str().unwrap().to_owned()
+}
+
+/// Where the request goes and what it says; everything that it needs is there.
+async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value) {
+    let room = house.resource(1).await;
+    let empty = json!({});
+    let feed = json!({ "name": "All", "scope": "business" });
+    let channel = json!({ "resource": room.id, "platform": "airbnb" });
+    match operation {
+        "create_resource" => ("/api/v1/resources".to_owned(), json!({ "name": "Room" })),
+        "create_staff" => ("/api/v1/staff".to_owned(), json!({ "name": "Ana" })),
+        "create_feed" => ("/api/v1/feeds".to_owned(), feed),
+        "create_channel" => ("/api/v1/channels".to_owned(), channel),
+        "create_block" => {
+            let block = json!({ "resource": room.id, "check_in": day(1), "check_out": day(2) });
+            ("/api/v1/calendar_availability".to_owned(), block)
+        }
+        "restore_resource" => {
+            let path = format!("/api/v1/resources/{}", room.id);
+            house.api.delete(&path).await.expect(200);
+            (format!("{path}/restore"), empty)
+        }
+        "restore_staff" => {
+            let path = format!("/api/v1/staff/{}", house.staff("Ben").await);
+            house.api.delete(&path).await.expect(200);
+            (format!("{path}/restore"), empty)
+        }
+        "rotate_feed" => {
+            let id = id_of(house.api.post("/api/v1/feeds", feed).await).await;
+            (format!("/api/v1/feeds/{id}/rotate"), empty)
+        }
+        "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" => {
+            let read = json!({
+                "resource": room.id, "platform": "airbnb",
+                "import_url": format!("{}/ota/none-{number}.ics", house.sandbox.url()),
+            });
+            let id = id_of(house.api.post("/api/v1/channels", read).await).await;
+            let deed = match operation {
+                "sync_channel" => "sync",
+                "rotate_channel_feed" => "rotate_feed",
+                _ => "webhook",
+            };
+            (format!("/api/v1/channels/{id}/{deed}"), empty)
+        }
+        "authorize_google" => {
+            let ana = house.staff("Ana").await;
+            ("/api/v1/calendar_integrations/google/authorize".to_owned(), json!({ "staff": ana }))
+        }
+        "sync_calendar_integration" | "test_calendar_integration" | "compare_calendar_integration" => {
+            let ana = house.staff("Ana").await;
+            let id = connected(house, ana, &format!("{operation}{number}@example.com")).await;
+            let deed = operation.split('_').next().unwrap();
+            (format!("/api/v1/calendar_integrations/{id}/{deed}"), empty)
+        }
+        "sync_pending" => ("/api/v1/sync/pending".to_owned(), empty),
+        "import_availability" => ("/api/v1/sync/availability".to_owned(), empty),
+        "follow_outside_change" => {
+            (format!("/api/v1/outside_changes/{}/follow", outside_change(house, number).await), empty)
+        }
+        "put_back_outside_change" => {
+            (format!("/api/v1/outside_changes/{}/put_back", outside_change(house, number).await), empty)
+        }
+        "import_ical" => {
+            let path = format!("/api/ical/import?platform=airbnb&resource={}", room.id);
+            (path, Value::Null)
+        }
+        other => panic!("{other} is not prepared"),
+    }
+}
+
+async fn send(house: &House, operation: &str, (path, body): &(String, Value), key: &str) -> Answer {
+    let (kind, text) = if operation == "import_ical" {
+        let days = |ahead: u64| day(ahead).to_string().replace('-', "");
+        ("text/calendar", CALENDAR.replace("FROM", &days(30)).replace("UNTIL", &days(33)))
+    } else {
+        ("application/json", body.to_string())
+    };
+    house.api.raw(Method::POST, path, Some((kind, text)), &[("idempotency-key", key)]).await
+}
+
+/// How often programs have done something.
+async fn deeds(house: &House) -> usize {
+    let all = PageAsk { limit: 1_000, after: None };
+    let lines = history::list(house.db(), house.business.id, &all).await.unwrap().items;
+    lines.iter().filter(|line| matches!(line.actor, Actor::ApiKey { .. })).count()
+}
+
+/// As if the process that was killed had been silent for long.
+async fn it_is_taken_for_dead(house: &House) {
+    let mut tx = testing::begin(house.db()).await;
+    idempotency::release_former(&mut tx).await.unwrap();
+    testing::commit(tx).await;
+}
+
+/// Kills it after each of its commits in turn.
+async fn once_however_it_is_killed(house: &House, operation: &str) {
+    let mut number = 0;
+    let mut work = None;
+    loop {
+        let request = prepared(house, operation, number).await;
+        let before = deeds(house).await;
+        let key = format!("{operation}-{number}");
+        if number > 0 {
+            testing::crash_after(&key, number);
+        }
+        let first = send(house, operation, &request, &key).await;
+        let done = deeds(house).await - before;
+        if number == 0 || testing::did_not_crash(&key) {
+            assert!(first.status < 300, "{operation}: {} {}", first.status, first.text);
+            let again = send(house, operation, &request, &key).await;
+            assert_eq!((again.header("idempotency-replayed"), &again.text), ("true", &first.text));
+            let expected = *work.get_or_insert(done);
+            assert_eq!((deeds(house).await - before, done), (expected, expected), "{operation}");
+            if number > 0 {
+                assert!(number > 1, "{operation} commits nothing");
+                return;
+            }
+        } else {
+            assert_eq!(first.status, 500, "{operation} was killed after commit {number}: {}", first.text);
+            send(house, operation, &request, &key).await.problem(409, "under-way");
+            it_is_taken_for_dead(house).await;
+            let again = send(house, operation, &request, &key).await;
+            let is_told = again.status < 300 || again.status == 409;
+            assert!(is_told, "{operation}, killed after {number}: {}", again.text);
+            if again.status == 409 {
+                let place = again.header("location").to_owned();
+                again.problem(409, "already-done");
+                if !place.is_empty() {
+                    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 200);
+                    let path = place.strip_prefix(&house.api.base).unwrap();
+                    house.api.get(path).await.expect(200);
+                }
+            }
+            assert_eq!(deeds(house).await - before, work.unwrap(), "{operation}, killed after {number}");
+        }
+        number += 1;
+    }
+}
+
+async fn a_request_is_done_once_however_it_is_killed(db: &TestDb) {
+    let settings = vec![("channels.allowed_hosts", r#"["127.0.0.1", "localhost"]"#.to_owned())];
+    let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
+    for operation in POSTS {
+        once_however_it_is_killed(&house, operation).await;
+    }
+    house.stop().await;
+}
+
+async fn every_post_is_among_them(db: &TestDb) {
+    let house = House::on(db).await;
+    let document = house.api.plain(Method::GET, "/api/openapi.json").await.expect(200);
+    let mut unknown = Vec::new();
+    for path in document["paths"].as_object().unwrap().values() {
+        let Some(name) = path["post"]["operationId"].as_str() else { continue };
+        let takes_key = path["post"]["parameters"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["name"] == "Idempotency-Key"));
+        if takes_key && !POSTS.contains(&name) && !LIKE_THE_OTHERS.contains(&name) {
+            unknown.push(name.to_owned());
+        }
+    }
+    assert!(unknown.is_empty(), "say how these are tested: {unknown:?}");
+    house.stop().await;
+}
+
+concord_storage::on_both_databases!(a_request_is_done_once_however_it_is_killed, every_post_is_among_them);
