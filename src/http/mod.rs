@@ -11,7 +11,8 @@ pub mod oauth;
 pub mod pages;
 mod security;
 
-use axum::{Router, middleware};
+use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};
+use concord_storage::{Caller, on_behalf_of};
 
 use crate::app::App;
 
@@ -29,5 +30,12 @@ pub fn router(app: &App) -> Router {
     let feeds = feeds::router(app).with_state(app.clone());
     // Outside of everything, so that what took too long or panicked counts too.
     let guarded = security::guard(router, app).merge(security::guard_feeds(feeds, app));
-    guarded.layer(middleware::from_fn(health::metrics::count_requests))
+    guarded
+        .layer(middleware::from_fn(for_somebody_who_waits))
+        .layer(middleware::from_fn(health::metrics::count_requests))
+}
+
+/// Whoever asks is answered within seconds, if only that there is too much to do.
+async fn for_somebody_who_waits(request: Request, next: Next) -> Response {
+    on_behalf_of(Caller::Request, next.run(request)).await
 }

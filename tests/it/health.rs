@@ -9,7 +9,7 @@ use concord_storage::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::house::{House, Wishes, stay};
+use crate::house::{House, Wishes, stay, until};
 
 async fn it_says_how_it_is(db: &TestDb) {
     let house = House::on(db).await;
@@ -47,6 +47,7 @@ async fn it_says_how_it_is(db: &TestDb) {
     for line in [
         "concord_build_info{version=\"",
         "concord_database_up{kind=\"",
+        "concord_database_writable{kind=\"",
         "concord_duties{kind=\"retention\"",
         "concord_oldest_due_seconds ",
         "concord_queue_messages{queue=\"interactive\"} ",
@@ -63,7 +64,11 @@ async fn it_says_how_it_is(db: &TestDb) {
     }
 
     house.db().close().await;
-    let health = house.api.plain(Method::GET, "/api/health").await.expect(503);
+    let health = until("it is noticed", async || {
+        let health = house.api.plain(Method::GET, "/api/health").await;
+        (health.status == 503).then_some(health.body)
+    })
+    .await;
     assert_eq!((&health["status"], &health["database"]["status"]), (&json!("down"), &json!("down")));
     assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 503);
     assert!(house.api.plain(Method::GET, "/metrics").await.text.contains("concord_database_up{kind=\""));

@@ -244,7 +244,8 @@ impl<'a> Request<'a> {
 fn shared(error: &StorageError) -> StorageError {
     match error {
         StorageError::NotFound => StorageError::NotFound,
-        StorageError::Busy => StorageError::Busy,
+        // Whatever passes: come again.
+        StorageError::Busy | StorageError::Overloaded | StorageError::Unavailable(_) => StorageError::Busy,
         other => {
             tracing::error!(error = %other, "a feed could not be rendered");
             StorageError::Inconsistent { what: "feed" }

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::{Display, Write},
     sync::{LazyLock, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -16,13 +16,15 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use chrono::Duration;
 use concord_domain::duty::QueueClass;
 use concord_storage::{
     StorageError, connections, duties,
+    probe::Condition,
     push_channels::{self, ChannelCount},
     sync_log::{self, OutcomeCount},
 };
+
+use tokio::time::timeout;
 
 use crate::app::App;
 
@@ -82,17 +84,35 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// Answers a scrape. What the database cannot say is left out, and `concord_database_up` says so.
+/// How long a database that answers may take to count what it holds; Prometheus waits ten seconds.
+const FACTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Answers a scrape, within a second where the database is away. What the database cannot say is left out, and `concord_database_up` says so.
 pub(super) async fn scrape(State(app): State<App>) -> Response {
     let mut page = Page::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let answers = write_facts(&mut page, &app).await;
+    let (condition, depth) =
+        futures::join!(super::database(&app), timeout(super::QUEUE_WITHIN, app.context.queue.depth()));
+    let kind = app.context.db.kind();
     page.family("concord_database_up", "gauge", "Whether the database answers.");
-    page.sample("concord_database_up", &[("kind", &app.context.db.kind())], u8::from(answers.is_ok()));
-    let depth = app.context.queue.depth().await;
+    page.sample(
+        "concord_database_up",
+        &[("kind", &kind)],
+        u8::from(!matches!(condition, Condition::Away(_))),
+    );
+    page.family("concord_database_writable", "gauge", "Whether the database takes changes.");
+    page.sample("concord_database_writable", &[("kind", &kind)], u8::from(condition == Condition::Works));
+    if !matches!(condition, Condition::Away(_)) {
+        match timeout(FACTS_WITHIN, write_facts(&mut page, &app)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what the database knows is left out of a scrape"),
+            Err(_) => tracing::warn!("what the database knows is left out of a scrape: it took too long"),
+        }
+    }
+    let depth = depth.ok().and_then(Result::ok);
     page.family("concord_queue_up", "gauge", "Whether the queue answers.");
-    page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_ok()));
+    page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_some()));
     write_depth(&mut page, &depth.unwrap_or_default());
     write_answered(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
@@ -141,7 +161,7 @@ async fn write_duties(page: &mut Page, app: &App) -> Result<(), StorageError> {
 /// A gauge and no counter: it comes from the log that all workers write and that is kept for a time only, so that every
 /// front says the same, and it falls again.
 async fn write_outcomes(page: &mut Page, app: &App) -> Result<(), StorageError> {
-    let outcomes = sync_log::outcomes_since(&app.context.db, app.now() - Duration::hours(1)).await?;
+    let outcomes = sync_log::outcomes_since(&app.context.db, app.now() - chrono::Duration::hours(1)).await?;
     let name = "concord_sync_attempts_last_hour";
     page.family(
         name,

@@ -2,6 +2,8 @@
 
 pub mod metrics;
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::State,
@@ -9,7 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use concord_storage::probe::Condition;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -47,13 +51,31 @@ struct PartAnswer {
     /// Which sort it is.
     #[schema(example = "sqlite")]
     kind: &'static str,
-    /// `ok` or `down`.
+    /// `ok`, `down`, or, of the database, `takes_no_changes`: it can be read, but its disk is full or fails.
     #[schema(example = "ok")]
     status: &'static str,
 }
 
-fn word(well: bool) -> &'static str {
-    if well { "ok" } else { "down" }
+fn word(condition: &Condition) -> &'static str {
+    match condition {
+        Condition::Works => "ok",
+        Condition::TakesNoChanges(_) => "takes_no_changes",
+        Condition::Away(_) => "down",
+    }
+}
+
+/// How long the queue is waited for: whoever asks is answered within a second.
+const QUEUE_WITHIN: Duration = Duration::from_millis(800);
+
+/// How the database is, found out by writing; what is wrong goes to the log.
+async fn database(app: &App) -> Condition {
+    let condition = app.probe.look(&app.context.db).await;
+    match &condition {
+        Condition::Works => {}
+        Condition::TakesNoChanges(cause) => tracing::error!(cause, "the database takes no changes"),
+        Condition::Away(cause) => tracing::error!(cause, "the database does not answer"),
+    }
+    condition
 }
 
 /// Ask how Concord is
@@ -62,35 +84,41 @@ fn word(well: bool) -> &'static str {
 #[utoipa::path(get, path = "/api/health", tag = "Health", operation_id = "get_health", security(()),
     responses(
         (status = 200, description = "It works", body = HealthAnswer),
-        (status = 503, description = "The database is away", body = HealthAnswer),
+        (status = 503, description = "The database is away, or takes no changes", body = HealthAnswer),
     ))]
 pub(in crate::http) async fn health(State(app): State<App>) -> Response {
     let context = &app.context;
-    let (database, queue) = futures::join!(context.db.ping(), context.queue.ping());
-    if let Err(error) = &database {
-        tracing::error!(%error, "the database does not answer");
-    }
-    let status = match (&database, &queue) {
-        (Ok(()), Ok(())) => "ok",
-        (Ok(()), Err(_)) => "degraded",
-        (Err(_), _) => "down",
+    let (database, queue) = futures::join!(database(&app), timeout(QUEUE_WITHIN, context.queue.ping()));
+    let queue_answers = matches!(queue, Ok(Ok(())));
+    let status = match (&database, queue_answers) {
+        (Condition::Works, true) => "ok",
+        (Condition::Works, false) => "degraded",
+        (Condition::TakesNoChanges(_) | Condition::Away(_), _) => "down",
     };
     let answer = HealthAnswer {
         status,
         version: env!("CARGO_PKG_VERSION"),
-        database: PartAnswer { kind: context.db.kind(), status: word(database.is_ok()) },
-        queue: PartAnswer { kind: context.queue.kind(), status: word(queue.is_ok()) },
+        database: PartAnswer { kind: context.db.kind(), status: word(&database) },
+        queue: PartAnswer { kind: context.queue.kind(), status: if queue_answers { "ok" } else { "down" } },
         mail: if context.mail.mailer.is_some() { "set_up" } else { "not_set_up" },
     };
-    let code = if database.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let code = match database {
+        Condition::Works => StatusCode::OK,
+        Condition::TakesNoChanges(_) | Condition::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 
 /// For load balancers: whether requests can be answered.
 async fn ready(State(app): State<App>) -> Response {
     let plain = [(header::CACHE_CONTROL, "no-store")];
-    match app.context.db.ping().await {
-        Ok(()) => (StatusCode::OK, plain, "ready\n").into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, plain, "the database does not answer\n").into_response(),
+    match database(&app).await {
+        Condition::Works => (StatusCode::OK, plain, "ready\n").into_response(),
+        Condition::TakesNoChanges(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, plain, "the database takes no changes\n").into_response()
+        }
+        Condition::Away(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, plain, "the database does not answer\n").into_response()
+        }
     }
 }

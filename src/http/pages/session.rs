@@ -13,10 +13,11 @@ use concord_domain::{
     record::HistorySubject,
 };
 use concord_storage::{
-    StorageError, Tx,
+    Caller, StorageError, Tx,
     bookings::Change,
     businesses::{self, Business},
     history::{self, NewLine},
+    on_behalf_of,
     people::User,
     secret,
     sign_in::{self, Session},
@@ -209,12 +210,12 @@ impl FromRequestParts<App> for CurrentUser {
 
 /// Beside the request, not before it: nobody's page waits for the database's one writer, or fails with it.
 fn note_seen(app: App, session: Session) {
-    tokio::spawn(async move {
+    tokio::spawn(on_behalf_of(Caller::BulkJob, async move {
         let lasts = app.config.security.session;
         if let Err(error) = sign_in::touch_session(&app.context.db, &session, lasts, app.now()).await {
             tracing::debug!(%error, "it was not noted that a session was seen");
         }
-    });
+    }));
 }
 
 /// The path if it leads to a page of ours, and not elsewhere.

@@ -66,6 +66,9 @@ pub(crate) enum PageError {
     /// Others are changing the same things.
     #[error("the database was busy")]
     Busy,
+    /// The database is away or takes no changes; for the log.
+    #[error("{0}")]
+    Unavailable(String),
     /// The answer took too long.
     #[error("the answer took too long")]
     TooSlow,
@@ -78,7 +81,10 @@ impl From<StorageError> for PageError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound => Self::NotFound("thing here"),
-            StorageError::Busy | StorageError::Overlap => Self::Busy,
+            StorageError::Busy | StorageError::Overlap | StorageError::Overloaded => Self::Busy,
+            StorageError::Unavailable(_) | StorageError::Unwritable(_) => {
+                Self::Unavailable(error.to_string())
+            }
             StorageError::BadCursor => Self::Malformed(error.to_string()),
             StorageError::Exists => Self::NotPossible("Something of that name exists already.".to_owned()),
             StorageError::StaysAhead => Self::NotPossible(STAYS_AHEAD.to_owned()),
@@ -136,7 +142,7 @@ impl PageError {
             Self::Connect { is_providers: true, .. } => StatusCode::BAD_GATEWAY,
             Self::NotPossible(_) => StatusCode::CONFLICT,
             Self::DeadLink => StatusCode::GONE,
-            Self::Busy | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable(_) | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -80,7 +80,10 @@ pub(crate) async fn render_in_frame(State(app): State<App>, request: Request, ne
 
 async fn framed(app: &App, headers: &HeaderMap, error: &PageError) -> Option<Response> {
     // The frame asks the database for its word on sync.
-    if matches!(error, PageError::Busy | PageError::TooSlow | PageError::Broken(_)) {
+    if matches!(
+        error,
+        PageError::Busy | PageError::Unavailable(_) | PageError::TooSlow | PageError::Broken(_)
+    ) {
         return None;
     }
     let user = CurrentUser::of(app, headers).await.ok()??;
@@ -98,7 +101,11 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let title = said.title;
     let page = ErrorPage { theme: Theme::chosen(&headers), assets: Assets::now(), said };
     let html = page.render().unwrap_or_else(|_| title.to_owned());
-    finished(error.status(), Html(html).into_response())
+    let mut response = finished(error.status(), Html(html).into_response());
+    if matches!(error, PageError::Busy | PageError::Unavailable(_)) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 fn finished(status: StatusCode, mut page: Response) -> Response {

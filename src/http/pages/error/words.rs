@@ -16,6 +16,7 @@ impl PageError {
             Self::DeadLink => "This link no longer works",
             Self::Connect { .. } => "The calendar was not connected",
             Self::Busy => "Others were faster",
+            Self::Unavailable(_) => "This cannot be done at the moment",
             Self::TooSlow => "This took too long",
             Self::Broken(_) => "Something went wrong on our side",
         }
@@ -35,6 +36,10 @@ impl PageError {
                 "Sign-in links work once and for a short time. This one has been used, or is too old."
             }
             Self::Busy => "Somebody is changing the same things right now, so nothing was changed.",
+            Self::Unavailable(_) => {
+                "The database does not answer, or takes no changes. What was saved before is safe; what you just sent was \
+                 not saved."
+            }
             Self::TooSlow => "The answer was given up. It may be that the change was made all the same.",
             Self::Broken(_) => {
                 "It has been written down. What was saved before is safe; what you just sent was not saved."
@@ -56,7 +61,7 @@ impl PageError {
             Self::NotPossible(_) => "Nothing was changed.",
             Self::DeadLink => "Ask for a new one.",
             Self::Connect { advice, .. } => advice,
-            Self::Busy | Self::Broken(_) => "Go back and try again in a moment.",
+            Self::Busy | Self::Unavailable(_) | Self::Broken(_) => "Go back and try again in a moment.",
             Self::TooSlow => "Look at the page again before you repeat it.",
         }
     }
