@@ -22,7 +22,7 @@ build: ## Build what `make run` starts
 test: ## Check everything that must hold, on both databases and both queues
 	scripts/test.sh
 
-crash: ## The crash test with 1,000 changes: kills, failing calls, three providers, both forms
+crash: ## The crash test with 1,000 changes: kills, a full disk, dead servers, frozen workers, clocks apart, failing calls
 	CONCORD_CHAOS_CHANGES=1000 scripts/test.sh -p concord --test chaos
 
 bench: ## Measure: seats, queue, feeds, from an edit to the calendar, very many rows, many and large calendars (takes half an hour)

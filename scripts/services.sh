@@ -4,6 +4,8 @@
 #   eval "$(scripts/services.sh up)"     start them (or find them running) and set the variables that tests read
 #   scripts/services.sh env              print the variables of what runs
 #   scripts/services.sh down             stop them and delete their data
+#   scripts/services.sh crash-postgres   end PostgreSQL at once, as a fault would
+#   scripts/services.sh start-postgres   start it again, on its port and with its data
 #   scripts/services.sh with COMMAND     start a set of its own, run the command with the variables, stop it again
 #
 # CONCORD_SERVICES_DIR names the folder that remembers what runs (default: target/services), so that several sets can
@@ -178,6 +180,25 @@ up() {
   cat "$remembered"
 }
 
+# Nothing is said to its clients, and nothing written: it recovers when it starts.
+crash_postgres() {
+  local data
+  data="$(data_folder)"
+  [ -n "$data" ] || fail "nothing runs: scripts/services.sh up"
+  stop_process "$data/postgres/cluster/postmaster.pid" QUIT
+}
+
+start_postgres_again() {
+  local data port
+  data="$(data_folder)"
+  [ -n "$data" ] || fail "nothing is there: scripts/services.sh up"
+  ! runs "$data/postgres/cluster/postmaster.pid" || return 0
+  port="$(sed -n 's/.*CONCORD_TEST_POSTGRES_URL=.*:\([0-9]*\)\/.*/\1/p' "$remembered")"
+  (cd "$data/postgres" && as_account "$(postgres_programs)/pg_ctl" start --wait --timeout=60 --silent \
+    --pgdata="$data/postgres/cluster" --log="$data/postgres/postgres.log" --options="-p $port" >/dev/null 2>&1) ||
+    { cat "$data/postgres/postgres.log" >&2; fail "PostgreSQL did not start again"; }
+}
+
 # A set of its own, so that neither a developer's nor another run's is stopped at the end.
 with_services() {
   local variables
@@ -202,6 +223,8 @@ flock 9
 case "${1:-}" in
   up) up ;;
   down) down ;;
+  crash-postgres) crash_postgres ;;
+  start-postgres) start_postgres_again ;;
   env) if are_running; then cat "$remembered"; else fail "nothing runs: scripts/services.sh up"; fi ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

@@ -43,10 +43,10 @@ pub(crate) struct House<'a> {
     pub(crate) business: Business,
     /// The resource that all bookings are of; it never fills.
     room: String,
-    http: Http,
-    url: String,
+    pub(crate) http: Http,
+    pub(crate) url: String,
     sandbox_url: String,
-    api_key: String,
+    pub(crate) api_key: String,
     variables: Vec<(String, String)>,
     _sandbox: Process,
     pub(crate) folder: TempDir,
@@ -122,8 +122,15 @@ impl<'a> House<'a> {
 
     /// A process of the program to be tested.
     pub(crate) fn concord(&self, name: &str, arguments: &[&str]) -> Process {
+        self.concord_with(name, arguments, &[])
+    }
+
+    /// The same, told more than the others.
+    pub(crate) fn concord_with(&self, name: &str, arguments: &[&str], more: &[(&str, &str)]) -> Process {
         let log = self.folder.path().join(format!("{name}.log"));
-        Process::new(Path::new(env!("CARGO_BIN_EXE_concord")), arguments, &self.variables, log)
+        let mut variables = self.variables.clone();
+        variables.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        Process::new(Path::new(env!("CARGO_BIN_EXE_concord")), arguments, &variables, log)
     }
 
     pub(crate) async fn is_ready(&self) {

@@ -26,7 +26,12 @@ pub(crate) struct Process {
     /// Everything that it says, from all of its starts.
     log: PathBuf,
     child: Option<Child>,
+    /// Writes the log: what a process may write to files is a trouble of its own.
+    scribe: Option<Child>,
 }
+
+/// A signal would end a process that writes more than it may; the program is to see the error.
+const WITHOUT_XFSZ: &str = r#"trap "" XFSZ; exec "$0" "$@""#;
 
 impl Process {
     /// Starts it with these variables and no others but the path of programs.
@@ -42,6 +47,7 @@ impl Process {
             variables: variables.to_vec(),
             log,
             child: None,
+            scribe: None,
         };
         process.start();
         process
@@ -50,8 +56,15 @@ impl Process {
     pub(crate) fn start(&mut self) {
         let said =
             OpenOptions::new().create(true).append(true).open(&self.log).expect("a log can be written");
-        let also_said = said.try_clone().expect("a file can be shared");
-        let child = Command::new(&self.program)
+        let mut scribe =
+            Command::new("cat").stdin(Stdio::piped()).stdout(said).spawn().expect("cat is there");
+        let said = scribe.stdin.take().expect("it reads");
+        self.scribe = Some(scribe);
+        let said = std::os::fd::OwnedFd::from(said);
+        let also_said = said.try_clone().expect("a pipe can be shared");
+        let child = Command::new("sh")
+            .args(["-c", WITHOUT_XFSZ])
+            .arg(&self.program)
             .args(&self.arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -70,6 +83,14 @@ impl Process {
             let _ = child.kill();
             let _ = child.wait();
         }
+        if let Some(mut scribe) = self.scribe.take() {
+            let _ = scribe.wait();
+        }
+    }
+
+    /// Its number, as the kernel counts.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 }
 
@@ -77,7 +98,7 @@ impl Process {
     /// A figure of its memory in MB, as the kernel counts it: `VmRSS` for what it takes now, `VmHWM` for the most so far.
     #[allow(dead_code, reason = "for the measurements, which use this file too")]
     pub(crate) fn memory(&self, figure: &str) -> f64 {
-        let id = self.child.as_ref().expect("it runs").id();
+        let id = self.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
         let kilobytes: Option<f64> = line.and_then(|text| text.split_whitespace().next()?.parse().ok());
@@ -126,7 +147,7 @@ pub(crate) async fn listens(port: u16) {
 /// A Redis of its own that keeps nothing.
 pub(crate) struct Redis {
     port: u16,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -141,11 +162,25 @@ impl Redis {
         let log = folder.path().join("redis.log");
         let process = Process::new(Path::new("redis-server"), &arguments, &[], log);
         listens(port).await;
-        Self { port, _process: process, _folder: folder }
+        Self { port, process, _folder: folder }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// It is gone, with everything in it.
+    #[allow(dead_code, reason = "for the crash test alone")]
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// It is there again, if it was gone; empty.
+    #[allow(dead_code, reason = "for the crash test alone")]
+    pub(crate) async fn start_again(&mut self) {
+        self.process.kill();
+        self.process.start();
+        listens(self.port).await;
     }
 
     /// Everything in it is gone.
