@@ -38,7 +38,7 @@ fn words(kind: ProviderKind, bad: BadAnswer, writing: bool) -> Option<&'static s
         (P::Caldav, B::Half) if writing => return None,
         // It comes compressed.
         (P::Caldav, B::Half) => "the answer was cut short",
-        (P::Caldav, B::Elsewhere) => "the server has moved: connect the calendar again, with its new address",
+        (P::Caldav, B::Elsewhere) => "it sends us elsewhere (302 Found)",
         // Nobody minds who can read what it says, and nobody else's lists name whole addresses.
         (P::Google | P::Caldav, B::WrongType | B::NextElsewhere) => return None,
     })
