@@ -132,9 +132,13 @@ fn complain(words: &str) {
     let _ = writeln!(std::io::stderr(), "concord: {words}");
 }
 
-/// Prints a line for the person who typed the command.
+/// Prints a line for the person who typed the command. Whoever closes the pipe has read enough (`concord check ... | head`).
 pub(crate) fn say(line: &str) -> Result<(), CommandError> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
+    let mut out = std::io::stdout();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        said => Ok(said?),
+    }
 }
 
 /// Cancelled by Ctrl-C and by SIGTERM.

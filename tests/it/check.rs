@@ -234,3 +234,22 @@ async fn a_feed_is_fetched_as_the_installation_would_unless_it_is_said_otherwise
         assert!(complained(&output).contains(words), "{output:?}");
     }
 }
+
+/// As in `concord check ... | head -1`: whoever closes the pipe has read enough.
+#[test]
+fn closed_pipe_is_no_failure() {
+    let folder = TempDir::new().unwrap();
+    let stays: Vec<String> =
+        (0..3_000).map(|n| stay(&format!("{n}@x"), 1 + n % 600, 2 + n % 600, "SUMMARY:x")).collect();
+    let place = file(&folder, &calendar(&stays.iter().map(String::as_str).collect::<Vec<_>>()));
+    for arguments in [["check", "import", &place, "--json"], ["check", "feed", &place, "--json"]] {
+        let whole = concord(&arguments, &[]).output().unwrap();
+        assert!(whole.stdout.len() > 1 << 10);
+        let mut command = concord(&arguments, &[]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody reads from now on.
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!((ended.status.code(), complained(&ended)), (whole.status.code(), complained(&whole)));
+    }
+}
