@@ -71,6 +71,8 @@ pub enum FaultKind {
     /// More than half of a listing's feed is missing.
     #[serde(rename = "half")]
     HalfFeed,
+    /// No event of a listing's feed says when it ends.
+    NoEnds,
     /// The answer to a request for a listing's feed has the status `value`, such as 404.
     Status,
     /// A listing's feed is small and becomes a gigabyte when it is unpacked.
@@ -275,6 +277,7 @@ impl Fault {
                 FaultKind::ChangeUids
                 | FaultKind::EmptyFeed
                 | FaultKind::HalfFeed
+                | FaultKind::NoEnds
                 | FaultKind::Status
                 | FaultKind::GzipBomb => target.provider == Party::Ota,
                 FaultKind::RateLimit

@@ -95,7 +95,10 @@ fn feed(listing: &Listing, headers: &HeaderMap, strike: Option<Strike>) -> Respo
         Some(FaultKind::HalfFeed) => events = spoiled::less_than_half(events),
         _ => {}
     }
-    let body = dialect::write(listing.site, &events, now);
+    let mut body = dialect::write(listing.site, &events, now);
+    if kind == Some(FaultKind::NoEnds) {
+        body = spoiled::without_ends(&body);
+    }
     let mut response = body.clone().into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CALENDAR));
     // The others write the time of the request into each event: there is nothing to compare.

@@ -23,6 +23,11 @@ pub(super) fn less_than_half(mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
+/// Nothing in it says when it ends.
+pub(super) fn without_ends(feed: &str) -> String {
+    feed.split_inclusive("\r\n").filter(|line| !line.starts_with("DTEND")).collect()
+}
+
 /// The status with which a platform refuses, in its few words.
 pub(super) fn refusal(status: u64) -> Response {
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());

@@ -171,9 +171,10 @@ fn import(app: &App, listing: &Listing, form: &OtaForm) -> Result<(), String> {
 }
 
 /// What can be wrong with a listing's calendar: as in the control interface, and in words.
-pub(super) const FAULTS: [(&str, FaultKind, &str); 7] = [
+pub(super) const FAULTS: [(&str, FaultKind, &str); 8] = [
     ("empty", FaultKind::EmptyFeed, "It has no events"),
     ("half", FaultKind::HalfFeed, "More than half of it is missing"),
+    ("no_ends", FaultKind::NoEnds, "No event says when it ends"),
     ("change_uids", FaultKind::ChangeUids, "Every event has another UID"),
     ("truncate", FaultKind::TruncatedJson, "It ends in its middle"),
     ("html", FaultKind::HtmlAnswer, "A web page comes instead"),
