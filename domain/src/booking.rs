@@ -215,6 +215,20 @@ impl BookingDraft {
 
     /// Checks everything that can be checked without the database; all faults at once.
     pub fn check(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
+        let mut checked = self.check_fact(zone);
+        let interval = self.time.interval(zone);
+        if let Some(fault) = interval.and_then(|interval| self.fault_of_length(interval)) {
+            match &mut checked {
+                Ok(_) => checked = Err(vec![fault]),
+                Err(faults) => faults.push(fault),
+            }
+        }
+        checked
+    }
+
+    /// The same of what came from outside: it may be as long as it likes. Owners close a house for years, and what would be
+    /// cut off of that could be sold.
+    pub fn check_fact(&self, zone: Tz) -> Result<Interval, Vec<FieldError>> {
         let mut faults = self.faults_of_texts();
         faults.extend(self.faults_of_numbers());
         let interval = self.time.interval(zone);
@@ -266,17 +280,28 @@ impl BookingDraft {
         faults
     }
 
+    fn fault_of_length(&self, interval: Interval) -> Option<FieldError> {
+        let field = self.field_of_end();
+        let is_long = interval.length() > Duration::days(MAX_DAYS);
+        is_long.then(|| FieldError::new(field, format!("is more than {MAX_DAYS} days after the start")))
+    }
+
+    fn field_of_end(&self) -> &'static str {
+        match self.time {
+            BookingTime::Timed { .. } => "ends_at",
+            BookingTime::Stay { .. } => "check_out",
+        }
+    }
+
     /// `interval`: the time as it is in its zone; `None`: it ends before it begins.
     fn faults_of_time(&self, interval: Option<Interval>) -> Vec<FieldError> {
-        let (field, must_be) = match self.time {
-            BookingTime::Timed { .. } => ("ends_at", "must be after starts_at"),
-            BookingTime::Stay { .. } => ("check_out", "must be at least one night after check_in"),
+        let field = self.field_of_end();
+        let must_be = match self.time {
+            BookingTime::Timed { .. } => "must be after starts_at",
+            BookingTime::Stay { .. } => "must be at least one night after check_in",
         };
         let Some(interval) = interval else { return vec![FieldError::new(field, must_be)] };
         let mut faults = Vec::new();
-        if interval.length() > Duration::days(MAX_DAYS) {
-            faults.push(FieldError::new(field, format!("is more than {MAX_DAYS} days after the start")));
-        }
         // Both databases and all providers agree on four-digit years.
         if interval.start.timestamp() < 0 || interval.end.timestamp() >= 253_370_764_800 {
             faults.push(FieldError::new(field, "lies outside the years 1970 to 9998"));

@@ -32,6 +32,8 @@ pub(crate) fn known(calendar: &Calendar, limits: &ReadLimits) -> Result<Vec<Know
             contested: false,
             missing_since: None,
             pinned: false,
+            tentative: false,
+            settled: None,
         };
         (number % 1000 != 0).then_some(known)
     };

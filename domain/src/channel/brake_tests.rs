@@ -194,11 +194,11 @@ fn a_part_of_a_feed_ends_nothing_and_puts_nobody_in_anothers_place() {
     let rules = Rules { uids: UidKeeps::Volatile, ..Rules::default() };
     let case = |is_part| Case {
         known: vec![known(1, "k1", SOLD, (3, 9)), known(2, "k2", SOLD, (20, 22))],
-        events: vec![event("k3", EventKind::Reservation, (8, 11))],
+        events: vec![event("k3", EventKind::Reservation, (5, 11))],
         rules: rules.clone(),
         is_part,
         ..Case::default()
     };
-    assert_eq!(told(&case(true).plan()), ["+reservation 8-11"]);
-    assert_eq!(told(&case(false).plan()), ["-2", "~1 reservation 8-11"]);
+    assert_eq!(told(&case(true).plan()), ["+reservation 5-11"]);
+    assert_eq!(told(&case(false).plan()), ["-2", "~1 reservation 5-11"]);
 }

@@ -1,4 +1,4 @@
-//! Days of a house that is sold on three platforms, at random, against the plan: what people do there and here, what the
+//! Days of a house that is sold on four platforms, at random, against the plan: what people do there and here, what the
 //! platforms read of us and when, what we read of them, and what goes wrong with it.
 
 mod check;
@@ -8,6 +8,7 @@ mod world;
 
 use std::{fmt::Write, ops::RangeInclusive};
 
+use platform::PLATFORMS;
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -34,10 +35,11 @@ fn fault() -> impl Strategy<Value = (Fault, u16)> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let at = || 0_usize..3;
+    let at = || 0..PLATFORMS;
     prop_oneof![
         1 => Just(Step::Wait),
         8 => (at(), nights()).prop_map(|(at, nights)| Step::Book { at, nights }),
+        2 => (at(), any::<u8>()).prop_map(|(at, which)| Step::Resell { at, which }),
         3 => (at(), any::<u8>(), nights()).prop_map(|(at, which, nights)| Step::Move { at, which, nights }),
         1 => (at(), any::<u8>()).prop_map(|(at, which)| Step::Cancel { at, which }),
         2 => (at(), nights()).prop_map(|(at, nights)| Step::Close { at, nights }),
@@ -91,16 +93,16 @@ proptest! {
 
     /// Nothing that lives is cancelled, nothing of ours is booked, and in the end everybody agrees.
     #[test]
-    fn three_platforms_agree_in_the_end(units in 1_usize..=2, days in days(10..=60, 160)) {
+    fn platforms_agree_in_the_end(units in 1_usize..=2, days in days(10..=60, 160)) {
         let lived = live_and_settle(units, &days);
         prop_assert!(lived.is_ok(), "{}", lived.unwrap_err());
     }
 }
 
 /// A day with a step every few minutes, the same one each time, as a table for people:
-/// `cargo test -p concord-domain a_day_on_three_platforms -- --nocapture`.
+/// `cargo test -p concord-domain a_day_on_four_platforms -- --nocapture`.
 #[test]
-fn a_day_on_three_platforms() {
+fn a_day_on_four_platforms() {
     let mut runner = TestRunner::new(ProptestConfig { rng_seed: RngSeed::Fixed(24), ..config() });
     let mut steps =
         prop::collection::vec((1_i64..=4, step()), 1_000).new_tree(&mut runner).unwrap().current();
@@ -123,11 +125,12 @@ fn a_day_on_three_platforms() {
     assert_eq!(shown, truly);
     let all = |of: fn(&Tally) -> usize| world.tallies.iter().map(of).sum::<usize>();
     assert!(all(|tally| tally.faults) > 0 && all(|tally| tally.held) > 0 && all(|tally| tally.echoes) > 0);
+    assert!(all(|tally| tally.doubts) > 0);
 }
 
 fn table(world: &World) -> String {
     let mut text = format!(
-        "{:9}{:>9}{:>9}{:>10}{:>8}{:>7}{:>7}{:>9}{:>8}{:>6}{:>8}{:>11}\n",
+        "{:9}{:>9}{:>9}{:>10}{:>8}{:>7}{:>7}{:>9}{:>8}{:>6}{:>8}{:>8}{:>11}\n",
         "",
         "bookings",
         "changes",
@@ -139,6 +142,7 @@ fn table(world: &World) -> String {
         "faults",
         "holds",
         "echoes",
+        "doubts",
         "undecided"
     );
     for (platform, tally) in world.platforms.iter().zip(&world.tallies) {
@@ -152,13 +156,14 @@ fn table(world: &World) -> String {
             faults,
             held,
             echoes,
+            doubts,
             undecided,
             actions,
         } = tally;
         writeln!(
             text,
             "{:9}{bookings:>9}{changes:>9}{cancellations:>10}{blocks:>8}{reads:>7}{polls:>7}{actions:>9}{faults:>8}\
-             {held:>6}{echoes:>8}{undecided:>11}",
+             {held:>6}{echoes:>8}{doubts:>8}{undecided:>11}",
             format!("{:?}", platform.dialect)
         )
         .unwrap();

@@ -15,6 +15,9 @@ pub struct Published {
     /// Whether the platform still believes in it: it stands in the feed, or the platform has not come back since it
     /// was withdrawn. Otherwise it has read that it is free, and may go on showing it for a while.
     pub believed: bool,
+    /// Whether what stood there was itself held only because another platform's event was in doubt. That it lingers raises no
+    /// new doubt: else two platforms that are slow to take down would close each other's nights for ever.
+    pub of_doubt: bool,
 }
 
 /// What a platform can give back, and what of it has come back already.
@@ -22,15 +25,21 @@ pub struct Published {
 pub struct Echoes {
     believed: Stretches,
     lingering: Stretches,
+    /// Of what lingers, what was held in doubt.
+    of_doubt: Stretches,
 }
 
 impl Echoes {
     /// From all that the platform has read.
     pub fn of(published: &[Published]) -> Self {
-        let some = |believed: bool| {
-            Stretches::of(published.iter().filter(|one| one.believed == believed).map(|one| one.interval))
+        let some = |wanted: &dyn Fn(&Published) -> bool| {
+            Stretches::of(published.iter().filter(|one| wanted(one)).map(|one| one.interval))
         };
-        Self { believed: some(true), lingering: some(false) }
+        Self {
+            believed: some(&|one| one.believed),
+            lingering: some(&|one| !one.believed),
+            of_doubt: some(&|one| !one.believed && one.of_doubt),
+        }
     }
 
     /// What of `interval` cannot be an echo; empty: all of it is one. `was_echo`: it was one when it was last seen, so
@@ -43,10 +52,17 @@ impl Echoes {
         rest
     }
 
+    /// Whether some of `interval` can be an echo only of what the platform has read to be free, so that it may have been
+    /// sold there since.
+    pub fn is_doubtful(&self, interval: Interval) -> bool {
+        self.believed.without(interval).into_iter().any(|piece| !self.of_doubt.without(piece).is_empty())
+    }
+
     /// Notes that `interval` has come back: nothing else can be an echo of the same.
     pub fn take(&mut self, interval: Interval) {
         self.believed.take(interval);
         self.lingering.take(interval);
+        self.of_doubt.take(interval);
     }
 }
 
@@ -135,7 +151,7 @@ mod tests {
     }
 
     fn believed(from: i64, until: i64) -> Published {
-        Published { interval: stretch(from, until), believed: true }
+        Published { interval: stretch(from, until), believed: true, of_doubt: false }
     }
 
     #[test]
@@ -161,10 +177,19 @@ mod tests {
 
     #[test]
     fn what_was_withdrawn_lingers_only_where_it_was_an_echo_before() {
-        let gone = Published { interval: stretch(1, 3), believed: false };
+        let gone = Published { interval: stretch(1, 3), believed: false, of_doubt: false };
         let echoes = Echoes::of(&[gone]);
         assert!(echoes.rest(stretch(1, 3), true).is_empty());
         assert_eq!(echoes.rest(stretch(1, 3), false), [stretch(1, 3)]);
+        assert!(echoes.is_doubtful(stretch(1, 3)));
+    }
+
+    #[test]
+    fn doubt_raises_no_doubt() {
+        let was_in_doubt = Published { interval: stretch(1, 3), believed: false, of_doubt: true };
+        assert!(!Echoes::of(&[was_in_doubt]).is_doubtful(stretch(1, 3)));
+        assert!(!Echoes::of(&[believed(1, 3)]).is_doubtful(stretch(1, 3)));
+        assert!(Echoes::of(&[was_in_doubt, believed(3, 5)]).is_doubtful(stretch(2, 6)));
     }
 
     fn stretches() -> impl Strategy<Value = Vec<Interval>> {

@@ -1,12 +1,71 @@
 //! Which item of a snapshot is which that was known.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     ItemKind,
     plan::{Item, Known, Sight},
 };
 use crate::{interval::Interval, platform::UidKeeps};
+
+/// By which two reservations are told to be of two guests.
+struct Names<'a> {
+    /// How often a summary is written: what stands once may be a name, where the platform does not say what one is.
+    summaries: HashMap<&'a str, (usize, usize)>,
+    /// Whether summaries count at all.
+    count: bool,
+}
+
+impl<'a> Names<'a> {
+    fn of(sight: &'a Sight<'_>, items: &'a [Item]) -> Self {
+        let mut summaries: HashMap<&str, (usize, usize)> = HashMap::new();
+        for known in sight.known.iter().filter(|known| known.kind == ItemKind::Reservation) {
+            summaries.entry(&known.summary).or_default().0 += 1;
+        }
+        for item in items.iter().filter(|item| item.kind == ItemKind::Reservation) {
+            summaries.entry(&item.summary).or_default().1 += 1;
+        }
+        Self { summaries, count: sight.rules.uids == UidKeeps::Volatile }
+    }
+
+    /// Whether both are named, and differently.
+    fn differ(&self, known: &Known, item: &Item) -> bool {
+        if known.kind != ItemKind::Reservation || item.kind != ItemKind::Reservation {
+            return false;
+        }
+        match (&known.guest, &item.guest) {
+            (Some(before), Some(now)) => before != now,
+            (None, None) => {
+                let once = |text: &str| {
+                    let (before, now) = self.summaries.get(text).copied().unwrap_or_default();
+                    !text.is_empty() && before <= 1 && now <= 1
+                };
+                self.count && known.summary != item.summary && once(&known.summary) && once(&item.summary)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a reservation under a UID that may be anybody's the next time is that of another guest: by its name, or because
+/// it has none of the nights.
+fn is_another(known: &Known, item: &Item, names: &Names<'_>) -> bool {
+    let sold = known.kind == ItemKind::Reservation && item.kind == ItemKind::Reservation;
+    let same_guest = known.guest.is_some() && known.guest == item.guest;
+    sold && !same_guest && (names.differ(known, item) || !known.interval.overlaps(&item.interval))
+}
+
+/// The key of an item whose UID is another's.
+fn own_key(item: &Item) -> String {
+    let Interval { start, end } = item.interval;
+    format!("{} @{}-{}", item.key, start.timestamp(), end.timestamp())
+}
+
+/// Whether the shorter of two that overlap has half of its time in common with the other.
+fn shares_half(one: Interval, other: Interval) -> bool {
+    let shared = one.end.min(other.end) - one.start.max(other.start);
+    shared * 2 >= one.length().min(other.length())
+}
 
 /// Which item is which that was known, by their positions.
 pub(super) struct Matches {
@@ -17,10 +76,19 @@ pub(super) struct Matches {
 }
 
 impl Matches {
-    pub(super) fn of(sight: &Sight<'_>, items: &[Item]) -> Self {
+    /// May give items other keys: a UID that changes can be that of somebody else by now, while what is known of the first
+    /// still stands.
+    pub(super) fn of(sight: &Sight<'_>, items: &mut [Item]) -> Self {
+        let matches = Self::find(sight, items);
+        matches.give_way(sight.known, items);
+        matches
+    }
+
+    fn find(sight: &Sight<'_>, items: &[Item]) -> Self {
         let mut matches = Self { by_item: vec![None; items.len()], known: vec![false; sight.known.len()] };
-        matches.same_key(sight.known, items);
-        matches.same_time(sight.known, items);
+        let names = Names::of(sight, items);
+        matches.same_key(sight, items, &names);
+        matches.same_time(sight.known, items, &names);
         matches.only_one(
             sight.known,
             items,
@@ -38,7 +106,7 @@ impl Matches {
                 |known| named(known.kind, &known.guest),
                 |item| named(item.kind, &item.guest),
             );
-            matches.overlap(sight.known, items);
+            matches.overlap(sight.known, items, &names);
         }
         matches
     }
@@ -56,25 +124,56 @@ impl Matches {
         known.iter().enumerate().filter(|(index, _)| !self.known[*index]).collect()
     }
 
-    fn same_key(&mut self, known: &[Known], items: &[Item]) {
+    fn same_key(&mut self, sight: &Sight<'_>, items: &[Item], names: &Names<'_>) {
+        let known = sight.known;
         let by_key: HashMap<&str, usize> =
             known.iter().enumerate().map(|(index, known)| (known.key.as_str(), index)).collect();
         for (index, item) in items.iter().enumerate() {
-            if let Some(same) = by_key.get(item.key.as_str()) {
+            let Some(same) = by_key.get(item.key.as_str()).copied() else { continue };
+            if sight.rules.uids != UidKeeps::Volatile || !is_another(&known[same], item, names) {
+                self.join(index, same);
+            } else if let Some(same) = by_key.get(own_key(item).as_str()) {
+                // It gave way at an earlier reading.
                 self.join(index, *same);
             }
         }
     }
 
-    /// The same time and sort under another UID is the same event.
-    fn same_time(&mut self, known: &[Known], items: &[Item]) {
+    /// Who has the UID of another whose item may stand on gets a key that is no other's.
+    fn give_way(&self, known: &[Known], items: &mut [Item]) {
+        let left: HashSet<&str> =
+            self.free_known(known).into_iter().map(|(_, known)| known.key.as_str()).collect();
+        let joined = |index: usize| self.by_item[index].map(|known_at| known[known_at].key.as_str());
+        for (index, item) in items.iter_mut().enumerate() {
+            let own = own_key(item);
+            if left.contains(item.key.as_str()) || joined(index) == Some(own.as_str()) {
+                item.key = own;
+            }
+        }
+    }
+
+    /// The same time and sort under another UID is the same event, unless it is told to be of another guest.
+    fn same_time(&mut self, known: &[Known], items: &[Item], names: &Names<'_>) {
         let sort = |kind| kind == ItemKind::Reservation;
         let mut by_time: HashMap<(Interval, bool), Vec<usize>> = HashMap::new();
         for (index, known) in self.free_known(known).into_iter().rev() {
             by_time.entry((known.interval, sort(known.kind))).or_default().push(index);
         }
         for (index, item) in self.free_items(items) {
-            if let Some(same) = by_time.get_mut(&(item.interval, sort(item.kind))).and_then(Vec::pop) {
+            let Some(all) = by_time.get_mut(&(item.interval, sort(item.kind))) else { continue };
+            if let Some(at) = all.iter().rposition(|one| !names.differ(&known[*one], item)) {
+                self.join(index, all.remove(at));
+            }
+        }
+        // What was in doubt and is settled now is another sort of the same.
+        let mut doubts: HashMap<Interval, Vec<usize>> = HashMap::new();
+        for (index, known) in self.free_known(known).into_iter().rev() {
+            if known.kind == ItemKind::Doubt {
+                doubts.entry(known.interval).or_default().push(index);
+            }
+        }
+        for (index, item) in self.free_items(items) {
+            if let Some(same) = doubts.get_mut(&item.interval).and_then(Vec::pop) {
                 self.join(index, same);
             }
         }
@@ -107,8 +206,8 @@ impl Matches {
     }
 
     /// A reservation that went and one that came are one whose dates were changed, if they overlap each other and
-    /// nothing else, and are not told to be of two guests.
-    fn overlap(&mut self, known: &[Known], items: &[Item]) {
+    /// nothing else, by half of the shorter at least, and are not told to be of two guests.
+    fn overlap(&mut self, known: &[Known], items: &[Item], names: &Names<'_>) {
         let mut gone: Vec<(usize, &Known)> = self.free_known(known);
         gone.retain(|(_, known)| known.kind == ItemKind::Reservation);
         let mut come: Vec<(usize, &Item)> = self.free_items(items);
@@ -120,8 +219,7 @@ impl Matches {
             if let [(known_index, known)] = near[..] {
                 let of_known =
                     come.iter().filter(|(_, item)| item.interval.overlaps(&known.interval)).count();
-                let two_guests = known.guest.is_some() && item.guest.is_some() && known.guest != item.guest;
-                if of_known == 1 && !two_guests {
+                if of_known == 1 && shares_half(known.interval, item.interval) && !names.differ(known, item) {
                     pairs.push((*item_index, *known_index));
                 }
             }

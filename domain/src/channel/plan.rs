@@ -6,8 +6,9 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    BlockRule, Brake, ItemKind,
+    BlockRule, Brake, ItemKind, Settled,
     echo::{Echoes, Published},
+    lengths::Lengths,
     matching::Matches,
     snapshot::Snapshot,
     sorting::Sorting,
@@ -60,8 +61,13 @@ pub struct Known {
     pub contested: bool,
     /// Since when the feed lacks it.
     pub missing_since: Option<DateTime<Utc>>,
-    /// Whether somebody has said that it stands although the feed lacks it.
+    /// Whether it stands although the feed lacks it: somebody has said so, or brought it by hand, and the feed has not had it
+    /// since.
     pub pinned: bool,
+    /// Whether it is not agreed on yet there.
+    pub tentative: bool,
+    /// What somebody said of it when it was in doubt.
+    pub settled: Option<Settled>,
 }
 
 /// An item as it is now.
@@ -83,6 +89,8 @@ pub struct Item {
     pub guest: Option<String>,
     /// Whether it is taken for a reservation only because something else was the echo of the same nights.
     pub contested: bool,
+    /// Whether it is not agreed on yet there.
+    pub tentative: bool,
 }
 
 /// What is to be done.
@@ -133,6 +141,8 @@ pub struct Plan {
     pub over: usize,
     /// Stays under way that the feed lacks: they go on.
     pub under_way: usize,
+    /// Events that do not say when they end, as they did before: what is known of them stands.
+    pub endless: usize,
 }
 
 /// All that a plan looks at.
@@ -158,10 +168,20 @@ pub struct Sight<'a> {
 
 /// What follows from what is seen.
 pub fn plan(sight: &Sight<'_>) -> Plan {
-    let mut plan = Plan::default();
-    let items = Sorting::of(sight).items(&mut plan);
-    let matches = Matches::of(sight, &items);
-    let missing = (0..sight.known.len()).filter(|index| !matches.known[*index]);
+    let lengths = Lengths::of(sight);
+    let understood = lengths.understood(sight.snapshot);
+    let sight = &Sight { snapshot: &understood, ..*sight };
+    let mut plan = Plan { endless: lengths.events(), ..Plan::default() };
+    let mut items = Sorting::of(sight).items(&mut plan);
+    let matches = Matches::of(sight, &mut items);
+    for known in lengths.stand(sight.known) {
+        plan.unchanged += 1;
+        // It is there, whatever else it says.
+        if known.missing_since.is_some() || known.pinned {
+            plan.actions.push(Action::Return(known.id));
+        }
+    }
+    let missing = (0..sight.known.len()).filter(|index| !matches.known[*index] && !lengths.stands(*index));
     // What is over leaves the feed, and nothing follows from that.
     let missing = missing.map(|index| &sight.known[index]).filter(|known| known.interval.end > sight.now);
     let missing: Vec<&Known> = if sight.is_part { Vec::new() } else { missing.collect() };
@@ -197,6 +217,7 @@ fn differs(known: &Known, item: &Item) -> bool {
         || known.summary != item.summary
         || known.guest != item.guest
         || known.contested != item.contested
+        || known.tentative != item.tentative
 }
 
 /// What becomes of what the feed lacks. `brake`: why that may be a fault; `of`: how many events there should be.
@@ -271,7 +292,7 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
 
 /// Whether the absence of it is no accident: it is said to be called off, or the echo of what we have withdrawn.
 fn is_expected_to_go(sight: &Sight<'_>, echoes: &Echoes, known: &Known) -> bool {
-    let is_ours = known.kind == ItemKind::Echo || known.contested && stands_beside(sight, known);
+    let is_ours = known.kind.may_be_ours() || known.contested && stands_beside(sight, known);
     let withdrawn = is_ours && !echoes.rest(known.interval, false).is_empty();
     withdrawn || called_off(sight.snapshot, &known.key)
 }
@@ -290,7 +311,7 @@ fn under_way(sight: &Sight<'_>, known: &Known) -> bool {
 }
 
 /// The event of which this is the key of a piece.
-fn event_of(key: &str) -> &str {
+pub(super) fn event_of(key: &str) -> &str {
     key.split_once(" #").map_or(key, |(event, _)| event)
 }
 

@@ -2,10 +2,18 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::*;
-use crate::{channel::snapshot::Observed, interval::stay, platform::EventKind};
+use crate::{
+    channel::snapshot::{Endless, Observed},
+    interval::stay,
+    platform::EventKind,
+};
 
 #[path = "brake_tests.rs"]
 mod brakes;
+#[path = "doubt_tests.rs"]
+mod doubts;
+#[path = "guest_tests.rs"]
+mod guests;
 
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 
@@ -28,7 +36,19 @@ fn event(key: &str, told: EventKind, (from, until): (u32, u32)) -> Observed {
         EventKind::Unclear => "CLOSED - Not available",
     };
     let (summary, description) = (summary.to_owned(), String::new());
-    Observed { key: key.to_owned(), time, interval, told, summary, description, guest: None }
+    Observed {
+        key: key.to_owned(),
+        time,
+        interval,
+        told,
+        summary,
+        description,
+        guest: None,
+        tentative: false,
+        ends: true,
+        names: None,
+        ours: false,
+    }
 }
 
 fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> Known {
@@ -46,11 +66,13 @@ fn known(number: u128, key: &str, kind: ItemKind, (from, until): (u32, u32)) -> 
         contested: false,
         missing_since: None,
         pinned: false,
+        tentative: false,
+        settled: None,
     }
 }
 
 fn published(from: u32, until: u32) -> Published {
-    Published { interval: nights(from, until).1, believed: true }
+    Published { interval: nights(from, until).1, believed: true, of_doubt: false }
 }
 
 struct Case {
@@ -58,6 +80,7 @@ struct Case {
     events: Vec<Observed>,
     called_off: Vec<&'static str>,
     left_out: usize,
+    endless: Vec<Endless>,
     published: Vec<Published>,
     rules: Rules,
     is_part: bool,
@@ -72,6 +95,7 @@ impl Default for Case {
             events: vec![],
             called_off: vec![],
             left_out: 0,
+            endless: vec![],
             published: vec![],
             rules: Rules::default(),
             is_part: false,
@@ -86,7 +110,7 @@ impl Case {
         let mut events = self.events;
         events.sort_by_key(|event| event.interval);
         let called_off = self.called_off.into_iter().map(str::to_owned).collect();
-        let snapshot = Snapshot { events, called_off, left_out: self.left_out };
+        let snapshot = Snapshot { events, called_off, left_out: self.left_out, endless: self.endless };
         plan(&Sight {
             known: &self.known,
             snapshot: &snapshot,
@@ -198,8 +222,11 @@ fn what_is_over_is_not_imported() {
 #[test]
 fn an_hour_comes_back_as_the_night_that_is_closed_for_it() {
     let noon = nights(3, 4).1.start + Duration::hours(12);
-    let hour =
-        Published { interval: Interval { start: noon, end: noon + Duration::hours(1) }, believed: true };
+    let hour = Published {
+        interval: Interval { start: noon, end: noon + Duration::hours(1) },
+        believed: true,
+        of_doubt: false,
+    };
     for kind in [EventKind::Block, EventKind::Unclear] {
         let events = vec![event("a", kind, (3, 4)), event("b", kind, (4, 5))];
         let plan = Case { events, published: vec![hour], ..Case::default() }.plan();

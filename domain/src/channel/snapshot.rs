@@ -1,13 +1,15 @@
 //! What a feed says now, as a plan takes it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::{
     booking::BookingTime,
     entry::EntryTime,
-    ical::{Calendar, FeedStatus, Occurrence, ReadError, ReadEvent, ReadLimits},
+    ical::{self, Calendar, FeedStatus, Occurrence, ReadError, ReadEvent, ReadLimits},
+    ids::BookingId,
     interval::{Interval, stay},
     platform::{EventKind, Platform},
 };
@@ -29,6 +31,23 @@ pub struct Observed {
     pub description: String,
     /// Who comes, where the platform tells.
     pub guest: Option<String>,
+    /// Whether the platform says that it is not agreed on yet.
+    pub tentative: bool,
+    /// Whether it says when it ends. A date without an end is taken for a day (RFC 5545, 3.6.1).
+    pub ends: bool,
+    /// The booking whose UID of ours it bears, in any of our feeds; see [`Snapshot::mark_ours`].
+    pub names: Option<BookingId>,
+    /// Whether that is a booking of this business: then it is ours, whatever it is called.
+    pub ours: bool,
+}
+
+/// An event that takes no time because it does not say when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endless {
+    /// As for [`Observed::key`].
+    pub key: String,
+    /// When it begins.
+    pub start: DateTime<Utc>,
 }
 
 /// A whole feed.
@@ -40,6 +59,24 @@ pub struct Snapshot {
     pub called_off: BTreeSet<String>,
     /// How many events could not be read: what is missing may be one of them.
     pub left_out: usize,
+    /// What takes no time as it stands: its end is missing, no later than its start, or unreadable.
+    pub endless: Vec<Endless>,
+}
+
+impl Snapshot {
+    /// The bookings whose UIDs of ours are in it.
+    pub fn named(&self) -> Vec<BookingId> {
+        let named: BTreeSet<BookingId> = self.events.iter().filter_map(|event| event.names).collect();
+        named.into_iter().collect()
+    }
+
+    /// Says which of [`Snapshot::named`] are bookings of the business: their events are ours. The host of a UID says nothing,
+    /// since an installation may have moved, and may serve businesses that read each other.
+    pub fn mark_ours(&mut self, ours: &HashSet<BookingId>) {
+        for event in &mut self.events {
+            event.ours = event.names.is_some_and(|named| ours.contains(&named));
+        }
+    }
 }
 
 /// Takes what a plan needs from a calendar that was read: what takes place in `window`, with days in `zone`.
@@ -54,10 +91,14 @@ pub fn snapshot<'a>(
 ) -> Result<Snapshot, ReadError> {
     let occurrences = calendar.occurrences(window, zone, limits)?;
     let mut keys = Keys { given: HashMap::with_capacity(occurrences.len()) };
+    let mut endless = Vec::new();
     let mut events = Vec::with_capacity(occurrences.len());
     for occurrence in occurrences {
         let Some((told, guest)) = tell(occurrence.event) else { continue };
-        let Some((time, interval)) = when(&occurrence.time, zone) else { continue };
+        let Some((time, interval)) = when(&occurrence.time, zone) else {
+            endless.extend(without_an_end(&occurrence));
+            continue;
+        };
         let Some(key) = keys.of(&occurrence, interval) else { continue };
         events.push(Observed {
             key,
@@ -67,6 +108,10 @@ pub fn snapshot<'a>(
             summary: occurrence.event.summary.clone(),
             description: occurrence.event.description.clone(),
             guest,
+            tentative: occurrence.event.status == FeedStatus::Tentative,
+            ends: occurrence.event.ends,
+            names: ical::booking_of(&occurrence.event.uid),
+            ours: false,
         });
     }
     let called_off = calendar.events.iter().filter(|event| event.status == FeedStatus::Cancelled);
@@ -74,6 +119,7 @@ pub fn snapshot<'a>(
         events,
         called_off: called_off.map(|event| event.uid.clone()).collect(),
         left_out: calendar.left_out,
+        endless,
     })
 }
 
@@ -84,8 +130,23 @@ pub fn told_by(platform: &Platform, event: &ReadEvent) -> Option<(EventKind, Opt
     if event.transparent && !tells_apart {
         return None;
     }
-    let told = platform.classify(&event.summary, &event.description);
+    let told = platform.tell(&event.summary, &event.description);
     Some((told, platform.guest_of(&event.summary)))
+}
+
+fn without_an_end(occurrence: &Occurrence<'_>) -> Option<Endless> {
+    let EntryTime::Timed { starts_at, .. } = occurrence.time else { return None };
+    let key = key_of(&occurrence.event.uid, &occurrence.id, starts_at);
+    (!occurrence.event.ends).then_some(Endless { key, start: starts_at })
+}
+
+fn key_of(uid: &str, place: &str, start: DateTime<Utc>) -> String {
+    match (uid, place) {
+        // An event without a UID is known by its time alone.
+        ("", _) => format!("@{}", start.timestamp()),
+        (uid, "") => uid.to_owned(),
+        (uid, place) => format!("{uid} {place}"),
+    }
 }
 
 /// `None`: it takes no time.
@@ -106,13 +167,7 @@ struct Keys {
 impl Keys {
     /// `None`: the same event stands in the feed twice.
     fn of(&mut self, occurrence: &Occurrence<'_>, interval: Interval) -> Option<String> {
-        let uid = occurrence.event.uid.as_str();
-        let mut key = match (uid, occurrence.id.as_str()) {
-            // An event without a UID is known by its time alone.
-            ("", _) => format!("@{}", interval.start.timestamp()),
-            (uid, "") => uid.to_owned(),
-            (uid, place) => format!("{uid} {place}"),
-        };
+        let mut key = key_of(&occurrence.event.uid, &occurrence.id, interval.start);
         if let Some((first, then)) = self.given.get_mut(&key) {
             if *first == interval || then.contains(&interval) {
                 return None;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Months, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    BlockRule, ItemKind,
+    BlockRule, ItemKind, Settled,
     echo::{Echoes, Published},
     plan::{Item, Known, Plan, Sight},
     snapshot::Observed,
@@ -28,7 +28,12 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn was_echo(&self) -> bool {
-        self.was.is_some_and(|known| known.kind == ItemKind::Echo)
+        self.was.is_some_and(|known| known.kind.may_be_ours())
+    }
+
+    /// What somebody said of it, while it has the nights of which they said so.
+    fn settled(&self) -> Option<Settled> {
+        self.was.filter(|known| known.interval == self.event.interval).and_then(|known| known.settled)
     }
 
     fn took(&self) -> bool {
@@ -83,16 +88,16 @@ impl<'a> Sorting<'a> {
             *believed.entry((true, whole_days(one.interval, self.sight.zone))).or_default() += 1;
         }
         let mut order = seen(self.sight);
-        // What has the very dates that we published, as often as we did, has the first claim on being an echo, then what was
-        // one, and last what was none.
-        order.sort_by_key(|seen| (!seen.was_echo(), seen.took()));
+        // What bears a UID of ours has the first claim on being an echo, then what has the very dates that we published, as
+        // often as we did, then what was one, and last what was none.
+        order.sort_by_key(|seen| (!seen.event.ours, !seen.was_echo(), seen.took()));
         let (exact, others): (Vec<_>, Vec<_>) = order.into_iter().partition(|seen| {
             match believed.get_mut(&(is_of_days(seen.event), seen.event.interval)) {
-                Some(left) if *left > 0 && seen.event.told != EventKind::Reservation => {
+                Some(left) if *left > 0 && (seen.event.ours || seen.event.told != EventKind::Reservation) => {
                     *left -= 1;
                     true
                 }
-                _ => false,
+                _ => seen.event.ours,
             }
         });
         let mut items = Vec::with_capacity(exact.len() + others.len());
@@ -106,37 +111,63 @@ impl<'a> Sorting<'a> {
     fn sort(&mut self, seen: &Seen<'_>, items: &mut Vec<Item>) {
         let event = seen.event;
         let whole = |kind| item_of(event, kind, event.time, event.interval, event.key.clone());
+        let (is_unclear, settled) = (event.told == EventKind::Unclear, seen.settled());
+        // Our own UID says more than any word; and so does somebody who has looked.
+        if event.ours || is_unclear && settled == Some(Settled::Ours) {
+            self.echoes.take(event.interval);
+            items.push(whole(ItemKind::Echo));
+            return;
+        }
         let was_sold = seen.was.is_some_and(|known| known.kind == ItemKind::Reservation && !known.contested);
         // What was once seen to be sold is never taken for an echo later: our feed may hold the same nights by now.
-        if event.told == EventKind::Reservation || event.told == EventKind::Unclear && was_sold && seen.by_key
-        {
+        let is_sold = was_sold && seen.by_key || settled == Some(Settled::Booking);
+        if event.told == EventKind::Reservation || is_unclear && is_sold {
             items.push(whole(ItemKind::Reservation));
             return;
         }
         let rest = self.echoes.of_kind(event).rest(event.interval, self.lingers(seen));
         let contested = self.all_echoes.of_kind(event).rest(event.interval, false).is_empty();
         // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
-        let renamed = event.told == EventKind::Unclear && was_sold;
+        let renamed = is_unclear && was_sold;
         if rest.is_empty() && !renamed {
+            let in_doubt = self.is_in_doubt(event);
             self.echoes.take(event.interval);
+            if in_doubt {
+                items.push(whole(ItemKind::Doubt));
+                return;
+            }
             let contested = seen.took() || seen.was.is_some_and(|known| known.contested);
             items.push(Item { contested, ..whole(ItemKind::Echo) });
-        } else if event.told == EventKind::Unclear {
+        } else if is_unclear {
             items.push(Item { contested, ..whole(ItemKind::Reservation) });
         } else {
             self.block(event, rest, items);
         }
     }
 
-    /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one.
+    /// Whether it may have been sold since the platform read that we have freed its nights: it looks like our echo, shown
+    /// late, and its UID does not tell.
+    fn is_in_doubt(&self, event: &Observed) -> bool {
+        self.does_not_tell(event) && self.echoes.of_kind(event).is_doubtful(event.interval)
+    }
+
+    /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one. Where
+    /// UIDs do not tell, whatever was not seen to be sold may be one; it is in doubt then.
     fn lingers(&self, seen: &Seen<'_>) -> bool {
-        let known_by_it = seen.by_key || self.sight.rules.uids == UidKeeps::Volatile;
+        if self.does_not_tell(seen.event) {
+            return seen.was.is_none_or(|known| known.kind.may_be_ours());
+        }
         let twin = |known: &Known| {
             known.contested && known.kind.takes() && known.interval.overlaps(&seen.event.interval)
         };
-        known_by_it
-            && seen.was.is_some_and(|known| known.kind == ItemKind::Echo && !known.contested)
+        seen.by_key
+            && seen.was.is_some_and(|known| known.kind.may_be_ours() && !known.contested)
             && !self.sight.known.iter().any(twin)
+    }
+
+    /// Whether neither its words nor its UID say what it is.
+    fn does_not_tell(&self, event: &Observed) -> bool {
+        event.told == EventKind::Unclear && self.sight.rules.uids == UidKeeps::Volatile
     }
 
     /// A block, or what of it is not ours: platforms join what touches, the end of what they sell with it.
@@ -260,5 +291,6 @@ fn item_of(event: &Observed, kind: ItemKind, time: BookingTime, interval: Interv
         description: event.description.clone(),
         guest: event.guest.clone(),
         contested: false,
+        tentative: event.tentative && kind == ItemKind::Reservation,
     }
 }

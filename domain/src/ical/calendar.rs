@@ -162,6 +162,8 @@ pub struct ReadEvent {
     pub transparent: bool,
     /// When; the first time, for a series. An event without an end (RFC 5545, 3.6.1) ends as it starts.
     pub time: EntryTime,
+    /// Whether it says when it ends, in a way that can be: later than it begins.
+    pub ends: bool,
     /// Who asks others to come, by their mail address in lower case.
     pub organizer: Option<String>,
     /// Who is asked to come, by their mail addresses in lower case.

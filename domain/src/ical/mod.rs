@@ -55,3 +55,37 @@ use crate::ids::BookingId;
 pub fn uid(booking: BookingId, host: &str) -> String {
     format!("booking-{booking}@{host}")
 }
+
+/// The booking whose UID this is, or holds: platforms put words of their own before and after what they read.
+pub fn booking_of(uid: &str) -> Option<BookingId> {
+    const LENGTH: usize = 36;
+    uid.match_indices("booking-").find_map(|(at, before)| {
+        let rest = uid.get(at + before.len()..)?;
+        let id = rest.get(..LENGTH).filter(|_| rest[LENGTH..].starts_with('@'))?;
+        id.parse().ok().map(BookingId)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_uid_is_known_in_every_wrapping() {
+        let id = BookingId(uuid::Uuid::from_u128(5));
+        let own = uid(id, "book.example");
+        for text in [own.clone(), format!("imported-{own}"), format!("{own}-2"), format!("booking-{own}")] {
+            assert_eq!(booking_of(&text), Some(id), "{text}");
+        }
+        for text in [
+            "",
+            "booking-",
+            "booking-5@book.example",
+            "BOOKING",
+            "booking-00000000-0000-0000-0000-000000000005",
+        ] {
+            assert_eq!(booking_of(text), None, "{text}");
+        }
+        assert_eq!(booking_of(&format!("booking-{}ä", "0".repeat(35))), None);
+    }
+}

@@ -187,7 +187,8 @@ impl Reader<'_> {
             Written::At(_, zone) => zone.clone(),
             Written::On(_) => own,
         };
-        let length = self.length(parts, &start, &floating);
+        let told = self.length(parts, &start, &floating);
+        let length = told.unwrap_or_else(|| unsaid(&start));
         let time = entry_time(&start, length, self.zones.own)?;
         let (replaces, and_future) = self.replaces(parts, &start, &floating);
         let recurrence = if replaces.is_some() { None } else { self.recurrence(parts, &start) };
@@ -202,6 +203,7 @@ impl Reader<'_> {
             status: parts.status.map_or(FeedStatus::Confirmed, status),
             transparent: parts.transparency.is_some_and(|content| word(content, "TRANSPARENT")),
             time,
+            ends: told.is_some(),
             organizer: parts.organizer.and_then(address_of),
             attendees: parts.attendees.iter().copied().filter_map(attendee).collect(),
             sequence: parts.sequence.and_then(|content| content.value.trim_ascii().parse().ok()).unwrap_or(0),
@@ -217,29 +219,25 @@ impl Reader<'_> {
         })
     }
 
-    /// DTEND, or DURATION, or what goes without saying: a day for a date, no time at all for a time (3.6.1).
-    fn length(&mut self, parts: &Parts<'_>, start: &Written, floating: &Zone) -> Length {
-        let unsaid = match start {
-            Written::On(_) => Length::Days(1),
-            Written::At(..) => Length::Exact(0, TimeDelta::zero()),
-        };
+    /// DTEND, or DURATION; `None`: neither says it, or it is no time at all.
+    fn length(&mut self, parts: &Parts<'_>, start: &Written, floating: &Zone) -> Option<Length> {
         if let Some(content) = &parts.end {
             let end = self.time(content, floating);
             // Many write the last day where the day after belongs.
             if matches!((start, &end), (Written::On(from), Some(Written::On(until))) if from == until) {
-                return unsaid;
+                return None;
             }
             if let Some(length) = end.and_then(|end| Length::between(start, &end)) {
-                return length;
+                return Some(length).filter(|length| !length.is_nothing());
             }
             self.warn(content.line, "an end that cannot be: left out");
         } else if let Some(content) = &parts.duration {
             if let Some(length) = Length::of(content.value) {
-                return length;
+                return Some(length).filter(|length| !length.is_nothing());
             }
             self.warn(content.line, "a duration that cannot be: left out");
         }
-        unsaid
+        None
     }
 
     fn replaces(
@@ -327,6 +325,14 @@ fn ruled(text: &str, start: &Written) -> Result<Ruled, String> {
 
 /// One rule is usual, two are rare.
 const RULES: usize = 50;
+
+/// The length that goes without saying: a day for a date, no time at all for a time (3.6.1).
+fn unsaid(start: &Written) -> Length {
+    match start {
+        Written::On(_) => Length::Days(1),
+        Written::At(..) => Length::Exact(0, TimeDelta::zero()),
+    }
+}
 
 /// The time of an event; `None` beyond the calendar.
 pub(super) fn entry_time(start: &Written, length: Length, shown: Tz) -> Option<EntryTime> {

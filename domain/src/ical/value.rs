@@ -75,6 +75,11 @@ impl Length {
         }
     }
 
+    /// Whether it is no time at all.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self, Self::Days(0)) || self == Self::Exact(0, TimeDelta::zero())
+    }
+
     /// No less than it takes anywhere.
     pub(super) fn at_most(self) -> Duration {
         let (days, rest) = match self {

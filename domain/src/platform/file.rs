@@ -84,6 +84,8 @@ struct RuleKeys {
     contains: Option<String>,
     #[serde(default)]
     guest: bool,
+    #[serde(default)]
+    tentative: bool,
 }
 
 #[derive(Deserialize)]
@@ -356,7 +358,7 @@ impl Check<'_> {
     }
 
     fn rule(&mut self, rule: &Spanned<RuleKeys>) -> Option<TextRule> {
-        let RuleKeys { field, equals, starts_with, contains, guest } = rule.get_ref();
+        let RuleKeys { field, equals, starts_with, contains, guest, tentative } = rule.get_ref();
         let text = match (equals, starts_with, contains) {
             (Some(text), None, None) => TextMatch::Equals(text.clone()),
             (None, Some(text), None) => TextMatch::StartsWith(text.clone()),
@@ -374,7 +376,7 @@ impl Check<'_> {
             let problem = "guest needs field = \"summary\" and starts_with: the name is what follows";
             self.wrong(&rule.span(), problem);
         }
-        Some(TextRule { field: *field, text, guest: *guest })
+        Some(TextRule { field: *field, text, guest: *guest, tentative: *tentative })
     }
 
     fn checklist(&mut self, keys: &ChecklistKeys) -> Checklist {

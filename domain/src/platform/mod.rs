@@ -189,6 +189,21 @@ impl Platform {
         }
     }
 
+    /// The same as the platform says it: what no rule knows is unclear there, whatever it is taken for in the end, because it
+    /// may be ours, given back.
+    pub fn tell(&self, summary: &str, description: &str) -> EventKind {
+        let known_by = |rules: &[TextRule]| rules.iter().any(|rule| rule.matches(summary, description));
+        match self.classify(summary, description) {
+            EventKind::Reservation if !known_by(&self.reservation) => EventKind::Unclear,
+            told => told,
+        }
+    }
+
+    /// Whether a reservation with these words is not agreed on yet.
+    pub fn is_tentative(&self, summary: &str, description: &str) -> bool {
+        self.reservation.iter().any(|rule| rule.tentative && rule.matches(summary, description))
+    }
+
     /// Whether nights are sold there, as they are not in people's calendars: what is unclear may have been.
     pub fn sells(&self) -> bool {
         self.unclear != EventKind::Block

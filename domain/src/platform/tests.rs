@@ -82,6 +82,9 @@ fn events_are_known_by_what_the_platforms_write() {
         ("airbnb", "Réservé", link, Reservation),
         ("airbnb", "Airbnb (Not available)", "", Block),
         ("airbnb", "Not available", "", Block),
+        ("airbnb", "Airbnb (Nicht verfügbar)", "", Block),
+        ("airbnb", "AIRBNB (Não disponível)", "", Block),
+        ("airbnb", "Reserviert", "", Reservation),
         ("airbnb", "Maria Rodriguez (HMRDN4521)", "", Unclear),
         ("airbnb", "", "", Unclear),
         ("vrbo", "Reserved - Melanie", "", Reservation),
@@ -89,6 +92,10 @@ fn events_are_known_by_what_the_platforms_write() {
         ("vrbo", "Réservée - M & Mme", "", Reservation),
         ("vrbo", "Reserved", "", Reservation),
         ("vrbo", "Blocked", "", Block),
+        ("vrbo", "Blockiert", "", Block),
+        ("vrbo", "BLOQUEADO - dono", "", Block),
+        ("vrbo", "Reserviert - Jürgen", "", Reservation),
+        ("vrbo", "Tentative - Maria", "", Reservation),
         ("vrbo", "Indisponible", "", Block),
         ("vrbo", "Owner", "", Unclear),
         ("booking_com", "CLOSED - Not available", "", Unclear),
@@ -98,6 +105,11 @@ fn events_are_known_by_what_the_platforms_write() {
         ("lekkeslaap", "J. Botha", "", Reservation),
         ("lekkeslaap", "Blocked by owner", "", Block),
         ("safarinow", "Not available", "", Block),
+        ("lekkeslaap", "Niet beschikbaar", "", Block),
+        ("agoda", "Bloqueado", "", Block),
+        ("generic", "Bloqueado", "", Block),
+        ("generic", "Nicht verfügbar", "", Block),
+        ("generic", "Geschlossen", "", Block),
         ("google", "Dentist", "", Block),
         ("outlook", "Busy", "", Block),
         ("generic", "Booking: John Doe", "", Reservation),
@@ -106,6 +118,29 @@ fn events_are_known_by_what_the_platforms_write() {
     ] {
         assert_eq!(platform(id).classify(summary, description), expected, "{id}: {summary}");
     }
+}
+
+#[test]
+fn what_no_rule_knows_may_be_ours() {
+    use EventKind::{Block, Reservation, Unclear};
+    for (id, summary, told) in [
+        ("generic", "Busy", Unclear),
+        ("lekkeslaap", "J. Botha", Unclear),
+        ("generic", "Blocked", Block),
+        ("vrbo", "Reserved", Reservation),
+        ("google", "Dentist", Block),
+    ] {
+        assert_eq!(platform(id).tell(summary, ""), told, "{id}: {summary}");
+    }
+}
+
+#[test]
+fn tentative_is_known_by_its_words() {
+    let vrbo = platform("vrbo");
+    let of = |summary| (vrbo.is_tentative(summary, ""), vrbo.guest_of(summary));
+    assert_eq!(of("Tentative - Maria"), (true, Some("Maria".to_owned())));
+    assert_eq!(of("Tentative"), (true, None));
+    assert_eq!(of("Reserved - Maria"), (false, Some("Maria".to_owned())));
 }
 
 #[test]

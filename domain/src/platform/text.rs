@@ -35,6 +35,9 @@ pub struct TextRule {
     pub text: TextMatch,
     /// Whether what follows the beginning is the guest's name.
     pub guest: bool,
+    /// Whether a reservation that is known by it is not agreed on yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tentative: bool,
 }
 
 impl TextRule {

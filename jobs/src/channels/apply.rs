@@ -2,11 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::{
-        BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, MAX_DAYS, MAX_LINE, MAX_NOTES,
-    },
+    booking::{BookingDraft, BookingKind, BookingStatus, Customer, MAX_LINE, MAX_NOTES},
     channel::{
         ItemKind, RunOrigin, RunOutcome,
         plan::{Action, Item},
@@ -41,6 +39,8 @@ pub(super) struct Reading<'a> {
     pub(super) actor: Actor,
     /// Whether what goes does so only while the feed lacks it: somebody has said so of what they saw.
     pub(super) if_missing: bool,
+    /// Whether it is a file, or another part of what the platform has: what it brings stands until the feed has had it.
+    pub(super) by_hand: bool,
     /// Whose lease is to be kept.
     pub(super) duty: Option<&'a ClaimedDuty>,
 }
@@ -169,7 +169,7 @@ impl Reading<'_> {
 
     async fn add(&self, item: &Item, applied: &mut Applied) -> Result<(), PutError> {
         let id = ChannelItemId::new(self.now());
-        let new = NewItem { id, channel: self.channel.id, run: self.run, item };
+        let new = NewItem { id, channel: self.channel.id, run: self.run, item, by_hand: self.by_hand };
         if !item.kind.takes() {
             applied.counts.skipped += 1;
             let mut tx = self.context.db.begin().await?;
@@ -186,18 +186,20 @@ impl Reading<'_> {
         match (known.reference.as_deref().filter(|_| known.kind.takes()), to.kind.takes()) {
             (None, false) => {
                 let mut tx = self.context.db.begin().await?;
-                items::change(&mut tx, self.channel.business_id, id, to, (known.booking_id, None)).await?;
+                let stands = (known.booking_id, None);
+                items::change(&mut tx, self.channel.business_id, id, (to, self.by_hand), stands).await?;
                 applied.counts.skipped += 1;
                 Ok(tx.commit().await?)
             }
             (None, true) => {
-                let write = ItemWrite::Change { id, was: known.booking_id, item: to };
+                let by_hand = self.by_hand;
+                let write = ItemWrite::Change { id, was: known.booking_id, item: to, by_hand };
                 let put = self.import(&self.new_reference(), &self.draft(to), &write, None).await?;
                 applied.counts.imported += 1;
                 self.note(put, to.kind, applied).await
             }
             (Some(reference), false) => {
-                let write = ItemWrite::Free { id, item: to };
+                let write = ItemWrite::Free { id, item: to, by_hand: self.by_hand };
                 let put =
                     bookings::cancel_imported(&self.context.db, &self.as_change(), reference, &write).await?;
                 applied.counts.cancelled += 1;
@@ -235,18 +237,23 @@ impl Reading<'_> {
             draft.time = new.time;
         }
         draft.kind = new.kind;
-        if known.summary != to.summary && draft.title == line(&known.summary) {
-            let was = guest_name(&self.channel.platform, &known.summary);
+        if draft.title == title(known.kind, &known.summary) {
+            let was = name(known.kind, &self.channel.platform, &known.summary);
             if draft.customer.name == was {
                 draft.customer.name = new.customer.name;
             }
             draft.title = new.title;
         }
+        // What people have decided here since stays.
+        if known.tentative != to.tentative && draft.status == status(known.tentative) {
+            draft.status = new.status;
+        }
         // Called off here, though the platform has it: other dates are another matter.
         if moved && draft.status == BookingStatus::Cancelled {
             draft.status = new.status;
         }
-        let write = ItemWrite::Change { id: known.id, was: known.booking_id, item: to };
+        let write =
+            ItemWrite::Change { id: known.id, was: known.booking_id, item: to, by_hand: self.by_hand };
         let put = self.import(reference, &draft, &write, Some(booking.version)).await?;
         if put.booking.version == booking.version {
             applied.counts.skipped += 1;
@@ -254,6 +261,18 @@ impl Reading<'_> {
             applied.counts.updated += 1;
         }
         self.note(put, to.kind, applied).await
+    }
+
+    /// An event in doubt becomes what somebody says that it is.
+    pub(super) async fn settle(
+        &self,
+        known: &ChannelItem,
+        to: &Item,
+        applied: &mut Applied,
+    ) -> Result<(), PutError> {
+        let settled = self.change(known, to, applied).await;
+        self.context.push(&std::mem::take(&mut applied.raised)).await;
+        settled
     }
 
     async fn lose(&self, known: &ChannelItem, applied: &mut Applied) -> Result<(), PutError> {
@@ -322,22 +341,16 @@ impl Reading<'_> {
     }
 
     fn draft(&self, item: &Item) -> BookingDraft {
-        let is_block = item.kind == ItemKind::Block;
-        let title = line(&item.summary);
         BookingDraft {
             resource: self.channel.resource_id,
-            kind: if is_block { BookingKind::Block } else { BookingKind::Booking },
-            status: BookingStatus::Confirmed,
-            time: no_longer_than_bookings_are(item.time),
+            kind: if item.kind.blocks() { BookingKind::Block } else { BookingKind::Booking },
+            status: status(item.tentative),
+            time: item.time,
             customer: Customer {
-                name: if is_block {
-                    String::new()
-                } else {
-                    guest_name(&self.channel.platform, &item.summary)
-                },
+                name: name(item.kind, &self.channel.platform, &item.summary),
                 ..Customer::default()
             },
-            title,
+            title: title(item.kind, &item.summary),
             party_size: None,
             quantity: 1,
             staff: Vec::new(),
@@ -348,17 +361,21 @@ impl Reading<'_> {
     }
 }
 
-/// Owners close a house for good; what of it lies beyond is closed when it comes nearer.
-fn no_longer_than_bookings_are(time: BookingTime) -> BookingTime {
-    let most = Duration::days(MAX_DAYS - 1);
-    match time {
-        BookingTime::Timed { starts_at, ends_at } => {
-            BookingTime::Timed { starts_at, ends_at: ends_at.min(starts_at + most) }
-        }
-        BookingTime::Stay { check_in, check_out } => {
-            BookingTime::Stay { check_in, check_out: check_out.min(check_in + most) }
-        }
+/// What is not agreed on yet is pending: it holds its nights all the same.
+fn status(tentative: bool) -> BookingStatus {
+    if tentative { BookingStatus::Pending } else { BookingStatus::Confirmed }
+}
+
+fn title(kind: ItemKind, summary: &str) -> String {
+    match kind {
+        ItemKind::Doubt => line(&format!("In doubt: {summary}")),
+        _ => line(summary),
     }
+}
+
+/// Nobody is known to come where time is only held.
+fn name(kind: ItemKind, platform: &str, summary: &str) -> String {
+    if kind.blocks() { String::new() } else { guest_name(platform, summary) }
 }
 
 /// Who comes, as far as a platform tells.

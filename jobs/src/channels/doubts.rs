@@ -96,7 +96,9 @@ pub async fn doubt(
     change: &Change,
     asked: &Asked<'_>,
 ) -> Result<Option<Doubt>, ChannelError> {
-    let Ok(spelled) = manage::checked(context, asked.address, Some(asked.platform)) else { return Ok(None) };
+    let Ok(spelled) = manage::checked(context, asked.address, Some(asked.platform)).await else {
+        return Ok(None);
+    };
     if let Some(told) = another_host(context, asked.platform, &spelled) {
         return Ok(Some(Doubt::OtherAddress {
             told: told.id.clone(),

@@ -78,7 +78,16 @@ pub async fn release(
     let run = ChannelRunId::new(context.clock.now());
     let known = held.iter().map(|item| (item.id, item)).collect();
     let actor = actor.clone();
-    let reading = Reading { context, channel: &channel, known, run, actor, if_missing: true, duty: None };
+    let reading = Reading {
+        context,
+        channel: &channel,
+        known,
+        run,
+        actor,
+        if_missing: true,
+        by_hand: false,
+        duty: None,
+    };
     let released = (RunOrigin::Person, RunOutcome::Released);
     reading.record(released, "let through", Counts::default()).await?;
     let actions: Vec<Action> = held.iter().map(|item| Action::Lose(item.id)).collect();
@@ -138,17 +147,26 @@ pub async fn undo(
         there.iter().any(|one| (one.kind, one.interval()) == (item.kind, item.interval()))
     };
     lost.retain(|item| item.ends_at > now && !is_there(item));
-    // What is read at its times would bring again what is taken back.
-    let takes_back = run.is_import() && !channel.polled;
-    let mut brought = if takes_back { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+    let mut brought =
+        if run.is_import() { items::found_by(&context.db, business, id).await? } else { Vec::new() };
+    // What is read at its times would bring again what its feed has.
+    brought.retain(|item| !channel.polled || item.pinned);
     // Who has arrived is not sent away by this either.
     brought.retain(|item| item.starts_at > now);
     let known: HashMap<ChannelItemId, &ChannelItem> =
         lost.iter().chain(&brought).map(|item| (item.id, item)).collect();
     let own = ChannelRunId::new(now);
     let actor = actor.clone();
-    let reading =
-        Reading { context, channel: &channel, known, run: own, actor, if_missing: false, duty: None };
+    let reading = Reading {
+        context,
+        channel: &channel,
+        known,
+        run: own,
+        actor,
+        if_missing: false,
+        by_hand: false,
+        duty: None,
+    };
     let undone = (RunOrigin::Person, RunOutcome::Undone);
     // First: what is taken back names the reading that did it, and so can be brought back itself.
     reading.record(undone, "under way", Counts::default()).await?;

@@ -16,8 +16,9 @@ use concord_storage::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    own_feed::is_our_feed,
     poll::ReadFailure,
-    sight::{Surroundings, Understood, understand},
+    sight::{Surroundings, Understood, mark_ours, understand},
     take_over::{Source, Taken, take_over},
 };
 use crate::{Context, duty::JobError};
@@ -74,7 +75,7 @@ impl std::convert::From<JobError> for ImportError {
 
 /// The feed, the channel that it is of and all around it.
 pub(super) struct Opened {
-    channel: Channel,
+    pub(super) channel: Channel,
     pub(super) surroundings: Surroundings,
     pub(super) understood: Understood,
     /// Whether the channel was made for this.
@@ -168,14 +169,18 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
         From::File(bytes) => bytes.clone(),
         From::Address(url) => {
             let url = feed_address(url.expose_secret()).map_err(ReadFailure::from)?;
+            if is_our_feed(context, &url).await? {
+                return Err(ReadFailure::OwnFeed.into());
+            }
             match context.feeds.fetch(FeedRequest::anew(&url)).await.map_err(ReadFailure::from)? {
                 Fetched::Body(body) => body.bytes,
                 Fetched::NotModified => bytes::Bytes::new(),
             }
         }
     };
-    let understood =
+    let mut understood =
         understand(bytes, &wish.platform, surroundings.zone, now).await.map_err(ReadFailure::from)?;
+    mark_ours(context, wish.business, &mut understood).await?;
     Ok(Opened { channel, surroundings, understood, is_new })
 }
 

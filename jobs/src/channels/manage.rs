@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::import::host_of;
+use super::{import::host_of, own_feed::is_our_feed};
 use crate::Context;
 
 /// Why a channel was not made or changed. Nothing was.
@@ -86,7 +86,7 @@ pub async fn create(
     let resource = resources::find(db, change.business, wanted.resource).await?;
     let resource = resource.filter(|resource| resource.archived_at.is_none());
     let resource = resource.ok_or(ChannelError::NoResource)?;
-    let address = checked_if_any(context, wanted.import_url.as_ref(), Some(wanted.platform))?;
+    let address = checked_if_any(context, wanted.import_url.as_ref(), Some(wanted.platform)).await?;
     let host = address.as_ref().map(host_of).unwrap_or_default();
     let new = NewChannel {
         business: change.business,
@@ -168,16 +168,19 @@ async fn publish(
     Ok(feed)
 }
 
-fn checked_if_any(
+async fn checked_if_any(
     context: &Context,
     url: Option<&SecretString>,
     platform: Option<&Platform>,
 ) -> Result<Option<SecretString>, ChannelError> {
-    url.map(|url| checked(context, url, platform)).transpose()
+    match url {
+        Some(url) => checked(context, url, platform).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// An address that can be read, in its one spelling.
-pub fn checked(
+pub async fn checked(
     context: &Context,
     url: &SecretString,
     platform: Option<&Platform>,
@@ -187,11 +190,10 @@ pub fn checked(
     }
     let address = feed_address(url.expose_secret())?;
     context.feeds.judge(&address)?;
-    let own = &context.mail.public_url;
-    let is_ours = address.host_str() == own.host_str()
-        && address.port_or_known_default() == own.port_or_known_default()
-        && (address.path().starts_with("/feeds/") || address.path().starts_with("/api/ical/"));
-    if is_ours { Err(ChannelError::OwnFeed) } else { Ok(String::from(address).into()) }
+    match is_our_feed(context, &address).await? {
+        true => Err(ChannelError::OwnFeed),
+        false => Ok(String::from(address).into()),
+    }
 }
 
 fn taken(error: StorageError) -> ChannelError {
@@ -228,7 +230,7 @@ pub async fn update(
     let before = channels::find(db, change.business, id).await?.ok_or(ChannelError::NoChannel)?;
     let typed = changes.import_url.as_ref();
     let platform = context.platforms.find(&before.platform);
-    let address = checked_if_any(context, typed.and_then(Option::as_ref), platform)?;
+    let address = checked_if_any(context, typed.and_then(Option::as_ref), platform).await?;
     let host = address.as_ref().map(host_of).unwrap_or_default();
     let mut tx = db.begin().await?;
     let before = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;

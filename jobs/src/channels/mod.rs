@@ -6,6 +6,8 @@
 //! back, `manage` makes and ends channels, `doubts` says what speaks against an address, `exposure` says what a platform does not know, `told` what people read of all
 //! this, `webhook` what channel managers tell.
 //!
+//! `own_feed` knows our own addresses, `in_doubt` is what people say of events that may be ours.
+//!
 //! Two readings of one channel may run at the same time: items are unique by key, bookings are written together with their
 //! items, and a plan that is done twice is done once.
 
@@ -14,7 +16,9 @@ pub mod doubts;
 pub mod exposure;
 pub mod held;
 pub mod import;
+pub mod in_doubt;
 pub mod manage;
+mod own_feed;
 pub mod poll;
 pub mod preview;
 mod sight;

@@ -24,7 +24,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     interval_of,
-    sight::{Surroundings, Unreadable, understand},
+    own_feed::is_our_feed,
+    sight::{Surroundings, Unreadable, mark_ours, understand},
     take_over::{Source, Taken, take_over},
     told,
 };
@@ -42,6 +43,11 @@ pub enum ReadFailure {
     /// Nothing can be made of what came.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// The address is one of ours: what would be read is what is published.
+    #[error(
+        "the address is one of our own feeds, which tells only what is here already: use the address that the platform shows"
+    )]
+    OwnFeed,
 }
 
 impl ReadFailure {
@@ -49,6 +55,7 @@ impl ReadFailure {
     fn is_permanent(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_permanent(),
+            Self::OwnFeed => true,
             // What was cut off may come whole the next time.
             Self::Unreadable(error) => !matches!(error, Unreadable::CutOff),
         }
@@ -116,9 +123,11 @@ impl Poll<'_> {
         if channel.held_brake.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }
-        let understood = understand(body.bytes.clone(), self.platform, surroundings.zone, self.started_at)
-            .await
-            .map_err(|error| Stop::Unread(error.into()))?;
+        let mut understood =
+            understand(body.bytes.clone(), self.platform, surroundings.zone, self.started_at)
+                .await
+                .map_err(|error| Stop::Unread(error.into()))?;
+        mark_ours(context, channel.business_id, &mut understood).await?;
         let source = Source {
             origin: if self.duty.queue == concord_domain::duty::QueueClass::Interactive {
                 RunOrigin::Person
@@ -136,6 +145,9 @@ impl Poll<'_> {
     async fn fetch(&self, url: &SecretString, conditional: bool) -> Result<Fetched, Stop> {
         let (context, channel) = (self.context, self.channel);
         let url = feed_address(url.expose_secret()).map_err(|error| Stop::Unread(error.into()))?;
+        if is_our_feed(context, &url).await? {
+            return Err(Stop::Unread(ReadFailure::OwnFeed));
+        }
         let request = if conditional {
             FeedRequest {
                 url: &url,

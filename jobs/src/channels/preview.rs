@@ -17,7 +17,7 @@ use concord_storage::{
 
 use super::{
     import::{ImportError, Opened, Wish, open},
-    take_over::in_words,
+    take_over::warnings,
 };
 use crate::Context;
 
@@ -63,7 +63,7 @@ async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Previ
     let known = |id: &ChannelItemId| opened.surroundings.items.iter().find(|item| item.id == *id);
     let mut preview = Preview {
         held: plan.held,
-        warnings: opened.understood.warnings.iter().map(in_words).collect(),
+        warnings: warnings(&opened.channel, &opened.surroundings, &opened.understood, &plan),
         ..Preview::default()
     };
     preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);

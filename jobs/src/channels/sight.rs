@@ -11,11 +11,12 @@ use concord_domain::{
         snapshot::{Snapshot, snapshot, told_by},
     },
     ical::{self, Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits, Warning},
+    ids::BusinessId,
     interval::Interval,
     platform::Platform,
 };
 use concord_storage::{
-    StorageError, businesses,
+    StorageError, bookings, businesses,
     channels::{
         Channel,
         items::{self, ChannelItem},
@@ -75,7 +76,10 @@ fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Resu
         return Err(Unreadable::CutOff);
     }
     let window = Interval { start: now - BACK, end: now + AHEAD };
-    let snapshot = snapshot(&calendar, window, zone, &limits, |event| told_by(platform, event))?;
+    let mut snapshot = snapshot(&calendar, window, zone, &limits, |event| told_by(platform, event))?;
+    for event in &mut snapshot.events {
+        event.tentative |= platform.is_tentative(&event.summary, &event.description);
+    }
     let mut warnings = calendar.warnings.clone();
     warnings.extend(too_far_ahead(&calendar, window.end, zone, platform));
     Ok(Understood { snapshot, warnings, product: calendar.product })
@@ -116,6 +120,18 @@ pub(super) struct Surroundings {
     pub(super) held: Option<Brake>,
     /// Whether what is read is only a part of what the platform has.
     pub(super) is_part: bool,
+}
+
+/// Says which events of a feed bear UIDs of the business's own bookings.
+pub(super) async fn mark_ours(
+    context: &Context,
+    business: BusinessId,
+    understood: &mut Understood,
+) -> Result<(), StorageError> {
+    let named = understood.snapshot.named();
+    let ours = bookings::which_exist(&context.db, business, &named).await?;
+    understood.snapshot.mark_ours(&ours);
+    Ok(())
 }
 
 impl Surroundings {

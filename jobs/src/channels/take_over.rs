@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::{RunOrigin, RunOutcome, plan::Held},
+    channel::{
+        RunOrigin, RunOutcome,
+        plan::{Action, Held, Plan},
+    },
     ical::Warning,
     ids::{ChannelId, ChannelRunId},
     people::Actor,
@@ -10,6 +13,7 @@ use concord_domain::{
 use concord_storage::{
     channels::{
         self, Channel, Holding,
+        items::ChannelItem,
         runs::{self, Counts},
     },
     duties::ClaimedDuty,
@@ -100,7 +104,9 @@ pub(super) async fn take_over(
         Actor::System => told::actor(context, channel),
         asked => asked.clone(),
     };
-    let reading = Reading { context, channel, known, run, actor, if_missing: false, duty: source.duty };
+    let by_hand = surroundings.is_part;
+    let reading =
+        Reading { context, channel, known, run, actor, if_missing: false, by_hand, duty: source.duty };
     let mut applied = Applied::default();
     let ended = reading.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
@@ -111,14 +117,39 @@ pub(super) async fn take_over(
         run: (!plan.actions.is_empty()).then_some(run),
         counts,
         held: plan.held,
-        warnings: understood.warnings.iter().map(in_words).collect(),
+        warnings: warnings(channel, surroundings, understood, &plan),
         overtaken: applied.overtaken,
         message,
     };
     // What was done stands, and can be undone, whatever kept the rest from being done.
     note(context, channel, &taken, surroundings.is_part, says, started_at).await?;
+    if !surroundings.is_part {
+        tell_by_hand(context, channel, surroundings, &plan).await?;
+    }
     ended?;
     Ok(taken)
+}
+
+/// Tells of what came by hand and is not in the feed, or that there is nothing of the kind any more.
+async fn tell_by_hand(
+    context: &Context,
+    channel: &Channel,
+    surroundings: &Surroundings,
+    plan: &Plan,
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let has = |item: &ChannelItem| {
+        plan.actions.iter().any(|action| match action {
+            Action::Return(id) | Action::Lose(id) | Action::Change { id, .. } => *id == item.id,
+            Action::Add(_) | Action::Miss(_) => false,
+        })
+    };
+    let stands =
+        |item: &&ChannelItem| item.came_by_hand() && item.kind.takes() && item.ends_at > now && !has(item);
+    let stand = surroundings.items.iter().filter(stands).count();
+    let mut tx = context.db.begin().await?;
+    told::not_in_the_feed(&mut tx, context, channel, stand).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn note<'a>(
@@ -158,8 +189,36 @@ async fn note<'a>(
     Ok(tx.commit().await?)
 }
 
+/// What was not understood of a feed, each in a line.
+pub(super) fn warnings(
+    channel: &Channel,
+    surroundings: &Surroundings,
+    understood: &Understood,
+    plan: &Plan,
+) -> Vec<String> {
+    let endless = match plan.endless {
+        0 => None,
+        1 => Some("an event does not say when it ends: it stays as it was".to_owned()),
+        all => Some(format!("{all} events do not say when they end: they stay as they were")),
+    };
+    let beyond = if surroundings.is_part && channel.polled { not_in_the_feed(plan) } else { None };
+    beyond.into_iter().chain(endless).chain(understood.warnings.iter().map(in_words)).collect()
+}
+
+/// What a file brings to a channel whose feed, as it was last read, does not have it.
+fn not_in_the_feed(plan: &Plan) -> Option<String> {
+    let brings = |action: &&Action| matches!(action, Action::Add(item) if item.kind.takes());
+    match plan.actions.iter().filter(brings).count() {
+        0 => None,
+        1 => Some("the calendar that is read at its times does not have one of these bookings: it stays until that has had it".to_owned()),
+        all => Some(format!(
+            "the calendar that is read at its times does not have {all} of these bookings: they stay until that has had them"
+        )),
+    }
+}
+
 /// With its line.
-pub(super) fn in_words(warning: &Warning) -> String {
+fn in_words(warning: &Warning) -> String {
     match warning.line {
         0 => warning.what.clone(),
         line => format!("line {line}: {}", warning.what),

@@ -81,6 +81,10 @@ fn unread_key(channel: ChannelId) -> String {
     format!("channel_unread:{channel}")
 }
 
+fn by_hand_key(channel: ChannelId) -> String {
+    format!("channel_by_hand:{channel}")
+}
+
 fn held_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
 }
@@ -202,6 +206,34 @@ pub(super) async fn held_back(
         wait: context.mail.digest,
     };
     notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+}
+
+/// Tells that the feed lacks what was imported by hand, once while that lasts; `items`: how many, none: it has them.
+pub(super) async fn not_in_the_feed(
+    tx: &mut Tx,
+    context: &Context,
+    channel: &Channel,
+    items: usize,
+) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    if items == 0 {
+        return notices::close(tx, channel.business_id, &by_hand_key(channel.id), now).await.map(drop);
+    }
+    let bookings = if items == 1 { "booking that was" } else { "bookings that were" };
+    let headline = format!("{} lacks {items} {bookings} imported by hand", name(context, channel).await?);
+    let notice = NewNotice {
+        business: channel.business_id,
+        kind: NoticeKind::FeedHeld,
+        audience: Audience::Managers,
+        subject: (HistorySubject::Channel, channel.id.0),
+        headline: &headline,
+        detail: "They stand: the calendar cancels nothing that it never had. Cancel them if they do not exist there, or undo \
+                 the import.",
+        link: &link(channel.id),
+        dedupe_key: &by_hand_key(channel.id),
+        wait: context.mail.digest,
+    };
+    notices::raise(tx, &notice, now).await.map(drop)
 }
 
 /// The feed can be read again.

@@ -295,6 +295,7 @@ async fn item_of(
         description: String::new(),
         guest: reserved.guest.clone().or_else(|| before.and_then(|before| before.guest.clone())),
         contested: false,
+        tentative: false,
     })
 }
 
@@ -311,7 +312,8 @@ async fn apply(
     };
     let known = before.into_iter().map(|item| (item.id, item)).collect();
     let actor = told::actor(context, channel);
-    let reading = Reading { context, channel, known, run, actor, if_missing: false, duty: None };
+    let reading =
+        Reading { context, channel, known, run, actor, if_missing: false, by_hand: false, duty: None };
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
     reading.record(told_by_webhook, "under way", Counts::default()).await?;
     let mut applied = Applied::default();

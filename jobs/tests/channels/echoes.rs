@@ -1,7 +1,18 @@
 //! What we publish comes back, and is no booking; what a platform does not know yet, it may sell.
 
-use concord_domain::channel::ItemKind;
-use concord_jobs::channels::exposure;
+use concord_domain::{
+    channel::{ItemKind, Settled},
+    ical::uid,
+    people::Actor,
+};
+use concord_jobs::channels::{
+    exposure,
+    held::WordError,
+    import::{self, From},
+    in_doubt,
+    manage::ChannelError,
+    preview::preview,
+};
 use concord_storage::testing::TestDb;
 
 use crate::{
@@ -107,7 +118,157 @@ async fn a_night_is_exposed_once_and_never_where_the_platform_sold_it(db: &TestD
     assert_eq!(nights().await, 2, "4 to 5 and 7 to 8 are sold there");
 }
 
+async fn what_was_published_is_no_booking_where_all_is_unclear(db: &TestDb) {
+    for platform in ["generic", "lekkeslaap", "safarinow"] {
+        let world = World::new(db).await;
+        let channel = world.on(platform).await;
+        assert!(world.book("ours", 3, 5).await && world.book("next", 5, 8).await);
+        world.platform_reads(channel).await;
+        // Under new UIDs; joined; and beside what was sold.
+        for echoes in [
+            vec![nights("x", "Busy", 3, 5), nights("y", "Busy", 5, 8)],
+            vec![nights("joined", "Imported", 3, 8)],
+        ] {
+            world.site.events(&[echoes, vec![nights("sold", "Family Alpha", 10, 12)]].concat());
+            world.later(2).await;
+            let standing = world.standing().await;
+            assert_eq!((standing.len(), world.conflicts().await), (3, 0), "{platform}: {standing:?}");
+        }
+    }
+}
+
+async fn own_uids_are_no_bookings_on_any_way_in(db: &TestDb) {
+    for platform in ["generic", "airbnb", "agoda"] {
+        let world = World::new(db).await;
+        assert!(world.book("ours", 3, 5).await && world.book("gone", 7, 9).await);
+        let host = "an.older.example";
+        let [ours, gone] = [world.booking("ours").await.id, world.booking("gone").await.id];
+        world.cancel("gone").await;
+        // By the general feed nobody has noted what was published.
+        let events = [
+            nights(&uid(ours, host), "Booking: Maria", 3, 5),
+            nights(&uid(gone, host), "Reserved", 7, 9),
+            reserved("sold", 20, 22),
+        ];
+        world.site.events(&events);
+        let file = From::File(format!("BEGIN:VCALENDAR\r\n{}END:VCALENDAR\r\n", events.concat()).into());
+        let foreseen = preview(&world.context, &world.wish(platform, file.clone())).await.unwrap();
+        assert_eq!(foreseen.counts.imported, 1, "{platform}");
+        let taken = import::import(&world.context, &world.wish(platform, file)).await.unwrap();
+        assert_eq!((taken.counts.imported, taken.counts.conflicts), (1, 0), "{platform}");
+        let by_address = world.wish(platform, From::Address(world.site.url.clone().into()));
+        assert!(!import::import(&world.context, &by_address).await.unwrap().changed(), "{platform}");
+        world.on(platform).await;
+        world.later(2).await;
+        assert_eq!((world.standing().await.len(), world.conflicts().await), (2, 0), "{platform}");
+        // Those of another business are its own affair.
+        let other = World::new(db).await;
+        other.site.events(&events);
+        other.on(platform).await;
+        assert_eq!(other.standing().await.len(), 3, "{platform}");
+    }
+}
+
+async fn our_own_address_is_refused_before_it_is_fetched(db: &TestDb) {
+    let world = World::new(db).await;
+    let airbnb = world.on("airbnb").await;
+    let token = world.token_of(airbnb).await;
+    let asked = world.site.asked();
+    for address in [
+        "https://book.example/feeds/cf_whatever.ics".to_owned(),
+        format!("http://WWW.book.example/api/ical/bookings.ics?token={token}"),
+        // Under another name, whose server would be asked.
+        format!("{}&token={token}", world.site.url),
+        format!("http://127.0.0.1:1/feeds/{token}.ics"),
+    ] {
+        let wish = world.wish("generic", From::Address(address.clone().into()));
+        for refused in [
+            preview(&world.context, &wish).await.err().map(|error| error.to_string()),
+            import::import(&world.context, &wish).await.err().map(|error| error.to_string()),
+            import::try_reading(&world.context, &wish).await.err().map(|error| error.to_string()),
+        ] {
+            assert!(
+                refused.as_ref().is_some_and(|text| text.contains("one of our own feeds")),
+                "{refused:?}"
+            );
+        }
+        let refused = world.connect("generic", &address).await;
+        assert!(matches!(refused, Err(ChannelError::OwnFeed)), "{refused:?}");
+    }
+    assert_eq!(world.site.asked(), asked);
+}
+
+/// Ours over 3 to 5 was read there, and given back; then it is called off here, and the platform has read that.
+async fn freed(db: &TestDb) -> (World<'_>, concord_domain::ids::ChannelId) {
+    let world = World::new(db).await;
+    let channel = world.on("booking_com").await;
+    assert!(world.book("ours", 3, 5).await);
+    world.platform_reads(channel).await;
+    world.site.events(&[nights("x", CLOSED, 3, 5)]);
+    world.later(2).await;
+    world.cancel("ours").await;
+    world.later(2).await;
+    assert_eq!(world.standing().await, Vec::<String>::new(), "until it has read so, it cannot sell them");
+    world.platform_reads(channel).await;
+    (world, channel)
+}
+
+const CLOSED: &str = "CLOSED - Not available";
+
+async fn freed_nights_are_held_while_they_are_in_doubt(db: &TestDb) {
+    let (world, channel) = freed(db).await;
+    // Sold there, under whatever UID.
+    world.site.events(&[nights("sold", CLOSED, 3, 5)]);
+    world.later(2).await;
+    assert_eq!(world.standing().await, ["3-5 block"]);
+    assert!(!world.book("again", 4, 6).await, "it may be sold there");
+    let doubts = in_doubt::events(&world.context, &world.channel(channel).await).await.unwrap();
+    assert_eq!(doubts.len(), 1);
+    // A day later it is no echo.
+    world.later(25).await;
+    assert_eq!((world.standing().await, world.conflicts().await), (vec![sold_there()], 0));
+}
+
+fn sold_there() -> String {
+    format!("3-5 booking_com: {CLOSED}")
+}
+
+async fn doubt_ends_when_the_platform_shows_it_no_more(db: &TestDb) {
+    let (world, channel) = freed(db).await;
+    world.later(2).await;
+    assert_eq!(world.items(channel).await[0].kind, ItemKind::Doubt);
+    world.site.events(&[]);
+    world.later(2).await;
+    assert_eq!((world.standing().await, world.channel(channel).await.held_brake), (vec![], None));
+    assert!(world.book("again", 4, 6).await);
+}
+
+async fn doubt_is_settled_by_word(db: &TestDb) {
+    for (settled, standing) in [(Settled::Booking, vec![sold_there()]), (Settled::Ours, vec![])] {
+        let (world, channel) = freed(db).await;
+        world.later(2).await;
+        let place = (channel, world.items(channel).await[0].id);
+        let settle = async || {
+            in_doubt::settle(&world.context, world.business.id, place, settled, &Actor::System).await
+        };
+        settle().await.unwrap();
+        assert_eq!(world.standing().await, standing);
+        let again = settle().await;
+        assert!(matches!(again, Err(WordError::Nothing)), "{again:?}");
+        // It stays said, under other UIDs too.
+        world.site.events(&[nights("other", CLOSED, 3, 5)]);
+        world.later(30).await;
+        assert_eq!((world.standing().await, world.conflicts().await), (standing, 0), "{settled}");
+    }
+}
+
 concord_storage::on_both_databases!(
+    what_was_published_is_no_booking_where_all_is_unclear,
+    own_uids_are_no_bookings_on_any_way_in,
+    our_own_address_is_refused_before_it_is_fetched,
+    freed_nights_are_held_while_they_are_in_doubt,
+    doubt_ends_when_the_platform_shows_it_no_more,
+    doubt_is_settled_by_word,
     what_we_published_comes_back_as_an_echo,
     what_a_platform_has_not_read_is_no_echo,
     two_platforms_close_each_other,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl World<'_> {
-    fn wish(&self, platform: &str, from: From) -> Wish {
+    pub(crate) fn wish(&self, platform: &str, from: From) -> Wish {
         Wish {
             business: self.business.id,
             resource: self.house.id,
@@ -157,6 +157,40 @@ async fn what_came_by_a_file_and_is_not_in_the_feed_stands(db: &TestDb) {
     assert_eq!(standing, ["7-9 vrbo: Reserved - Ana", "20-22 vrbo: Reserved - Rui", "24-26 vrbo: Reserved"]);
 }
 
+async fn a_file_for_a_channel_that_is_read_stands_beside_its_feed(db: &TestDb) {
+    let world = World::new(db).await;
+    let all: Vec<String> = (1..=6)
+        .map(|n| nights(&format!("u{n}"), &format!("Reserved - Guest {n}"), n * 4, n * 4 + 2))
+        .collect();
+    world.site.events(&all[..3]);
+    let channel = world.on("vrbo").await;
+    // Three of six are gone by the next reading: not more than half.
+    let wish = world.wish("vrbo", file(&all));
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    assert_eq!(foreseen.counts.imported, 3);
+    assert!(foreseen.warnings[0].contains("does not have 3 of these bookings"), "{:?}", foreseen.warnings);
+    let run = import::import(&world.context, &wish).await.unwrap().run.unwrap();
+    world.later(72).await;
+    assert_eq!((world.standing().await.len(), world.conflicts().await), (6, 0));
+    let told = world.notices().await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("on Vrbo lacks 3 bookings that were imported by hand"), "{told:?}");
+    // One arrives there, and can be called off there from then on; another is changed by a second file, and stands.
+    world.site.events(&[&all[..3], &all[4..5]].concat());
+    world.later(2).await;
+    world.site.events(&all[..3]);
+    let moved = nights("u4", "Reserved - Guest 4", 17, 19);
+    import::import(&world.context, &world.wish("vrbo", file(&[moved]))).await.unwrap();
+    world.later(24).await;
+    assert_eq!(world.standing().await.len(), 5);
+    // What the feed never had is taken back.
+    let undone = held::undo(&world.context, world.business.id, run, &Actor::System).await.unwrap();
+    assert_eq!((undone.taken_back, world.standing().await.len()), (2, 3));
+    world.later(24).await;
+    assert_eq!((world.standing().await.len(), world.notices().await), (3, vec![]));
+    assert_eq!(world.channel(channel).await.held_brake, None);
+}
+
 async fn a_second_file_puts_nobody_in_anothers_place(db: &TestDb) {
     let world = World::new(db).await;
     for platform in ["generic", "booking_com"] {
@@ -271,6 +305,7 @@ concord_storage::on_both_databases!(
     an_import_is_taken_back_and_brought_back,
     what_came_by_a_file_is_known_when_it_comes_by_its_address,
     what_came_by_a_file_and_is_not_in_the_feed_stands,
+    a_file_for_a_channel_that_is_read_stands_beside_its_feed,
     a_second_file_puts_nobody_in_anothers_place,
     a_preview_sees_what_meets_within_the_file,
     what_has_begun_and_what_is_read_again_is_not_taken_back,

@@ -10,5 +10,6 @@ mod held;
 mod imports;
 mod polls;
 mod site;
+mod stays;
 mod webhooks;
 mod world;

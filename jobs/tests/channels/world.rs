@@ -13,7 +13,7 @@ use concord_domain::{
 };
 use concord_jobs::{
     Context, SyncSettings, Turns,
-    channels::manage::{self, Wanted},
+    channels::manage::{self, ChannelError, Wanted},
     duty::Jobs,
     mail::Mail,
     queue::{Queue, QueueConfig},
@@ -25,7 +25,9 @@ use concord_storage::{
     businesses::Business,
     channels::{self, Channel, items, runs},
     feed_reads::{self, NewRead},
-    feeds, occupancy,
+    feeds,
+    notices::{self, Audience},
+    occupancy,
     resources::Resource,
     sync_log,
     testing::{self, TestDb},
@@ -139,9 +141,40 @@ impl<'a> World<'a> {
         occupancy::conflicts(self.db, self.business.id, self.clock.now()).await.unwrap().len()
     }
 
+    /// What managers were told and is still so.
+    pub(crate) async fn notices(&self) -> Vec<String> {
+        let untold = notices::untold(self.db, self.business.id, Audience::Managers, 100).await.unwrap();
+        untold.into_iter().map(|notice| notice.headline).collect()
+    }
+
+    /// The token of a channel's feed.
+    pub(crate) async fn token_of(&self, id: ChannelId) -> String {
+        use secrecy::ExposeSecret;
+        let feed = self.channel(id).await.feed_id.unwrap();
+        let token = feeds::remembered(self.db, &self.context.ring, self.business.id, feed).await.unwrap();
+        token.unwrap().expose_secret().to_owned()
+    }
+
+    /// Connects an address, which is read later.
+    pub(crate) async fn connect(&self, platform: &str, url: &str) -> Result<Channel, ChannelError> {
+        let wanted = Wanted {
+            resource: self.house.id,
+            platform: self.context.platforms.find(platform).unwrap(),
+            import_url: Some(SecretString::from(url)),
+            preference: Preference::Ask,
+            blocks: BlockRule::Occupy,
+            interval_minutes: None,
+        };
+        manage::create(&self.context, &self.change(), &wanted).await
+    }
+
     /// A booking of ours over these nights of December; `false`: it was refused.
     pub(crate) async fn book(&self, reference: &str, from: u32, until: u32) -> bool {
-        let draft = BookingDraft { time: stay(from, until), ..testing::draft(&self.house, 0, 60) };
+        self.book_at(reference, stay(from, until)).await
+    }
+
+    pub(crate) async fn book_at(&self, reference: &str, time: BookingTime) -> bool {
+        let draft = BookingDraft { time, ..testing::draft(&self.house, 0, 60) };
         bookings::put(self.db, &self.change(), reference, &draft, None).await.is_ok()
     }
 

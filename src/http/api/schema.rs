@@ -49,6 +49,7 @@ stand_ins! {
     BlockRule of channel, "What becomes of nights that a platform only closes.";
     Brake of channel, "Why cancellations are held back.";
     ItemKind of channel, "What an event of a platform's feed is.";
+    Settled of channel, "What somebody says of an event that is in doubt.";
     RunOrigin of channel, "What made Concord read a feed.";
     RunOutcome of channel, "How a reading of a feed ended.";
     PlatformKind of platform, "How a platform learns of what is taken.";

@@ -29,6 +29,8 @@ pub enum ItemWrite<'a> {
         was: Option<BookingId>,
         /// As it is.
         item: &'a Item,
+        /// Whether a file says so, and not the feed.
+        by_hand: bool,
     },
     /// It has become this, for which no booking stands any more.
     Free {
@@ -36,6 +38,8 @@ pub enum ItemWrite<'a> {
         id: ChannelItemId,
         /// As it is.
         item: &'a Item,
+        /// Whether a file says so, and not the feed.
+        by_hand: bool,
     },
     /// It is gone.
     Lose {
@@ -61,10 +65,12 @@ impl ItemWrite<'_> {
         let (business, now): (_, DateTime<Utc>) = (change.business, change.now);
         match *self {
             Self::Add(new) => items::add(tx, business, new, Some(booking), now).await,
-            Self::Change { id, was, item } => {
-                items::change(tx, business, id, item, (was, Some(booking))).await
+            Self::Change { id, was, item, by_hand } => {
+                items::change(tx, business, id, (item, by_hand), (was, Some(booking))).await
             }
-            Self::Free { id, item } => items::change(tx, business, id, item, (Some(booking), None)).await,
+            Self::Free { id, item, by_hand } => {
+                items::change(tx, business, id, (item, by_hand), (Some(booking), None)).await
+            }
             Self::Lose { id, loss } => items::lose(tx, business, id, loss, now).await,
             Self::Revive { id } => items::revive(tx, business, id).await,
         }

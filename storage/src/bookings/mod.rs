@@ -11,7 +11,7 @@ pub use follow::{Along, follow};
 pub use import::{ItemWrite, cancel_imported, import};
 pub use read::{
     BookingFilter, FeedAsk, by_id, concerning, find, for_channel, list, of_business, of_resource, of_staff,
-    round,
+    round, which_exist,
 };
 pub use taken::{Obstacle, Taken};
 pub use write::{Change, Put, PutError, aim_again, cancel, put};

@@ -1,5 +1,7 @@
 //! Finding bookings.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer, check_reference},
@@ -350,6 +352,35 @@ async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec<Booking>, 
             row.into_booking(staff)
         })
         .collect()
+}
+
+/// Which of these are bookings of the business, whatever has become of them.
+pub async fn which_exist(
+    db: &Db,
+    business: BusinessId,
+    ids: &[BookingId],
+) -> Result<HashSet<BookingId>, StorageError> {
+    macro_rules! existing {
+        ($database:ty, $pool:expr, $ids:expr) => {{
+            let mut query = QueryBuilder::<$database>::new("SELECT id FROM bookings WHERE business_id = ");
+            query.push_bind(business).push(" AND id IN (");
+            let mut separated = query.separated(", ");
+            for id in $ids {
+                separated.push_bind(*id);
+            }
+            query.push(")");
+            query.build_query_scalar::<BookingId>().fetch_all($pool).await?
+        }};
+    }
+    let mut found = HashSet::new();
+    // Many parameters in one statement are slow to plan.
+    for ids in ids.chunks(500) {
+        found.extend(match db {
+            Db::Sqlite { read, .. } => existing!(Sqlite, read, ids),
+            Db::Postgres(pool) => existing!(Postgres, pool, ids),
+        });
+    }
+    Ok(found)
 }
 
 /// A part of what a feed shows.

@@ -56,7 +56,7 @@ pub(super) async fn seat_anew(
                 }
             }
             Word::Theirs if booking.draft.kind == BookingKind::Block => {
-                record_by_nights(tx, &arrival, now).await?;
+                record_where_free(tx, &arrival, now).await?;
             }
             Word::Theirs => all_seated &= occupancy::record(tx, &arrival, now).await?,
         }
@@ -70,14 +70,20 @@ pub(super) async fn seat_anew(
 }
 
 /// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.
-async fn record_by_nights(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let mut from = arrival.interval.start;
-    let mut part = 0;
-    while from < arrival.interval.end {
-        let until = (from + Duration::days(1)).min(arrival.interval.end);
-        let night = Arrival { interval: Interval { start: from, end: until }, ..*arrival };
-        occupancy::record_part(tx, &night, part, now).await?;
-        (from, part) = (until, part + 1);
+async fn record_where_free(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<(), StorageError> {
+    let (mut left, mut part) = (vec![arrival.interval], 0);
+    // In halves where not all of it is free: owners close a house for years, of which a few nights are taken.
+    while let Some(interval) = left.pop() {
+        let stretch = Arrival { interval, ..*arrival };
+        if interval.length() <= Duration::days(1) {
+            occupancy::record_part(tx, &stretch, part, now).await?;
+        } else if !occupancy::record_if_free(tx, &stretch, part, now).await? {
+            let middle = interval.start + Duration::days((interval.length().num_days() / 2).max(1));
+            left.push(Interval { start: middle, ..interval });
+            left.push(Interval { end: middle, ..interval });
+            continue;
+        }
+        part += 1;
     }
     Ok(())
 }

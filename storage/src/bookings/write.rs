@@ -1,7 +1,7 @@
 //! Changing a booking: its rows, its seats, its entries in calendars, its history and the duties that follow, in one
 //! transaction.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus, BookingTime, FieldError, check_reference},
@@ -189,7 +189,16 @@ async fn put_in(
     let resource = lock_subjects(tx, change.business, before.as_ref(), &draft, wish).await?;
     let business = settings(tx, change.business).await?;
     let zone = resource.zone.unwrap_or(business.zone);
-    let interval = draft.check(zone).map_err(PutError::Invalid)?;
+    let is_as_long = |before: &Booking| before.interval.length() >= draft_length(&draft, zone);
+    let interval = match wish {
+        Wish::Fact(..) => draft.check_fact(zone),
+        // What came so long may be renamed, called off and made shorter here.
+        _ if before.as_ref().is_some_and(|before| before.channel.is_some() && is_as_long(before)) => {
+            draft.check_fact(zone)
+        }
+        Wish::Say(_) | Wish::Cancel => draft.check(zone),
+    };
+    let interval = interval.map_err(PutError::Invalid)?;
     let booking = Booking {
         id: before.as_ref().map_or_else(|| BookingId::new(change.now), |before| before.id),
         business: change.business,
@@ -223,6 +232,11 @@ async fn put_in(
     note(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
     Ok(Put { booking, created: before.is_none(), seated, duties, overtakes })
+}
+
+/// Zero: it ends before it begins.
+fn draft_length(draft: &BookingDraft, zone: Tz) -> Duration {
+    draft.time.interval(zone).map_or(Duration::zero(), |interval| interval.length())
 }
 
 fn overtakes(before: Option<&Booking>, after: &Booking) -> outside::Refusal {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::BookingStatus,
     channel::{
-        ItemKind,
+        ItemKind, RunOrigin, Settled,
         plan::{Item, Known},
     },
     ids::{BookingId, BusinessId, ChannelId, ChannelItemId, ChannelRunId},
@@ -38,8 +38,14 @@ pub struct ChannelItem {
     pub reference: Option<String>,
     /// Since when the feed lacks it.
     pub missing_since: Option<DateTime<Utc>>,
-    /// Somebody has said that it stands although the feed lacks it.
+    /// It stands although the feed lacks it: somebody has said so, or brought it by hand.
     pub pinned: bool,
+    /// It is not agreed on yet there.
+    pub tentative: bool,
+    /// What somebody said of it when it was in doubt.
+    pub settled: Option<Settled>,
+    /// What made us read what brought it; `None`: that was forgotten.
+    pub brought_by: Option<RunOrigin>,
     /// When it was found gone.
     pub lost_at: Option<DateTime<Utc>>,
     /// What its booking was before that; `None`: called off already.
@@ -49,6 +55,11 @@ pub struct ChannelItem {
 }
 
 impl ChannelItem {
+    /// Whether somebody brought it by a file or an address, and the feed has not had it since.
+    pub fn came_by_hand(&self) -> bool {
+        self.pinned && matches!(self.brought_by, Some(RunOrigin::File | RunOrigin::Url))
+    }
+
     /// When.
     pub fn interval(&self) -> Interval {
         Interval { start: self.starts_at, end: self.ends_at }
@@ -67,6 +78,8 @@ impl From<&ChannelItem> for Known {
             contested: item.contested,
             missing_since: item.missing_since,
             pinned: item.pinned,
+            tentative: item.tentative,
+            settled: item.settled,
         }
     }
 }
@@ -75,7 +88,8 @@ macro_rules! select {
     ($where:literal) => {
         concat!(
             "SELECT i.id, i.item_key, i.kind, i.starts_at, i.ends_at, i.summary, i.guest, i.contested, i.booking_id,
-                    b.reference, i.missing_since, i.pinned, i.lost_at, i.lost_status,
+                    b.reference, i.missing_since, i.pinned, i.tentative, i.settled,
+                    (SELECT r.origin FROM channel_runs r WHERE r.id = i.found_run) AS brought_by, i.lost_at, i.lost_status,
                     i.first_seen_at
              FROM channel_items i LEFT JOIN bookings b ON b.id = i.booking_id
              WHERE i.business_id = $1 AND ",
@@ -133,8 +147,8 @@ pub async fn found_by(
 // The same key may be there since a worker that lost its lease: it is the same event then.
 const ADD: &str = "
     INSERT INTO channel_items (id, business_id, channel_id, item_key, kind, starts_at, ends_at, summary, guest, contested,
-        booking_id, pinned, first_seen_at, found_run)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        booking_id, pinned, first_seen_at, found_run, tentative)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 /// An item that is new.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +161,8 @@ pub struct NewItem<'a> {
     pub run: ChannelRunId,
     /// As it is.
     pub item: &'a Item,
+    /// Whether it came by hand, so that it stands until the feed has had it.
+    pub by_hand: bool,
 }
 
 /// Writes a new item down. `Exists`: the channel has one with that key.
@@ -157,7 +173,7 @@ pub async fn add(
     booking: Option<BookingId>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    let NewItem { id, channel, run, item } = new;
+    let NewItem { id, channel, run, item, by_hand } = new;
     on_db!(tx, c => sqlx::query(ADD)
         .bind(id)
         .bind(business)
@@ -170,9 +186,10 @@ pub async fn add(
         .bind(&item.guest)
         .bind(item.contested)
         .bind(booking)
-        .bind(false)
+        .bind(by_hand)
         .bind(now)
         .bind(run)
+        .bind(item.tentative)
         .execute(c)
         .await
         .map(drop))?;
@@ -181,17 +198,20 @@ pub async fn add(
 
 const CHANGE: &str = "
     UPDATE channel_items SET item_key = $3, kind = $4, starts_at = $5, ends_at = $6, summary = $7, guest = $8,
-        contested = $9, booking_id = $10, missing_since = NULL, pinned = $11
+        contested = $9, booking_id = $10, missing_since = NULL,
+        pinned = CASE WHEN $11 THEN pinned ELSE $11 END,
+        settled = CASE WHEN starts_at = $5 AND ends_at = $6 THEN settled END, tentative = $13
     WHERE business_id = $1 AND id = $2 AND lost_at IS NULL
       AND (booking_id = $12 OR (booking_id IS NULL AND $12 IS NULL))";
 
-/// Writes down what an item has become, for which `was` stood until now. `Exists`: by now it is gone or something else
+/// Writes down what an item has become, for which `was` stood until now. `by_hand`: by a file, which says nothing of whether
+/// the feed has it. `Exists`: by now it is gone or something else
 /// stands for it, or the channel has another item with its key.
 pub async fn change(
     tx: &mut Tx,
     business: BusinessId,
     id: ChannelItemId,
-    item: &Item,
+    (item, by_hand): (&Item, bool),
     (was, booking): (Option<BookingId>, Option<BookingId>),
 ) -> Result<(), StorageError> {
     let rows = on_db!(tx, c => sqlx::query(CHANGE)
@@ -205,8 +225,9 @@ pub async fn change(
         .bind(&item.guest)
         .bind(item.contested)
         .bind(booking)
-        .bind(false)
+        .bind(by_hand)
         .bind(was)
+        .bind(item.tentative)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -324,6 +345,27 @@ pub async fn revive(tx: &mut Tx, business: BusinessId, id: ChannelItemId) -> Res
         .await
         .map(|done| done.rows_affected()))?;
     if rows == 0 { Err(StorageError::Exists) } else { Ok(()) }
+}
+
+const SETTLE: &str = "
+    UPDATE channel_items SET settled = $3
+    WHERE business_id = $1 AND id = $2 AND kind = 'doubt' AND lost_at IS NULL";
+
+/// Notes what somebody says of an event in doubt. `false`: by now it is not in doubt any more.
+pub async fn settle(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: ChannelItemId,
+    settled: Settled,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(SETTLE)
+        .bind(business)
+        .bind(id)
+        .bind(settled)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 const WAS_LOST: &str = "

@@ -134,10 +134,13 @@ pub async fn note_read(
 }
 
 const CAN_COME_BACK: &str = "
-    SELECT starts_at, ends_at, unseen_at IS NULL AS believed FROM channel_published
-    WHERE business_id = $1 AND channel_id = $2 AND seen_at IS NOT NULL AND ends_at > $3
-      AND (unseen_at IS NULL OR unseen_at > $4)
-    ORDER BY starts_at, id";
+    SELECT p.starts_at, p.ends_at, p.unseen_at IS NULL AS believed,
+           COALESCE((SELECT TRUE FROM channel_items i
+                     WHERE i.booking_id = p.booking_id AND i.kind = 'doubt' LIMIT 1), FALSE) AS of_doubt
+    FROM channel_published p
+    WHERE p.business_id = $1 AND p.channel_id = $2 AND p.seen_at IS NOT NULL AND p.ends_at > $3
+      AND (p.unseen_at IS NULL OR p.unseen_at > $4)
+    ORDER BY p.starts_at, p.id";
 
 /// What the platform can give back to us, and is not over.
 pub async fn can_come_back(
@@ -146,13 +149,17 @@ pub async fn can_come_back(
     channel: ChannelId,
     now: DateTime<Utc>,
 ) -> Result<Vec<Published>, StorageError> {
-    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(CAN_COME_BACK)
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool, bool)> = on_db!(db, c => sqlx::query_as(CAN_COME_BACK)
         .bind(business)
         .bind(channel)
         .bind(now)
         .bind(now - LINGERS_FOR)
         .fetch_all(c)
         .await)?;
-    let published = |(start, end, believed)| Published { interval: Interval { start, end }, believed };
+    let published = |(start, end, believed, of_doubt)| Published {
+        interval: Interval { start, end },
+        believed,
+        of_doubt,
+    };
     Ok(rows.into_iter().map(published).collect())
 }

@@ -72,8 +72,8 @@ pub struct Run {
     pub counts: Counts,
     /// Milliseconds that it took.
     pub duration_ms: i64,
-    /// Whether anything of what it did can be undone: what it cancelled, or what somebody imported by it into a channel
-    /// that is not read at its times, since that would bring it again.
+    /// Whether anything of what it did can be undone: what it cancelled, or what somebody imported by it. What is read at
+    /// its times would bring again what its feed has, so that only the rest of it is taken back.
     pub has_effects: bool,
     /// When what it did was undone.
     pub undone_at: Option<DateTime<Utc>>,
@@ -135,7 +135,7 @@ macro_rules! select {
                     OR origin IN ('url', 'file') AND COALESCE((
                         SELECT TRUE FROM channel_items i JOIN channels ch ON ch.id = i.channel_id
                         WHERE i.found_run = channel_runs.id AND i.lost_at IS NULL AND i.booking_id IS NOT NULL
-                          AND NOT ch.polled LIMIT 1), FALSE) AS has_effects
+                          AND (i.pinned OR NOT ch.polled) LIMIT 1), FALSE) AS has_effects
              FROM channel_runs WHERE business_id = $1 AND ",
             $where
         )

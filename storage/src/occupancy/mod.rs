@@ -220,6 +220,20 @@ pub(crate) async fn record_part(
     Ok(unit.is_some())
 }
 
+/// The same, but only where all of it is free. `false`: nothing was written.
+pub(crate) async fn record_if_free(
+    tx: &mut Tx,
+    arrival: &Arrival,
+    part: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let one = Arrival { quantity: 1, ..*arrival };
+    let Seating::Seated { units, moves } = choose(tx, &one, seat_fact).await? else { return Ok(false) };
+    apply_moves(tx, &moves).await?;
+    insert(tx, arrival, &[(part, units.first().copied())], now).await?;
+    Ok(true)
+}
+
 /// Which of what its source takes, from 0, and the unit that it holds.
 type Part = (i64, Option<u32>);
 

@@ -1,10 +1,12 @@
 //! The items of a channel, each in one transaction with its booking.
 
+use std::collections::HashSet;
+
 use chrono::Duration;
 use concord_domain::{
     booking::{BookingDraft, BookingKind, BookingStatus, BookingTime},
-    channel::{ItemKind, RunOrigin, RunOutcome, plan::Item},
-    ids::{ChannelId, ChannelItemId, ChannelRunId},
+    channel::{ItemKind, RunOrigin, RunOutcome, Settled, plan::Item},
+    ids::{BookingId, ChannelId, ChannelItemId, ChannelRunId},
     interval::Interval,
     people::Actor,
 };
@@ -48,6 +50,7 @@ fn item(key: &str, kind: ItemKind, draft: &BookingDraft) -> Item {
         description: String::new(),
         guest: None,
         contested: false,
+        tentative: false,
     }
 }
 
@@ -82,7 +85,7 @@ impl World {
     }
 
     fn new_item<'a>(&self, id: ChannelItemId, item: &'a Item) -> items::NewItem<'a> {
-        items::NewItem { id, channel: self.channel.id, run: self.run, item }
+        items::NewItem { id, channel: self.channel.id, run: self.run, item, by_hand: false }
     }
 
     async fn known(&self, db: &Db) -> Vec<items::ChannelItem> {
@@ -227,22 +230,79 @@ async fn an_item_becomes_something_else(db: &TestDb) {
     let was = Some(put.booking.id);
     let later = testing::draft(&world.resource, 200, 260);
     let moved = item("a", ItemKind::Reservation, &later);
-    let stale = ItemWrite::Change { id, was: None, item: &moved };
+    let stale = ItemWrite::Change { id, was: None, item: &moved, by_hand: false };
     let with = (&later, world.channel.id);
     let late = bookings::import(db, &world.change(2), "b", with, &stale, None).await;
     assert!(matches!(late, Err(PutError::Storage(StorageError::Exists))), "another stands for it: {late:?}");
     assert!(bookings::find(db, world.business.id, "b").await.unwrap().is_none());
-    let write = ItemWrite::Change { id, was, item: &moved };
+    let write = ItemWrite::Change { id, was, item: &moved, by_hand: false };
     let put =
         bookings::import(db, &world.change(2), "a", (&later, world.channel.id), &write, None).await.unwrap();
     assert_eq!(put.booking.interval, moved.interval);
     assert_eq!(Interval { start: at(200), end: at(260) }, moved.interval);
     assert_eq!(world.known(db).await[0].starts_at, at(200));
     let echo = item("b", ItemKind::Echo, &later);
-    let free = ItemWrite::Free { id, item: &echo };
+    let free = ItemWrite::Free { id, item: &echo, by_hand: false };
     bookings::cancel_imported(db, &world.change(3), "a", &free).await.unwrap();
     let known = world.known(db).await;
     assert_eq!((known[0].kind, known[0].booking_id, known[0].item_key.as_str()), (ItemKind::Echo, None, "b"));
+}
+
+async fn what_came_by_hand_stands_until_the_feed_has_it(db: &TestDb) {
+    let world = world(db).await;
+    let draft = testing::draft(&world.resource, 100, 160);
+    let (id, sold) = (ChannelItemId::new(at(1)), item("a", ItemKind::Reservation, &draft));
+    let write = ItemWrite::Add(items::NewItem { by_hand: true, ..world.new_item(id, &sold) });
+    let with = (&draft, world.channel.id);
+    let put = bookings::import(db, &world.change(1), "a", with, &write, None).await.unwrap();
+    let pinned = async || items::find(db, world.business.id, id).await.unwrap().unwrap().pinned;
+    assert!(pinned().await);
+    for by_hand in [true, false] {
+        let mut tx = begin(db).await;
+        let booking = Some(put.booking.id);
+        items::change(&mut tx, world.business.id, id, (&sold, by_hand), (booking, booking)).await.unwrap();
+        commit(tx).await;
+        assert_eq!(pinned().await, by_hand);
+    }
+}
+
+async fn what_was_said_of_a_doubt_is_said_of_its_nights(db: &TestDb) {
+    let world = world(db).await;
+    let [draft, later] = [(100, 160), (200, 260)].map(|(from, to)| testing::draft(&world.resource, from, to));
+    let (id, put) = world.import(db, "a", &draft).await;
+    let booking = Some(put.booking.id);
+    let settle = async |settled| {
+        let mut tx = begin(db).await;
+        let done = items::settle(&mut tx, world.business.id, id, settled).await.unwrap();
+        commit(tx).await;
+        done
+    };
+    assert!(!settle(Settled::Ours).await, "it is not in doubt");
+    let becomes = async |item: &Item| {
+        let mut tx = begin(db).await;
+        items::change(&mut tx, world.business.id, id, (item, false), (booking, booking)).await.unwrap();
+        commit(tx).await;
+        let item = items::find(db, world.business.id, id).await.unwrap().unwrap();
+        (item.kind, item.settled, item.tentative)
+    };
+    assert_eq!(becomes(&item("a", ItemKind::Doubt, &draft)).await, (ItemKind::Doubt, None, false));
+    assert!(settle(Settled::Ours).await);
+    let echo = item("b", ItemKind::Echo, &draft);
+    assert_eq!(becomes(&echo).await, (ItemKind::Echo, Some(Settled::Ours), false));
+    let moved = Item { tentative: true, ..item("b", ItemKind::Reservation, &later) };
+    assert_eq!(becomes(&moved).await, (ItemKind::Reservation, None, true));
+}
+
+async fn bookings_of_a_business_are_known_by_their_ids(db: &TestDb) {
+    let world = world(db).await;
+    let (_, put) = world.import(db, "a", &testing::draft(&world.resource, 100, 160)).await;
+    let id = put.booking.id;
+    let strange = (0..700).map(|_| BookingId::new(at(1)));
+    let asked: Vec<BookingId> = strange.chain([id]).collect();
+    assert_eq!(bookings::which_exist(db, world.business.id, &asked).await.unwrap(), HashSet::from([id]));
+    let other = testing::business(db).await;
+    assert!(bookings::which_exist(db, other.id, &asked).await.unwrap().is_empty());
+    assert!(bookings::which_exist(db, world.business.id, &[]).await.unwrap().is_empty());
 }
 
 async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
@@ -269,7 +329,7 @@ async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {
     let mut tx = begin(db).await;
     assert!(items::keep(&mut tx, business, first).await.unwrap());
     let known = items::find(db, business, first).await.unwrap().unwrap().booking_id;
-    let back = items::change(&mut tx, business, first, &another, (known, None)).await;
+    let back = items::change(&mut tx, business, first, (&another, false), (known, None)).await;
     assert!(matches!(back, Err(StorageError::Exists)), "{back:?}");
 }
 
@@ -320,6 +380,9 @@ concord_storage::on_both_databases!(
     a_block_takes_the_nights_that_are_free,
     an_item_is_missed_found_lost_and_kept,
     an_item_becomes_something_else,
+    what_came_by_hand_stands_until_the_feed_has_it,
+    what_was_said_of_a_doubt_is_said_of_its_nights,
+    bookings_of_a_business_are_known_by_their_ids,
     a_key_is_taken_once_in_a_channel,
     what_came_of_a_reading_goes_after_its_time,
 );

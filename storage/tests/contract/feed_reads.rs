@@ -79,7 +79,7 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
     world.read(db, 5, 6, true).await;
     assert_eq!(world.can_come_back(db, 7).await, [], "a person is not the platform");
     world.read(db, 5, 7, false).await;
-    let believed = |interval| Published { interval, believed: true };
+    let believed = |interval| Published { interval, believed: true, of_doubt: false };
     assert_eq!(world.can_come_back(db, 8).await, [believed(first)]);
     let standing = published::standing(db, world.business.id, world.channel.id).await.unwrap();
     assert_eq!((standing.len(), standing[0].seen_at), (1, Some(at(7))));
@@ -94,7 +94,7 @@ async fn a_platform_gives_back_what_it_has_read(db: &TestDb) {
         "an older revision is late"
     );
     world.read(db, 9, 20, false).await;
-    let lingers = Published { interval: first, believed: false };
+    let lingers = Published { interval: first, believed: false, of_doubt: false };
     assert_eq!(world.can_come_back(db, 30).await, [lingers, believed(second)]);
     assert_eq!(world.can_come_back(db, 170).await, [believed(second)], "what is over does not come back");
 }

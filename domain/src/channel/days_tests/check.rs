@@ -67,6 +67,11 @@ impl Reading<'_> {
         if was.known.contested || self.after.items.iter().any(twin) {
             return Ok(true);
         }
+        // What was in doubt is ours as far as can be told, once we have sold the same nights.
+        if was.known.kind == ItemKind::Doubt && nights.each().all(|night| self.after.is_ours_for_sure(night))
+        {
+            return Ok(true);
+        }
         Err(format!("lost {was:?}"))
     }
 
@@ -99,6 +104,8 @@ impl Reading<'_> {
                     None => Ok(false),
                 }
             }
+            // It may be an echo or not; `settled` sees that no doubt stays for ever.
+            ItemKind::Doubt => Ok(true),
             _ if item.truth == Truth::Echo && !item.known.contested => {
                 Err(format!("an echo is booked: {item:?}"))
             }
@@ -115,11 +122,15 @@ impl Reading<'_> {
         if booked {
             return Ok(false);
         }
-        // A platform that writes all alike: one event within nights that it has from us, when the other is missing.
-        if self.platform.dialect == Dialect::Booking
+        // A platform that writes all alike: one event within nights that it has from us, when the other is missing. What it
+        // has read to be free, it may have sold since: then the night is taken here.
+        let taken = |night| self.after.items.iter().any(|item| item.takes() && item.nights().holds(night));
+        if matches!(self.platform.dialect, Dialect::Booking | Dialect::Generic)
             && event.nights.each().all(|night| self.after.is_published(night))
         {
-            return Ok(true);
+            let open =
+                event.nights.each().find(|night| !self.after.is_ours_for_sure(*night) && !taken(*night));
+            return open.map_or(Ok(true), |night| Err(format!("night {night} of {event:?} is free here")));
         }
         Err(format!("not booked: {event:?}"))
     }
@@ -130,6 +141,10 @@ pub(super) fn settled(world: &World) -> Checked {
     let today = world.today();
     for (channel, platform) in world.house.channels.iter().zip(&world.platforms) {
         let here = format!("{:?}, settled, day {today}", platform.dialect);
+        let in_doubt = channel.items.iter().find(|item| item.known.kind == ItemKind::Doubt);
+        if let Some(item) = in_doubt {
+            return Err(format!("{here}: still in doubt: {item:?}"));
+        }
         reservations(channel, platform, today)
             .map_err(|what| format!("{here}: {what}\n{channel:#?}\n{platform:#?}"))?;
         blocks(channel, platform, today)

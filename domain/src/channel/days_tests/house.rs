@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::platform::{Dialect, Event, Nights, Truth};
+use super::platform::{Dialect, Event, Nights, PLATFORMS, Truth};
 use crate::{
     channel::{
         Brake, ItemKind,
@@ -43,6 +43,15 @@ impl Stored {
     }
 }
 
+/// What a platform has read to be free.
+#[derive(Clone, Debug)]
+struct Withdrawn {
+    nights: Nights,
+    since: DateTime<Utc>,
+    /// Whether it had been held only because another platform's event was in doubt.
+    of_doubt: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     pub(super) rules: Rules,
@@ -52,14 +61,30 @@ pub(super) struct Channel {
     /// What the platform has last read, by the number of the booking.
     read: Vec<(u32, Nights)>,
     /// What it had read before, and since when it knows better.
-    withdrawn: Vec<(Nights, DateTime<Utc>)>,
+    withdrawn: Vec<Withdrawn>,
 }
 
 impl Channel {
     pub(super) fn published(&self) -> Vec<Published> {
-        let one = |nights: Nights, believed| Published { interval: nights.interval(), believed };
-        let read = self.read.iter().map(|(_, nights)| one(*nights, true));
-        read.chain(self.withdrawn.iter().map(|(nights, _)| one(*nights, false))).collect()
+        let one = |nights: Nights, believed, of_doubt| Published {
+            interval: nights.interval(),
+            believed,
+            of_doubt,
+        };
+        let read = self.read.iter().map(|(_, nights)| one(*nights, true, false));
+        read.chain(self.withdrawn.iter().map(|gone| one(gone.nights, false, gone.of_doubt))).collect()
+    }
+
+    /// Nights that the platform has read to be free.
+    pub(super) fn freed(&self) -> Vec<Nights> {
+        self.withdrawn.iter().map(|gone| gone.nights).collect()
+    }
+
+    /// Whether an event on this night raises no doubt: it stands in our feed as far as the platform knows, or was held in
+    /// doubt itself.
+    pub(super) fn is_ours_for_sure(&self, night: i64) -> bool {
+        let sure = |one: &Published| one.believed || one.of_doubt;
+        self.published().iter().any(|one| sure(one) && Nights::of(one.interval).holds(night))
     }
 
     pub(super) fn is_published(&self, night: i64) -> bool {
@@ -94,12 +119,15 @@ impl Channel {
         all.difference(&there).count() * 2 > all.len()
     }
 
-    fn has_read(&mut self, feed: &[(u32, Nights)], now: DateTime<Utc>) {
+    fn has_read(&mut self, feed: &[(u32, Nights)], doubts: &HashSet<u32>, now: DateTime<Utc>) {
         let mut left = feed.to_vec();
-        for (_, nights) in std::mem::replace(&mut self.read, feed.to_vec()) {
+        for (number, nights) in std::mem::replace(&mut self.read, feed.to_vec()) {
             match left.iter().position(|(_, other)| *other == nights) {
                 Some(index) => drop(left.swap_remove(index)),
-                None => self.withdrawn.push((nights, now)),
+                None => {
+                    let of_doubt = doubts.contains(&number);
+                    self.withdrawn.push(Withdrawn { nights, since: now, of_doubt });
+                }
             }
         }
     }
@@ -108,9 +136,11 @@ impl Channel {
 #[derive(Clone, Debug)]
 pub(super) struct House {
     pub(super) units: usize,
-    pub(super) channels: [Channel; 3],
+    pub(super) channels: [Channel; PLATFORMS],
     pub(super) direct: Vec<(u32, Nights)>,
     last_number: u32,
+    /// The items that were in doubt when they were last seen.
+    doubts: HashSet<u32>,
 }
 
 impl House {
@@ -122,7 +152,13 @@ impl House {
             read: vec![],
             withdrawn: vec![],
         };
-        Self { units, channels: Dialect::ALL.map(channel), direct: vec![], last_number: 0 }
+        Self {
+            units,
+            channels: Dialect::ALL.map(channel),
+            direct: vec![],
+            last_number: 0,
+            doubts: HashSet::new(),
+        }
     }
 
     pub(super) fn number(&mut self) -> u32 {
@@ -135,7 +171,7 @@ impl House {
         self.direct.retain(|(_, nights)| nights.interval().end > now);
         for channel in &mut self.channels {
             channel.items.retain(|item| item.known.interval.end > now);
-            channel.withdrawn.retain(|(_, since)| *since + LINGERS_FOR > now);
+            channel.withdrawn.retain(|gone| gone.since + LINGERS_FOR > now);
         }
     }
 
@@ -162,7 +198,7 @@ impl House {
     /// A platform reads its feed.
     pub(super) fn read(&mut self, channel: usize, now: DateTime<Utc>) -> Vec<(u32, Nights)> {
         let feed = self.feed_for(channel);
-        self.channels[channel].has_read(&feed, now);
+        self.channels[channel].has_read(&feed, &self.doubts, now);
         feed
     }
 
@@ -177,6 +213,13 @@ impl House {
                 Action::Return(id) => self.item(channel, *id).known.missing_since = None,
                 Action::Miss(id) => self.item(channel, *id).known.missing_since = Some(now),
                 Action::Lose(id) => self.channels[channel].items.retain(|item| item.known.id != *id),
+            }
+        }
+        for item in &self.channels[channel].items {
+            if item.known.kind == ItemKind::Doubt {
+                self.doubts.insert(item.number());
+            } else if item.takes() {
+                self.doubts.remove(&item.number());
             }
         }
     }
@@ -206,6 +249,8 @@ fn stored(id: ChannelItemId, item: &Item) -> Stored {
             contested: item.contested,
             missing_since: None,
             pinned: false,
+            tentative: false,
+            settled: None,
         },
         truth: Truth::read(&item.description),
     }

@@ -2,16 +2,19 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, Days, Duration, Months, NaiveDate, Utc};
 
 use crate::{
     channel::plan::Rules,
-    ical::ReadEvent,
+    ical::{ReadEvent, uid},
+    ids::BookingId,
     interval::{Interval, stay},
     platform::{EventKind, UidKeeps},
 };
 
 pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Africa::Johannesburg;
+/// For how long Booking.com shows what it has read to be free.
+const FADES_FOR: Duration = Duration::minutes(90);
 /// How far ahead Airbnb sells.
 const WINDOW_MONTHS: u32 = 1;
 
@@ -68,16 +71,21 @@ pub(super) enum Dialect {
     Airbnb,
     Vrbo,
     Booking,
+    /// One of which nothing is known: it gives our UIDs back, and calls guests by their names.
+    Generic,
 }
 
+/// How many there are.
+pub(super) const PLATFORMS: usize = 4;
+
 impl Dialect {
-    pub(super) const ALL: [Self; 3] = [Self::Airbnb, Self::Vrbo, Self::Booking];
+    pub(super) const ALL: [Self; PLATFORMS] = [Self::Airbnb, Self::Vrbo, Self::Booking, Self::Generic];
 
     pub(super) fn rules(self) -> Rules {
         match self {
             Self::Airbnb => Rules { window_months: vec![WINDOW_MONTHS], ..Rules::default() },
             Self::Vrbo => Rules { uids: UidKeeps::WithDates, ..Rules::default() },
-            Self::Booking => Rules::default(),
+            Self::Booking | Self::Generic => Rules { uids: UidKeeps::Volatile, ..Rules::default() },
         }
     }
 
@@ -88,9 +96,15 @@ impl Dialect {
                 Some(guest) => (EventKind::Reservation, Some(guest.to_owned())),
                 None => (EventKind::Block, None),
             },
-            (Self::Booking, _) => (EventKind::Unclear, None),
+            (Self::Generic, "Blocked") => (EventKind::Block, None),
+            (Self::Booking | Self::Generic, _) => (EventKind::Unclear, None),
         }
     }
+}
+
+/// The booking here that has this number.
+pub(super) fn booking(number: u32) -> BookingId {
+    BookingId(uuid::Uuid::from_u128(number.into()))
 }
 
 /// What an event truly is. It travels in the description, which no plan looks at.
@@ -159,13 +173,15 @@ pub(super) struct Platform {
     pub(super) own: Vec<Held>,
     /// What it read in our feed: which booking of ours, and when.
     pub(super) closed: Vec<(u32, Nights)>,
+    /// What it shows as closed for a while though it has read that it is free, and until when.
+    fading: Vec<(u32, Nights, DateTime<Utc>)>,
     /// How often it has changed all its UIDs.
     pub(super) renamed: u32,
 }
 
 impl Platform {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, sold: vec![], own: vec![], closed: vec![], renamed: 0 }
+        Self { dialect, sold: vec![], own: vec![], closed: vec![], fading: vec![], renamed: 0 }
     }
 
     /// The first night that is not sold yet.
@@ -175,7 +191,7 @@ impl Platform {
                 let [today, _] = Nights::new(today, 1).dates();
                 (today.checked_add_months(Months::new(WINDOW_MONTHS)).unwrap() - first_day()).num_days()
             }
-            Dialect::Vrbo | Dialect::Booking => i64::MAX,
+            Dialect::Vrbo | Dialect::Booking | Dialect::Generic => i64::MAX,
         }
     }
 
@@ -203,13 +219,31 @@ impl Platform {
     }
 
     pub(super) fn take(&mut self, number: u32, nights: Nights, sold: bool, made_at: DateTime<Utc>) {
+        self.fading.retain(|(_, fading, _)| !fading.overlaps(nights));
         let all = if sold { &mut self.sold } else { &mut self.own };
         all.push(Held { number, nights, changes: 0, made_at });
     }
 
     pub(super) fn change(&mut self, index: usize, nights: Nights) {
+        self.fading.retain(|(_, fading, _)| !fading.overlaps(nights));
         self.sold[index].nights = nights;
         self.sold[index].changes += 1;
+    }
+
+    /// It reads our feed. What is free by now it may sell at once; some show it as closed for a while all the same.
+    pub(super) fn reads(&mut self, feed: Vec<(u32, Nights)>, now: DateTime<Utc>) {
+        let was = std::mem::replace(&mut self.closed, feed);
+        if self.dialect == Dialect::Booking {
+            let gone = was.into_iter().filter(|one| !self.closed.contains(one));
+            self.fading.extend(gone.map(|(of, nights)| (of, nights, now + FADES_FOR)));
+            self.fading
+                .retain(|(_, fading, _)| !self.closed.iter().any(|(_, nights)| nights.overlaps(*fading)));
+        }
+    }
+
+    /// What fades is gone in the end.
+    pub(super) fn pass(&mut self, now: DateTime<Utc>) {
+        self.fading.retain(|(.., until)| *until > now);
     }
 
     pub(super) fn is_own(&self, night: i64) -> bool {
@@ -245,14 +279,23 @@ impl Platform {
                     (format!("r{salt}-{number}-{changes}"), format!("Reserved - Guest {number}"))
                 }
                 Dialect::Booking => (format!("c{salt}-{number}"), "CLOSED - Not available".to_owned()),
+                Dialect::Generic => (format!("g{salt}-{number}"), format!("Family {number}")),
             };
             events.push(Event { uid, nights, summary, truth: Truth::Sold(number) });
         }
         let own = self.own.iter().map(|held| (held.number, held.nights, Truth::Own(held.number)));
-        let closed = self.closed.iter().map(|(of, nights)| (*of, *nights, Truth::Echo));
+        let fading = self.fading.iter().map(|(of, nights, _)| (*of, *nights));
+        let closed = self.closed.iter().copied().chain(fading).map(|(of, nights)| (of, nights, Truth::Echo));
         let blocks: Vec<_> = own.chain(closed).filter(|(_, nights, _)| kept(nights)).collect();
         match self.dialect {
             Dialect::Airbnb => events.extend(self.joined(&blocks, today)),
+            Dialect::Generic => events.extend(blocks.into_iter().map(|(number, nights, truth)| {
+                let (uid, summary) = match truth {
+                    Truth::Echo => (uid(booking(number), "book.example"), "Busy"),
+                    _ => (format!("b{salt}-{number}"), "Blocked"),
+                };
+                Event { uid, nights, summary: summary.to_owned(), truth }
+            })),
             Dialect::Vrbo | Dialect::Booking => {
                 let summary =
                     if self.dialect == Dialect::Vrbo { "Blocked" } else { "CLOSED - Not available" };

@@ -6,12 +6,12 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{
     check,
-    house::House,
-    platform::{Dialect, Event, Nights, Platform, ZONE, day_of, reading_window, text},
+    house::{Channel, House},
+    platform::{Dialect, Event, Nights, PLATFORMS, Platform, ZONE, day_of, reading_window, text},
 };
 use crate::{
     channel::{
-        Brake,
+        Brake, ItemKind,
         plan::{Plan, Sight, plan},
         snapshot::{Snapshot, snapshot},
     },
@@ -46,16 +46,49 @@ pub(super) struct Choice {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Wait,
-    Book { at: usize, nights: Choice },
-    Move { at: usize, which: u8, nights: Choice },
-    Cancel { at: usize, which: u8 },
-    Close { at: usize, nights: Choice },
-    Open { at: usize, which: u8 },
-    Direct { nights: Choice },
-    CancelDirect { which: u8 },
-    Read { at: usize },
-    Poll { at: usize },
-    Fail { at: usize, fault: Fault, minutes: u16 },
+    Book {
+        at: usize,
+        nights: Choice,
+    },
+    /// A guest books the very nights that were closed there because of us, and are free by now.
+    Resell {
+        at: usize,
+        which: u8,
+    },
+    Move {
+        at: usize,
+        which: u8,
+        nights: Choice,
+    },
+    Cancel {
+        at: usize,
+        which: u8,
+    },
+    Close {
+        at: usize,
+        nights: Choice,
+    },
+    Open {
+        at: usize,
+        which: u8,
+    },
+    Direct {
+        nights: Choice,
+    },
+    CancelDirect {
+        which: u8,
+    },
+    Read {
+        at: usize,
+    },
+    Poll {
+        at: usize,
+    },
+    Fail {
+        at: usize,
+        fault: Fault,
+        minutes: u16,
+    },
 }
 
 /// What has happened at a platform, or between it and Concord.
@@ -70,6 +103,8 @@ pub(super) struct Tally {
     pub(super) faults: usize,
     pub(super) held: usize,
     pub(super) echoes: usize,
+    /// Events that were in doubt.
+    pub(super) doubts: usize,
     /// Which of two events was ours could not be told.
     pub(super) undecided: usize,
     pub(super) actions: usize,
@@ -84,13 +119,13 @@ struct Episode {
 pub(super) struct World {
     pub(super) now: DateTime<Utc>,
     pub(super) house: House,
-    pub(super) platforms: [Platform; 3],
-    pub(super) tallies: [Tally; 3],
+    pub(super) platforms: [Platform; PLATFORMS],
+    pub(super) tallies: [Tally; PLATFORMS],
     /// Those at Concord itself, and how many of them were called off.
     pub(super) direct: (usize, usize),
     /// Bookings and changes that were made although somebody else had the nights.
     pub(super) races: usize,
-    episodes: [Option<Episode>; 3],
+    episodes: [Option<Episode>; PLATFORMS],
 }
 
 impl World {
@@ -100,12 +135,12 @@ impl World {
             now: "2026-11-21T08:00:00Z".parse().unwrap(),
             house: House::new(units),
             platforms: Dialect::ALL.map(Platform::new),
-            tallies: [Tally::default(); 3],
+            tallies: [Tally::default(); PLATFORMS],
             direct: (0, 0),
             races: 0,
-            episodes: [None; 3],
+            episodes: [None; PLATFORMS],
         };
-        for at in 0..3 {
+        for at in 0..PLATFORMS {
             world.step(&Step::Poll { at })?;
         }
         Ok(world)
@@ -118,6 +153,9 @@ impl World {
     pub(super) fn pass(&mut self, minutes: i64) {
         self.now += Duration::minutes(minutes);
         self.house.pass(self.now);
+        for platform in &mut self.platforms {
+            platform.pass(self.now);
+        }
     }
 
     fn nights(&self, choice: Choice) -> Nights {
@@ -129,6 +167,11 @@ impl World {
         match *step {
             Step::Wait => {}
             Step::Book { at, nights } => self.book(at, self.nights(nights)),
+            Step::Resell { at, which } => {
+                if let Some(nights) = pick(&self.house.channels[at].freed(), which).copied() {
+                    self.book(at, nights);
+                }
+            }
             Step::Move { at, which, nights } => self.change(at, which, self.nights(nights)),
             Step::Cancel { at, which } => {
                 let sold = &mut self.platforms[at].sold;
@@ -173,7 +216,8 @@ impl World {
                 }
             }
             Step::Read { at } => {
-                self.platforms[at].closed = self.house.read(at, self.now);
+                let feed = self.house.read(at, self.now);
+                self.platforms[at].reads(feed, self.now);
                 self.tallies[at].reads += 1;
             }
             Step::Poll { at } => return self.poll(at),
@@ -271,7 +315,10 @@ impl World {
         let dialect = self.platforms[at].dialect;
         let snapshot =
             snapshot(&calendar, window, ZONE, &ReadLimits::default(), |event| Some(dialect.tell(event)));
-        self.follow(at, &snapshot.unwrap(), &events)
+        let mut snapshot = snapshot.unwrap();
+        let ours = snapshot.named().into_iter().collect();
+        snapshot.mark_ours(&ours);
+        self.follow(at, &snapshot, &events)
     }
 
     fn follow(&mut self, at: usize, snapshot: &Snapshot, events: &[Event]) -> Checked {
@@ -293,6 +340,10 @@ impl World {
         tally.actions += plan.actions.len();
         tally.held += usize::from(plan.held.is_some());
         tally.echoes += plan.echoes;
+        let doubts = |channel: &Channel| {
+            channel.items.iter().filter(|item| item.known.kind == ItemKind::Doubt).count()
+        };
+        tally.doubts += doubts(&self.house.channels[at]).saturating_sub(doubts(&before));
         let (platform, today) = (&self.platforms[at], day_of(self.now));
         let reading =
             check::Reading { platform, before: &before, after: &self.house.channels[at], events, today };
@@ -340,16 +391,17 @@ impl World {
         events
     }
 
-    /// Two days in which nobody does anything and everything arrives, and four hours more: an empty feed is believed after
-    /// 24 hours, and what another platform shows because of it may linger for 24 from when that has read it.
+    /// Three days in which nobody does anything and everything arrives, and four hours more: an empty feed is believed after
+    /// 24 hours, what another platform shows because of it may be in doubt for 24 from when that has read it, and what a third
+    /// shows because of that lingers as long.
     pub(super) fn settle(&mut self) -> Checked {
-        self.episodes = [None; 3];
-        for _ in 0..52 {
+        self.episodes = [None; PLATFORMS];
+        for _ in 0..76 {
             self.pass(60);
-            for at in 0..3 {
+            for at in 0..PLATFORMS {
                 self.step(&Step::Poll { at })?;
             }
-            for at in 0..3 {
+            for at in 0..PLATFORMS {
                 self.step(&Step::Read { at })?;
             }
         }

@@ -5,7 +5,7 @@ use concord_domain::{
     channel::{BlockRule, Brake, ChannelState, ItemKind, Preference, RunOrigin, RunOutcome},
     ids::{ChannelId, ChannelItemId, ChannelRunId, ResourceId},
 };
-use concord_jobs::channels::{exposure, interval_of};
+use concord_jobs::channels::{exposure, in_doubt, interval_of};
 use concord_storage::{
     channels::{Channel, items::ChannelItem, runs::Run},
     duties, feeds,
@@ -64,6 +64,8 @@ pub(super) struct ChannelAnswer {
     last_error: Option<String>,
     /// What waits for a second sight, or for somebody's word.
     held: Option<HeldAnswer>,
+    /// What may be ours, shown late, or sold there meanwhile: its nights are held as taken until that is settled.
+    in_doubt: Vec<DoubtAnswer>,
     /// What the platform does not know yet.
     exposure: ExposureAnswer,
     /// Whether a channel manager may send webhooks.
@@ -85,6 +87,25 @@ struct HeldAnswer {
     of: i64,
     /// When they are cancelled, if the feed goes on lacking them.
     until: Option<DateTime<Utc>>,
+}
+
+/// An event in doubt.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = EventInDoubt)]
+struct DoubtAnswer {
+    /// Its id, by which it is settled.
+    #[schema(value_type = uuid::Uuid)]
+    event: ChannelItemId,
+    /// From when.
+    starts_at: DateTime<Utc>,
+    /// Until when.
+    ends_at: DateTime<Utc>,
+    /// As the platform writes it.
+    summary: String,
+    /// The reference of the block that holds its nights.
+    booking: Option<String>,
+    /// Why it is in doubt, for people.
+    reason: String,
 }
 
 /// What a platform does not know yet.
@@ -134,7 +155,18 @@ impl ChannelAnswer {
             channel.id.0,
         )
         .await?;
+        let known = context.platforms.find(&channel.platform);
+        let platform = known.map_or(channel.platform.as_str(), |platform| &platform.name);
+        let in_doubt = in_doubt::events(context, &channel).await?.into_iter().map(|item| DoubtAnswer {
+            event: item.id,
+            starts_at: item.starts_at,
+            ends_at: item.ends_at,
+            summary: item.summary,
+            booking: item.reference,
+            reason: in_doubt::reason(platform),
+        });
         Ok(Self {
+            in_doubt: in_doubt.collect(),
             interval_minutes: interval_of(context, &channel).await?.num_minutes(),
             feed_url: feed_url.map(|token| address_of(app, token.expose_secret())),
             next_at: next_at.filter(|_| channel.polled && channel.state == ChannelState::Active),

@@ -1,32 +1,46 @@
 //! What a feed seems to have cancelled: let through, kept, or brought back.
 
 use axum::{Json, extract::State};
-use concord_domain::ids::{ChannelId, ChannelRunId};
-use concord_jobs::channels::held::{self, Undone, WordError};
+use concord_domain::{
+    channel::Settled,
+    ids::{ChannelId, ChannelItemId, ChannelRunId},
+};
+use concord_jobs::channels::{
+    held::{self, Undone, WordError},
+    in_doubt,
+};
 use concord_storage::{channels::runs, idempotency::in_parts};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{answers::RunAnswer, existing};
+use super::{
+    answers::{ChannelAnswer, RunAnswer},
+    existing,
+};
 use crate::{
     app::App,
     http::api::{
         auth::ApiCaller,
         problem::{ApiError, Kind},
-        request::PathOf,
+        request::{Body, PathOf},
+        schema,
     },
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(release)).routes(routes!(keep)).routes(routes!(undo))
+    OpenApiRouter::new()
+        .routes(routes!(release))
+        .routes(routes!(keep))
+        .routes(routes!(undo))
+        .routes(routes!(settle))
 }
 
 impl From<WordError> for ApiError {
     fn from(error: WordError) -> Self {
         match error {
             WordError::Nothing => {
-                Self::new(Kind::NotPossible, "Nothing is held back, or there is no such reading.")
+                Self::new(Kind::NotPossible, "Nothing is held back or in doubt, or there is no such reading.")
             }
             WordError::TooLate => Self::new(Kind::NotPossible, format!("{}.", capital(&error.to_string()))),
             WordError::Storage(error) => error.into(),
@@ -111,4 +125,40 @@ async fn undo(
     let Undone { brought_back, conflicts, taken_back } =
         app.to_the_end(undo).await.map_err(ApiError::internal)??;
     Ok(Json(Decided { bookings: brought_back, conflicts, taken_back }))
+}
+
+/// What an event in doubt is.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SettledDoubt, example = json!({ "as": "booking" }))]
+struct SettledAs {
+    /// Whether it was sold there, or is ours, given back.
+    #[serde(rename = "as")]
+    #[schema(value_type = schema::Settled)]
+    settled: Settled,
+}
+
+/// Settle an event in doubt
+///
+/// Nights that were freed here, and that the platform shows as taken after it has read so, are held as taken: it may be late, or
+/// have sold them since. As a booking, they stay taken; as ours, they are free. That holds for as long as the platform shows them.
+#[utoipa::path(post, path = "/channels/{id}/events/{event}/settle", tag = "Channels", operation_id = "settle_channel_event",
+    params(("id" = Uuid, Path, description = "The channel's id"),
+        ("event" = Uuid, Path, description = "The event's id, as in the channel's `in_doubt`")),
+    request_body = SettledAs,
+    responses((status = 200, description = "The channel, without that doubt", body = ChannelAnswer)))]
+async fn settle(
+    State(app): State<App>,
+    caller: ApiCaller,
+    PathOf((id, event)): PathOf<(ChannelId, ChannelItemId)>,
+    Body(body): Body<SettledAs>,
+) -> Result<Json<ChannelAnswer>, ApiError> {
+    existing(&app, &caller, id).await?;
+    let (context, business, actor) = (app.context.clone(), caller.business, caller.actor.clone());
+    let settle =
+        in_parts(
+            async move { in_doubt::settle(&context, business, (id, event), body.settled, &actor).await },
+        );
+    app.to_the_end(settle).await.map_err(ApiError::internal)??;
+    Ok(Json(ChannelAnswer::of(&app, existing(&app, &caller, id).await?).await?))
 }

@@ -7,12 +7,12 @@ use axum::{
     response::Response,
 };
 use concord_domain::{
-    channel::ChannelState,
-    ids::{ChannelId, ChannelRunId},
+    channel::{ChannelState, Settled},
+    ids::{ChannelId, ChannelItemId, ChannelRunId},
 };
 use concord_jobs::channels::{
     held::{self, Undone, WordError},
-    manage,
+    in_doubt, manage,
 };
 use concord_storage::channels::runs;
 use secrecy::ExposeSecret;
@@ -91,6 +91,41 @@ pub(super) async fn keep(
         Err(error) => refused(error)?,
     };
     Ok(user.go(&app, &path_of(id), &flash))
+}
+
+pub(super) async fn is_booking(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named((id, item)): Named<(ChannelId, ChannelItemId)>,
+) -> Result<Response, PageError> {
+    let text = "It is a booking now. Its nights stay taken.";
+    settle(&app, &user, (id, item), Settled::Booking, text).await
+}
+
+pub(super) async fn is_ours(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named((id, item)): Named<(ChannelId, ChannelItemId)>,
+) -> Result<Response, PageError> {
+    settle(&app, &user, (id, item), Settled::Ours, "Its nights are free.").await
+}
+
+async fn settle(
+    app: &App,
+    user: &CurrentUser,
+    (id, item): (ChannelId, ChannelItemId),
+    settled: Settled,
+    text: &str,
+) -> Result<Response, PageError> {
+    found(app, user, id).await?;
+    let (context, business, actor) = (app.context.clone(), user.business.id, user.actor());
+    let settle = async move { in_doubt::settle(&context, business, (id, item), settled, &actor).await };
+    let flash = match app.to_the_end(settle).await? {
+        Ok(()) => Flash::good(text),
+        Err(WordError::Nothing) => Flash::information("It is not in doubt any more."),
+        Err(error) => refused(error)?,
+    };
+    Ok(user.go(app, &path_of(id), &flash))
 }
 
 pub(super) async fn undo(

@@ -5,8 +5,11 @@ use askama::{Template, filters::HtmlSafe};
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use concord_domain::ids::{BookingId, ChannelId};
-use concord_jobs::channels::{exposure::Exposure, held};
+use concord_domain::{
+    channel::ItemKind,
+    ids::{BookingId, ChannelId},
+};
+use concord_jobs::channels::{exposure::Exposure, held, in_doubt};
 use concord_storage::{
     PageAsk,
     channels::{
@@ -44,6 +47,9 @@ pub(super) struct ChannelLive {
     pub glance: Glance,
     /// What is held back.
     pub waiting: Vec<Item>,
+    /// What may be ours, or sold there, and why.
+    doubts: Vec<Item>,
+    why_in_doubt: String,
     /// Until when; exact, since somebody may have to hurry.
     until: Option<String>,
     exposed: Vec<Exposed>,
@@ -59,6 +65,7 @@ impl HtmlSafe for ChannelLive {}
 
 /// An event of the platform's feed.
 pub(super) struct Item {
+    id: String,
     when: String,
     kind: &'static str,
     summary: String,
@@ -159,6 +166,8 @@ pub(super) async fn look(
         Some(_) => held::waiting(&app.context, channel).await?,
         None => Vec::new(),
     };
+    let doubts = found.iter().filter(|one| one.kind == ItemKind::Doubt);
+    let doubts: Vec<Item> = doubts.map(|one| item(one, &told)).collect();
     let is_further = place.after.is_some();
     let ask = PageAsk { limit: SHOWN_RUNS, after: place.after };
     let history = runs::of_channel(db, business, channel.id, &ask).await?;
@@ -169,6 +178,8 @@ pub(super) async fn look(
     let path = path_of(channel.id);
     Ok(ChannelLive {
         csrf: user.token.form_token(),
+        doubts,
+        why_in_doubt: in_doubt::reason(&glance.platform),
         glance,
         waiting: waiting.iter().map(|one| item(one, &told)).collect(),
         until: channel.held_until.map(|until| exact(until, told.zone)),
@@ -185,6 +196,7 @@ pub(super) async fn look(
 
 fn item(item: &ChannelItem, told: &Told) -> Item {
     Item {
+        id: item.id.to_string(),
         when: stretch(item.interval(), told.nights, told.today),
         kind: item_label(item.kind),
         summary: item.guest.clone().unwrap_or_else(|| item.summary.clone()),

@@ -40,6 +40,8 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/sync", post(act::sync))
         .route("/channels/{id}/release", get(ask::release).post(act::release))
         .route("/channels/{id}/keep", post(act::keep))
+        .route("/channels/{id}/doubt/{item}/booking", post(act::is_booking))
+        .route("/channels/{id}/doubt/{item}/ours", post(act::is_ours))
         .route("/channels/{id}/runs/{run}/undo", post(act::undo))
         .route("/channels/{id}/rotate", get(ask::rotate).post(act::rotate))
         .route("/channels/{id}/confirm-read", post(act::confirm_read))

@@ -23,6 +23,7 @@ pub(in crate::http::pages) fn item_label(kind: ItemKind) -> &'static str {
         ItemKind::Ignored => "Closed there, open here",
         ItemKind::Window => "End of what is on sale",
         ItemKind::Echo => "Ours, given back",
+        ItemKind::Doubt => "In doubt",
     }
 }
 

@@ -1,0 +1,146 @@
+//! What a plan makes of what may be ours: UIDs of ours, nights that were freed, and what somebody said of them.
+
+use super::*;
+use crate::channel::Settled;
+
+const CLOSED: EventKind = EventKind::Unclear;
+
+fn volatile() -> Rules {
+    Rules { uids: UidKeeps::Volatile, ..Rules::default() }
+}
+
+/// An event that bears a UID of ours.
+fn own(key: &str, told: EventKind, nights: (u32, u32)) -> Observed {
+    Observed { ours: true, ..event(key, told, nights) }
+}
+
+fn freed(from: u32, until: u32) -> Published {
+    Published { believed: false, ..published(from, until) }
+}
+
+/// As a platform that writes all alike shows it.
+fn shown(number: u128, key: &str, kind: ItemKind, nights: (u32, u32)) -> Known {
+    Known { summary: "CLOSED - Not available".to_owned(), ..known(number, key, kind, nights) }
+}
+
+#[test]
+fn own_uid_is_an_echo_whatever_it_is_called() {
+    for told_as in [EventKind::Reservation, EventKind::Block, EventKind::Unclear] {
+        for known in [vec![], vec![known(1, "ours", SOLD, (3, 5))]] {
+            let expected = if known.is_empty() { "+echo 3-5" } else { "~1 echo 3-5" };
+            let plan = Case { known, events: vec![own("ours", told_as, (3, 5))], ..Case::default() }.plan();
+            assert_eq!(told(&plan), [expected], "{told_as}");
+        }
+    }
+}
+
+#[test]
+fn own_uid_uses_up_what_was_published() {
+    // The other one is sold: ours has come back already.
+    let events = vec![event("x", CLOSED, (3, 5)), own("ours", CLOSED, (3, 5))];
+    let plan = Case { events, published: vec![published(3, 5)], ..Case::default() }.plan();
+    assert_eq!(told(&plan), ["+echo 3-5", "+reservation 3-5"]);
+}
+
+#[test]
+fn freed_nights_are_in_doubt_where_uids_change() {
+    let seen = |rules: Rules, key: &str, kind: EventKind| {
+        Case {
+            known: vec![Known {
+                summary: event(key, kind, (3, 5)).summary,
+                ..known(1, "e", ItemKind::Echo, (3, 5))
+            }],
+            events: vec![event(key, kind, (3, 5))],
+            published: vec![freed(3, 5)],
+            rules,
+            ..Case::default()
+        }
+        .plan()
+    };
+    assert_eq!(told(&seen(volatile(), "e", CLOSED)), ["~1 doubt 3-5"]);
+    assert_eq!(told(&seen(volatile(), "new", CLOSED)), ["~1 doubt 3-5"]);
+    // Where a UID stays, the same one is the same; and what is only closed is not sold.
+    assert_eq!(told(&seen(Rules::default(), "e", CLOSED)), Vec::<String>::new());
+    assert_eq!(told(&seen(volatile(), "e", EventKind::Block)), Vec::<String>::new());
+}
+
+#[test]
+fn doubt_ends_with_the_event_with_the_day_or_by_word() {
+    let doubt = || shown(1, "d", ItemKind::Doubt, (3, 5));
+    let case = |known: Known, events: Vec<Observed>, published: Vec<Published>| {
+        Case { known: vec![known], events, published, rules: volatile(), ..Case::default() }.plan()
+    };
+    let same = || vec![event("d", CLOSED, (3, 5))];
+    assert_eq!(told(&case(doubt(), same(), vec![freed(3, 5)])), Vec::<String>::new());
+    // It goes at once: no guard is asked.
+    assert_eq!(told(&case(doubt(), vec![], vec![freed(3, 5)])), ["-1"]);
+    // Nothing lingers any more: it was sold.
+    assert_eq!(told(&case(doubt(), same(), vec![])), ["~1 reservation 3-5"]);
+    assert_eq!(told(&case(doubt(), vec![event("new", CLOSED, (3, 5))], vec![])), ["~1 reservation 3-5"]);
+    let settled = |settled| Known { settled: Some(settled), ..doubt() };
+    for (word, kind) in [(Settled::Booking, "reservation"), (Settled::Ours, "echo")] {
+        assert_eq!(told(&case(settled(word), same(), vec![freed(3, 5)])), [format!("~1 {kind} 3-5")]);
+    }
+    // What was said is said of these nights alone.
+    let moved = vec![event("d", CLOSED, (3, 4))];
+    assert_eq!(told(&case(settled(Settled::Ours), moved, vec![freed(3, 5)])), ["~1 doubt 3-4"]);
+}
+
+#[test]
+fn doubt_raises_no_doubt_elsewhere() {
+    let plan = Case {
+        known: vec![shown(1, "e", ItemKind::Echo, (3, 5))],
+        events: vec![event("e", CLOSED, (3, 5))],
+        published: vec![Published { of_doubt: true, ..freed(3, 5) }],
+        rules: volatile(),
+        ..Case::default()
+    }
+    .plan();
+    assert_eq!(told(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn without_an_end_a_known_stay_stands() {
+    let open =
+        |key: &str, from| Observed { ends: false, ..event(key, EventKind::Reservation, (from, from + 1)) };
+    let others = || [known(2, "b", SOLD, (10, 12)), known(3, "c", SOLD, (20, 22))];
+    let there =
+        || [event("b", EventKind::Reservation, (10, 12)), event("c", EventKind::Reservation, (20, 22))];
+    let all = || [vec![known(1, "a", SOLD, (3, 6))], others().to_vec()].concat();
+    let with = |event: Observed, rules: Rules| {
+        let events = [vec![event], there().to_vec()].concat();
+        Case { known: all(), events, rules, ..Case::default() }.plan()
+    };
+    let plan = with(open("a", 3), Rules::default());
+    assert_eq!((told(&plan), plan.endless, plan.unchanged), (vec![], 1, 3));
+    // Moved, perhaps: that cannot be known either.
+    assert_eq!(told(&with(open("a", 8), Rules::default())), Vec::<String>::new());
+    assert_eq!(told(&with(open("new", 3), volatile())), Vec::<String>::new());
+    // A night that was one is one; and so is one that is new.
+    let plan = Case {
+        known: vec![known(1, "a", SOLD, (3, 4))],
+        events: vec![open("a", 3), open("x", 8)],
+        ..Case::default()
+    }
+    .plan();
+    assert_eq!((told(&plan), plan.endless), (vec!["+reservation 8-9".to_owned()], 0));
+    // It takes no time at all.
+    let start = nights(3, 4).1.start;
+    for (key, rules) in [("a", Rules::default()), ("new", volatile())] {
+        let endless = vec![Endless { key: key.to_owned(), start }];
+        let plan = Case { known: all(), events: there().to_vec(), endless, rules, ..Case::default() }.plan();
+        assert_eq!((told(&plan), plan.endless), (vec![], 1), "{key}");
+    }
+}
+
+#[test]
+fn events_without_an_end_count_as_not_understood() {
+    let known = vec![known(1, "a", SOLD, (3, 6)), known(2, "b", SOLD, (8, 9)), known(3, "c", SOLD, (10, 12))];
+    let events = vec![
+        Observed { ends: false, ..event("a", EventKind::Reservation, (3, 4)) },
+        event("c", EventKind::Reservation, (10, 12)),
+    ];
+    let plan = Case { known, events, ..Case::default() }.plan();
+    // What is missing may be what cannot be read.
+    assert_eq!(told(&plan), ["?2"]);
+}

@@ -1,0 +1,92 @@
+//! What people say of events that are in doubt: nights that were freed here, and are shown by the platform all the same. They
+//! are taken until the platform shows them no more, a day is over, or somebody has looked there.
+
+use concord_domain::{
+    channel::{ItemKind, RunOrigin, RunOutcome, Settled, plan::Item},
+    ids::{BusinessId, ChannelId, ChannelItemId, ChannelRunId},
+    people::Actor,
+};
+use concord_storage::{
+    StorageError, bookings,
+    channels::{
+        self, Channel,
+        items::{self, ChannelItem},
+        runs::Counts,
+    },
+};
+
+use super::{apply::Applied, apply::Reading, held::WordError};
+use crate::Context;
+
+/// Why an event is in doubt, for people; `platform`: its name.
+pub fn reason(platform: &str) -> String {
+    format!(
+        "These nights were freed here, and {platform} has read that they are. It still shows them as taken: it may be late, or \
+         it has sold them since."
+    )
+}
+
+/// What is in doubt of a channel, by start.
+pub async fn events(context: &Context, channel: &Channel) -> Result<Vec<ChannelItem>, StorageError> {
+    let now = context.clock.now();
+    let mut known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
+    known.retain(|item| item.kind == ItemKind::Doubt);
+    Ok(known)
+}
+
+/// Does what somebody says of an event in doubt: it becomes a booking, or its nights are free. That holds for as long as the
+/// platform shows these nights.
+pub async fn settle(
+    context: &Context,
+    business: BusinessId,
+    (channel, item): (ChannelId, ChannelItemId),
+    settled: Settled,
+    actor: &Actor,
+) -> Result<(), WordError> {
+    let channel = channels::find(&context.db, business, channel).await?.ok_or(WordError::Nothing)?;
+    let found = events(context, &channel).await?.into_iter().find(|known| known.id == item);
+    let found = found.ok_or(WordError::Nothing)?;
+    let reference = found.reference.as_deref().ok_or(WordError::Nothing)?;
+    let booking = bookings::find(&context.db, business, reference).await?.ok_or(WordError::Nothing)?;
+    let to = Item {
+        key: found.item_key.clone(),
+        time: booking.draft.time,
+        interval: found.interval(),
+        kind: match settled {
+            Settled::Booking => ItemKind::Reservation,
+            Settled::Ours => ItemKind::Echo,
+        },
+        summary: found.summary.clone(),
+        description: String::new(),
+        guest: found.guest.clone(),
+        contested: false,
+        tentative: false,
+    };
+    // First: a reading at the same moment goes by it already.
+    let mut tx = context.db.begin().await?;
+    if !items::settle(&mut tx, business, item, settled).await? {
+        return Err(WordError::Nothing);
+    }
+    tx.commit().await?;
+    let run = ChannelRunId::new(context.clock.now());
+    let known = [(item, &found)].into();
+    let actor = actor.clone();
+    let reading = Reading {
+        context,
+        channel: &channel,
+        known,
+        run,
+        actor,
+        if_missing: false,
+        by_hand: false,
+        duty: None,
+    };
+    let mut applied = Applied::default();
+    reading.settle(&found, &to, &mut applied).await?;
+    let message = match settled {
+        Settled::Booking => "in doubt: it is a booking",
+        Settled::Ours => "in doubt: it is ours, and its nights are free",
+    };
+    reading.record((RunOrigin::Person, RunOutcome::Applied), message, Counts::default()).await?;
+    Ok(())
+}
