@@ -195,6 +195,47 @@ pub async fn published_under(db: &Db, digest: &str) -> Result<Option<Published>,
     Ok(on_db!(db, c => sqlx::query_as(PUBLISHED_UNDER).bind(digest).fetch_optional(c).await)?)
 }
 
+const CHANGED_AT: &str = "
+    SELECT changed_at FROM feed_contents WHERE business_id = $1 AND feed_id = $2 AND form = $3 AND digest = $4";
+const NOTE_CONTENTS: &str = "
+    INSERT INTO feed_contents (business_id, feed_id, form, digest, changed_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (feed_id, form) DO UPDATE SET
+        changed_at = CASE WHEN feed_contents.digest = excluded.digest THEN feed_contents.changed_at
+                          ELSE excluded.changed_at END,
+        digest = excluded.digest
+    RETURNING changed_at";
+
+/// Since when a feed of the business, in this form, has the contents with this digest: `now`, unless it had them when it was
+/// last rendered, by whatever process.
+pub async fn contents_since(
+    db: &Db,
+    (business, feed): (BusinessId, FeedId),
+    (form, digest): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, StorageError> {
+    let known: Option<DateTime<Utc>> = on_db!(db, c => sqlx::query_scalar(CHANGED_AT)
+        .bind(business)
+        .bind(feed)
+        .bind(form)
+        .bind(digest)
+        .fetch_optional(c)
+        .await)?;
+    if let Some(since) = known {
+        return Ok(since);
+    }
+    let mut tx = db.begin().await?;
+    let since = on_db!(tx, c => sqlx::query_scalar(NOTE_CONTENTS)
+        .bind(business)
+        .bind(feed)
+        .bind(form)
+        .bind(digest)
+        .bind(now)
+        .fetch_one(c)
+        .await)?;
+    tx.commit().await?;
+    Ok(since)
+}
+
 const ROTATE: &str = concat!(
     "UPDATE feeds SET token_hash = $3, token_prefix = $4, token_sealed = NULL, revision = revision + 1, changed_at = $5
      WHERE business_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING ",

@@ -11,7 +11,10 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::Booking,
     feed::FeedScope,
-    ical::feed::{FeedHeader, FeedNames, PRODUCT, booking_feed, driver_feed, guest_feed},
+    ical::{
+        feed::{FeedHeader, FeedNames, PRODUCT, booking_feed, driver_feed, guest_feed},
+        scheduling::Organizer,
+    },
     ids::{BusinessId, ChannelId, ResourceId, StaffId},
     privacy::FeedPrivacy,
 };
@@ -20,7 +23,7 @@ use concord_storage::{
     bookings::{self, FeedAsk},
     businesses::{self, Business},
     channels::{self, published},
-    feeds::{Feed, Published},
+    feeds::{self, Feed, Published},
     resources, secret,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -37,6 +40,15 @@ pub(super) enum Form {
     Guests,
 }
 
+impl Form {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Calendar => "calendar",
+            Self::Guests => "guests",
+        }
+    }
+}
+
 /// A feed as bytes, and compressed.
 #[derive(Debug)]
 pub(super) struct Rendered {
@@ -44,7 +56,7 @@ pub(super) struct Rendered {
     /// `None`: there is the plain variant only.
     gzip: Option<Bytes>,
     digest: String,
-    /// When this was made, which is after the last change that it shows.
+    /// Since when it is so, which is after the last change that it shows.
     pub(super) made_at: DateTime<Utc>,
 }
 
@@ -117,9 +129,12 @@ pub(super) async fn render(
     let zone = zone(app, feed, &business).await?;
     let plain = bytes(app, (feed, form), &business, &resources, zone, &bookings);
     // Megabytes take tens of milliseconds, in which this thread would answer nobody.
-    tokio::task::spawn_blocking(move || Rendered::of(plain, now))
+    let rendered = tokio::task::spawn_blocking(move || Rendered::of(plain, now))
         .await
-        .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })
+        .map_err(|_| StorageError::Inconsistent { what: "rendered feed" })?;
+    let contents = (form.as_str(), rendered.digest.as_str());
+    let made_at = feeds::contents_since(db, (business.id, feed.id), contents, now).await?;
+    Ok(Rendered { made_at, ..rendered })
 }
 
 /// One more than `most` where there are more.
@@ -203,7 +218,11 @@ fn bytes(
         description: &description,
         zone,
         refresh: u32::try_from(app.config.feeds.refresh.as_secs() / 60).unwrap_or(60).max(1),
-        organizer: None,
+        // RFC 5546, 3.2.1 wants one in what is published. Who is told only that the time is taken is not told whose.
+        organizer: Some(Organizer {
+            name: if feed.privacy == FeedPrivacy::Busy { "" } else { &business.name },
+            mail: &app.context.mail.from_address,
+        }),
         product: PRODUCT,
     };
     let names = FeedNames { business: &business.name, resources };

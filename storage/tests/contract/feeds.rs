@@ -213,7 +213,22 @@ async fn another_business_finds_no_feed(db: &TestDb) {
     assert_eq!(found_by(db, &token).await, Some(feed));
 }
 
+async fn contents_are_as_old_as_they_are(db: &TestDb) {
+    let business = testing::business(db).await;
+    let (feed, _) = publish(db, &business, FeedSubject::Business).await;
+    let since = async |form: &str, digest: &str, minute: i64| {
+        let place = (business.id, feed.id);
+        feeds::contents_since(db, place, (form, digest), at(minute)).await.unwrap()
+    };
+    assert_eq!(since("calendar", "a", 1).await, at(1));
+    assert_eq!(since("calendar", "a", 5).await, at(1), "rendered again");
+    assert_eq!(since("guests", "a", 6).await, at(6));
+    assert_eq!(since("calendar", "b", 7).await, at(7));
+    assert_eq!(since("calendar", "a", 8).await, at(8), "what is so again is new");
+}
+
 concord_storage::on_both_databases!(
+    contents_are_as_old_as_they_are,
     a_feed_is_published_under_its_token,
     a_rotated_token_opens_nothing_more,
     a_revoked_feed_stays_revoked,
