@@ -7,7 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::house::{House, Wishes, day, stay, until};
+use crate::{
+    feeds::get,
+    house::{House, Wishes, day, stay, until},
+};
 
 /// One that may read feeds on this machine.
 async fn house(db: &TestDb) -> House {
@@ -254,7 +257,52 @@ async fn platforms_are_told_and_set(db: &TestDb) {
     house.stop().await;
 }
 
+async fn nights_in_doubt_are_settled(db: &TestDb) {
+    let house = house(db).await;
+    let room = house.resource(1).await;
+    let (booking_com, url) = listing(&house, "booking_com").await;
+    let body = json!({ "resource": room.id, "platform": "booking_com", "import_url": url });
+    let made = house.api.post("/api/v1/channels", body).await.expect(201);
+    let (path, feed) =
+        (format!("/api/v1/channels/{}", made["id"].as_str().unwrap()), made["feed_url"].as_str().unwrap());
+    // What we publish is not read as if it were theirs.
+    let own = house.api.post("/api/ical/import", json!({ "ical_url": feed, "platform": "generic" })).await;
+    let own = own.problem(422, "invalid");
+    assert!(own["detail"].as_str().unwrap().contains("one of our own feeds"), "{own}");
+
+    let platform_reads = async || {
+        get(&house.api, feed).await;
+        until("the platform has read it", async || {
+            let exposure = house.api.get(&path).await.expect(200)["exposure"].clone();
+            (exposure["seen_revision"] == exposure["revision"]).then_some(())
+        })
+        .await;
+    };
+    let ours = || stay(&room, 231, 2);
+    house.api.put("/api/v1/bookings/ours", ours()).await.expect(201);
+    platform_reads().await;
+    house.api.delete("/api/v1/bookings/ours").await.expect(200);
+    platform_reads().await;
+    book(&house, &booking_com, 231, 233).await;
+    house.api.post(&format!("{path}/sync"), json!({})).await.expect(202);
+    let doubt = until("it is in doubt", async || {
+        house.api.get(&path).await.expect(200)["in_doubt"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert!(doubt["reason"].as_str().unwrap().contains("Booking.com has read"), "{doubt}");
+    house.api.put("/api/v1/bookings/again", ours()).await.problem(409, "taken");
+
+    let settle = format!("{path}/events/{}/settle", doubt["event"].as_str().unwrap());
+    house.api.post(&settle, json!({ "as": "whatever" })).await.problem(422, "invalid");
+    let settled = house.api.post(&settle, json!({ "as": "ours" })).await.expect(200);
+    assert_eq!(settled["in_doubt"], json!([]));
+    house.api.post(&settle, json!({ "as": "booking" })).await.problem(409, "not-possible");
+    house.api.put("/api/v1/bookings/again", ours()).await.expect(201);
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    nights_in_doubt_are_settled,
     a_listing_is_kept_in_step,
     an_address_is_imported,
     a_file_is_imported,

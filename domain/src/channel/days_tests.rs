@@ -79,9 +79,12 @@ fn live_and_settle(units: usize, days: &Days) -> Checked {
 }
 
 fn config() -> ProptestConfig {
-    // PROPTEST_CASES and PROPTEST_RNG_SEED, where they are set, go before.
-    let config =
+    // PROPTEST_CASES and PROPTEST_RNG_SEED, where they are set, go before. A world of days takes a tenth of a second.
+    let mut config =
         ProptestConfig { failure_persistence: None, max_shrink_iters: 6_000, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 128;
+    }
     match config.rng_seed {
         RngSeed::Random => ProptestConfig { rng_seed: RngSeed::Fixed(20_261_121), ..config },
         RngSeed::Fixed(_) => config,
