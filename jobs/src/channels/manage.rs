@@ -190,10 +190,8 @@ pub async fn checked(
     }
     let address = feed_address(url.expose_secret())?;
     context.feeds.judge(&address)?;
-    match is_our_feed(context, &address).await? {
-        true => Err(ChannelError::OwnFeed),
-        false => Ok(String::from(address).into()),
-    }
+    let is_ours = is_our_feed(context, &address).await?;
+    if is_ours { Err(ChannelError::OwnFeed) } else { Ok(String::from(address).into()) }
 }
 
 fn taken(error: StorageError) -> ChannelError {
