@@ -80,7 +80,7 @@ async fn tentative_is_pending_until_it_is_agreed_on(db: &TestDb) {
     let world = World::new(db).await;
     let agreed = nights("a", "Reserved - Maria", 3, 5);
     let asked = agreed.replace("SUMMARY", "STATUS:TENTATIVE\r\nSUMMARY");
-    world.site.events(&[asked.clone()]);
+    world.site.events(std::slice::from_ref(&asked));
     let channel = world.on("vrbo").await;
     let reference = world.items(channel).await[0].reference.clone().unwrap();
     let status = async || world.booking(&reference).await.draft.status;

@@ -122,12 +122,11 @@ impl Channel {
     fn has_read(&mut self, feed: &[(u32, Nights)], doubts: &HashSet<u32>, now: DateTime<Utc>) {
         let mut left = feed.to_vec();
         for (number, nights) in std::mem::replace(&mut self.read, feed.to_vec()) {
-            match left.iter().position(|(_, other)| *other == nights) {
-                Some(index) => drop(left.swap_remove(index)),
-                None => {
-                    let of_doubt = doubts.contains(&number);
-                    self.withdrawn.push(Withdrawn { nights, since: now, of_doubt });
-                }
+            if let Some(index) = left.iter().position(|(_, other)| *other == nights) {
+                left.swap_remove(index);
+            } else {
+                let of_doubt = doubts.contains(&number);
+                self.withdrawn.push(Withdrawn { nights, since: now, of_doubt });
             }
         }
     }
