@@ -370,7 +370,7 @@ const TABLES: &[Table] = &[
     ),
 ];
 
-/// Writes it all, in one transaction, and lets the database look how much there is.
+/// Writes it all and lets the database look how much there is.
 ///
 /// # Panics
 /// If it cannot be written.
@@ -384,7 +384,6 @@ pub async fn write_many(db: &Db, many: Many) {
 /// # Panics
 /// If it cannot be written.
 pub async fn write_rows(db: &Db, many: Many) {
-    let mut tx = db.begin().await.expect("a transaction begins");
     for business in 0..many.businesses {
         let is_there = business == 0 && many.first.is_some();
         let settings = format!(
@@ -394,13 +393,12 @@ pub async fn write_rows(db: &Db, many: Many) {
             expanded(db, "{at 0}", many, business),
         );
         if !is_there {
-            execute(&mut tx, settings).await;
+            execute(db, settings).await;
         }
         for table in TABLES {
-            execute(&mut tx, insert(db, *table, many, business)).await;
+            execute(db, insert(db, *table, many, business)).await;
         }
     }
-    tx.commit().await.expect("it is written");
 }
 
 /// Lets the database look at what its tables hold.
@@ -418,10 +416,13 @@ async fn analyze(db: &Db) {
     done.expect("the tables are looked at");
 }
 
-async fn execute(tx: &mut crate::Tx, statement: String) {
+/// In a transaction of its own: others may be writing.
+async fn execute(db: &Db, statement: String) {
+    let mut tx = db.begin().await.expect("a transaction begins");
     let text = AssertSqlSafe(statement.clone());
     let done = crate::on_db!(tx, c => sqlx::query(text).execute(c).await.map(drop));
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    tx.commit().await.expect("it is written");
 }
 
 fn insert(db: &Db, (table, per_thousand, columns): Table, many: Many, business: u32) -> String {
