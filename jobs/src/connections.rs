@@ -158,7 +158,8 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
     let listed: Vec<_> = listed.into_iter().map(connect::as_listed).collect();
     let before = calendars::of_connection(&context.db, business, connection).await?;
     // An account that never had a calendar lists none; where there was one, something is wrong with the list.
-    if !calendars::is_whole(&listed) && !(listed.is_empty() && before.is_empty()) {
+    let has_none_yet = listed.is_empty() && before.is_empty();
+    if !calendars::is_whole(&listed) && !has_none_yet {
         let words = "the provider's list of calendars came without the main one";
         return Err(ProviderError::Transient(words.into()).into());
     }

@@ -20,13 +20,11 @@ async fn work_for(world: &World<'_>, time: Duration) {
     loop {
         world.drain().await;
         let now = world.clock.now();
-        match testing::next_due(world.db).await.filter(|due| *due < until) {
-            Some(due) => world.clock.advance((due - now).max(Duration::milliseconds(20))),
-            None => {
-                world.clock.advance((until - now).max(Duration::zero()));
-                return;
-            }
-        }
+        let Some(due) = testing::next_due(world.db).await.filter(|due| *due < until) else {
+            world.clock.advance((until - now).max(Duration::zero()));
+            return;
+        };
+        world.clock.advance((due - now).max(Duration::milliseconds(20)));
     }
 }
 

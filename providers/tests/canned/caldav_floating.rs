@@ -20,7 +20,7 @@ const OBJECT: &str = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:
 fn say(request: &str, zone: &str) -> Reply {
     let of = |href: &str, properties: &str| {
         format!(
-            r#"<response><href>{href}</href><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"#
+            "<response><href>{href}</href><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
         )
     };
     let object = format!(r#"<getetag>"1"</getetag><c:calendar-data>{OBJECT}</c:calendar-data>"#);

@@ -99,9 +99,8 @@ fn page_of_form(path: &str) -> String {
         ["changes", ..] => "/changes".to_owned(),
         ["calendars", "connect", ..] => "/calendars".to_owned(),
         ["settings", "mail", ..] => "/settings/mail".to_owned(),
-        [_] | ["retry", ..] => "/".to_owned(),
+        [] | [_] | ["retry", ..] => "/".to_owned(),
         [before @ .., _] => format!("/{}", before.join("/")),
-        [] => "/".to_owned(),
     }
 }
 

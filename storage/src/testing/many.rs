@@ -470,7 +470,7 @@ fn expanded(db: &Db, text: &str, many: Many, business: u32) -> String {
             }
             Some(("at", hours)) => made.push_str(&instant_text(db, hours, many.now)),
             // JSON.
-            _ => made.push_str(&format!("{{{inside}}}")),
+            _ => made.extend(["{", inside, "}"]),
         }
         made.push_str(after);
     }

@@ -224,7 +224,7 @@ async fn large_sqlite() -> Db {
 fn forget_former(folder: &Path) {
     let is_old = |path: &Path| {
         let made = path.metadata().and_then(|file| file.modified());
-        made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > Duration::from_secs(86_400)))
+        made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > Duration::from_hours(24)))
     };
     for entry in folder.read_dir().into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("concord-many-") && is_old(&entry.path()) {

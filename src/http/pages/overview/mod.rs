@@ -97,9 +97,10 @@ async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, Pag
         needs: needs(&app, &user, &attention, &mut names).await?,
         next,
         calendars: calendars(&app, &user, &attention, &mut names).await?,
-        channels: match user.is_manager() {
-            true => Some(channels(&app, &user, &attention, &mut names).await?),
-            false => None,
+        channels: if user.is_manager() {
+            Some(channels(&app, &user, &attention, &mut names).await?)
+        } else {
+            None
         },
     };
     page(&app, &user, &overview)
