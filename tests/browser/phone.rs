@@ -9,6 +9,14 @@ use crate::{
 pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
     browser.go(&house.url("/calendars")).await;
     let connection = browser.find("a[href^='/calendars/']").await.attr("href").await.unwrap().unwrap();
+    let (_, address) = house.listing("airbnb", "Sea View Suite");
+    let wish = serde_json::json!({
+        "resource": house.id_of("resources", "Sea View Suite"), "platform": "airbnb", "import_url": address,
+    });
+    let url = house.url("/api/v1/channels");
+    let made = house.http.post(url).bearer_auth(house.demo("api_key")).json(&wish).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let channel: serde_json::Value = made.json().await.unwrap();
     let (room, ana) = (house.id_of("resources", "Sea View Suite"), house.id_of("staff", "Ana Pereira"));
     browser.go(&house.url("/feeds")).await;
     browser.fill("name", "A feed with a rather long name for somebody's phone").await;
@@ -49,6 +57,7 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
     .into();
     pages.extend([
         connection.clone(),
+        format!("/channels/{}", channel["id"].as_str().unwrap()),
         format!("{connection}/disconnect"),
         format!("/settings/resources/{room}"),
         format!("/settings/resources/{room}/archive"),

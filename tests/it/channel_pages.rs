@@ -88,6 +88,11 @@ async fn what_a_platform_sells_comes_and_it_learns_what_is_taken(db: &TestDb) {
     assert!(
         booking.contains("Came from") && booking.contains(&format!("<a href=\"{path}\">Airbnb</a>, read"))
     );
+    assert!(
+        booking.contains("<h1><bdi>Airbnb guest</bdi></h1>") && !booking.contains("<bdi>airbnb: Reserved")
+    );
+    let told = house.api.get(&format!("/api/v1/bookings/{reference}")).await.expect(200);
+    assert_eq!(told["customer"]["name"], "airbnb: Reserved");
     let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
     let seen = staff.get(&format!("/bookings/{reference}")).await.text;
     assert!(seen.contains("Came from") && !seen.contains(&path), "{seen}");
@@ -137,6 +142,42 @@ async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
     // It is tried, and what came of it is told.
     let shown = read(&visitor, &path, "cannot be read").await;
     assert!(shown.contains("it is tried again by itself"), "{shown}");
+    house.stop().await;
+}
+
+/// One platform's calendar connected as another's, or twice, is asked about by page and API.
+async fn an_address_of_another_platform_or_twice_is_asked_about(db: &TestDb) {
+    let house = open(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let room = house.resource(1).await.id.to_string();
+    let address = at_airbnb(&house).export_url;
+    let wish = |platform: &str| json!({ "resource": room, "platform": platform, "import_url": address });
+    // The sandbox's address tells no platform, but its calendar says who wrote it.
+    let refused = house.api.post("/api/v1/channels", wish("vrbo")).await.problem(409, "not-possible");
+    let words = refused["detail"].as_str().unwrap();
+    assert!(words.contains("was written by Airbnb, not by Vrbo") && words.contains("confirm"), "{words}");
+    let typed = [("resource", room.as_str()), ("platform", "vrbo"), ("address", address.as_str())];
+    let asked = visitor.send("/channels/new", &typed).await;
+    self::refused(&asked, "address", &address, "was written by Airbnb, not by Vrbo");
+    assert!(asked.text.contains("Connect it as Airbnb"), "{}", asked.text);
+
+    let made = house.api.post("/api/v1/channels", wish("airbnb")).await.expect(201);
+    let twice = house.api.post("/api/v1/channels", wish("generic")).await.problem(409, "not-possible");
+    assert!(twice["detail"].as_str().unwrap().contains("each booking would come twice"), "{twice}");
+    let typed = [("resource", room.as_str()), ("platform", "generic"), ("address", address.as_str())];
+    let asked = visitor.send("/channels/new", &typed).await;
+    self::refused(&asked, "address", &address, "each booking would come twice");
+    let meant = json!({ "resource": room, "platform": "generic", "import_url": address, "confirm": true });
+    let other = house.api.post("/api/v1/channels", meant).await.expect(201);
+    assert_ne!(other["id"], made["id"]);
+    // Another address of a channel that is there is asked about alike, and its own is not.
+    let path = format!("/api/v1/channels/{}", made["id"].as_str().unwrap());
+    house.api.delete(&format!("/api/v1/channels/{}", other["id"].as_str().unwrap())).await;
+    house.api.patch(&path, json!({ "import_url": address })).await.expect(200);
+    let vrbo = json!({ "import_url": "https://www.vrbo.com/icalendar/1.ics" });
+    house.api.patch(&path, vrbo).await.problem(409, "not-possible");
+    let meant = json!({ "import_url": "https://www.vrbo.com/icalendar/1.ics", "confirm": true });
+    house.api.patch(&path, meant).await.expect(200);
     house.stop().await;
 }
 
@@ -420,6 +461,7 @@ async fn a_platform_is_treated_as_its_business_says(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_a_platform_sells_comes_and_it_learns_what_is_taken,
     an_address_that_cannot_be_read_is_refused_at_its_field,
+    an_address_of_another_platform_or_twice_is_asked_about,
     both_bookings_of_a_double_booking_say_so,
     a_reader_in_java_is_the_platform_and_people_can_confirm_another,
     what_is_held_back_waits_for_a_word_and_comes_back,
