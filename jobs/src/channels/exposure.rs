@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    channel::exposure::exposed_nights,
+    channel::{ItemKind, exposure::exposed_nights},
     ids::{BookingId, BusinessId, ChannelId, FeedId},
     interval::Interval,
 };
@@ -15,6 +15,7 @@ use concord_storage::{
     channels::{
         Channel,
         exposed::{self, OfChannel},
+        items::{self, ChannelItem},
         published,
     },
     feed_reads::{self, FeedRead},
@@ -102,9 +103,23 @@ async fn nights_of(
     let business = businesses::find(db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
     let resource = resources::find(db, business.id, channel.resource_id).await?;
     let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
-    let closed = exposed::closed_there(db, business.id, now).await?;
-    let closed = closed.into_iter().filter(|one| one.channel == channel.id).map(|one| one.interval);
+    let closed = closed_there(db, business.id, channel.id, now).await?;
     Ok(exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now))
+}
+
+/// What the platform of a channel does not sell because it has sold or closed it itself.
+async fn closed_there(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Interval>, StorageError> {
+    let mut items = items::to_come(db, business, channel, now).await?;
+    items.retain(|item| {
+        let is_closed = matches!(item.kind, ItemKind::Reservation | ItemKind::Block | ItemKind::Ignored);
+        is_closed && item.missing_since.is_none()
+    });
+    Ok(items.iter().map(ChannelItem::interval).collect())
 }
 
 /// How many nights each platform of a business may sell although they are taken; channels without any are left out.
@@ -114,16 +129,11 @@ pub async fn exposed_of_business(
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<ChannelId, i64>, StorageError> {
     let unread = exposed::unread_bookings(db, business, now).await?;
-    if unread.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let closed = by_channel(exposed::closed_there(db, business, now).await?);
     let mut nights = BTreeMap::new();
     for (channel, stretches) in by_channel(unread) {
         let Some(zone) = stretches.first().map(|one| one.zone) else { continue };
-        let closed = closed.get(&channel).map(Vec::as_slice).unwrap_or_default();
-        let intervals = |all: &[OfChannel]| all.iter().map(|one| one.interval).collect::<Vec<_>>();
-        let exposed = exposed_nights(intervals(&stretches), intervals(closed), zone, now);
+        let closed = closed_there(db, business, channel, now).await?;
+        let exposed = exposed_nights(stretches.iter().map(|one| one.interval), closed, zone, now);
         if !exposed.is_empty() {
             nights.insert(channel, i64::try_from(exposed.len()).unwrap_or(i64::MAX));
         }

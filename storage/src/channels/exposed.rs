@@ -64,25 +64,6 @@ pub async fn unread_bookings(
     rows.into_iter().map(OfChannel::try_from).collect()
 }
 
-const CLOSED_THERE: &str = "
-    SELECT i.channel_id, i.starts_at, i.ends_at, COALESCE(r.zone, w.zone) AS zone
-    FROM channels c JOIN resources r ON r.id = c.resource_id JOIN businesses w ON w.id = c.business_id
-    JOIN channel_items i ON i.channel_id = c.id AND i.lost_at IS NULL AND i.ends_at > $2
-    WHERE c.business_id = $1 AND c.removed_at IS NULL AND i.missing_since IS NULL
-      AND i.kind IN ('reservation', 'block', 'ignored')
-    ORDER BY c.id, i.starts_at, i.id";
-
-/// What platforms do not sell because they have sold or closed it themselves, by channel and start.
-pub async fn closed_there(
-    db: &Db,
-    business: BusinessId,
-    now: DateTime<Utc>,
-) -> Result<Vec<OfChannel>, StorageError> {
-    let rows: Vec<Row> =
-        on_db!(db, c => sqlx::query_as(CLOSED_THERE).bind(business).bind(now).fetch_all(c).await)?;
-    rows.into_iter().map(OfChannel::try_from).collect()
-}
-
 const NEVER_READ: &str = "
     SELECT c.id FROM channels c JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
     WHERE c.business_id = $1 AND c.removed_at IS NULL

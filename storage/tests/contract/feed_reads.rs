@@ -115,7 +115,6 @@ async fn what_platforms_do_not_know_is_found_for_all_channels(db: &TestDb) {
     world.read(db, 5, 7, false).await;
     assert_eq!(exposed(0).await, []);
     assert_eq!(exposed::never_read(db, business).await.unwrap(), []);
-    assert_eq!(exposed::closed_there(db, business, at(0)).await.unwrap(), []);
 
     // What came from the platform is known there, also when its channel has been removed.
     let resource = resources::find(db, business, world.channel.resource_id).await.unwrap().unwrap();
