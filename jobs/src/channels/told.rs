@@ -220,7 +220,8 @@ pub(super) async fn not_in_the_feed(
         return notices::close(tx, channel.business_id, &by_hand_key(channel.id), now).await.map(drop);
     }
     let bookings = if items == 1 { "booking that was" } else { "bookings that were" };
-    let headline = format!("{} lacks {items} {bookings} imported by hand", name(context, channel).await?);
+    let headline =
+        format!("{} lacks {items} {bookings} imported by hand", name_in(tx, context, channel).await?);
     let notice = NewNotice {
         business: channel.business_id,
         kind: NoticeKind::FeedHeld,
