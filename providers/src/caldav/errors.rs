@@ -69,6 +69,7 @@ impl Refusal {
     /// | it has changed, or is gone | all | 412 |
     /// | | some, when it is gone | 404 |
     /// | the UID stands elsewhere | RFC 4791 | 403 or 409, no-uid-conflict |
+    /// | | RFC 6638, Cyrus | 403, unique-scheduling-object-resource |
     /// | no right to write | RFC 3744, Sabre | 403, need-privileges |
     /// | | Radicale | 403 |
     /// | | subscribed calendars | 405 |
@@ -78,7 +79,7 @@ impl Refusal {
     pub(super) fn of_write(self, new: bool) -> Refused {
         use StatusCode as S;
         let rejected = |words: &str| Refused::Error(ProviderError::Rejected(words.to_owned()));
-        if self.names("no-uid-conflict") {
+        if self.names("no-uid-conflict") || self.names("unique-scheduling-object-resource") {
             return rejected("the same entry stands in another calendar of the account");
         }
         if self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded")) {
@@ -212,6 +213,7 @@ mod tests {
             (403, &["need-privileges"], false, "rejected"),
             (403, &["no-uid-conflict"], true, "rejected"),
             (409, &["no-uid-conflict"], true, "rejected"),
+            (403, &["unique-scheduling-object-resource"], true, "rejected"),
             (412, &["no-uid-conflict"], true, "rejected"),
             (507, &[], true, "transient"),
             (507, &["quota-not-exceeded"], true, "rejected"),

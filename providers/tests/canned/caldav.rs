@@ -126,6 +126,15 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
             "rejected",
         ),
         ("409 Conflict", named("<C:no-uid-conflict/>"), "rejected", "rejected"),
+        // Cyrus, of an entry that was moved to another calendar (RFC 6638, 3.2.4.1).
+        (
+            "403 Forbidden",
+            named(
+                "<C:unique-scheduling-object-resource><D:href>/x</D:href></C:unique-scheduling-object-resource>",
+            ),
+            "rejected",
+            "rejected",
+        ),
         // No right.
         ("403 Forbidden", String::new(), "rejected", "rejected"),
         ("403 Forbidden", named("<D:need-privileges/>"), "rejected", "rejected"),
