@@ -1,15 +1,19 @@
 //! Connecting an account: the way to the provider's consent page and back.
 //!
 //! The `state` that goes with the browser is a random name of a row: single-use, for 15 minutes, bound to business,
-//! staff member and browser session. The PKCE verifier waits in that row, sealed. An account that opens to a name and a
-//! password is connected at once.
+//! staff member, and the browser session or the API key that began. The PKCE verifier waits in that row, sealed. Whoever
+//! comes back must still be allowed to connect the person's calendars, before the code is redeemed and when the grant is
+//! stored; what a key began is confirmed by the person whom it is for. An account that opens to a name and a password is
+//! connected at once.
+
+mod asked;
 
 use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
     connection::{Direction, ProviderKind},
     duty::QueueClass,
-    ids::{BusinessId, ConnectionId, StaffId},
+    ids::{ApiKeyId, BusinessId, ConnectionId, StaffId},
     people::Actor,
     record::HistorySubject,
 };
@@ -22,13 +26,14 @@ use concord_storage::{
     connections::{self, NewConnection, Tokens},
     duties::DutyRef,
     history,
-    oauth_states::{self, NewOAuthState, OAuthState, Taken, verifier_place},
+    oauth_states::{self, NewOAuthState, OAuthState, verifier_place},
     people, push_channels, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use url::Url;
 
+use self::asked::{check_rights, take_state};
 use crate::{Context, access::tokens_of, batch_sync, drift, import_availability, notify, push};
 
 /// How long a person may take on the consent page.
@@ -43,12 +48,30 @@ pub struct Begin {
     pub staff: StaffId,
     /// Where.
     pub provider: ProviderKind,
-    /// The digest of the browser session that asks; `None` when an API key does.
-    pub session: Option<String>,
+    /// Who asks.
+    pub asker: Asker,
     /// A path of ours to go to afterwards.
     pub return_to: String,
     /// The address that the consent page offers first.
     pub login_hint: Option<String>,
+}
+
+/// Who asks for a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody at the pages; the digest of their browser session.
+    Session(String),
+    /// A program, which sends the person's browser to the consent page.
+    Key(ApiKeyId),
+}
+
+/// The browser that comes back from a consent page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Browser<'a> {
+    /// The digest of the session whose cookie it sent, live or not.
+    pub session: Option<&'a str>,
+    /// The person was shown whose calendar is about to be connected, and said yes.
+    pub is_confirmed: bool,
 }
 
 /// What the browser brings back.
@@ -102,6 +125,23 @@ pub enum ConnectError {
     /// It was begun in another browser, or the person has signed out.
     #[error("the connection was begun in another browser session; sign in and begin again")]
     OtherSession,
+    /// They were removed, or may no longer connect this person's calendars.
+    #[error("you may not connect the calendars of this person, or no longer")]
+    NoRight,
+    /// It was begun by an API key that has been revoked.
+    #[error("the program that began the connection may no longer do so")]
+    KeyRevoked,
+    /// It was begun by an API key for somebody who can sign in, and nobody is signed in. Nothing is used up.
+    #[error("this calendar is for somebody who signs in to Concord, so they must be signed in to confirm it")]
+    SignInFirst,
+    /// It was begun by an API key, and the person has not confirmed it yet. Nothing is used up.
+    #[error("the person has not confirmed that the calendar is to be connected")]
+    Unconfirmed {
+        /// The tenant.
+        business: BusinessId,
+        /// For whom.
+        staff: StaffId,
+    },
     /// The person said no.
     #[error("access was not granted, so nothing was connected")]
     Denied {
@@ -146,12 +186,17 @@ pub async fn begin(context: &Context, begin: Begin) -> Result<Url, ConnectError>
     let digest = secret::digest(&state);
     let request = oauth.authorize(state.expose_secret(), begin.login_hint.as_deref());
     let now = context.clock.now();
+    let (session_hash, api_key) = match begin.asker {
+        Asker::Session(digest) => (Some(digest), None),
+        Asker::Key(key) => (None, Some(key)),
+    };
     let new = NewOAuthState {
         sealed_verifier: context.ring.seal(&request.pkce_verifier, verifier_place(&digest)),
         nonce_digest: digest,
         business: begin.business,
         staff: begin.staff,
-        session_hash: begin.session,
+        session_hash,
+        api_key,
         provider: begin.provider,
         return_to: local_path(&begin.return_to),
         expires_at: now + STATE_HOLDS,
@@ -168,9 +213,9 @@ pub async fn finish(
     context: &Context,
     provider: ProviderKind,
     callback: Callback,
-    session: Option<&str>,
+    browser: Browser<'_>,
 ) -> Result<Finished, ConnectError> {
-    let state = take_state(context, provider, callback.state.as_deref(), session).await?;
+    let state = take_state(context, provider, &callback, browser).await?;
     let return_to = state.0.return_to.clone();
     let code = match callback {
         Callback { code: Some(code), error: None, .. } => code,
@@ -179,8 +224,10 @@ pub async fn finish(
     // They may have left while they were on the consent page.
     check_staff(context, state.0.business_id, state.0.staff_id).await?;
     let account = Wanted { business: state.0.business_id, staff: state.0.staff_id, provider };
-    let tokens = redeem(context, state, &code).await?;
-    adopt(context, account, tokens, return_to).await
+    let tokens = redeem(context, &state, &code).await?;
+    let credentials = Credentials::Bearer(tokens.access.clone());
+    let opened = Opened { credentials, tokens, calendar: None };
+    store(context, account, opened, return_to, Some((&state.0, browser))).await
 }
 
 /// Whose account it will be, and where.
@@ -202,7 +249,7 @@ pub async fn adopt(
     return_to: String,
 ) -> Result<Finished, ConnectError> {
     let credentials = Credentials::Bearer(tokens.access.clone());
-    store(context, wanted, Opened { credentials, tokens, calendar: None }, return_to).await
+    store(context, wanted, Opened { credentials, tokens, calendar: None }, return_to, None).await
 }
 
 /// Finds the calendars of an account that opens to a name and a password, and connects it. The same account is adopted:
@@ -226,7 +273,7 @@ pub async fn connect_with_password(
     let tokens =
         Tokens { access: asked.password.clone(), access_expires_at: context.clock.now(), refresh: None };
     let opened = Opened { credentials, tokens, calendar: found.calendar };
-    store(context, Wanted { business, staff, provider }, opened, local_path(&return_to)).await
+    store(context, Wanted { business, staff, provider }, opened, local_path(&return_to), None).await
 }
 
 /// What opens an account.
@@ -248,11 +295,14 @@ fn check_named(named: Option<&str>, (listed, user): (&[ListedCalendar], &str)) -
     }
 }
 
+/// `asked`: what was asked for and the browser that came back, where there was a consent page. The provider was called
+/// meanwhile, so what they may do is looked at anew with what is written.
 async fn store(
     context: &Context,
     wanted: Wanted,
     Opened { credentials, tokens, calendar }: Opened,
     return_to: String,
+    asked: Option<(&OAuthState, Browser<'_>)>,
 ) -> Result<Finished, ConnectError> {
     let Wanted { business, staff, provider } = wanted;
     let calendars_of = context.providers.get(provider).ok_or(ConnectError::NotSetUp(provider))?;
@@ -271,6 +321,10 @@ async fn store(
     };
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
+    if let Some((state, browser)) = asked {
+        let rights = oauth_states::rights(&mut tx, state, browser.session, now).await?;
+        check_rights(state, browser, rights)?;
+    }
     let connection = connections::adopt(&mut tx, &context.ring, &new, now).await?;
     if let Credentials::Password { user, home, .. } = &credentials {
         connections::keep_server(&mut tx, connection, home.as_str(), user).await?;
@@ -304,28 +358,6 @@ async fn check_staff(context: &Context, business: BusinessId, id: StaffId) -> Re
     works_here.then_some(()).ok_or(ConnectError::UnknownStaff)
 }
 
-async fn take_state(
-    context: &Context,
-    provider: ProviderKind,
-    state: Option<&str>,
-    session: Option<&str>,
-) -> Result<(OAuthState, String), ConnectError> {
-    let digest = secret::digest_bytes(state.unwrap_or_default().as_bytes());
-    let mut tx = context.db.begin().await?;
-    let taken = oauth_states::take(&mut tx, &digest, context.clock.now()).await?;
-    tx.commit().await?;
-    match taken {
-        Taken::Unknown => Err(ConnectError::UnknownState),
-        Taken::Expired => Err(ConnectError::ExpiredState),
-        Taken::Used => Err(ConnectError::UsedState),
-        Taken::State(found) if found.provider != provider => Err(ConnectError::UnknownState),
-        Taken::State(found) if found.session_hash.as_deref().is_some_and(|began| session != Some(began)) => {
-            Err(ConnectError::OtherSession)
-        }
-        Taken::State(found) => Ok((found, digest)),
-    }
-}
-
 /// What it means that the browser brought no code.
 fn not_given(
     context: &Context,
@@ -353,17 +385,17 @@ fn not_given(
 /// Changes the code for tokens.
 async fn redeem(
     context: &Context,
-    (state, digest): (OAuthState, String),
+    (state, digest): &(OAuthState, String),
     code: &SecretString,
 ) -> Result<Tokens, ConnectError> {
     let oauth = context.providers.oauth(state.provider).ok_or(ConnectError::NotSetUp(state.provider))?;
-    let verifier = context.ring.open(&state.sealed_verifier, verifier_place(&digest))?;
+    let verifier = context.ring.open(&state.sealed_verifier, verifier_place(digest))?;
     let grant = oauth
         .exchange(code, &verifier)
         .await
         .map_err(|error| refusal(state.provider, &error, &state.return_to))?;
     if !oauth.missing_scopes(&grant).is_empty() {
-        return Err(ConnectError::MissingScope { return_to: state.return_to });
+        return Err(ConnectError::MissingScope { return_to: state.return_to.clone() });
     }
     Ok(tokens_of(grant, context.clock.now()))
 }

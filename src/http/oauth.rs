@@ -1,32 +1,43 @@
 //! The way back from a provider's consent page.
+//!
+//! What somebody began at the pages is finished at once, in the session in which it began. What a program began is shown
+//! first, and finished when the person says yes: a page that others can send somebody to must not connect anything.
 
 use std::str::FromStr;
 
 use askama::Template;
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, header},
+    middleware,
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use concord_domain::connection::{ConnectionState, ProviderKind};
-use concord_jobs::connect::{self, Callback, ConnectError, Finished};
-use concord_storage::{Db, connections, people};
+use concord_domain::ids::{BusinessId, StaffId};
+use concord_jobs::connect::{self, Browser, Callback, ConnectError, Finished};
+use concord_storage::{Db, businesses, connections, people};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::pages::{
-    Asked, Assets, CurrentUser, Flash, Named, PageError, SessionToken, Theme, listed, local_path,
+    Asked, Assets, CurrentUser, Flash, Named, PageError, Sent, SessionToken, Theme, listed, local_path,
+    refuse_forged,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    http::{admission::Proof, visit::Visit},
+};
 
 /// `/oauth/calendar/{google|microsoft}/callback`.
-pub fn router() -> Router<App> {
-    Router::new().route("/oauth/calendar/{provider}/callback", get(callback))
+pub fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/oauth/calendar/{provider}/callback", get(callback).post(confirm))
+        .layer(middleware::from_fn_with_state(app.clone(), refuse_forged))
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct Answer {
     state: Option<String>,
     code: Option<String>,
@@ -36,30 +47,68 @@ struct Answer {
     admin_consent: Option<String>,
 }
 
-/// Nobody needs to be signed in for a consent that an API key began.
 async fn callback(
     State(app): State<App>,
     Named(provider): Named<String>,
     Asked(answer): Asked<Answer>,
     user: Result<CurrentUser, PageError>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let provider = ProviderKind::from_str(&provider).map_err(|_| PageError::NotFound("provider"))?;
     // It connects nothing and belongs to no state: whoever wanted to connect begins again.
     if answer.state.is_none() && answer.error.is_none() && answer.admin_consent.is_some() {
+        named(&provider)?;
         let said = "Your organisation allows Concord now. Whoever wanted to connect a calendar can do so.";
         return connected(&headers, said, "/calendars");
     }
-    let session = SessionToken::sent(&headers).map(|token| token.digest());
+    finish(&app, &provider, answer, user.ok(), (&headers, &visit), false).await
+}
+
+/// The person has seen for whom the calendar is, and says yes.
+async fn confirm(
+    State(app): State<App>,
+    Named(provider): Named<String>,
+    user: Result<CurrentUser, PageError>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    Sent(answer): Sent<Answer>,
+) -> Result<Response, PageError> {
+    finish(&app, &provider, answer, user.ok(), (&headers, &visit), true).await
+}
+
+fn named(provider: &str) -> Result<ProviderKind, PageError> {
+    ProviderKind::from_str(provider).map_err(|_| PageError::NotFound("provider"))
+}
+
+async fn finish(
+    app: &App,
+    provider: &str,
+    answer: Answer,
+    user: Option<CurrentUser>,
+    (headers, visit): (&HeaderMap, &Visit),
+    is_confirmed: bool,
+) -> Result<Response, PageError> {
+    let provider = named(provider)?;
+    app.admission.look(Proof::Consent, visit.network())?;
+    let session = SessionToken::sent(headers).map(|token| token.digest());
+    let browser = Browser { session: session.as_deref(), is_confirmed };
     let callback = Callback {
-        state: answer.state,
-        code: answer.code.map(SecretString::from),
-        error: answer.error,
-        error_description: answer.error_description,
+        state: answer.state.clone(),
+        code: answer.code.clone().map(SecretString::from),
+        error: answer.error.clone(),
+        error_description: answer.error_description.clone(),
     };
-    let finished = match connect::finish(&app.context, provider, callback, session.as_deref()).await {
+    let finished = match connect::finish(&app.context, provider, callback, browser).await {
         Ok(finished) => finished,
-        Err(error) => return not_connected(&app, user.ok(), provider, error),
+        Err(ConnectError::Unconfirmed { business, staff }) => {
+            return ask(app, headers, provider, answer, (business, staff)).await;
+        }
+        Err(error) => {
+            if matches!(error, ConnectError::UnknownState) {
+                app.admission.opened_nothing(Proof::Consent, visit.network());
+            }
+            return not_connected(app, user, provider, error);
+        }
     };
     let to = local_path(&finished.return_to).unwrap_or("/calendars").to_owned();
     let staff = people::find_staff(&app.context.db, finished.business, finished.staff).await?;
@@ -72,9 +121,45 @@ async fn callback(
         shared_with(&app.context.db, &finished).await?
     );
     match user {
-        Ok(user) => Ok(user.go(&app, &to, &Flash::good(said))),
-        Err(_) => connected(&headers, &said, &to),
+        Some(user) => Ok(user.go(app, &to, &Flash::good(said))),
+        None => connected(headers, &said, &to),
     }
+}
+
+/// Shows for whom a calendar is about to be connected that a program asked for.
+#[derive(Template)]
+#[template(path = "confirm_calendar.html")]
+struct ConfirmPage<'a> {
+    theme: Theme,
+    assets: Assets,
+    provider: &'static str,
+    business: &'a str,
+    staff: &'a str,
+    state: &'a str,
+    code: &'a str,
+}
+
+async fn ask(
+    app: &App,
+    headers: &HeaderMap,
+    provider: ProviderKind,
+    answer: Answer,
+    (business, staff): (BusinessId, StaffId),
+) -> Result<Response, PageError> {
+    let db = &app.context.db;
+    let staff = people::find_staff(db, business, staff).await?.ok_or(PageError::NotFound("staff member"))?;
+    let business = businesses::find(db, business).await?.ok_or(PageError::NotFound("business"))?;
+    let page = ConfirmPage {
+        theme: Theme::chosen(headers),
+        assets: Assets::now(),
+        provider: provider.name(),
+        business: &business.name,
+        staff: &staff.name,
+        state: answer.state.as_deref().unwrap_or_default(),
+        code: answer.code.as_deref().unwrap_or_default(),
+    };
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((no_store, Html(page.render()?)).into_response())
 }
 
 /// That another account of the same person still waits to be connected again, as sentences; empty if none does. Who chose
@@ -185,6 +270,19 @@ fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
         ConnectError::OtherSession => {
             ("Nothing was changed. Use the browser in which you pressed the button.", false)
         }
+        ConnectError::SignInFirst => (
+            "Nothing was changed. Sign in with a link that a manager of your business makes, and load this page again \
+             within a quarter of an hour; or begin again.",
+            false,
+        ),
+        ConnectError::KeyRevoked => {
+            ("Nothing was changed. Ask a manager of your business, or connect it under Calendars.", false)
+        }
+        ConnectError::NoRight => (
+            "Nothing was changed. Only the person themselves and managers connect a calendar; if you are signed in as \
+             somebody else, sign out first.",
+            false,
+        ),
         ConnectError::NotSetUp(_) => {
             ("Nothing was changed. Whoever runs this installation can set it up in its configuration.", false)
         }
@@ -192,7 +290,7 @@ fn explained(provider: ProviderKind, error: ConnectError) -> PageError {
             ("Nothing was changed. If that is wrong, ask a manager of your business.", false)
         }
         // Who has to do what is in the message, where anybody knows.
-        ConnectError::Refused { .. } | ConnectError::Discovery(_) => {
+        ConnectError::Refused { .. } | ConnectError::Discovery(_) | ConnectError::Unconfirmed { .. } => {
             ("Nothing was changed. Begin again to connect the calendar.", false)
         }
         ConnectError::Provider { .. } | ConnectError::Storage(_) => {

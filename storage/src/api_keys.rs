@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::ids::{ApiKeyId, BusinessId};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Db, StorageError, Tx, on_db, secret, sign_in::SEEN_EVERY};
+use crate::{Db, StorageError, Tx, oauth_states, on_db, secret, sign_in::SEEN_EVERY};
 
 /// A key, without its token.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -104,13 +104,14 @@ pub async fn touch(db: &Db, key: &ApiKey, now: DateTime<Utc>) -> Result<bool, St
 const REVOKE: &str = "
     UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE business_id = $1 AND id = $2";
 
-/// It no longer opens anything.
+/// It no longer opens anything, and what it was connecting ends.
 pub async fn revoke(
     tx: &mut Tx,
     business: BusinessId,
     id: ApiKeyId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    oauth_states::end_of_key(tx, business, id).await?;
     let changed = on_db!(tx, c => sqlx::query(REVOKE)
         .bind(business)
         .bind(id)

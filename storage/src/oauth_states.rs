@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    ids::{BusinessId, StaffId},
+    ids::{ApiKeyId, BusinessId, StaffId, UserId},
 };
 
 use uuid::Uuid;
@@ -24,6 +24,8 @@ pub struct NewOAuthState {
     pub staff: StaffId,
     /// The digest of the browser session that asks; `None` when an API key does.
     pub session_hash: Option<String>,
+    /// The API key that asks; `None` when a browser does.
+    pub api_key: Option<ApiKeyId>,
     /// Where.
     pub provider: ProviderKind,
     /// The PKCE verifier, sealed.
@@ -43,6 +45,8 @@ pub struct OAuthState {
     pub staff_id: StaffId,
     /// The digest of the browser session that asked: the answer must come through the same browser.
     pub session_hash: Option<String>,
+    /// The API key that asked: then the person whose account it will be confirms it.
+    pub api_key_id: Option<ApiKeyId>,
     /// Where.
     pub provider: ProviderKind,
     /// The PKCE verifier, sealed.
@@ -67,8 +71,8 @@ pub enum Taken {
 
 const CREATE: &str = "
     INSERT INTO oauth_states (nonce_hash, business_id, staff_id, session_hash, provider, pkce_verifier, return_to,
-        expires_at, created_at)
-    SELECT $1, business_id, id, $4, $5, $6, $7, $8, $9 FROM staff WHERE business_id = $2 AND id = $3";
+        expires_at, created_at, api_key_id)
+    SELECT $1, business_id, id, $4, $5, $6, $7, $8, $9, $10 FROM staff WHERE business_id = $2 AND id = $3";
 
 /// Notes that a consent is asked for. `NotFound`: the staff member is not of the business.
 pub async fn create(tx: &mut Tx, new: &NewOAuthState, now: DateTime<Utc>) -> Result<(), StorageError> {
@@ -82,6 +86,7 @@ pub async fn create(tx: &mut Tx, new: &NewOAuthState, now: DateTime<Utc>) -> Res
         .bind(&new.return_to)
         .bind(new.expires_at)
         .bind(now)
+        .bind(new.api_key)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;
@@ -120,10 +125,32 @@ pub(crate) async fn rotate_keys(tx: &mut Tx, ring: &Keyring) -> Result<(), Stora
     Ok(())
 }
 
+macro_rules! columns {
+    () => {
+        "business_id, staff_id, session_hash, api_key_id, provider, pkce_verifier, return_to"
+    };
+}
+
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM oauth_states WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2"
+);
+
+/// What was asked for and may still be taken, without taking it.
+pub async fn find(
+    tx: &mut Tx,
+    nonce_digest: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<OAuthState>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(FIND).bind(nonce_digest).bind(now).fetch_optional(c).await)?)
+}
+
 // The condition and the mark are one statement: of two answers at once, one goes on.
-const TAKE: &str = "
-    UPDATE oauth_states SET used_at = $2 WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2
-    RETURNING business_id, staff_id, session_hash, provider, pkce_verifier, return_to";
+const TAKE: &str = concat!(
+    "UPDATE oauth_states SET used_at = $2 WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING ",
+    columns!()
+);
 const USED_AT: &str = "SELECT used_at FROM oauth_states WHERE nonce_hash = $1";
 
 /// Takes what was asked for, once.
@@ -140,4 +167,79 @@ pub async fn take(tx: &mut Tx, nonce_digest: &str, now: DateTime<Utc>) -> Result
         Some(None) => Taken::Expired,
         Some(Some(_)) => Taken::Used,
     })
+}
+
+/// What is so at this moment, for whoever comes back from a consent page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Rights {
+    /// Somebody is signed in in that browser.
+    pub is_signed_in: bool,
+    /// They may connect this person's calendars: they are a manager of the business, or stand for the person.
+    pub may_connect: bool,
+    /// Somebody who can sign in stands for the person.
+    pub signs_in: bool,
+    /// The API key that asked still opens something; true where none asked.
+    pub key_holds: bool,
+}
+
+const RIGHTS: &str = "
+    SELECT
+        EXISTS (
+            SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+            WHERE s.token_hash = $3 AND s.expires_at > $4 AND u.archived_at IS NULL
+        ) AS is_signed_in,
+        EXISTS (
+            SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+            WHERE s.token_hash = $3 AND s.expires_at > $4 AND u.archived_at IS NULL
+              AND u.business_id = $1 AND (u.role = 'manager' OR u.staff_id = $2)
+        ) AS may_connect,
+        EXISTS (
+            SELECT 1 FROM users WHERE business_id = $1 AND staff_id = $2 AND archived_at IS NULL
+        ) AS signs_in,
+        ($5 IS NULL OR EXISTS (
+            SELECT 1 FROM api_keys WHERE business_id = $1 AND id = $5 AND revoked_at IS NULL
+        )) AS key_holds";
+
+/// What whoever holds this session may do with what was asked for, at this moment.
+pub async fn rights(
+    tx: &mut Tx,
+    state: &OAuthState,
+    session_digest: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Rights, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(RIGHTS)
+        .bind(state.business_id)
+        .bind(state.staff_id)
+        .bind(session_digest)
+        .bind(now)
+        .bind(state.api_key_id)
+        .fetch_one(c)
+        .await)?)
+}
+
+const END_OF_SESSION: &str = "DELETE FROM oauth_states WHERE session_hash = $1 AND used_at IS NULL";
+
+/// Nothing comes any more of what a browser session asked for.
+pub(crate) async fn end_of_session(tx: &mut Tx, session_digest: &str) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(END_OF_SESSION).bind(session_digest).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const END_OF_USER: &str = "
+    DELETE FROM oauth_states WHERE used_at IS NULL AND session_hash IN (
+        SELECT token_hash FROM sessions WHERE business_id = $1 AND user_id = $2)";
+
+/// Nothing comes any more of what anybody asked for in a session of this person. It must come before their sessions go.
+pub(crate) async fn end_of_user(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(END_OF_USER).bind(business).bind(user).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+const END_OF_KEY: &str = "
+    DELETE FROM oauth_states WHERE business_id = $1 AND api_key_id = $2 AND used_at IS NULL";
+
+/// Nothing comes any more of what an API key asked for.
+pub(crate) async fn end_of_key(tx: &mut Tx, business: BusinessId, key: ApiKeyId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(END_OF_KEY).bind(business).bind(key).execute(c).await.map(drop))?;
+    Ok(())
 }

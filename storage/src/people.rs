@@ -9,7 +9,7 @@ use concord_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Db, Page, PageAsk, StorageError, Tx, on_db};
+use crate::{Db, Page, PageAsk, StorageError, Tx, oauth_states, on_db};
 
 /// A person who does the work.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -279,6 +279,7 @@ async fn revive_user(tx: &mut Tx, new: &NewUser) -> Result<Option<User>, Storage
         .fetch_optional(c)
         .await)?;
     if let Some(user) = &revived {
+        oauth_states::end_of_user(tx, user.business_id, user.id).await?;
         on_db!(tx, c => sqlx::query(FORGET_LINKS).bind(user.id).execute(c).await.map(drop))?;
         on_db!(tx, c => sqlx::query(FORGET_SESSIONS)
             .bind(user.business_id)
@@ -309,14 +310,28 @@ pub struct UserSettings {
     pub role: Role,
 }
 
-/// Changes what somebody is and may do, from their next request on. `NotFound`: there is no such user, or the staff
-/// member is not of the business.
+const HAS_THESE_RIGHTS: &str = "
+    SELECT EXISTS (SELECT 1 FROM users
+    WHERE business_id = $1 AND id = $2 AND role = $3 AND staff_id IS NOT DISTINCT FROM $4)";
+
+/// Changes what somebody is and may do, from their next request on; where that is something else than before, what they
+/// were connecting ends. `NotFound`: there is no such user, or the staff member is not of the business.
 pub async fn update_user(
     tx: &mut Tx,
     business: BusinessId,
     id: UserId,
     settings: &UserSettings,
 ) -> Result<User, StorageError> {
+    let keeps_rights: bool = on_db!(tx, c => sqlx::query_scalar(HAS_THESE_RIGHTS)
+        .bind(business)
+        .bind(id)
+        .bind(settings.role)
+        .bind(settings.staff)
+        .fetch_one(c)
+        .await)?;
+    if !keeps_rights {
+        oauth_states::end_of_user(tx, business, id).await?;
+    }
     Ok(on_db!(tx, c => sqlx::query_as(UPDATE_USER)
         .bind(business)
         .bind(id)
@@ -364,13 +379,14 @@ pub async fn list_users(db: &Db, business: BusinessId) -> Result<Vec<User>, Stor
 const ARCHIVE_USER: &str = "
     UPDATE users SET archived_at = COALESCE(archived_at, $3) WHERE business_id = $1 AND id = $2";
 
-/// They can no longer sign in, and their sessions no longer hold.
+/// They can no longer sign in, their sessions no longer hold, and what they were connecting ends.
 pub async fn archive_user(
     tx: &mut Tx,
     business: BusinessId,
     id: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
+    oauth_states::end_of_user(tx, business, id).await?;
     let changed = on_db!(tx, c => sqlx::query(ARCHIVE_USER)
         .bind(business)
         .bind(id)

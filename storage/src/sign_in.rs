@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::ids::{BusinessId, UserId};
 
 use crate::{
-    Db, StorageError, Tx, on_db,
+    Db, StorageError, Tx, oauth_states, on_db,
     people::{self, User},
 };
 
@@ -191,16 +191,18 @@ pub async fn touch_session(
 
 const END_SESSION: &str = "DELETE FROM sessions WHERE token_hash = $1";
 
-/// Signs a browser out. One that is signed out already stays so.
+/// Signs a browser out, and ends what it was connecting. One that is signed out already stays so.
 pub async fn end_session(tx: &mut Tx, digest: &str) -> Result<(), StorageError> {
+    oauth_states::end_of_session(tx, digest).await?;
     on_db!(tx, c => sqlx::query(END_SESSION).bind(digest).execute(c).await.map(drop))?;
     Ok(())
 }
 
 const END_ALL_SESSIONS: &str = "DELETE FROM sessions WHERE business_id = $1 AND user_id = $2";
 
-/// Signs a person out everywhere. Returns how many sessions ended.
+/// Signs a person out everywhere, and ends what they were connecting. Returns how many sessions ended.
 pub async fn end_all_sessions(tx: &mut Tx, business: BusinessId, user: UserId) -> Result<u64, StorageError> {
+    oauth_states::end_of_user(tx, business, user).await?;
     Ok(on_db!(tx, c => sqlx::query(END_ALL_SESSIONS)
         .bind(business)
         .bind(user)

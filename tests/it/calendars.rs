@@ -302,18 +302,18 @@ async fn a_consent_that_is_denied_or_used_twice_connects_nothing(db: &TestDb) {
         format!("?state={}&error=server_error", state().await),
         format!("?state={}&code=made-up", state().await),
     ] {
-        let answer = house.api.plain(Method::GET, &format!("/oauth/calendar/google/callback{query}")).await;
+        let answer = house.come_back(&format!("/oauth/calendar/google/callback{query}")).await;
         assert_eq!(answer.status, 400, "{query}: {}", answer.text);
         assert!(!answer.text.contains("invalid_grant"), "{}", answer.text);
     }
     let allowed = house.consent(&begin().await, ANA, "allow").await;
     let fault = json!({ "provider": "google", "kind": "server_error", "probability": 1.0, "count": 1 });
     house.control(Method::POST, "/faults", fault).await;
-    assert_eq!(house.api.plain(Method::GET, &allowed).await.status, 502);
+    assert_eq!(house.come_back(&allowed).await.status, 502);
     house.control(Method::DELETE, "/faults", json!({})).await;
     none().await;
     let allowed = house.consent(&begin().await, ANA, "allow").await;
-    let connected = house.api.plain(Method::GET, &allowed).await;
+    let connected = house.come_back(&allowed).await;
     assert_eq!(connected.status, 200, "who has no session is not asked to sign in");
     assert!(connected.text.contains("is connected") && connected.text.contains(ANA), "{}", connected.text);
     assert!(connected.text.contains("href=\"/calendars\""), "{}", connected.text);

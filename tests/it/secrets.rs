@@ -38,7 +38,7 @@ async fn no_secret_is_told(db: &TestDb) {
         house.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": ana })).await;
     let consent: url::Url = begun.expect(200)["url"].as_str().unwrap().parse().unwrap();
     let callback: url::Url = house.consent(&consent, "ana@example.com", "allow").await.parse().unwrap();
-    house.api.plain(Method::GET, callback.as_str()).await;
+    house.come_back(callback.as_str()).await;
     for (name, value) in callback.query_pairs().filter(|(name, _)| name == "code" || name == "state") {
         assert!(value.len() > 20, "{name}");
         logs::keep_out(&value);

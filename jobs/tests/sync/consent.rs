@@ -3,11 +3,15 @@
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, ProviderKind},
-    ids::StaffId,
+    ids::{ApiKeyId, StaffId},
+    people::Role,
 };
-use concord_jobs::connect::{self, Begin, Callback, ConnectError, Finished};
+use concord_jobs::connect::{self, Asker, Begin, Browser, Callback, ConnectError, Finished};
 use concord_storage::{
-    connections, on_both_databases, people,
+    api_keys, connections, on_both_databases,
+    people::{self, NewUser},
+    secret,
+    sign_in::{self, NewSession},
     testing::{self, TestDb, monday},
 };
 use serde_json::json;
@@ -18,12 +22,58 @@ use crate::world::{ANA, PATIENCE, World, unhurried};
 const GOOGLE: ProviderKind = ProviderKind::Google;
 
 impl World<'_> {
+    /// A key of a program, and what it asks for.
+    pub(crate) async fn asked_by_key(&self) -> Asker {
+        Asker::Key(self.key().await)
+    }
+
+    async fn key(&self) -> ApiKeyId {
+        let mut tx = testing::begin(self.db).await;
+        let (token, now) = (secret::new_token("ck_"), self.clock.now());
+        let key = api_keys::create(&mut tx, self.business.id, "Test", &token, now).await.expect("a key");
+        testing::commit(tx).await;
+        key.id
+    }
+
+    /// A manager signs in, unless they have.
+    async fn signed_in(&self, digest: &str) {
+        let now = self.clock.now();
+        if sign_in::find_session(self.db, digest, now).await.expect("a look").is_some() {
+            return;
+        }
+        let new = NewUser {
+            business: self.business.id,
+            staff: None,
+            name: "Nina".to_owned(),
+            email: format!("{digest}@harbour.example"),
+            role: Role::Manager,
+        };
+        let mut tx = testing::begin(self.db).await;
+        let user = people::create_user(&mut tx, &new, now).await.expect("a user");
+        let session = NewSession {
+            business: self.business.id,
+            user: user.id,
+            digest,
+            user_agent: "",
+            expires_at: now + Duration::days(1),
+        };
+        sign_in::create_session(&mut tx, &session, now).await.expect("a session");
+        testing::commit(tx).await;
+    }
+
     async fn begin(&self, session: Option<&str>) -> Url {
+        let asker = match session {
+            Some(digest) => {
+                self.signed_in(digest).await;
+                Asker::Session(digest.to_owned())
+            }
+            None => self.asked_by_key().await,
+        };
         let begin = Begin {
             business: self.business.id,
             staff: self.ana.id,
             provider: self.outside.kind(),
-            session: session.map(str::to_owned),
+            asker,
             return_to: "/calendars".to_owned(),
             login_hint: Some(ANA.to_owned()),
         };
@@ -36,7 +86,8 @@ impl World<'_> {
     }
 
     async fn finish(&self, callback: Callback, session: Option<&str>) -> Result<Finished, ConnectError> {
-        connect::finish(&self.context, self.outside.kind(), callback, session).await
+        let browser = Browser { session, is_confirmed: true };
+        connect::finish(&self.context, self.outside.kind(), callback, browser).await
     }
 
     async fn nothing_was_written(&self) {
@@ -111,6 +162,58 @@ async fn an_answer_of_another_browser_connects_nothing(db: &TestDb) {
     world.nothing_was_written().await;
 }
 
+async fn consent_by_key_waits_for_the_person(db: &TestDb) {
+    let world = World::new(db).await;
+    let page = world.begin(None).await;
+    let answer = world.answer(&page, "allow").await;
+    for _ in 0..2 {
+        let waits = connect::finish(&world.context, GOOGLE, answer.clone(), Browser::default()).await;
+        assert!(matches!(waits, Err(ConnectError::Unconfirmed { .. })), "{waits:?}");
+    }
+    world.nothing_was_written().await;
+    world.finish(answer, None).await.unwrap();
+}
+
+async fn consent_ends_with_session_and_key(db: &TestDb) {
+    let world = World::new(db).await;
+    let page = world.begin(Some("digest")).await;
+    let answer = world.answer(&page, "allow").await;
+    let mut tx = testing::begin(db).await;
+    sign_in::end_session(&mut tx, "digest").await.unwrap();
+    testing::commit(tx).await;
+    let over = world.finish(answer, Some("digest")).await;
+    assert!(matches!(over, Err(ConnectError::UnknownState)), "{over:?}");
+
+    // A session that has run out has been ended by nobody.
+    let page = world.begin(Some("another")).await;
+    let answer = world.answer(&page, "allow").await;
+    let (session, _) = sign_in::find_session(db, "another", world.clock.now()).await.unwrap().unwrap();
+    let lasts = std::time::Duration::from_secs(60);
+    world.clock.advance(Duration::minutes(2));
+    sign_in::touch_session(db, &session, lasts, world.clock.now()).await.unwrap();
+    world.clock.advance(Duration::minutes(2));
+    let over = world.finish(answer, Some("another")).await;
+    assert!(matches!(over, Err(ConnectError::OtherSession)), "{over:?}");
+
+    let key = world.key().await;
+    let begin = Begin {
+        business: world.business.id,
+        staff: world.ana.id,
+        provider: GOOGLE,
+        asker: Asker::Key(key),
+        return_to: "/".to_owned(),
+        login_hint: None,
+    };
+    let page = connect::begin(&world.context, begin).await.unwrap();
+    let answer = world.answer(&page, "allow").await;
+    let mut tx = testing::begin(db).await;
+    api_keys::revoke(&mut tx, world.business.id, key, world.clock.now()).await.unwrap();
+    testing::commit(tx).await;
+    let over = world.finish(answer, None).await;
+    assert!(matches!(over, Err(ConnectError::UnknownState)), "{over:?}");
+    world.nothing_was_written().await;
+}
+
 async fn an_answer_that_nobody_asked_for_connects_nothing(db: &TestDb) {
     let world = World::new(db).await;
     let page = world.begin(None).await;
@@ -119,7 +222,8 @@ async fn an_answer_that_nobody_asked_for_connects_nothing(db: &TestDb) {
         let made_up = world.finish(Callback { state, ..answer.clone() }, None).await;
         assert!(matches!(made_up, Err(ConnectError::UnknownState)), "{made_up:?}");
     }
-    let elsewhere = connect::finish(&world.context, ProviderKind::Microsoft, answer, None).await;
+    let elsewhere =
+        connect::finish(&world.context, ProviderKind::Microsoft, answer, Browser::default()).await;
     assert!(matches!(elsewhere, Err(ConnectError::UnknownState)), "{elsewhere:?}");
     world.nothing_was_written().await;
 }
@@ -250,7 +354,7 @@ async fn nobody_begins_for_who_is_not_there(db: &TestDb) {
         business: world.business.id,
         staff: world.ana.id,
         provider: GOOGLE,
-        session: None,
+        asker: world.asked_by_key().await,
         return_to: "https://evil.example".to_owned(),
         login_hint: None,
     };
@@ -283,6 +387,8 @@ on_both_databases!(
     an_answer_works_once,
     an_answer_that_comes_too_late_connects_nothing,
     an_answer_of_another_browser_connects_nothing,
+    consent_by_key_waits_for_the_person,
+    consent_ends_with_session_and_key,
     an_answer_that_nobody_asked_for_connects_nothing,
     a_person_who_says_no_connects_nothing,
     a_provider_that_sends_no_code_has_refused,

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use concord_domain::connection::ProviderKind;
 use concord_jobs::{
-    connect::{self, Begin, Callback},
+    connect::{self, Begin, Browser, Callback},
     connections as manage,
 };
 use concord_storage::{
@@ -28,7 +28,7 @@ async fn no_token_shows_in_a_whole_life(db: &TestDb) {
             business: world.business.id,
             staff: world.ana.id,
             provider: ProviderKind::Google,
-            session: None,
+            asker: world.asked_by_key().await,
             return_to: "/".to_owned(),
             login_hint: None,
         };
@@ -42,7 +42,8 @@ async fn no_token_shows_in_a_whole_life(db: &TestDb) {
         let callback =
             Callback { state: of("state"), code: of("code").map(Into::into), ..Callback::default() };
         shown.push(format!("{callback:?}"));
-        let finished = connect::finish(&world.context, ProviderKind::Google, callback, None).await;
+        let browser = Browser { session: None, is_confirmed: true };
+        let finished = connect::finish(&world.context, ProviderKind::Google, callback, browser).await;
         shown.push(format!("{finished:?}"));
         assert_eq!(finished.is_ok(), good, "{finished:?}");
     }

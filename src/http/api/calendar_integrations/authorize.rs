@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use concord_domain::{connection::ProviderKind, ids::StaffId};
-use concord_jobs::connect::{self, Begin, ConnectError};
+use concord_jobs::connect::{self, Asker, Begin, ConnectError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -39,8 +39,9 @@ struct Authorized {
 
 /// Begin to connect a Google calendar
 ///
-/// Send the staff member's browser to `url`. After their consent the provider sends them back to this installation, and
-/// the integration is in the list.
+/// Send the staff member's browser to `url`. After their consent the provider sends them back to this installation,
+/// which shows them for whom the calendar is and asks them to confirm it; then the integration is in the list. Somebody
+/// who can sign in here has to be signed in for that.
 #[utoipa::path(post, path = "/calendar_integrations/google/authorize", tag = "Calendar integrations",
     operation_id = "authorize_google", request_body = Authorize,
     responses((status = 200, description = "The consent page", body = Authorized)))]
@@ -55,7 +56,8 @@ async fn authorize_google(
 /// Begin to connect a Microsoft calendar
 ///
 /// For Microsoft 365 and Outlook.com. Send the staff member's browser to `url`. After their consent Microsoft sends them
-/// back to this installation, and the integration is in the list.
+/// back to this installation, which shows them for whom the calendar is and asks them to confirm it; then the integration
+/// is in the list. Somebody who can sign in here has to be signed in for that.
 #[utoipa::path(post, path = "/calendar_integrations/outlook/authorize", tag = "Calendar integrations",
     operation_id = "authorize_outlook", request_body = Authorize,
     responses((status = 200, description = "The consent page", body = Authorized)))]
@@ -78,8 +80,8 @@ async fn authorize(
         business: caller.business,
         staff: body.staff,
         provider,
-        // Whoever holds the key is no browser: the state is bound to business and staff member alone.
-        session: None,
+        // Whoever holds the key is no browser: the person who comes back confirms it.
+        asker: Asker::Key(caller.key),
         return_to,
         login_hint: None,
     };

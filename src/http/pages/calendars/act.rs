@@ -12,7 +12,7 @@ use concord_domain::{
 };
 use concord_jobs::{
     batch_sync,
-    connect::{self, Begin, ConnectError},
+    connect::{self, Asker, Begin, ConnectError},
     connections as manage,
 };
 use concord_storage::people;
@@ -53,7 +53,7 @@ pub(super) async fn connect(
         business: user.business.id,
         staff: staff.id,
         provider,
-        session: Some(user.token.digest()),
+        asker: Asker::Session(user.token.digest()),
         return_to: "/calendars".to_owned(),
         login_hint: Some(staff.email).filter(|email| !email.is_empty()),
     };
