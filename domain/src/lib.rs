@@ -27,6 +27,7 @@ pub mod feed;
 pub mod ical;
 pub mod ids;
 pub mod interval;
+pub mod json;
 pub mod mail;
 pub mod notice;
 pub mod occupancy;

@@ -14,6 +14,7 @@ use concord_domain::{
     },
     duty::QueueClass,
     ids::ChannelRunId,
+    json,
 };
 use concord_storage::{
     StorageError,
@@ -167,7 +168,7 @@ pub async fn hear(
         return Ok(Heard::Before);
     }
     let said: Said =
-        serde_json::from_slice(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
+        json::from_slice(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
     let heard = carry_out(context, &channel, &said).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
     let mut tx = context.db.begin().await?;

@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, FixedOffset, NaiveDate, SubsecRound, Utc};
 use chrono_tz::Tz;
-use concord_domain::interval::start_of_day;
+use concord_domain::{interval::start_of_day, json::Objects};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::{
@@ -79,7 +79,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Reads JSON; what is no JSON is `Malformed`, what has the wrong fields is `Invalid` and names the field.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
         let field = path_of(&error.path().to_string());
         json_problem(&field, error.inner())
     })?;
@@ -89,7 +89,7 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 
 /// As `from_json`, of a value that is JSON already.
 pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
         let field = path_of(&error.path().to_string());
         json_problem(&field, error.inner())
     })
@@ -249,6 +249,8 @@ mod tests {
         for (json, kind, field, message) in [
             ("{}".to_owned(), Kind::Invalid, "at", "is missing"),
             ("[]".to_owned(), Kind::Invalid, "", "must be a JSON object"),
+            ("[\"2026-01-01T00:00:00Z\",null]".to_owned(), Kind::Invalid, "", "must be a JSON object"),
+            (format!("{{{AT},\"inner\":[1,null,null]}}"), Kind::Invalid, "inner", "must be a JSON object"),
             ("7".to_owned(), Kind::Invalid, "", "must be a JSON object"),
             (
                 "{\"at\":\"2026-01-01T00:00:00\"}".to_owned(),
