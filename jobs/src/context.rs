@@ -131,6 +131,7 @@ impl Default for SyncSettings {
                 sync_log: Duration::days(90),
                 mails: Duration::days(90),
                 done_duties: Duration::days(7),
+                history: Duration::days(730),
             },
         }
     }

@@ -21,6 +21,20 @@ pub struct Guard {
     pub allow_private: bool,
     /// Names and addresses that may be called although they are private.
     pub allowed: Vec<String>,
+    /// Whether a name that means a private address is refused in the same words as one that means nothing: whoever may
+    /// type addresses learns nothing of the network behind.
+    pub discreet: bool,
+}
+
+/// Why no name is called: it means nothing, or nothing that may be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no public address is known for {host}; if it is in your own network, whoever runs this installation can allow it \
+     ({setting})"
+)]
+struct NoPublicAddress {
+    host: String,
+    setting: &'static str,
 }
 
 /// Why a host is not called.
@@ -47,7 +61,7 @@ pub struct PlainHost {
 impl Guard {
     /// One that lets nothing private be called; `setting` is the key of the configuration that would.
     pub fn of(setting: &'static str) -> Self {
-        Self { setting, allow_private: false, allowed: Vec::new() }
+        Self { setting, allow_private: false, allowed: Vec::new(), discreet: false }
     }
 
     /// The same, and these names and addresses may be called too.
@@ -157,11 +171,18 @@ impl Resolve for GuardedResolver {
         let Self { guard, names, plain } = self.clone();
         Box::pin(async move {
             let host = name.as_str();
-            let mut found = names.addresses(host).await?;
-            if plain {
-                found = guard.sieve_plain(host, found)?;
-            }
-            let kept = guard.sieve(host, found)?;
+            let found = match names.addresses(host).await {
+                // Of a public name, whoever has typed it may know.
+                Ok(found) if plain => Ok(guard.sieve_plain(host, found)?),
+                found => found,
+            };
+            let kept = match found.map_err(Into::into).and_then(|found| guard.sieve(host, found)) {
+                Err(reason) if guard.discreet => {
+                    tracing::info!(host, %reason, "a name that somebody has typed is not called");
+                    return Err(NoPublicAddress { host: host.to_owned(), setting: guard.setting }.into());
+                }
+                kept => kept?,
+            };
             // Port 0: the one that the address names.
             let addresses: Addrs = Box::new(kept.into_iter().map(|address| (address, 0).into()));
             Ok(addresses)
@@ -257,6 +278,35 @@ mod tests {
         assert_eq!(guard.sieve_plain("old.example", vec![public]), Ok(vec![public]));
         let refused = guard.sieve_plain("one.example", vec![public]).unwrap_err().to_string();
         assert!(refused.contains("one.example") && refused.contains("https://"), "{refused}");
+    }
+
+    #[derive(Debug)]
+    struct Known;
+
+    #[async_trait]
+    impl Names for Known {
+        async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+            match host {
+                "inside.example" => Ok(vec![IpAddr::from([10, 0, 0, 9])]),
+                "empty.example" => Ok(Vec::new()),
+                _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn private_name_is_refused_like_an_unknown_one() {
+        let guard = Arc::new(Guard { discreet: true, ..strict() });
+        let resolver = GuardedResolver { guard, names: Arc::new(Known), plain: false };
+        for host in ["inside.example", "empty.example", "unknown.example"] {
+            let Err(refused) = resolver.resolve(host.parse().unwrap()).await else { panic!("{host}") };
+            assert_eq!(
+                refused.to_string().replace(host, "HOST"),
+                "no public address is known for HOST; if it is in your own network, whoever runs this installation \
+                 can allow it (channels.allowed_hosts)"
+            );
+            assert!(refused.downcast_ref::<PrivateHost>().is_none(), "{refused}");
+        }
     }
 
     #[tokio::test]

@@ -16,11 +16,15 @@ pub struct RetentionConfig {
     /// Mails that were sent or have failed, and notices that are over.
     #[serde(rename = "mails_days", deserialize_with = "units::days")]
     pub mails: Duration,
+    /// Who changed what, and what people did in their calendars.
+    #[serde(rename = "history_days", deserialize_with = "units::days")]
+    pub history: Duration,
 }
 
 impl RetentionConfig {
     pub(super) fn validate(&self, check: &mut Check) {
         check.within("sync_log_days", self.sync_log.as_secs() / 86_400, 1..=3_660);
         check.within("mails_days", self.mails.as_secs() / 86_400, 1..=3_660);
+        check.within("history_days", self.history.as_secs() / 86_400, 30..=36_600);
     }
 }

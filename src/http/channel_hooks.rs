@@ -4,10 +4,11 @@
 //! gets the same answer whether the address is one of ours or not.
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
     http::{HeaderMap, StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -16,16 +17,18 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{admission::Proof, hooks::let_in, visit::Visit};
 use crate::app::App;
 
 /// A reservation takes a few hundred bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Where channel managers notify us.
-pub(super) fn router() -> Router<App> {
+pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/hooks/channels/{token}", post(from_channel_manager))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(middleware::from_fn_with_state((app.clone(), Proof::Webhook, MOST_BYTES), let_in))
 }
 
 /// What became of a message.
@@ -56,10 +59,16 @@ pub(in crate::http) struct Taken {
         (status = 400, description = "It is signed, and cannot be understood", content_type = "text/plain", body = String),
         (status = 409, description = "The channel is paused", content_type = "text/plain", body = String),
         (status = 401, description = "It is not believed", content_type = "text/plain", body = String),
+        (status = 408, description = "It did not come to its end in ten seconds"),
+        (status = 413, description = "It is larger than 64 KB"),
+        (status = 429, description = "Too much from this address was not believed; `Retry-After` says when to come again"),
+        (status = 503, description = "It was not done; send it again after the seconds in `Retry-After`",
+            content_type = "text/plain", body = String),
     ))]
 pub(in crate::http) async fn from_channel_manager(
     State(app): State<App>,
     Path(token): Path<String>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -86,6 +95,7 @@ pub(in crate::http) async fn from_channel_manager(
             axum::Json(Taken { status }).into_response()
         }
         Err(error @ WebhookError::NotBelieved) => {
+            app.admission.opened_nothing(Proof::Webhook, visit.network());
             (StatusCode::UNAUTHORIZED, format!("{error}\n")).into_response()
         }
         Err(error @ WebhookError::Paused) => (StatusCode::CONFLICT, format!("{error}\n")).into_response(),

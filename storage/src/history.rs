@@ -1,4 +1,4 @@
-//! Who changed what, when. Nothing is ever changed in it, and nothing deleted.
+//! Who changed what, when. Nothing is ever changed in it; what is older than `retention.history_days` goes.
 
 use chrono::{DateTime, Utc};
 use concord_domain::{

@@ -13,6 +13,8 @@ pub struct Keep {
     pub mails: Duration,
     /// Duties that are done, from their last run on.
     pub done_duties: Duration,
+    /// Who changed what, and what people did in their calendars once somebody has decided about it.
+    pub history: Duration,
 }
 
 /// How many rows went.
@@ -48,6 +50,10 @@ pub struct Deleted {
     pub webhook_receipts: u64,
     /// Readers of feeds that have not come back.
     pub feed_reads: u64,
+    /// Lines of the history.
+    pub history: u64,
+    /// What people did in their calendars, decided about.
+    pub outside_changes: u64,
 }
 
 /// Rows that go in one transaction: other writers wait no longer than for these.
@@ -107,6 +113,12 @@ const WEBHOOK_RECEIPTS: &str = "
     DELETE FROM webhook_receipts WHERE received_at <= $1 AND (channel_id, webhook_id) IN (
         SELECT channel_id, webhook_id FROM webhook_receipts WHERE received_at <= $1 LIMIT $2)";
 
+const HISTORY: &str = "
+    DELETE FROM history WHERE id IN (SELECT id FROM history WHERE id < $1 ORDER BY id LIMIT $2)";
+const OUTSIDE_CHANGES: &str = "
+    DELETE FROM outside_changes WHERE state <> 'open'
+    AND id IN (SELECT id FROM outside_changes WHERE id < $1 AND state <> 'open' ORDER BY id LIMIT $2)";
+
 const FEED_READS: &str = "
     DELETE FROM feed_reads WHERE read_at <= $1 AND (feed_id, reader) IN (
         SELECT feed_id, reader FROM feed_reads WHERE read_at <= $1 LIMIT $2)";
@@ -138,6 +150,8 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,
         channel_runs: delete_all(db, CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log)).await?,
         feed_reads: delete_all(db, FEED_READS, now - keep.sync_log).await?,
+        history: delete_all(db, HISTORY, sync_log::first_id_at(now - keep.history)).await?,
+        outside_changes: delete_all(db, OUTSIDE_CHANGES, sync_log::first_id_at(now - keep.history)).await?,
         webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPTS_KEPT).await?,
     })
 }

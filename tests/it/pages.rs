@@ -160,7 +160,45 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
     house.stop().await;
 }
 
+async fn who_signs_in_and_out_is_in_the_history(db: &TestDb) {
+    let house = House::on(db).await;
+    let user = person(&house, Role::Manager, None).await;
+    let visitor = Visitor::signed_in(&house, &user).await;
+    assert_eq!(visitor.send("/sign-out", &[]).await.leads_to(), "/sign-in");
+    let ask = concord_storage::PageAsk::default();
+    let lines = concord_storage::history::of_subject(house.db(), house.business.id, user.id.0, &ask).await;
+    let actions: Vec<String> = lines.unwrap().items.into_iter().map(|line| line.action).collect();
+    assert_eq!(actions, ["signed out", "signed in"]);
+    house.stop().await;
+}
+
+async fn personal_pages_are_kept_by_no_cache(db: &TestDb) {
+    let house = House::on(db).await;
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    for path in [
+        "/",
+        "/bookings",
+        "/bookings/new",
+        "/calendars",
+        "/channels",
+        "/feeds",
+        "/settings",
+        "/settings/people",
+        "/settings/api-keys",
+        "/calendar-sync",
+        "/sign-in",
+        "/nowhere",
+    ] {
+        let page = visitor.get(path).await;
+        assert_eq!(page.headers["cache-control"], "no-store", "{path}");
+    }
+    assert_eq!(Visitor::unknown(&house).get("/bookings").await.headers["cache-control"], "no-store");
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    who_signs_in_and_out_is_in_the_history,
+    personal_pages_are_kept_by_no_cache,
     what_a_form_refuses_is_said_at_the_field_and_kept,
     who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere,
     whoever_is_signed_in_finds_on_from_an_error,

@@ -27,7 +27,10 @@ use super::{
     request::from_json,
     schema,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    http::admission::{Bodies, hold_body},
+};
 
 /// A file is no larger than a feed may be.
 const MOST_BYTES: usize = 11 * 1024 * 1024;
@@ -43,6 +46,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::replay))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(middleware::from_fn_with_state((app.clone(), Bodies::Uploads, MOST_BYTES), hold_body))
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
 }
@@ -66,6 +70,26 @@ pub(in crate::http) struct Wanted {
     /// Whether only to say what would be done.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// A calendar as a file, with what is to be known of it.
+#[derive(Debug, ToSchema)]
+#[schema(as = IcalImportForm)]
+#[expect(
+    dead_code,
+    reason = "it says in the document how the parts of a form are called; they are read one by one"
+)]
+pub(in crate::http) struct ImportForm {
+    /// The calendar; at most 10 MB.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// The platform.
+    platform: Option<String>,
+    /// What is sold there, by its id; may be left out by a business with one resource.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    resource: Option<ResourceId>,
+    /// Whether only to say what would be done: `true` or `false`.
+    dry_run: Option<bool>,
 }
 
 /// What was done, or would be.
@@ -117,7 +141,18 @@ struct Foreseen {
 /// From an address (JSON), or a file: as `multipart/form-data` with the parts `file`, `platform`, `resource` and
 /// `dry_run`, or as the body itself with `Content-Type: text/calendar` and the rest in the query.
 /// What was imported before is changed or skipped, never doubled. A file cancels nothing: what it lacks may be elsewhere.
-#[utoipa::path(post, path = "/api/ical/import", tag = "Channels", operation_id = "import_ical", request_body = Wanted,
+#[utoipa::path(post, path = "/api/ical/import", tag = "Channels", operation_id = "import_ical",
+    security(("key" = [])),
+    params(
+        ("platform" = Option<String>, Query, description = "With `text/calendar`: the platform"),
+        ("resource" = Option<uuid::Uuid>, Query, description = "With `text/calendar`: what is sold there, by its id"),
+        ("dry_run" = Option<bool>, Query, description = "With `text/calendar`: whether only to say what would be done"),
+    ),
+    request_body(content(
+        (Wanted = "application/json"),
+        (ImportForm = "multipart/form-data"),
+        (String = "text/calendar"),
+    )),
     responses(
         (status = 200, description = "What was done, or would be", body = Answer),
         (status = "default", description = "Why nothing was imported", content_type = "application/problem+json",
@@ -150,6 +185,7 @@ pub(in crate::http) async fn import(
         })?,
     };
     let wish = Wish { business: caller.business, resource, platform, from, actor: caller.actor };
+    let _place = app.admission.heavy().await?;
     if wanted.dry_run {
         let preview = preview::preview(&app.context, &wish).await?;
         return Ok(Json(Answer::foreseen(preview)));

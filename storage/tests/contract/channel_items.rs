@@ -363,8 +363,12 @@ async fn what_came_of_a_reading_goes_after_its_time(db: &TestDb) {
     let world = world(db).await;
     let draft = testing::draft(&world.resource, 300 * DAY, 301 * DAY);
     let (id, _) = world.import(db, "a", &draft).await;
-    let keep =
-        Keep { sync_log: Duration::days(90), mails: Duration::days(90), done_duties: Duration::days(7) };
+    let keep = Keep {
+        sync_log: Duration::days(90),
+        mails: Duration::days(90),
+        done_duties: Duration::days(7),
+        history: Duration::days(730),
+    };
     let none = retention::delete_old(db, keep, at(80 * DAY)).await.unwrap();
     assert_eq!((none.channel_runs, none.channel_items), (0, 0));
     let gone = retention::delete_old(db, keep, at(100 * DAY)).await.unwrap();

@@ -142,7 +142,7 @@ async fn old_mails_go_but_those_that_wait(db: &TestDb) {
     let mail = all(db, business).await.remove(0);
     fail(db, &mail, MailState::Failed).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_duties: days };
+    let keep = Keep { sync_log: days, mails: days, done_duties: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(0) + days).await.unwrap().mails, 0);
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().mails, 1);
     assert_eq!(all(db, business).await.len(), 1);

@@ -127,7 +127,7 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "b"), 0).await;
     close(db, business, "a", 1).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_duties: days };
+    let keep = Keep { sync_log: days, mails: days, done_duties: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
     assert_eq!(notices::count_untold(db, business).await.unwrap(), 1);
     // Nobody closes what somebody did in their calendar once: when it has been told, it is over.

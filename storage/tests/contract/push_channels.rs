@@ -180,8 +180,12 @@ async fn what_is_over_goes_after_a_month(db: &TestDb) {
     let mut tx = begin(db).await;
     push_channels::closed(&mut tx, id, None, at(0)).await.unwrap();
     commit(tx).await;
-    let keep =
-        Keep { sync_log: Duration::days(90), mails: Duration::days(90), done_duties: Duration::days(7) };
+    let keep = Keep {
+        sync_log: Duration::days(90),
+        mails: Duration::days(90),
+        done_duties: Duration::days(7),
+        history: Duration::days(730),
+    };
     let month = at(0) + Duration::days(30);
     assert_eq!(retention::delete_old(db, keep, month - Duration::minutes(1)).await.unwrap().push_channels, 0);
     assert_eq!(retention::delete_old(db, keep, month).await.unwrap().push_channels, 1);

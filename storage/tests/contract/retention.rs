@@ -3,11 +3,13 @@ use concord_domain::{
     connection::ProviderKind,
     duty::{DutyKind, QueueClass},
     ids::{BusinessId, new_uuid},
-    record::SyncOutcome,
+    people::Actor,
+    record::{HistorySubject, SyncOutcome},
 };
 use concord_storage::{
     Db,
     duties::{self, DutyRef, NewDuty, Outcome},
+    history,
     idempotency::{self, KeyedRequest},
     limits::{self, Rate},
     oauth_states,
@@ -21,8 +23,12 @@ use uuid::Uuid;
 use crate::{first, people::user, precise};
 
 const DAY: i64 = 24 * 60;
-const KEEP: Keep =
-    Keep { sync_log: Duration::days(30), mails: Duration::days(20), done_duties: Duration::days(7) };
+const KEEP: Keep = Keep {
+    sync_log: Duration::days(30),
+    mails: Duration::days(20),
+    done_duties: Duration::days(7),
+    history: Duration::days(400),
+};
 
 async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
     let line = NewLine {
@@ -103,6 +109,7 @@ async fn what_has_expired_goes(db: &TestDb) {
             business: business.id,
             staff: staff.id,
             session_hash: None,
+            api_key: None,
             provider: ProviderKind::Google,
             sealed_verifier: String::new(),
             return_to: "/".to_owned(),
@@ -176,7 +183,30 @@ async fn a_duty_that_is_raised_at_that_moment_stays(db: &TestDb) {
     assert_eq!(duties::due(db, at(30 * DAY), 10).await.unwrap(), [raised]);
 }
 
+async fn history_goes_after_its_time(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let ana = new_uuid(monday());
+    let mut tx = begin(db).await;
+    for minute in [0, 1] {
+        let line = history::NewLine {
+            business,
+            actor: &Actor::System,
+            action: "signed in",
+            subject_kind: HistorySubject::User,
+            subject: ana,
+            detail: &serde_json::json!({}),
+        };
+        history::append(&mut tx, &line, precise(minute)).await.unwrap();
+    }
+    commit(tx).await;
+    assert_eq!(delete(db, 400 * DAY).await, Deleted::default());
+    assert_eq!(delete(db, 400 * DAY + 1).await, Deleted { history: 1, ..Deleted::default() });
+    let left = history::of_subject(db, business, ana, &first(10)).await.unwrap().items;
+    assert_eq!(left.iter().map(|line| line.at).collect::<Vec<_>>(), [precise(1)]);
+}
+
 concord_storage::on_both_databases!(
+    history_goes_after_its_time,
     the_log_goes_after_its_time,
     what_has_expired_goes,
     duties_go_when_they_are_long_done,
