@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash bench bench-feeds bench-ical fuzz lint format tools services-up services-down
+.PHONY: help run build test crash bench bench-feeds bench-flood bench-ical fuzz lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -33,6 +33,9 @@ bench-ical: ## Measure reading and writing calendars against libical and others,
 
 fuzz: ## Attack the reader and the writer of calendars, FUZZ_SECONDS= (60) for each target
 	scripts/fuzz.sh
+
+bench-flood: ## Measure sign-in, booking and memory under a flood of 300 connections; fails over a second or 400 MB
+	scripts/bench_flood.sh
 
 bench-feeds: ## Measure a feed that did not change against nginx with the same bytes
 	scripts/bench_feeds.sh

@@ -10,7 +10,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use url::Url;
 
-use crate::{config::Config, http::feeds::AccessRecord};
+use crate::{
+    config::Config,
+    http::{admission::Admission, feeds::AccessRecord},
+};
 
 /// What every request handler is given, as axum's state.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct App {
     pub access: AccessRecord,
     /// Whether the database works.
     pub probe: Arc<Probe>,
+    /// Who is let in, and how much of the process they may take.
+    pub admission: Arc<Admission>,
     /// What goes on when the request that began it has ended; a process that stops waits for it.
     pub in_hand: TaskTracker,
 }

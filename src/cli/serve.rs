@@ -31,7 +31,7 @@ use super::{CommandError, say, shutdown_signal, start_logs};
 use crate::{
     app::App,
     config::{Config, Listen, WhenMissing},
-    http,
+    http::{self, connections::Places},
 };
 
 /// Done duties are kept this long, to tell what was done.
@@ -107,6 +107,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
     push::ensure(&context).await?;
     drift::ensure(&context).await?;
     Ok(App {
+        admission: Arc::new(http::admission::Admission::new(&config.server, &context.clock)),
         context,
         public_url: config.public_url(),
         config: Arc::new(config),
@@ -133,7 +134,8 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
     let served = CancellationToken::new();
     let every = app.config.feeds.note_readers;
     let noting = tokio::spawn(app.access.clone().keep(app.context.db.clone(), every, served.clone()));
-    http::connections::serve(http::router(&app), listener, &app.in_hand, patience, shutdown).await;
+    let places = Places::of(&app.config.server);
+    http::connections::serve(http::router(&app), listener, places, &app.in_hand, patience, shutdown).await;
     served.cancel();
     noting.await?;
     Ok(())
@@ -293,6 +295,7 @@ pub(super) fn providers(config: &Config) -> Result<ProvidersConfig, CommandError
             setting: "providers.caldav.allowed_hosts",
             allow_private: section.caldav.allow_private_hosts,
             allowed: section.caldav.allowed_hosts.clone(),
+            discreet: true,
         }),
     })
 }
@@ -303,6 +306,7 @@ pub(super) fn feed_guard(config: &Config) -> Guard {
         setting: "channels.allowed_hosts",
         allow_private: config.channels.allow_private_hosts,
         allowed: config.channels.allowed_hosts.clone(),
+        discreet: true,
     }
 }
 
@@ -310,7 +314,7 @@ pub(super) fn feed_fetcher(config: &Config, guard: Guard, clock: Clock) -> Resul
     let section = &config.channels;
     let limits = FetchLimits {
         connect: config.providers.connect_timeout,
-        total: section.timeout,
+        total: config.feed_timeout(),
         bytes: section.max_megabytes * 1024 * 1024,
     };
     Ok(FeedFetcher::new(limits, guard, clock)?)
@@ -371,6 +375,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
             sync_log: long(config.retention.sync_log),
             mails: long(config.retention.mails),
             done_duties: DONE_DUTIES,
+            history: long(config.retention.history),
         },
     }
 }

@@ -36,7 +36,7 @@ mod docs;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -175,6 +175,12 @@ impl Config {
                 format!("must be longer than providers.request_timeout_seconds, which is {call}"),
             );
         }
+    }
+
+    /// How long a whole feed may take. Whoever waits for a slow one is told that it is the feed, before the request that
+    /// they wait for is given up as if Concord were slow.
+    pub fn feed_timeout(&self) -> Duration {
+        self.channels.timeout.min(self.server.request_timeout * 2 / 3)
     }
 
     /// The database: as set, or a file in the data folder.

@@ -24,6 +24,18 @@ pub struct ServerConfig {
     /// Largest body of a request, in kilobytes (1,024 bytes).
     #[serde(deserialize_with = "units::number")]
     pub max_body_kilobytes: usize,
+    /// Connections of callers at the same time.
+    #[serde(deserialize_with = "units::number")]
+    pub max_connections: usize,
+    /// The same of one address (of IPv6: one /64), reverse proxies aside.
+    #[serde(deserialize_with = "units::number")]
+    pub max_connections_per_address: usize,
+    /// Requests of an address that show nothing, or what opens nothing: of each sort so many.
+    #[serde(rename = "unproven_requests_per_minute_per_address", deserialize_with = "units::number")]
+    pub unproven_per_minute: u32,
+    /// Requests of an API key.
+    #[serde(rename = "requests_per_minute_per_key", deserialize_with = "units::number")]
+    pub per_minute_per_key: u32,
 }
 
 impl ServerConfig {
@@ -34,7 +46,12 @@ impl ServerConfig {
 
     pub(super) fn validate(&self, check: &mut Check) {
         check.within("request_timeout_seconds", self.request_timeout.as_secs(), 1..=600);
-        check.within("max_body_kilobytes", self.max_body_kilobytes, 1..=102_400);
+        // What is larger would not fit into the memory that is given to bodies.
+        check.within("max_body_kilobytes", self.max_body_kilobytes, 1..=16_384);
+        check.within("max_connections", self.max_connections, 10..=100_000);
+        check.within("max_connections_per_address", self.max_connections_per_address, 10..=100_000);
+        check.within("unproven_requests_per_minute_per_address", self.unproven_per_minute, 1..=1_000_000);
+        check.within("requests_per_minute_per_key", self.per_minute_per_key, 1..=10_000_000);
         let Some(url) = &self.public_url else { return };
         check.web_address("public_url", url);
         if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {

@@ -1,9 +1,11 @@
 //! Connections: taking them, and ending them.
 //!
-//! What `axum::serve` does, with two limits that it has not: for a caller who begins a request and never ends it, and for
-//! a process that is told to stop while somebody holds a request open.
+//! What `axum::serve` does, with limits that it has not: for a caller who begins a request and never ends it, for how
+//! many connections there are, and for a process that is told to stop while somebody holds a request open.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+mod places;
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, serve::Listener};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -16,23 +18,34 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use self::places::Place;
+pub(crate) use self::places::Places;
+
 /// For the head of a request, and between two requests of a connection. The body is within the time of the request.
 /// Longer than reverse proxies keep a connection that nobody uses, so that they don't use one that we are closing.
 const HEAD_WITHIN: Duration = Duration::from_secs(150);
+
+/// The longest head of a request; hyper alone would keep four times as much of each connection.
+const LONGEST_HEAD: usize = 96 * 1024;
 
 /// Answers requests until `shutdown`, then gives those in hand, and what goes on beside them, `patience` to end.
 pub(crate) async fn serve(
     router: Router,
     mut listener: TcpListener,
+    places: Places,
     in_hand: &TaskTracker,
     patience: Duration,
     shutdown: CancellationToken,
 ) {
     let mut open = JoinSet::new();
+    let places = Arc::new(places);
     loop {
         tokio::select! {
             (stream, peer) = Listener::accept(&mut listener) => {
-                open.spawn(answer(router.clone(), stream, peer, shutdown.clone()));
+                // Who finds no place is hung up on: there is nobody who could answer.
+                if let Some(place) = places.take(peer.ip()) {
+                    open.spawn(answer(router.clone(), stream, peer, place, shutdown.clone()));
+                }
             }
             Some(_) = open.join_next() => {}
             () = shutdown.cancelled() => break,
@@ -51,16 +64,29 @@ pub(crate) async fn serve(
     }
 }
 
-async fn answer(router: Router, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+async fn answer(
+    router: Router,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    shutdown: CancellationToken,
+) {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(Body::new))
+        let answer = router.clone().oneshot(request.map(Body::new));
+        let asking = place.asking();
+        async move {
+            let answer = answer.await;
+            drop(asking);
+            answer
+        }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(LONGEST_HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = place.wanted() => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -96,7 +122,8 @@ mod tests {
         let _never = in_hand.spawn(pending::<()>());
         let (router, shutdown) = (Router::new().route("/never", get(never)), CancellationToken::new());
         let patience = Duration::from_secs(1);
-        let serving = serve(router, listener, &in_hand, patience, shutdown.clone());
+        let places = Places::new(10, 10, Vec::new());
+        let serving = serve(router, listener, places, &in_hand, patience, shutdown.clone());
         let stopping = async {
             begun.notified().await;
             shutdown.cancel();

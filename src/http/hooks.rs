@@ -4,23 +4,24 @@
 //! cannot do that gets the same answer as one who can: nobody learns which channels there are. What has not the form of a
 //! notification is refused, and who sends much that is not believed is not listened to for a while.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::time::Duration;
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, Extension, RawQuery, State},
+    body::{Body, Bytes, to_bytes},
+    extract::{DefaultBodyLimit, Extension, RawQuery, Request, State},
     http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
 use concord_jobs::push::{Heard, Listener};
 use concord_providers::{NoNotice, Notice, google, microsoft};
 
-use super::limits::{Buckets, client_address};
+use super::{
+    admission::{Bodies, NotAdmitted, Proof, Size},
+    visit::Visit,
+};
 use crate::app::App;
 
 /// A full message of Microsoft's is far smaller.
@@ -29,43 +30,68 @@ const MOST_BYTES: usize = 256 * 1024;
 /// Validation tokens are a line long.
 const LONGEST_TOKEN: usize = 2_000;
 
-/// Notifications that are not believed, of one address in a minute.
-const MOST_REFUSED: u32 = 120;
-
-/// What is remembered from one request to the next.
-#[derive(Clone)]
-struct Ears {
-    listener: Listener,
-    refused: Arc<Buckets<IpAddr>>,
-}
-
 /// Where providers notify us.
 pub fn router(app: &App) -> Router<App> {
-    let ears = Ears {
-        listener: Listener::new(app.context.clone()),
-        refused: Arc::new(Buckets::new(MOST_REFUSED, &app.context.clock)),
-    };
     Router::new()
         .route("/hooks/google", post(from_google))
         .route("/hooks/microsoft", post(from_microsoft))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
-        .layer(Extension(ears))
+        .layer(middleware::from_fn_with_state((app.clone(), Proof::Notification, MOST_BYTES), let_in))
+        .layer(Extension(Listener::new(app.context.clone())))
 }
 
-type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+/// What is sent here comes at once, and is small.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Before anything of a message is read: whether its sender is listened to, and whether there is room for it.
+pub(super) async fn let_in(
+    State((app, proof, most)): State<(App, Proof, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let network = request.extensions().get::<Visit>().and_then(Visit::network);
+    if let Err(error) = app.admission.look(proof, network) {
+        return refused(&error);
+    }
+    let size = Size::of(request.body());
+    let held = match app.admission.hold(Bodies::Notifications, size, most).await {
+        Ok(held) => held,
+        Err(error) => return refused(&error),
+    };
+    if held.is_none() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_WITHIN, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(_)) => refused(&NotAdmitted::TooLarge),
+        Err(_) => {
+            app.admission.opened_nothing(proof, network);
+            StatusCode::REQUEST_TIMEOUT.into_response()
+        }
+    }
+}
+
+fn refused(error: &NotAdmitted) -> Response {
+    let wait = |seconds: u64| [(header::RETRY_AFTER, seconds.to_string())];
+    match error {
+        NotAdmitted::TooOften { seconds } => (StatusCode::TOO_MANY_REQUESTS, wait(*seconds)).into_response(),
+        NotAdmitted::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        NotAdmitted::Full | NotAdmitted::Storage(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, wait(5)).into_response()
+        }
+    }
+}
 
 /// Everything is in the headers. The body is empty, and read to see that it is not too large.
 async fn from_google(
     State(app): State<App>,
-    Extension(ears): Extension<Ears>,
-    peer: Peer,
+    Extension(listener): Extension<Listener>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
     _body: Bytes,
 ) -> Response {
-    let sender = Sender::of(&app, ears, peer, &headers);
-    if let Some(refusal) = sender.refusal() {
-        return refusal;
-    }
+    let sender = Sender { app, listener, visit };
     match google::push::notice(&headers) {
         Ok(notice) => sender.answer(vec![Ok(notice)]).await,
         Err(fault) => sender.malformed(fault),
@@ -76,8 +102,8 @@ async fn from_google(
 /// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks#notificationurl-validation>).
 async fn from_microsoft(
     State(app): State<App>,
-    Extension(ears): Extension<Ears>,
-    peer: Peer,
+    Extension(listener): Extension<Listener>,
+    Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -90,10 +116,7 @@ async fn from_microsoft(
             [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
         return (plain, token).into_response();
     }
-    let sender = Sender::of(&app, ears, peer, &headers);
-    if let Some(refusal) = sender.refusal() {
-        return refusal;
-    }
+    let sender = Sender { app, listener, visit };
     if !is_json(&headers) {
         sender.note_refused("it is no JSON");
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
@@ -116,23 +139,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whoever sends notifications.
 struct Sender {
-    ears: Ears,
-    address: Option<IpAddr>,
+    app: App,
+    listener: Listener,
+    visit: Visit,
 }
 
 impl Sender {
-    fn of(app: &App, ears: Ears, peer: Peer, headers: &HeaderMap) -> Self {
-        let address =
-            peer.map(|Extension(ConnectInfo(peer))| client_address(headers, peer.ip(), &app.config.server));
-        Self { ears, address }
-    }
-
-    /// For those of whose notifications too many were not believed.
-    fn refusal(&self) -> Option<Response> {
-        let seconds = self.ears.refused.look(&self.address?).err()?;
-        Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())]).into_response())
-    }
-
     /// The same for what is believed and what is not. Only what could not be judged is asked for again.
     async fn answer(&self, notices: Vec<Result<Notice, NoNotice>>) -> Response {
         for notice in notices {
@@ -143,7 +155,7 @@ impl Sender {
                     continue;
                 }
             };
-            match self.ears.listener.hear(&notice).await {
+            match self.listener.hear(&notice).await {
                 Ok(Heard::Refused(reason)) => self.note_refused(reason),
                 Ok(heard) => {
                     tracing::debug!(channel = %notice.channel, ?heard, "a provider told of a change");
@@ -165,12 +177,8 @@ impl Sender {
     /// A line in the log, as long as the address has not sent too many: then it is not listened to any more. Nothing of
     /// what was sent is in it.
     fn note_refused(&self, reason: &str) {
-        let address = self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-        let counted = match self.address {
-            Some(address) => self.ears.refused.take(&address),
-            None => Ok(()),
-        };
-        if counted.is_ok() {
+        if self.app.admission.opened_nothing(Proof::Notification, self.visit.network()) {
+            let address = self.visit.address().map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
             tracing::warn!(address, reason, "a notification was not believed");
         }
     }

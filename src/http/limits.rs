@@ -5,8 +5,9 @@
 //! allowed), by our clock.
 
 use std::{
+    fmt,
     hash::Hash,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -37,6 +38,12 @@ pub(super) struct Buckets<K: Clone + Hash + Eq> {
     takers: RateLimiter<K, Shared<K>, OurClock, NoOpMiddleware<Nanos>>,
     lookers: RateLimiter<K, LookedAt<K>, OurClock, NoOpMiddleware<Nanos>>,
     asked: AtomicU32,
+}
+
+impl<K: Clone + Hash + Eq> fmt::Debug for Buckets<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buckets").field("asked", &self.asked).finish_non_exhaustive()
+    }
 }
 
 impl<K: Clone + Hash + Eq> Buckets<K> {
@@ -164,6 +171,14 @@ pub(super) fn client_address(headers: &HeaderMap, peer: IpAddr, config: &ServerC
     address
 }
 
+/// What addresses are counted by: whoever has one of IPv6 has 2⁶⁴ of them.
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::header;
@@ -196,6 +211,20 @@ mod tests {
                 address(client),
                 "{peer} {forwarded}"
             );
+        }
+    }
+
+    #[test]
+    fn who_has_many_addresses_counts_as_one() {
+        for (address, network) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2:ffff::", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(network_of(address), network.parse::<IpAddr>().unwrap());
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything that is reached over HTTP.
 
+pub mod admission;
 pub mod api;
 mod channel_hooks;
 pub(crate) mod connections;
@@ -10,6 +11,7 @@ mod limits;
 pub mod oauth;
 pub mod pages;
 mod security;
+mod visit;
 
 use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};
 use concord_storage::{Caller, on_behalf_of};
@@ -22,9 +24,9 @@ pub fn router(app: &App) -> Router {
         .merge(api::router(app))
         .merge(pages::router(app))
         .merge(feeds::info::router())
-        .merge(oauth::router())
+        .merge(oauth::router(app))
         .merge(hooks::router(app))
-        .merge(channel_hooks::router())
+        .merge(channel_hooks::router(app))
         .merge(health::router())
         .with_state(app.clone());
     let feeds = feeds::router(app).with_state(app.clone());

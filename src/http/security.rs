@@ -23,8 +23,10 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, tr
 use tracing::{Instrument, Span, field, info_span};
 
 use super::{
+    admission,
     api::problem::{self, ApiError, Kind},
     pages::{self, PageError},
+    visit::Visit,
 };
 use crate::app::App;
 
@@ -35,6 +37,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) fn guard(router: Router, app: &App) -> Router {
     let policy = Policy::of(app);
     router
+        .layer(middleware::from_fn_with_state(app.clone(), admission::count_strangers))
         .layer(middleware::from_fn_with_state(app.config.server.request_timeout, in_time))
         .layer(DefaultBodyLimit::max(app.config.server.max_body_kilobytes * 1024))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
@@ -171,6 +174,8 @@ async fn protect(State(policy): State<Policy>, request: Request, next: Next) -> 
 }
 
 async fn name_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let visit = Visit::of(&request, &app.config.server);
+    request.extensions_mut().insert(visit);
     let Some(id) = request_id(&app.context.clock) else { return next.run(request).await };
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = next.run(request).await;

@@ -114,10 +114,23 @@ impl House {
             self.api.post("/api/v1/calendar_integrations/google/authorize", json!({ "staff": staff })).await;
         let url: Url = begun.expect(200)["url"].as_str().expect("an address").parse().expect("a URL");
         let callback = self.consent(&url, account, "allow").await;
-        let answer = self.api.plain(Method::GET, &callback).await;
+        let answer = self.come_back(&callback).await;
         assert!(matches!(answer.status, 200 | 303), "{} {}", answer.status, answer.text);
         let list = self.api.get(&format!("/api/v1/calendar_integrations?staff={staff}")).await;
         list.expect(200)["items"][0].clone()
+    }
+
+    /// Comes back from the consent page, and confirms for whom the calendar is if that is asked.
+    pub(crate) async fn come_back(&self, callback: &str) -> Answer {
+        let answer = self.api.plain(Method::GET, callback).await;
+        if !answer.text.contains("<form method=\"post\" action=\"?\">") {
+            return answer;
+        }
+        let (address, query) = callback.split_once('?').expect("a query");
+        let path = address.strip_prefix(&self.api.base).unwrap_or(address);
+        let request = self.api.http.post(format!("{}{path}", self.api.base));
+        let form = "application/x-www-form-urlencoded";
+        answered(request.header("content-type", form).body(query.to_owned())).await
     }
 
     /// Decides on the consent page. Returns the address that the browser is sent to.
@@ -282,6 +295,7 @@ fn configuration(
         ("mail.digest_minutes", "0".to_owned()),
         ("worker.sweep_seconds", "1".to_owned()),
         ("feeds.requests_per_minute_per_address", "100000".to_owned()),
+        ("server.unproven_requests_per_minute_per_address", "100000".to_owned()),
         ("feeds.requests_per_minute_per_token", "100000".to_owned()),
     ];
     if wishes.microsoft {
@@ -413,17 +427,17 @@ impl Api {
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body);
         }
-        answer(request).await
+        answered(request).await
     }
 
     /// Without the key, at any address.
     pub(crate) async fn plain(&self, method: Method, url: &str) -> Answer {
         let url = if url.starts_with('/') { format!("{}{url}", self.base) } else { url.to_owned() };
-        answer(self.http.request(method, url)).await
+        answered(self.http.request(method, url)).await
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Answer {
+async fn answered(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.expect("a text");

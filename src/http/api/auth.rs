@@ -23,7 +23,10 @@ use concord_storage::{
 use secrecy::SecretString;
 
 use super::problem::{ApiError, Kind};
-use crate::app::App;
+use crate::{
+    app::App,
+    http::{admission::Proof, visit::Visit},
+};
 
 /// The program that calls.
 #[derive(Clone, Debug)]
@@ -55,7 +58,8 @@ impl From<&ApiKey> for ApiCaller {
 
 /// Lets only those pass who show a key that opens something, and says who they are.
 pub async fn require_key(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match identify(&app, request.headers()).await {
+    let visit = request.extensions().get::<Visit>().cloned().unwrap_or_default();
+    match identify(&app, request.headers(), &visit).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -67,7 +71,11 @@ pub async fn require_key(State(app): State<App>, mut request: Request, next: Nex
 const HOW_TO: &str = "Write `Authorization: Bearer ck_...`, with the whole key after the word Bearer.";
 
 /// The program that sent these headers.
-pub(in crate::http) async fn identify(app: &App, headers: &HeaderMap) -> Result<ApiCaller, ApiError> {
+pub(in crate::http) async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    visit: &Visit,
+) -> Result<ApiCaller, ApiError> {
     let Some(header) = headers.get(header::AUTHORIZATION) else {
         let words = format!("The header Authorization is missing. {HOW_TO}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
@@ -83,7 +91,10 @@ pub(in crate::http) async fn identify(app: &App, headers: &HeaderMap) -> Result<
         )
     };
     let digest = secret::digest(&SecretString::from(token));
-    let key = api_keys::find_by_digest(&app.context.db, &digest).await?.ok_or_else(unknown)?;
+    let lookup = api_keys::find_by_digest(&app.context.db, &digest);
+    let key = app.admission.look_up(Proof::Key, visit.network(), &digest, lookup).await?;
+    let key = key.ok_or_else(unknown)?;
+    app.admission.take_key(key.id)?;
     let caller = ApiCaller::from(&key);
     note_use(app.clone(), key);
     Ok(caller)

@@ -1,5 +1,6 @@
 //! `/api/openapi.json`, and `/api/docs`: the same for people, rendered here from the document. It needs no script and
-//! nothing from elsewhere.
+//! nothing from elsewhere. Both are the same until the program is another one, so that each is made once, with its
+//! compressed form, and served from memory.
 
 use std::{collections::BTreeMap, fmt::Write, sync::Arc};
 
@@ -7,16 +8,26 @@ use askama::Template;
 use axum::{
     Router,
     extract::{Extension, Path, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use concord_storage::secret::digest_bytes;
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use utoipa::openapi::OpenApi;
 
 use super::problem::{ApiError, Kind};
-use crate::{app::App, http::pages::assets::Assets};
+use crate::{
+    app::App,
+    http::{
+        feeds::{
+            caching::{Variant, is_fresh, wants_gzip},
+            render::Rendered,
+        },
+        pages::assets::Assets,
+    },
+};
 
 const STYLE: &str = include_str!("../../../assets/api_docs.css");
 
@@ -26,12 +37,45 @@ pub(super) fn router(document: Arc<OpenApi>) -> Router<App> {
         .route("/api/docs", get(page))
         .route("/api/docs.css", get(style))
         .route("/problems/{slug}", get(problem))
-        .layer(Extension(document))
+        .layer(Extension(Documents { document, json: Arc::default(), page: Arc::default() }))
 }
 
-async fn json(Extension(document): Extension<Arc<OpenApi>>) -> Result<Response, ApiError> {
-    let text = document.to_pretty_json().map_err(ApiError::internal)?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+/// The document, and what was made of it when it was first asked for.
+#[derive(Clone)]
+struct Documents {
+    document: Arc<OpenApi>,
+    json: Arc<OnceCell<Rendered>>,
+    page: Arc<OnceCell<Rendered>>,
+}
+
+async fn json(
+    State(app): State<App>,
+    Extension(documents): Extension<Documents>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let make = async || {
+        let text = documents.document.to_pretty_json().map_err(ApiError::internal)?;
+        Ok::<_, ApiError>(Rendered::of(text.into_bytes(), app.now()))
+    };
+    let made = documents.json.get_or_try_init(make).await?;
+    Ok(from_memory(made, "application/json", &headers))
+}
+
+fn from_memory(made: &Rendered, kind: &'static str, headers: &HeaderMap) -> Response {
+    let variant = made.available(if wants_gzip(headers) { Variant::Gzip } else { Variant::Plain });
+    let common = [
+        (header::ETAG, made.tag(variant)),
+        (header::CACHE_CONTROL, "public, no-cache".to_owned()),
+        (header::VARY, "Accept-Encoding".to_owned()),
+    ];
+    if is_fresh(headers, &made.tags(), made.made_at) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let mut response = ([(header::CONTENT_TYPE, kind)], common, made.body(variant)).into_response();
+    if variant == Variant::Gzip {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// The page asks for it by a digest, so that no browser shows a new page with an old style.
@@ -50,11 +94,16 @@ async fn problem(Path(slug): Path<String>) -> Response {
 
 async fn page(
     State(app): State<App>,
-    Extension(document): Extension<Arc<OpenApi>>,
+    Extension(documents): Extension<Documents>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let value = serde_json::to_value(&*document).map_err(ApiError::internal)?;
-    let html = Docs::of(&app, &value).render().map_err(ApiError::internal)?;
-    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response())
+    let make = async || {
+        let value = serde_json::to_value(&*documents.document).map_err(ApiError::internal)?;
+        let html = Docs::of(&app, &value).render().map_err(ApiError::internal)?;
+        Ok::<_, ApiError>(Rendered::of(html.into_bytes(), app.now()))
+    };
+    let made = documents.page.get_or_try_init(make).await?;
+    Ok(from_memory(made, "text/html; charset=utf-8", &headers))
 }
 
 #[derive(Template)]

@@ -55,7 +55,10 @@ use self::{
     idempotency::NothingThere,
     problem::{ApiError, Kind},
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    http::admission::{Bodies, hold_body},
+};
 
 /// All endpoints of version 1, without the prefix of their paths.
 fn endpoints() -> OpenApiRouter<App> {
@@ -86,12 +89,14 @@ pub fn openapi(app: &App) -> OpenApi {
 pub fn router(app: &App) -> Router<App> {
     let (version_1, described) = endpoints().split_for_parts();
     let document = Arc::new(document::complete(app, described));
+    let most_bytes = app.config.server.max_body_kilobytes * 1024;
     let version_1 = version_1
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown)
         // What a repeated POST is answered is kept as it is sent, so errors are written before.
         .layer(middleware::from_fn_with_state(app.clone(), problem::render))
         .layer(middleware::from_fn_with_state(app.clone(), idempotency::replay))
+        .layer(middleware::from_fn_with_state((app.clone(), Bodies::Forms, most_bytes), hold_body))
         .layer(middleware::from_fn_with_state(app.clone(), auth::require_key))
         .layer(middleware::from_fn(never_stored));
     Router::new()

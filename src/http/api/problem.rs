@@ -103,6 +103,9 @@ kinds! {
     /// `Idempotency-Key`: used for something else.
     KeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
         "Make a new key for each request that means something new.";
+    /// By one address or one key.
+    TooMany = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests",
+        "Nothing was done. Try again after the seconds in `Retry-After`, and ask less often.";
     /// A calendar provider would not.
     Provider = "provider", BAD_GATEWAY, "The calendar provider did not do it",
         "`detail` says what the provider's answer means. Try again later, or reconnect the calendar.";

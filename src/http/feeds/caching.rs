@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, NaiveDateTime, SubsecRound, Utc};
 
 /// Which bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(in crate::http) enum Variant {
     /// As they are.
     Plain,
     /// Compressed.
@@ -18,7 +18,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 }
 
 /// Whether the reader takes gzip. Who says nothing gets plain bytes.
-pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
     let Some(accepted) = text(headers, header::ACCEPT_ENCODING) else { return false };
     let weight = |wanted: &str| {
         accepted.split(',').find_map(|item| {
@@ -35,7 +35,7 @@ pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the reader has what would be sent. Tags decide where there are any; dates are only seconds fine.
-pub(super) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_at: DateTime<Utc>) -> bool {
+pub(in crate::http) fn is_fresh(headers: &HeaderMap, tags: &[String], rendered_at: DateTime<Utc>) -> bool {
     if let Some(known) = text(headers, header::IF_NONE_MATCH) {
         return known.split(',').map(str::trim).any(|known| {
             // The weak comparison (section 13.1.2): proxies that compress make tags weak.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     http::{HeaderMap, HeaderName, header},
     routing::get,
@@ -22,11 +22,13 @@ use super::address_of;
 use crate::{
     app::App,
     http::{
+        admission::NotAdmitted,
         api::{
             auth,
             problem::{ApiError, Kind},
         },
-        pages::CurrentUser,
+        pages::{CurrentUser, PageError},
+        visit::Visit,
     },
 };
 
@@ -73,9 +75,10 @@ pub(in crate::http) struct Info {
     ))]
 pub(in crate::http) async fn info(
     State(app): State<App>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Info>), ApiError> {
-    let change = who_asks(&app, &headers).await?;
+    let change = who_asks(&app, &headers, &visit).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
     let export_url = export_address(&app, &change).await?;
@@ -103,17 +106,24 @@ pub(in crate::http) async fn export_address(app: &App, change: &Change) -> Resul
 }
 
 /// A program with a key, or a manager with a session.
-async fn who_asks(app: &App, headers: &HeaderMap) -> Result<Change, ApiError> {
+async fn who_asks(app: &App, headers: &HeaderMap, visit: &Visit) -> Result<Change, ApiError> {
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(user) =
-            CurrentUser::of(app, headers).await.map_err(|_| ApiError::internal("no session could be read"))?
+        && let Some(user) = CurrentUser::of(app, headers, visit).await.map_err(unread)?
     {
         if !user.is_manager() {
             return Err(ApiError::new(Kind::Forbidden, "Only managers see the address of all bookings."));
         }
         return Ok(user.change(app));
     }
-    Ok(auth::identify(app, headers).await?.change(app.now()))
+    Ok(auth::identify(app, headers, visit).await?.change(app.now()))
+}
+
+fn unread(error: PageError) -> ApiError {
+    match error {
+        PageError::TooMany { seconds } => NotAdmitted::TooOften { seconds }.into(),
+        PageError::Full => NotAdmitted::Full.into(),
+        _ => ApiError::internal("no session could be read"),
+    }
 }
 
 /// A listing on a platform: the resource's name, and the address that the platform is to read.

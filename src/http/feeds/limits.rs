@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use concord_domain::{clock::Clock, ids::FeedId};
 
-use crate::{config::FeedsConfig, http::limits::Buckets};
+use crate::{
+    config::FeedsConfig,
+    http::limits::{Buckets, network_of},
+};
 
 /// The limits of this process.
 pub(super) struct Limits {
@@ -27,6 +30,6 @@ impl Limits {
 
     /// `Err`: too often; try again after so many seconds.
     pub(super) fn take_address(&self, address: IpAddr) -> Result<(), u64> {
-        self.addresses.take(&address)
+        self.addresses.take(&network_of(address))
     }
 }

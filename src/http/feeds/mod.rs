@@ -7,12 +7,12 @@
 
 mod access;
 mod answer;
-mod caching;
+pub(in crate::http) mod caching;
 pub(super) mod info;
 mod kept;
 mod limits;
 mod lookup;
-mod render;
+pub(in crate::http) mod render;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -209,7 +209,10 @@ impl<'a> Request<'a> {
         let rendered = if let Some(rendered) = self.kept.feeds.find(key, version).await {
             rendered
         } else {
-            let rendering = render::render(self.app, &published, self.form, first_day, self.now);
+            let rendering = async {
+                let _place = self.app.admission.heavy().await.map_err(|_| StorageError::Busy)?;
+                render::render(self.app, &published, self.form, first_day, self.now).await
+            };
             // Large, and seldom needed.
             let kept = Box::pin(self.kept.feeds.get(key, version, rendering));
             kept.await.map_err(|error| shared(&error))?

@@ -51,18 +51,18 @@ impl Form {
 
 /// A feed as bytes, and compressed.
 #[derive(Debug)]
-pub(super) struct Rendered {
+pub(in crate::http) struct Rendered {
     plain: Bytes,
     /// `None`: there is the plain variant only.
     gzip: Option<Bytes>,
     digest: String,
     /// Since when it is so, which is after the last change that it shows.
-    pub(super) made_at: DateTime<Utc>,
+    pub(in crate::http) made_at: DateTime<Utc>,
 }
 
 impl Rendered {
     /// Compresses what was rendered.
-    pub(super) fn of(plain: Vec<u8>, made_at: DateTime<Utc>) -> Self {
+    pub(in crate::http) fn of(plain: Vec<u8>, made_at: DateTime<Utc>) -> Self {
         let digest = secret::digest_bytes(&plain)[..32].to_owned();
         // Without a name and a time in its header the same bytes come out each time.
         let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::default());
@@ -77,12 +77,12 @@ impl Rendered {
     }
 
     /// The variant for a reader who would rather have this one.
-    pub(super) fn available(&self, wanted: Variant) -> Variant {
+    pub(in crate::http) fn available(&self, wanted: Variant) -> Variant {
         if self.gzip.is_some() { wanted } else { Variant::Plain }
     }
 
     /// The bytes of a variant that is available.
-    pub(super) fn body(&self, variant: Variant) -> Bytes {
+    pub(in crate::http) fn body(&self, variant: Variant) -> Bytes {
         match variant {
             Variant::Plain => self.plain.clone(),
             Variant::Gzip => self.gzip.as_ref().unwrap_or(&self.plain).clone(),
@@ -90,7 +90,7 @@ impl Rendered {
     }
 
     /// The strong entity tag of a variant: other bytes, another tag (RFC 9110, section 8.8.3.3).
-    pub(super) fn tag(&self, variant: Variant) -> String {
+    pub(in crate::http) fn tag(&self, variant: Variant) -> String {
         match variant {
             Variant::Plain => format!("\"{}\"", self.digest),
             Variant::Gzip => format!("\"{}-gzip\"", self.digest),
@@ -98,7 +98,7 @@ impl Rendered {
     }
 
     /// The tags of both variants: who has one has them all.
-    pub(super) fn tags(&self) -> [String; 2] {
+    pub(in crate::http) fn tags(&self) -> [String; 2] {
         [self.tag(Variant::Plain), self.tag(Variant::Gzip)]
     }
 }

@@ -1,8 +1,8 @@
 //! Forms that another site made a browser send are refused, before any handler sees them.
 //!
 //! Two things must hold for whatever is not a GET: the browser says that the form came from our own pages, and the form
-//! carries the token of the session. The forms of people who are not signed in (`/sign-in/...`) have no session, and so
-//! only the first.
+//! carries the token of a session that is alive, which is known before any of the form is read. The forms of people who
+//! are not signed in (`/sign-in/...`, and the way back from a provider) have no session, and so only the first.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -13,30 +13,56 @@ use axum::{
 };
 use url::Url;
 
-use super::{PageError, calendar_sync, session::SessionToken};
-use crate::app::App;
+use super::{
+    PageError, calendar_sync,
+    session::{CurrentUser, SessionToken},
+};
+use crate::{
+    app::App,
+    http::{
+        admission::{Bodies, Size},
+        visit::Visit,
+    },
+};
 
 /// The field that carries the token.
 pub(super) const FIELD: &str = "csrf";
 
-pub(super) async fn refuse(State(app): State<App>, request: Request, next: Next) -> Response {
+/// A form of somebody who is not signed in holds a code at the most.
+const MOST_OF_STRANGERS: usize = 16 * 1024;
+
+pub(in crate::http) async fn refuse(State(app): State<App>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return next.run(request).await;
     }
     if !is_from_our_pages(&app.public_url, request.headers()) {
         return PageError::Forged.into_response();
     }
-    if request.uri().path().starts_with("/sign-in/") {
-        return next.run(request).await;
+    let path = request.uri().path();
+    if path.starts_with("/sign-in/") || path.starts_with("/oauth/") {
+        let size = Size::of(request.body());
+        return match app.admission.hold(Bodies::Forms, size, MOST_OF_STRANGERS).await {
+            Ok(_held) => next.run(request).await,
+            Err(error) => PageError::from(error).into_response(),
+        };
     }
-    let Some(token) = SessionToken::sent(request.headers()) else {
-        return PageError::SignedOut { next: None }.into_response();
-    };
     let (parts, body) = request.into_parts();
+    let visit = parts.extensions.get::<Visit>().cloned().unwrap_or_default();
+    let token = match CurrentUser::of(&app, &parts.headers, &visit).await {
+        Ok(Some(user)) => user.token,
+        Ok(None) => return PageError::SignedOut { next: None }.into_response(),
+        Err(error) => return error.into_response(),
+    };
     // Only there are files taken.
     let is_upload = parts.uri.path().starts_with(calendar_sync::PATH);
     let most =
         if is_upload { calendar_sync::MOST_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
+    let sort = if is_upload { Bodies::Uploads } else { Bodies::Forms };
+    let size = Size::of(&body);
+    let _held = match app.admission.hold(sort, size, most).await {
+        Ok(held) => held,
+        Err(error) => return PageError::from(error).into_response(),
+    };
     let Ok(bytes) = to_bytes(body, most).await else {
         return PageError::TooLarge.into_response();
     };

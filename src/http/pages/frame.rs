@@ -165,8 +165,8 @@ impl Frame {
 /// A page as an answer. The line that it showed is not shown again.
 pub(super) fn page(app: &App, user: &CurrentUser, page: &impl Template) -> Result<Response, PageError> {
     let mut response = Html(page.render()?).into_response();
-    // Back and forward show what was there; anybody else's cache keeps nothing.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // What is shown is one person's: who sits at the browser after them finds nothing of it.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(if user.flash.is_some() { with_cookie(response, Flash::no_cookie(app)) } else { response })
 }
 

@@ -41,20 +41,27 @@ mod when;
 
 use axum::{
     Router,
-    http::{Method, Uri},
+    http::{HeaderValue, Method, Uri, header},
     middleware,
     response::{IntoResponse, Redirect, Response},
 };
 
-pub(crate) use asked::{Asked, Named};
+pub(crate) use asked::{Asked, Named, Sent};
 pub(crate) use assets::Assets;
 pub(crate) use error::PageError;
 pub(crate) use flash::Flash;
+pub(in crate::http) use forgery::refuse as refuse_forged;
 pub(crate) use pieces::listed;
 pub(crate) use session::{CurrentUser, SessionToken, local_path};
 pub(crate) use theme::Theme;
 
 use crate::app::App;
+
+/// No cache on the way, nor the browser's own, keeps what was one person's.
+async fn never_stored(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
 
 /// All pages, and the answer to whatever nobody else answers.
 pub fn router(app: &App) -> Router<App> {
@@ -77,6 +84,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(sign_in::router())
         .merge(theme::router())
         .layer(middleware::from_fn_with_state(app.clone(), forgery::refuse))
+        .layer(middleware::map_response(never_stored))
         .merge(assets::router())
         .method_not_allowed_fallback(back_to_page)
         .fallback(async || PageError::NotFound("page"))

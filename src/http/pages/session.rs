@@ -30,7 +30,13 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{PageError, flash::Flash, theme::Theme};
-use crate::app::App;
+use crate::{
+    app::App,
+    http::{
+        admission::Proof,
+        visit::{SignedIn, Visit},
+    },
+};
 
 /// The cookie that holds the token.
 const COOKIE: &str = "concord_session";
@@ -135,14 +141,16 @@ pub(crate) struct CurrentUser {
 
 impl CurrentUser {
     /// Who sent these headers; `None`: nobody who is signed in.
-    pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, PageError> {
+    pub(in crate::http) async fn of(
+        app: &App,
+        headers: &HeaderMap,
+        visit: &Visit,
+    ) -> Result<Option<Self>, PageError> {
         let Some(token) = SessionToken::sent(headers) else { return Ok(None) };
-        let db = &app.context.db;
-        let Some((session, user)) = sign_in::find_session(db, &token.digest(), app.now()).await? else {
-            return Ok(None);
-        };
-        let Some(business) = businesses::find(db, user.business_id).await? else { return Ok(None) };
-        note_seen(app.clone(), session);
+        let digest = token.digest();
+        let lookup = app.admission.look_up(Proof::Session, visit.network(), &digest, find(app, &digest));
+        let found = visit.signed_in().get_or_try_init(|| lookup).await?;
+        let Some(SignedIn { user, business }) = found.clone() else { return Ok(None) };
         let flash = Flash::sent(headers, &token);
         Ok(Some(Self { user, business, token, flash, theme: Theme::chosen(headers) }))
     }
@@ -197,11 +205,20 @@ impl CurrentUser {
     }
 }
 
+async fn find(app: &App, digest: &str) -> Result<Option<SignedIn>, StorageError> {
+    let db = &app.context.db;
+    let Some((session, user)) = sign_in::find_session(db, digest, app.now()).await? else { return Ok(None) };
+    let Some(business) = businesses::find(db, user.business_id).await? else { return Ok(None) };
+    note_seen(app.clone(), session);
+    Ok(Some(SignedIn { user, business }))
+}
+
 impl FromRequestParts<App> for CurrentUser {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        Self::of(app, &parts.headers).await?.ok_or_else(|| PageError::SignedOut {
+        let visit = parts.extensions.get::<Visit>().cloned().unwrap_or_default();
+        Self::of(app, &parts.headers, &visit).await?.ok_or_else(|| PageError::SignedOut {
             // A form that was sent too late is not sent again by itself.
             next: (parts.method == Method::GET).then(|| parts.uri.to_string()),
         })

@@ -8,21 +8,25 @@
 
 use askama::Template;
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use concord_domain::{people::Actor, record::HistorySubject};
 use concord_storage::{
-    businesses,
+    StorageError, Tx, businesses,
+    history::{self, NewLine},
     people::User,
     secret,
     sign_in::{self, NewSession, OpenLink},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     PageError,
@@ -31,7 +35,10 @@ use super::{
     session::{CurrentUser, SessionToken, cookie, local_path, sent_cookie, with_cookie},
     theme::Theme,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    http::{admission::Proof, visit::Visit},
+};
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -112,11 +119,11 @@ async fn explain(
 async fn open(
     State(app): State<App>,
     Named(token): Named<String>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let digest = secret::digest(&SecretString::from(token));
-    let OpenLink { user, reusable } =
-        sign_in::find_link(&app.context.db, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
+    let OpenLink { user, reusable } = link(&app, &visit, &digest).await?;
     if reusable {
         return begin(&app, &headers, &user).await;
     }
@@ -126,12 +133,21 @@ async fn open(
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
 }
 
+/// A link that works. It is looked for by a reader, so that one that opens nothing never waits for the database's writer.
+async fn link(app: &App, visit: &Visit, digest: &str) -> Result<OpenLink, PageError> {
+    let lookup = sign_in::find_link(&app.context.db, digest, app.now());
+    let found = app.admission.look_up(Proof::Link, visit.network(), digest, lookup).await?;
+    found.ok_or(PageError::DeadLink)
+}
+
 async fn enter(
     State(app): State<App>,
     Named(token): Named<String>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let digest = secret::digest(&SecretString::from(token));
+    link(&app, &visit, &digest).await?;
     let mut tx = app.context.db.begin().await?;
     let user = sign_in::use_link(&mut tx, &digest, app.now()).await?.ok_or(PageError::DeadLink)?;
     tx.commit().await?;
@@ -155,7 +171,9 @@ async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, 
         sign_in::end_session(&mut tx, &before.digest()).await?;
     }
     sign_in::create_session(&mut tx, &new, now).await?;
+    note(&mut tx, user, "signed in", now).await?;
     tx.commit().await?;
+    app.admission.remember(new.digest).await;
     let next = way(headers);
     let mut response = Redirect::to(next.as_deref().unwrap_or("/")).into_response();
     if next.is_some() {
@@ -164,9 +182,23 @@ async fn begin(app: &App, headers: &HeaderMap, user: &User) -> Result<Response, 
     Ok(with_cookie(response, token.cookie(app)))
 }
 
+/// Who came and went is in the history, as everything is that anybody does here.
+async fn note(tx: &mut Tx, user: &User, action: &str, now: DateTime<Utc>) -> Result<(), StorageError> {
+    let line = NewLine {
+        business: user.business_id,
+        actor: &Actor::User { id: user.id, name: user.name.clone() },
+        action,
+        subject_kind: HistorySubject::User,
+        subject: user.id.0,
+        detail: &json!({ "name": user.name }),
+    };
+    history::append(tx, &line, now).await
+}
+
 async fn leave(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let mut tx = app.context.db.begin().await?;
     sign_in::end_session(&mut tx, &user.token.digest()).await?;
+    note(&mut tx, &user.user, "signed out", app.now()).await?;
     tx.commit().await?;
     Ok(with_cookie(Redirect::to("/sign-in").into_response(), SessionToken::no_cookie(&app)))
 }

@@ -142,6 +142,7 @@ pub(super) async fn preview(
         Err(faults) => return refuse(&app, &user, &wish, faults).await,
     };
     let job = job(&user, &asked, &wish);
+    let _place = app.admission.heavy().await?;
     match preview::preview(&app.context, &job).await {
         Ok(preview) => {
             let shown = foreseen(&app, &user, wish, &asked, preview).await?;
@@ -233,6 +234,7 @@ pub(super) async fn import(
         Err(faults) => return refuse(&app, &user, &wish, faults).await,
     };
     let job = job(&user, &asked, &wish);
+    let _place = app.admission.heavy().await?;
     let context = app.context.clone();
     let taken = match app.to_the_end(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,

@@ -63,6 +63,15 @@ pub(crate) enum PageError {
         /// Where they can try again.
         back: String,
     },
+    /// Too much from one address.
+    #[error("too many requests from one address")]
+    TooMany {
+        /// When they may try again.
+        seconds: u64,
+    },
+    /// Too much is being done at once.
+    #[error("all places are taken")]
+    Full,
     /// Others are changing the same things.
     #[error("the database was busy")]
     Busy,
@@ -142,7 +151,10 @@ impl PageError {
             Self::Connect { is_providers: true, .. } => StatusCode::BAD_GATEWAY,
             Self::NotPossible(_) => StatusCode::CONFLICT,
             Self::DeadLink => StatusCode::GONE,
-            Self::Busy | Self::Unavailable(_) | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Unavailable(_) | Self::TooSlow | Self::Full => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
@@ -18,7 +18,10 @@ use super::{
     },
     PageError,
 };
-use crate::{app::App, http::security::REQUEST_ID};
+use crate::{
+    app::App,
+    http::{security::REQUEST_ID, visit::Visit},
+};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -70,26 +73,35 @@ impl Said {
 /// do is left to `render`, which stands around it.
 pub(crate) async fn render_in_frame(State(app): State<App>, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
+    let visit = request.extensions().get::<Visit>().cloned().unwrap_or_default();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<PageError>() else { return response };
-    match framed(&app, &headers, &error).await {
+    match framed(&app, &headers, &visit, &error).await {
         Some(page) => page,
         None => error.into_response(),
     }
 }
 
-async fn framed(app: &App, headers: &HeaderMap, error: &PageError) -> Option<Response> {
-    // The frame asks the database for its word on sync.
-    if matches!(
+async fn framed(app: &App, headers: &HeaderMap, visit: &Visit, error: &PageError) -> Option<Response> {
+    // The frame asks the database for its word on sync, which may be what is in trouble; and whoever was not let in is
+    // not looked up again.
+    let asks_too_much = matches!(
         error,
-        PageError::Busy | PageError::Unavailable(_) | PageError::TooSlow | PageError::Broken(_)
-    ) {
+        PageError::Busy
+            | PageError::Unavailable(_)
+            | PageError::TooSlow
+            | PageError::Broken(_)
+            | PageError::TooMany { .. }
+            | PageError::Full
+            | PageError::SignedOut { .. }
+    );
+    if asks_too_much {
         return None;
     }
-    let user = CurrentUser::of(app, headers).await.ok()??;
+    let user = CurrentUser::of(app, headers, visit).await.ok()??;
     let frame = Frame::around(app, &user, None, error.title()).await.ok()?;
     let shown = page(app, &user, &ErrorInFrame { frame, said: Said::of(error, headers) }).ok()?;
-    Some(finished(error.status(), shown))
+    Some(finished(error, shown))
 }
 
 /// Writes the page of whatever `PageError` is left. It stands around the whole front.
@@ -101,15 +113,19 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let title = said.title;
     let page = ErrorPage { theme: Theme::chosen(&headers), assets: Assets::now(), said };
     let html = page.render().unwrap_or_else(|_| title.to_owned());
-    let mut response = finished(error.status(), Html(html).into_response());
-    if matches!(error, PageError::Busy | PageError::Unavailable(_)) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
+    finished(&error, Html(html).into_response())
 }
 
-fn finished(status: StatusCode, mut page: Response) -> Response {
-    *page.status_mut() = status;
+fn finished(error: &PageError, mut page: Response) -> Response {
+    *page.status_mut() = error.status();
+    let again_after = match error {
+        PageError::TooMany { seconds } => Some(*seconds),
+        PageError::Full | PageError::Busy | PageError::Unavailable(_) => Some(5),
+        _ => None,
+    };
+    if let Some(seconds) = again_after {
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     page
 }

@@ -15,6 +15,8 @@ impl PageError {
             Self::NotPossible(_) => "That is not possible right now",
             Self::DeadLink => "This link no longer works",
             Self::Connect { .. } => "The calendar was not connected",
+            Self::TooMany { .. } => "Too many requests",
+            Self::Full => "Too much at once",
             Self::Busy => "Others were faster",
             Self::Unavailable(_) => "This cannot be done at the moment",
             Self::TooSlow => "This took too long",
@@ -35,6 +37,10 @@ impl PageError {
             Self::DeadLink => {
                 "Sign-in links work once and for a short time. This one has been used, or is too old."
             }
+            Self::TooMany { .. } => {
+                "Your address has asked for too much in a short time, so nothing was done. Others may share it with you."
+            }
+            Self::Full => "Too many others are asking for the same right now, so nothing was done.",
             Self::Busy => "Somebody is changing the same things right now, so nothing was changed.",
             Self::Unavailable(_) => {
                 "The database does not answer, or takes no changes. What was saved before is safe; what you just sent was \
@@ -51,7 +57,7 @@ impl PageError {
     pub(super) fn advice(&self) -> &'static str {
         match self {
             Self::SignedOut { .. } => {
-                "Sign in again, then go back and send the form once more: your browser still has what you typed."
+                "Sign in again, then go back and send the form once more; look first whether your browser still has what you typed."
             }
             Self::NotFound(_) | Self::WrongMethod => "Check the address, or find it from the overview.",
             Self::ManagersOnly => "Nothing was changed. Ask one of them if you need something here.",
@@ -61,7 +67,10 @@ impl PageError {
             Self::NotPossible(_) => "Nothing was changed.",
             Self::DeadLink => "Ask for a new one.",
             Self::Connect { advice, .. } => advice,
-            Self::Busy | Self::Unavailable(_) | Self::Broken(_) => "Go back and try again in a moment.",
+            Self::TooMany { .. } => "Wait a minute, and try again.",
+            Self::Busy | Self::Unavailable(_) | Self::Full | Self::Broken(_) => {
+                "Go back and try again in a moment."
+            }
             Self::TooSlow => "Look at the page again before you repeat it.",
         }
     }

@@ -1,0 +1,403 @@
+//! Who is let in, and how much of the process may be taken by those who have proven nothing.
+//!
+//! A credential is looked up before anything else of a request is read. What is not known here from a moment ago waits for
+//! one of a few places, and an address that shows much that opens nothing is not listened to for a while: its own sessions
+//! and keys that do open something still are. Bodies lie in memory whole, so that their bytes are counted before they are
+//! read, in budgets that cannot starve each other; so is work that keeps a core busy.
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use concord_domain::{clock::Clock, ids::ApiKeyId};
+use concord_storage::StorageError;
+use moka::future::Cache;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::{
+    api::problem::{ApiError, Kind},
+    limits::Buckets,
+    pages::PageError,
+    visit::Visit,
+};
+use crate::{app::App, config::ServerConfig};
+
+/// What somebody shows to be let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::http) enum Proof {
+    /// Of the pages.
+    Session,
+    /// Of the API.
+    Key,
+    /// To sign in with.
+    Link,
+    /// The `state` that a provider sends back.
+    Consent,
+    /// The word of a provider's notification.
+    Notification,
+    /// The token of a channel manager's address, and the signature.
+    Webhook,
+    /// None: whatever is open to everybody.
+    Nothing,
+}
+
+/// Why somebody is not let in at this moment.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::http) enum NotAdmitted {
+    /// Too much from this address, or by this key.
+    #[error("too many requests; try again in {seconds} s")]
+    TooOften {
+        /// When it may be tried again.
+        seconds: u64,
+    },
+    /// All places are taken.
+    #[error("too much is being done at once")]
+    Full,
+    /// Larger than the route takes.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// When to come again where all places were taken, in seconds.
+const AGAIN_AFTER: u32 = 5;
+
+impl From<NotAdmitted> for ApiError {
+    fn from(error: NotAdmitted) -> Self {
+        match error {
+            NotAdmitted::TooOften { seconds } => {
+                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                Self::new(Kind::TooMany, "Too many requests came from this address, or with this key.")
+                    .retry_after(seconds)
+            }
+            NotAdmitted::Full => Self::new(Kind::Unavailable, "Too much is being done at the same time.")
+                .retry_after(AGAIN_AFTER),
+            NotAdmitted::TooLarge => {
+                Self::new(Kind::TooLarge, "The body is larger than this installation accepts.")
+            }
+            NotAdmitted::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotAdmitted> for PageError {
+    fn from(error: NotAdmitted) -> Self {
+        match error {
+            NotAdmitted::TooOften { seconds } => Self::TooMany { seconds },
+            NotAdmitted::Full => Self::Full,
+            NotAdmitted::TooLarge => Self::TooLarge,
+            NotAdmitted::Storage(error) => error.into(),
+        }
+    }
+}
+
+/// How long anything is waited for: whoever stands at a page would rather be told.
+const WAIT: Duration = Duration::from_secs(5);
+/// Look-ups of what is not known from a moment ago, at the same time.
+const LOOKUPS: usize = 4;
+/// Work that keeps a core busy, at the same time.
+const HEAVY: usize = 8;
+/// Notifications that are not believed, of one address in a minute.
+const MOST_DISBELIEVED: u32 = 120;
+/// How long something that opened is known.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+/// How many are.
+const MOST_KNOWN: u64 = 10_000;
+
+/// Bytes of bodies that may lie in memory, in kilobytes. Each byte is copied once or twice on its way.
+const BODIES: u32 = 16 * 1024;
+const UPLOADS: u32 = 33 * 1024;
+const NOTIFICATIONS: u32 = 4 * 1024;
+
+/// Places, budgets and limits of this process.
+#[derive(Debug)]
+pub struct Admission {
+    unproven: Buckets<(Proof, IpAddr)>,
+    /// Of notifications and webhooks.
+    disbelieved: Buckets<(Proof, IpAddr)>,
+    keys: Buckets<ApiKeyId>,
+    /// Digests of what has opened something.
+    known: Cache<String, ()>,
+    lookups: Semaphore,
+    /// Of their own, so that nobody who floods the rest keeps people from signing in.
+    sign_ins: Semaphore,
+    heavy: Semaphore,
+    bodies: Budget,
+    uploads: Budget,
+    notifications: Budget,
+}
+
+impl Admission {
+    pub(crate) fn new(config: &ServerConfig, clock: &Clock) -> Self {
+        Self {
+            unproven: Buckets::new(config.unproven_per_minute, clock),
+            disbelieved: Buckets::new(MOST_DISBELIEVED, clock),
+            keys: Buckets::new(config.per_minute_per_key, clock),
+            known: Cache::builder().max_capacity(MOST_KNOWN).time_to_live(KNOWN_FOR).build(),
+            lookups: Semaphore::new(LOOKUPS),
+            sign_ins: Semaphore::new(LOOKUPS),
+            heavy: Semaphore::new(HEAVY),
+            bodies: Budget::of(BODIES),
+            uploads: Budget::of(UPLOADS),
+            notifications: Budget::of(NOTIFICATIONS),
+        }
+    }
+
+    /// Looks up what somebody shows, by its digest. `None`: it opens nothing, which is counted.
+    pub(in crate::http) async fn look_up<T>(
+        &self,
+        proof: Proof,
+        network: Option<IpAddr>,
+        digest: &str,
+        lookup: impl Future<Output = Result<Option<T>, StorageError>>,
+    ) -> Result<Option<T>, NotAdmitted> {
+        let _place = if self.known.contains_key(digest) {
+            None
+        } else {
+            self.look(proof, network)?;
+            let places = if proof == Proof::Link { &self.sign_ins } else { &self.lookups };
+            Some(place(places).await?)
+        };
+        let found = lookup.await?;
+        if found.is_some() {
+            self.known.insert(digest.to_owned(), ()).await;
+        } else {
+            self.known.invalidate(digest).await;
+            self.opened_nothing(proof, network);
+        }
+        Ok(found)
+    }
+
+    /// What has just been made opens something, and needs no place to be looked up for the first time.
+    pub(in crate::http) async fn remember(&self, digest: &str) {
+        self.known.insert(digest.to_owned(), ()).await;
+    }
+
+    /// Refuses an address that has shown too much that opened nothing.
+    pub(in crate::http) fn look(&self, proof: Proof, network: Option<IpAddr>) -> Result<(), NotAdmitted> {
+        let Some(network) = network else { return Ok(()) };
+        self.counted(proof).look(&(proof, network)).map_err(|seconds| NotAdmitted::TooOften { seconds })
+    }
+
+    /// Counts what opened nothing. Returns whether the address had any left: then it is worth a line in the log.
+    pub(in crate::http) fn opened_nothing(&self, proof: Proof, network: Option<IpAddr>) -> bool {
+        network.is_none_or(|network| self.counted(proof).take(&(proof, network)).is_ok())
+    }
+
+    fn counted(&self, proof: Proof) -> &Buckets<(Proof, IpAddr)> {
+        match proof {
+            Proof::Notification | Proof::Webhook => &self.disbelieved,
+            _ => &self.unproven,
+        }
+    }
+
+    /// Counts a request of a key.
+    pub(in crate::http) fn take_key(&self, key: ApiKeyId) -> Result<(), NotAdmitted> {
+        self.keys.take(&key).map_err(|seconds| NotAdmitted::TooOften { seconds })
+    }
+
+    /// A place for work that keeps a core busy.
+    pub(in crate::http) async fn heavy(&self) -> Result<SemaphorePermit<'_>, NotAdmitted> {
+        place(&self.heavy).await
+    }
+
+    /// Room in memory for the body of a request of this sort; `None`: it has none.
+    pub(in crate::http) async fn hold(
+        &self,
+        sort: Bodies,
+        size: Size,
+        most: usize,
+    ) -> Result<Option<SemaphorePermit<'_>>, NotAdmitted> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let bytes = match size {
+            Size::Said(0) => return Ok(None),
+            Size::Said(bytes) if bytes > most => return Err(NotAdmitted::TooLarge),
+            Size::Said(bytes) => bytes,
+            // They may send all there may be.
+            Size::Unsaid => most,
+        };
+        let budget = match sort {
+            Bodies::Forms => &self.bodies,
+            Bodies::Uploads => &self.uploads,
+            Bodies::Notifications => &self.notifications,
+        };
+        budget.hold(bytes).await.map(Some)
+    }
+}
+
+/// How large a body is going to be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Size {
+    /// As its sender says, and is held to.
+    Said(u64),
+    /// It comes in pieces.
+    Unsaid,
+}
+
+impl Size {
+    pub(in crate::http) fn of(body: &Body) -> Self {
+        body.size_hint().exact().map_or(Self::Unsaid, Self::Said)
+    }
+}
+
+/// Bodies that share a budget.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) enum Bodies {
+    /// Forms and JSON.
+    Forms,
+    /// Calendars as files.
+    Uploads,
+    /// What nobody has signed in for.
+    Notifications,
+}
+
+#[derive(Debug)]
+struct Budget {
+    kilobytes: Semaphore,
+    all: u32,
+}
+
+impl Budget {
+    fn of(kilobytes: u32) -> Self {
+        let places = usize::try_from(kilobytes).unwrap_or(Semaphore::MAX_PERMITS);
+        Self { kilobytes: Semaphore::new(places), all: kilobytes }
+    }
+
+    async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, NotAdmitted> {
+        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.all);
+        let held = timeout(WAIT, self.kilobytes.acquire_many(kilobytes)).await;
+        held.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
+    }
+}
+
+async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, NotAdmitted> {
+    timeout(WAIT, places.acquire()).await.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
+}
+
+/// Holds room for the bodies of the API until they are answered. It stands inside of `auth::require_key`.
+pub(in crate::http) async fn hold_body(
+    State((app, sort, most)): State<(App, Bodies, usize)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let size = Size::of(request.body());
+    match app.admission.hold(sort, size, most).await {
+        Ok(_held) => next.run(request).await,
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}
+
+/// What anybody may ask for without showing anything, counted by the address: all but what is asked by machines that
+/// watch, and what counts for itself.
+pub(in crate::http) async fn count_strangers(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let counts_itself = path.starts_with("/assets/")
+        || path.starts_with("/hooks/")
+        || path.starts_with("/sign-in/")
+        || path.starts_with("/oauth/")
+        || matches!(path, "/api/health" | "/readyz" | "/metrics");
+    if counts_itself || shows_something(request.headers()) {
+        return next.run(request).await;
+    }
+    let is_program = path.starts_with("/api/");
+    let network = request.extensions().get::<Visit>().and_then(Visit::network);
+    if let Err(error) = app.admission.look(Proof::Nothing, network) {
+        return if is_program {
+            ApiError::from(error).into_response()
+        } else {
+            PageError::from(error).into_response()
+        };
+    }
+    app.admission.opened_nothing(Proof::Nothing, network);
+    next.run(request).await
+}
+
+fn shows_something(headers: &axum::http::HeaderMap) -> bool {
+    headers.contains_key(axum::http::header::AUTHORIZATION)
+        || super::pages::SessionToken::sent(headers).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::config::{Argument, Config, Sources};
+
+    const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn admission(per_minute: u32) -> Admission {
+        let argument = Argument {
+            flag: "--test",
+            key: "server.unproven_requests_per_minute_per_address",
+            value: per_minute.to_string(),
+        };
+        let config = Config::load(&Sources { arguments: vec![argument], ..Sources::default() }).unwrap();
+        Admission::new(&config.server, &Clock::set_to(DateTime::UNIX_EPOCH))
+    }
+
+    async fn shown(
+        admission: &Admission,
+        proof: Proof,
+        digest: &str,
+        opens: bool,
+    ) -> Result<bool, NotAdmitted> {
+        let lookup = async { Ok(opens.then_some(())) };
+        admission.look_up(proof, Some(NETWORK), digest, lookup).await.map(|found| found.is_some())
+    }
+
+    #[tokio::test]
+    async fn wrong_keys_do_not_keep_out_who_was_known_nor_who_signs_in() {
+        let admission = admission(3);
+        assert!(shown(&admission, Proof::Key, "right", true).await.unwrap());
+        for _ in 0..3 {
+            assert!(!shown(&admission, Proof::Key, "wrong", false).await.unwrap());
+        }
+        let refused = shown(&admission, Proof::Key, "wrong", false).await;
+        assert!(matches!(refused, Err(NotAdmitted::TooOften { seconds: 20 })), "{refused:?}");
+        let unknown = shown(&admission, Proof::Key, "right, but new", true).await;
+        assert!(matches!(unknown, Err(NotAdmitted::TooOften { .. })), "{unknown:?}");
+        assert!(shown(&admission, Proof::Key, "right", true).await.unwrap());
+        assert!(shown(&admission, Proof::Link, "a link", true).await.unwrap());
+        assert!(shown(&admission, Proof::Session, "a session", true).await.unwrap());
+        // What no longer opens anything is known no longer.
+        assert!(!shown(&admission, Proof::Key, "right", false).await.unwrap());
+        assert!(shown(&admission, Proof::Key, "right", true).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_wait_for_room_and_not_for_ever() {
+        let admission = admission(3);
+        let size = |bytes: usize| Size::of(&Body::from(vec![0; bytes]));
+        let most = 11 * 1024 * 1024;
+        let hold = async |bytes: usize| admission.hold(Bodies::Uploads, size(bytes), most).await;
+        assert!(hold(0).await.unwrap().is_none());
+        assert!(matches!(hold(most + 1).await, Err(NotAdmitted::TooLarge)));
+        let held = [hold(most).await.unwrap(), hold(most).await.unwrap(), hold(most).await.unwrap()];
+        assert!(matches!(hold(most).await, Err(NotAdmitted::Full)));
+        assert!(
+            admission.hold(Bodies::Forms, size(1000), most).await.is_ok(),
+            "forms have room of their own"
+        );
+        drop(held);
+        assert!(hold(most).await.unwrap().is_some());
+        // Nobody knows how much comes.
+        let stream = Body::from_stream(futures::stream::empty::<Result<bytes::Bytes, std::io::Error>>());
+        assert_eq!(Size::of(&stream), Size::Unsaid);
+        let held = admission.hold(Bodies::Uploads, Size::Unsaid, 33 * 1024 * 1024).await.unwrap();
+        assert!(held.is_some() && hold(1).await.is_err());
+    }
+}
