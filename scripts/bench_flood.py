@@ -83,9 +83,9 @@ def flood(port):
 class Person:
     """Signs in and books, each time on a connection of its own."""
 
-    def __init__(self, port, demo):
-        self.port, self.demo, self.count = port, demo, 0
-        self.took = {"sign-in": [], "page": [], "booking": []}
+    def __init__(self, port, demo, number):
+        self.port, self.demo, self.number, self.count = port, demo, number, 0
+        self.took = {"sign-in": [], "page": [], "booking": [], "cancel": []}
         self.failed = []
 
     def ask(self, what, method, path, expected, body=None, headers=None):
@@ -111,29 +111,31 @@ class Person:
         if signed_in is not None:
             cookie = signed_in.getheader("set-cookie").split(";")[0]
             self.ask("page", "GET", "/settings", 200, headers={"cookie": cookie})
-        day = datetime.date.today() + datetime.timedelta(days=100 + self.count % 300)
-        resource = self.demo["resources"][self.count // 300 % len(self.demo["resources"])]["id"]
+        # Nights of their own, so that nobody is in another's way, and free again afterwards.
+        day = datetime.date.today() + datetime.timedelta(days=100 + self.number)
+        resource = self.demo["resources"][0]["id"]
         booking = {"resource": resource, "check_in": str(day), "check_out": str(day + datetime.timedelta(days=1))}
         key = {"authorization": f"Bearer {self.demo['api_key']}", "content-type": "application/json"}
         path = f"/api/v1/bookings/flood-{os.getpid()}-{self.count}"
-        self.ask("booking", "PUT", path, 201, json.dumps(booking), key)
+        if self.ask("booking", "PUT", path, 201, json.dumps(booking), key) is not None:
+            self.ask("cancel", "DELETE", path, 200, headers=key)
 
 
-def measure(port, demo, seconds, queue):
-    person, until = Person(port, demo), time.monotonic() + seconds
+def measure(port, demo, number, seconds, queue):
+    person, until = Person(port, demo, number), time.monotonic() + seconds
     while time.monotonic() < until:
         person.once()
         time.sleep(0.02)
     queue.put((person.took, person.failed))
 
 
-def measured(port, demo, seconds):
+def measured(port, demo, first, seconds):
     """Four people at the same time, in processes of their own."""
     queue = multiprocessing.Queue()
-    people = [multiprocessing.Process(target=measure, args=(port, demo, seconds, queue)) for _ in range(4)]
+    people = [multiprocessing.Process(target=measure, args=(port, demo, first + number, seconds, queue)) for number in range(4)]
     for person in people:
         person.start()
-    took, failed = {"sign-in": [], "page": [], "booking": []}, []
+    took, failed = {"sign-in": [], "page": [], "booking": [], "cancel": []}, []
     for _ in people:
         theirs, theirs_failed = queue.get()
         for what, times in theirs.items():
@@ -188,7 +190,7 @@ def run(process, file, seconds):
     port = urlsplit(demo["url"]).port
     time.sleep(5)
     before = resident(process)
-    tell("quiet", *measured(port, demo, min(seconds, 5)))
+    tell("quiet", *measured(port, demo, 0, min(seconds, 5)))
     peak, over = [before], threading.Event()
 
     def watch():
@@ -201,7 +203,7 @@ def run(process, file, seconds):
     for one in flooding:
         one.start()
     time.sleep(2)
-    took, failed = measured(port, demo, seconds)
+    took, failed = measured(port, demo, 4, seconds)
     for one in flooding:
         one.terminate()
         one.join()

@@ -1,8 +1,8 @@
 //! Who is let in, and how much of the process may be taken by those who have proven nothing.
 //!
-//! A credential is looked up before anything else of a request is read. What is not known here from a moment ago waits for
-//! one of a few places, and an address that shows much that opens nothing is not listened to for a while: its own sessions
-//! and keys that do open something still are. Bodies lie in memory whole, so that their bytes are counted before they are
+//! A credential is looked up before anything else of a request is read. Whoever is not known here from a moment ago waits
+//! for one of a few places, and an address that shows much that opens nothing is not listened to for a while: its own
+//! sessions and keys that do open something still are. Bodies lie in memory whole, so that their bytes are counted before they are
 //! read, in budgets that cannot starve each other; so is work that keeps a core busy.
 
 use std::{net::IpAddr, time::Duration};
@@ -10,11 +10,12 @@ use std::{net::IpAddr, time::Duration};
 use axum::{
     body::{Body, HttpBody},
     extract::{Request, State},
+    http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use concord_domain::{clock::Clock, ids::ApiKeyId};
-use concord_storage::StorageError;
+use concord_storage::{StorageError, secret};
 use moka::future::Cache;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -22,9 +23,12 @@ use tokio::{
 };
 
 use super::{
-    api::problem::{ApiError, Kind},
+    api::{
+        auth::bearer,
+        problem::{ApiError, Kind},
+    },
     limits::Buckets,
-    pages::PageError,
+    pages::{PageError, SessionToken},
     visit::Visit,
 };
 use crate::{app::App, config::ServerConfig};
@@ -102,8 +106,8 @@ impl From<NotAdmitted> for PageError {
 
 /// How long anything is waited for: whoever stands at a page would rather be told.
 const WAIT: Duration = Duration::from_secs(5);
-/// Look-ups of what is not known from a moment ago, at the same time.
-const LOOKUPS: usize = 4;
+/// Requests of those who are not known from a moment ago, at the same time.
+const STRANGERS: usize = 8;
 /// Work that keeps a core busy, at the same time.
 const HEAVY: usize = 8;
 /// Notifications that are not believed, of one address in a minute.
@@ -127,7 +131,7 @@ pub struct Admission {
     keys: Buckets<ApiKeyId>,
     /// Digests of what has opened something.
     known: Cache<String, ()>,
-    lookups: Semaphore,
+    strangers: Semaphore,
     /// Of their own, so that nobody who floods the rest keeps people from signing in.
     sign_ins: Semaphore,
     heavy: Semaphore,
@@ -143,8 +147,8 @@ impl Admission {
             disbelieved: Buckets::new(MOST_DISBELIEVED, clock),
             keys: Buckets::new(config.per_minute_per_key, clock),
             known: Cache::builder().max_capacity(MOST_KNOWN).time_to_live(KNOWN_FOR).build(),
-            lookups: Semaphore::new(LOOKUPS),
-            sign_ins: Semaphore::new(LOOKUPS),
+            strangers: Semaphore::new(STRANGERS),
+            sign_ins: Semaphore::new(STRANGERS),
             heavy: Semaphore::new(HEAVY),
             bodies: Budget::of(BODIES),
             uploads: Budget::of(UPLOADS),
@@ -160,13 +164,9 @@ impl Admission {
         digest: &str,
         lookup: impl Future<Output = Result<Option<T>, StorageError>>,
     ) -> Result<Option<T>, NotAdmitted> {
-        let _place = if self.known.contains_key(digest) {
-            None
-        } else {
+        if !self.known.contains_key(digest) {
             self.look(proof, network)?;
-            let places = if proof == Proof::Link { &self.sign_ins } else { &self.lookups };
-            Some(place(places).await?)
-        };
+        }
         let found = lookup.await?;
         if found.is_some() {
             self.known.insert(digest.to_owned(), ()).await;
@@ -198,6 +198,20 @@ impl Admission {
             Proof::Notification | Proof::Webhook => &self.disbelieved,
             _ => &self.unproven,
         }
+    }
+
+    /// A place for somebody who is not known. `is_open`: what they ask for is for everybody, and counted.
+    async fn stranger(
+        &self,
+        is_open: bool,
+        is_link: bool,
+        network: Option<IpAddr>,
+    ) -> Result<SemaphorePermit<'_>, NotAdmitted> {
+        if is_open {
+            self.look(Proof::Nothing, network)?;
+            self.opened_nothing(Proof::Nothing, network);
+        }
+        place(if is_link { &self.sign_ins } else { &self.strangers }).await
     }
 
     /// Counts a request of a key.
@@ -296,38 +310,36 @@ pub(in crate::http) async fn hold_body(
     }
 }
 
-/// What anybody may ask for without showing anything, counted by the address: all but what is asked by machines that
-/// watch, and what counts for itself.
-pub(in crate::http) async fn count_strangers(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Lets pass who shows what is known to be right, and has everybody else wait for one of a few places, so that requests of
+/// the first never stand behind hundreds of the others. What shows nothing at all is counted by its address.
+pub(in crate::http) async fn let_in(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let counts_itself = path.starts_with("/assets/")
+    // Machines that watch; and what counts for itself, since it waits for others: providers, and bodies that come slowly.
+    let passes = matches!(path, "/api/health" | "/readyz" | "/metrics")
         || path.starts_with("/hooks/")
-        || path.starts_with("/sign-in/")
-        || path.starts_with("/oauth/")
-        || matches!(path, "/api/health" | "/readyz" | "/metrics");
-    if counts_itself || shows_something(request.headers()) {
+        || path.starts_with("/oauth/");
+    let digests = digests(request.headers());
+    if passes || digests.iter().any(|digest| app.admission.known.contains_key(digest)) {
         return next.run(request).await;
     }
-    let is_program = path.starts_with("/api/");
+    let (is_program, is_link) = (path.starts_with("/api/"), path.starts_with("/sign-in/"));
+    let is_open = digests.is_empty() && !is_link && !path.starts_with("/assets/");
     let network = request.extensions().get::<Visit>().and_then(Visit::network);
-    if let Err(error) = app.admission.look(Proof::Nothing, network) {
-        return if is_program {
-            ApiError::from(error).into_response()
-        } else {
-            PageError::from(error).into_response()
-        };
+    match app.admission.stranger(is_open, is_link, network).await {
+        Ok(_place) => next.run(request).await,
+        Err(error) if is_program => ApiError::from(error).into_response(),
+        Err(error) => PageError::from(error).into_response(),
     }
-    app.admission.opened_nothing(Proof::Nothing, network);
-    next.run(request).await
 }
 
-fn shows_something(headers: &axum::http::HeaderMap) -> bool {
-    headers.contains_key(axum::http::header::AUTHORIZATION)
-        || super::pages::SessionToken::sent(headers).is_some()
+/// Of the key and the session that a request shows.
+fn digests(headers: &HeaderMap) -> Vec<String> {
+    let key = headers.get(header::AUTHORIZATION).map(|shown| match bearer(shown) {
+        Some(token) => secret::digest(&token),
+        None => String::new(),
+    });
+    let session = SessionToken::sent(headers).map(|token| token.digest());
+    key.into_iter().chain(session).collect()
 }
 
 #[cfg(test)]

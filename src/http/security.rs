@@ -37,7 +37,6 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) fn guard(router: Router, app: &App) -> Router {
     let policy = Policy::of(app);
     router
-        .layer(middleware::from_fn_with_state(app.clone(), admission::count_strangers))
         .layer(middleware::from_fn_with_state(app.config.server.request_timeout, in_time))
         .layer(DefaultBodyLimit::max(app.config.server.max_body_kilobytes * 1024))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| after_panic(panic.as_ref())))
@@ -46,6 +45,10 @@ pub(super) fn guard(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), pages::error::render_in_frame))
         .layer(middleware::from_fn(pages::error::render))
         .layer(CompressionLayer::new().compress_when(is_text))
+        .layer(middleware::from_fn_with_state(app.clone(), admission::let_in))
+        // Of what was not let in.
+        .layer(middleware::from_fn_with_state(app.clone(), problem::render))
+        .layer(middleware::from_fn(pages::error::render))
         .layer(middleware::from_fn_with_state(policy, protect))
         .layer(
             TraceLayer::new_for_http()

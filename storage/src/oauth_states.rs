@@ -9,7 +9,7 @@ use concord_domain::{
 use uuid::Uuid;
 
 use crate::{
-    StorageError, Tx, on_db,
+    Db, StorageError, Tx, on_db,
     seal::{Keyring, Place},
 };
 
@@ -136,6 +136,13 @@ const FIND: &str = concat!(
     columns!(),
     " FROM oauth_states WHERE nonce_hash = $1 AND used_at IS NULL AND expires_at > $2"
 );
+
+const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM oauth_states WHERE nonce_hash = $1)";
+
+/// Whether anything was ever asked for under this digest, used up or not.
+pub async fn is_there(db: &Db, nonce_digest: &str) -> Result<bool, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(IS_THERE).bind(nonce_digest).fetch_one(c).await)?)
+}
 
 /// What was asked for and may still be taken, without taking it.
 pub async fn find(

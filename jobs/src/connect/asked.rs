@@ -17,6 +17,10 @@ pub(super) async fn take_state(
     browser: Browser<'_>,
 ) -> Result<(OAuthState, String), ConnectError> {
     let digest = secret::digest_bytes(callback.state.as_deref().unwrap_or_default().as_bytes());
+    // Whatever anybody makes up never waits for the database's writer.
+    if !oauth_states::is_there(&context.db, &digest).await? {
+        return Err(ConnectError::UnknownState);
+    }
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
     // A refusal of the provider's connects nothing, so nobody has to confirm it.

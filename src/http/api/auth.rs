@@ -80,7 +80,7 @@ pub(in crate::http) async fn identify(
         let words = format!("The header Authorization is missing. {HOW_TO}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
     };
-    let Some(token) = header.to_str().ok().and_then(bearer) else {
+    let Some(token) = bearer(header) else {
         let words = format!("The header Authorization is not in the form of a key. {HOW_TO}");
         return Err(unauthorized(&words, "Bearer realm=\"concord\""));
     };
@@ -90,7 +90,7 @@ pub(in crate::http) async fn identify(
             "Bearer realm=\"concord\", error=\"invalid_token\"",
         )
     };
-    let digest = secret::digest(&SecretString::from(token));
+    let digest = secret::digest(&token);
     let lookup = api_keys::find_by_digest(&app.context.db, &digest);
     let key = app.admission.look_up(Proof::Key, visit.network(), &digest, lookup).await?;
     let key = key.ok_or_else(unknown)?;
@@ -100,10 +100,11 @@ pub(in crate::http) async fn identify(
     Ok(caller)
 }
 
-/// The scheme's name is case-insensitive (RFC 9110, section 11.1).
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+/// The key in the header. The scheme's name is case-insensitive (RFC 9110, section 11.1).
+pub(in crate::http) fn bearer(header: &HeaderValue) -> Option<SecretString> {
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    let token = Some(token.trim()).filter(|token| !token.is_empty())?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| SecretString::from(token))
 }
 
 /// Beside the request, not before it: nobody should wait for the database's one writer to be allowed to read.
@@ -134,12 +135,17 @@ impl FromRequestParts<App> for ApiCaller {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
     fn the_scheme_may_be_written_in_any_case() {
-        assert_eq!(bearer("Bearer ck_1"), Some("ck_1"));
-        assert_eq!(bearer("bearer  ck_1 "), Some("ck_1"));
+        let bearer = |text: &'static str| {
+            super::bearer(&HeaderValue::from_static(text)).map(|token| token.expose_secret().to_owned())
+        };
+        assert_eq!(bearer("Bearer ck_1").as_deref(), Some("ck_1"));
+        assert_eq!(bearer("bearer  ck_1 ").as_deref(), Some("ck_1"));
         for bad in ["ck_1", "Basic ck_1", "Bearer ", "Bearer", ""] {
             assert_eq!(bearer(bad), None, "{bad:?}");
         }

@@ -47,6 +47,8 @@ async fn a_state_is_taken_once(db: &TestDb) {
     assert_eq!(ana.craft, Craft::General);
     ask(db, &asked(business.id, &ana)).await.unwrap();
     assert_eq!(take(db, "another", 1).await, Taken::Unknown);
+    assert!(!oauth_states::is_there(db, "another").await.unwrap());
+    assert!(oauth_states::is_there(db, "nonce").await.unwrap());
     let expected = OAuthState {
         business_id: business.id,
         staff_id: ana.id,
