@@ -113,7 +113,7 @@ const HEAVY: usize = 8;
 /// Notifications that are not believed, of one address in a minute.
 const MOST_DISBELIEVED: u32 = 120;
 /// How long something that opened is known.
-const KNOWN_FOR: Duration = Duration::from_secs(600);
+const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// How many are.
 const MOST_KNOWN: u64 = 10_000;
 
@@ -138,6 +138,8 @@ pub struct Admission {
     bodies: Budget,
     uploads: Budget,
     notifications: Budget,
+    /// For a place.
+    wait: Duration,
 }
 
 impl Admission {
@@ -153,6 +155,7 @@ impl Admission {
             bodies: Budget::of(BODIES),
             uploads: Budget::of(UPLOADS),
             notifications: Budget::of(NOTIFICATIONS),
+            wait: WAIT,
         }
     }
 
@@ -211,7 +214,7 @@ impl Admission {
             self.look(Proof::Nothing, network)?;
             self.opened_nothing(Proof::Nothing, network);
         }
-        place(if is_link { &self.sign_ins } else { &self.strangers }).await
+        self.place(if is_link { &self.sign_ins } else { &self.strangers }, 1).await
     }
 
     /// Counts a request of a key.
@@ -221,7 +224,7 @@ impl Admission {
 
     /// A place for work that keeps a core busy.
     pub(in crate::http) async fn heavy(&self) -> Result<SemaphorePermit<'_>, NotAdmitted> {
-        place(&self.heavy).await
+        self.place(&self.heavy, 1).await
     }
 
     /// Room in memory for the body of a request of this sort; `None`: it has none.
@@ -244,7 +247,13 @@ impl Admission {
             Bodies::Uploads => &self.uploads,
             Bodies::Notifications => &self.notifications,
         };
-        budget.hold(bytes).await.map(Some)
+        self.place(&budget.kilobytes, budget.places_for(bytes)).await.map(Some)
+    }
+}
+
+impl Admission {
+    async fn place<'a>(&self, places: &'a Semaphore, many: u32) -> Result<SemaphorePermit<'a>, NotAdmitted> {
+        timeout(self.wait, places.acquire_many(many)).await.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
     }
 }
 
@@ -286,15 +295,10 @@ impl Budget {
         Self { kilobytes: Semaphore::new(places), all: kilobytes }
     }
 
-    async fn hold(&self, bytes: u64) -> Result<SemaphorePermit<'_>, NotAdmitted> {
-        let kilobytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.all);
-        let held = timeout(WAIT, self.kilobytes.acquire_many(kilobytes)).await;
-        held.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
+    /// No body waits for more than there is.
+    fn places_for(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.all)
     }
-}
-
-async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, NotAdmitted> {
-    timeout(WAIT, places.acquire()).await.ok().and_then(Result::ok).ok_or(NotAdmitted::Full)
 }
 
 /// Holds room for the bodies of the API until they are answered. It stands inside of `auth::require_key`.
@@ -390,9 +394,9 @@ mod tests {
         assert!(shown(&admission, Proof::Key, "right", true).await.is_err());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn bodies_wait_for_room_and_not_for_ever() {
-        let admission = admission(3);
+        let admission = Admission { wait: Duration::ZERO, ..admission(3) };
         let size = |bytes: usize| Size::of(&Body::from(vec![0; bytes]));
         let most = 11 * 1024 * 1024;
         let hold = async |bytes: usize| admission.hold(Bodies::Uploads, size(bytes), most).await;

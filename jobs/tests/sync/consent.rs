@@ -188,7 +188,7 @@ async fn consent_ends_with_session_and_key(db: &TestDb) {
     let page = world.begin(Some("another")).await;
     let answer = world.answer(&page, "allow").await;
     let (session, _) = sign_in::find_session(db, "another", world.clock.now()).await.unwrap().unwrap();
-    let lasts = std::time::Duration::from_secs(60);
+    let lasts = std::time::Duration::from_mins(1);
     world.clock.advance(Duration::minutes(2));
     sign_in::touch_session(db, &session, lasts, world.clock.now()).await.unwrap();
     world.clock.advance(Duration::minutes(2));

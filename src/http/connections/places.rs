@@ -16,7 +16,7 @@ use crate::{
     http::limits::network_of,
 };
 
-/// So long a connection may take to ask for something before others get its place.
+/// What is usual.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The places for connections.
@@ -26,6 +26,8 @@ pub(crate) struct Places {
     most_of_address: usize,
     /// Whose connections are many callers'.
     proxies: Vec<Network>,
+    /// So long a connection may take to ask for something before others get its place.
+    grace: Duration,
     open: Mutex<Open>,
 }
 
@@ -68,7 +70,7 @@ impl Places {
     }
 
     pub(super) fn new(most: usize, most_of_address: usize, proxies: Vec<Network>) -> Self {
-        Self { most, most_of_address, proxies, open: Mutex::default() }
+        Self { most, most_of_address, proxies, grace: GRACE, open: Mutex::default() }
     }
 
     /// A place for a connection; `None`: there is none, since all are being answered.
@@ -77,9 +79,9 @@ impl Places {
         let mut open = self.open();
         let of_address = network.and_then(|network| open.of_address.get(&network)).copied().unwrap_or(0);
         if of_address >= self.most_of_address {
-            open.make_room(|connection| connection.network == network)?;
+            open.make_room(self.grace, |connection| connection.network == network)?;
         } else if open.connections.len() >= self.most {
-            open.make_room(|_| true)?;
+            open.make_room(self.grace, |_| true)?;
         }
         let number = open.next;
         open.next += 1;
@@ -99,11 +101,11 @@ impl Places {
 
 impl Open {
     /// Ends the connection that has asked nothing for the longest time. `None`: none may be ended.
-    fn make_room(&mut self, may_go: impl Fn(&Connection) -> bool) -> Option<()> {
+    fn make_room(&mut self, grace: Duration, may_go: impl Fn(&Connection) -> bool) -> Option<()> {
         let now = Instant::now();
         let idle = self.connections.iter().filter(|(_, connection)| may_go(connection));
         let idle = idle.filter_map(|(number, connection)| Some((connection.idle_since?, *number)));
-        let (_, number) = idle.filter(|(since, _)| now.duration_since(*since) >= GRACE).min()?;
+        let (_, number) = idle.filter(|(since, _)| now.duration_since(*since) >= grace).min()?;
         self.remove(number);
         Some(())
     }
@@ -162,39 +164,44 @@ mod tests {
         IpAddr::from([203, 0, 113, last])
     }
 
-    #[tokio::test(start_paused = true)]
+    fn places(most: usize, most_of_address: usize, grace: Duration) -> Arc<Places> {
+        let proxy = "10.0.0.0/8".parse().unwrap();
+        Arc::new(Places { grace, ..Places::new(most, most_of_address, vec![proxy]) })
+    }
+
+    #[test]
+    fn who_has_only_just_come_makes_no_room() {
+        let places = places(10, 2, Duration::from_hours(1));
+        let _both = [places.take(address(1)).unwrap(), places.take(address(1)).unwrap()];
+        assert!(places.take(address(1)).is_none());
+        assert!(places.take(address(2)).is_some(), "others have their own");
+    }
+
+    #[tokio::test]
     async fn who_asks_nothing_makes_room_for_others_of_the_address() {
-        let places = Arc::new(Places::new(10, 2, Vec::new()));
-        let first = places.take(address(1)).unwrap();
-        tokio::time::advance(GRACE / 2).await;
-        let second = places.take(address(1)).unwrap();
-        assert!(places.take(address(1)).is_none(), "both have only just come");
-        assert!(places.take(address(2)).is_some());
-        tokio::time::advance(GRACE / 2).await;
+        let places = places(10, 2, Duration::ZERO);
+        let (first, second) = (places.take(address(1)).unwrap(), places.take(address(1)).unwrap());
         let asking = second.asking();
         let third = places.take(address(1)).unwrap();
         first.wanted().await;
-        tokio::time::advance(GRACE).await;
         let asked = third.asking();
         assert!(places.take(address(1)).is_none(), "both are being answered");
         drop(asked);
-        tokio::time::advance(GRACE).await;
-        assert!(places.take(address(1)).is_some());
-        drop((first, asking, second, third));
+        let fourth = places.take(address(1)).unwrap();
+        third.wanted().await;
+        drop((first, asking, second, third, fourth));
         assert!(places.open().of_address.is_empty() && places.open().connections.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn all_addresses_share_what_there_is_and_proxies_are_many() {
-        let proxy: Network = "10.0.0.0/8".parse().unwrap();
-        let places = Arc::new(Places::new(3, 1, vec![proxy]));
-        let proxied = [places.take(IpAddr::from([10, 0, 0, 1])), places.take(IpAddr::from([10, 0, 0, 1]))];
-        assert!(proxied.iter().all(Option::is_some));
+        let places = places(3, 1, Duration::ZERO);
+        let proxy = IpAddr::from([10, 0, 0, 1]);
+        let (first, second) = (places.take(proxy).unwrap(), places.take(proxy).unwrap());
         let _one = places.take(address(1)).unwrap();
-        assert!(places.take(address(2)).is_none());
-        tokio::time::advance(GRACE).await;
         let _two = places.take(address(2)).unwrap();
-        proxied[0].as_ref().unwrap().wanted().await;
+        first.wanted().await;
+        assert!(!second.wanted.is_cancelled());
         assert_eq!(places.open().connections.len(), 3);
     }
 }

@@ -108,7 +108,7 @@ pub(in crate::http) async fn export_address(app: &App, change: &Change) -> Resul
 /// A program with a key, or a manager with a session.
 async fn who_asks(app: &App, headers: &HeaderMap, visit: &Visit) -> Result<Change, ApiError> {
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(user) = CurrentUser::of(app, headers, visit).await.map_err(unread)?
+        && let Some(user) = CurrentUser::of(app, headers, visit).await.map_err(|error| unread(&error))?
     {
         if !user.is_manager() {
             return Err(ApiError::new(Kind::Forbidden, "Only managers see the address of all bookings."));
@@ -118,9 +118,9 @@ async fn who_asks(app: &App, headers: &HeaderMap, visit: &Visit) -> Result<Chang
     Ok(auth::identify(app, headers, visit).await?.change(app.now()))
 }
 
-fn unread(error: PageError) -> ApiError {
+fn unread(error: &PageError) -> ApiError {
     match error {
-        PageError::TooMany { seconds } => NotAdmitted::TooOften { seconds }.into(),
+        PageError::TooMany { seconds } => NotAdmitted::TooOften { seconds: *seconds }.into(),
         PageError::Full => NotAdmitted::Full.into(),
         _ => ApiError::internal("no session could be read"),
     }
