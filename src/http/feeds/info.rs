@@ -121,7 +121,7 @@ async fn who_asks(app: &App, headers: &HeaderMap, visit: &Visit) -> Result<Chang
 fn unread(error: &PageError) -> ApiError {
     match error {
         PageError::TooMany { seconds } => NotAdmitted::TooOften { seconds: *seconds }.into(),
-        PageError::Full => NotAdmitted::Full.into(),
+        PageError::Full | PageError::Busy | PageError::Unavailable(_) => NotAdmitted::Full.into(),
         _ => ApiError::internal("no session could be read"),
     }
 }

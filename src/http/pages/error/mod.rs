@@ -152,9 +152,7 @@ impl PageError {
             Self::NotPossible(_) => StatusCode::CONFLICT,
             Self::DeadLink => StatusCode::GONE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable(_) | Self::TooSlow | Self::Full => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Busy | Self::Unavailable(_) | Self::TooSlow | Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
