@@ -127,22 +127,27 @@ async fn lost_answer_is_found_by_its_transaction(db: &TestDb) {
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
 }
 
+async fn deleted_entry_is_asked_about(db: &TestDb, for_good: bool) {
+    let world = World::at_microsoft(db).await;
+    world.connected(&world.ana).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    let entry = world.outside.one_seen_by(ANA).await;
+    let path = format!("events/{}?provider=microsoft&account={ANA}&for_good={for_good}", entry.id);
+    world.outside.control(Method::DELETE, &path, None).await;
+    world.poll().await;
+    let page = concord_storage::PageAsk { limit: 10, after: None };
+    let asked = outside_changes::list(db, world.business.id, (None, None), &page).await.unwrap().items;
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].kind, concord_domain::sync::outside::OutsideKind::Deleted);
+}
+
 async fn entry_among_deleted_items_counts_as_deleted(db: &TestDb) {
-    for for_good in [false, true] {
-        let world = World::at_microsoft(db).await;
-        world.connected(&world.ana).await;
-        let draft = world.draft(&[&world.ana], 60, 120);
-        world.put("A-1", &draft).await;
-        world.settle().await;
-        let entry = world.outside.one_seen_by(ANA).await;
-        let path = format!("events/{}?provider=microsoft&account={ANA}&for_good={for_good}", entry.id);
-        world.outside.control(Method::DELETE, &path, None).await;
-        world.poll().await;
-        let page = concord_storage::PageAsk { limit: 10, after: None };
-        let asked = outside_changes::list(db, world.business.id, (None, None), &page).await.unwrap().items;
-        assert_eq!(asked.len(), 1, "for good: {for_good}");
-        assert_eq!(asked[0].kind, concord_domain::sync::outside::OutsideKind::Deleted);
-    }
+    deleted_entry_is_asked_about(db, false).await;
+}
+
+async fn entry_deleted_for_good_counts_as_deleted(db: &TestDb) {
+    deleted_entry_is_asked_about(db, true).await;
 }
 
 async fn calendar_with_another_id_is_the_same_calendar(db: &TestDb) {
@@ -262,6 +267,7 @@ on_both_databases!(
     missing_mailbox_removes_no_entry_and_says_so,
     lost_answer_is_found_by_its_transaction,
     entry_among_deleted_items_counts_as_deleted,
+    entry_deleted_for_good_counts_as_deleted,
     calendar_with_another_id_is_the_same_calendar,
     odd_item_does_not_hide_the_others,
 );

@@ -80,6 +80,8 @@ pub(super) fn patch(content: &EntryContent) -> Value {
         "location": new.location,
         "start": start,
         "end": end,
+        // A series that a person has made of it is put back to the one time that it has.
+        "recurrence": null,
         "status": new.status,
         "transparency": new.transparency,
         "extendedProperties": { "private": { ENTRY: content.entry.to_string(), BOOKING: content.booking.to_string() } },

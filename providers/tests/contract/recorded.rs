@@ -5,6 +5,8 @@ use std::{
     process::Command,
 };
 
+use serde_json::Value;
+
 use crate::{google, microsoft, sandbox::SandboxWorld};
 
 #[tokio::test]
@@ -38,9 +40,10 @@ fn definition(name: &str) -> Option<PathBuf> {
 
 async fn hold_against(definition: &Path, world: &SandboxWorld) {
     let traffic = tempfile::NamedTempFile::new().unwrap();
-    let recorded = world.recorded().await;
-    std::fs::write(traffic.path(), &recorded).unwrap();
-    let calls = recorded.split(|byte| *byte == b'\n').count();
+    let recorded = std::str::from_utf8(&world.recorded().await).unwrap().to_owned();
+    let lines: Vec<String> = recorded.lines().map(without_cleared_members).collect();
+    std::fs::write(traffic.path(), lines.join("\n")).unwrap();
+    let calls = lines.len();
     assert!(calls > 100, "hardly anything was recorded: {calls}");
 
     let output = Command::new(python())
@@ -51,6 +54,24 @@ async fn hold_against(definition: &Path, world: &SandboxWorld) {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.trim_end().ends_with(" 0 failed"), "{said}");
+}
+
+/// A null in a patch clears the member (RFC 7396, and the providers' own words on patches); the definitions are of whole
+/// resources, in which it has no place.
+fn without_cleared_members(line: &str) -> String {
+    fn drop_nulls(value: &mut Value) {
+        if let Value::Object(members) = value {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+    }
+    let Ok(mut exchange) = serde_json::from_str::<Value>(line) else { return line.to_owned() };
+    if exchange["method"] == "PATCH"
+        && let Some(body) = exchange.get_mut("body")
+    {
+        drop_nulls(body);
+    }
+    exchange.to_string()
 }
 
 /// A Python that has `jsonschema`.
