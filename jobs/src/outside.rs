@@ -35,7 +35,7 @@ use concord_storage::{
     people, resources,
 };
 
-pub use self::answer::{Answer, AnswerError, answer};
+pub use self::answer::{Answer, AnswerError, answer, answer_to};
 use crate::{Context, duty::JobError, notify::OutsideNews};
 
 /// What has come of a look at an entry.

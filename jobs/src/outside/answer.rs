@@ -60,16 +60,28 @@ pub async fn answer(
     answer: Answer,
 ) -> Result<(), AnswerError> {
     let found = outside_changes::find(&context.db, by.business, id).await?;
-    let change = found.ok_or(AnswerError::NotFound)?;
+    answer_to(context, by, &found.ok_or(AnswerError::NotFound)?, answer).await
+}
+
+/// The same about a change as it was found. What it has become since, or the booking, makes the answer [`Overtaken`]:
+/// nothing is written over that the person has not seen.
+///
+/// [`Overtaken`]: AnswerError::Overtaken
+pub async fn answer_to(
+    context: &Context,
+    by: &Change,
+    change: &OutsideChange,
+    answer: Answer,
+) -> Result<(), AnswerError> {
     let raised = match answer {
-        Answer::PutBack => put_back(context, by, &change).await?,
+        Answer::PutBack => put_back(context, by, change).await?,
         Answer::Follow => {
-            let decision = decision(&change, OutsideState::Open, OutsideState::Followed);
-            become_as(context, by, &change, &change.edit, &decision).await?
+            let decision = decision(change, OutsideState::Open, OutsideState::Followed);
+            become_as(context, by, change, (&change.edit, None), &decision).await?
         }
         Answer::Undo if change.can_be_undone() => {
-            let decision = decision(&change, OutsideState::Followed, OutsideState::Undone);
-            become_as(context, by, &change, &change.before, &decision).await?
+            let decision = decision(change, OutsideState::Followed, OutsideState::Undone);
+            become_as(context, by, change, (&change.before, change.booking_version), &decision).await?
         }
         Answer::Undo => return Err(AnswerError::Overtaken),
     };
@@ -102,13 +114,15 @@ async fn become_as(
     context: &Context,
     by: &Change,
     change: &OutsideChange,
-    edit: &Edit,
+    // And the booking's version that it holds for; `None`: an open question is overtaken by any other.
+    (edit, version): (&Edit, Option<i64>),
     decision: &Decision,
 ) -> Result<Vec<DutyRef>, AnswerError> {
     let booking = bookings::by_id(&context.db, by.business, change.booking_id).await?;
     let booking = booking.ok_or(AnswerError::NotFound)?;
     let draft = edit.applied(&booking.draft);
     let along = Along::Decided(decision);
-    let put = bookings::follow(&context.db, by, &booking.reference, &draft, booking.version, along).await?;
+    let expected = version.unwrap_or(booking.version);
+    let put = bookings::follow(&context.db, by, &booking.reference, &draft, expected, along).await?;
     Ok(put.duties)
 }

@@ -7,7 +7,7 @@ use concord_domain::{
     people::Actor,
     sync::outside::{OutsideKind, OutsidePolicy, OutsideRules, OutsideState, Refusal},
 };
-use concord_jobs::outside::{Answer, AnswerError, answer};
+use concord_jobs::outside::{Answer, AnswerError, answer, answer_to};
 use concord_storage::{
     PageAsk, bookings, history, on_both_databases,
     outside_changes::{self, OutsideChange},
@@ -323,7 +323,25 @@ async fn what_we_do_not_follow_is_left_alone_until_the_next_write(db: &TestDb) {
     assert!(world.changes(&booking).await.is_empty());
 }
 
+async fn undo_of_an_older_change_takes_back_nothing_newer(db: &TestDb) {
+    let world = World::new(db).await;
+    let (booking, id) = world.booked().await;
+    world.person_moves(&id, 7_000, 7_060).await;
+    world.poll().await;
+    let change = world.change_of(&booking).await;
+    assert!(change.can_be_undone());
+    // Since they have seen it, somebody else has moved the booking on.
+    world.put("A-1", &world.draft(&[&world.ana], 8_000, 8_060)).await;
+    let refused = answer_to(&world.context, &world.change(), &change, Answer::Undo).await;
+    assert!(matches!(refused, Err(AnswerError::Overtaken)), "{refused:?}");
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains("the booking was changed since"), "{words}");
+    assert_eq!(minutes(&world.now(&booking).await), (8_000, 8_060));
+    assert_eq!(world.change_of(&booking).await.state, OutsideState::Followed);
+}
+
 on_both_databases!(
+    undo_of_an_older_change_takes_back_nothing_newer,
     a_booking_follows_its_entry_and_everybody_elses,
     what_is_renamed_or_resized_is_followed_too,
     what_has_no_room_is_put_back_and_says_what_stands_there,
