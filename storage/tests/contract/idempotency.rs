@@ -256,7 +256,7 @@ async fn work_in_parts_is_gone_on_with(db: &TestDb) {
         work(db, business).await.unwrap();
         Work::current().go_on(work(db, business)).await.unwrap();
     });
-    idempotency::during(&first, parts).await;
+    Box::pin(idempotency::during(&first, parts)).await;
     idempotency::forget(db, &first).await.unwrap();
     assert_eq!(start(db, &first).await, Begun::Fresh);
 }
