@@ -2,6 +2,7 @@
 
 mod renumbered;
 
+use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, Direction},
     duty::{DutyKind, QueueClass},
@@ -16,7 +17,7 @@ use concord_storage::{
     calendars::{self, Calendar, ListedCalendar},
     connections::{self as store, Connection, Settings},
     duties::{self, NewDuty},
-    entries, history, push_channels,
+    history, push_channels,
     sync_log::{self, NewLine},
 };
 use serde_json::{Value, json};
@@ -199,13 +200,18 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
     Ok(found)
 }
 
-/// Writes what waits and reads what is new, now. What people have done to the entries of bookings still to come is put
-/// right: none of them is taken for what we last wrote.
+/// What waits is written by then and what is new is read, so that little is left to find.
+const COMPARE_AFTER: Duration = Duration::seconds(10);
+
+/// Writes what waits and reads what is new, now, and then compares all that stands there with what should: what people have
+/// done to it is dealt with by the rules, as when a poll finds it, and nothing is written that stands as it should.
 pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -> Result<(), ManageError> {
     let connection = find(context, business, id).await?;
     must_be_served(&connection)?;
     let mut tx = context.db.begin().await?;
-    entries::doubt_all(&mut tx, business, id).await?;
+    // Not due yet, so that there is nothing to push.
+    let now = context.clock.now();
+    drift::raise(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_AFTER), now).await?;
     let raised = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
     tx.commit().await?;
     context.push(&raised).await;

@@ -99,7 +99,7 @@ pub(super) async fn resync(
         &user,
         id,
         done,
-        "Every coming booking is being written again, and busy times are being read.",
+        "What waits is being written, and what stands in the calendar is being read and compared.",
     )
 }
 
