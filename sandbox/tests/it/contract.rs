@@ -156,6 +156,7 @@ async fn talk_to_graph(graph: &Graph) {
     let (_, link) = graph.round(&delta).await;
     graph.write(Method::PATCH, &format!("{events}/{second}"), json!({ "subject": "x" })).await.expect(200);
     graph.remove(&one).await.expect(204);
+    graph.remove(&one).await.expect(204);
     graph.remove(&one).await.expect(404);
     graph.remove(&format!("{events}/{}", master["id"].as_str().unwrap())).await.expect(204);
     graph.round(&link).await;
