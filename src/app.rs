@@ -42,15 +42,19 @@ impl App {
 
     /// Does what must not be given up midway: a caller who hangs up and a request that takes too long end the future of
     /// their request, and this goes on, for the same idempotency key. Fails only where the whole process ends.
-    pub async fn to_the_end<T: Send + 'static>(
+    pub fn to_the_end<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, JoinError> {
-        let task = on_behalf_of(Caller::Request, Work::current().go_on(task));
-        self.in_hand.spawn(task.in_current_span()).await.map_err(|ended| match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(ended) => ended,
-        })
+    ) -> impl Future<Output = Result<T, JoinError>> {
+        // On the heap, so that whoever waits for it does not hold it as well.
+        let task = Box::pin(on_behalf_of(Caller::Request, Work::current().go_on(task)));
+        let ended = self.in_hand.spawn(task.in_current_span());
+        async {
+            ended.await.map_err(|ended| match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(ended) => ended,
+            })
+        }
     }
 
     /// An absolute address for a path that begins with a slash.

@@ -243,7 +243,7 @@ async fn test(
     caller: ApiCaller,
     PathOf(id): PathOf<ConnectionId>,
 ) -> Result<Json<TestAnswer>, ApiError> {
-    let report = in_parts(jobs::test(&app.context, caller.business, id)).await?;
+    let report = in_parts(Box::pin(jobs::test(&app.context, caller.business, id))).await?;
     Ok(Json(TestAnswer { ok: report.ok, message: report.message, calendars: report.calendars }))
 }
 
