@@ -56,7 +56,7 @@ const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Airbnb Inc//
     BEGIN:VEVENT\r\nUID:a-1@airbnb.com\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;VALUE=DATE:FROM\r\n\
     DTEND;VALUE=DATE:UNTIL\r\nSUMMARY:Reserved\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 
-async fn id_of(answer: Answer) -> String {
+fn id_of(answer: Answer) -> String {
     answer.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
@@ -113,7 +113,7 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
             (format!("{path}/restore"), empty)
         }
         "rotate_feed" => {
-            let id = id_of(house.api.post("/api/v1/feeds", feed).await).await;
+            let id = id_of(house.api.post("/api/v1/feeds", feed).await);
             (format!("/api/v1/feeds/{id}/rotate"), empty)
         }
         "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" => {
@@ -121,7 +121,7 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
                 "resource": room.id, "platform": "airbnb",
                 "import_url": format!("{}/ota/none-{number}.ics", house.sandbox.url()),
             });
-            let id = id_of(house.api.post("/api/v1/channels", read).await).await;
+            let id = id_of(house.api.post("/api/v1/channels", read).await);
             let deed = match operation {
                 "sync_channel" => "sync",
                 "rotate_channel_feed" => "rotate_feed",
@@ -159,7 +159,7 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
 
 async fn send(house: &House, operation: &str, (path, body): &(String, Value), key: &str) -> Answer {
     let (kind, text) = if operation == "import_ical" {
-        let days = |ahead: u64| day(ahead).to_string().replace('-', "");
+        let days = |ahead: u64| day(ahead).replace('-', "");
         ("text/calendar", CALENDAR.replace("FROM", &days(30)).replace("UNTIL", &days(33)))
     } else {
         ("application/json", body.to_string())

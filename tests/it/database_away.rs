@@ -218,7 +218,7 @@ async fn two_connections_are_enough_for_all() {
             answers.map(|answer| (answer.status, answer.text))
         })
     });
-    let answered = within(Duration::from_secs(60), "all of them", futures::future::join_all(all)).await;
+    let answered = within(Duration::from_mins(1), "all of them", futures::future::join_all(all)).await;
     for answers in answered {
         for (status, text) in answers.unwrap() {
             // A loser of a race is told to come again; nobody waits for a connection until there is none.
