@@ -40,8 +40,11 @@ const POSTS: [&str; 21] = [
 ];
 
 /// What has one transaction as the others, and takes much to come about: a job and a mail that have failed, an account
-/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back, an answer that was taken back.
-const LIKE_THE_OTHERS: [&str; 8] = [
+/// of the sandbox's Microsoft and of a CalDAV server, what a feed has held back or leaves in doubt, an answer that was taken
+/// back.
+const LIKE_THE_OTHERS: [&str; 10] = [
+    "confirm_channel_read",
+    "settle_channel_event",
     "retry_job",
     "retry_mail",
     "authorize_outlook",
@@ -119,7 +122,7 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
         "sync_channel" | "rotate_channel_feed" | "allow_channel_webhooks" => {
             let read = json!({
                 "resource": room.id, "platform": "airbnb",
-                "import_url": format!("{}/ota/none-{number}.ics", house.sandbox.url()),
+                "import_url": format!("{}/ota/{operation}-{number}.ics", house.sandbox.url()),
             });
             let id = id_of(house.api.post("/api/v1/channels", read).await);
             let deed = match operation {
