@@ -3,6 +3,7 @@
 //! What `axum::serve` does, with limits that it has not: for a caller who begins a request and never ends it, for how
 //! many connections there are, and for a process that is told to stop while somebody holds a request open.
 
+mod lingering;
 mod places;
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -18,8 +19,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use self::places::Place;
 pub(crate) use self::places::Places;
+use self::{lingering::Lingering, places::Place};
 
 /// For the head of a request, and between two requests of a connection. The body is within the time of the request.
 /// Longer than reverse proxies keep a connection that nobody uses, so that they don't use one that we are closing.
@@ -73,7 +74,7 @@ async fn answer(
 ) {
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().oneshot(request.map(Body::new));
+        let answer = router.clone().oneshot(request.map(|body| Body::new(Lingering::new(body))));
         let asking = place.asking();
         async move {
             let answer = answer.await;

@@ -46,7 +46,7 @@ async fn who_has_proven_nothing_is_answered_before_their_body(db: &TestDb) {
     let house = House::on(db).await;
     for (head, status) in [
         (head("POST", "/calendar-sync/import", BOGUS_SESSION), "401"),
-        (head("POST", "/bookings/new", BOGUS_SESSION), "401"),
+        (head("POST", "/bookings", BOGUS_SESSION), "401"),
         (head("POST", "/sign-out", ""), "401"),
         (head("POST", "/sign-in/cl_made_up", ""), "413"),
         (head("POST", "/oauth/calendar/google/callback", ""), "413"),
