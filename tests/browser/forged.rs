@@ -29,11 +29,11 @@ async fn a_forged_form_is_refused() {
     assert_eq!(cancel(token, Some("cross-site"), None, session).await, 403, "from another site");
     assert_eq!(cancel(token, None, Some("https://evil.example"), session).await, 403, "from another origin");
     assert_eq!(cancel(token, None, None, None).await, 401, "from nobody");
-    assert_eq!(
-        cancel(token, None, None, Some("concord_session=cs_made-up")).await,
-        403,
-        "from another session"
-    );
+    let made_up = Some("concord_session=cs_made-up");
+    assert_eq!(cancel(token, None, None, made_up).await, 401, "from a session that there is not");
+    let other = Browser::signed_in(Kind::Desk, &house).await.cookie().await;
+    assert_ne!(other, cookie);
+    assert_eq!(cancel(token, None, None, Some(&other)).await, 403, "from another session");
     browser.go(&house.url("/bookings/CA-1001")).await;
     browser.see("Confirmed").await;
     assert_eq!(cancel(token, Some("same-origin"), None, session).await, 303, "and the real one works");
