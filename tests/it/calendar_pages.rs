@@ -124,7 +124,7 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 1500 });
     house.control(Method::POST, "/faults", slow).await;
     let said = visitor.get(&path).await.text;
-    assert!(said.contains("Writes every coming booking to the calendar again"), "{said}");
+    assert!(said.contains("compares all that stands in the calendar with the bookings"), "{said}");
     visitor.send(&format!("{path}/resync"), &[]).await;
     let shown = live().await;
     assert!(shown.contains("data-under-way") && shown.contains("Load this page again"), "{shown}");

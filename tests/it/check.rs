@@ -183,7 +183,7 @@ fn a_calendar_comes_by_the_standard_input_too() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let how =
         "standard input, read as Other calendar (iCal), days in UTC; --platform reads it as another's\n";
-    assert!(said(&output).starts_with(&format!("{how}reservation  ")), "{output:?}");
+    assert!(said(&output).starts_with(&format!("{how}unclear  ")), "{output:?}");
 }
 
 /// Answers every request with the same bytes.
@@ -244,7 +244,7 @@ fn closed_pipe_is_no_failure() {
     let place = file(&folder, &calendar(&stays.iter().map(String::as_str).collect::<Vec<_>>()));
     for arguments in [["check", "import", &place, "--json"], ["check", "feed", &place, "--json"]] {
         let whole = concord(&arguments, &[]).output().unwrap();
-        assert!(whole.stdout.len() > 1 << 10);
+        assert!(!whole.stdout.is_empty());
         let mut command = concord(&arguments, &[]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Nobody reads from now on.

@@ -31,6 +31,9 @@ use crate::{
 /// Nobody has that many copies of one entry.
 const MOST_PAGES: usize = 5;
 
+/// Each time that an entry was deleted and made again without its new id becoming known, one more transaction is used up.
+const MOST_FORMER_EVENTS: usize = 20;
+
 /// What storage calls an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name<'a> {
@@ -65,21 +68,25 @@ impl MicrosoftCalendar {
                 Some(id)
             }
         };
-        let first = self.post_once(credentials, calendar, content, &transaction(content.entry, gone)).await;
-        let answer = match first {
-            Err(Trouble::Refused(refusal)) if refusal.existing_event().is_some() => {
-                let existing = refusal.existing_event().unwrap_or_default();
-                if let Some(live) = self.made_before(credentials, calendar, content.entry, existing).await? {
-                    return self.bring_up_to_date(credentials, calendar, content, live).await;
+        let mut transaction_id = transaction(content.entry, gone);
+        for _ in 0..MOST_FORMER_EVENTS {
+            let existing = match self.post_once(credentials, calendar, content, &transaction_id).await {
+                Err(Trouble::Refused(refusal)) => match refusal.existing_event() {
+                    Some(existing) => existing.to_owned(),
+                    None => return Err(Trouble::Refused(refusal).into()),
+                },
+                answer => {
+                    let made = event_of(&answer?)?;
+                    return self.bring_up_to_date(credentials, calendar, content, made).await;
                 }
-                // It lies among the deleted items, or nowhere: bring it back as what was deleted is brought back.
-                let again = transaction(content.entry, Some(existing));
-                self.post_once(credentials, calendar, content, &again).await?
+            };
+            if let Some(live) = self.made_before(credentials, calendar, content.entry, &existing).await? {
+                return self.bring_up_to_date(credentials, calendar, content, live).await;
             }
-            answer => answer?,
-        };
-        let made = event_of(&answer)?;
-        self.bring_up_to_date(credentials, calendar, content, made).await
+            // It lies among the deleted items, or nowhere: bring it back as what was deleted is brought back.
+            transaction_id = transaction(content.entry, Some(&existing));
+        }
+        Err(ProviderError::Transient("each transaction of the entry has been used up".into()))
     }
 
     /// What a POST brought, or a former one whose answer was lost, perhaps from before the booking changed.
