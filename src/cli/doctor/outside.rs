@@ -84,11 +84,13 @@ async fn consult(config: &Config, clock: &Clock) -> Result<Vec<Finding>, Command
         // A token that nobody was given: who refuses the token has accepted the client.
         match oauth.refresh(&"none".into()).await {
             Ok(_) | Err(ProviderError::GrantDead(_)) => {}
-            Err(ProviderError::Rejected(why)) => found.push(Finding::wrong(
-                kind.name(),
-                format!("it does not accept the credentials of this installation: {why}"),
-                "see docs/install.md on how to get them",
-            )),
+            Err(ProviderError::Rejected(why) | ProviderError::AccountUnusable(why)) => {
+                found.push(Finding::wrong(
+                    kind.name(),
+                    format!("it does not accept the credentials of this installation: {why}"),
+                    "see docs/install.md on how to get them",
+                ))
+            }
             Err(error) => found.push(Finding::wrong(
                 kind.name(),
                 format!("the credentials cannot be tried: {error}"),
