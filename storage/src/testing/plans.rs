@@ -85,6 +85,11 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
         "IN ($2, $3, $4, $5, $6, $7, $8, $9,",
         "hundreds at once by their ids: PostgreSQL rather reads a small table whole",
     ),
+    (
+        "bookings",
+        "AND id IN ($2, $3, $4, $5, $6, $7, $8, $9,",
+        "hundreds at once by their ids: PostgreSQL rather reads those of a small business by an index alone",
+    ),
 ];
 
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
