@@ -30,3 +30,6 @@ ALTER TABLE rate_limits ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rate_limits ADD COLUMN refused_at_micros INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rate_limits ADD COLUMN try_at_micros INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rate_limits ADD COLUMN try_later_at_micros INTEGER NOT NULL DEFAULT 0;
+
+-- A connection's entries, a slice at a time in the order of their ids.
+CREATE INDEX entries_by_connection_in_order ON entries (connection_id, id);
