@@ -62,6 +62,12 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("duties", "GROUP BY kind, queue, state", "the metrics count all of them, by an index alone"),
     ("duties", "leased_by LIKE", "once, when a worker stops"),
     ("duties", "WHERE leased_by IS NOT NULL", "once, when a process starts"),
+    ("duties", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
+    (
+        "idempotency_keys",
+        "SET alive_until = created_at WHERE",
+        "once, when a process starts; a day of them is kept",
+    ),
     ("entries", "-COUNT(*)", "counts all of them, by an index alone"),
     ("bookings", "search_text LIKE", "looks for words in all of them"),
     ("bookings", "booking_staff s", "a list of all bookings of a person, from the first one on"),
