@@ -375,7 +375,10 @@ async fn move_state(
     action: &str,
 ) -> Result<Direction, ManageError> {
     let Some(direction) = store::move_state(tx, (change.business, id), states, change.now).await? else {
-        let connection = store::find_in(tx, change.business, id).await?.ok_or(ManageError::NotFound)?;
+        let connection = store::find_in(tx, change.business, id).await?;
+        // One that is over is as good as none.
+        let connection = connection.filter(|one| one.state != ConnectionState::Disconnected);
+        let connection = connection.ok_or(ManageError::NotFound)?;
         let (from, state) = (states.0, connection.state);
         let message = format!("only a connection that is {from} can be {action}; this one is {state}");
         return Err(ManageError::NotPossible(message));
