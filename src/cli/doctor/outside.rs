@@ -89,7 +89,7 @@ async fn consult(config: &Config, clock: &Clock) -> Result<Vec<Finding>, Command
                     kind.name(),
                     format!("it does not accept the credentials of this installation: {why}"),
                     "see docs/install.md on how to get them",
-                ))
+                ));
             }
             Err(error) => found.push(Finding::wrong(
                 kind.name(),
