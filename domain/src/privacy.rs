@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use crate::{
     booking::{Booking, BookingKind, BookingTime},
+    platform::Platforms,
     route::Stop,
     words,
 };
@@ -62,12 +63,18 @@ pub const MAX_DESCRIPTION: usize = 8_000;
 /// What the entry in a connected calendar says of `booking`.
 ///
 /// The place is told at every level: it is where the calendar's owner has to go.
-pub fn entry_wording(booking: &Booking, resource: &str, business: &str, privacy: EntryPrivacy) -> Wording {
+pub fn entry_wording(
+    booking: &Booking,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    privacy: EntryPrivacy,
+) -> Wording {
     let detail = match privacy {
         EntryPrivacy::Minimal => Detail::Minimal,
         EntryPrivacy::Full => Detail::Full,
     };
-    let mut said = wording(booking, resource, business, detail);
+    let mut said = wording(booking, platforms, resource, business, detail);
     // Who repairs wants to know first where to go.
     if booking.draft.kind == BookingKind::Maintenance {
         said.location = place(booking, resource);
@@ -76,17 +83,29 @@ pub fn entry_wording(booking: &Booking, resource: &str, business: &str, privacy:
     said
 }
 
-fn wording(booking: &Booking, resource: &str, business: &str, detail: Detail) -> Wording {
+fn wording(
+    booking: &Booking,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    detail: Detail,
+) -> Wording {
     Wording {
-        title: headline(booking, resource, detail),
-        description: description(booking, resource, business, detail),
+        title: headline(booking, platforms, resource, detail),
+        description: description(booking, platforms, resource, business, detail),
         location: one_line(&booking.draft.location),
     }
 }
 
 /// What the entry of a delivery says to the driver of whose day it is a stop: when, where and to whom, where they come
 /// from and go on to, and the whole day in order.
-pub fn stop_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: EntryPrivacy) -> Wording {
+pub fn stop_wording(
+    stop: &Stop<'_>,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    privacy: EntryPrivacy,
+) -> Wording {
     let detail = match privacy {
         EntryPrivacy::Minimal => Detail::Minimal,
         EntryPrivacy::Full => Detail::Full,
@@ -102,23 +121,23 @@ pub fn stop_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: En
             let _ = writeln!(text, "{label}: {}", one_line(value));
         }
     }
-    let _ = writeln!(text, "{}", description(booking, resource, business, detail));
+    let _ = writeln!(text, "{}", description(booking, platforms, resource, business, detail));
     for (label, beside) in [("Before", stop.previous()), ("Next", stop.next())] {
         if let Some(beside) = beside {
-            let _ = write!(text, "\n{label}: {}", line(&beside, resource, detail));
+            let _ = write!(text, "\n{label}: {}", line(&beside, platforms, resource, detail));
         }
     }
     if all > 1 {
         text.push_str("\n\nThe day:");
         for stop in round.stops().iter().filter_map(|one| round.stop(one.id)) {
-            let _ = write!(text, "\n{}", line(&stop, resource, detail));
+            let _ = write!(text, "\n{}", line(&stop, platforms, resource, detail));
         }
     }
     Wording {
         title: one_line(&format!(
             "Stop {} of {all}: {}",
             stop.number(),
-            destination(booking, resource, detail)
+            destination(booking, platforms, resource, detail)
         )),
         description: cut(text.trim_end(), MAX_DESCRIPTION),
         location: one_line(&draft.location),
@@ -126,13 +145,13 @@ pub fn stop_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: En
 }
 
 /// "2. 10:00–10:30 Maria, Rua do Mar 7"
-fn line(stop: &Stop<'_>, resource: &str, detail: Detail) -> String {
+fn line(stop: &Stop<'_>, platforms: &Platforms, resource: &str, detail: Detail) -> String {
     let (booking, zone) = (stop.booking(), stop.round().zone());
     one_line(&format!(
         "{}. {} {}",
         stop.number(),
         window(booking, zone),
-        destination(booking, resource, detail)
+        destination(booking, platforms, resource, detail)
     ))
 }
 
@@ -148,12 +167,10 @@ fn window(booking: &Booking, zone: Tz) -> String {
 }
 
 /// "Maria, Rua do Mar 7": whom and where; what is delivered stands for a customer who is not known.
-fn destination(booking: &Booking, resource: &str, detail: Detail) -> String {
+fn destination(booking: &Booking, platforms: &Platforms, resource: &str, detail: Detail) -> String {
     let draft = &booking.draft;
-    let whom = match (who(booking, detail), draft.title.trim()) {
-        ("", title) => title,
-        (who, _) => who,
-    };
+    let who = who(booking, platforms, detail);
+    let whom = if who.is_empty() { platforms.title_of(booking) } else { &who };
     match (whom, draft.location.trim()) {
         ("", "") => resource.trim().to_owned(),
         (one, "") | ("", one) => one.to_owned(),
@@ -168,40 +185,57 @@ fn place(booking: &Booking, resource: &str) -> String {
 }
 
 /// What a feed says of `booking`. The place may be the customer's home, so only a full feed tells it.
-pub fn feed_wording(booking: &Booking, resource: &str, business: &str, privacy: FeedPrivacy) -> Wording {
+pub fn feed_wording(
+    booking: &Booking,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    privacy: FeedPrivacy,
+) -> Wording {
     match privacy {
         FeedPrivacy::Busy => Wording { title: BUSY.to_owned(), ..Wording::default() },
         FeedPrivacy::Title => Wording {
-            title: headline(booking, resource, Detail::Minimal),
-            description: description(booking, resource, business, Detail::Minimal),
+            title: headline(booking, platforms, resource, Detail::Minimal),
+            description: description(booking, platforms, resource, business, Detail::Minimal),
             location: String::new(),
         },
-        FeedPrivacy::Full => wording(booking, resource, business, Detail::Full),
+        FeedPrivacy::Full => wording(booking, platforms, resource, business, Detail::Full),
     }
 }
 
 /// What the feed of a driver says of a stop. Whom it is for and where it is a driver has to know, so only a busy feed
 /// keeps it back.
-pub fn stop_feed_wording(stop: &Stop<'_>, resource: &str, business: &str, privacy: FeedPrivacy) -> Wording {
+pub fn stop_feed_wording(
+    stop: &Stop<'_>,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    privacy: FeedPrivacy,
+) -> Wording {
     match privacy {
         FeedPrivacy::Busy => Wording { title: BUSY.to_owned(), ..Wording::default() },
-        FeedPrivacy::Title => stop_wording(stop, resource, business, EntryPrivacy::Minimal),
-        FeedPrivacy::Full => stop_wording(stop, resource, business, EntryPrivacy::Full),
+        FeedPrivacy::Title => stop_wording(stop, platforms, resource, business, EntryPrivacy::Minimal),
+        FeedPrivacy::Full => stop_wording(stop, platforms, resource, business, EntryPrivacy::Full),
     }
 }
 
 /// What a list of guests says of `booking`: "Booking: Maria", and what is known of her, each fact a line. How she is
 /// reached only a full list tells.
-pub fn guest_wording(booking: &Booking, resource: &str, privacy: FeedPrivacy) -> Wording {
+pub fn guest_wording(
+    booking: &Booking,
+    platforms: &Platforms,
+    resource: &str,
+    privacy: FeedPrivacy,
+) -> Wording {
     let detail = match privacy {
         FeedPrivacy::Busy => return Wording { title: BUSY.to_owned(), ..Wording::default() },
         FeedPrivacy::Title => Detail::Minimal,
         FeedPrivacy::Full => Detail::Full,
     };
     let (draft, full) = (&booking.draft, detail == Detail::Full);
-    let guest = who(booking, detail);
-    let named =
-        if draft.kind == BookingKind::Booking { [guest, &draft.title] } else { [&draft.title, guest] };
+    let (guest, title) = (who(booking, platforms, detail), platforms.title_of(booking));
+    let guest = guest.as_str();
+    let named = if draft.kind == BookingKind::Booking { [guest, title] } else { [title, guest] };
     let known = named.into_iter().map(str::trim).find(|text| !text.is_empty());
     let title = known.unwrap_or(resource.trim());
     let guests = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
@@ -227,11 +261,12 @@ enum Detail {
 }
 
 /// "Sea View — Maria (Two nights)" for a customer's booking, "Maintenance: Boiler" for the rest.
-fn headline(booking: &Booking, resource: &str, detail: Detail) -> String {
+fn headline(booking: &Booking, platforms: &Platforms, resource: &str, detail: Detail) -> String {
     let draft = &booking.draft;
-    let (title, resource) = (draft.title.trim(), resource.trim());
+    let (title, resource) = (platforms.title_of(booking), resource.trim());
     let text = if draft.kind == BookingKind::Booking {
-        let subject = match (who(booking, detail), title) {
+        let who = who(booking, platforms, detail);
+        let subject = match (who.as_str(), title) {
             ("", "") => kind_label(draft.kind).to_owned(),
             ("", title) => title.to_owned(),
             (who, "") => who.to_owned(),
@@ -248,7 +283,7 @@ fn headline(booking: &Booking, resource: &str, detail: Detail) -> String {
 
 /// The booking's title that a person meant who wrote `text` over the title of its entry: what is left of it without the
 /// words that `headline` puts around.
-pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> String {
+pub(crate) fn title_in_entry(text: &str, booking: &Booking, platforms: &Platforms, resource: &str) -> String {
     let text = one_line(text);
     let mut rest = text.as_str();
     if let Some(marked) =
@@ -258,7 +293,7 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
     }
     if let Some(destination) = after_stop_number(rest).filter(|_| booking.draft.kind == BookingKind::Delivery)
     {
-        return title_in_stop(destination, booking);
+        return title_in_stop(destination, booking, platforms);
     }
     if booking.draft.kind != BookingKind::Booking {
         let kind = kind_label(booking.draft.kind);
@@ -270,8 +305,8 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
         rest = after.trim_start().strip_prefix('—').unwrap_or(rest);
     }
     let rest = rest.trim();
-    for who in [who(booking, Detail::Full), who(booking, Detail::Minimal)] {
-        let Some(after) = rest.strip_prefix(who).filter(|_| !who.is_empty()) else { continue };
+    for who in [who(booking, platforms, Detail::Full), who(booking, platforms, Detail::Minimal)] {
+        let Some(after) = rest.strip_prefix(who.as_str()).filter(|_| !who.is_empty()) else { continue };
         if after.is_empty() {
             return String::new();
         }
@@ -281,7 +316,7 @@ pub(crate) fn title_in_entry(text: &str, booking: &Booking, resource: &str) -> S
         }
     }
     // The name was written over, and not the title behind it.
-    let title = booking.draft.title.trim();
+    let title = platforms.title_of(booking);
     if !title.is_empty() && rest.ends_with(&format!(" ({title})")) {
         return title.to_owned();
     }
@@ -298,10 +333,10 @@ fn after_stop_number(text: &str) -> Option<&str> {
 
 /// A stop is called by its customer and its place, which are not for a calendar to change; by its title only where
 /// nobody knows the customer.
-fn title_in_stop(destination: &str, booking: &Booking) -> String {
-    let title = booking.draft.title.trim();
-    if !who(booking, Detail::Full).is_empty() || title.is_empty() {
-        return booking.draft.title.clone();
+fn title_in_stop(destination: &str, booking: &Booking, platforms: &Platforms) -> String {
+    let title = platforms.title_of(booking);
+    if !who(booking, platforms, Detail::Full).is_empty() || title.is_empty() {
+        return title.to_owned();
     }
     let place = booking.draft.location.trim();
     let rest = destination.strip_suffix(place).and_then(|rest| rest.trim_end().strip_suffix(','));
@@ -309,7 +344,13 @@ fn title_in_stop(destination: &str, booking: &Booking) -> String {
 }
 
 /// A plain list of what is known, empty fields left out; the notes last, since they may have lines of their own.
-fn description(booking: &Booking, resource: &str, business: &str, detail: Detail) -> String {
+fn description(
+    booking: &Booking,
+    platforms: &Platforms,
+    resource: &str,
+    business: &str,
+    detail: Detail,
+) -> String {
     let draft = &booking.draft;
     let full = detail == Detail::Full;
     let people = draft.party_size.map(|size| size.to_string()).unwrap_or_default();
@@ -317,7 +358,7 @@ fn description(booking: &Booking, resource: &str, business: &str, detail: Detail
     let mut text = lines(&[
         ("Reference", booking.reference.as_str(), true),
         ("Resource", resource, true),
-        ("Customer", who(booking, detail), true),
+        ("Customer", &who(booking, platforms, detail), true),
         ("Phone", &draft.customer.phone, full),
         ("E-mail", &draft.customer.email, full),
         ("People", &people, full),
@@ -343,10 +384,10 @@ fn lines(facts: &[(&str, &str, bool)]) -> String {
     text
 }
 
-fn who(booking: &Booking, detail: Detail) -> &str {
+fn who(booking: &Booking, platforms: &Platforms, detail: Detail) -> String {
     match detail {
-        Detail::Minimal => booking.draft.customer.first_name(),
-        Detail::Full => booking.draft.customer.name.trim(),
+        Detail::Minimal => platforms.guest_in_brief(booking),
+        Detail::Full => platforms.guest_of(booking),
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     booking::BookingStatus,
-    ical::sample,
+    ical::sample::{self, PLATFORMS},
     route::{Round, day_of},
 };
 
@@ -15,7 +15,7 @@ fn maria() -> Booking {
 
 #[test]
 fn minimal_tells_no_more_than_the_first_name() {
-    let wording = entry_wording(&maria(), "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = entry_wording(&maria(), &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Sea View — Maria (Two nights)
     ---
@@ -29,7 +29,7 @@ fn minimal_tells_no_more_than_the_first_name() {
 
 #[test]
 fn full_tells_what_is_needed_to_serve_the_customer() {
-    let wording = entry_wording(&maria(), "Sea View", "Casa do Mar", EntryPrivacy::Full);
+    let wording = entry_wording(&maria(), &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Full);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Sea View — Maria Silva Costa (Two nights)
     ---
@@ -51,8 +51,8 @@ fn full_tells_what_is_needed_to_serve_the_customer() {
 #[test]
 fn personal_facts_stay_out_of_everything_but_full() {
     let booking = maria();
-    let minimal = entry_wording(&booking, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
-    let title = feed_wording(&booking, "Sea View", "Casa do Mar", FeedPrivacy::Title);
+    let minimal = entry_wording(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
+    let title = feed_wording(&booking, &PLATFORMS, "Sea View", "Casa do Mar", FeedPrivacy::Title);
     for wording in [&minimal, &title] {
         let text = format!("{}\n{}", wording.title, wording.description);
         for secret in ["Silva", "Costa", "912", "maria@", "dogs"] {
@@ -69,7 +69,7 @@ fn busy_is_the_same_for_everything() {
     block.draft.status = BookingStatus::Pending;
     let expected = Wording { title: "Busy".into(), ..Wording::default() };
     for booking in [maria(), block] {
-        assert_eq!(feed_wording(&booking, "Sea View", "Casa", FeedPrivacy::Busy), expected);
+        assert_eq!(feed_wording(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Busy), expected);
     }
 }
 
@@ -80,7 +80,7 @@ fn titles_of_all_kinds() {
         booking.draft.kind = kind;
         booking.draft.title = title.into();
         booking.draft.customer.name = name.into();
-        entry_wording(&booking, resource, "", EntryPrivacy::Minimal).title
+        entry_wording(&booking, &PLATFORMS, resource, "", EntryPrivacy::Minimal).title
     };
     for (expected, actual) in [
         ("Sea View — Maria", title(BookingKind::Booking, "", "Maria Silva", "Sea View")),
@@ -112,16 +112,39 @@ fn a_title_is_found_again_in_what_a_person_wrote() {
         ("Two\r\nlines", "Two  lines"),
         ("", ""),
     ] {
-        assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
+        assert_eq!(title_in_entry(text, &booking, &PLATFORMS, "Sea View"), title, "{text}");
     }
     booking.draft.title = "Three nights".into();
-    let renamed = title_in_entry("Sea View — Emily (Three nights)", &booking, "Sea View");
+    let renamed = title_in_entry("Sea View — Emily (Three nights)", &booking, &PLATFORMS, "Sea View");
     assert_eq!(renamed, "Three nights", "the name is not the booking's title");
     booking.draft.kind = BookingKind::Maintenance;
     for (text, title) in
         [("Maintenance: Boiler", "Boiler"), ("Maintenance: Sea View", ""), ("Boiler, again", "Boiler, again")]
     {
-        assert_eq!(title_in_entry(text, &booking, "Sea View"), title, "{text}");
+        assert_eq!(title_in_entry(text, &booking, &PLATFORMS, "Sea View"), title, "{text}");
+    }
+}
+
+#[test]
+fn a_platforms_guest_is_no_part_of_the_title() {
+    let mut booking = maria();
+    booking.draft.source = "airbnb".into();
+    booking.draft.customer.name = "airbnb: Reserved".into();
+    booking.draft.title = "Reserved".into();
+    for (text, title) in [
+        ("Sea View — Airbnb guest", ""),
+        ("Sea View — Airbnb guest (Late arrival)", "Late arrival"),
+        ("Sea View — Late arrival", "Late arrival"),
+    ] {
+        assert_eq!(title_in_entry(text, &booking, &PLATFORMS, "Sea View"), title, "{text}");
+    }
+    for wording in [
+        feed_wording(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Title),
+        feed_wording(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Full),
+        guest_wording(&booking, &PLATFORMS, "Sea View", FeedPrivacy::Full),
+    ] {
+        let text = format!("{}\n{}", wording.title, wording.description);
+        assert!(text.contains("Airbnb guest") && !text.contains("Reserved"), "{text}");
     }
 }
 
@@ -132,8 +155,8 @@ proptest::proptest! {
         booking.draft.title = title.trim().to_owned();
         booking.draft.customer.name = name;
         let privacy = if full { EntryPrivacy::Full } else { EntryPrivacy::Minimal };
-        let text = entry_wording(&booking, "Sea View", "Casa", privacy).title;
-        let again = title_in_entry(&text, &booking, "Sea View");
+        let text = entry_wording(&booking, &PLATFORMS, "Sea View", "Casa", privacy).title;
+        let again = title_in_entry(&text, &booking, &PLATFORMS, "Sea View");
         // What is only the customer's name is not said twice, and need not be said at all.
         let same = again == booking.draft.title || text == format!("Sea View — {}", booking.draft.title);
         proptest::prop_assert!(same, "{text:?} gave {again:?} for {:?}", booking.draft.title);
@@ -144,7 +167,7 @@ proptest::proptest! {
 fn long_notes_are_cut_at_a_whole_character() {
     let mut booking = maria();
     booking.draft.notes = "ä".repeat(10_000);
-    let text = entry_wording(&booking, "Sea View", "Casa", EntryPrivacy::Full).description;
+    let text = entry_wording(&booking, &PLATFORMS, "Sea View", "Casa", EntryPrivacy::Full).description;
     assert_eq!(text.chars().count(), MAX_DESCRIPTION);
     assert!(text.ends_with("ä…"));
 }
@@ -176,7 +199,7 @@ fn round() -> Round {
 fn a_stop_tells_the_driver_the_way_and_the_day() {
     let round = round();
     let stop = round.stop(round.stops()[1].id).unwrap();
-    let wording = stop_wording(&stop, "Van 2", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = stop_wording(&stop, &PLATFORMS, "Van 2", "Casa do Mar", EntryPrivacy::Minimal);
     insta::assert_snapshot!(format!("{}\n---\n{}", wording.title, wording.description), @"
     Stop 2 of 3: Maria, Rua do Mar 7
     ---
@@ -197,7 +220,7 @@ fn a_stop_tells_the_driver_the_way_and_the_day() {
     2. 10:00–10:30 Maria, Rua do Mar 7
     3. 11:00–11:15 Largo 3
     ");
-    let full = stop_wording(&stop, "Van 2", "Casa do Mar", EntryPrivacy::Full);
+    let full = stop_wording(&stop, &PLATFORMS, "Van 2", "Casa do Mar", EntryPrivacy::Full);
     insta::assert_snapshot!(format!("{}\n---\n{}", full.title, full.description), @"
     Stop 2 of 3: Maria Silva, Rua do Mar 7
     ---
@@ -235,7 +258,7 @@ fn a_technician_reads_first_where_to_go() {
     let mut booking = maria();
     booking.draft.kind = BookingKind::Maintenance;
     booking.draft.title = "Boiler".into();
-    let wording = entry_wording(&booking, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
+    let wording = entry_wording(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Minimal);
     assert_eq!((wording.title.as_str(), wording.location.as_str()), ("Maintenance: Boiler", "Rua do Mar 7"));
     assert!(
         wording.description.starts_with("Place: Rua do Mar 7\nReference: SV-1\n"),
@@ -244,7 +267,7 @@ fn a_technician_reads_first_where_to_go() {
     );
     assert!(!wording.description.contains("dogs"));
     booking.draft.location = String::new();
-    let at_the_resource = entry_wording(&booking, "Sea View", "Casa do Mar", EntryPrivacy::Full);
+    let at_the_resource = entry_wording(&booking, &PLATFORMS, "Sea View", "Casa do Mar", EntryPrivacy::Full);
     assert_eq!(at_the_resource.location, "Sea View");
     assert!(at_the_resource.description.contains("dogs"));
 }
@@ -253,7 +276,7 @@ fn a_technician_reads_first_where_to_go() {
 fn a_feed_tells_no_place_that_it_did_not_tell_before() {
     let mut booking = maria();
     booking.draft.kind = BookingKind::Maintenance;
-    let feed = feed_wording(&booking, "Sea View", "Casa", FeedPrivacy::Title);
+    let feed = feed_wording(&booking, &PLATFORMS, "Sea View", "Casa", FeedPrivacy::Title);
     assert!(!format!("{feed:?}").contains("Rua do Mar"));
 }
 
@@ -262,9 +285,9 @@ fn a_stop_is_renamed_only_where_its_words_are_a_title() {
     let mut known = delivery(1, "Maria Silva", "Rua do Mar 7", "09:00", "09:20");
     known.draft.title = "Two crates".into();
     for text in ["Stop 2 of 5: Maria, Rua do Mar 7", "Stop 3 of 6: Maria S., Rua do Mar 7"] {
-        assert_eq!(title_in_entry(text, &known, "Van 2"), "Two crates", "{text}");
+        assert_eq!(title_in_entry(text, &known, &PLATFORMS, "Van 2"), "Two crates", "{text}");
     }
-    assert_eq!(title_in_entry("Ring twice", &known, "Van 2"), "Ring twice");
+    assert_eq!(title_in_entry("Ring twice", &known, &PLATFORMS, "Van 2"), "Ring twice");
     let mut unknown = delivery(1, "", "Rua do Mar 7", "09:00", "09:20");
     unknown.draft.title = "Two crates".into();
     for (text, title) in [
@@ -273,6 +296,6 @@ fn a_stop_is_renamed_only_where_its_words_are_a_title() {
         ("Stop of the bus: far", "Stop of the bus: far"),
         ("Delivery: Three crates", "Three crates"),
     ] {
-        assert_eq!(title_in_entry(text, &unknown, "Van 2"), title, "{text}");
+        assert_eq!(title_in_entry(text, &unknown, &PLATFORMS, "Van 2"), title, "{text}");
     }
 }

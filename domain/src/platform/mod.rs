@@ -6,6 +6,7 @@
 
 mod checklist;
 mod file;
+mod guest;
 mod text;
 
 #[cfg(test)]
@@ -172,10 +173,6 @@ pub struct Platform {
     pub checklist: Option<Checklist>,
 }
 
-/// How summaries of feeds begin that name nobody.
-const STOCK_PHRASES: [&str; 8] =
-    ["reserved", "booked", "busy", "occupied", "closed", "blocked", "not available", "unavailable"];
-
 impl Platform {
     /// What an event of its feed stands for.
     pub fn classify(&self, summary: &str, description: &str) -> EventKind {
@@ -212,26 +209,6 @@ impl Platform {
     /// The guest whom a reservation's summary names, if it names one.
     pub fn guest_of(&self, summary: &str) -> Option<String> {
         self.reservation.iter().find_map(|rule| rule.guest_in(summary)).map(str::to_owned)
-    }
-
-    /// What a guest is called whose reservation has this summary: "Maria", "Airbnb guest". Never the platform's own
-    /// stock phrase, which names nobody.
-    pub fn guest_label(&self, summary: &str) -> String {
-        let summary = summary.trim();
-        let rules = || self.reservation.iter().chain(&self.block);
-        let begins = |phrase: &&str| summary.to_lowercase().starts_with(*phrase);
-        if let Some(guest) = self.guest_of(summary) {
-            guest
-        } else if !summary.is_empty()
-            && !rules().any(|rule| rule.matches(summary, ""))
-            && !STOCK_PHRASES.iter().any(begins)
-        {
-            summary.to_owned()
-        } else if self.hosts.is_empty() {
-            "Guest".to_owned()
-        } else {
-            format!("{} guest", self.name)
-        }
     }
 
     /// Whether an address is one of its feeds: its host is one of [`Platform::hosts`] or below it. A host that ends with a

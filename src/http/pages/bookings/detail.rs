@@ -9,7 +9,7 @@ use concord_domain::{
     connection::EntryState,
 };
 use concord_storage::{
-    PageAsk, channels,
+    PageAsk, bookings, channels,
     entries::{self, SyncState},
     history, occupancy, outside_changes,
 };
@@ -28,9 +28,7 @@ use super::super::{
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found,
-    guest::customer_of,
-    link_to, name_of, path_of,
+    found, link_to, name_of, path_of,
 };
 use crate::app::App;
 
@@ -148,7 +146,7 @@ pub(super) async fn show(
         frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking, &app.context.platforms)).await?,
         path: path_of(&booking),
         name: name_of(&booking, &app.context.platforms),
-        customer: customer_of(&booking, &app.context.platforms),
+        customer: app.context.platforms.guest_of(&booking),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
         when: time.text,
@@ -190,15 +188,15 @@ async fn overlaps(app: &App, booking: &Booking) -> Result<Vec<(String, String)>,
     let ids = [booking.id];
     let mut found = occupancy::overlaps_of(&app.context.db, booking.business, &ids, app.now()).await?;
     let found = found.remove(&booking.id).unwrap_or_default();
-    let named = found.into_iter().map(|other| {
+    let mut named = Vec::new();
+    for other in found.into_iter().take(SHOWN_OVERLAPS) {
         let path = link_to(&other.reference).unwrap_or_else(|| format!("/bookings/{}", other.other_id));
-        let name = match other.title.trim() {
-            "" => other.reference,
-            title => format!("{title} ({})", other.reference),
-        };
-        (name, path)
-    });
-    Ok(named.take(SHOWN_OVERLAPS).collect())
+        let beside = bookings::by_id(&app.context.db, booking.business, other.other_id).await?;
+        let title = beside.map(|beside| app.context.platforms.subject_of(&beside)).unwrap_or_default();
+        let name = if title.is_empty() { other.reference } else { format!("{title} ({})", other.reference) };
+        named.push((name, path));
+    }
+    Ok(named)
 }
 
 /// `None`: it came by no channel.

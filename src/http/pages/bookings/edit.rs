@@ -252,7 +252,8 @@ pub(super) async fn show(
     Named(key): Named<String>,
 ) -> Result<Response, PageError> {
     let booking = found(&app.context.db, &user, &key).await?;
-    let fields = Fields::of(&booking, zone_of(&app, &user, booking.draft.resource).await?);
+    let zone = zone_of(&app, &user, booking.draft.resource).await?;
+    let fields = Fields::of(&booking, &app.context.platforms, zone);
     let form = BookingForm::of(&app, &user, Some(&booking), fields, Refused::default()).await?;
     page(&app, &user, &form)
 }
@@ -274,7 +275,7 @@ pub(super) async fn create(
         faults.push(Fault::from(&wrong));
     }
     let zone = zone_chosen(&app, &user, &fields).await?;
-    let draft = match fields.read(zone, None) {
+    let draft = match fields.read(zone, &app.context.platforms, None) {
         Ok(draft) if faults.is_empty() => draft,
         Ok(_) => return refuse(&app, &user, None, fields, Refused { faults, ..Refused::default() }).await,
         Err(more) => {
@@ -339,7 +340,7 @@ pub(super) async fn update(
         return filled_in(&app, &user, Some(&before), fields).await;
     }
     let zone = zone_chosen(&app, &user, &fields).await?;
-    let draft = match fields.read(zone, Some(&before)) {
+    let draft = match fields.read(zone, &app.context.platforms, Some(&before)) {
         Ok(draft) => draft,
         Err(faults) => {
             return refuse(&app, &user, Some(&before), fields, Refused { faults, ..Refused::default() })

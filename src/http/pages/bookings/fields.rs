@@ -7,6 +7,7 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     ids::StaffId,
     interval::instant_at,
+    platform::Platforms,
 };
 use concord_storage::bookings::new_reference;
 use serde::Deserialize;
@@ -78,8 +79,8 @@ impl Fields {
         self.proposed.clone()
     }
 
-    /// The form of a booking as it stands.
-    pub(crate) fn of(booking: &Booking, zone: Tz) -> Self {
+    /// The form of a booking as it stands. A platform's guest is called as everywhere on pages.
+    pub(crate) fn of(booking: &Booking, platforms: &Platforms, zone: Tz) -> Self {
         let draft = &booking.draft;
         let mut fields = Self {
             reference: booking.reference.clone(),
@@ -87,8 +88,8 @@ impl Fields {
             resource: draft.resource.to_string(),
             kind: draft.kind.as_str().to_owned(),
             status: draft.status.as_str().to_owned(),
-            title: draft.title.clone(),
-            name: draft.customer.name.clone(),
+            title: platforms.title_of(booking).to_owned(),
+            name: platforms.guest_of(booking),
             email: draft.customer.email.clone(),
             phone: draft.customer.phone.clone(),
             party_size: draft.party_size.map(|size| size.to_string()).unwrap_or_default(),
@@ -143,7 +144,12 @@ impl Fields {
     }
 
     /// What it means, in the zone of the resource. `before`: the booking that it changes.
-    pub(crate) fn read(&self, zone: Tz, before: Option<&Booking>) -> Result<BookingDraft, Vec<Fault>> {
+    pub(crate) fn read(
+        &self,
+        zone: Tz,
+        platforms: &Platforms,
+        before: Option<&Booking>,
+    ) -> Result<BookingDraft, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut fault = |field, text: &str| {
             faults.push(Fault { field, text: text.to_owned() });
@@ -173,9 +179,9 @@ impl Fields {
             kind,
             status,
             time,
-            title: self.title.trim().to_owned(),
+            title: self.title(platforms, before),
             customer: Customer {
-                name: self.name.trim().to_owned(),
+                name: self.name(platforms, before),
                 email: self.email.trim().to_owned(),
                 phone: self.phone.trim().to_owned(),
             },
@@ -192,6 +198,20 @@ impl Fields {
             faults.extend(wrong.iter().map(Fault::from));
         }
         if faults.is_empty() { Ok(draft) } else { Err(faults) }
+    }
+
+    /// What was not touched stays as it is kept, whatever it is called in the form.
+    fn title(&self, platforms: &Platforms, before: Option<&Booking>) -> String {
+        let typed = self.title.trim();
+        let kept = before.filter(|before| platforms.title_of(before) == typed);
+        kept.map_or(typed, |before| &before.draft.title).to_owned()
+    }
+
+    /// The same for the customer's name.
+    fn name(&self, platforms: &Platforms, before: Option<&Booking>) -> String {
+        let typed = self.name.trim();
+        let kept = before.filter(|before| platforms.guest_of(before) == typed);
+        kept.map_or(typed, |before| &before.draft.customer.name).to_owned()
     }
 
     fn time(
@@ -272,7 +292,7 @@ mod tests {
     }
 
     fn booking(time: BookingTime) -> Booking {
-        let draft = BookingDraft { time, ..typed().read(ZONE, None).unwrap() };
+        let draft = BookingDraft { time, ..typed().read(ZONE, &Platforms::builtin(), None).unwrap() };
         Booking {
             id: BookingId(Uuid::nil()),
             business: BusinessId(Uuid::nil()),
@@ -288,7 +308,7 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_zone() {
-        let draft = typed().read(ZONE, None).unwrap();
+        let draft = typed().read(ZONE, &Platforms::builtin(), None).unwrap();
         assert_eq!(
             draft.time,
             BookingTime::Timed {
@@ -309,11 +329,16 @@ mod tests {
             party_size: "a few".to_owned(),
             ..typed()
         };
-        let fields: Vec<_> = wrong.read(ZONE, None).unwrap_err().iter().map(|fault| fault.field).collect();
+        let fields: Vec<_> = wrong
+            .read(ZONE, &Platforms::builtin(), None)
+            .unwrap_err()
+            .iter()
+            .map(|fault| fault.field)
+            .collect();
         assert_eq!(fields, ["resource", "starts_at", "ends_at", "party_size"]);
         let backwards =
             Fields { ends_at: "2026-12-01T09:00".to_owned(), email: "nobody".to_owned(), ..typed() };
-        let faults = backwards.read(ZONE, None).unwrap_err();
+        let faults = backwards.read(ZONE, &Platforms::builtin(), None).unwrap_err();
         let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
         assert_eq!(texts, ["The mail address is not a mail address.", "The end must be after the start."]);
     }
@@ -323,7 +348,7 @@ mod tests {
         for typed_number in ["-3", "0", "2.5", "a few", "4000000000", "99999999999999999999"] {
             let wrong =
                 Fields { party_size: typed_number.to_owned(), quantity: typed_number.to_owned(), ..typed() };
-            let mut faults = wrong.read(ZONE, None).unwrap_err();
+            let mut faults = wrong.read(ZONE, &Platforms::builtin(), None).unwrap_err();
             faults.sort_by_key(|fault| fault.field);
             let faults: Vec<_> = faults.iter().map(|fault| (fault.field, fault.text.as_str())).collect();
             assert_eq!(faults, [("party_size", PEOPLE), ("quantity", UNITS)], "{typed_number}");
@@ -337,12 +362,14 @@ mod tests {
             ends_at: "2026-10-25T03:00:00Z".parse().unwrap(),
         };
         let before = booking(time);
-        let fields = Fields::of(&before, ZONE);
+        let fields = Fields::of(&before, &Platforms::builtin(), ZONE);
         assert_eq!(fields.starts_at, "2026-10-25T02:15");
-        assert_eq!(fields.read(ZONE, Some(&before)).unwrap().time, time);
+        assert_eq!(fields.read(ZONE, &Platforms::builtin(), Some(&before)).unwrap().time, time);
 
         let longer = Fields { ends_at: "2026-10-25T05:00".to_owned(), ..fields };
-        let BookingTime::Timed { starts_at, ends_at } = longer.read(ZONE, Some(&before)).unwrap().time else {
+        let BookingTime::Timed { starts_at, ends_at } =
+            longer.read(ZONE, &Platforms::builtin(), Some(&before)).unwrap().time
+        else {
             panic!("it is no stay")
         };
         assert_eq!(starts_at.to_rfc3339(), "2026-10-25T01:15:00+00:00", "only the end was changed");
@@ -362,8 +389,32 @@ mod tests {
             },
         ] {
             let before = booking(time);
-            assert_eq!(Fields::of(&before, ZONE).read(ZONE, Some(&before)).unwrap(), before.draft);
+            assert_eq!(
+                Fields::of(&before, &Platforms::builtin(), ZONE)
+                    .read(ZONE, &Platforms::builtin(), Some(&before))
+                    .unwrap(),
+                before.draft
+            );
         }
+    }
+
+    #[test]
+    fn form_keeps_a_platforms_words_that_nobody_touched() {
+        let platforms = Platforms::builtin();
+        let mut before = booking(BookingTime::Stay {
+            check_in: "2026-12-30".parse().unwrap(),
+            check_out: "2027-01-02".parse().unwrap(),
+        });
+        before.draft.source = "airbnb".to_owned();
+        before.draft.customer.name = "airbnb: Reserved".to_owned();
+        before.draft.title = "Reserved".to_owned();
+        let fields = Fields::of(&before, &platforms, ZONE);
+        assert_eq!((fields.name.as_str(), fields.title.as_str()), ("Airbnb guest", ""));
+        assert_eq!(fields.read(ZONE, &platforms, Some(&before)).unwrap(), before.draft);
+
+        let typed = Fields { name: "Maria Silva".to_owned(), title: "Late".to_owned(), ..fields };
+        let draft = typed.read(ZONE, &platforms, Some(&before)).unwrap();
+        assert_eq!((draft.customer.name.as_str(), draft.title.as_str()), ("Maria Silva", "Late"));
     }
 
     #[test]
@@ -374,7 +425,7 @@ mod tests {
         };
         let mut fields = Fields { instead: Fields::as_instead(&free, ZONE), ..typed() };
         assert!(fields.take_instead());
-        assert_eq!(fields.read(ZONE, None).unwrap().time, free);
+        assert_eq!(fields.read(ZONE, &Platforms::builtin(), None).unwrap().time, free);
         assert_eq!(fields.instead, "");
     }
 

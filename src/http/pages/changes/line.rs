@@ -116,7 +116,8 @@ fn line(
         Where::Booking => "the entry".to_owned(),
         Where::Needs | Where::List => {
             let (business, privacy) = (&user.business.name, user.business.entry_privacy);
-            format!("“{}”", entry_wording(booking, &resource, business, privacy).title)
+            let platforms = &app.context.platforms;
+            format!("“{}”", entry_wording(booking, platforms, &resource, business, privacy).title)
         }
     };
     let may_answer = user.may_see(change.staff_id);
