@@ -30,6 +30,8 @@ pub struct Deleted {
     pub sessions: u64,
     /// Sign-in links that have expired.
     pub links: u64,
+    /// Secrets that were to be shown once, and were not in time.
+    pub reveals: u64,
     /// Consents that were asked for and came too late, or long ago.
     pub oauth_states: u64,
     /// Answers to requests that may no longer be repeated.
@@ -81,6 +83,8 @@ const SESSIONS: &str = "
 const LINKS: &str = "
     DELETE FROM sign_in_links WHERE expires_at <= $1
     AND token_hash IN (SELECT token_hash FROM sign_in_links WHERE expires_at <= $1 LIMIT $2)";
+const REVEALS: &str = "
+    DELETE FROM reveals WHERE id IN (SELECT id FROM reveals WHERE expires_at <= $1 LIMIT $2)";
 const OAUTH_STATES: &str = "
     DELETE FROM oauth_states WHERE expires_at <= $1
     AND nonce_hash IN (SELECT nonce_hash FROM oauth_states WHERE expires_at <= $1 LIMIT $2)";
@@ -141,6 +145,7 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         notices: delete_all(db, NOTICES, sync_log::first_id_at(now - keep.mails)).await?,
         sessions: delete_all(db, SESSIONS, now).await?,
         links: delete_all(db, LINKS, now).await?,
+        reveals: delete_all(db, REVEALS, now).await?,
         oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
         duties: delete_all(db, DUTIES, now - keep.done_duties).await?,

@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::{
     channel_pages::{at_airbnb, open},
     house::day,
-    visitor::{Visitor, person},
+    visitor::{Visitor, person, person_at},
 };
 
 /// A calendar with one event a row: days ahead and nights.
@@ -43,7 +43,8 @@ async fn a_file_is_shown_before_it_is_taken_over(db: &TestDb) {
     let file = calendar(&[(1, 2), (9, 3)]);
     let parts =
         [("platform", None, "generic"), ("address", None, ""), ("file", Some("b.ics"), file.as_str())];
-    let shown = visitor.send_parts("/calendar-sync/preview", &parts).await;
+    let path = visitor.send_parts("/calendar-sync/preview", &parts).await.leads_to().to_owned();
+    let shown = visitor.get(&path).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
     assert!(
         shown.text.contains("Import 2 bookings") && shown.text.contains("Reserved: &#60;Zoë&#62;"),
@@ -62,8 +63,13 @@ async fn a_file_is_shown_before_it_is_taken_over(db: &TestDb) {
     visitor.cookies.clone_from(&known);
     let taken = house.api.get("/api/v1/bookings").await.expect(200);
     assert_eq!(taken["items"].as_array().unwrap().len(), 2);
+    assert_eq!(visitor.get(&path).await.text, shown.text, "loaded again it sends nothing again");
+    let other = person_at(&house, "other@example.org", Role::Manager, None).await;
+    let stranger = Visitor::signed_in(&house, &other).await;
+    assert_eq!(stranger.get(&path).await.leads_to(), "/calendar-sync");
     let again =
         visitor.send_parts("/calendar-sync/preview", &[parts[0], ("file", Some("b.ics"), &file)]).await;
+    let again = visitor.get(again.leads_to()).await;
     assert!(again.text.contains("There is nothing to import"), "{}", again.text);
     let list = visitor.get("/channels").await.text;
     assert!(list.contains("Imported by hand"), "{list}");
@@ -80,10 +86,19 @@ async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &Test
         ("resource", None, room.as_str()),
         ("address", None, address.as_str()),
     ];
-    let shown = visitor.send_parts("/calendar-sync/preview", &wish).await;
+    let sent = visitor.send_parts("/calendar-sync/preview", &wish).await;
+    assert!(!sent.leads_to().contains("ics"), "{}", sent.leads_to());
+    let shown = visitor.get(sent.leads_to()).await;
     assert!(shown.text.contains("Import 2 bookings"), "{}", shown.text);
     assert_eq!(shown.headers["cache-control"], "no-store");
     visitor.send_parts("/calendar-sync/import", &wish).await.leads_to();
+
+    // It is Airbnb's, whatever was chosen.
+    let as_vrbo = [("platform", None, "vrbo"), wish[1], wish[2]];
+    let sent = visitor.send_parts("/calendar-sync/preview", &as_vrbo).await;
+    let told = visitor.get(sent.leads_to()).await.text;
+    assert!(told.contains("the calendar was written by Airbnb, not by Vrbo"), "{told}");
+    assert!(told.contains("Look at it as a calendar of Airbnb"), "{told}");
 
     let file = ("file", Some("b.ics"), "no calendar");
     let gone = format!("{}/nowhere.ics", house.sandbox.url());

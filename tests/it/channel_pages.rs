@@ -91,6 +91,8 @@ async fn what_a_platform_sells_comes_and_it_learns_what_is_taken(db: &TestDb) {
     assert!(
         booking.contains("<h1><bdi>Airbnb guest</bdi></h1>") && !booking.contains("<bdi>airbnb: Reserved")
     );
+    let form = visitor.get(&format!("/bookings/{reference}/edit")).await.text;
+    assert!(form.contains("value=\"Airbnb guest\"") && !form.contains("airbnb: Reserved"), "{form}");
     let told = house.api.get(&format!("/api/v1/bookings/{reference}")).await.expect(200);
     assert_eq!(told["customer"]["name"], "airbnb: Reserved");
     let staff = Visitor::signed_in(&house, &person(&house, Role::Staff, None).await).await;
@@ -369,7 +371,7 @@ async fn a_channel_is_changed_and_ended(db: &TestDb) {
     assert_ne!(feed().await, before);
     assert_eq!(house.api.plain(Method::GET, before.as_str().unwrap()).await.status, 404);
 
-    let keys = visitor.send(&format!("{path}/webhooks"), &[]).await;
+    let keys = visitor.send_and_follow(&format!("{path}/webhooks"), &[]).await;
     assert_eq!(keys.headers["cache-control"], "no-store");
     assert!(keys.text.contains("/hooks/channels/cw_") && keys.text.contains("whsec_"), "{}", keys.text);
     let page = visitor.get(&path).await.text;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     house::{House, hour},
-    visitor::{Visitor, person},
+    visitor::{Visitor, person, person_at},
 };
 
 async fn what_was_archived_is_restored_at_once_or_from_the_list(db: &TestDb) {
@@ -91,8 +91,9 @@ async fn a_person_is_made_something_else_and_comes_back_after_removal(db: &TestD
     assert!(found().await.3);
     let again =
         [("name", "Nina"), ("email", "staff@example.org"), ("role", "staff"), ("staff", ana.as_str())];
-    let page = manager.send("/settings/people/users", &again).await;
+    let page = manager.send_and_follow("/settings/people/users", &again).await;
     assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("/sign-in/cl_"), "{}", page.text);
     assert_eq!(found().await, ("Nina".to_owned(), Role::Staff, Some(ana), false));
     house.stop().await;
 }
@@ -142,7 +143,7 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
     let house = House::on(db).await;
     let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
     let long = "x".repeat(301);
-    let made = visitor.send("/feeds", &[("about", "business"), ("name", "Airbnb")]).await;
+    let made = visitor.send_and_follow("/feeds", &[("about", "business"), ("name", "Airbnb")]).await;
     let feed = made.text.split("href=\"/feeds/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     let edit = format!("/feeds/{feed}/edit");
     for (path, fields, kept, fault) in [
@@ -157,6 +158,47 @@ async fn what_a_form_refuses_is_said_at_the_field_and_kept(db: &TestDb) {
         assert!(page.text.contains(&format!("value=\"{kept}\"")), "{path}: {}", page.text);
         assert!(page.text.contains(&format!("id=\"{fault}\"")), "{path}: {}", page.text);
     }
+    house.stop().await;
+}
+
+/// Loading again a page that shows a secret makes no other one, and does not show it again; nor does it to others.
+async fn a_secret_is_shown_once_and_made_once(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(1).await.id.to_string();
+    let visitor = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
+    let other = person_at(&house, "other@example.org", Role::Manager, None).await;
+    let stranger = Visitor::signed_in(&house, &other).await;
+    let published = [("resource", room.as_str()), ("platform", "airbnb"), ("address", "")];
+    let channel = visitor.send("/channels/new", &published).await.leads_to().to_owned();
+    let feed = [("about", "business"), ("name", "All")];
+    visitor.send("/feeds", &feed).await.leads_to();
+    let list = house.api.get("/api/v1/feeds").await.expect(200);
+    let id =
+        list["items"].as_array().unwrap().iter().find(|feed| feed["name"] == "All").unwrap()["id"].clone();
+    let rotate = format!("/feeds/{}/rotate", id.as_str().unwrap());
+    let (webhooks, link) =
+        (format!("{channel}/webhooks"), format!("/settings/people/users/{}/link", other.id));
+    for (form, fields, secret, was_shown) in [
+        ("/feeds", feed.as_slice(), "/feeds/cf_", "The address was shown once"),
+        (&rotate, &[], "/feeds/cf_", "The address was shown once"),
+        ("/settings/api-keys", &[("name", "Website")], "id=\"key\">ck_", "The key was shown once"),
+        (&link, &[], "/sign-in/cl_", "The sign-in link was shown once"),
+        (&webhooks, &[], "whsec_", "The address and the key were shown once"),
+    ] {
+        let sent = visitor.send(form, fields).await;
+        let page = sent.leads_to().to_owned();
+        assert!(!sent.text.contains(secret) && !page.contains(&secret[secret.len() - 3..]), "{page}");
+        assert!(sent.cookies().iter().all(|cookie| !cookie.contains(secret)), "{form}");
+        assert!(!stranger.get(&page).await.text.contains(secret), "{form}: to another session");
+        let first = visitor.get(&page).await;
+        assert!(first.text.contains(secret), "{form}: {}", first.text);
+        assert_eq!(first.headers["cache-control"], "no-store");
+        let again = visitor.get(&page).await;
+        assert_eq!(again.status, 200);
+        assert!(!again.text.contains(secret) && again.text.contains(was_shown), "{form}: {}", again.text);
+    }
+    assert_eq!(visitor.get(&webhooks).await.leads_to(), channel);
+    assert!(!visitor.get("/feeds").await.text.contains("shown once"));
     house.stop().await;
 }
 
@@ -200,6 +242,7 @@ concord_storage::on_both_databases!(
     who_signs_in_and_out_is_in_the_history,
     personal_pages_are_kept_by_no_cache,
     what_a_form_refuses_is_said_at_the_field_and_kept,
+    a_secret_is_shown_once_and_made_once,
     who_is_nobody_of_the_staff_is_offered_nothing_that_leads_nowhere,
     whoever_is_signed_in_finds_on_from_an_error,
     what_was_archived_is_restored_at_once_or_from_the_list,

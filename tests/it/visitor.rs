@@ -99,6 +99,12 @@ impl<'a> Visitor<'a> {
         self.ask(self.house.api.http.post(url).header("content-type", FORM).body(body)).await
     }
 
+    /// The same, and goes where the answer leads, as a browser does.
+    pub(crate) async fn send_and_follow(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let sent = self.send(path, fields).await;
+        self.get(sent.leads_to()).await
+    }
+
     async fn ask(&self, request: reqwest::RequestBuilder) -> Page {
         let answer = request.header("cookie", self.cookies.join("; ")).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());

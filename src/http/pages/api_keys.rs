@@ -1,36 +1,33 @@
 //! Keys by which programs act for the business.
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use concord_domain::{ids::ApiKeyId, record::HistorySubject};
 use concord_storage::{
     api_keys::{self, ApiKey},
     secret,
 };
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
     PageError,
-    asked::{Named, Sent},
+    asked::{Asked, Named, Sent},
     flash::Flash,
     frame::{Frame, Place, page},
     names::{NAME_RULE, is_name},
+    reveal::{self, Shown},
     session::CurrentUser,
     when::When,
 };
 use crate::app::App;
 
+const PATH: &str = "/settings/api-keys";
+
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/settings/api-keys", get(list).post(create))
+        .route(PATH, get(list).post(create))
         .route("/settings/api-keys/{id}/revoke", get(ask).post(revoke))
 }
 
@@ -43,6 +40,8 @@ struct ApiKeysPage {
     fault: Option<&'static str>,
     /// A key that was just made.
     shown_once: Option<ShownOnce>,
+    /// One that was made was shown before.
+    was_shown: bool,
     /// Where the API stands.
     base: String,
 }
@@ -56,14 +55,22 @@ struct Row {
     revoked: Option<When>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct ShownOnce {
     name: String,
     token: String,
 }
 
-async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn list(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(shown): Asked<Shown>,
+) -> Result<Response, PageError> {
     user.must_be_manager()?;
-    let shown = describe(&app, &user, String::new()).await?;
+    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+    let was_shown = reveal.is_over();
+    let shown =
+        ApiKeysPage { was_shown, shown_once: reveal.now(), ..describe(&app, &user, String::new()).await? };
     page(&app, &user, &shown)
 }
 
@@ -88,6 +95,7 @@ async fn describe(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeys
         name,
         fault: None,
         shown_once: None,
+        was_shown: false,
         base: app.address("/api/v1"),
     })
 }
@@ -117,12 +125,10 @@ async fn create(
     let key = api_keys::create(&mut tx, user.business.id, name, &token, app.now()).await?;
     user.note(&mut tx, &app, "created", (HistorySubject::ApiKey, key.id.0), &json!({ "name": key.name }))
         .await?;
+    let shown = ShownOnce { name: key.name, token: token.expose_secret().to_owned() };
+    let id = reveal::keep(&mut tx, &app, &user, PATH, &shown).await?;
     tx.commit().await?;
-    let shown_once = Some(ShownOnce { name: key.name, token: token.expose_secret().to_owned() });
-    let shown = ApiKeysPage { shown_once, ..describe(&app, &user, String::new()).await? };
-    let mut response = page(&app, &user, &shown)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(reveal::go(PATH, id))
 }
 
 async fn found(app: &App, user: &CurrentUser, id: ApiKeyId) -> Result<ApiKey, PageError> {
@@ -164,5 +170,5 @@ async fn revoke(
         .await?;
     tx.commit().await?;
     let flash = Flash::good(format!("The key “{}” opens nothing any more.", key.name));
-    Ok(user.go(&app, "/settings/api-keys", &flash))
+    Ok(user.go(&app, PATH, &flash))
 }

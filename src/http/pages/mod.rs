@@ -32,6 +32,7 @@ mod people;
 mod pieces;
 mod platforms;
 mod resources;
+mod reveal;
 mod session;
 mod settings;
 mod sign_in;

@@ -14,6 +14,7 @@ use concord_storage::{
     limits::{self, Rate},
     oauth_states,
     retention::{self, Deleted, Keep},
+    reveals::{self, Viewer},
     sign_in::{self, NewLink, NewSession},
     sync_log::{self, Filter, NewLine},
     testing::{self, TestDb, at, begin, commit, monday},
@@ -116,6 +117,9 @@ async fn what_has_expired_goes(db: &TestDb) {
             expires_at: at(minute),
         };
         oauth_states::create(&mut tx, &state, monday()).await.unwrap();
+        let viewer = Viewer { business: business.id, session: digest, page: "feeds" };
+        let made = at(minute) - reveals::KEPT_FOR;
+        reveals::keep(&mut tx, &testing::keyring(), viewer, &"secret".into(), made).await.unwrap();
         limits::hold_until(&mut tx, digest, at(minute), Rate { interval: Duration::seconds(1), burst: 1 })
             .await
             .unwrap();
@@ -127,12 +131,13 @@ async fn what_has_expired_goes(db: &TestDb) {
     commit(tx).await;
 
     assert_eq!(delete(db, 9).await, Deleted::default());
-    let soon = Deleted { sessions: 1, links: 1, rate_limits: 1, ..Deleted::default() };
+    let soon = Deleted { sessions: 1, links: 1, reveals: 1, rate_limits: 1, ..Deleted::default() };
     assert_eq!(delete(db, 10).await, soon);
     let a_day_later = Deleted { oauth_states: 1, idempotency_keys: 2, ..Deleted::default() };
     assert_eq!(delete(db, 10 + DAY).await, a_day_later);
     assert!(sign_in::find_session(db, "long", at(10 + DAY)).await.unwrap().is_some());
-    let rest = Deleted { sessions: 1, links: 1, rate_limits: 1, oauth_states: 1, ..Deleted::default() };
+    let rest =
+        Deleted { sessions: 1, links: 1, reveals: 1, rate_limits: 1, oauth_states: 1, ..Deleted::default() };
     assert_eq!(delete(db, 6 * DAY).await, rest);
     assert_eq!(delete(db, 600 * DAY).await, Deleted::default());
 }

@@ -42,10 +42,13 @@ pub(super) use self::upload::{MOST_BYTES, carries_token};
 /// What is sent here may be as large as a calendar.
 pub(super) const PATH: &str = "/calendar-sync";
 
+/// What an import would do.
+const PREVIEW: &str = "/calendar-sync/preview";
+
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(show))
-        .route("/calendar-sync/preview", post(take::preview))
+        .route(PREVIEW, get(take::show_again).post(take::preview))
         .route("/calendar-sync/import", post(take::import))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
-    response::Response,
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
@@ -17,20 +17,21 @@ use concord_storage::{
 };
 
 use super::{
-    PATH, Where, describe,
+    PATH, PREVIEW, Where, describe,
     upload::{Wish, packed, read},
 };
 use crate::{
     app::App,
     http::pages::{
-        PageError,
+        Asked as AskedFor, PageError,
         channels::{
             managers_only, path_of,
             words::{hue_class, item_label},
         },
         flash::Flash,
         frame::{Frame, Place, page},
-        pieces::{Pill, Tone, capital, count},
+        pieces::{Choice, Pill, Tone, capital, count},
+        reveal::{self, Reveal, Shown},
         session::CurrentUser,
         when::stretch,
     },
@@ -48,6 +49,8 @@ struct PreviewPage {
     figures: Vec<(i64, &'static str)>,
     events: Vec<Event>,
     more_events: usize,
+    /// The platform that the calendar seems to be of, if it is another one.
+    told: Option<Choice>,
     warnings: Vec<String>,
     more_warnings: usize,
     /// How many cancellations wait, since so much is missing.
@@ -146,16 +149,34 @@ pub(super) async fn preview(
     match preview::preview(&app.context, &job).await {
         Ok(preview) => {
             let shown = foreseen(&app, &user, wish, &asked, preview).await?;
-            let mut response = page(&app, &user, &shown)?;
             // The address is on the page, and opens the platform's calendar.
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            Ok(response)
+            let mut tx = app.context.db.begin().await?;
+            let id = reveal::keep(&mut tx, &app, &user, PREVIEW, &shown.render()?).await?;
+            tx.commit().await?;
+            Ok(reveal::go(PREVIEW, id))
         }
         Err(error) => {
             let fault = in_words(error, &wish)?;
             refuse(&app, &user, &wish, vec![fault]).await
         }
     }
+}
+
+/// What was shown, as it was: to load it again asks the platform for nothing.
+pub(super) async fn show_again(
+    State(app): State<App>,
+    user: CurrentUser,
+    AskedFor(shown): AskedFor<Shown>,
+) -> Result<Response, PageError> {
+    managers_only(&user)?;
+    Ok(match reveal::look::<String>(&app, &user, PREVIEW, &shown).await? {
+        Reveal::Nothing => Redirect::to(PATH).into_response(),
+        Reveal::Now(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
+        Reveal::Before => {
+            let text = "What an import would do is shown for some minutes only. Look at it again.";
+            user.go(&app, PATH, &Flash::information(text))
+        }
+    })
 }
 
 async fn foreseen(
@@ -178,8 +199,10 @@ async fn foreseen(
     let counts = preview.counts;
     let changes = counts.imported + counts.updated + counts.cancelled;
     let kept = wish.file.as_ref().and_then(|file| packed(file));
+    let frame = Frame::around(app, user, Place::Settings, "What an import would do").await?;
     Ok(PreviewPage {
-        frame: Frame::around(app, user, Place::Settings, "What an import would do").await?,
+        // It may be shown again.
+        frame: Frame { flash: None, ..frame },
         platform: asked.platform.name.clone(),
         hue: hue_class(Some(asked.platform)),
         resource: asked.resource.name.clone(),
@@ -194,6 +217,10 @@ async fn foreseen(
         events: preview.events.iter().take(SHOWN_EVENTS).map(event).collect(),
         more_events: preview.events.len().saturating_sub(SHOWN_EVENTS),
         more_warnings: preview.warnings.len().saturating_sub(SHOWN_WARNINGS),
+        told: preview
+            .told
+            .and_then(|told| app.context.platforms.get(&told))
+            .map(|told| Choice::new(told.id.as_str(), &told.name, "")),
         warnings: preview.warnings.into_iter().take(SHOWN_WARNINGS).collect(),
         held: preview.held.map(|held| {
             count(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")

@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderValue, header},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 use concord_domain::{
     channel::{ChannelState, Settled},
@@ -16,14 +15,16 @@ use concord_jobs::channels::{
 };
 use concord_storage::channels::runs;
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
         PageError,
-        asked::Named,
+        asked::{Asked, Named},
         flash::Flash,
         frame::{Frame, Place, page},
         pieces::{capital, count},
+        reveal::{self, Reveal, Shown},
         session::CurrentUser,
     },
     found, name_of, path_of, platform_name,
@@ -210,8 +211,18 @@ struct KeysPage {
     frame: Frame,
     name: String,
     back: String,
+    /// `None`: they were shown before.
+    keys: Option<Keys>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Keys {
     url: String,
     key: String,
+}
+
+fn path_of_keys(id: ChannelId) -> String {
+    format!("{}/webhooks", path_of(id))
 }
 
 pub(super) async fn allow_webhooks(
@@ -219,18 +230,36 @@ pub(super) async fn allow_webhooks(
     user: CurrentUser,
     Named(id): Named<ChannelId>,
 ) -> Result<Response, PageError> {
-    let channel = found(&app, &user, id).await?;
+    found(&app, &user, id).await?;
     let keys = manage::allow_webhooks(&app.context, &user.change(&app), id).await?;
+    let keys = Keys {
+        url: app.address(&format!("/hooks/channels/{}", keys.token.expose_secret())),
+        key: keys.secret.expose_secret().to_owned(),
+    };
+    let (mut tx, path) = (app.context.db.begin().await?, path_of_keys(id));
+    let shown = reveal::keep(&mut tx, &app, &user, &path, &keys).await?;
+    tx.commit().await?;
+    Ok(reveal::go(&path, shown))
+}
+
+pub(super) async fn show_webhooks(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+    Asked(shown): Asked<Shown>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    let keys = match reveal::take(&app, &user, &path_of_keys(id), &shown).await? {
+        Reveal::Nothing => return Ok(Redirect::to(&path_of(id)).into_response()),
+        reveal => reveal.now(),
+    };
     let shown = KeysPage {
         frame: Frame::around(&app, &user, Place::Channels, "Webhooks").await?,
         name: name_of(&app, &channel).await?,
         back: path_of(id),
-        url: app.address(&format!("/hooks/channels/{}", keys.token.expose_secret())),
-        key: keys.secret.expose_secret().to_owned(),
+        keys,
     };
-    let mut response = page(&app, &user, &shown)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    page(&app, &user, &shown)
 }
 
 pub(super) async fn forbid_webhooks(

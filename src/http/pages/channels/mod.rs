@@ -45,7 +45,7 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/runs/{run}/undo", post(act::undo))
         .route("/channels/{id}/rotate", get(ask::rotate).post(act::rotate))
         .route("/channels/{id}/confirm-read", post(act::confirm_read))
-        .route("/channels/{id}/webhooks", post(act::allow_webhooks))
+        .route("/channels/{id}/webhooks", get(act::show_webhooks).post(act::allow_webhooks))
         .route("/channels/{id}/webhooks/forbid", get(ask::forbid_webhooks).post(act::forbid_webhooks))
         .route("/channels/{id}/remove", get(ask::remove).post(act::remove))
 }

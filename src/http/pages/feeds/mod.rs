@@ -4,13 +4,7 @@
 mod readers;
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use concord_domain::{
     feed::FeedScope,
     ids::{ChannelId, FeedId, ResourceId, StaffId},
@@ -18,29 +12,32 @@ use concord_domain::{
     record::HistorySubject,
 };
 use concord_storage::{
-    channels,
+    Tx, channels,
     feeds::{self, Feed, FeedSubject, NewFeed},
     people::Staff,
     secret,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
-    asked::{Named, Sent},
+    asked::{Asked, Named, Sent},
     flash::Flash,
     frame::{Frame, Place, page},
     names::{NAME_RULE, Names, is_name},
     pieces::Choice,
+    reveal::{self, Shown},
     session::CurrentUser,
     when::When,
 };
 use crate::{app::App, http::feeds::address_of};
 
+const PATH: &str = "/feeds";
+
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/feeds", get(show).post(create))
+        .route(PATH, get(show).post(create))
         .route("/feeds/{id}/readers", get(readers::show))
         .route("/feeds/{id}/edit", get(edit).post(update))
         .route("/feeds/{id}/rotate", get(ask_rotate).post(rotate))
@@ -63,6 +60,8 @@ struct FeedsPage {
     fault: Option<(&'static str, &'static str)>,
     /// The address of a feed that was just made or rotated.
     shown_once: Option<ShownOnce>,
+    /// One was made, and shown before.
+    was_shown: bool,
 }
 
 impl FeedsPage {
@@ -85,6 +84,7 @@ struct Row {
     read: Option<When>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct ShownOnce {
     name: String,
     url: String,
@@ -103,8 +103,15 @@ struct Wish {
     privacy: String,
 }
 
-async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let feeds = describe(&app, &user, &Wish::default()).await?;
+async fn show(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(shown): Asked<Shown>,
+) -> Result<Response, PageError> {
+    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+    let was_shown = reveal.is_over();
+    let feeds =
+        FeedsPage { was_shown, shown_once: reveal.now(), ..describe(&app, &user, &Wish::default()).await? };
     page(&app, &user, &feeds)
 }
 
@@ -131,8 +138,7 @@ async fn create(
     let mut tx = app.context.db.begin().await?;
     let feed = feeds::create(&mut tx, &new, &token, now).await?;
     user.note(&mut tx, &app, "created", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
-    tx.commit().await?;
-    show_once(&app, &user, &feed, &token, true).await
+    show_once(&app, &user, tx, (&feed, &token, true)).await
 }
 
 async fn rotate(
@@ -150,8 +156,7 @@ async fn rotate(
         feeds::remember(&mut tx, ring, &feed, &token).await?;
     }
     user.note(&mut tx, &app, "rotated", (HistorySubject::Feed, feed.id.0), &feed.for_history()).await?;
-    tx.commit().await?;
-    show_once(&app, &user, &feed, &token, false).await
+    show_once(&app, &user, tx, (&feed, &token, false)).await
 }
 
 async fn revoke(
@@ -306,21 +311,19 @@ async fn refuse(
     Ok(response)
 }
 
-/// The page with the address on it, in the answer itself: it must be nowhere else.
+/// Commits, and leads to the page that shows the address: it must be nowhere else.
 async fn show_once(
     app: &App,
     user: &CurrentUser,
-    feed: &Feed,
-    token: &SecretString,
-    is_new: bool,
+    mut tx: Tx,
+    (feed, token, is_new): (&Feed, &SecretString, bool),
 ) -> Result<Response, PageError> {
     let url = address_of(app, token.expose_secret());
     let subscribe = url.replacen("https://", "webcal://", 1).replacen("http://", "webcal://", 1);
-    let shown_once = Some(ShownOnce { name: feed.name.clone(), url, subscribe, is_new });
-    let feeds = FeedsPage { shown_once, ..describe(app, user, &Wish::default()).await? };
-    let mut response = page(app, user, &feeds)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    let shown = ShownOnce { name: feed.name.clone(), url, subscribe, is_new };
+    let id = reveal::keep(&mut tx, app, user, PATH, &shown).await?;
+    tx.commit().await?;
+    Ok(reveal::go(PATH, id))
 }
 
 async fn describe(app: &App, user: &CurrentUser, wish: &Wish) -> Result<FeedsPage, PageError> {
@@ -355,6 +358,7 @@ async fn describe(app: &App, user: &CurrentUser, wish: &Wish) -> Result<FeedsPag
         privacy: wish.privacy.parse().unwrap_or(FeedPrivacy::Busy),
         fault: None,
         shown_once: None,
+        was_shown: false,
     })
 }
 

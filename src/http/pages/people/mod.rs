@@ -15,19 +15,24 @@ use concord_domain::{
     people::{Craft, Role},
 };
 use concord_storage::people::{self, Staff};
+use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
+    asked::Asked,
     frame::{Frame, Place, page},
     names::all_staff,
     pieces::Choice,
+    reveal::{self, Shown},
     session::CurrentUser,
 };
 use crate::app::App;
 
+const PATH: &str = "/settings/people";
+
 pub(super) fn router() -> Router<App> {
     Router::new()
-        .route("/settings/people", get(list))
+        .route(PATH, get(list))
         .route("/settings/people/staff", post(staff::create))
         .route("/settings/people/staff/new", get(staff::begin))
         .route("/settings/people/staff/{id}", get(staff::edit).post(staff::update))
@@ -53,6 +58,8 @@ struct PeoplePage {
     faults: Vec<(&'static str, &'static str)>,
     /// A link that was just made.
     shown_once: Option<ShownOnce>,
+    /// One was made, and shown before.
+    was_shown: bool,
 }
 
 impl PeoplePage {
@@ -77,6 +84,7 @@ struct UserRow {
     is_you: bool,
 }
 
+#[derive(Serialize, Deserialize)]
 struct ShownOnce {
     name: String,
     url: String,
@@ -99,9 +107,19 @@ fn role_label(role: Role) -> &'static str {
     }
 }
 
-async fn list(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
+async fn list(
+    State(app): State<App>,
+    user: CurrentUser,
+    Asked(shown): Asked<Shown>,
+) -> Result<Response, PageError> {
     user.must_be_manager()?;
-    let shown = describe(&app, &user, users::UserForm::default()).await?;
+    let reveal = reveal::take(&app, &user, PATH, &shown).await?;
+    let was_shown = reveal.is_over();
+    let shown = PeoplePage {
+        was_shown,
+        shown_once: reveal.now(),
+        ..describe(&app, &user, users::UserForm::default()).await?
+    };
     page(&app, &user, &shown)
 }
 
@@ -144,6 +162,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
         form,
         faults: Vec::new(),
         shown_once: None,
+        was_shown: false,
     })
 }
 

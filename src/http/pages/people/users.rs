@@ -1,11 +1,7 @@
 //! Those who sign in: let in, given a link, made something else, shut out.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
     booking::looks_like_mail_address,
     ids::{StaffId, UserId},
@@ -31,10 +27,11 @@ use super::{
         names::all_staff,
         names::{NAME_RULE, is_name},
         pieces::Choice,
+        reveal,
         session::CurrentUser,
         when::exact,
     },
-    AskPage, PeoplePage, ShownOnce, describe, role_label,
+    AskPage, PATH, PeoplePage, ShownOnce, describe, role_label,
 };
 use crate::app::App;
 
@@ -233,7 +230,7 @@ pub(super) async fn make_link(
     show_link(&app, &user, id, &person.name).await
 }
 
-/// A link that works once, in the answer itself: it must be nowhere else.
+/// Makes a link that works once, and leads to the page that shows it: it must be nowhere else.
 async fn show_link(app: &App, user: &CurrentUser, id: UserId, name: &str) -> Result<Response, PageError> {
     let token = secret::new_token("cl_");
     let now = app.now();
@@ -245,16 +242,14 @@ async fn show_link(app: &App, user: &CurrentUser, id: UserId, name: &str) -> Res
     sign_in::create_link(&mut tx, &link, now).await?;
     user.note(&mut tx, app, "given a sign-in link", (HistorySubject::User, id.0), &json!({ "name": name }))
         .await?;
-    tx.commit().await?;
-    let shown_once = Some(ShownOnce {
+    let shown = ShownOnce {
         name: name.to_owned(),
         url: app.address(&format!("/sign-in/{}", token.expose_secret())),
         until: exact(link.expires_at, user.business.zone),
-    });
-    let shown = PeoplePage { shown_once, ..describe(app, user, UserForm::default()).await? };
-    let mut response = page(app, user, &shown)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    };
+    let shown = reveal::keep(&mut tx, app, user, PATH, &shown).await?;
+    tx.commit().await?;
+    Ok(reveal::go(PATH, shown))
 }
 
 pub(super) async fn archive(

@@ -1,0 +1,114 @@
+//! What a request has made that is shown once, such as the address that opens a feed. It waits, sealed, for the page to
+//! which the browser is sent, so that loading that page again makes no other; then the page says that it was shown.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use concord_domain::ids::RevealId;
+use concord_storage::{
+    StorageError, Tx,
+    reveals::{self, Viewer},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{PageError, session::CurrentUser};
+use crate::app::App;
+
+/// What the address of a page says of a secret to be shown there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Shown {
+    shown: Option<String>,
+}
+
+/// What there is to be shown once.
+pub(super) enum Reveal<T> {
+    /// Nothing was asked for.
+    Nothing,
+    /// For the first and last time.
+    Now(T),
+    /// It was shown, or nobody came for it in time.
+    Before,
+}
+
+impl<T> Reveal<T> {
+    /// Whether it was asked for, and is not to be had any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Before)
+    }
+
+    /// What is shown, if anything is.
+    pub(super) fn now(self) -> Option<T> {
+        match self {
+            Self::Now(shown) => Some(shown),
+            Self::Nothing | Self::Before => None,
+        }
+    }
+}
+
+fn viewer<'a>(user: &CurrentUser, session: &'a str, page: &'a str) -> Viewer<'a> {
+    Viewer { business: user.business.id, session, page }
+}
+
+/// Keeps `what` for `page`, in the transaction that makes what it opens.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    app: &App,
+    user: &CurrentUser,
+    page: &str,
+    what: &impl Serialize,
+) -> Result<RevealId, PageError> {
+    let broken = |error: serde_json::Error| PageError::Broken(error.to_string());
+    let text = SecretString::from(serde_json::to_string(what).map_err(broken)?);
+    let session = user.token.digest();
+    let viewer = viewer(user, &session, page);
+    Ok(reveals::keep(tx, &app.context.ring, viewer, &text, app.now()).await?)
+}
+
+/// To the page that shows it.
+pub(super) fn go(page: &str, id: RevealId) -> Response {
+    Redirect::to(&format!("{page}?shown={id}")).into_response()
+}
+
+/// What `page` shows this once.
+pub(super) async fn take<T: DeserializeOwned>(
+    app: &App,
+    user: &CurrentUser,
+    page: &str,
+    asked: &Shown,
+) -> Result<Reveal<T>, PageError> {
+    found(app, user, (page, asked), true).await
+}
+
+/// The same for what may be shown again, for some minutes.
+pub(super) async fn look<T: DeserializeOwned>(
+    app: &App,
+    user: &CurrentUser,
+    page: &str,
+    asked: &Shown,
+) -> Result<Reveal<T>, PageError> {
+    found(app, user, (page, asked), false).await
+}
+
+async fn found<T: DeserializeOwned>(
+    app: &App,
+    user: &CurrentUser,
+    (page, asked): (&str, &Shown),
+    once: bool,
+) -> Result<Reveal<T>, PageError> {
+    let Some(id) = &asked.shown else { return Ok(Reveal::Nothing) };
+    let Ok(id) = id.parse::<RevealId>() else { return Ok(Reveal::Before) };
+    let session = user.token.digest();
+    let (db, ring, viewer) = (&app.context.db, &app.context.ring, viewer(user, &session, page));
+    let text = if once {
+        reveals::take(db, ring, viewer, id, app.now()).await
+    } else {
+        reveals::look(db, ring, viewer, id, app.now()).await
+    };
+    let text = match text {
+        // A key was taken away in these minutes.
+        Err(StorageError::Sealed { .. }) => None,
+        text => text?,
+    };
+    let read = text.and_then(|text| serde_json::from_str(text.expose_secret()).ok());
+    Ok(read.map_or(Reveal::Before, Reveal::Now))
+}

@@ -1,0 +1,104 @@
+//! Secrets that are shown once: on the page to which a browser is sent after the request that made them, so that the
+//! page can be loaded again without making another. Sealed, for minutes, for one session; gone when they are shown.
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::{BusinessId, RevealId};
+use secrecy::SecretString;
+
+use crate::{
+    Db, StorageError, Tx, on_db,
+    seal::{Keyring, Place},
+};
+
+/// A browser comes for it at once, or never.
+pub const KEPT_FOR: Duration = Duration::minutes(5);
+
+/// To whom something is shown, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewer<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// The digest of the session's token.
+    pub session: &'a str,
+    /// The page that shows it.
+    pub page: &'a str,
+}
+
+fn place(id: RevealId) -> Place {
+    Place { column: "reveals.sealed", row: id.0 }
+}
+
+const KEEP: &str = "
+    INSERT INTO reveals (id, business_id, session_hash, page, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// Keeps `text` until it is shown; in the transaction that makes what it tells of.
+pub async fn keep(
+    tx: &mut Tx,
+    ring: &Keyring,
+    viewer: Viewer<'_>,
+    text: &SecretString,
+    now: DateTime<Utc>,
+) -> Result<RevealId, StorageError> {
+    let id = RevealId::new(now);
+    on_db!(tx, c => sqlx::query(KEEP)
+        .bind(id)
+        .bind(viewer.business)
+        .bind(viewer.session)
+        .bind(viewer.page)
+        .bind(ring.seal(text, place(id)))
+        .bind(now + KEPT_FOR)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(id)
+}
+
+// To read it is to delete it: of two who ask at once, one is shown it.
+const TAKE: &str = "
+    DELETE FROM reveals
+    WHERE id = $1 AND business_id = $2 AND session_hash = $3 AND page = $4 AND expires_at > $5
+    RETURNING sealed";
+
+/// What was kept, which is then kept no more. `None`: it was shown, its time is over, or it is not for this viewer.
+pub async fn take(
+    db: &Db,
+    ring: &Keyring,
+    viewer: Viewer<'_>,
+    id: RevealId,
+    now: DateTime<Utc>,
+) -> Result<Option<SecretString>, StorageError> {
+    let mut tx = db.begin().await?;
+    let sealed: Option<String> = on_db!(tx, c => sqlx::query_scalar(TAKE)
+        .bind(id)
+        .bind(viewer.business)
+        .bind(viewer.session)
+        .bind(viewer.page)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
+    tx.commit().await?;
+    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+}
+
+const LOOK: &str = "
+    SELECT sealed FROM reveals
+    WHERE id = $1 AND business_id = $2 AND session_hash = $3 AND page = $4 AND expires_at > $5";
+
+/// What was kept, which stays until its time is over: for what may be shown again, and is nobody else's.
+pub async fn look(
+    db: &Db,
+    ring: &Keyring,
+    viewer: Viewer<'_>,
+    id: RevealId,
+    now: DateTime<Utc>,
+) -> Result<Option<SecretString>, StorageError> {
+    let sealed: Option<String> = on_db!(db, c => sqlx::query_scalar(LOOK)
+        .bind(id)
+        .bind(viewer.business)
+        .bind(viewer.session)
+        .bind(viewer.page)
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
+    sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
+}
