@@ -12,6 +12,7 @@ use concord_domain::{
     },
     ids::{BookingId, BusinessId, ResourceId},
     interval::Interval,
+    platform::Platforms,
     privacy::FeedPrivacy,
 };
 use uuid::Uuid;
@@ -21,7 +22,8 @@ const ROUNDS: u32 = 20;
 
 fn main() {
     let resources = BTreeMap::from([(ResourceId(Uuid::from_u128(1)), "Sea View".to_owned())]);
-    let names = FeedNames { business: "Casa do Mar", resources: &resources };
+    let platforms = Platforms::builtin();
+    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &platforms };
     let header = FeedHeader {
         name: "Casa do Mar",
         description: "All bookings",

@@ -176,7 +176,8 @@ async fn a_driver_reads_the_stops_of_the_day(db: &TestDb) {
     let visitor = Visitor::signed_in(&house, &person(&house, Role::Staff, Some(rui)).await).await;
     let about = format!("driver:{rui}");
     assert!(visitor.get("/feeds").await.text.contains(&about));
-    let made = visitor.send("/feeds", &[("about", &about), ("name", "My van"), ("privacy", "busy")]).await;
+    let form = [("about", about.as_str()), ("name", "My van"), ("privacy", "busy")];
+    let made = visitor.send_and_follow("/feeds", &form).await;
     assert!(made.text.contains("The feed “<bdi>My van</bdi>” is published."), "{}", made.text);
     assert!(made.text.contains("Deliveries of "), "{}", made.text);
     house.stop().await;

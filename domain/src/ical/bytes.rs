@@ -125,7 +125,7 @@ pub(super) fn lines<'a>(
 }
 
 /// Behind a line's end, whichever of CR LF, LF, CR, or CR CR LF (a broken transfer) it is.
-fn after_break(bytes: &[u8], end: usize) -> usize {
+pub(super) fn after_break(bytes: &[u8], end: usize) -> usize {
     match &bytes[end..] {
         [b'\r', b'\n', ..] => end + 2,
         [b'\n', ..] => end + 1,
@@ -243,7 +243,7 @@ impl Unfolding<'_, '_> {
 }
 
 /// What a line does; told by its name alone.
-fn mark(line: &[u8]) -> Mark {
+pub(super) fn mark(line: &[u8]) -> Mark {
     let line = line.trim_ascii_start();
     let named = |name: &[u8]| {
         line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
@@ -264,7 +264,7 @@ fn is_list(line: &[u8]) -> bool {
 }
 
 /// In vCalendar's encoding a line that ends with `=` goes on without a fold (RFC 2045, 6.7).
-fn is_quoted_printable(line: &[u8]) -> bool {
+pub(super) fn is_quoted_printable(line: &[u8]) -> bool {
     let head = line.split(|byte| *byte == b':').next().unwrap_or_default();
     head.split(|byte| matches!(byte, b';' | b'=')).any(|word| word.eq_ignore_ascii_case(b"QUOTED-PRINTABLE"))
 }

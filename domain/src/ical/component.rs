@@ -120,7 +120,7 @@ fn starts_with(text: &str, name: &str) -> bool {
 }
 
 /// What stands behind BEGIN or END.
-fn component_name(line: &str) -> &str {
+pub(super) fn component_name(line: &str) -> &str {
     line.split_once(':').map_or("", |(_, name)| name.trim_ascii())
 }
 

@@ -18,6 +18,12 @@ use crate::{
 pub const ENTRY_PROPERTY: &str = p::X_CONCORD_ENTRY.as_str();
 /// The zone of an entry whose hours only UTC can tell.
 pub const ZONE_PROPERTY: &str = p::X_CONCORD_ZONE.as_str();
+/// The mark of the words that we wrote last.
+pub const WORDS_PROPERTY: &str = p::X_CONCORD_WORDS.as_str();
+/// The category that we wrote last.
+pub const COLOUR_PROPERTY: &str = p::X_CONCORD_COLOUR.as_str();
+/// How many minutes before the entry our alarms are, separated by blanks.
+pub const REMINDERS_PROPERTY: &str = p::X_CONCORD_REMINDERS.as_str();
 
 /// The UID of an entry's object.
 ///
@@ -27,10 +33,11 @@ pub fn entry_uid(entry: EntryId) -> String {
     entry.to_string()
 }
 
-/// Appends the object of an entry, written at `now`.
+/// Appends the object of an entry, written at `now`. `words` is the mark of its description, by which a later write knows
+/// what people have added to that.
 ///
 /// It names no ORGANIZER and no ATTENDEE, so a server that schedules by itself invites nobody.
-pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, now: DateTime<Utc>) {
+pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, words: &str, now: DateTime<Utc>) {
     let mut writer = Writer::new(out);
     writer.begin(Component::Calendar);
     writer.word(p::VERSION, "2.0");
@@ -38,7 +45,7 @@ pub fn write_entry(out: &mut Vec<u8>, content: &EntryContent, now: DateTime<Utc>
     writer.word(p::CALSCALE, "GREGORIAN");
     let times = times_of(&content.time);
     write_timezones(&mut writer, [&times.0]);
-    write_event(&mut writer, content, times, now);
+    write_event(&mut writer, content, words, times, now);
     writer.end(Component::Calendar);
 }
 
@@ -56,6 +63,7 @@ fn times_of(time: &EntryTime) -> (Times, Option<Tz>) {
 fn write_event(
     writer: &mut Writer<'_>,
     content: &EntryContent,
+    words: &str,
     times: (Times, Option<Tz>),
     now: DateTime<Utc>,
 ) {
@@ -77,12 +85,12 @@ fn write_event(
     }
     writer.word(p::STATUS, if content.tentative { "TENTATIVE" } else { "CONFIRMED" });
     writer.word(p::TRANSP, if content.busy { "OPAQUE" } else { "TRANSPARENT" });
-    // Google's colours are numbers, which say nothing to anybody else.
-    if let Some(colour) = content.colour.as_deref().filter(|colour| colour.parse::<u8>().is_err()) {
-        writer.text(p::CATEGORIES, colour);
+    if let Some(category) = category(content) {
+        writer.text(p::CATEGORIES, category);
     }
     writer.text(p::X_CONCORD_ENTRY, &content.entry.to_string());
     writer.text(p::X_CONCORD_BOOKING, &content.booking.to_string());
+    write_marks(writer, content, words);
     for reminder in &content.reminders {
         // By mail, too: ACTION:EMAIL needs an ATTENDEE (3.6.6), and servers would take that for a guest.
         writer.begin(Component::Alarm);
@@ -92,6 +100,24 @@ fn write_event(
         writer.end(Component::Alarm);
     }
     writer.end(Component::Event);
+}
+
+/// Google's colours are numbers, which say nothing to anybody else.
+fn category(content: &EntryContent) -> Option<&str> {
+    content.colour.as_deref().filter(|colour| colour.parse::<u8>().is_err())
+}
+
+/// What we write of what people write too, so that a later write knows theirs from ours.
+fn write_marks(writer: &mut Writer<'_>, content: &EntryContent, words: &str) {
+    writer.text(p::X_CONCORD_WORDS, words);
+    if let Some(category) = category(content) {
+        writer.text(p::X_CONCORD_COLOUR, category);
+    }
+    if !content.reminders.is_empty() {
+        let minutes: Vec<String> =
+            content.reminders.iter().map(|reminder| reminder.minutes.to_string()).collect();
+        writer.text(p::X_CONCORD_REMINDERS, &minutes.join(" "));
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +150,7 @@ mod tests {
 
     fn written(content: &EntryContent) -> String {
         let mut out = Vec::new();
-        write_entry(&mut out, content, "2026-01-02T03:04:05Z".parse().unwrap());
+        write_entry(&mut out, content, "0a1b2c", "2026-01-02T03:04:05Z".parse().unwrap());
         assert_eq!(lint(&out), []);
         String::from_utf8(out).unwrap()
     }
@@ -163,6 +189,9 @@ mod tests {
         CATEGORIES:Blue category
         X-CONCORD-ENTRY:00000000-0000-0000-0000-000000000002
         X-CONCORD-BOOKING:00000000-0000-0000-0000-000000000001
+        X-CONCORD-WORDS:0a1b2c
+        X-CONCORD-COLOUR:Blue category
+        X-CONCORD-REMINDERS:30
         BEGIN:VALARM
         ACTION:DISPLAY
         DESCRIPTION:Massage\, hot stones\; 90 min

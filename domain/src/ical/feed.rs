@@ -19,6 +19,7 @@ use crate::{
     booking::{Booking, BookingStatus, BookingTime},
     ids::ResourceId,
     interval::Interval,
+    platform::Platforms,
     privacy::{FeedPrivacy, Wording, feed_wording, guest_wording, stop_feed_wording},
     route::{Round, Stop, day_of, is_stop},
 };
@@ -209,6 +210,8 @@ pub struct FeedNames<'a> {
     pub business: &'a str,
     /// The names of the resources that are booked.
     pub resources: &'a BTreeMap<ResourceId, String>,
+    /// What the guests of platforms are called.
+    pub platforms: &'a Platforms,
 }
 
 impl<'a> FeedNames<'a> {
@@ -230,7 +233,8 @@ pub fn booking_feed(
 ) -> Vec<u8> {
     let events = in_order(bookings.iter().filter(|booking| booking.draft.status.occupies()));
     write_events(header, &events, |booking| {
-        let wording = feed_wording(booking, names.resource_of(booking), names.business, privacy);
+        let wording =
+            feed_wording(booking, names.platforms, names.resource_of(booking), names.business, privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -248,7 +252,7 @@ pub fn guest_feed(
     };
     let events = in_order(bookings.iter().filter(agreed));
     write_events(header, &events, |booking| {
-        let wording = guest_wording(booking, names.resource_of(booking), privacy);
+        let wording = guest_wording(booking, names.platforms, names.resource_of(booking), privacy);
         event_of(booking, wording, privacy, host)
     })
 }
@@ -271,7 +275,8 @@ pub fn driver_feed(
         rounds.iter().flat_map(|round| round.stops().iter().filter_map(|one| round.stop(one.id))).collect();
     write_events(header, &stops, |stop| {
         let booking = stop.booking();
-        let wording = stop_feed_wording(stop, names.resource_of(booking), names.business, privacy);
+        let wording =
+            stop_feed_wording(stop, names.platforms, names.resource_of(booking), names.business, privacy);
         let changed = stop.round().stops().iter().map(|one| one.updated_at).max();
         FeedEvent {
             // What becomes of one stop changes what is said of the others.

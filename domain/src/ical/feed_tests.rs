@@ -9,7 +9,7 @@ use crate::{
     booking::{BookingKind, BookingStatus},
     ical::{
         lint::lint,
-        sample::{at, booking_at, stay, timed},
+        sample::{PLATFORMS, at, booking_at, stay, timed},
     },
 };
 
@@ -45,7 +45,7 @@ fn bookings() -> Vec<Booking> {
 
 fn feed(bookings: &[Booking], privacy: FeedPrivacy) -> String {
     let resources = resources();
-    let names = FeedNames { business: "Casa do Mar", resources: &resources };
+    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
     String::from_utf8(booking_feed(bookings, names, privacy, "concord.example", &header())).unwrap()
 }
 
@@ -374,7 +374,7 @@ fn rendered(
     privacy: FeedPrivacy,
 ) -> String {
     let resources = resources();
-    let names = FeedNames { business: "Casa do Mar", resources: &resources };
+    let names = FeedNames { business: "Casa do Mar", resources: &resources, platforms: &PLATFORMS };
     let bytes = write(bookings, names, privacy, "concord.example", &header());
     assert_eq!(lint(&bytes), []);
     String::from_utf8(bytes).unwrap().replace("\r\n ", "").replace('\r', "")

@@ -7,7 +7,7 @@
 //!
 //! What others write goes through `bytes` (one charset, no folds, limits), `component` (which lines are whose),
 //! `content` (one line taken apart), `value`, `recur` and `zones` (what a time means) to the events of `calendar`, which
-//! `read` makes; `rule` and `recurrence` say what of them takes place in a window; `windows` is the table of Windows'
+//! `read` makes; `raw` is an object as it is written, to change some of it and leave the rest; `rule` and `recurrence` say what of them takes place in a window; `windows` is the table of Windows'
 //! zone names.
 //!
 //! To publish another fact: add its name to `property`, a field to `feed::FeedEvent`, the line that writes it, and a
@@ -28,6 +28,7 @@ mod fuzz_tests;
 pub mod lint;
 mod marks;
 pub mod property;
+pub mod raw;
 mod read;
 mod recur;
 mod recurrence;

@@ -171,6 +171,12 @@ properties! {
     X_CONCORD_BOOKING: Text = "X-CONCORD-BOOKING";
     /// The zone of an entry whose hours only UTC can tell.
     X_CONCORD_ZONE: Text = "X-CONCORD-ZONE";
+    /// Of an entry: the mark of the words that we wrote last.
+    X_CONCORD_WORDS: Text = "X-CONCORD-WORDS";
+    /// Of an entry: the category that we wrote last, among others that people have chosen.
+    X_CONCORD_COLOUR: Text = "X-CONCORD-COLOUR";
+    /// Of an entry: how many minutes before it our alarms are.
+    X_CONCORD_REMINDERS: Text = "X-CONCORD-REMINDERS";
     /// 3.8.4.3.
     ORGANIZER: Address = "ORGANIZER";
     /// 3.8.4.1.

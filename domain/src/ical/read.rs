@@ -171,8 +171,13 @@ impl Reader<'_> {
 
     /// The time of a property, with a warning where its zone is unknown.
     fn time(&mut self, content: &Content<'_>, floating: &Zone) -> Option<Written> {
+        self.time_in(content, content.value, floating)
+    }
+
+    /// The same with another text for its value.
+    fn time_in(&mut self, content: &Content<'_>, text: &str, floating: &Zone) -> Option<Written> {
         let times = Times { zones: &self.zones, floating: floating.clone() };
-        let (written, known) = times.value(content, content.value)?;
+        let (written, known) = times.value(content, text)?;
         if !known {
             let zone = self.zones.own;
             self.warn(content.line, format!("an unknown time zone: read as {zone}"));
@@ -221,23 +226,47 @@ impl Reader<'_> {
 
     /// DTEND, or DURATION; `None`: neither says it, or it is no time at all.
     fn length(&mut self, parts: &Parts<'_>, start: &Written, floating: &Zone) -> Option<Length> {
+        let is_single = parts.rules.is_empty() && parts.extra.is_empty() && parts.replaces.is_none();
         if let Some(content) = &parts.end {
-            let end = self.time(content, floating);
+            // Some write the last day that there is for an end that never comes.
+            let last_year = content.value.trim_ascii().strip_prefix("9999").map(|rest| format!("9998{rest}"));
+            let end = match last_year {
+                Some(text) if is_single => self.time_in(content, &text, floating),
+                _ => self.time(content, floating),
+            };
             // Many write the last day where the day after belongs.
             if matches!((start, &end), (Written::On(from), Some(Written::On(until))) if from == until) {
                 return None;
             }
-            if let Some(length) = end.and_then(|end| Length::between(start, &end)) {
+            if let Some(length) = end.as_ref().and_then(|end| Length::between(start, end)) {
                 return Some(length).filter(|length| !length.is_nothing());
+            }
+            if is_single && end.is_some_and(|end| Length::is_for_ever(start, &end)) {
+                return Some(self.for_ever(content.line, start));
             }
             self.warn(content.line, "an end that cannot be: left out");
         } else if let Some(content) = &parts.duration {
             if let Some(length) = Length::of(content.value) {
                 return Some(length).filter(|length| !length.is_nothing());
             }
+            if is_single && Length::lasts_for_ever(content.value) {
+                return Some(self.for_ever(content.line, start));
+            }
             self.warn(content.line, "a duration that cannot be: left out");
         }
         None
+    }
+
+    /// What is closed for ever must not be sold after its first night.
+    fn for_ever(&mut self, line: u32, start: &Written) -> Length {
+        let length = Length::for_ever(start);
+        let end = length.end(start).map(|end| match end {
+            Moment::On(date) => date,
+            Moment::At(at) => at.date_naive(),
+        });
+        let until = end.map(|end| format!(" until {}", end.format("%-d %b %Y"))).unwrap_or_default();
+        self.warn(line, format!("an end more than a hundred years after the start: taken{until}"));
+        length
     }
 
     fn replaces(

@@ -237,3 +237,32 @@ proptest! {
         read_all(&[b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260301T090000Z\n", &pieces[..]].concat());
     }
 }
+
+#[test]
+fn what_ends_in_a_hundred_years_is_not_cut_to_a_night() {
+    let start = "DTSTART;VALUE=DATE:20261201";
+    for end in [
+        "DTEND;VALUE=DATE:99991231",
+        "DTEND;VALUE=DATE:21500101",
+        "DTEND:99991231T235959Z",
+        "DURATION:P99999D",
+    ] {
+        let calendar = calendar(&format!("BEGIN:VEVENT\nUID:a\n{start}\n{end}\nEND:VEVENT"));
+        let event = &calendar.events[0];
+        let EntryTime::AllDay { until, .. } = event.time else { panic!("{event:?}") };
+        assert_eq!((until.to_string().as_str(), event.ends), ("2200-01-01", true), "{end}");
+        let said: Vec<&str> = calendar.warnings.iter().map(|warning| warning.what.as_ref()).collect();
+        assert_eq!(
+            said,
+            ["an end more than a hundred years after the start: taken until 1 Jan 2200"],
+            "{end}"
+        );
+    }
+    let timed = calendar("BEGIN:VEVENT\nUID:a\nDTSTART:20261201T100000Z\nDTEND:99991231T000000Z\nEND:VEVENT");
+    let EntryTime::Timed { ends_at, .. } = timed.events[0].time else { panic!("{timed:?}") };
+    assert_eq!(ends_at.to_rfc3339(), "2200-01-01T10:00:00+00:00");
+    // A series whose end is a mistake does not take every day for ever.
+    let series =
+        format!("BEGIN:VEVENT\nUID:a\n{start}\nDTEND;VALUE=DATE:99991231\nRRULE:FREQ=WEEKLY\nEND:VEVENT");
+    assert!(!calendar(&series).events[0].ends);
+}

@@ -1,12 +1,18 @@
 //! Bookings for the tests of this crate.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     ids::{BookingId, BusinessId, ResourceId},
+    platform::Platforms,
 };
+
+/// The platforms inside the program.
+pub(crate) static PLATFORMS: LazyLock<Platforms> = LazyLock::new(Platforms::builtin);
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

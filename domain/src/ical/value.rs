@@ -53,8 +53,14 @@ pub(super) enum Length {
     Exact(u64, TimeDelta),
 }
 
-/// More than a hundred years is a mistake.
+/// More than a hundred years is a mistake, or means for ever.
 const LONGEST_DAYS: u64 = 40_000;
+
+/// Until when what never ends is taken: longer than anybody plans, and near enough to count nights one by one.
+const FOR_EVER: NaiveDate = match NaiveDate::from_ymd_opt(2200, 1, 1) {
+    Some(date) => date,
+    None => NaiveDate::MAX,
+};
 
 impl Length {
     /// From an event's start to its end, as dates or as instants; `None` beyond the calendar.
@@ -89,8 +95,43 @@ impl Length {
         Duration::days(i64::try_from(days).unwrap_or(0)) + rest + Duration::days(1)
     }
 
+    /// For what ends so far away that it means for ever: no night that anybody could sell is cut off.
+    pub(super) fn for_ever(start: &Written) -> Self {
+        let days = (FOR_EVER - start.wall().date()).num_days();
+        let days = u64::try_from(days).unwrap_or(0).max(LONGEST_DAYS);
+        match start {
+            Written::On(_) => Self::Days(days),
+            Written::At(..) => Self::Exact(days, TimeDelta::zero()),
+        }
+    }
+
+    /// Whether a DTEND lies so far after the start that it means for ever.
+    pub(super) fn is_for_ever(start: &Written, end: &Written) -> bool {
+        let days = (end.wall().date() - start.wall().date()).num_days();
+        u64::try_from(days).is_ok_and(|days| days >= LONGEST_DAYS)
+    }
+
     /// A DURATION (3.3.6); `None` when it is none, negative or absurdly long.
     pub(super) fn of(duration: &str) -> Option<Self> {
+        Self::written(duration).filter(|length| !length.is_absurd())
+    }
+
+    /// Whether a DURATION is one, and so long that it means for ever.
+    pub(super) fn lasts_for_ever(duration: &str) -> bool {
+        Self::written(duration).is_some_and(Self::is_absurd)
+    }
+
+    fn is_absurd(self) -> bool {
+        match self {
+            Self::Days(days) => days > LONGEST_DAYS,
+            Self::Exact(days, rest) => {
+                u64::try_from(rest.num_days()).is_ok_and(|whole| days.saturating_add(whole) > LONGEST_DAYS)
+            }
+        }
+    }
+
+    /// A DURATION, however long; `None` when it is none, or negative.
+    fn written(duration: &str) -> Option<Self> {
         let text = duration.trim_ascii();
         let negative = text.starts_with('-');
         let text = text.strip_prefix(['+', '-']).unwrap_or(text).strip_prefix(['P', 'p'])?;
@@ -113,10 +154,8 @@ impl Length {
             *total = total.checked_add(number.take()?.checked_mul(unit)?)?;
         }
         let nothing = days == 0 && seconds == 0;
-        let fits = days <= LONGEST_DAYS && seconds <= LONGEST_DAYS * 86_400;
-        let length = Self::Exact(days, TimeDelta::seconds(i64::try_from(seconds).ok()?));
-        let fits = fits && days + seconds / 86_400 <= LONGEST_DAYS;
-        (number.is_none() && !text.is_empty() && (nothing || !negative && fits)).then_some(length)
+        let length = Self::Exact(days, TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?);
+        (number.is_none() && !text.is_empty() && (nothing || !negative)).then_some(length)
     }
 
     /// From a start to a DTEND; `None` when it lies before or absurdly far away.
@@ -353,6 +392,16 @@ mod tests {
             ["", "P", "PT5", "1H", "-PT1H", "PX", "P99999D", "PT99999999999999999999S", "P4294967295W"]
         {
             assert_eq!(Length::of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_without_end_are_known_as_such() {
+        for text in ["P99999D", "P4294967295W", "PT9999999999S", "P39999DT48H"] {
+            assert!(Length::lasts_for_ever(text), "{text}");
+        }
+        for text in ["", "PX", "-P99999D", "P40000D", "PT99999999999999999999S"] {
+            assert!(!Length::lasts_for_ever(text), "{text}");
         }
     }
 

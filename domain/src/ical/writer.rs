@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Octets of a line without its line break (3.1).
-const LINE: usize = 75;
+pub(super) const LINE: usize = 75;
 
 /// An instant in UTC or a date: what DTSTART and DTEND hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

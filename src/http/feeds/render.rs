@@ -225,7 +225,7 @@ fn bytes(
         }),
         product: PRODUCT,
     };
-    let names = FeedNames { business: &business.name, resources };
+    let names = FeedNames { business: &business.name, resources, platforms: &app.context.platforms };
     let host = app.public_url.host_str().unwrap_or("localhost");
     let write = match (form, feed.scope) {
         (Form::Guests, _) => guest_feed,

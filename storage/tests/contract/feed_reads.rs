@@ -4,10 +4,12 @@ use concord_domain::{
     booking::{Booking, BookingDraft},
     channel::echo::Published,
     interval::Interval,
+    people::Actor,
     privacy::FeedPrivacy,
 };
 use concord_storage::{
     Db,
+    bookings::{self, Change},
     businesses::Business,
     channels::{self, Channel, exposed, published},
     feed_reads::{self, NewRead},
@@ -143,7 +145,41 @@ async fn a_reader_is_one_row(db: &TestDb) {
     assert_eq!(feed_reads::of_feed(db, other.id, world.feed.id).await.unwrap(), []);
 }
 
+/// Who subscribes to a feed that is no channel's may give it back by any calendar of theirs.
+async fn what_subscribers_were_shown_is_known(db: &TestDb) {
+    let world = world(db).await;
+    let (business, resource, channel) = (world.business.id, world.channel.resource_id, world.channel.id);
+    let shown = async |resource, minute| {
+        let place = (business, channel);
+        published::shown_to_subscribers(db, place, resource, at(minute)).await.unwrap()
+    };
+    world.read(db, 1, 5, false).await;
+    assert_eq!(shown(resource, 5).await, [], "a channel's feed is another matter");
+    let new = NewFeed {
+        business,
+        subject: FeedSubject::Resource(resource),
+        name: "Sea".to_owned(),
+        privacy: FeedPrivacy::Busy,
+    };
+    let mut tx = begin(db).await;
+    let feed = feeds::create(&mut tx, &new, &secret::new_token("cf_"), monday()).await.unwrap();
+    commit(tx).await;
+    assert_eq!(shown(resource, 5).await, [], "nobody has read it");
+    let world = World { feed, ..world };
+    world.read(db, 1, 6, false).await;
+    let ours = Published { interval: world.ours.interval, believed: true, of_doubt: false };
+    assert_eq!(shown(resource, 6).await, [ours]);
+    let other = testing::resource(db, &world.business, 1).await.id;
+    assert_eq!(shown(other, 6).await, []);
+
+    let change = Change { business, actor: Actor::System, now: at(7) };
+    bookings::cancel(db, &change, "ours", None).await.unwrap();
+    assert_eq!(shown(resource, 8).await, [Published { believed: false, ..ours }]);
+    assert_eq!(shown(resource, 161).await, [], "it is over");
+}
+
 concord_storage::on_both_databases!(
+    what_subscribers_were_shown_is_known,
     a_platform_gives_back_what_it_has_read,
     what_platforms_do_not_know_is_found_for_all_channels,
     a_reader_is_one_row,
