@@ -67,6 +67,13 @@ impl CaldavPerson {
         assert!(answer.status.is_success(), "{path}: {}", answer.status);
     }
 
+    /// Moves an object to where nothing stands (RFC 4918, 9.9).
+    pub async fn moves(&self, path: &str, to: &str) {
+        let to = self.server.join(to).expect("it can be asked");
+        let answer = self.ask_with("MOVE", path, &[("destination", to.as_str()), ("overwrite", "F")]).await;
+        assert!(answer.status.is_success(), "{path}: {} {:?}", answer.status, answer.body);
+    }
+
     /// The paths of the objects of a calendar.
     pub async fn lists(&self, path: &str) -> Vec<String> {
         let body = r#"<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>"#;
@@ -90,9 +97,17 @@ impl CaldavPerson {
     }
 
     async fn ask(&self, method: &str, path: &str, depth: &str, body: &str) -> Answer {
+        self.send((method, path), &[("depth", depth)], body).await
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send((method, path), headers, "").await
+    }
+
+    async fn send(&self, (method, path): (&str, &str), headers: &[(&str, &str)], body: &str) -> Answer {
         let pair = STANDARD.encode(format!("{}:{}", self.user, self.password.expose_secret()));
         let kind = if body.starts_with('<') { "application/xml" } else { "text/calendar; charset=utf-8" };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).expect("it can be asked"))
             .uri(self.server.join(path).expect("it can be asked").as_str())
             .header(AUTHORIZATION, format!("Basic {pair}"))
@@ -100,10 +115,11 @@ impl CaldavPerson {
             .header("x-remote-user", &self.user)
             // A server may close a connection at the moment that we use it again.
             .header("connection", "close")
-            .header("depth", depth)
-            .header(CONTENT_TYPE, kind)
-            .body(body.to_owned().into())
-            .expect("it can be asked");
+            .header(CONTENT_TYPE, kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned().into()).expect("it can be asked");
         self.http.send(request).await.expect("it can be asked")
     }
 }

@@ -42,6 +42,8 @@ pub enum ProxyFault {
 struct Rule {
     /// What the request must hold, in its head or its body.
     holding: String,
+    /// How many such requests it lets pass before.
+    skip: u64,
     fault: ProxyFault,
 }
 
@@ -120,7 +122,12 @@ impl FaultProxy {
 
     /// The next request that holds `text`, in its head or its body, goes wrong.
     pub fn next_holding_fails(&self, text: &str, fault: ProxyFault) {
-        self.with(|state| state.rules.push_back(Rule { holding: text.to_owned(), fault }));
+        self.with(|state| state.rules.push_back(Rule { holding: text.to_owned(), skip: 0, fault }));
+    }
+
+    /// So many requests go well, and the one after them goes wrong.
+    pub fn fails_after(&self, skip: u64, fault: ProxyFault) {
+        self.with(|state| state.rules.push_back(Rule { holding: String::new(), skip, fault }));
     }
 
     /// From now on requests go wrong by chance: each of these with its probability from 0 to 1, together at most 1.
@@ -144,7 +151,7 @@ impl FaultProxy {
 
     /// Every request that holds `text`, in its head or its body, is answered with this from now on.
     pub fn always_answers(&self, text: &str, fault: ProxyFault) {
-        self.with(|state| state.refused.push(Rule { holding: text.to_owned(), fault }));
+        self.with(|state| state.refused.push(Rule { holding: text.to_owned(), skip: 0, fault }));
     }
 
     /// From now on the server tells no version of anything: neither with what it stores nor with what it lists.
@@ -220,7 +227,10 @@ fn judge(head: &str, body: &[u8], state: &mut State) -> Verdict {
     let text = String::from_utf8_lossy(body);
     let holds = |rule: &Rule| head.contains(&rule.holding) || text.contains(&rule.holding);
     let always = state.refused.iter().find(|rule| holds(rule)).map(|rule| rule.fault.clone());
-    let hit = state.rules.iter().position(holds);
+    let hit = state.rules.iter().position(|rule| holds(rule) && rule.skip == 0);
+    for rule in state.rules.iter_mut().filter(|rule| holds(rule)) {
+        rule.skip = rule.skip.saturating_sub(1);
+    }
     let asked_for = hit.and_then(|index| state.rules.remove(index)).map(|rule| rule.fault).or(always);
     let fault = asked_for.or_else(|| state.chance.as_mut().and_then(Chance::throw));
     state.failed += u64::from(fault.is_some());

@@ -38,9 +38,32 @@ pub enum ProviderError {
     /// A passing fault (network, time-out, 5xx, an answer cut short): the call may have had its effect.
     #[error("the provider could not be reached: {0}")]
     Transient(String),
+    /// A write of several calls went wrong after one of them had been carried out: the entry is not as it was. What went wrong
+    /// then is inside, and means what it means.
+    #[error("a part was written, and then: {0}")]
+    Partly(Box<ProviderError>),
 }
 
 impl ProviderError {
+    /// Whether it says that what was asked for was not done.
+    pub fn is_definite(&self) -> bool {
+        !matches!(self, Self::Transient(_) | Self::Partly(_))
+    }
+
+    /// What went wrong, whether or not a part was written before.
+    #[must_use]
+    pub fn cause(self) -> Self {
+        match self {
+            Self::Partly(cause) => cause.cause(),
+            other => other,
+        }
+    }
+
+    /// The same, after another call of the same write has been carried out.
+    pub(crate) fn after_a_part(self) -> Self {
+        Self::Partly(Box::new(self))
+    }
+
     /// What people read where they see what became of a booking; `provider` is what they call it. What only says
     /// something to whoever runs the installation is in the log.
     pub fn in_words(&self, provider: &str) -> String {
@@ -54,6 +77,7 @@ impl ProviderError {
             Self::CursorExpired => format!("{provider} asks to read the calendar from its beginning"),
             Self::Rejected(why) => format!("{provider} refused it: {why}"),
             Self::Transient(why) => format!("{provider} could not be reached: {why}"),
+            Self::Partly(cause) => cause.in_words(provider),
         }
     }
 
@@ -69,6 +93,7 @@ impl ProviderError {
             Self::CursorExpired => "cursor_expired",
             Self::Rejected(_) => "rejected",
             Self::Transient(_) => "transient",
+            Self::Partly(cause) => cause.code(),
         }
     }
 }

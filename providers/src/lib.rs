@@ -44,7 +44,8 @@ pub use crate::{
     microsoft::{MicrosoftCalendar, MicrosoftConfig},
     oauth::{AuthorizeRequest, Explained, Grant, OAuthApp, OAuthConfig, OAuthEndpoints, Verdict},
     provider::{
-        Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written,
+        Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed,
+        Written,
     },
     push::{NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
     registry::{GoogleSettings, MicrosoftSettings, ProvidersConfig, Registry},

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono_tz::Tz;
 use concord_domain::{
     entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
     interval::Interval,
 };
 use http::HeaderValue;
@@ -97,6 +98,15 @@ pub struct Written {
     pub etag: String,
 }
 
+/// What a removal found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// The entry, which it took away.
+    Now,
+    /// Nothing: somebody was there before, to delete it or to put it elsewhere.
+    Before,
+}
+
 /// Where an incremental read stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangesFrom {
@@ -125,6 +135,8 @@ pub struct ChangesPage {
     /// The same of what all pages of the read tell of together, some of it on one page and some on the next: series that
     /// come with the instances that they have now.
     pub series: Vec<String>,
+    /// Whether an incremental read may name neither as there nor as gone what came and went since the read before it.
+    pub may_miss: bool,
     /// How many items could not be understood. Of those that have a name `entries` say no more than that they are there.
     pub unreadable: usize,
     /// How to go on.
@@ -189,13 +201,13 @@ pub trait CalendarProvider: Send + Sync {
         etag: Option<&str>,
     ) -> Result<Written, ProviderError>;
 
-    /// Removes an entry, whatever version it is at. One that is gone already is a success.
+    /// Removes an entry, whatever version it is at. One that is gone already is a success, too.
     async fn remove(
         &self,
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError>;
+    ) -> Result<Removed, ProviderError>;
 
     /// The entry as it is now, tombstones included; `None` if the provider knows nothing of it. `external_id` is ours,
     /// or the one that a write returned.
@@ -203,6 +215,16 @@ pub trait CalendarProvider: Send + Sync {
         &self,
         credentials: &Credentials,
         calendar: &str,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError>;
+
+    /// The entry in a calendar into which it was not written, where a person may have moved it: what stands there under its
+    /// id, or carries its mark. A copy that a person made may, too. `external_id` is what its own calendar called it.
+    async fn find_moved(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError>;
 

@@ -130,6 +130,8 @@ pub(crate) struct Fault {
     pub(crate) probability: f64,
     /// How many times it still hits; `None` until it is deleted.
     pub(crate) count: Option<u64>,
+    /// How many requests that it could hit it lets pass before.
+    pub(crate) skip: u64,
     /// Only requests of this account are hit.
     pub(crate) account: Option<String>,
     /// Milliseconds for [`FaultKind::LatencyMs`], seconds of `Retry-After` for [`FaultKind::RateLimit`], the status for
@@ -231,6 +233,10 @@ impl Faults {
         let Inner { standing, dice, .. } = &mut *inner;
         let mut verdict = Verdict { latency: Duration::ZERO, fault: None };
         for fault in standing.iter_mut().filter(|fault| fault.can_hit(target)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
             let decided = verdict.fault.is_some() && fault.kind != FaultKind::LatencyMs;
             if decided || !dice.random_bool(fault.probability) {
                 continue;
@@ -314,10 +320,19 @@ mod tests {
             kind,
             probability,
             count,
+            skip: 0,
             account: None,
             value: Some(7),
             hits: 0,
         }
+    }
+
+    #[test]
+    fn fault_lets_pass_what_it_skips() {
+        let faults = Faults::new(1);
+        faults.add(Fault { skip: 2, ..fault(FaultKind::ServerError, 1.0, Some(1)) });
+        let hit: Vec<bool> = (0..4).map(|_| faults.strike(REQUEST).fault.is_some()).collect();
+        assert_eq!(hit, [false, false, true, false]);
     }
 
     #[test]

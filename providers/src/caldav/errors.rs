@@ -68,8 +68,8 @@ impl Refusal {
     /// | the object exists | all | 412 |
     /// | it has changed, or is gone | all | 412 |
     /// | | some, when it is gone | 404 |
-    /// | the UID stands elsewhere | RFC 4791 | 403 or 409, no-uid-conflict |
-    /// | | RFC 6638, Cyrus | 403, unique-scheduling-object-resource |
+    /// | the UID stands elsewhere | RFC 4791, 5.3.2.1 | 403 or 409, no-uid-conflict |
+    /// | | RFC 6638, 3.2.4.1, Cyrus | 403 or 409, unique-scheduling-object-resource |
     /// | no right to write | RFC 3744, Sabre | 403, need-privileges |
     /// | | Radicale | 403 |
     /// | | subscribed calendars | 405 |
@@ -80,7 +80,8 @@ impl Refusal {
         use StatusCode as S;
         let rejected = |words: &str| Refused::Error(ProviderError::Rejected(words.to_owned()));
         if self.names("no-uid-conflict") || self.names("unique-scheduling-object-resource") {
-            return rejected("the same entry stands in another calendar of the account");
+            // A person has moved it, or has put it back under another name: it is to be found before it is written.
+            return Refused::Error(ProviderError::Precondition);
         }
         if self.conditions().iter().any(|condition| condition.starts_with("quota-not-exceeded")) {
             return rejected("the account has no room left");
@@ -211,10 +212,11 @@ mod tests {
             (405, &[], true, "is the calendar there"),
             (403, &[], true, "is the calendar there"),
             (403, &["need-privileges"], false, "rejected"),
-            (403, &["no-uid-conflict"], true, "rejected"),
-            (409, &["no-uid-conflict"], true, "rejected"),
-            (403, &["unique-scheduling-object-resource"], true, "rejected"),
-            (412, &["no-uid-conflict"], true, "rejected"),
+            (403, &["no-uid-conflict"], true, "precondition"),
+            (409, &["no-uid-conflict"], true, "precondition"),
+            (403, &["unique-scheduling-object-resource"], true, "precondition"),
+            (409, &["unique-scheduling-object-resource"], true, "precondition"),
+            (412, &["no-uid-conflict"], true, "precondition"),
             (507, &[], true, "transient"),
             (507, &["quota-not-exceeded"], true, "rejected"),
             (302, &[], true, "transient"),

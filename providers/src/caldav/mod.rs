@@ -3,7 +3,8 @@
 //! The requests are few and fixed (`requests.rs`), the answers are read into one form (`xml.rs`), and what servers say
 //! in different ways for the same fault is judged in one table (`errors.rs`). `discovery.rs` finds the calendars of who
 //! gives an address; from then on all calls stay at the account's server (`address.rs`). An entry is an object, written
-//! as `concord_domain::ical::entry_object` has it and read as `objects.rs` says.
+//! as `concord_domain::ical::entry_object` has it, later into what people have made of it (`merge.rs`), and read as
+//! `objects.rs` says.
 
 mod account;
 mod address;
@@ -12,6 +13,7 @@ mod cursor;
 mod discovery;
 mod errors;
 mod fetch;
+mod merge;
 mod objects;
 mod presets;
 mod requests;
@@ -24,6 +26,7 @@ use async_trait::async_trait;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
     interval::Interval,
 };
 
@@ -34,7 +37,9 @@ pub use self::{
 use crate::{
     error::ProviderError,
     http::Http,
-    provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+    provider::{
+        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+    },
 };
 
 /// CalDAV as a provider.
@@ -87,7 +92,7 @@ impl CalendarProvider for Caldav {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
@@ -98,6 +103,16 @@ impl CalendarProvider for Caldav {
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         self.read_entry(credentials, calendar, external_id).await
+    }
+
+    async fn find_moved(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        self.read_moved(credentials, calendar, (entry, external_id)).await
     }
 
     async fn changes(

@@ -6,7 +6,7 @@ use concord_domain::{
     entry::{EntryTime, ObservedEntry, external_id},
     ical::{
         Calendar, Invited, ReadEvent, ReadLimits,
-        entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY},
+        entry_object::{ENTRY_PROPERTY, ZONE_PROPERTY, entry_uid},
         feed::FeedStatus,
         read,
     },
@@ -70,6 +70,13 @@ pub(super) fn entry_of(object: &Object, zone: Tz) -> Option<ObservedEntry> {
     let calendar = read(object.data.as_bytes(), zone, &limits()).ok()?;
     let event = calendar.events.iter().find(|event| event.recurrence_id.is_none())?;
     Some(entry(object, event, event.time.clone(), &[]))
+}
+
+/// Whether the object is what we wrote of that entry, whatever it is called now.
+pub(super) fn is_of(object: &Object, entry: EntryId) -> bool {
+    let Ok(calendar) = read(object.data.as_bytes(), Tz::UTC, &limits()) else { return false };
+    let mark = |event: &ReadEvent| event.property(ENTRY_PROPERTY).and_then(|id| id.parse().ok()).map(EntryId);
+    calendar.events.iter().any(|event| event.uid == entry_uid(entry) && mark(event) == Some(entry))
 }
 
 /// Whether it takes the zone of its calendar to know when the entry takes place.

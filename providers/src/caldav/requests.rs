@@ -47,6 +47,14 @@ pub(super) fn query(window: Option<Interval>) -> String {
     )
 }
 
+/// The names and versions of the events with that UID (RFC 4791, 7.8.6).
+pub(super) fn with_uid(uid: &str) -> String {
+    let uid = escaped(uid);
+    format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><C:calendar-query {NAMESPACES}><prop><getetag/></prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match collation="i;octet">{uid}</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
+    )
+}
+
 fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y%m%dT%H%M%SZ").to_string()
 }

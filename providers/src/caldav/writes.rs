@@ -1,7 +1,7 @@
-//! Writing entries: each is one object, written as a whole (RFC 4791, 5.3.2).
+//! Writing entries: each is one object, written as a whole (RFC 4791, 5.3.2), and so read before it is written again.
 
 use bytes::Bytes;
-use concord_domain::{entry::EntryContent, ical::entry_object::write_entry};
+use concord_domain::entry::EntryContent;
 use http::{
     HeaderName, HeaderValue, Method,
     header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH},
@@ -13,11 +13,13 @@ use super::{
     address::{collection, object},
     errors::{MAY_NOT_WRITE, Refused, Trouble, unreadable},
     fetch::is_digest,
+    merge::{merged, whole},
+    objects::Object,
     session::Session,
 };
 use crate::{
     error::ProviderError,
-    provider::{Credentials, Written},
+    provider::{Credentials, Removed, Written},
 };
 
 /// How often an object that others keep changing is written over.
@@ -41,7 +43,7 @@ impl Caldav {
     ) -> Result<Written, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
         let unless_there = (IF_NONE_MATCH, HeaderValue::from_static("*"));
-        target.put(Some(unless_there), self.body(content), true).await
+        target.put(Some(unless_there), whole(content, self.clock.now()).into(), true).await
     }
 
     pub(super) async fn replace(
@@ -53,14 +55,17 @@ impl Caldav {
         etag: Option<&str>,
     ) -> Result<Written, ProviderError> {
         let target = self.target(credentials, calendar, external_id)?;
-        if let Some(etag) = etag {
-            return target.put_over(etag, self.body(content)).await;
-        }
-        // `If-Match: *` would say it in one call, but Radicale takes the star for a version.
-        for _ in 1..TRIES {
-            let etag = target.version().await?.ok_or(ProviderError::NotFound)?;
-            match target.put_over(&etag, self.body(content)).await {
-                Err(ProviderError::Precondition) => {}
+        // `If-Match: *` would write over any version, but what people added to it must be known; and Radicale takes the star
+        // for a version.
+        for _ in 0..TRIES {
+            let remote = target.remote().await?;
+            let version = remote.etag.as_deref().unwrap_or_default();
+            if etag.is_some_and(|etag| etag != version) {
+                return Err(ProviderError::Precondition);
+            }
+            let body = merged(&remote.data, content, self.clock.now()).into();
+            match target.put_over(version, body).await {
+                Err(ProviderError::Precondition) if etag.is_none() => {}
                 done => return done,
             }
         }
@@ -72,17 +77,17 @@ impl Caldav {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         let target = match self.target(credentials, calendar, external_id) {
             // What has no such name is not there.
-            Err(ProviderError::NotFound) => return Ok(()),
+            Err(ProviderError::NotFound) => return Ok(Removed::Before),
             target => target?,
         };
         match target.session.call(&Method::DELETE, &target.object, &[], Bytes::new()).await {
-            Ok(_) => Ok(()),
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Ok(_) => Ok(Removed::Now),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
             Err(Trouble::Refused(refusal)) => match target.meaning(refusal.of_write(false)).await {
-                ProviderError::NotFound => Ok(()),
+                ProviderError::NotFound => Ok(Removed::Before),
                 error => Err(error),
             },
             Err(trouble) => Err(trouble.into()),
@@ -100,12 +105,6 @@ impl Caldav {
         let object = object(&collection, name)?;
         Ok(Target { session, collection, object, name })
     }
-
-    fn body(&self, content: &EntryContent) -> Bytes {
-        let mut body = Vec::with_capacity(2_048);
-        write_entry(&mut body, content, self.clock.now());
-        body.into()
-    }
 }
 
 /// What cannot be sent as a version is not the object's version either.
@@ -122,17 +121,21 @@ impl Target<'_> {
         }
     }
 
-    /// Writes over that version. Where the server knows none, it is looked first; that leaves a moment in which somebody
+    /// The object that stands there. Not by GET: a proxy that packs an answer gives it another ETag (Apache's mod_deflate adds
+    /// `-gzip`, nginx makes it weak), while a report holds the one that all other reads know.
+    async fn remote(&self) -> Result<Object, ProviderError> {
+        let names = [self.name.to_owned()];
+        match self.session.objects(&self.collection, &names).await {
+            Ok(fetched) => fetched.objects.into_iter().next().ok_or(ProviderError::NotFound),
+            Err(trouble) => Err(self.session.meaning(&self.collection, trouble).await),
+        }
+    }
+
+    /// Writes over the version that has just been read. Where the server knows none, that leaves a moment in which somebody
     /// else's change is not seen.
     async fn put_over(&self, version: &str, body: Bytes) -> Result<Written, ProviderError> {
-        if !is_digest(version) {
-            return self.put(Some(if_match(version)?), body, false).await;
-        }
-        match self.version().await? {
-            None => Err(ProviderError::NotFound),
-            Some(now) if now != version => Err(ProviderError::Precondition),
-            Some(_) => self.put(None, body, false).await,
-        }
+        let condition = if is_digest(version) { None } else { Some(if_match(version)?) };
+        self.put(condition, body, false).await
     }
 
     async fn put(
@@ -148,11 +151,12 @@ impl Target<'_> {
             answer => answer?,
         };
         let told = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let etag = match told {
-            Some(etag) => etag,
-            // A server that has stored something else than it was sent gives no version (RFC 4791, 5.3.4).
-            None => self.version().await?.ok_or_else(|| unreadable("version of what was written"))?,
-        };
+        if let Some(etag) = told {
+            return Ok(Written { external_id: self.name.to_owned(), etag });
+        }
+        // A server that has stored something else than it was sent gives no version (RFC 4791, 5.3.4).
+        let version = self.version().await.map_err(ProviderError::after_a_part)?;
+        let etag = version.ok_or_else(|| unreadable("version of what was written"))?;
         Ok(Written { external_id: self.name.to_owned(), etag })
     }
 

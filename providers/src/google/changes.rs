@@ -157,7 +157,7 @@ fn changes_page(events: Events, unclear: Vec<Option<ObservedEntry>>) -> Result<C
     let unreadable = unclear.len();
     let read = events.items.into_iter().flatten().filter_map(|event| observed(event, zone));
     let entries = read.chain(unclear.into_iter().flatten()).collect();
-    Ok(ChangesPage { entries, resources: Vec::new(), series: Vec::new(), unreadable, next })
+    Ok(ChangesPage { entries, resources: Vec::new(), series: Vec::new(), may_miss: false, unreadable, next })
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
     interval::Interval,
 };
 use url::Url;
@@ -31,7 +32,9 @@ use crate::{
     error::{ProviderError, SetupError},
     http::Http,
     oauth::OAuthEndpoints,
-    provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+    provider::{
+        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+    },
     remembered::Remembered,
 };
 
@@ -152,7 +155,7 @@ impl CalendarProvider for GoogleCalendar {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
@@ -163,6 +166,18 @@ impl CalendarProvider for GoogleCalendar {
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         self.read_entry(credentials, calendar, external_id).await
+    }
+
+    async fn find_moved(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        // An event keeps its id when it is moved (Events: move), and copies have another.
+        let found = self.read_entry(credentials, calendar, external_id).await?;
+        Ok(found.filter(|found| !found.deleted && found.entry == Some(entry)))
     }
 
     async fn changes(

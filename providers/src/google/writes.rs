@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::ProviderError,
     http::Answer,
-    provider::{Credentials, Written},
+    provider::{Credentials, Removed, Written},
 };
 
 impl GoogleCalendar {
@@ -57,8 +57,10 @@ impl GoogleCalendar {
         };
         // Nobody has written in between, or it is looked at again.
         let etag = written(&answer, external_id)?.etag;
-        let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition)?;
-        written(&self.patch(credentials, &path, &rest, Some(etag)).await?, external_id)
+        let etag = HeaderValue::from_str(&etag).map_err(|_| ProviderError::Precondition.after_a_part())?;
+        let answer = self.patch(credentials, &path, &rest, Some(etag)).await;
+        let answer = answer.map_err(|trouble| ProviderError::from(trouble).after_a_part())?;
+        written(&answer, external_id)
     }
 
     async fn patch(
@@ -77,17 +79,17 @@ impl GoogleCalendar {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         let path = format!("calendars/{}/events/{}", segment(calendar)?, segment(external_id)?);
         match self.write(credentials, Method::DELETE, &path, None, None).await {
             // "If successful, this method returns an empty response body" (Events: delete).
-            Ok(answer) if answer.body.is_empty() => Ok(()),
+            Ok(answer) if answer.body.is_empty() => Ok(Removed::Now),
             // A page of somebody else's.
             Ok(answer) => {
                 let status = answer.status;
                 Err(ProviderError::Transient(format!("Google answered {status} with a body to a removal")))
             }
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
             Err(trouble) => Err(trouble.into()),
         }
     }

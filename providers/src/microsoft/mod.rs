@@ -27,6 +27,7 @@ use chrono::TimeDelta;
 use concord_domain::{
     clock::Clock,
     entry::{EntryContent, ObservedEntry},
+    ids::EntryId,
     interval::Interval,
 };
 use graph_rs_sdk::GraphClient;
@@ -39,7 +40,9 @@ use crate::{
     error::{ProviderError, SetupError},
     http::Http,
     oauth::OAuthEndpoints,
-    provider::{Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Written},
+    provider::{
+        Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+    },
     remembered::Remembered,
 };
 
@@ -165,7 +168,7 @@ impl CalendarProvider for MicrosoftCalendar {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         self.delete(credentials, calendar, external_id).await
     }
 
@@ -176,6 +179,16 @@ impl CalendarProvider for MicrosoftCalendar {
         external_id: &str,
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         self.read_entry(credentials, calendar, external_id).await
+    }
+
+    async fn find_moved(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        entry: EntryId,
+        external_id: &str,
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        self.read_marked(credentials, calendar, (entry, external_id)).await
     }
 
     async fn changes(

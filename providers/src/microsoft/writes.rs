@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::ProviderError,
     http::Answer,
-    provider::{Credentials, Written},
+    provider::{Credentials, Removed, Written},
     words::says_the_same,
 };
 
@@ -77,7 +77,8 @@ impl MicrosoftCalendar {
                 },
                 answer => {
                     let made = event_of(&answer?)?;
-                    return self.bring_up_to_date(credentials, calendar, content, made).await;
+                    let written = self.bring_up_to_date(credentials, calendar, content, made).await;
+                    return written.map_err(ProviderError::after_a_part);
                 }
             };
             if let Some(live) = self.made_before(credentials, calendar, content.entry, &existing).await? {
@@ -133,34 +134,51 @@ impl MicrosoftCalendar {
         credentials: &Credentials,
         calendar: &str,
         external_id: &str,
-    ) -> Result<(), ProviderError> {
+    ) -> Result<Removed, ProviderError> {
         let calendar = segment(calendar)?;
         let found;
         let id = match name(external_id) {
             Name::Given(id) => id,
             Name::Ours(entry) => match self.ours(credentials, calendar, entry).await {
                 Ok(live) => {
-                    let Some(id) = live.and_then(|live| live.id) else { return Ok(()) };
+                    let Some(id) = live.and_then(|live| live.id) else { return Ok(Removed::Before) };
                     found = id;
                     found.as_str()
                 }
-                Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(()),
+                Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(Removed::Before),
                 Err(trouble) => return Err(trouble.into()),
             },
         };
         // Nothing has such an id, so there is nothing to remove.
-        let Ok(id) = segment(id) else { return Ok(()) };
+        let Ok(id) = segment(id) else { return Ok(Removed::Before) };
         let built = self.graph.me().calendar(calendar).event(id).delete_events().build().await;
         match self.call(credentials, built).await {
-            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(()),
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Removed::Now),
             // A page of somebody else's.
             Ok(answer) => {
                 let status = answer.status;
                 Err(ProviderError::Transient(format!("Microsoft answered {status} to a removal")))
             }
-            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(()),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(Removed::Before),
             Err(trouble) => Err(trouble.into()),
         }
+    }
+
+    /// The entry in a calendar into which a person has put it: under its id, or as what Outlook has made in its place.
+    pub(super) async fn read_marked(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        (entry, external_id): (EntryId, &str),
+    ) -> Result<Option<ObservedEntry>, ProviderError> {
+        let Ok(calendar) = segment(calendar) else { return Ok(None) };
+        let live = match self.with_mark(credentials, calendar, entry).await {
+            Ok(events) => live(events),
+            Err(Trouble::Refused(refusal)) if refusal.says_gone() => return Ok(None),
+            Err(trouble) => return Err(trouble.into()),
+        };
+        let same = live.iter().find(|event| event.id.as_deref() == Some(external_id));
+        Ok(same.or_else(|| first_made(&live, entry)).and_then(observed))
     }
 
     pub(super) async fn read_entry(
@@ -242,12 +260,8 @@ impl MicrosoftCalendar {
         calendar: &str,
         entry: EntryId,
     ) -> Result<Option<Event>, Trouble> {
-        let events = self.with_mark(credentials, calendar, entry).await?;
-        let live = events.into_iter().filter(|event| event.is_cancelled != Some(true));
-        Ok(live.min_by_key(|event| {
-            let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
-            (!by_us, event.created_date_time.clone())
-        }))
+        let live = live(self.with_mark(credentials, calendar, entry).await?);
+        Ok(first_made(&live, entry).cloned())
     }
 
     async fn with_mark(
@@ -313,7 +327,8 @@ impl MicrosoftCalendar {
         if says_the_same(text(&event), &content.description) {
             return written(event);
         }
-        self.write_text(credentials, (calendar, id), content, event).await
+        let with_text = self.write_text(credentials, (calendar, id), content, event).await;
+        with_text.map_err(ProviderError::after_a_part)
     }
 
     /// Brings the text up to date around what people added to it, at the version that our write has just made.
@@ -361,6 +376,18 @@ impl MicrosoftCalendar {
             outcome => outcome,
         }
     }
+}
+
+fn live(events: Vec<Event>) -> Vec<Event> {
+    events.into_iter().filter(|event| event.is_cancelled != Some(true)).collect()
+}
+
+/// The one that a write of ours made, or else the oldest.
+fn first_made(events: &[Event], entry: EntryId) -> Option<&Event> {
+    events.iter().min_by_key(|event| {
+        let by_us = event.transaction_id.as_deref().and_then(entry_of_transaction) == Some(entry);
+        (!by_us, event.created_date_time.clone())
+    })
 }
 
 fn event_of(answer: &Answer) -> Result<Event, ProviderError> {

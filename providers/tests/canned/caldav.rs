@@ -104,6 +104,62 @@ async fn document_types_are_refused_at_once() {
     }
 }
 
+/// An entry of ours with what a person added to it, in its calendar.
+fn entry_and_calendar() -> Reply {
+    let object = "BEGIN:VCALENDAR&#13;\nVERSION:2.0&#13;\nPRODID:x&#13;\nBEGIN:VEVENT&#13;\nUID:u&#13;\n\
+        DTSTAMP:20260101T000000Z&#13;\nDTSTART:20260310T090000Z&#13;\nATTENDEE:mailto:rui@example.com&#13;\n\
+        END:VEVENT&#13;\nEND:VCALENDAR&#13;\n";
+    multistatus(&format!(
+        r#"<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">
+        <response><href>{CALENDAR}e.ics</href><propstat><prop><getetag>"1"</getetag><C:calendar-data>{object}</C:calendar-data></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+        <response><href>{CALENDAR}</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+        </multistatus>"#
+    ))
+}
+
+/// Answers PUTs with this, and everything else with the entry and its calendar.
+fn to_puts(reply: Reply) -> Reply {
+    Reply::Split("PUT", Box::new((reply, entry_and_calendar())))
+}
+
+fn puts(server: &Server) -> Vec<String> {
+    server.requests().into_iter().filter(|request| request.starts_with("PUT ")).collect()
+}
+
+/// What is written is what was read with ours in it, over that version alone.
+#[tokio::test]
+async fn update_writes_over_what_it_has_read() {
+    let server =
+        Server::start(to_puts(answer_of("204 No Content", "text/plain", "etag: \"2\"\r\n", ""))).await;
+    let access = credentials(&server.url);
+    for etag in [None, Some("\"1\"")] {
+        let written = caldav().update(&access, CALENDAR, "e.ics", &content(), etag).await.unwrap();
+        assert_eq!(written.etag, "\"2\"");
+    }
+    let puts = puts(&server);
+    assert_eq!((puts.len(), server.requests().len()), (2, 4));
+    for put in &puts {
+        assert_eq!(header(put, "if-match"), Some("\"1\""));
+        let lines = ["UID:u", "ATTENDEE:mailto:rui@example.com", "SUMMARY:Massage"];
+        assert!(lines.iter().all(|line| put.contains(&format!("\r\n{line}\r\n"))), "{put}");
+    }
+    let stale = caldav().update(&access, CALENDAR, "e.ics", &content(), Some("\"0\"")).await;
+    assert_eq!(code(stale), "precondition");
+    assert_eq!(server.requests().len(), 5, "it was written all the same");
+}
+
+/// What others keep changing while we write is read again each time, and not forever; whoever named a version is told at
+/// once.
+#[tokio::test]
+async fn update_of_what_keeps_changing_is_given_up() {
+    let server = Server::start(to_puts(answer_of("412 Precondition Failed", "text/plain", "", ""))).await;
+    let access = credentials(&server.url);
+    for (etag, tries) in [(None, 3), (Some("\"1\""), 4)] {
+        let update = caldav().update(&access, CALENDAR, "e.ics", &content(), etag).await;
+        assert_eq!((code(update), puts(&server).len()), ("precondition", tries));
+    }
+}
+
 /// The table of `errors.rs`, over the wire.
 #[tokio::test]
 async fn a_refused_write_means_the_same_however_it_is_said() {
@@ -118,22 +174,22 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
         // It is there, or it has changed.
         ("412 Precondition Failed", String::new(), "precondition", "precondition"),
         // Sabre, of a UID that stands elsewhere.
-        ("400 Bad Request", named("<C:no-uid-conflict/>"), "rejected", "rejected"),
+        ("400 Bad Request", named("<C:no-uid-conflict/>"), "precondition", "precondition"),
         (
             "403 Forbidden",
             named("<C:no-uid-conflict><D:href>/x</D:href></C:no-uid-conflict>"),
-            "rejected",
-            "rejected",
+            "precondition",
+            "precondition",
         ),
-        ("409 Conflict", named("<C:no-uid-conflict/>"), "rejected", "rejected"),
+        ("409 Conflict", named("<C:no-uid-conflict/>"), "precondition", "precondition"),
         // Cyrus, of an entry that was moved to another calendar (RFC 6638, 3.2.4.1).
         (
             "403 Forbidden",
             named(
                 "<C:unique-scheduling-object-resource><D:href>/x</D:href></C:unique-scheduling-object-resource>",
             ),
-            "rejected",
-            "rejected",
+            "precondition",
+            "precondition",
         ),
         // No right.
         ("403 Forbidden", String::new(), "rejected", "rejected"),
@@ -153,7 +209,7 @@ async fn a_refused_write_means_the_same_however_it_is_said() {
         ("307 Temporary Redirect", String::new(), "transient", "transient"),
         ("301 Moved Permanently", String::new(), "rejected", "rejected"),
     ] {
-        let server = Server::start(answer_of(status, "application/xml", "", &body)).await;
+        let server = Server::start(to_puts(answer_of(status, "application/xml", "", &body))).await;
         let access = credentials(&server.url);
         let made = caldav().create(&access, CALENDAR, "e.ics", &content()).await;
         let changed = caldav().update(&access, CALENDAR, "e.ics", &content(), Some("\"1\"")).await;

@@ -201,3 +201,29 @@ async fn a_list_that_never_ends_is_given_up() {
     assert_eq!(google(&server.url).calendars(&token()).await.unwrap_err().code(), "transient");
     assert_eq!(server.requests().len(), 40);
 }
+
+/// The times and the title are written first, the text around what people added to it then.
+#[tokio::test]
+async fn update_that_is_refused_in_its_second_part_may_have_happened() {
+    type Second = fn(&str) -> Reply;
+    let refusals: [(Second, &str); 3] = [
+        (|request| second_part(request, "412 Precondition Failed"), "precondition"),
+        (|request| second_part(request, "404 Not Found"), "not_found"),
+        (|request| second_part(request, "429 Too Many Requests"), "rate_limited"),
+    ];
+    for (reply, cause) in refusals {
+        let server = Server::start(Reply::To(reply)).await;
+        let updated = google(&server.url).update(&token(), "c", "e", &content(), Some("\"1\"")).await;
+        let Err(error) = updated else { panic!("{updated:?}") };
+        assert!(!error.is_definite(), "{error:?}");
+        assert_eq!(error.cause().code(), cause);
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+fn second_part(request: &str, status: &str) -> Reply {
+    if request.contains("\"description\"") {
+        return json(status, r#"{"error": {"message": "m"}}"#);
+    }
+    json("200 OK", r#"{"id": "e", "etag": "\"2\"", "description": "of old", "start": {}, "end": {}}"#)
+}

@@ -350,3 +350,32 @@ async fn a_list_that_never_ends_is_given_up() {
     assert_eq!(code(microsoft(&server.url).calendars(&token()).await), "transient");
     assert_eq!(server.requests().len(), 40);
 }
+
+/// The times and the title are written first, the text around what people added to it then.
+#[tokio::test]
+async fn update_that_is_refused_in_its_second_part_may_have_happened() {
+    type Second = fn(&str) -> Reply;
+    let refusals: [(Second, &str); 3] = [
+        (|said| second_part(said, "412 Precondition Failed", "ErrorIrresolvableConflict"), "precondition"),
+        (|said| second_part(said, "404 Not Found", "ErrorItemNotFound"), "not_found"),
+        (|said| second_part(said, "429 Too Many Requests", "ApplicationThrottled"), "rate_limited"),
+    ];
+    for (reply, cause) in refusals {
+        let server = Server::start(Reply::To(reply)).await;
+        let updated = microsoft(&server.url).update(&token(), "AAMkc=", "AAMk=", &content(), Some("e")).await;
+        let Err(error) = updated else { panic!("{updated:?}") };
+        assert!(!error.is_definite(), "{error:?}");
+        assert_eq!(error.cause().code(), cause);
+        let asked = server.requests();
+        let methods: Vec<&str> = asked.iter().filter_map(|request| request.split(' ').next()).collect();
+        assert_eq!(methods, ["PATCH", "GET", "PATCH"]);
+    }
+}
+
+fn second_part(request: &str, status: &str, code: &str) -> Reply {
+    if request.contains("\"body\"") {
+        return json(status, &value!({ "error": { "code": code, "message": "m" } }).to_string());
+    }
+    let text = value!({ "contentType": "text", "content": "of old" });
+    json("200 OK", &value!({ "id": "AAMk=", "@odata.etag": "e2", "body": text }).to_string())
+}

@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     Silence,
     /// Whatever that says to a request.
     To(fn(&str) -> Reply),
+    /// The first to a request of that method, the second to every other.
+    Split(&'static str, Box<(Reply, Reply)>),
 }
 
 /// The server; it ends with the test.
@@ -75,9 +77,16 @@ async fn answer(
 ) {
     let Some(request) = read_request(&mut stream).await else { return };
     seen.lock().unwrap().push(request.clone());
-    let reply = if let Reply::To(say) = reply { say(&request) } else { reply };
+    let reply = match reply {
+        Reply::To(say) => say(&request),
+        Reply::Split(method, both) => {
+            let is_it = request.split(' ').next() == Some(method);
+            if is_it { both.0 } else { both.1 }
+        }
+        reply => reply,
+    };
     match reply {
-        Reply::To(_) => {}
+        Reply::To(_) | Reply::Split(..) => {}
         Reply::Bytes(bytes) => {
             // The client may have had enough before the end.
             let _ = stream.write_all(&bytes).await;

@@ -216,6 +216,9 @@ pub(super) async fn duplicate(
 #[serde(deny_unknown_fields)]
 struct Destination {
     calendar: String,
+    /// As an application does it that copies it there and takes the first away.
+    #[serde(default)]
+    anew: bool,
 }
 
 /// A person puts an entry into another calendar of theirs.
@@ -228,7 +231,11 @@ pub(super) async fn put_elsewhere(
     let to: Destination = read(&body)?;
     let (provider, place) = Selection::read(query.as_deref())?.place(&app, &id)?;
     let mut world = app.world(provider);
-    let place = world.person_moves(&place, &to.calendar, clock::now())?;
+    let place = if to.anew {
+        world.person_remakes(&place, &to.calendar, clock::now())?
+    } else {
+        world.person_moves(&place, &to.calendar, clock::now())?
+    };
     Ok(Json(show(&app, provider, &world, &place)?))
 }
 

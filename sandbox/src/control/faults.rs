@@ -28,6 +28,8 @@ pub(super) struct NewFault {
     probability: Option<f64>,
     #[serde(default)]
     count: Count,
+    #[serde(default)]
+    skip: u64,
     pub(super) account: Option<String>,
     /// Milliseconds of `latency_ms`, by whose name it may go too; the status of `status`.
     #[serde(alias = "latency_ms")]
@@ -89,6 +91,7 @@ pub(super) fn put_in_force(
         kind: new.kind,
         probability,
         count,
+        skip: new.skip,
         account: new.account,
         value: new.value.or((new.kind == FaultKind::LatencyMs).then_some(LATENCY_MS)),
         hits: 0,

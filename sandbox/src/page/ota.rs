@@ -195,6 +195,7 @@ fn break_calendar(app: &App, listing: &Listing, name: &str) -> Result<(), String
             kind: *kind,
             probability: 1.0,
             count: None,
+            skip: 0,
             account: Some(listing.id.clone()),
             value: (*kind == FaultKind::Status).then_some(404),
             hits: 0,

@@ -177,6 +177,35 @@ impl World {
         Ok(Place { calendar: to, id: place.id.clone() })
     }
 
+    /// A person does the same with an application that makes a copy there and takes the first away, as Outlook does: the
+    /// copy has other ids, all that an application has put into it, and nothing of the call that made the first.
+    ///
+    /// # Errors
+    /// As [`World::person_moves`].
+    pub(crate) fn person_remakes(
+        &mut self,
+        place: &Place,
+        to: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Place, Refusal> {
+        let (account, old) = self.living(place)?;
+        if old.occurrence_of.is_some() {
+            return Err(Refusal::invalid("One occurrence cannot leave its series."));
+        }
+        let to = self.writable(&account, to)?;
+        let zone = self.calendars.get(&to).ok_or(Refusal::NotFound)?.info.zone;
+        let mut body = self.dialect().writable(&old);
+        body.remove("transactionId");
+        let draft = self.dialect().read(&body, zone)?;
+        let ids = self.dialect().new_ids();
+        let copy = Place { calendar: to, id: ids.0.clone() };
+        let author = Author { account: &account, action: Action::PersonMove, now };
+        self.write_new(&copy.calendar, ids, draft, author)?;
+        self.write_tombstone(&place.calendar, &old, author)?;
+        self.person_empties_trash(place, now)?;
+        Ok(copy)
+    }
+
     /// The owner of a calendar and the entry in it, unless that is deleted.
     fn living(&self, place: &Place) -> Result<(String, Entry), Refusal> {
         let calendar = self.calendars.get(&place.calendar).ok_or(Refusal::NotFound)?;

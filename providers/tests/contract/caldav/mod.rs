@@ -1,5 +1,6 @@
 //! CalDAV keeps the contract, at servers that are not ours: Radicale and Xandikos.
 
+mod additions;
 mod objects;
 
 use std::sync::Arc;

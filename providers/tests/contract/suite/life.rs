@@ -1,6 +1,7 @@
 //! The life of an entry that is ours.
 
 use concord_domain::entry::EntryContent;
+use concord_providers::Removed;
 
 use super::{at, code, content};
 use crate::world::World;
@@ -90,10 +91,12 @@ pub(crate) async fn a_stale_version_is_noticed(world: &dyn World) {
 pub(crate) async fn removing_twice_succeeds(world: &dyn World) {
     let (provider, place, content) = (world.provider(), world.place().await, content("Massage"));
     let (token, calendar, id) = (&place.credentials, &place.calendar, world.external_id(content.entry));
-    provider.remove(token, calendar, &id).await.unwrap();
+    let removed = async |id: &str| provider.remove(token, calendar, id).await.unwrap();
+    assert_eq!(removed(&id).await, Removed::Before);
     let id = provider.create(token, calendar, &id, &content).await.unwrap().external_id;
-    provider.remove(token, calendar, &id).await.unwrap();
-    provider.remove(token, calendar, &id).await.unwrap();
+    assert_eq!(removed(&id).await, Removed::Now);
+    // Where deleted items keep their id, they are removed a second time.
+    removed(&id).await;
     assert_eq!(world.person_sees(&place).await, []);
     assert_eq!(code(provider.update(token, calendar, "neverwasthere", &content, None).await), "not_found");
 }
