@@ -22,6 +22,9 @@
 //!   of it counts as closed, a year if need be. Where it is first seen within two days of that, it is the end itself until
 //!   the days have moved on.
 //! - A feed that lacks half of its events or less is believed.
+//! - An event with a new UID and the very time of a booking that a feed of ours has shown which is no channel's: a copy by
+//!   whoever subscribes to that feed, or something else. In a calendar where nothing is sold it is a copy; elsewhere a
+//!   booking, in conflict. A copy of what a copy brought here, after ours has moved, is not known.
 
 #[cfg(test)]
 mod days_tests;

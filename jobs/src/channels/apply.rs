@@ -176,7 +176,9 @@ impl Reading<'_> {
             items::add(&mut tx, self.channel.business_id, new, None, self.now()).await?;
             return Ok(tx.commit().await?);
         }
-        let put = self.import(&self.new_reference(), &self.draft(item), &ItemWrite::Add(new), None).await?;
+        let put = self
+            .import(&self.new_reference(), &draft_of(self.channel, item), &ItemWrite::Add(new), None)
+            .await?;
         applied.counts.imported += 1;
         self.note(put, item.kind, applied).await
     }
@@ -194,7 +196,8 @@ impl Reading<'_> {
             (None, true) => {
                 let by_hand = self.by_hand;
                 let write = ItemWrite::Change { id, was: known.booking_id, item: to, by_hand };
-                let put = self.import(&self.new_reference(), &self.draft(to), &write, None).await?;
+                let put =
+                    self.import(&self.new_reference(), &draft_of(self.channel, to), &write, None).await?;
                 applied.counts.imported += 1;
                 self.note(put, to.kind, applied).await
             }
@@ -231,7 +234,7 @@ impl Reading<'_> {
         let Some(booking) = bookings::find(db, self.channel.business_id, reference).await? else {
             return Ok(());
         };
-        let (mut draft, new) = (booking.draft.clone(), self.draft(to));
+        let (mut draft, new) = (booking.draft.clone(), draft_of(self.channel, to));
         let moved = known.interval() != to.interval;
         if moved {
             draft.time = new.time;
@@ -339,25 +342,23 @@ impl Reading<'_> {
         let id = BookingId::new(self.now()).0.simple().to_string();
         format!("{}-{}", self.channel.platform, &id[id.len() - 12..])
     }
+}
 
-    fn draft(&self, item: &Item) -> BookingDraft {
-        BookingDraft {
-            resource: self.channel.resource_id,
-            kind: if item.kind.blocks() { BookingKind::Block } else { BookingKind::Booking },
-            status: status(item.tentative),
-            time: item.time,
-            customer: Customer {
-                name: name(item.kind, &self.channel.platform, &item.summary),
-                ..Customer::default()
-            },
-            title: title(item.kind, &item.summary),
-            party_size: None,
-            quantity: 1,
-            staff: Vec::new(),
-            location: String::new(),
-            notes: notes(item),
-            source: self.channel.platform.clone(),
-        }
+/// The booking that an event is, as it is written at first.
+pub(super) fn draft_of(channel: &Channel, item: &Item) -> BookingDraft {
+    BookingDraft {
+        resource: channel.resource_id,
+        kind: if item.kind.blocks() { BookingKind::Block } else { BookingKind::Booking },
+        status: status(item.tentative),
+        time: item.time,
+        customer: Customer { name: name(item.kind, &channel.platform, &item.summary), ..Customer::default() },
+        title: title(item.kind, &item.summary),
+        party_size: None,
+        quantity: 1,
+        staff: Vec::new(),
+        location: String::new(),
+        notes: notes(item),
+        source: channel.platform.clone(),
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Doubt {
         chosen: String,
     },
     /// The calendar says by its PRODID that another platform wrote it.
-    #[error("the calendar at this address was written by {name}, not by {chosen}")]
+    #[error("the calendar was written by {name}, not by {chosen}")]
     OtherAuthor {
         /// The platform that wrote it.
         told: PlatformId,
@@ -74,6 +74,14 @@ impl Doubt {
     pub fn is_asked_of_programs(&self) -> bool {
         !matches!(self, Self::Unread(_) | Self::SecondListing { .. })
     }
+
+    /// The platform that it is of by all that can be told, if that is another one.
+    pub fn told(&self) -> Option<&PlatformId> {
+        match self {
+            Self::OtherAddress { told, .. } | Self::OtherAuthor { told, .. } => Some(told),
+            _ => None,
+        }
+    }
 }
 
 /// What is to be connected.
@@ -99,12 +107,8 @@ pub async fn doubt(
     let Ok(spelled) = manage::checked(context, asked.address, Some(asked.platform)).await else {
         return Ok(None);
     };
-    if let Some(told) = another_host(context, asked.platform, &spelled) {
-        return Ok(Some(Doubt::OtherAddress {
-            told: told.id.clone(),
-            name: told.name.clone(),
-            chosen: asked.platform.name.clone(),
-        }));
+    if let Some(doubt) = of_another_host(context, asked.platform, &spelled) {
+        return Ok(Some(doubt));
     }
     let mut readers = channels::of_address(&context.db, change.business, &spelled).await?;
     readers.retain(|one| Some(one.id) != asked.channel);
@@ -156,21 +160,31 @@ async fn by_reading(
         Err(ImportError::Storage(error)) => return Err(error.into()),
         Err(ImportError::NoResource | ImportError::Stopped(_)) => return Ok(None),
     };
-    let told = context.platforms.iter().find(|platform| platform.wrote(&product));
-    Ok(told.filter(|told| told.id != asked.platform.id && !asked.platform.wrote(&product)).map(|told| {
-        Doubt::OtherAuthor {
-            told: told.id.clone(),
-            name: told.name.clone(),
-            chosen: asked.platform.name.clone(),
-        }
-    }))
+    Ok(another_author(context, asked.platform, &product))
 }
 
-/// The platform that an address is one of, if it is not the one that was chosen.
-fn another_host<'a>(context: &'a Context, chosen: &Platform, address: &SecretString) -> Option<&'a Platform> {
+/// What speaks against a calendar's being of the platform that was chosen: its address, or who wrote it.
+pub(super) fn another_platform(
+    context: &Context,
+    chosen: &Platform,
+    address: Option<&SecretString>,
+    product: &str,
+) -> Option<Doubt> {
+    let by_address = address.and_then(|address| of_another_host(context, chosen, address));
+    by_address.or_else(|| another_author(context, chosen, product))
+}
+
+fn another_author(context: &Context, chosen: &Platform, product: &str) -> Option<Doubt> {
+    let told = context.platforms.iter().find(|platform| platform.wrote(product));
+    let told = told.filter(|told| told.id != chosen.id && !chosen.wrote(product))?;
+    Some(Doubt::OtherAuthor { told: told.id.clone(), name: told.name.clone(), chosen: chosen.name.clone() })
+}
+
+fn of_another_host(context: &Context, chosen: &Platform, address: &SecretString) -> Option<Doubt> {
     let address = feed_address(address.expose_secret()).ok()?;
     let told = context.platforms.of_address(&address);
-    told.filter(|told| told.id != chosen.id && !chosen.recognises(&address))
+    let told = told.filter(|told| told.id != chosen.id && !chosen.recognises(&address))?;
+    Some(Doubt::OtherAddress { told: told.id.clone(), name: told.name.clone(), chosen: chosen.name.clone() })
 }
 
 async fn named(context: &Context, change: &Change, resource: ResourceId) -> Result<String, StorageError> {

@@ -10,12 +10,13 @@ use concord_domain::{
 use concord_providers::{FeedError, FeedRequest, Fetched, feed_address};
 use concord_storage::{
     StorageError,
-    channels::{self, Channel, Import, NewChannel, Read},
+    channels::{self, Channel, Import, Listing, NewChannel, Read},
     platform_settings, resources,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    doubts::{self, Doubt},
     own_feed::is_our_feed,
     poll::ReadFailure,
     sight::{Surroundings, Understood, mark_ours, understand},
@@ -114,8 +115,10 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
         From::File(_) => RunOrigin::File,
     };
     let source = Source { origin, actor: wish.actor.clone(), duty: None };
-    let taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
+    let mut taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
     let remark = taken.remark();
+    // Who asks is told; of the feed itself it says nothing.
+    taken.warnings.splice(0..0, another_platform(context, wish, &understood).map(|doubt| doubt.to_string()));
     let read = Read::Whole {
         etag: None,
         last_modified: None,
@@ -151,6 +154,15 @@ async fn around(context: &Context, wish: &Wish, channel: &Channel) -> Result<Sur
     };
     let surroundings = Surroundings::load(context, channel, &wish.platform).await?;
     Ok(Surroundings { is_part, ..surroundings })
+}
+
+/// What speaks against its being a calendar of the platform that was named.
+pub(super) fn another_platform(context: &Context, wish: &Wish, understood: &Understood) -> Option<Doubt> {
+    let address = match &wish.from {
+        From::Address(url) => Some(url),
+        From::File(_) => None,
+    };
+    doubts::another_platform(context, &wish.platform, address, &understood.product)
 }
 
 pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, ImportError> {
@@ -189,12 +201,13 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
 async fn known(context: &Context, wish: &Wish) -> Result<Option<Channel>, StorageError> {
     let (db, business, resource) = (&context.db, wish.business, wish.resource);
     let platform = wish.platform.id.as_str();
+    let files = Listing { business, resource, platform, url: None };
     if let From::Address(url) = &wish.from
-        && let Some(channel) = channels::by_address(db, business, resource, platform, Some(url)).await?
+        && let Some(channel) = channels::by_address(db, Listing { url: Some(url), ..files }).await?
     {
         return Ok(Some(channel));
     }
-    if let Some(channel) = channels::by_address(db, business, resource, platform, None).await? {
+    if let Some(channel) = channels::by_address(db, files).await? {
         return Ok(Some(channel));
     }
     let mut all = channels::list(db, business).await?;
@@ -259,10 +272,13 @@ async fn make(context: &Context, wish: &Wish, nobody: &Channel) -> Result<Channe
     let mut tx = context.db.begin().await?;
     // Somebody else may ask for the same at the same time: one makes it, and the other finds it.
     resources::lock(&mut tx, wish.business, wish.resource).await?;
-    let (platform, url) = (nobody.platform.as_str(), new.import.as_ref().map(|import| import.url));
-    if let Some(channel) =
-        channels::by_address_in(&mut tx, wish.business, wish.resource, platform, url).await?
-    {
+    let listing = Listing {
+        business: wish.business,
+        resource: wish.resource,
+        platform: &nobody.platform,
+        url: new.import.as_ref().map(|import| import.url),
+    };
+    if let Some(channel) = channels::by_address_in(&mut tx, listing).await? {
         return Ok(channel);
     }
     let channel = channels::create(&mut tx, &context.ring, &new, now).await?;

@@ -13,7 +13,7 @@ use concord_storage::{
     StorageError, Tx,
     bookings::Change,
     businesses,
-    channels::{self, Channel, ChannelSettings, Import, NewChannel, items, webhooks},
+    channels::{self, Channel, ChannelSettings, Import, Listing, NewChannel, items, webhooks},
     feed_reads::{self, NewRead},
     feeds::{self, Feed, FeedSubject, NewFeed},
     history,
@@ -98,10 +98,10 @@ pub async fn create(
         polled: address.is_some(),
     };
     let (platform, url) = (wanted.platform.id.as_str(), address.as_ref());
-    let of = async |url| channels::by_address(db, change.business, resource.id, platform, url).await;
-    let found = match of(url).await? {
+    let listing = Listing { business: change.business, resource: resource.id, platform, url };
+    let found = match channels::by_address(db, listing).await? {
         // What came by a file, or once, is known when the same comes by its address.
-        None if url.is_some() => of(None).await?,
+        None if url.is_some() => channels::by_address(db, Listing { url: None, ..listing }).await?,
         found => found,
     };
     let mut tx = db.begin().await?;

@@ -8,15 +8,18 @@ use concord_domain::{
     ids::{ChannelItemId, OccupancyId},
     interval::Interval,
     occupancy::{Seat, Seating, seat_fact},
+    platform::PlatformId,
 };
 use concord_storage::{
     StorageError,
+    bookings::PutError,
     channels::{items::ChannelItem, runs::Counts},
     occupancy,
 };
 
 use super::{
-    import::{ImportError, Opened, Wish, open},
+    apply::draft_of,
+    import::{ImportError, Opened, Wish, another_platform, open},
     take_over::warnings,
 };
 use crate::Context;
@@ -47,8 +50,10 @@ pub struct Preview {
     pub over: i64,
     /// What would be kept back.
     pub held: Option<Held>,
-    /// What of the file was not understood.
+    /// What of the file was not understood, what would be refused, and what speaks against its being of the platform that was named.
     pub warnings: Vec<String>,
+    /// The platform that it seems to be of, if that is another one.
+    pub told: Option<PlatformId>,
 }
 
 /// Says what an import would do.
@@ -56,7 +61,12 @@ pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportEr
     let wish = &wish.spelled()?;
     let opened = open(context, wish).await?;
     let plan = opened.surroundings.plan(&opened.understood.snapshot, context.clock.now());
-    foresee(context, &opened, plan).await
+    let mut preview = foresee(context, &opened, plan).await?;
+    if let Some(doubt) = another_platform(context, wish, &opened.understood) {
+        preview.warnings.insert(0, doubt.to_string());
+        preview.told = doubt.told().cloned();
+    }
+    Ok(preview)
 }
 
 async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Preview, ImportError> {
@@ -78,6 +88,12 @@ async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Previ
             Action::Return(_) => None,
         };
         let Some(foreseen) = foreseen else { continue };
+        if let Some(refused) = refusal(opened, action, &foreseen) {
+            preview.warnings.push(refused);
+            preview.counts.skipped += 1;
+            preview.events.push(Foreseen { what: "ignored", conflict: false, ..foreseen });
+            continue;
+        }
         let counts = &mut preview.counts;
         counts.conflicts += i64::from(foreseen.conflict);
         match foreseen.what {
@@ -89,6 +105,18 @@ async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Previ
         preview.events.push(foreseen);
     }
     Ok(preview)
+}
+
+/// Why a booking of it would not be written; `None`: it would.
+fn refusal(opened: &Opened, action: &Action, foreseen: &Foreseen) -> Option<String> {
+    let (Action::Add(item) | Action::Change { to: item, .. }) = action else { return None };
+    if !item.kind.takes() {
+        return None;
+    }
+    let faults = draft_of(&opened.channel, item).check_fact(opened.surroundings.zone).err()?;
+    let faults = PutError::Invalid(faults);
+    let first = foreseen.interval.start.with_timezone(&opened.surroundings.zone).date_naive();
+    Some(format!("the event that begins on {} is not taken over: {faults}", first.format("%-d %b %Y")))
 }
 
 fn gone(what: &'static str, item: &ChannelItem) -> Foreseen {

@@ -1,11 +1,13 @@
 //! From the bytes of a platform's feed to what follows from them.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
     channel::{
-        Brake,
+        Brake, ItemKind,
         echo::Published,
         plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
@@ -114,6 +116,8 @@ pub(super) struct Surroundings {
     pub(super) items: Vec<ChannelItem>,
     /// What can come back.
     pub(super) published: Vec<Published>,
+    /// What else can, whole: by a calendar that subscribes to a feed of ours.
+    pub(super) subscribed: Vec<Published>,
     /// What the plan goes by.
     pub(super) rules: Rules,
     /// Why something waits since an earlier reading.
@@ -149,6 +153,13 @@ impl Surroundings {
             // A stay that has just ended may be found to last longer.
             items: items::to_come(db, business, channel.id, now - BACK).await?,
             published: published::can_come_back(db, business, channel.id, now).await?,
+            // Where nights are sold, the same nights may well be another's stay: that is shown as a conflict.
+            subscribed: if platform.sells() {
+                Vec::new()
+            } else {
+                let place = (business, channel.id);
+                published::shown_to_subscribers(db, place, resource.id, now).await?
+            },
             rules: rules_of(channel, platform),
             held: channel.held_brake,
             is_part: false,
@@ -160,10 +171,11 @@ impl Surroundings {
     /// What follows from a snapshot.
     pub(super) fn plan(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> Plan {
         let known: Vec<Known> = self.items.iter().map(Known::from).collect();
+        let published = self.can_come_back(snapshot);
         plan(&Sight {
             known: &known,
             snapshot,
-            published: &self.published,
+            published: &published,
             rules: &self.rules,
             is_part: self.is_part,
             held: self.held,
@@ -172,12 +184,24 @@ impl Surroundings {
         })
     }
 
+    /// What can come back: all of the channel's own feed, and of others what has the very time of an event. A part of
+    /// it is a person's own entry, and what the platform was told itself is not counted twice.
+    fn can_come_back(&self, snapshot: &Snapshot) -> Vec<Published> {
+        let mut times: HashSet<Interval> = snapshot.events.iter().map(|event| event.interval).collect();
+        times.extend(self.items.iter().filter(|item| item.kind == ItemKind::Echo).map(ChannelItem::interval));
+        for told in &self.published {
+            times.remove(&told.interval);
+        }
+        let whole = self.subscribed.iter().filter(|one| times.contains(&one.interval));
+        self.published.iter().chain(whole).copied().collect()
+    }
+
     /// By what, besides the feed itself, a plan comes out as it does: as long as none of it has moved, a feed that has not
     /// changed need not be looked at again. Time alone moves it once a day.
     pub(super) fn mark(&self, address: &SecretString, now: DateTime<Utc>) -> String {
         let today = now.with_timezone(&self.zone).date_naive();
         let address = address.expose_secret();
-        let said = format!("{today} {:?} {:?} {address}", self.rules, self.published);
+        let said = format!("{today} {:?} {:?} {:?} {address}", self.rules, self.published, self.subscribed);
         concord_domain::hex(&Sha256::digest(said)[..8])
     }
 }

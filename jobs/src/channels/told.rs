@@ -4,19 +4,21 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::{Booking, BookingTime},
     channel::{Brake, Preference, plan::Held},
-    ids::ChannelId,
+    ids::{BookingId, ChannelId},
     notice::NoticeKind,
     people::Actor,
     record::HistorySubject,
 };
 use concord_storage::{
-    StorageError, Tx, businesses,
+    StorageError, Tx, bookings, businesses,
     channels::{Channel, runs::Counts},
     duties::DutyRef,
     notices::{self, Audience, NewNotice},
     occupancy,
     resources::{self, Resource},
 };
+
+use uuid::Uuid;
 
 use crate::Context;
 
@@ -89,6 +91,41 @@ fn held_key(channel: ChannelId) -> String {
     format!("channel_held:{channel}")
 }
 
+/// What managers are told of a channel.
+struct News {
+    kind: NoticeKind,
+    subject: (HistorySubject, Uuid),
+    headline: String,
+    detail: String,
+    link: String,
+    /// It is told once while one with this key is open.
+    key: String,
+}
+
+impl News {
+    /// Of the channel itself, in the words `said`: headline and detail.
+    fn of(channel: &Channel, kind: NoticeKind, key: String, said: (String, String)) -> Self {
+        let (headline, detail) = said;
+        let subject = (HistorySubject::Channel, channel.id.0);
+        Self { kind, subject, headline, detail, link: link(channel.id), key }
+    }
+
+    async fn raise(&self, tx: &mut Tx, context: &Context, channel: &Channel) -> Result<(), StorageError> {
+        let notice = NewNotice {
+            business: channel.business_id,
+            kind: self.kind,
+            audience: Audience::Managers,
+            subject: self.subject,
+            headline: &self.headline,
+            detail: &self.detail,
+            link: &self.link,
+            dedupe_key: &self.key,
+            wait: context.mail.digest,
+        };
+        notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+    }
+}
+
 /// What the channel's preference says of a double booking.
 fn gives_way(context: &Context, channel: &Channel) -> String {
     let platform = platform_name(context, channel);
@@ -116,24 +153,20 @@ pub(super) async fn conflict(
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
     let name = name(resource, context, channel);
     let beside = beside(context, booking).await?;
-    let (headline, link) = (format!("{name} is taken twice"), format!("/bookings/{}", booking.reference));
-    let notice = NewNotice {
-        business: channel.business_id,
+    let news = News {
         kind: NoticeKind::Conflict,
-        audience: Audience::Managers,
         subject: (HistorySubject::Booking, booking.id.0),
-        headline: &headline,
-        detail: &format!(
+        headline: format!("{name} is taken twice"),
+        detail: format!(
             "{when} was sold there and there is no room for it here. Nothing was lost: it stands beside {beside}.\n\
              {}",
             gives_way(context, channel)
         ),
-        link: &link,
-        dedupe_key: &format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
-        wait: context.mail.digest,
+        link: format!("/bookings/{}", booking.reference),
+        key: format!("channel_conflict:{}:{}", booking.id, booking.interval.start.timestamp()),
     };
     let mut tx = context.db.begin().await?;
-    notices::raise(&mut tx, &notice, context.clock.now()).await?;
+    news.raise(&mut tx, context, channel).await?;
     tx.commit().await?;
     // It waits for others; the sweep brings it.
     Ok(None)
@@ -142,18 +175,29 @@ pub(super) async fn conflict(
 /// What stands where the booking does: each by its title and reference, the first three.
 async fn beside(context: &Context, booking: &Booking) -> Result<String, StorageError> {
     let (others, _) = occupancy::beside(&context.db, booking).await?;
-    let named = others.iter().map(|other| match (&other.title, &other.reference, &other.calendar) {
-        (Some(title), Some(reference), _) if title.is_empty() => reference.clone(),
-        (Some(title), Some(reference), _) => format!("“{title}” ({reference})"),
-        (.., Some(calendar)) => format!("a time of the calendar {calendar}"),
-        _ => "what was there".to_owned(),
-    });
-    let named: Vec<String> = named.take(3).collect();
+    let mut named = Vec::new();
+    for other in others.iter().take(3) {
+        named.push(in_a_word(context, booking, other).await?);
+    }
     Ok(match others.len() - named.len() {
         0 if named.is_empty() => "what was there".to_owned(),
         0 => named.join(" and "),
         more => format!("{} and {more} more", named.join(", ")),
     })
+}
+
+async fn in_a_word(
+    context: &Context,
+    booking: &Booking,
+    other: &occupancy::Standing,
+) -> Result<String, StorageError> {
+    let Some(reference) = &other.reference else {
+        let calendar = other.calendar.as_ref().map(|calendar| format!("a time of the calendar {calendar}"));
+        return Ok(calendar.unwrap_or_else(|| "what was there".to_owned()));
+    };
+    let found = bookings::by_id(&context.db, booking.business, BookingId(other.source_id)).await?;
+    let title = found.map(|other| context.platforms.subject_of(&other)).unwrap_or_default();
+    Ok(if title.is_empty() { reference.clone() } else { format!("“{title}” ({reference})") })
 }
 
 /// Tells that a feed cannot be read, once while that lasts.
@@ -164,20 +208,11 @@ pub(super) async fn unread(
     reason: &str,
 ) -> Result<(), StorageError> {
     let headline = format!("{} cannot be read", name_in(tx, context, channel).await?);
-    let notice = NewNotice {
-        business: channel.business_id,
-        kind: NoticeKind::FeedUnread,
-        audience: Audience::Managers,
-        subject: (HistorySubject::Channel, channel.id.0),
-        headline: &headline,
-        detail: &format!(
-            "What is sold there does not arrive here: {reason}.\nNothing was changed; it is tried again by itself."
-        ),
-        link: &link(channel.id),
-        dedupe_key: &unread_key(channel.id),
-        wait: context.mail.digest,
-    };
-    notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+    let detail = format!(
+        "What is sold there does not arrive here: {reason}.\nNothing was changed; it is tried again by itself."
+    );
+    let news = News::of(channel, NoticeKind::FeedUnread, unread_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
 }
 
 /// Tells that cancellations are held back, once while that lasts.
@@ -190,22 +225,13 @@ pub(super) async fn held_back(
     let zone = businesses::find_in(tx, channel.business_id).await?.ok_or(StorageError::NotFound)?.zone;
     let bookings = if held.items == 1 { "booking" } else { "bookings" };
     let headline = format!("{} lacks {} {bookings}", name_in(tx, context, channel).await?, held.items);
-    let notice = NewNotice {
-        business: channel.business_id,
-        kind: NoticeKind::FeedHeld,
-        audience: Audience::Managers,
-        subject: (HistorySubject::Channel, channel.id.0),
-        headline: &headline,
-        detail: &format!(
-            "They are kept, because the calendar may be broken. If it still lacks them at {}, they are cancelled.\n\
+    let detail = format!(
+        "They are kept, because the calendar may be broken. If it still lacks them at {}, they are cancelled.\n\
              If they are cancelled there, let them through now.",
-            held.until.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z")
-        ),
-        link: &link(channel.id),
-        dedupe_key: &held_key(channel.id),
-        wait: context.mail.digest,
-    };
-    notices::raise(tx, &notice, context.clock.now()).await.map(drop)
+        held.until.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z")
+    );
+    let news = News::of(channel, NoticeKind::FeedHeld, held_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
 }
 
 /// Tells that the feed lacks what was imported by hand, once while that lasts; `items`: how many, none: it has them.
@@ -222,19 +248,10 @@ pub(super) async fn not_in_the_feed(
     let bookings = if items == 1 { "booking that was" } else { "bookings that were" };
     let headline =
         format!("{} lacks {items} {bookings} imported by hand", name_in(tx, context, channel).await?);
-    let notice = NewNotice {
-        business: channel.business_id,
-        kind: NoticeKind::FeedHeld,
-        audience: Audience::Managers,
-        subject: (HistorySubject::Channel, channel.id.0),
-        headline: &headline,
-        detail: "They stand: the calendar cancels nothing that it never had. Cancel them if they do not exist there, or undo \
-                 the import.",
-        link: &link(channel.id),
-        dedupe_key: &by_hand_key(channel.id),
-        wait: context.mail.digest,
-    };
-    notices::raise(tx, &notice, now).await.map(drop)
+    let detail = "They stand: the calendar cancels nothing that it never had. Cancel them if they do not exist there, or undo \
+                 the import.".to_owned();
+    let news = News::of(channel, NoticeKind::FeedHeld, by_hand_key(channel.id), (headline, detail));
+    news.raise(tx, context, channel).await
 }
 
 /// The feed can be read again.

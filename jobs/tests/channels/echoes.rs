@@ -45,6 +45,49 @@ async fn what_we_published_comes_back_as_an_echo(db: &TestDb) {
     assert_eq!(world.standing().await, ["3-5 airbnb: Reserved", "7-9 airbnb: Reserved"]);
 }
 
+/// The feed of all bookings comes back by a calendar that subscribes to it and gives UIDs of its own.
+async fn a_subscribers_calendar_gives_back_what_it_has_read(db: &TestDb) {
+    let world = World::new(db).await;
+    let google = world.on("google").await;
+    assert!(world.book("ours", 3, 5).await);
+    world.a_subscriber_reads().await;
+    let own = nights("own", "Painting", 20, 22);
+    // A part of our nights is no copy of them.
+    let part = nights("part", "Sauna is cold", 3, 4);
+    world.site.events(&[nights("copy@google.com", "Busy", 3, 5), part.clone(), own.clone()]);
+    world.later(2).await;
+    let kinds = async || world.items(google).await.iter().map(|item| item.kind).collect::<Vec<_>>();
+    assert_eq!(
+        kinds().await.iter().filter(|kind| **kind == ItemKind::Echo).count(),
+        1,
+        "{:?}",
+        kinds().await
+    );
+    assert_eq!(world.standing().await, ["3-5 Maria Silva", "3-4 block", "20-22 block"]);
+
+    // Ours goes, and the calendar shows it until it has read that: it holds nothing, and so does not come back for ever.
+    world.site.events(&[nights("copy@google.com", "Busy", 3, 5), own.clone()]);
+    world.cancel("ours").await;
+    world.later(3).await;
+    assert_eq!(world.standing().await, ["20-22 block"]);
+    world.site.events(std::slice::from_ref(&own));
+    world.later(2).await;
+    // What a person enters there on these nights then is theirs.
+    world.site.events(&[nights("theirs", "Family", 3, 5), own]);
+    world.later(2).await;
+    assert_eq!(world.standing().await, ["3-5 block", "20-22 block"]);
+}
+
+async fn who_sells_the_nights_of_a_feed_is_in_conflict(db: &TestDb) {
+    let world = World::new(db).await;
+    world.on("generic").await;
+    assert!(world.book("ours", 3, 5).await);
+    world.a_subscriber_reads().await;
+    world.site.events(&[nights("x", "Party", 3, 5)]);
+    world.later(2).await;
+    assert_eq!(world.conflicts().await, 1);
+}
+
 async fn what_a_platform_has_not_read_is_no_echo(db: &TestDb) {
     let world = World::new(db).await;
     let booking_com = world.on("booking_com").await;
@@ -263,6 +306,8 @@ async fn doubt_is_settled_by_word(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    a_subscribers_calendar_gives_back_what_it_has_read,
+    who_sells_the_nights_of_a_feed_is_in_conflict,
     what_was_published_is_no_booking_where_all_is_unclear,
     own_uids_are_no_bookings_on_any_way_in,
     our_own_address_is_refused_before_it_is_fetched,

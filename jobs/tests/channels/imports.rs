@@ -1,6 +1,7 @@
 use concord_domain::{
     channel::{BlockRule, Preference},
     people::Actor,
+    platform::PlatformId,
 };
 use concord_jobs::channels::{
     held::{self, Undone, WordError},
@@ -214,6 +215,58 @@ async fn a_preview_sees_what_meets_within_the_file(db: &TestDb) {
     assert_eq!((foreseen.counts.conflicts, taken.counts.conflicts), (1, 1));
 }
 
+/// A block as calendars write what is closed for good.
+fn closed_for_good(from: &str) -> String {
+    format!(
+        "BEGIN:VEVENT\r\nUID:good\r\nDTSTAMP:20261101T000000Z\r\nDTSTART;VALUE=DATE:{from}\r\n\
+         DTEND;VALUE=DATE:99991231\r\nSUMMARY:Airbnb (Not available)\r\nEND:VEVENT\r\n"
+    )
+}
+
+async fn what_is_closed_for_good_stays_closed(db: &TestDb) {
+    let world = World::new(db).await;
+    let wish = world.wish("airbnb", file(&[closed_for_good("20261210")]));
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    assert_eq!(foreseen.counts.imported, 1);
+    assert!(foreseen.warnings[0].contains("taken until 1 Jan 2200"), "{:?}", foreseen.warnings);
+    import::import(&world.context, &wish).await.unwrap();
+    assert!(!world.book("second-night", 11, 13).await, "only its first night was closed");
+}
+
+async fn a_preview_says_what_would_be_refused(db: &TestDb) {
+    let world = World::new(db).await;
+    let wish = world.wish("airbnb", file(&[closed_for_good("19000101"), reserved("a", 3, 5)]));
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    let taken = import::import(&world.context, &wish).await.unwrap();
+    assert_eq!((foreseen.counts.imported, taken.counts.imported), (1, 1));
+    let said = foreseen.warnings.iter().any(|warning| {
+        warning.contains("1 Jan 1900 is not taken over") && warning.contains("outside the years 1970 to 9998")
+    });
+    assert!(said, "{:?}", foreseen.warnings);
+    assert!(taken.message.contains("not taken over"), "{}", taken.message);
+}
+
+async fn a_calendar_of_another_platform_is_pointed_out(db: &TestDb) {
+    let world = World::new(db).await;
+    let text = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//HomeAway.com\\, Inc.//EN\r\n{}END:VCALENDAR\r\n",
+        reserved("a", 3, 5)
+    );
+    let said = "the calendar was written by Vrbo, not by Airbnb";
+    world.site.bytes(text.clone());
+    let url = SecretString::from(world.site.url.clone());
+    for from in [From::File(text.clone().into()), From::Address(url)] {
+        let wish = world.wish("airbnb", from.clone());
+        let foreseen = preview(&world.context, &wish).await.unwrap();
+        assert_eq!(foreseen.told.as_ref().map(PlatformId::as_str), Some("vrbo"));
+        assert_eq!(foreseen.warnings.first().map(String::as_str), Some(said));
+        let as_vrbo = preview(&world.context, &world.wish("vrbo", from.clone())).await.unwrap();
+        assert_eq!((as_vrbo.told, as_vrbo.warnings), (None, vec![]));
+        let taken = import::import(&world.context, &wish).await.unwrap();
+        assert_eq!(taken.warnings.first().map(String::as_str), Some(said));
+    }
+}
+
 async fn what_has_begun_and_what_is_read_again_is_not_taken_back(db: &TestDb) {
     let world = World::new(db).await;
     let (business, actor) = (world.business.id, Actor::System);
@@ -308,6 +361,9 @@ concord_storage::on_both_databases!(
     a_file_for_a_channel_that_is_read_stands_beside_its_feed,
     a_second_file_puts_nobody_in_anothers_place,
     a_preview_sees_what_meets_within_the_file,
+    a_calendar_of_another_platform_is_pointed_out,
+    what_is_closed_for_good_stays_closed,
+    a_preview_says_what_would_be_refused,
     what_has_begun_and_what_is_read_again_is_not_taken_back,
     an_import_heeds_what_is_said_of_the_platform,
     what_a_removed_channel_knew_is_not_imported_again,

@@ -9,12 +9,13 @@ use concord_storage::{
     PageAsk,
     bookings::{self, BookingFilter},
     duties, history,
+    notices::{self, Audience},
     testing::TestDb,
 };
 use secrecy::SecretString;
 
 use crate::{
-    site::{nights, reserved},
+    site::{Site, nights, reserved},
     world::World,
 };
 
@@ -147,6 +148,19 @@ async fn what_finds_no_room_is_shown(db: &TestDb) {
     assert!(!world.book("again", 5, 6).await);
 }
 
+async fn a_double_booking_is_told_by_guests_that_people_know(db: &TestDb) {
+    let world = World::new(db).await;
+    world.site.events(&[reserved("a", 3, 6)]);
+    world.on("airbnb").await;
+    let vrbo = Site::start().await;
+    vrbo.events(&[nights("v", "Reserved - Maria Silva", 4, 7)]);
+    world.on_at("vrbo", &vrbo).await;
+    let told = notices::untold(db, world.business.id, Audience::Managers, 100).await.unwrap();
+    let details: Vec<&str> = told.iter().map(|notice| notice.detail.as_str()).collect();
+    assert!(details.iter().any(|detail| detail.contains("it stands beside “Airbnb guest” (")), "{details:?}");
+    assert!(details.iter().all(|detail| !detail.contains("Reserved")), "{details:?}");
+}
+
 async fn an_address_is_refused_that_cannot_be_one(db: &TestDb) {
     let world = World::new(db).await;
     let airbnb = world.on("airbnb").await;
@@ -206,6 +220,7 @@ concord_storage::on_both_databases!(
     readings_are_spread_and_within_the_interval,
     what_people_change_here_stays_when_the_platform_moves_it,
     what_finds_no_room_is_shown,
+    a_double_booking_is_told_by_guests_that_people_know,
     an_address_is_refused_that_cannot_be_one,
     a_removed_channel_leaves_its_bookings,
 );

@@ -10,6 +10,7 @@ use concord_domain::{
     ids::ChannelId,
     people::Actor,
     platform::Platforms,
+    privacy::FeedPrivacy,
 };
 use concord_jobs::{
     Context, SyncSettings, Turns,
@@ -184,6 +185,31 @@ impl<'a> World<'a> {
 
     pub(crate) async fn booking(&self, reference: &str) -> Booking {
         bookings::find(self.db, self.business.id, reference).await.unwrap().unwrap()
+    }
+
+    /// Somebody subscribes to the feed of all bookings, and reads it as it is now.
+    pub(crate) async fn a_subscriber_reads(&self) {
+        let now = self.clock.now();
+        let new = feeds::NewFeed {
+            business: self.business.id,
+            subject: feeds::FeedSubject::Business,
+            name: "All".to_owned(),
+            privacy: FeedPrivacy::Busy,
+        };
+        let mut tx = testing::begin(self.db).await;
+        let token = concord_storage::secret::new_token("cf_");
+        let feed = feeds::create(&mut tx, &new, &token, now).await.unwrap();
+        let read = NewRead {
+            feed,
+            reader: "Google-Calendar-Importer".to_owned(),
+            address: "203.0.113.8".to_owned(),
+            person: false,
+            revision: i64::MAX / 2,
+            reads: 1,
+            at: now,
+        };
+        feed_reads::note(&mut tx, &[read]).await.unwrap();
+        testing::commit(tx).await;
     }
 
     /// The platform reads our feed as it is now.

@@ -234,38 +234,40 @@ const BY_ADDRESS: &str = concat!(
       ORDER BY created_at, id LIMIT 1"
 );
 
-/// The channel that reads this address for this resource; without an address, the one that takes files.
-pub async fn by_address(
-    db: &Db,
-    business: BusinessId,
-    resource: ResourceId,
-    platform: &str,
-    url: Option<&SecretString>,
-) -> Result<Option<Channel>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(BY_ADDRESS)
-        .bind(business)
-        .bind(resource)
-        .bind(platform)
-        .bind(url.map(secret::digest))
-        .fetch_optional(c)
-        .await)?)
+/// What reads an address for a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// The tenant.
+    pub business: BusinessId,
+    /// What is sold there.
+    pub resource: ResourceId,
+    /// The platform's id.
+    pub platform: &'a str,
+    /// The address, in its one spelling; `None`: files are taken.
+    pub url: Option<&'a SecretString>,
+}
+
+macro_rules! by_address {
+    ($place:expr, $listing:expr) => {{
+        let Listing { business, resource, platform, url } = $listing;
+        Ok(on_db!($place, c => sqlx::query_as(BY_ADDRESS)
+            .bind(business)
+            .bind(resource)
+            .bind(platform)
+            .bind(url.map(secret::digest))
+            .fetch_optional(c)
+            .await)?)
+    }};
+}
+
+/// The channel of a listing.
+pub async fn by_address(db: &Db, listing: Listing<'_>) -> Result<Option<Channel>, StorageError> {
+    by_address!(db, listing)
 }
 
 /// The same for whoever has a transaction in hand; nothing is locked.
-pub async fn by_address_in(
-    tx: &mut Tx,
-    business: BusinessId,
-    resource: ResourceId,
-    platform: &str,
-    url: Option<&SecretString>,
-) -> Result<Option<Channel>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(BY_ADDRESS)
-        .bind(business)
-        .bind(resource)
-        .bind(platform)
-        .bind(url.map(secret::digest))
-        .fetch_optional(c)
-        .await)?)
+pub async fn by_address_in(tx: &mut Tx, listing: Listing<'_>) -> Result<Option<Channel>, StorageError> {
+    by_address!(tx, listing)
 }
 
 const OF_ADDRESS: &str = concat!(

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     channel::echo::Published,
-    ids::{BookingId, BusinessId, ChannelId},
+    ids::{BookingId, BusinessId, ChannelId, ResourceId},
     interval::Interval,
 };
 use uuid::Uuid;
@@ -161,5 +161,40 @@ pub async fn can_come_back(
         believed,
         of_doubt,
     };
+    Ok(rows.into_iter().map(published).collect())
+}
+
+/// So long a calendar that subscribes to a feed may go on showing what is gone from it: some read once a day, or less.
+const SUBSCRIBERS_LINGER_FOR: Duration = Duration::days(7);
+
+const SHOWN_TO_SUBSCRIBERS: &str = "
+    SELECT b.starts_at, b.ends_at, b.status NOT IN ('cancelled', 'no_show') AS believed
+    FROM bookings b
+    WHERE b.business_id = $1 AND b.resource_id = $2 AND b.ends_at > $4
+      AND (b.channel_id IS NULL OR b.channel_id <> $3)
+      AND (b.status NOT IN ('cancelled', 'no_show') OR b.updated_at > $5)
+      AND EXISTS (SELECT 1 FROM feeds f
+                  WHERE f.business_id = b.business_id AND f.revoked_at IS NULL AND f.last_read_at >= b.created_at
+                    AND (f.scope = 'business' OR (f.scope = 'resource' AND f.subject_id = b.resource_id)))
+    ORDER BY b.starts_at, b.id";
+
+/// What somebody has read of a resource in a feed that is no channel's, and that may come back by whatever calendar
+/// subscribes to that feed. What came by the channel itself is not among it.
+pub async fn shown_to_subscribers(
+    db: &Db,
+    (business, channel): (BusinessId, ChannelId),
+    resource: ResourceId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Published>, StorageError> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>, bool)> = on_db!(db, c => sqlx::query_as(SHOWN_TO_SUBSCRIBERS)
+        .bind(business)
+        .bind(resource)
+        .bind(channel)
+        .bind(now)
+        .bind(now - SUBSCRIBERS_LINGER_FOR)
+        .fetch_all(c)
+        .await)?;
+    let published =
+        |(start, end, believed)| Published { interval: Interval { start, end }, believed, of_doubt: false };
     Ok(rows.into_iter().map(published).collect())
 }

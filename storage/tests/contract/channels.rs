@@ -10,7 +10,7 @@ use concord_domain::{
 use concord_storage::{
     Db, StorageError,
     businesses::Business,
-    channels::{self, Channel, ChannelSettings, Holding, Import, NewChannel, Read, runs, webhooks},
+    channels::{self, Channel, ChannelSettings, Holding, Import, Listing, NewChannel, Read, runs, webhooks},
     duties, feeds,
     resources::Resource,
     seal::Keyring,
@@ -62,10 +62,11 @@ async fn an_address_is_sealed_and_read_once_for_a_resource(db: &TestDb) {
     assert_eq!(opened.expose_secret(), ADDRESS);
     assert_eq!(channels::list(db, business.id).await.unwrap(), std::slice::from_ref(&channel));
     assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().as_ref(), Some(&channel));
-    let same =
-        channels::by_address(db, business.id, channel.resource_id, "airbnb", Some(&opened)).await.unwrap();
+    let files =
+        Listing { business: business.id, resource: channel.resource_id, platform: "airbnb", url: None };
+    let same = channels::by_address(db, Listing { url: Some(&opened), ..files }).await.unwrap();
     assert_eq!(same.as_ref(), Some(&channel));
-    let none = channels::by_address(db, business.id, channel.resource_id, "airbnb", None).await.unwrap();
+    let none = channels::by_address(db, files).await.unwrap();
     let readers = channels::of_address(db, business.id, &opened).await.unwrap();
     assert_eq!(readers.iter().map(|one| one.id).collect::<Vec<_>>(), [channel.id]);
     let stranger = testing::business(db).await;
