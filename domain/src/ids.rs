@@ -88,6 +88,8 @@ ids! {
     MailId;
     /// Something that a person is told.
     NoticeId;
+    /// A secret that is shown once.
+    RevealId;
 }
 
 /// A UUID of version 7 for `now`: ordered by time, so that indexes stay compact.

@@ -163,23 +163,59 @@ async fn refused_password(
     }
 }
 
-/// Makes a call with valid credentials: `with_access!(context, account, access => provider.remove(&access, ..))`. A token
-/// that is refused all the same is refreshed once, a password asked once more. A dead grant marks the connection, once, and comes back as
+/// Why a call that was made brought nothing.
+#[derive(Debug)]
+pub(crate) struct CallError {
+    /// What went wrong.
+    pub(crate) error: JobError,
+    /// Whether the call may have been carried out all the same. A refusal says that it was not, also where what follows
+    /// from the refusal fails, such as the refresh of a token.
+    pub(crate) is_unknown: bool,
+}
+
+impl From<CallError> for JobError {
+    fn from(failed: CallError) -> Self {
+        failed.error
+    }
+}
+
+/// Makes a call with what is held open: `with_open!(held, access => provider.remove(&access, ..))`. A token that is refused
+/// all the same is refreshed once, a password asked once more. A dead grant marks the connection, once, and comes back as
 /// `GrantDead`.
 ///
 /// A macro, since the future of an async closure cannot be required to be `Send` yet.
+macro_rules! with_open {
+    ($held:expr, $access:ident => $call:expr) => {
+        async {
+            let mut is_unknown = false;
+            loop {
+                let $access = $held.credentials();
+                let result = $call.await;
+                is_unknown |= result.as_ref().err().is_none_or(|error| !error.is_definite());
+                let result = result.map_err(concord_providers::ProviderError::cause);
+                let failed = |error| $crate::access::CallError { error, is_unknown };
+                if !$held.may_renew(&result) {
+                    let answered = $held.answered(result).await;
+                    break answered
+                        .and_then(|result| result.map_err($crate::duty::JobError::from))
+                        .map_err(failed);
+                }
+                if let Err(error) = $held.renew().await {
+                    break Err(failed(error));
+                }
+            }
+        }
+        .await
+    };
+}
+pub(crate) use with_open;
+
+/// The same with credentials that are opened for this call: `with_access!(context, account, access => ..)`.
 macro_rules! with_access {
     ($context:expr, $account:expr, $access:ident => $call:expr) => {
         async {
             let mut held = $crate::access::Access::open($context, $account).await?;
-            loop {
-                let $access = held.credentials();
-                let result = $call.await;
-                if !held.may_renew(&result) {
-                    break held.answered(result).await?.map_err($crate::duty::JobError::from);
-                }
-                held.renew().await?;
-            }
+            $crate::access::with_open!(held, $access => $call).map_err($crate::duty::JobError::from)
         }
         .await
     };

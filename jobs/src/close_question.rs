@@ -24,11 +24,16 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
         return Ok(Outcome::Done);
     };
     let now = context.clock.now();
-    let booking = bookings::by_id(&context.db, business, change.booking_id).await?;
-    if let Some(end) = booking.map(|booking| booking.interval.end).filter(|end| *end > now) {
-        return Ok(Outcome::Again(end));
+    let Some(booking) = bookings::by_id(&context.db, business, change.booking_id).await? else {
+        return Ok(Outcome::Done);
+    };
+    if booking.interval.end > now {
+        return Ok(Outcome::Again(booking.interval.end));
     }
     let mut tx = context.db.begin().await?;
+    if !bookings::hold(&mut tx, booking.id, booking.version).await? {
+        return Ok(Outcome::Again(now));
+    }
     let raised = match change.kind {
         OutsideKind::Deleted => {
             // As if it had been deleted only now: nobody misses it, and nothing writes it again.

@@ -7,15 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ConnectionState,
     duty::QueueClass,
     ids::{ConnectionId, EntryId},
     record::SyncOutcome,
-    sync::plan::Known,
+    sync::{plan::Known, unknown::UnknownWrite},
 };
-use concord_providers::{CalendarProvider, ProviderError};
+use concord_providers::{CalendarProvider, ProviderError, Removed};
 use concord_storage::{
     StorageError,
     connections::{self, StoredTokens},
@@ -27,15 +27,19 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    access::{Access, Account},
+    access::{Access, Account, CallError, with_open},
     duty::{JobError, business_of},
     limits::take_turn,
+    moved::{self, Search, Sought},
     push,
     write_lease::WriteLease,
+    write_mark,
 };
 
 /// Entries in one look.
 const PART: u32 = 50;
+/// How soon those come back who meet somebody else's change.
+const COME_BACK: Duration = Duration::seconds(1);
 
 pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
     let business = business_of(duty)?;
@@ -131,7 +135,9 @@ impl Ending<'_> {
             };
             after = *last;
             for id in ids {
-                let Some(entry) = entries::find(&context.db, account.business, id).await? else { continue };
+                let Some(entry) = entries::find(&context.db, account.business, id).await? else {
+                    continue;
+                };
                 if refused.contains_key(&entry.calendar_external_id) {
                     continue;
                 }
@@ -139,42 +145,82 @@ impl Ending<'_> {
                 if !self.still_over().await? {
                     return Ok(Removal::ConnectedAgain);
                 }
-                match lease.during(Box::pin(self.remove(provider.as_ref(), &entry))).await? {
-                    Ok(()) | Err(ProviderError::NotFound) => self.record_removed(&entry).await?,
-                    Err(ProviderError::Rejected(reason)) => {
-                        refused.insert(entry.calendar_external_id, reason);
-                    }
-                    Err(error) => return Err(error.into()),
+                if let Some(reason) = self.remove(provider.as_ref(), lease, id).await? {
+                    refused.insert(entry.calendar_external_id, reason);
                 }
             }
         }
     }
 
-    /// What the calendar says to it; what stands in the way of asking it is another matter.
+    /// Removes one entry. Returns why its calendar refuses.
     async fn remove(
         &self,
         provider: &dyn CalendarProvider,
-        entry: &Entry,
-    ) -> Result<Result<(), ProviderError>, JobError> {
+        lease: &mut WriteLease<'_>,
+        id: EntryId,
+    ) -> Result<Option<String>, JobError> {
         let mut access = Access::open(self.context, self.account).await?;
-        loop {
-            let credentials = access.credentials();
-            let removed =
-                provider.remove(&credentials, &entry.calendar_external_id, &entry.external_id).await;
-            if !access.may_renew(&removed) {
-                return access.answered(removed).await;
+        lease.keep().await?;
+        let Some((mut entry, earlier)) = self.begin_removal(id).await? else { return Ok(None) };
+        let (calendar, name) = (entry.calendar_external_id.as_str(), entry.external_id.as_str());
+        let call = async { with_open!(access, held => provider.remove(&held, calendar, name)) };
+        let failed = match lease.during(Box::pin(call)).await {
+            Ok(Removed::Before) => {
+                write_mark::refuse(self.context, &mut entry, earlier).await?;
+                if self.follow_if_moved(lease, &mut entry).await? {
+                    return Box::pin(self.remove(provider, lease, id)).await;
+                }
+                return self.record_removed(&entry).await.map(|()| None);
             }
-            access.renew().await?;
+            Ok(Removed::Now) | Err(CallError { error: JobError::Provider(ProviderError::NotFound), .. }) => {
+                return self.record_removed(&entry).await.map(|()| None);
+            }
+            Err(failed) => failed,
+        };
+        if !failed.is_unknown {
+            write_mark::refuse(self.context, &mut entry, earlier).await?;
+        }
+        match failed.error {
+            JobError::Provider(ProviderError::Rejected(reason)) => Ok(Some(reason)),
+            error => Err(error),
         }
     }
 
-    async fn record_removed(&self, entry: &Entry) -> Result<(), StorageError> {
+    /// Stores that the entry may be gone from now on: somebody may connect again before the answer has come, and would be
+    /// asked about a deletion. Returns the entry as it is then, and what was unknown before.
+    async fn begin_removal(&self, id: EntryId) -> Result<Option<(Entry, Vec<UnknownWrite>)>, JobError> {
+        let found = entries::find(&self.context.db, self.account.business, id).await?;
+        let Some(mut entry) = found else { return Ok(None) };
+        let (name, etag) = (entry.external_id.clone(), entry.etag.clone());
+        let at = (name.as_str(), etag.as_deref());
+        let earlier = write_mark::begin(self.context, &mut entry, UnknownWrite::Removed, at, None).await?;
+        let being_changed = || JobError::not_now(self.context, COME_BACK, "its entries are being changed");
+        Ok(Some((entry, earlier.ok_or_else(being_changed)?)))
+    }
+
+    /// Looks for what was gone from its calendar in the others of the account. Returns whether it is there.
+    async fn follow_if_moved(&self, lease: &mut WriteLease<'_>, entry: &mut Entry) -> Result<bool, JobError> {
+        let search = Search::begin(self.context, entry, (moved::prior_state(entry), false)).await?;
+        match search.under_lease(self.context, (self.account, QueueClass::Bulk), lease, entry).await? {
+            Sought::There(found) => moved::follow(self.context, entry, &found).await,
+            Sought::Nowhere | Sought::OutOfReach => Ok(false),
+        }
+    }
+
+    async fn record_removed(&self, entry: &Entry) -> Result<(), JobError> {
         let gone = Known::new(entry.external_id.as_str()).removed();
+        let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         entries::unwant(&mut tx, entry.id).await?;
-        let here = (entry.id, entry.calendar_id);
-        entries::record_removed(&mut tx, here, gone.hash.as_deref(), self.context.clock.now()).await?;
-        tx.commit().await
+        let here = (entry.id, entry.calendar_id, entry.revision);
+        let mut again = None;
+        if !entries::record_removed(&mut tx, here, gone.hash.as_deref(), now).await? {
+            let write = vec![UnknownWrite::Removed];
+            again = entries::look_again(&mut tx, (entry.id, entry.calendar_id), write, now).await?;
+        }
+        tx.commit().await?;
+        self.context.push(again.as_slice()).await;
+        Ok(())
     }
 
     /// A grant that is dead already is as good as revoked; one that cannot be reached is tried again. An account that is

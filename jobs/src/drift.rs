@@ -18,7 +18,10 @@ use concord_domain::{
     ids::{BusinessId, CalendarId, ConnectionId, EntryId},
     interval::Interval,
     record::SyncOutcome,
-    sync::drift::{Drift, Expected, HOLD, KnownEntry, SeenEntry, compare, is_believed, next_night},
+    sync::{
+        drift::{Drift, Expected, HOLD, KnownEntry, SeenEntry, compare, is_believed, next_night},
+        reading::Reading,
+    },
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
 use concord_storage::{
@@ -103,8 +106,9 @@ struct Compare<'a> {
 }
 
 /// What of ours the calendars show.
-#[derive(Default)]
 struct Sights {
+    /// Its number was taken before the first call.
+    reading: Reading,
     seen: Vec<SeenEntry>,
     /// As the provider showed it and in which calendar, by what the calendar calls it.
     observed: HashMap<String, (String, ObservedEntry)>,
@@ -153,8 +157,11 @@ impl Compare<'_> {
     async fn read(&self, rows: &Rows) -> Result<Sights, JobError> {
         let (business, id) = (self.connection.business_id, self.connection.id);
         let holding: BTreeSet<CalendarId> = rows.values().map(|row| row.calendar_id).collect();
-        let names: BTreeSet<&str> = rows.values().map(|row| row.external_id.as_str()).collect();
-        let mut sights = Sights::default();
+        let names: BTreeMap<&str, CalendarId> =
+            rows.values().map(|row| (row.external_id.as_str(), row.calendar_id)).collect();
+        let reading = store::begin_reading(&self.context.db, id).await?;
+        let mut sights =
+            Sights { reading, seen: Vec::new(), observed: HashMap::new(), calendars: BTreeMap::new() };
         for calendar in calendars::of_connection(&self.context.db, business, id).await? {
             let is_ours =
                 (calendar.writes && self.connection.direction.writes()) || holding.contains(&calendar.id);
@@ -180,7 +187,7 @@ impl Compare<'_> {
     async fn read_calendar(
         &self,
         calendar: &Calendar,
-        names: &BTreeSet<&str>,
+        names: &BTreeMap<&str, CalendarId>,
         sights: &mut Sights,
     ) -> Result<(), JobError> {
         let (context, window) = (self.context, self.window);
@@ -193,8 +200,12 @@ impl Compare<'_> {
             keep(self.context, self.duty).await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
                 let seen = SeenEntry::from(&entry);
-                if seen.mark.is_none() && !names.contains(seen.name.as_str()) {
-                    continue;
+                match names.get(seen.name.as_str()) {
+                    Some(of) if *of == calendar.id => {}
+                    None if seen.mark.is_some() => {}
+                    // What has the name of an entry of another calendar was copied or moved from there, and is found when
+                    // that one is missed.
+                    Some(_) | None => continue,
                 }
                 sights.observed.insert(seen.name.clone(), (calendar.name.clone(), entry));
                 sights.seen.push(seen);
@@ -292,7 +303,8 @@ impl Compare<'_> {
             let seen = sights.observed.remove(&row.external_id).map(|(_, seen)| seen);
             let is_missing = seen.is_none();
             let found = Found { external_id: row.external_id.clone(), seen };
-            let place = Place { account: self.account(), calendar: &calendar.external_id };
+            let place =
+                Place { account: self.account(), calendar: &calendar.external_id, reading: sights.reading };
             keep(self.context, self.duty).await?;
             let Some((entry, met)) =
                 touched::meet(self.context, (place, QueueClass::Bulk, self.duty), *id, found, gone).await?
@@ -307,7 +319,7 @@ impl Compare<'_> {
                 Met::Echo if entry.wanted && !is_missing && self.connection.direction.reads() => Fate::Left,
                 // Nobody did anything that matters; it is looked at again by whoever writes it.
                 Met::Echo => {
-                    self.doubt(*id).await?;
+                    self.write_again(*id).await?;
                     Fate::Anew
                 }
                 met => Fate::Met(met),
@@ -318,9 +330,10 @@ impl Compare<'_> {
         Ok(mended)
     }
 
-    async fn doubt(&self, id: EntryId) -> Result<(), JobError> {
+    async fn write_again(&self, id: EntryId) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
-        let raised = entries::doubt(&mut tx, id, self.context.clock.now()).await?;
+        let raised =
+            entries::raise_again(&mut tx, self.connection.business_id, id, self.context.clock.now()).await?;
         tx.commit().await?;
         self.context.push(&[raised]).await;
         Ok(())

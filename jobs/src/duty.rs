@@ -58,15 +58,6 @@ impl JobError {
         )
     }
 
-    /// Whether it says that what was asked for was not done.
-    pub(crate) fn is_definite(&self) -> bool {
-        match self {
-            Self::Provider(error) => !matches!(error, ProviderError::Transient(_)),
-            Self::Storage(_) | Self::Mistake => false,
-            Self::NotNow { .. } | Self::Hopeless(_) => true,
-        }
-    }
-
     /// What people read of it where it is about the calendar of that provider.
     pub(crate) fn in_words(&self, provider: &str) -> String {
         match self {

@@ -1,34 +1,39 @@
 //! Bringing one calendar's entry of a booking to what it should be: the way that `sync_booking` and `delete_booking`
 //! share. The plan is `concord_domain::sync::plan`; here it is carried out and written down.
 
+mod record;
+mod search;
+
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    connection::{ConnectionState, EntryState},
-    duty::{QueueClass, is_past_care},
+    connection::ConnectionState,
+    duty::QueueClass,
     entry::{EntryContent, external_id},
     ids::EntryId,
-    record::SyncOutcome,
     sync::{
-        outside::{NOT_COUNTED, OutsideKind, Shape},
+        outside::{NOT_COUNTED, OutsideKind},
         plan::{Desired, EntryAction, Known, MAX_STEPS, Next, Observation, WriteFault, after, plan_entry},
+        shape::Shape,
+        unknown::UnknownWrite,
     },
 };
-use concord_providers::{ProviderError, Written};
+use concord_providers::{ProviderError, Removed, Written};
 use concord_storage::{
-    StorageError, Tx, bookings, connections,
+    StorageError,
     duties::{ClaimedDuty, Outcome},
-    entries::{self, Entry, WrittenEntry},
-    sync_log::{self, NewLine},
+    entries::{self, Entry},
 };
 
+use self::search::CALENDAR_GONE;
 use crate::{
     Context,
-    access::{Account, with_access},
-    duty::{JobError, business_of, outcome_of},
-    limits::{hold_back, take_turn},
-    notify,
+    access::{Access, Account, CallError, with_open},
+    duty::{JobError, business_of},
+    limits::take_turn,
+    moved,
     outside::{self, Met, Standing},
     write_lease::WriteLease,
+    write_mark,
 };
 
 /// Brings an entry to what it should be, if it is to be there (`wanted`) as this job thinks. Where the booking has been
@@ -57,11 +62,12 @@ async fn under_lease(
 ) -> Result<Option<Outcome>, JobError> {
     // What was true before the wait may not be now.
     let Some(run) = EntryRun::begin(context, duty, wanted).await? else { return Ok(None) };
-    match run.carry_out(lease).await {
+    let mut way = run.plan().await?;
+    match run.carry_out(lease, &mut way).await {
         Err(error @ JobError::NotNow { .. }) => Err(error),
-        Ok(None) => Ok(None),
-        Ok(Some(done)) => run.record(duty, lease, Ok(done)).await.map(Some),
-        Err(error) => run.record(duty, lease, Err(error)).await.map(Some),
+        Ok(false) => Ok(None),
+        Ok(true) => run.record(duty, lease, way, Ok(())).await.map(Some),
+        Err(error) => run.record(duty, lease, way, Err(error)).await.map(Some),
     }
 }
 
@@ -82,6 +88,8 @@ struct Done {
     version: i64,
     /// What the entry says now, if it is there.
     shape: Option<Shape>,
+    /// What the last write of this run left.
+    write: Option<UnknownWrite>,
     note: Option<&'static str>,
 }
 
@@ -89,17 +97,12 @@ struct Done {
 struct Way {
     /// The next one; `None`: another duty, or a person, says what follows.
     action: Option<EntryAction>,
+    /// The row, as this run has left it.
+    entry: Entry,
     done: Done,
-}
-
-/// What is written down of a run.
-struct Record {
-    /// For the duty.
-    outcome: Outcome,
-    /// For the log.
-    logged: SyncOutcome,
-    operation: &'static str,
-    detail: String,
+    desired: Desired,
+    /// Whether a create was refused since there is such an entry, wherever that stands.
+    is_somewhere: bool,
 }
 
 impl<'a> EntryRun<'a> {
@@ -125,28 +128,42 @@ impl<'a> EntryRun<'a> {
             etag: self.entry.etag.clone(),
             hash: self.entry.content_hash.clone(),
             attempted: self.entry.attempted,
+            has_unknown: !self.entry.unknown_writes.is_empty(),
         }
     }
 
-    /// `None`: a person has changed the entry, and what follows from that is under way.
-    async fn carry_out(&self, lease: &mut WriteLease<'_>) -> Result<Option<Done>, JobError> {
+    async fn plan(&self) -> Result<Way, JobError> {
         let Standing { booking, desired, .. } = outside::standing(self.context, &self.entry).await?;
         let known = self.known();
         let shape = match &desired {
             Desired::Present(content) => Some(Shape::from(content)),
             Desired::Absent => None,
         };
-        let mut way = Way {
+        Ok(Way {
             action: Some(plan_entry(&desired, &known, None)),
-            done: Done { operation: "nothing", known, version: booking.version, shape, note: None },
-        };
+            entry: self.entry.clone(),
+            done: Done {
+                operation: "nothing",
+                known,
+                version: booking.version,
+                shape,
+                write: None,
+                note: None,
+            },
+            desired,
+            is_somewhere: false,
+        })
+    }
+
+    /// `false`: a person has changed the entry, and what follows from that is under way.
+    async fn carry_out(&self, lease: &mut WriteLease<'_>, way: &mut Way) -> Result<bool, JobError> {
         for _ in 0..MAX_STEPS {
             match &way.action {
-                None => return Ok(None),
-                Some(EntryAction::Nothing) => return Ok(Some(way.done)),
+                None => return Ok(false),
+                Some(EntryAction::Nothing) => return Ok(true),
                 Some(action) => {
                     let action = action.clone();
-                    self.step(lease, &desired, action, &mut way).await?;
+                    self.step(lease, action, way).await?;
                 }
             }
         }
@@ -157,63 +174,123 @@ impl<'a> EntryRun<'a> {
     async fn step(
         &self,
         lease: &mut WriteLease<'_>,
-        desired: &Desired,
         now: EntryAction,
-        Way { action, done }: &mut Way,
+        way: &mut Way,
     ) -> Result<(), JobError> {
-        // Each call takes a place at the provider's limit; before the mark of a write begun, since it may have to wait.
+        // Each call takes a place at the provider's limit, credentials and the lease: all that may fail or wait before it
+        // comes before the mark of a write begun.
         take_turn(self.context, self.account, self.class).await?;
-        if now.writes() {
-            done.operation = operation_name(&now);
-            done.known = done.known.begun();
-            let own = external_id(self.entry.provider, self.entry.id);
-            let found_by = if now == EntryAction::Create { &own } else { &done.known.external_id };
-            entries::begin_write(&self.context.db, self.entry.id, found_by).await?;
+        let mut held = Access::open(self.context, self.account).await?;
+        lease.keep().await?;
+        let earlier = if now.writes() { self.begin_write(way, &now).await? } else { Vec::new() };
+        let id = way.done.known.external_id.clone();
+        let failed = match lease.during(Box::pin(self.act(&mut held, &now, &id, &way.desired))).await {
+            Ok(Step::Removed(Removed::Before)) if moved::prior_state(&way.entry).has_stood => {
+                // Nothing was removed, which is stored at once, as of every write that did not happen.
+                self.refuse_write(way, earlier).await?;
+                self.follow_if_moved(lease, way).await?;
+                way.action = self.after_step(lease, Step::Removed(Removed::Now), way).await?;
+                return Ok(());
+            }
+            Ok(step) => {
+                way.action = self.after_step(lease, step, way).await?;
+                return Ok(());
+            }
+            Err(failed) => failed,
+        };
+        if now.writes() && !failed.is_unknown {
+            self.refuse_write(way, earlier).await?;
         }
-        let id = done.known.external_id.clone();
-        *action = Some(match lease.during(Box::pin(self.act(&now, &id, desired))).await {
-            Ok(Step::Written(written)) => {
-                let Desired::Present(content) = desired else { return Err(impossible()) };
-                done.known = done.known.written(written.external_id, written.etag, content);
-                EntryAction::Nothing
+        let fault = match failed.error {
+            JobError::Provider(ProviderError::Precondition) => WriteFault::Precondition,
+            JobError::Provider(ProviderError::NotFound) => WriteFault::NotFound,
+            error => return Err(error),
+        };
+        if now.writes() && failed.is_unknown {
+            // A part of it was written before it was refused.
+            way.action = Some(EntryAction::Look);
+            return Ok(());
+        }
+        if now == EntryAction::Create && fault == WriteFault::Precondition {
+            // It was looked for since the first refusal, and found nowhere.
+            if way.is_somewhere {
+                return Err(ProviderError::Rejected(STANDS_ELSEWHERE.to_owned()).into());
             }
-            Ok(Step::Removed) => {
-                done.known = done.known.removed();
-                EntryAction::Nothing
-            }
-            Ok(Step::Seen(observation)) => {
-                done.known = done.known.seen(&observation);
-                // How many others are gone is not known here, and the booking says something else by now: no deletion is
-                // followed without being asked about.
-                let (met, raised) =
-                    outside::meet(self.context, &self.entry, &observation, NOT_COUNTED).await?;
-                self.context.push(&raised).await;
-                match met {
-                    Met::Echo => {}
-                    Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
-                    Met::Followed | Met::Asked | Met::LetBe => {
-                        // Nothing was written after all: what its owner does next is their doing.
-                        if !self.entry.in_doubt {
-                            entries::end_doubt(&self.context.db, self.entry.id).await?;
-                        }
-                        *action = None;
-                        return Ok(());
-                    }
-                    Met::Outdated => {
-                        return Err(JobError::not_now(self.context, LOOK_AGAIN, "it is being changed"));
-                    }
-                }
-                plan_entry(desired, &done.known, Some(&observation))
-            }
-            Err(JobError::Provider(ProviderError::Precondition)) => {
-                self.follow(&now, WriteFault::Precondition, &mut done.known).await?
-            }
-            Err(JobError::Provider(ProviderError::NotFound)) => {
-                self.follow(&now, WriteFault::NotFound, &mut done.known).await?
-            }
-            Err(error) => return Err(error),
-        });
+            way.is_somewhere = true;
+        }
+        way.action = Some(self.follow(&now, fault, &mut way.done.known).await?);
         Ok(())
+    }
+
+    /// Stores what the write would leave, before it is made. Returns what was unknown before.
+    async fn begin_write(&self, way: &mut Way, now: &EntryAction) -> Result<Vec<UnknownWrite>, JobError> {
+        let write = match &way.desired {
+            Desired::Present(content) if *now != EntryAction::Remove => {
+                UnknownWrite::Left(Shape::from(content))
+            }
+            Desired::Present(_) | Desired::Absent => UnknownWrite::Removed,
+        };
+        let own = external_id(way.entry.provider, way.entry.id);
+        let found_by = if *now == EntryAction::Create { &own } else { &way.done.known.external_id };
+        let begun = way.done.known.begun(now);
+        let at = (found_by.as_str(), begun.etag.as_deref());
+        let version = Some(way.done.version);
+        let earlier = write_mark::begin(self.context, &mut way.entry, write.clone(), at, version).await?;
+        let earlier = earlier.ok_or_else(|| self.is_being_changed())?;
+        way.done.operation = operation_name(now);
+        way.done.known = begun;
+        way.done.write = Some(write);
+        Ok(earlier)
+    }
+
+    async fn refuse_write(&self, way: &mut Way, earlier: Vec<UnknownWrite>) -> Result<(), JobError> {
+        way.done.known = way.done.known.refused(!earlier.is_empty());
+        way.done.write = None;
+        Ok(write_mark::refuse(self.context, &mut way.entry, earlier).await?)
+    }
+
+    /// What follows from a call that was answered.
+    async fn after_step(
+        &self,
+        lease: &mut WriteLease<'_>,
+        step: Step,
+        way: &mut Way,
+    ) -> Result<Option<EntryAction>, JobError> {
+        if let Step::Seen(observation) = &step
+            && (moved::may_be_moved(&way.entry, observation)
+                || (way.is_somewhere && *observation == Observation::Missing))
+        {
+            self.follow_if_moved(lease, way).await?;
+        }
+        let Way { entry, done, desired, .. } = way;
+        let observation = match step {
+            Step::Written(written) => {
+                let Desired::Present(content) = &*desired else { return Err(impossible()) };
+                done.known = done.known.written(written.external_id, written.etag, content);
+                return Ok(Some(EntryAction::Nothing));
+            }
+            Step::Removed(_) => {
+                done.known = done.known.removed();
+                return Ok(Some(EntryAction::Nothing));
+            }
+            Step::Seen(observation) => observation,
+        };
+        done.known = done.known.seen(&observation);
+        // How many others are gone is not known here, and the booking says something else by now: no deletion is
+        // followed without being asked about.
+        let (met, raised) = outside::meet(self.context, entry, &observation, NOT_COUNTED).await?;
+        self.context.push(&raised).await;
+        match met {
+            Met::Echo | Met::Unclear => {}
+            Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
+            Met::Followed | Met::Asked | Met::LetBe => return Ok(None),
+            Met::Outdated => return Err(self.is_being_changed()),
+        }
+        Ok(Some(plan_entry(desired, &done.known, Some(&observation))))
+    }
+
+    fn is_being_changed(&self) -> JobError {
+        JobError::not_now(self.context, LOOK_AGAIN, "it is being changed")
     }
 
     /// What is done next, after a fault that says something about the entry.
@@ -235,174 +312,51 @@ impl<'a> EntryRun<'a> {
         }
     }
 
-    /// Asks which calendars there are. If the entry's is not among them, its bookings move to the one that is written
-    /// now, if there is one.
-    async fn calendar_gone(&self) -> JobError {
-        match self.calendar_is_listed().await {
-            Err(error) => error,
-            Ok(true) => ProviderError::Transient("the calendar is listed, but cannot be found".into()).into(),
-            Ok(false) => JobError::Hopeless(CALENDAR_GONE.into()),
-        }
-    }
-
-    async fn calendar_is_listed(&self) -> Result<bool, JobError> {
-        let found = crate::connections::look_for_calendars(self.context, self.account).await?;
-        if found.has_another_id(&self.entry.calendar_external_id) {
-            return Err(JobError::not_now(self.context, LOOK_AGAIN, "its calendar has another id"));
-        }
-        Ok(found.lists(&self.entry.calendar_external_id))
-    }
-
-    async fn act(&self, action: &EntryAction, id: &str, desired: &Desired) -> Result<Step, JobError> {
-        let provider = self.context.provider(self.account.provider)?;
+    async fn act(
+        &self,
+        held: &mut Access<'_>,
+        action: &EntryAction,
+        id: &str,
+        desired: &Desired,
+    ) -> Result<Step, CallError> {
+        let not_made = |error| CallError { error, is_unknown: false };
+        let provider = self.context.provider(self.account.provider).map_err(not_made)?;
         let calendar = self.entry.calendar_external_id.as_str();
         let content = || match desired {
-            Desired::Present(content) => Ok::<&EntryContent, JobError>(content),
-            Desired::Absent => Err(impossible()),
+            Desired::Present(content) => Ok::<&EntryContent, CallError>(content),
+            Desired::Absent => Err(not_made(impossible())),
         };
         match action {
             EntryAction::Create => {
                 let content = content()?;
-                let written = with_access!(self.context, self.account, access => provider.create(&access, calendar, id, content))?;
+                let written = with_open!(held, access => provider.create(&access, calendar, id, content))?;
                 Ok(Step::Written(written))
             }
             EntryAction::Update { if_match } => {
-                let content = content()?;
-                let written = with_access!(self.context, self.account, access => provider.update(&access, calendar, id, content, if_match.as_deref()))?;
+                let (content, if_match) = (content()?, if_match.as_deref());
+                let written =
+                    with_open!(held, access => provider.update(&access, calendar, id, content, if_match))?;
                 Ok(Step::Written(written))
             }
             EntryAction::Remove => {
-                with_access!(self.context, self.account, access => provider.remove(&access, calendar, id))?;
-                Ok(Step::Removed)
+                let removed = with_open!(held, access => provider.remove(&access, calendar, id))?;
+                Ok(Step::Removed(removed))
             }
             EntryAction::Look | EntryAction::Nothing => {
-                let found =
-                    with_access!(self.context, self.account, access => provider.find(&access, calendar, id))?;
+                let found = with_open!(held, access => provider.find(&access, calendar, id))?;
                 Ok(Step::Seen(found.map_or(Observation::Missing, Observation::Found)))
             }
         }
-    }
-
-    /// Writes down what came of it, and lets the next writer in, in one transaction.
-    async fn record(
-        &self,
-        duty: &ClaimedDuty,
-        lease: &WriteLease<'_>,
-        result: Result<Done, JobError>,
-    ) -> Result<Outcome, JobError> {
-        let context = self.context;
-        let now = context.clock.now();
-        let mut tx = context.db.begin().await?;
-        let in_time = lease.release_in(&mut tx).await?;
-        let record = match result {
-            Ok(done) => self.record_done(&mut tx, done, now).await?,
-            Err(error) => self.record_failure(&mut tx, duty, &error).await?,
-        };
-        self.log(&mut tx, &record, now).await?;
-        // Another writer may have come before our last call or after it.
-        let again = if in_time { None } else { Some(entries::doubt(&mut tx, self.entry.id, now).await?) };
-        tx.commit().await?;
-        context.push(again.as_slice()).await;
-        Ok(record.outcome)
-    }
-
-    async fn record_done(&self, tx: &mut Tx, done: Done, now: DateTime<Utc>) -> Result<Record, StorageError> {
-        let hash = done.known.hash.as_deref();
-        let here = (self.entry.id, self.entry.calendar_id);
-        match (&done.known.etag, hash, &done.shape) {
-            (Some(etag), Some(content_hash), Some(shape)) => {
-                let external_id = done.known.external_id.as_str();
-                let written = WrittenEntry { external_id, etag, content_hash, version: done.version, shape };
-                entries::record_written(tx, here, &written, now).await?;
-            }
-            _ => entries::record_removed(tx, here, hash, now).await?,
-        }
-        connections::note_success(tx, self.account.connection, now).await?;
-        notify::sync_succeeded(tx, self.context, self.account).await?;
-        Ok(Record {
-            outcome: Outcome::Done,
-            logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
-            operation: done.operation,
-            detail: done.note.unwrap_or_default().to_owned(),
-        })
-    }
-
-    async fn record_failure(
-        &self,
-        tx: &mut Tx,
-        duty: &ClaimedDuty,
-        error: &JobError,
-    ) -> Result<Record, StorageError> {
-        let provider = self.account.provider.name();
-        if let JobError::Provider(error) = error {
-            let (entry, code) = (self.entry.id, error.code());
-            tracing::info!(%entry, code, %error, "an entry could not be brought up to date");
-        }
-        let mut outcome = outcome_of(self.context, duty, error, provider);
-        if let Outcome::Failed { retry_at, .. } = &mut outcome
-            && error.is_refusal()
-            && self.is_past_care().await?
-        {
-            *retry_at = None;
-        }
-        if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Snooze { until, .. }) =
-            (error, &outcome)
-        {
-            hold_back(self.context, tx, self.account, *until).await?;
-        }
-        let detail = error.in_words(provider);
-        let (state, logged) = match outcome {
-            Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
-            _ => (EntryState::Pending, SyncOutcome::Retry),
-        };
-        let in_doubt = self.entry.in_doubt || !error.is_definite();
-        entries::record_failure(tx, self.entry.id, state, &detail, in_doubt).await?;
-        if logged == SyncOutcome::Failed {
-            connections::note_failure(tx, self.account.connection, &detail).await?;
-            // It waits for others and is due only then, so that there is nothing to push.
-            notify::sync_failed(tx, self.context, self.account, &detail).await?;
-        }
-        let operation = if self.entry.wanted { "write" } else { "remove" };
-        Ok(Record { outcome, logged, operation, detail })
-    }
-
-    async fn is_past_care(&self) -> Result<bool, StorageError> {
-        let booking = bookings::by_id(&self.context.db, self.account.business, self.entry.booking_id).await?;
-        Ok(booking.is_none_or(|booking| is_past_care(booking.interval.end, self.context.clock.now())))
-    }
-
-    /// Told to wait again for the same reason, or failed again as the last time, it says so once.
-    async fn log(&self, tx: &mut Tx, record: &Record, now: DateTime<Utc>) -> Result<(), StorageError> {
-        let again = match record.outcome {
-            Outcome::Snooze { .. } => true,
-            Outcome::Failed { .. } => self.entry.state == EntryState::Failed,
-            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
-        };
-        if again && self.entry.last_error.as_deref() == Some(&record.detail) {
-            return Ok(());
-        }
-        let line = NewLine {
-            business: self.account.business,
-            connection: Some(self.account.connection),
-            booking: Some(self.entry.booking_id),
-            channel: None,
-            operation: record.operation,
-            outcome: record.logged,
-            detail: &record.detail,
-            duration_ms: (now - self.started_at).num_milliseconds(),
-            at: now,
-        };
-        sync_log::append(tx, &line).await.map(drop)
     }
 }
 
 enum Step {
     Written(Written),
-    Removed,
+    Removed(Removed),
     Seen(Observation),
 }
 
-const CALENDAR_GONE: &str = "the calendar is gone at the provider; choose another one to write to";
+const STANDS_ELSEWHERE: &str = "the same entry stands in another calendar of the account";
 
 fn in_words(kind: OutsideKind) -> &'static str {
     match kind {

@@ -21,6 +21,7 @@ use concord_domain::{
     sync::{
         availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
         drift::Expected,
+        reading::Reading,
     },
 };
 use concord_providers::{AfterPage, ChangesFrom, ProviderError};
@@ -123,6 +124,8 @@ struct Pages {
     resources: Vec<String>,
     /// How many items nobody understood.
     unreadable: usize,
+    /// Whether what came and went since the read before may be named by nothing.
+    may_miss: bool,
     cursor: String,
 }
 
@@ -156,10 +159,14 @@ impl Import<'_> {
         let progress = calendars::progress(db, self.calendar.business_id, self.calendar.id).await?;
         let now = self.context.clock.now();
         let (from, window) = self.where_to_begin(&progress, now);
+        let reading = store::begin_reading(db, self.connection.id).await?;
         let full = from == ChangesFrom::Start;
         let before = if full { self.rows(window).await? } else { Rows::default() };
         let mut pages = self.all_pages(duty, from, window).await?;
-        let mut touched = self.know_ours(&mut pages.entries, &pages.resources).await?;
+        let mut touched = self.know_ours((duty, reading), &mut pages.entries, &pages.resources).await?;
+        if !full && pages.may_miss {
+            self.look_for_missed((duty, reading), progress.last_reading, &pages, &mut touched).await?;
+        }
         let ours = if full { self.expected(&before, window).await? } else { Vec::new() };
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
         let read = Read { kind, window, zone: self.zone().await?, now };
@@ -173,9 +180,9 @@ impl Import<'_> {
         let stands = ours.iter().filter(|one| one.expected == Expected::Stands).count();
         // A server that was set back, more likely than a person who emptied their calendar.
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
-        let met = self.meet(duty, touched, is_doubtful).await?;
+        let met = self.meet(duty, (touched, reading), is_doubtful).await?;
         let Some(held) = held else {
-            return self.advance((&changes, met), &pages, window, full).await;
+            return self.advance((&changes, met), &pages, (reading, window), full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
@@ -209,7 +216,7 @@ impl Import<'_> {
             ChangesFrom::Cursor(cursor) => Some(cursor.clone()),
             ChangesFrom::Start | ChangesFrom::Page { .. } => None,
         };
-        let (mut entries, mut resources, mut unreadable) = (Vec::new(), Vec::new(), 0);
+        let (mut entries, mut resources, mut unreadable, mut may_miss) = (Vec::new(), Vec::new(), 0, false);
         let calendar = self.calendar.external_id.as_str();
         for number in 0..MOST_PAGES {
             if number == 0 {
@@ -223,10 +230,11 @@ impl Import<'_> {
             entries.extend(page.entries);
             resources.extend(page.resources.into_iter().chain(page.series));
             unreadable += page.unreadable;
+            may_miss |= page.may_miss;
             keep(self.context, duty).await?;
             match page.next {
                 AfterPage::Cursor(cursor) => {
-                    return Ok(Pages { entries, resources, unreadable, cursor });
+                    return Ok(Pages { entries, resources, unreadable, may_miss, cursor });
                 }
                 AfterPage::Page(page) => from = ChangesFrom::Page { page, cursor: began_with.clone() },
             }
@@ -247,14 +255,14 @@ impl Import<'_> {
         &self,
         (changes, met): (&Changes, usize),
         pages: &Pages,
-        window: Interval,
+        (reading, window): (Reading, Interval),
         full: bool,
     ) -> Result<Tally, JobError> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
         store::note_success(&mut tx, self.connection.id, now).await?;
-        calendars::advance(&mut tx, self.calendar.id, &pages.cursor, window, now).await?;
+        calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
         tx.commit().await?;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;

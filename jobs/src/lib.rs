@@ -28,6 +28,7 @@ mod entry;
 mod import_availability;
 mod limits;
 pub mod mail;
+mod moved;
 mod notify;
 pub mod outside;
 pub mod push;
@@ -39,6 +40,7 @@ mod touched;
 mod turns;
 pub mod worker;
 mod write_lease;
+mod write_mark;
 
 pub use context::{CallLimits, Context, Limits, SyncSettings};
 pub use turns::Turns;

@@ -18,14 +18,16 @@ use concord_domain::{
         entry_content::{EntrySettings, Names, desired_entry},
         outside::{
             Edit, Linked, OutsideKind, OutsidePlan, OutsidePolicy, OutsideRules, OutsideState, Refusal,
-            Shape, Sight, plan_outside,
+            base_while_asked, plan_outside,
         },
         outside_words::Told,
         plan::{Desired, Observation},
+        shape::{Shape, Sight},
+        unknown::{Comparison, comparison},
     },
 };
 use concord_storage::{
-    StorageError,
+    StorageError, Tx,
     bookings::{self, Along, Change, Obstacle, PutError},
     businesses, connections,
     duties::DutyRef,
@@ -43,6 +45,8 @@ use crate::{Context, duty::JobError, notify::OutsideNews};
 pub(crate) enum Met {
     /// No person has done anything that matters.
     Echo,
+    /// A write of ours may explain it, or a person has done it: the answer says which, if it comes.
+    Unclear,
     /// The booking has followed.
     Followed,
     /// The booking stands, and the entry is to be written again.
@@ -72,7 +76,13 @@ pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standin
         resources::find(db, business_id, booking.draft.resource).await?.ok_or(StorageError::NotFound)?;
     let zone = resource.zone.unwrap_or(business.zone);
     let round = round_of(context, entry, &booking, business.zone).await?;
-    let names = Names { resource: &resource.name, business: &business.name, zone, round: round.as_ref() };
+    let names = Names {
+        resource: &resource.name,
+        business: &business.name,
+        platforms: &context.platforms,
+        zone,
+        round: round.as_ref(),
+    };
     let settings = EntrySettings {
         privacy: business.entry_privacy,
         colours: context.settings.colours.iter().cloned().collect(),
@@ -100,38 +110,53 @@ async fn round_of(
 }
 
 /// Deals with what stands at the provider under the entry's id. `gone_at_once`: how many entries of the calendar are seen
-/// to be gone together with it.
+/// to be gone together with it. Of `entry` is known afterwards what this has stored, and nothing of what others have.
 pub(crate) async fn meet(
     context: &Context,
-    entry: &Entry,
+    entry: &mut Entry,
     observation: &Observation,
     gone_at_once: usize,
 ) -> Result<(Met, Vec<DutyRef>), JobError> {
+    let nothing = |met| (met, Vec::new());
     let (sight, etag) = match observation {
         Observation::Missing => (Sight::Gone, None),
         Observation::Found(seen) => (Sight::from(seen), seen.etag.as_deref()),
     };
-    // What stands there may be the doing of a write of ours whose answer was lost, whatever the booking has become since:
-    // a person's change that came in between is not told from it, and is written over.
-    if entry.in_doubt {
-        return Ok((Met::Echo, vec![]));
+    // At the version that is known nobody has done anything since. What recurs is seen by one of many, with its own.
+    if sight != Sight::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
+        return Ok(nothing(Met::Echo));
     }
+    let has_tombstone = matches!(observation, Observation::Found(seen) if seen.deleted);
+    let base = match comparison(entry.base.as_ref(), &entry.unknown_writes, &sight, has_tombstone) {
+        // Whose doing it is is for the next writer to settle.
+        Comparison::Ours => return Ok(nothing(Met::Unclear)),
+        Comparison::With(base) => base,
+    };
     let standing = standing(context, entry).await?;
+    let base = if entry.is_asked_about { base_while_asked(base, &standing.desired, &sight) } else { base };
     let rules = rules_of(context, entry).await?.with_gone_at_once(gone_at_once);
     let linked = Linked {
         booking: &standing.booking,
+        platforms: &context.platforms,
         resource: &standing.resource,
         zone: standing.zone,
-        base: entry.base.as_ref(),
+        base: base.as_ref(),
         desired: &standing.desired,
     };
     let plan = plan_outside(&linked, &sight, rules, context.clock.now());
     // What takes place many times is seen by one of them, whose version says nothing of the entry's.
     let (etag, shape) = match sight {
         Sight::Recurring => (entry.etag.as_deref(), entry.base.clone()),
-        _ => (etag, shape_of(&sight, entry)),
+        _ => (etag, sight.shape_like(base.as_ref())),
     };
-    Meeting { context, entry, standing: &standing, etag, shape }.carry_out(plan).await
+    let meeting = Meeting { context, entry, standing: &standing, etag, shape };
+    let Dealt { met, raised, stored } = meeting.carry_out(plan).await?;
+    if let Some(stored) = stored {
+        (entry.etag, entry.base) = (stored.etag, stored.base);
+        entry.revision += stored.times;
+        entry.unknown_writes.clear();
+    }
+    Ok((met, raised))
 }
 
 /// A calendar that is not read has nothing to say.
@@ -145,10 +170,27 @@ async fn rules_of(context: &Context, entry: &Entry) -> Result<OutsideRules, JobE
     Ok(OutsideRules { moves: OutsidePolicy::PutBack, deletions: OutsidePolicy::PutBack })
 }
 
-fn shape_of(sight: &Sight, entry: &Entry) -> Option<Shape> {
-    let Sight::There { title, time } = sight else { return None };
-    let time = time.clone().or_else(|| entry.base.as_ref().map(|base| base.time.clone()))?;
-    Some(Shape { title: title.clone(), time })
+/// What was done about what was seen.
+struct Dealt {
+    met: Met,
+    /// To be pushed.
+    raised: Vec<DutyRef>,
+    /// If the entry is to be written on.
+    stored: Option<Stored>,
+}
+
+/// What is known of an entry from now on.
+struct Stored {
+    /// How many stores that took, each of which raised the revision.
+    times: i64,
+    etag: Option<String>,
+    base: Option<Shape>,
+}
+
+impl Dealt {
+    fn with(met: Met, raised: Vec<DutyRef>) -> Self {
+        Self { met, raised, stored: None }
+    }
 }
 
 /// An entry and what was seen of it.
@@ -163,13 +205,19 @@ struct Meeting<'a> {
 }
 
 impl Meeting<'_> {
-    async fn carry_out(&self, plan: OutsidePlan) -> Result<(Met, Vec<DutyRef>), JobError> {
+    async fn carry_out(&self, plan: OutsidePlan) -> Result<Dealt, JobError> {
         match plan {
-            OutsidePlan::Echo => self.echo().await.map(|met| (met, vec![])),
-            OutsidePlan::LetBe => self.let_be().await.map(|()| (Met::LetBe, vec![])),
+            OutsidePlan::Echo if !self.entry.unknown_writes.is_empty() => {
+                Ok(Dealt::with(Met::Unclear, vec![]))
+            }
+            OutsidePlan::Echo => {
+                let (met, stored) = self.echo().await?;
+                Ok(Dealt { met, raised: vec![], stored })
+            }
+            OutsidePlan::LetBe => self.let_be().await.map(|met| Dealt::with(met, vec![])),
             OutsidePlan::Ask(edit) => {
                 let noted = self.write_down(&edit, OutsideState::Open, (None, "")).await?;
-                Ok((noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
+                Ok(Dealt::with(noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
             }
             OutsidePlan::PutBack(kind, refusal) => self.put_back(&self.wanted(kind), refusal, "").await,
             OutsidePlan::Follow(edit) => self.follow(&edit).await,
@@ -178,23 +226,40 @@ impl Meeting<'_> {
 
     /// Somebody may have changed what a booking does not follow, such as a colour: the next write names that version. Or
     /// they have taken back themselves what somebody is asked about.
-    async fn echo(&self) -> Result<Met, JobError> {
+    async fn echo(&self) -> Result<(Met, Option<Stored>), JobError> {
+        let seen = Stored { times: 1, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
         if self.entry.is_asked_about && self.shape.is_some() {
-            let mut tx = self.context.db.begin().await?;
-            let (known, seen) = (self.entry.etag.as_deref(), (self.etag, self.shape.as_ref()));
-            entries::note_seen(&mut tx, self.entry.id, known, seen, false).await?;
-            if self.is_as_wanted() {
-                let now = self.context.clock.now();
-                outside_changes::overtake_question(&mut tx, self.entry.id, now).await?;
-            }
-            tx.commit().await?;
-            return Ok(Met::Echo);
+            return Ok((Met::Echo, self.note(seen, (false, self.is_as_wanted())).await?));
         }
-        let is_seen = self.shape.is_some() && self.etag.is_some() && self.entry.base.is_some();
-        if is_seen && self.etag != self.entry.etag.as_deref() && self.entry.content_hash.is_some() {
-            self.note_seen(true).await?;
+        let is_known = self.etag.is_some() && self.etag == self.entry.etag.as_deref();
+        let Some(base) = self.entry.base.as_ref().filter(|_| !is_known) else { return Ok((Met::Echo, None)) };
+        if self.entry.content_hash.is_none() {
+            return Ok((Met::Echo, None));
         }
-        Ok(Met::Echo)
+        let is_as_left = self.shape.as_ref().is_some_and(|shape| shape.tells(base));
+        // What is about to be removed may be wanted again: what its owner did to it meanwhile comes to light then.
+        let known = Stored { times: 1, etag: self.entry.etag.clone(), base: Some(base.clone()) };
+        let noted = self.note(if is_as_left { seen } else { known }, (is_as_left, false)).await?;
+        Ok(noted.map_or((Met::Outdated, None), |stored| (Met::Echo, Some(stored))))
+    }
+
+    /// `is_as_written`: nothing that we write was changed. `is_answered`: nobody is asked about it any more. `None`: something
+    /// else was stored meanwhile.
+    async fn note(
+        &self,
+        stored: Stored,
+        (is_as_written, is_answered): (bool, bool),
+    ) -> Result<Option<Stored>, JobError> {
+        let mut tx = self.context.db.begin().await?;
+        let (at, seen) =
+            ((self.entry.id, self.entry.revision), (stored.etag.as_deref(), stored.base.as_ref()));
+        let noted = entries::note_seen(&mut tx, at, seen, is_as_written).await?;
+        if noted && is_answered {
+            let now = self.context.clock.now();
+            outside_changes::overtake_question(&mut tx, self.entry.id, now).await?;
+        }
+        tx.commit().await?;
+        Ok(noted.then_some(stored))
     }
 
     /// What somebody wanted of a booking that does not follow, to be told: when it would be, or what its entry was called.
@@ -218,43 +283,41 @@ impl Meeting<'_> {
         }
     }
 
-    async fn note_seen(&self, is_as_written: bool) -> Result<bool, JobError> {
-        let mut tx = self.context.db.begin().await?;
-        let before = self.entry.etag.as_deref();
-        let seen = (self.etag, self.shape.as_ref());
-        let noted = entries::note_seen(&mut tx, self.entry.id, before, seen, is_as_written).await?;
-        tx.commit().await?;
-        Ok(noted)
-    }
-
-    async fn let_be(&self) -> Result<(), JobError> {
+    async fn let_be(&self) -> Result<Met, JobError> {
         if self.entry.state == EntryState::Removed {
-            return Ok(());
+            return Ok(Met::LetBe);
         }
         let mut tx = self.context.db.begin().await?;
+        if !self.is_standing(&mut tx).await? {
+            return Ok(Met::Outdated);
+        }
         entries::let_be(&mut tx, self.entry.id).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(Met::LetBe)
     }
 
-    async fn put_back(
-        &self,
-        edit: &Edit,
-        refusal: Refusal,
-        detail: &str,
-    ) -> Result<(Met, Vec<DutyRef>), JobError> {
+    /// Whether the booking is as this was planned for, which it stays until the end of the transaction: else nobody would be
+    /// asked about what somebody has just changed here as well.
+    async fn is_standing(&self, tx: &mut Tx) -> Result<bool, StorageError> {
+        bookings::hold(tx, self.standing.booking.id, self.standing.booking.version).await
+    }
+
+    async fn put_back(&self, edit: &Edit, refusal: Refusal, detail: &str) -> Result<Dealt, JobError> {
         let noted = self.write_down(edit, OutsideState::PutBack, (Some(refusal), detail)).await?;
-        Ok(noted.map_or((Met::Outdated, vec![]), |raised| (Met::PutBack(edit.kind, refusal), raised)))
+        let Some(raised) = noted else { return Ok(Dealt::with(Met::Outdated, vec![])) };
+        // Noted as seen, and raised again.
+        let stored = Stored { times: 2, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
+        Ok(Dealt { met: Met::PutBack(edit.kind, refusal), raised, stored: Some(stored) })
     }
 
-    async fn follow(&self, edit: &Edit) -> Result<(Met, Vec<DutyRef>), JobError> {
+    async fn follow(&self, edit: &Edit) -> Result<Dealt, JobError> {
         let booking = &self.standing.booking;
         let (before, owner) = (reverse(edit, booking), self.owner().await?);
         let change = self.change(edit, &before, OutsideState::Followed, (None, ""));
         let news = self.news(&change, &owner);
         let along = Along::Followed {
             change: &change,
-            before: self.entry.etag.as_deref(),
+            revision: self.entry.revision,
             etag: self.etag,
             shape: self.shape.as_ref(),
             notices: &news.notices(self.context),
@@ -265,8 +328,8 @@ impl Meeting<'_> {
         let put =
             bookings::follow(&self.context.db, &by, &booking.reference, &draft, booking.version, along).await;
         match put {
-            Ok(put) => Ok((Met::Followed, put.duties)),
-            Err(PutError::Stale { .. }) => Ok((Met::Outdated, vec![])),
+            Ok(put) => Ok(Dealt::with(Met::Followed, put.duties)),
+            Err(PutError::Stale { .. }) => Ok(Dealt::with(Met::Outdated, vec![])),
             Err(PutError::Taken(taken)) => {
                 self.put_back(edit, Refusal::Taken, &in_the_way(&taken.obstacles, self.entry.staff_id)).await
             }
@@ -302,7 +365,7 @@ impl Meeting<'_> {
         OutsideNews::of(change, self.entry.staff_id, &told)
     }
 
-    /// Returns what it raises; `None`: the entry was written since it was seen.
+    /// Returns what it raises; `None`: the entry was written, or the booking changed, since it was seen.
     async fn write_down(
         &self,
         edit: &Edit,
@@ -314,9 +377,8 @@ impl Meeting<'_> {
         let news = self.news(&change, &self.owner().await?);
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
-        let known = self.entry.etag.as_deref();
-        let seen = (self.etag, self.shape.as_ref());
-        if !entries::note_seen(&mut tx, self.entry.id, known, seen, false).await? {
+        let (at, seen) = ((self.entry.id, self.entry.revision), (self.etag, self.shape.as_ref()));
+        if !self.is_standing(&mut tx).await? || !entries::note_seen(&mut tx, at, seen, false).await? {
             return Ok(None);
         }
         outside_changes::record(&mut tx, &change, now).await?;

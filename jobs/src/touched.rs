@@ -10,7 +10,9 @@ use concord_domain::{
     interval::Interval,
     sync::{
         drift::{Expected, KnownEntry, is_surely_shown},
+        outside::NOT_COUNTED,
         plan::Observation,
+        reading::Reading,
     },
 };
 use concord_storage::{
@@ -25,15 +27,18 @@ use crate::{
     access::{Account, with_access},
     duty::JobError,
     limits::wait_for_turn,
+    moved::{self, Search, Sought},
     outside::{self, Met},
 };
 
-/// A calendar of an account.
+/// A calendar of an account, as a reading has shown it.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) account: Account,
     /// The provider's id of the calendar.
     pub(crate) calendar: &'a str,
+    /// Its number was taken before the first call.
+    pub(crate) reading: Reading,
 }
 
 /// An entry as it was found.
@@ -63,7 +68,10 @@ pub(crate) async fn rows(
 /// `expected`. What was written while it was read, or somebody is asked about, is not judged.
 pub(crate) fn known(row: &Compared, before: &Rows, window: Interval, expected: Expected) -> KnownEntry {
     let time = Interval { start: row.starts_at, end: row.ends_at };
-    let is_settled = before.get(&row.id) == Some(row) && !row.is_asked_about && is_surely_shown(time, window);
+    let is_settled = before.get(&row.id) == Some(row)
+        && !row.has_unknown
+        && !row.is_asked_about
+        && is_surely_shown(time, window);
     KnownEntry {
         id: row.id,
         external_id: row.external_id.clone(),
@@ -73,7 +81,7 @@ pub(crate) fn known(row: &Compared, before: &Rows, window: Interval, expected: E
 }
 
 /// Deals with it, as a part of that duty, at the pace of that class. `gone_at_once`: how many of the calendar are seen to be
-/// gone together with it. `None`: the entry is not ours.
+/// gone together with it. `None`: the entry is not ours, or belongs into another calendar by now.
 pub(crate) async fn meet(
     context: &Context,
     at: (Place<'_>, QueueClass, &ClaimedDuty),
@@ -81,23 +89,57 @@ pub(crate) async fn meet(
     found: Found,
     gone_at_once: usize,
 ) -> Result<Option<(Entry, Met)>, JobError> {
-    let observation = match found.seen {
-        Some(seen) => Observation::Found(seen),
-        // Moved to where the read does not look, it is not gone: ask by its name.
-        None => look(context, at, &found.external_id).await?,
+    let found_there = entries::find(&context.db, at.0.account.business, id).await?;
+    let Some(mut entry) = found_there.filter(|entry| entry.calendar_external_id == at.0.calendar) else {
+        return Ok(None);
     };
-    let Some(entry) = entries::find(&context.db, at.0.account.business, id).await? else { return Ok(None) };
-    let (met, raised) = outside::meet(context, &entry, &observation, gone_at_once).await?;
+    let mut observation = match found.seen {
+        Some(seen) if at.0.reading.is_newer_than(entry.reading) => Observation::Found(seen),
+        // Written since the reading began, it may be shown as it was before; moved to where the reading does not look, it is
+        // not gone. Neither may be left to the next reading, whose cursor may have passed what a person did: ask by its name.
+        Some(_) | None => look(context, at, &found.external_id).await?,
+    };
+    let mut gone_at_once = gone_at_once;
+    if moved::may_be_moved(&entry, &observation) {
+        match search(context, at, &entry).await? {
+            Sought::Nowhere => {}
+            Sought::OutOfReach => gone_at_once = NOT_COUNTED,
+            Sought::There(found) if moved::follow(context, &mut entry, &found).await? => {
+                observation = Observation::Found(found.seen);
+            }
+            Sought::There(_) => return Ok(Some((entry, Met::Outdated))),
+        }
+    }
+    let (met, raised) = outside::meet(context, &mut entry, &observation, gone_at_once).await?;
     context.push(&raised).await;
     Ok(Some((entry, met)))
 }
 
-async fn look(
+/// Looks for what is gone in the other calendars of its account.
+async fn search(
+    context: &Context,
+    (place, class, duty): (Place<'_>, QueueClass, &ClaimedDuty),
+    entry: &Entry,
+) -> Result<Sought, JobError> {
+    let account = place.account;
+    let provider = context.provider(account.provider)?;
+    let mut search = Search::begin(context, entry, (moved::prior_state(entry), false)).await?;
+    while let Some(calendar) = search.next_calendar() {
+        wait_for_turn(context, account, class, duty).await?;
+        let (elsewhere, former) = (calendar.external_id.as_str(), entry.external_id.as_str());
+        let found = with_access!(context, account, access => provider.find_moved(&access, elsewhere, entry.id, former));
+        search.answered(calendar, found)?;
+    }
+    Ok(search.end())
+}
+
+/// What stands under that name.
+pub(crate) async fn look(
     context: &Context,
     (place, class, duty): (Place<'_>, QueueClass, &ClaimedDuty),
     external_id: &str,
 ) -> Result<Observation, JobError> {
-    let Place { account, calendar } = place;
+    let Place { account, calendar, .. } = place;
     let provider = context.provider(account.provider)?;
     wait_for_turn(context, account, class, duty).await?;
     let found = with_access!(context, account, access => provider.find(&access, calendar, external_id))?;

@@ -50,20 +50,22 @@ impl<'a> WriteLease<'a> {
         Ok(Self { context, duty, connection, renew_at, turn })
     }
 
-    /// Makes a call, and keeps this lease and the duty's own alive for as long as it takes. `NotNow`: one of them had
-    /// been lost before, and somebody else is at work; no call was made. Lost during the call, the lease does not end
-    /// it, since nobody could tell what it had done: `release_in` will say so.
-    pub(crate) async fn during<T>(
-        &mut self,
-        mut call: Pin<Box<dyn Future<Output = Result<T, JobError>> + Send + '_>>,
-    ) -> Result<T, JobError> {
+    /// Makes sure, before a call, that this lease and the duty's own hold. `NotNow`: one of them was lost, and somebody else
+    /// is at work.
+    pub(crate) async fn keep(&mut self) -> Result<(), JobError> {
         if self.context.clock.now() >= self.renew_at && !self.renew().await? {
             return Err(JobError::not_now(self.context, COME_BACK, "another worker has taken over"));
         }
+        Ok(())
+    }
+
+    /// Makes a call, after `keep`, and keeps both leases alive for as long as it takes. Lost during the call, they do not
+    /// end it, since nobody could tell what it had done: `release_in` will say so.
+    pub(crate) async fn during<T>(&mut self, mut call: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
         let every = (self.context.settings.lease / 3).to_std().unwrap_or(LONGEST_WAIT);
         loop {
             tokio::select! {
-                result = &mut call => return result,
+                answer = &mut call => return answer,
                 () = tokio::time::sleep(every) => {
                     if let Err(error) = self.renew().await {
                         tracing::debug!(connection = %self.connection, %error, "a lease could not be renewed");

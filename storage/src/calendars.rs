@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, CalendarId, ConnectionId, StaffId},
     interval::Interval,
+    sync::reading::Reading,
 };
 
 use crate::{Db, StorageError, Tx, on_db};
@@ -282,10 +283,12 @@ pub struct Progress {
     pub held: Option<String>,
     /// Whose busy times they are.
     pub staff_id: StaffId,
+    /// The last reading that was completed.
+    pub last_reading: Reading,
 }
 
 const PROGRESS: &str = "
-    SELECT k.cursor, k.window_start, k.window_end, k.held_ids, c.staff_id
+    SELECT k.cursor, k.window_start, k.window_end, k.held_ids, c.staff_id, k.last_reading
     FROM calendars k JOIN connections c ON c.id = k.connection_id
     WHERE k.business_id = $1 AND k.id = $2";
 
@@ -296,13 +299,13 @@ pub async fn progress(db: &Db, business: BusinessId, id: CalendarId) -> Result<P
 
 const ADVANCE: &str = "
     UPDATE calendars SET cursor = $2, window_start = $3, window_end = $4, last_import_at = $5, held_ids = NULL,
-        held_reason = NULL
+        held_reason = NULL, last_reading = $6
     WHERE id = $1";
 
 /// A read is complete: the next one begins at `cursor`.
 pub async fn advance(
     tx: &mut Tx,
-    id: CalendarId,
+    (id, reading): (CalendarId, Reading),
     cursor: &str,
     window: Interval,
     now: DateTime<Utc>,
@@ -313,6 +316,7 @@ pub async fn advance(
         .bind(window.start)
         .bind(window.end)
         .bind(now)
+        .bind(reading)
         .execute(c)
         .await
         .map(drop))?;

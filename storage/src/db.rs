@@ -178,17 +178,25 @@ impl Db {
 
     /// Checks, where somebody else migrates, that the tables are those that this version knows.
     pub async fn check_migrated(&self) -> Result<(), StorageError> {
-        let known = match self {
-            Self::Sqlite { .. } => newest(&SQLITE_MIGRATIONS),
-            Self::Postgres(_) => newest(&POSTGRES_MIGRATIONS),
+        let migrations = match self {
+            Self::Sqlite { .. } => &SQLITE_MIGRATIONS,
+            Self::Postgres(_) => &POSTGRES_MIGRATIONS,
         };
+        let known: Vec<i64> = migrations.iter().map(|migration| migration.version).collect();
+        let newest = known.last().copied().unwrap_or_default();
         // Without the table nothing was ever migrated.
-        let found: Option<i64> =
-            on_db!(self, c => sqlx::query_scalar(NEWEST_MIGRATION).fetch_one(c).await).unwrap_or_default();
-        match found.unwrap_or_default() {
-            found if found > known => Err(StorageError::NewerDatabase { found }),
-            found if found < known => Err(StorageError::NotMigrated { found, known }),
-            _ => Ok(()),
+        let found: Vec<i64> =
+            on_db!(self, c => sqlx::query_scalar(MIGRATED).fetch_all(c).await).unwrap_or_default();
+        if let Some(found) = found.iter().copied().find(|version| *version > newest) {
+            return Err(StorageError::NewerDatabase { found });
+        }
+        // Numbers are given before the work is done, so that a lower one may come after a higher one.
+        match known.iter().position(|version| !found.contains(version)) {
+            Some(missing) => {
+                let found = missing.checked_sub(1).map_or(0, |before| known[before]);
+                Err(StorageError::NotMigrated { found, known: newest })
+            }
+            None => Ok(()),
         }
     }
 
@@ -333,11 +341,7 @@ fn place_of_file(file: &Path) -> String {
     std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf()).display().to_string()
 }
 
-const NEWEST_MIGRATION: &str = "SELECT MAX(version) FROM _sqlx_migrations";
-
-fn newest(migrations: &Migrator) -> i64 {
-    migrations.iter().map(|migration| migration.version).max().unwrap_or_default()
-}
+const MIGRATED: &str = "SELECT version FROM _sqlx_migrations";
 
 /// A wrong path is a matter of configuration.
 fn unusable_file(error: sqlx::Error) -> StorageError {

@@ -41,6 +41,7 @@ pub mod probe;
 pub mod push_channels;
 pub mod resources;
 pub mod retention;
+pub mod reveals;
 pub mod seal;
 pub mod secret;
 pub mod sign_in;

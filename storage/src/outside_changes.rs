@@ -103,12 +103,32 @@ pub fn notice_key(change: OutsideChangeId) -> String {
 }
 
 const OVERTAKE_ENTRY: &str = "
-    UPDATE outside_changes SET state = 'overtaken', decided_at = $2 WHERE entry_id = $1 AND state = 'open'
+    UPDATE outside_changes SET state = 'overtaken', decided_at = $2
+    WHERE entry_id = $1 AND state = 'open' AND ($3 IS NULL OR kind = $3)
     RETURNING business_id, id";
 
 /// Whatever is asked about an entry is no question any more.
 pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE_ENTRY).bind(entry).bind(now).fetch_all(c).await)?;
+    overtake_open(tx, entry, None, now).await
+}
+
+/// That an entry is gone is explained: nobody is asked about a deletion any more.
+pub async fn overtake_deletion(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
+    overtake_open(tx, entry, Some(OutsideKind::Deleted), now).await
+}
+
+async fn overtake_open(
+    tx: &mut Tx,
+    entry: EntryId,
+    kind: Option<OutsideKind>,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE_ENTRY)
+        .bind(entry)
+        .bind(now)
+        .bind(kind)
+        .fetch_all(c)
+        .await)?;
     close_notices(tx, overtaken, now).await
 }
 

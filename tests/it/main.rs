@@ -31,6 +31,7 @@ mod crashes;
 mod database_away;
 mod doctor;
 mod feed_readers;
+mod feed_restarts;
 mod feeds;
 mod flood;
 mod foreign_readers;

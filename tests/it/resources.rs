@@ -148,12 +148,12 @@ async fn the_history_is_the_same_by_page_and_by_api(db: &TestDb) {
     assert_eq!(told(&house, &page).await, told(&house, &api).await);
 
     let form = [("about", "business"), ("name", "All"), ("privacy", "title")];
-    assert_eq!(visitor.send("/feeds", &form).await.status, 200);
+    assert_eq!(visitor.send_and_follow("/feeds", &form).await.status, 200);
     let list = house.api.get("/api/v1/feeds").await.expect(200);
     let page = list["items"][0]["id"].as_str().unwrap().to_owned();
     let body = json!({ "scope": "business", "name": "All", "privacy": "title" });
     let api = house.api.post("/api/v1/feeds", body).await.expect(201)["id"].as_str().unwrap().to_owned();
-    visitor.send(&format!("/feeds/{page}/rotate"), &[]).await;
+    visitor.send(&format!("/feeds/{page}/rotate"), &[]).await.leads_to();
     visitor.send(&format!("/feeds/{page}/revoke"), &[]).await.leads_to();
     house.api.post(&format!("/api/v1/feeds/{api}/rotate"), json!({})).await.expect(200);
     house.api.delete(&format!("/api/v1/feeds/{api}")).await;

@@ -10,6 +10,7 @@ use crate::{
     booking::{Booking, BookingStatus, BookingTime},
     entry::{EntryContent, EntryReminder, EntryTime},
     ids::EntryId,
+    platform::Platforms,
     privacy::{EntryPrivacy, entry_wording, stop_wording},
     route::Round,
 };
@@ -21,6 +22,8 @@ pub struct Names<'a> {
     pub resource: &'a str,
     /// The business's name.
     pub business: &'a str,
+    /// What the guests of platforms are called.
+    pub platforms: &'a Platforms,
     /// The zone in which people read the entry: the resource's, or the business's.
     pub zone: Tz,
     /// The day of the calendar's owner, where they drive deliveries: what the booking is a stop of.
@@ -75,9 +78,10 @@ pub fn desired_content(
     settings: &EntrySettings,
 ) -> EntryContent {
     let status = booking.draft.status;
+    let Names { resource, business, platforms, .. } = *names;
     let wording = match names.round.and_then(|round| round.stop(booking.id)) {
-        Some(stop) => stop_wording(&stop, names.resource, names.business, settings.privacy),
-        None => entry_wording(booking, names.resource, names.business, settings.privacy),
+        Some(stop) => stop_wording(&stop, platforms, resource, business, settings.privacy),
+        None => entry_wording(booking, platforms, resource, business, settings.privacy),
     };
     EntryContent {
         booking: booking.id,
@@ -114,12 +118,19 @@ mod tests {
     use super::*;
     use crate::{
         entry::ReminderMeans,
-        ical::sample::{booking, booking_at, timed},
+        ical::sample::{PLATFORMS, booking, booking_at, timed},
     };
 
     const ENTRY: EntryId = EntryId(uuid::Uuid::from_u128(9));
-    const NAMES: Names<'static> =
-        Names { resource: "Sea View", business: "Casa do Mar", zone: chrono_tz::Europe::Lisbon, round: None };
+    fn names() -> Names<'static> {
+        Names {
+            resource: "Sea View",
+            business: "Casa do Mar",
+            platforms: &PLATFORMS,
+            zone: chrono_tz::Europe::Lisbon,
+            round: None,
+        }
+    }
 
     fn settings() -> EntrySettings {
         EntrySettings {
@@ -131,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_stay_is_whole_days_and_the_day_of_departure_is_free() {
-        let content = desired_content(&booking(), ENTRY, &NAMES, &settings());
+        let content = desired_content(&booking(), ENTRY, &names(), &settings());
         insta::assert_json_snapshot!(content, @r#"
         {
           "booking": "00000000-0000-0000-0000-000000000001",
@@ -160,9 +171,26 @@ mod tests {
     #[test]
     fn a_timed_booking_is_read_in_the_zone_of_the_business() {
         let booking = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:30:00Z"));
-        let content = desired_content(&booking, ENTRY, &NAMES, &settings());
+        let content = desired_content(&booking, ENTRY, &names(), &settings());
         let BookingTime::Timed { starts_at, ends_at } = booking.draft.time else { unreachable!() };
         assert_eq!(content.time, EntryTime::Timed { starts_at, ends_at, zone: chrono_tz::Europe::Lisbon });
+    }
+
+    #[test]
+    fn a_platforms_guest_is_called_as_on_pages() {
+        let mut booking = booking();
+        booking.draft.source = "airbnb".into();
+        booking.draft.title = "Reserved".into();
+        booking.draft.customer.name = "airbnb: Reserved".into();
+        for privacy in [EntryPrivacy::Minimal, EntryPrivacy::Full] {
+            let content =
+                desired_content(&booking, ENTRY, &names(), &EntrySettings { privacy, ..settings() });
+            assert_eq!(content.title, "Sea View — Airbnb guest");
+            assert!(content.description.contains("Customer: Airbnb guest\n"), "{}", content.description);
+        }
+        booking.draft.title = "Late arrival".into();
+        let content = desired_content(&booking, ENTRY, &names(), &settings());
+        assert_eq!(content.title, "Sea View — Airbnb guest (Late arrival)");
     }
 
     #[test]
@@ -172,10 +200,10 @@ mod tests {
             let mut booking = booking();
             booking.draft.status = status;
             let gone = matches!(status, BookingStatus::Cancelled | BookingStatus::NoShow);
-            let absent = desired_entry(&booking, ENTRY, &NAMES, &settings()) == Desired::Absent;
+            let absent = desired_entry(&booking, ENTRY, &names(), &settings()) == Desired::Absent;
             assert_eq!(absent, gone, "{status}");
 
-            let Desired::Present(marked) = desired_entry(&booking, ENTRY, &NAMES, &mark) else {
+            let Desired::Present(marked) = desired_entry(&booking, ENTRY, &names(), &mark) else {
                 panic!("{status} should be marked, not removed");
             };
             let title = if gone {
@@ -197,7 +225,7 @@ mod tests {
         second.version = 2;
         second.updated_at += chrono::Duration::hours(1);
         second.draft.notes = "Only for staff".into();
-        let hash = |booking: &Booking| desired_content(booking, ENTRY, &NAMES, &settings()).hash();
+        let hash = |booking: &Booking| desired_content(booking, ENTRY, &names(), &settings()).hash();
         assert_eq!(hash(&first), hash(&second));
         second.draft.status = BookingStatus::Completed;
         assert_ne!(hash(&first), hash(&second));
@@ -205,7 +233,7 @@ mod tests {
 
     #[test]
     fn that_its_owner_is_free_is_written_too() {
-        let content = desired_content(&booking(), ENTRY, &NAMES, &settings());
+        let content = desired_content(&booking(), ENTRY, &names(), &settings());
         let free = EntryContent { busy: false, ..content.clone() };
         assert_ne!(content.hash(), free.hash());
     }

@@ -13,10 +13,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Desired;
+use super::{
+    plan::Desired,
+    shape::{Shape, Sight},
+};
 use crate::{
     booking::{Booking, BookingDraft, BookingStatus, BookingTime},
-    entry::{EntryContent, EntryTime, ObservedEntry},
+    entry::EntryTime,
+    platform::Platforms,
     privacy::title_in_entry,
     words,
 };
@@ -97,77 +101,13 @@ words! {
     }
 }
 
-/// What of an entry a person changes and a booking follows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
-    /// One line.
-    pub title: String,
-    /// When.
-    pub time: EntryTime,
-}
-
-impl From<&EntryContent> for Shape {
-    fn from(content: &EntryContent) -> Self {
-        Self { title: content.title.clone(), time: content.time.clone() }
-    }
-}
-
-impl Shape {
-    /// Whether both are to be read alike.
-    pub fn tells(&self, other: &Self) -> bool {
-        self.is_when(other) && self.says(other)
-    }
-
-    /// In which zone a time is shown says nothing about when it is.
-    fn is_when(&self, other: &Self) -> bool {
-        match (&self.time, &other.time) {
-            (
-                EntryTime::Timed { starts_at, ends_at, .. },
-                EntryTime::Timed { starts_at: other_start, ends_at: other_end, .. },
-            ) => starts_at == other_start && ends_at == other_end,
-            (one, other) => one == other,
-        }
-    }
-
-    /// Providers trim, and some of them join spaces.
-    fn says(&self, other: &Self) -> bool {
-        self.title.split_whitespace().eq(other.title.split_whitespace())
-    }
-}
-
-/// What stands at the provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// Nothing, or a tombstone.
-    Gone,
-    /// It takes place many times.
-    Recurring,
-    /// An entry. A provider that does not say when, says nothing of a change either.
-    There {
-        /// One line.
-        title: String,
-        /// When.
-        time: Option<EntryTime>,
-    },
-}
-
-impl From<&ObservedEntry> for Sight {
-    fn from(entry: &ObservedEntry) -> Self {
-        if entry.deleted {
-            Self::Gone
-        } else if entry.series.is_some() {
-            Self::Recurring
-        } else {
-            Self::There { title: entry.title.clone(), time: entry.time.clone() }
-        }
-    }
-}
-
 /// A booking and its entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Linked<'a> {
     /// As it is now.
     pub booking: &'a Booking,
+    /// What the guests of platforms are called.
+    pub platforms: &'a Platforms,
     /// The resource's name, which stands in the title.
     pub resource: &'a str,
     /// The resource's zone.
@@ -266,26 +206,58 @@ pub fn plan_outside(
 ) -> OutsidePlan {
     match (linked.desired, sight) {
         (Desired::Absent, Sight::Gone) => OutsidePlan::Echo,
-        (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, rules, now),
+        (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, sight, rules, now),
         (Desired::Present(_), Sight::Gone) => deleted(linked, rules, now),
         (Desired::Present(_), Sight::Recurring) => {
             OutsidePlan::PutBack(OutsideKind::MadeRecurring, Refusal::Recurring)
         }
-        (Desired::Present(content), Sight::There { title, time }) => {
+        (Desired::Present(content), Sight::There { .. }) => {
             let desired = Shape::from(content);
             // Not known: what it should say now is as good a guess as any, and never makes a change of nothing.
             let base = linked.base.unwrap_or(&desired);
-            let seen =
-                Shape { title: title.clone(), time: time.clone().unwrap_or_else(|| base.time.clone()) };
+            let Some(seen) = sight.shape_like(Some(base)) else { return OutsidePlan::Echo };
             edited(linked, (base, &desired, &seen), rules, now)
         }
     }
 }
 
-fn restored(linked: &Linked<'_>, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
-    // While our removal is under way what is there is no person's doing.
-    if linked.base.is_some() {
+/// With what an entry is compared about which somebody is asked, `noted` being what it said then: of several edits the
+/// question is to name the sum, so with what it should say, unless nothing was edited since.
+pub fn base_while_asked(noted: Option<Shape>, desired: &Desired, sight: &Sight) -> Option<Shape> {
+    match desired {
+        Desired::Present(content) if !noted.as_ref().is_some_and(|noted| sight.is(noted)) => {
+            matches!(sight, Sight::There { .. }).then(|| Shape::from(content)).or(noted)
+        }
+        Desired::Present(_) | Desired::Absent => noted,
+    }
+}
+
+/// While our removal is under way that it is there is no person's doing, but what they have edited is: the booking stands,
+/// and it is said why that was not followed.
+fn edited_in_vain(linked: &Linked<'_>, base: &Shape, sight: &Sight) -> OutsidePlan {
+    let Some(seen) = sight.shape_like(Some(base)).filter(|seen| !seen.tells(base)) else {
         return OutsidePlan::Echo;
+    };
+    let refusal = match linked.booking.draft.status {
+        status if status.occupies() => Refusal::NotAssigned,
+        _ => Refusal::Cancelled,
+    };
+    OutsidePlan::PutBack(kind_of(base, &seen), refusal)
+}
+
+fn kind_of(base: &Shape, seen: &Shape) -> OutsideKind {
+    if seen.is_when(base) {
+        OutsideKind::Renamed
+    } else if starts_alike(&seen.time, &base.time) {
+        OutsideKind::Resized
+    } else {
+        OutsideKind::Moved
+    }
+}
+
+fn restored(linked: &Linked<'_>, sight: &Sight, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+    if let Some(base) = linked.base {
+        return edited_in_vain(linked, base, sight);
     }
     if linked.booking.draft.status.occupies() {
         return OutsidePlan::PutBack(OutsideKind::Restored, Refusal::NotAssigned);
@@ -320,8 +292,7 @@ fn edited(
     let renamed = !seen.says(base) && !seen.says(desired);
     let kind = match (moved, renamed) {
         (false, false) => return OutsidePlan::Echo,
-        (true, _) if starts_alike(&seen.time, &base.time) => OutsideKind::Resized,
-        (true, _) => OutsideKind::Moved,
+        (true, _) => kind_of(base, seen),
         (false, true) => OutsideKind::Renamed,
     };
     let (moved_here, renamed_here) = (!desired.is_when(base), !desired.says(base));
@@ -354,9 +325,9 @@ fn edit_of(
         edit.time = Some(moved_to(linked, &seen.time, now)?);
     }
     if renamed {
-        let title = title_in_entry(&seen.title, booking, linked.resource);
+        let title = title_in_entry(&seen.title, booking, linked.platforms, linked.resource);
         // With a move the words do not matter so much that it is refused for them.
-        if title != booking.draft.title {
+        if title != linked.platforms.title_of(booking) {
             edit.title = Some(title);
         } else if !moved {
             return Err(Refusal::NotItsWords);

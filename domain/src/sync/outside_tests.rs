@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     booking::BookingKind,
-    ical::sample::{at, booking, booking_at, timed},
+    ical::sample::{PLATFORMS, at, booking, booking_at, timed},
     ids::EntryId,
     sync::entry_content::{EntrySettings, Names, desired_entry},
 };
@@ -47,6 +47,7 @@ impl World {
     fn plan(&self, sight: &Sight, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
         let linked = Linked {
             booking: &self.booking,
+            platforms: &PLATFORMS,
             resource: "Sea View",
             zone: LISBON,
             base: self.base.as_ref(),
@@ -61,7 +62,8 @@ impl World {
 }
 
 fn desired(booking: &Booking) -> Desired {
-    let names = Names { resource: "Sea View", business: "Casa", zone: LISBON, round: None };
+    let names =
+        Names { resource: "Sea View", business: "Casa", platforms: &PLATFORMS, zone: LISBON, round: None };
     desired_entry(booking, EntryId(uuid::Uuid::from_u128(9)), &names, &EntrySettings::default())
 }
 

@@ -6,8 +6,9 @@
 //!    provider first and hand the observation in.
 //! 2. Before a call that writes, store `Known::begun`: from then on nobody trusts what was known of the content. For
 //!    `Look`, ask the provider and plan again with the observation.
-//! 3. Afterwards store `Known::written` or `Known::removed`. If the provider says `Precondition` or `NotFound`, `after`
-//!    tells what follows. With any other error the run ends: what is stored is enough for the next one.
+//! 3. Afterwards store `Known::written` or `Known::removed`. If the provider refused it, store `Known::refused`: it did
+//!    not happen. Of `Precondition` or `NotFound` `after` tells what follows; with any other error the run ends: what is
+//!    stored is enough for the next one, which looks first if the outcome of a write is not known.
 //! 4. Until `Nothing`, and at most `MAX_STEPS` calls: an entry that somebody else keeps changing waits for its next
 //!    turn.
 //!
@@ -36,6 +37,8 @@ pub struct Known {
     pub hash: Option<String>,
     /// Whether a write may ever have reached the provider.
     pub attempted: bool,
+    /// Whether there are writes whose outcome is not known.
+    pub has_unknown: bool,
 }
 
 /// Stands for the hash of what we have removed: no digest looks like this.
@@ -47,10 +50,23 @@ impl Known {
         Self { external_id: external_id.into(), ..Self::default() }
     }
 
-    /// To be stored before a call that writes: its answer may be lost, and then nobody knows what stands there.
+    /// To be stored before a call that writes: its answer may be lost, and then nobody knows what stands there. But at the
+    /// version that an update was to replace it has not happened, nor has anything else.
     #[must_use]
-    pub fn begun(&self) -> Self {
-        Self { hash: None, attempted: true, ..self.clone() }
+    pub fn begun(&self, action: &EntryAction) -> Self {
+        let replaced = match action {
+            EntryAction::Update { if_match } => if_match.clone(),
+            _ => None,
+        };
+        let etag = replaced.or_else(|| self.etag.clone());
+        Self { etag, hash: None, attempted: true, has_unknown: true, ..self.clone() }
+    }
+
+    /// To be stored after a write that was refused, and so did not happen. `had_unknown`: whether the outcome of an earlier
+    /// one is not known.
+    #[must_use]
+    pub fn refused(&self, had_unknown: bool) -> Self {
+        Self { has_unknown: had_unknown, ..self.clone() }
     }
 
     /// To be stored after a create or update that succeeded, and left the entry at that id and version.
@@ -66,6 +82,7 @@ impl Known {
             etag: Some(etag.into()),
             hash: Some(content.hash()),
             attempted: true,
+            has_unknown: false,
         }
     }
 
@@ -82,7 +99,13 @@ impl Known {
     /// it back from the bin.
     #[must_use]
     pub fn removed(&self) -> Self {
-        Self { etag: None, hash: Some(REMOVED.to_owned()), attempted: true, ..self.clone() }
+        Self {
+            etag: None,
+            hash: Some(REMOVED.to_owned()),
+            attempted: true,
+            has_unknown: false,
+            ..self.clone()
+        }
     }
 
     fn is(&self, content: &EntryContent) -> bool {
@@ -90,7 +113,8 @@ impl Known {
     }
 
     fn may_be_there(&self) -> bool {
-        (self.attempted || self.etag.is_some()) && self.hash.as_deref() != Some(REMOVED)
+        let is_removed = self.hash.as_deref() == Some(REMOVED) && !self.has_unknown;
+        (self.attempted || self.etag.is_some()) && !is_removed
     }
 }
 
@@ -135,6 +159,8 @@ pub const MAX_STEPS: usize = 8;
 /// The next call for an entry; `observed` is what the provider showed in this run, if it was asked.
 pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observation>) -> EntryAction {
     match (desired, observed) {
+        // It may have been written since, by ourselves or by somebody else: a blind write could be over a person's edit.
+        (Desired::Present(_), None) if known.has_unknown => EntryAction::Look,
         (Desired::Present(content), None) => match &known.etag {
             Some(_) if known.is(content) => EntryAction::Nothing,
             Some(etag) => EntryAction::Update { if_match: Some(etag.clone()) },
@@ -152,6 +178,8 @@ pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observatio
                 EntryAction::Update { if_match: entry.etag.clone() }
             }
         }
+        // What a person has done to it since is not to go without a trace.
+        (Desired::Absent, None) if known.may_be_there() && known.etag.is_some() => EntryAction::Look,
         // Even if it is seen to be gone: removing what is gone is a success, and settles what is stored.
         (Desired::Absent, _) if known.may_be_there() => EntryAction::Remove,
         (Desired::Absent, Some(Observation::Found(entry))) if !entry.deleted => EntryAction::Remove,

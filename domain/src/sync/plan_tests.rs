@@ -49,7 +49,7 @@ fn update(etag: &str) -> EntryAction {
 
 #[test]
 fn an_id_that_the_provider_gave_takes_the_place_of_ours() {
-    let tried = Known::new("ours").begun();
+    let tried = Known::new("ours").begun(&EntryAction::Create);
     assert_eq!(tried.written("theirs", "e1", &content("a")).external_id, "theirs");
     assert_eq!(tried.seen(&found("e1", false)), Known { external_id: "abc".into(), ..tried.clone() });
     assert_eq!(tried.seen(&Observation::Missing), tried);
@@ -58,9 +58,9 @@ fn an_id_that_the_provider_gave_takes_the_place_of_ours() {
 #[test]
 fn the_plan_by_cases() {
     let new = Known::new("abc");
-    let tried = new.begun();
+    let tried = new.begun(&EntryAction::Create);
     let synced = new.written("abc", "e1", &content("a"));
-    let dirty = synced.begun();
+    let dirty = synced.begun(&update("e1"));
     let removed = synced.removed();
     let gone = Observation::Missing;
     for (case, desired, known, observed, expected) in [
@@ -68,7 +68,8 @@ fn the_plan_by_cases() {
         ("the answer to the create was lost", present("a"), &tried, None, EntryAction::Look),
         ("as it should be", present("a"), &synced, None, EntryAction::Nothing),
         ("the booking changed", present("b"), &synced, None, update("e1")),
-        ("the answer to an update was lost", present("a"), &dirty, None, update("e1")),
+        ("the answer to an update was lost", present("a"), &dirty, None, EntryAction::Look),
+        ("an update was refused", present("b"), &dirty.refused(false), None, update("e1")),
         ("seen: as we left it", present("a"), &synced, Some(found("e1", false)), EntryAction::Nothing),
         ("seen: as we left it, to be changed", present("b"), &synced, Some(found("e1", false)), update("e1")),
         ("seen: edited outside", present("a"), &synced, Some(found("e2", false)), update("e2")),
@@ -79,7 +80,7 @@ fn the_plan_by_cases() {
         ("seen: nothing any more", present("a"), &synced, Some(gone.clone()), EntryAction::Create),
         ("never there", Desired::Absent, &new, None, EntryAction::Nothing),
         ("perhaps there", Desired::Absent, &tried, None, EntryAction::Remove),
-        ("there", Desired::Absent, &synced, None, EntryAction::Remove),
+        ("there", Desired::Absent, &synced, None, EntryAction::Look),
         ("seen: there", Desired::Absent, &new, Some(found("e1", false)), EntryAction::Remove),
         ("seen: deleted outside", Desired::Absent, &synced, Some(found("e2", true)), EntryAction::Remove),
         ("removed", Desired::Absent, &removed, None, EntryAction::Nothing),
@@ -269,7 +270,7 @@ fn run(
             return true;
         }
         if action.writes() {
-            known = known.begun();
+            known = known.begun(&action);
             rows.known = known.clone();
         }
         if !survives() {

@@ -1,27 +1,37 @@
 //! Entries of ours among what a calendar holds: they are no busy times, and what people did to them has its own way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono::Duration;
 use concord_domain::{
     entry::ObservedEntry,
     ids::EntryId,
     interval::Interval,
     sync::{
         drift::{Expected, KnownEntry},
+        moved::{Elsewhere, Whereabouts, whereabouts},
         outside::NOT_COUNTED,
+        plan::Observation,
+        reading::Reading,
+        shape::Sight,
     },
 };
+use concord_providers::ProviderError;
 use concord_storage::{
     duties::ClaimedDuty,
-    entries::{self, Compared, Named},
+    entries::{self, Compared, Entry, Located, Named},
 };
 
-use super::Import;
+use super::{Import, Pages};
 use crate::{
     duty::{JobError, keep},
+    moved::{self, Moved},
     outside::Met,
     touched::{self, Found, Place, Rows},
 };
+
+/// How soon a page is read again that shows an entry which is being written.
+const READ_AGAIN: Duration = Duration::seconds(3);
 
 /// Entries of ours that are not as we left them.
 #[derive(Debug, Default)]
@@ -34,16 +44,12 @@ impl Import<'_> {
     /// `entries`, is gone.
     pub(super) async fn know_ours(
         &self,
+        during: (&ClaimedDuty, Reading),
         entries: &mut [ObservedEntry],
         resources: &[String],
     ) -> Result<Touched, JobError> {
         let (db, business) = (&self.context.db, self.calendar.business_id);
-        let names: Vec<&str> = entries
-            .iter()
-            .flat_map(|entry| [Some(entry.external_id.as_str()), entry.series.as_deref()])
-            .flatten()
-            .chain(resources.iter().map(String::as_str))
-            .collect();
+        let names: Vec<&str> = names_in(entries, resources).collect();
         let named = entries::named(db, business, self.calendar.id, &names).await?;
         let by_name: HashMap<&str, &Named> =
             named.iter().map(|one| (one.external_id.as_str(), one)).collect();
@@ -57,15 +63,95 @@ impl Import<'_> {
         for entry in entries {
             let here = by_name.get(entry.external_id.as_str()).copied();
             let of_series = entry.series.as_deref().and_then(|series| by_name.get(series).copied());
-            // Written, but its id is not known yet: it was given out by the provider in a write whose answer is still
-            // on its way.
-            let arriving = entry.entry.and_then(|id| ours.get(&id)).filter(|one| one.etag.is_none());
+            let marked = entry.entry.and_then(|id| ours.get(&id));
             if let Some(one) = here.or(of_series) {
                 touched.note(one, entry);
+                entry.entry = Some(one.id);
+                continue;
             }
-            entry.entry = here.or(of_series).or(arriving).map(|one| one.id);
+            let is_elsewhere =
+                |one: &&Named| one.connection_id == self.connection.id && one.calendar_id != self.calendar.id;
+            if let Some(one) = marked.filter(is_elsewhere) {
+                let is_here = !entry.deleted && self.is_moved_here(during, one.id, entry).await?;
+                entry.entry = is_here.then_some(one.id);
+                if is_here {
+                    touched.note_moved(one.id, entry);
+                }
+                continue;
+            }
+            // Written, but its id is not known yet: it was given out by the provider in a write whose answer is still
+            // on its way.
+            entry.entry = marked.filter(|one| one.etag.is_none()).map(|one| one.id);
         }
         Ok(touched)
+    }
+
+    /// Whether what carries the mark of an entry of another calendar is that entry, which is followed here then, and no copy
+    /// beside it.
+    async fn is_moved_here(
+        &self,
+        (duty, reading): (&ClaimedDuty, Reading),
+        id: EntryId,
+        seen: &ObservedEntry,
+    ) -> Result<bool, JobError> {
+        let context = self.context;
+        let Some(mut entry) = entries::find(&context.db, self.calendar.business_id, id).await? else {
+            return Ok(false);
+        };
+        if entry.calendar_id == self.calendar.id {
+            return Ok(true);
+        }
+        let known = moved::prior_state(&entry);
+        if !known.has_stood || !self.calendar.writable {
+            return Ok(false);
+        }
+        keep(context, duty).await?;
+        let place = Place { account: self.account(), calendar: &entry.calendar_external_id, reading };
+        let original = match touched::look(context, (place, duty.queue, duty), &entry.external_id).await {
+            // Its calendar is gone as a whole, which is another matter.
+            Err(JobError::Provider(ProviderError::NotFound)) => return Ok(false),
+            original => original?,
+        };
+        let here = match &original {
+            Observation::Missing => Sight::Gone,
+            Observation::Found(seen) => Sight::from(seen),
+        };
+        let name = seen.series.as_ref().unwrap_or(&seen.external_id);
+        let has_its_id = *name == entry.external_id;
+        let elsewhere = Elsewhere { has_its_id, is_writable: self.calendar.writable };
+        if whereabouts(known, &here, Some(elsewhere)) != Whereabouts::Moved {
+            return Ok(false);
+        }
+        let moved = Moved { calendar: self.calendar.clone(), seen: seen.clone() };
+        if moved::follow(context, &mut entry, &moved).await? {
+            return Ok(true);
+        }
+        Err(JobError::not_now(context, READ_AGAIN, "an entry is being written"))
+    }
+
+    /// Asks for what was written since the calendar was last read and this read does not name: what was written and is gone
+    /// again between the two is named by nothing. Each is asked for once.
+    pub(super) async fn look_for_missed(
+        &self,
+        (duty, reading): (&ClaimedDuty, Reading),
+        completed: Reading,
+        pages: &Pages,
+        touched: &mut Touched,
+    ) -> Result<(), JobError> {
+        let (context, business, id) = (self.context, self.calendar.business_id, self.calendar.id);
+        let named: HashSet<&str> = names_in(&pages.entries, &pages.resources).collect();
+        let place = Place { account: self.account(), calendar: &self.calendar.external_id, reading };
+        for entry in entries::stored_since(&context.db, business, id, completed).await? {
+            if !reading.may_have_missed(entry.reading, completed)
+                || named.contains(entry.external_id.as_str())
+            {
+                continue;
+            }
+            keep(context, duty).await?;
+            let observation = touched::look(context, (place, duty.queue, duty), &entry.external_id).await?;
+            touched.note_look(entry, observation);
+        }
+        Ok(())
     }
 
     /// The entries of the calendar in the window, as they are now.
@@ -91,33 +177,75 @@ impl Import<'_> {
     pub(super) async fn meet(
         &self,
         duty: &ClaimedDuty,
-        touched: Touched,
+        (touched, reading): (Touched, Reading),
         is_doubtful: bool,
     ) -> Result<usize, JobError> {
         let context = self.context;
         let gone = touched.0.values().filter(|found| found.seen.is_none()).count();
         let gone = if is_doubtful { NOT_COUNTED } else { gone };
-        let mut followed = 0;
-        let place = Place { account: self.account(), calendar: &self.calendar.external_id };
+        let (mut followed, mut is_unclear) = (0, false);
+        let place = Place { account: self.account(), calendar: &self.calendar.external_id, reading };
         for (id, found) in touched.0 {
             keep(context, duty).await?;
             let at = (place, duty.queue, duty);
-            let Some((_, met)) = touched::meet(context, at, id, found, gone).await? else { continue };
-            followed += usize::from(!matches!(met, Met::Echo | Met::Outdated));
+            let Some((entry, met)) = touched::meet(context, at, id, found, gone).await? else { continue };
+            followed += usize::from(!matches!(met, Met::Echo | Met::Unclear | Met::Outdated));
+            is_unclear |=
+                met == Met::Outdated || (met == Met::Unclear && self.is_being_written(&entry).await?);
+        }
+        if is_unclear {
+            tracing::debug!(calendar = %self.calendar.id, "entries are being written: the page is read again");
+            // The cursor would pass what was seen and could not be dealt with.
+            return Err(JobError::not_now(context, READ_AGAIN, "an entry is being written"));
         }
         Ok(followed)
     }
+
+    /// Whether the answer to a write may still come, or has come since the entry was looked up.
+    async fn is_being_written(&self, entry: &Entry) -> Result<bool, JobError> {
+        let (db, now) = (&self.context.db, self.context.clock.now());
+        // The lease first: it is given back after the answer was stored.
+        if entries::is_being_written(db, entry.id, now).await? {
+            return Ok(true);
+        }
+        let current = entries::find(db, entry.business_id, entry.id).await?;
+        Ok(current.is_some_and(|current| current.revision != entry.revision))
+    }
+}
+
+/// What a reading names: entries, what they are occurrences of, and what it tells of in whole.
+fn names_in<'a>(entries: &'a [ObservedEntry], resources: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let of_entry = |entry: &'a ObservedEntry| [Some(entry.external_id.as_str()), entry.series.as_deref()];
+    entries.iter().flat_map(of_entry).flatten().chain(resources.iter().map(String::as_str))
 }
 
 fn expected_of(row: &Compared) -> Expected {
-    if row.wanted && row.stands && !row.in_doubt { Expected::Stands } else { Expected::Unsettled }
+    if row.wanted && row.stands && !row.has_unknown { Expected::Stands } else { Expected::Unsettled }
 }
 
 impl Touched {
     /// Until it is seen after all.
     fn note_gone(&mut self, one: &Named) {
-        if one.stands {
+        if one.stands || one.has_unknown {
             self.0.insert(one.id, Found { external_id: one.external_id.clone(), seen: None });
+        }
+    }
+
+    /// What was moved here from another calendar.
+    fn note_moved(&mut self, id: EntryId, entry: &ObservedEntry) {
+        let external_id = entry.series.as_ref().unwrap_or(&entry.external_id).clone();
+        self.0.insert(id, Found { external_id, seen: Some(entry.clone()) });
+    }
+
+    /// What was asked for by its name.
+    fn note_look(&mut self, entry: Located, observation: Observation) {
+        let seen = match observation {
+            Observation::Found(seen) if !seen.deleted => Some(seen),
+            Observation::Found(_) | Observation::Missing => None,
+        };
+        let is_as_left = seen.as_ref().is_some_and(|seen| seen.series.is_none() && seen.etag == entry.etag);
+        if !is_as_left {
+            self.0.insert(entry.id, Found { external_id: entry.external_id, seen });
         }
     }
 
@@ -136,7 +264,7 @@ impl Touched {
             return;
         }
         // What we have removed ourselves, or an instance that was taken out of what recurs.
-        if entry.deleted && (is_instance || !one.stands) {
+        if entry.deleted && (is_instance || !(one.stands || one.has_unknown)) {
             return;
         }
         let seen = (!entry.deleted).then(|| entry.clone());

@@ -6,14 +6,18 @@ use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     duty::{DutyKind, DutyState},
+    entry::EntryTime,
     ids::{ConnectionId, EntryId},
+    sync::{shape::Shape, unknown::UnknownWrite},
 };
 use concord_jobs::{
     CallLimits, Limits,
     duty::{Jobs, release_former},
 };
 use concord_storage::{
-    connections, duties, entries, on_both_databases,
+    connections, duties,
+    entries::{self, PlannedWrite},
+    on_both_databases,
     testing::{self, TestDb},
 };
 use serde_json::json;
@@ -231,7 +235,12 @@ async fn die_while_writing(world: &World<'_>, connection: ConnectionId) {
     assert!(connections::take_write_lease(world.db, connection, "dead#1", until, now).await.unwrap());
     let entry = EntryId(claimed.subject_id);
     let name = concord_domain::entry::external_id(ProviderKind::Google, entry);
-    entries::begin_write(world.db, entry, &name).await.unwrap();
+    let row = entries::find(world.db, world.business.id, entry).await.unwrap().unwrap();
+    let time = EntryTime::Timed { starts_at: now, ends_at: now, zone: chrono_tz::UTC };
+    let unknown = [UnknownWrite::Left(Shape { title: "Sea View".to_owned(), time })];
+    let write =
+        PlannedWrite { external_id: &name, etag: None, wanted: true, version: Some(1), unknown: &unknown };
+    assert!(entries::begin_write(world.db, (entry, row.revision), &write).await.unwrap());
 }
 
 async fn a_worker_that_dies_is_succeeded(db: &TestDb) {

@@ -55,7 +55,7 @@ impl Seen {
         }
     }
 
-    fn of_object(calendar: &str, object: SeenObject) -> Self {
+    pub(crate) fn of_object(calendar: &str, object: SeenObject) -> Self {
         Self {
             id: object.path,
             calendar: calendar.to_owned(),

@@ -290,7 +290,9 @@ async fn a_cursor_survives_a_worker_that_dies(db: &TestDb) {
     };
     let mut tx = concord_storage::testing::begin(db).await;
     let cursor = progress.cursor.unwrap();
-    calendars::advance(&mut tx, calendar, &cursor, window, world.clock.now()).await.unwrap();
+    calendars::advance(&mut tx, (calendar, progress.last_reading), &cursor, window, world.clock.now())
+        .await
+        .unwrap();
     concord_storage::testing::commit(tx).await;
     let before = world.known(calendar).await;
     world.poll().await;

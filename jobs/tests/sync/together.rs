@@ -20,7 +20,7 @@ use concord_jobs::{
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_storage::{
-    duties, on_both_databases, people,
+    bookings, duties, on_both_databases, people,
     testing::{self, TestDb, at},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -142,7 +142,13 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
     expected.sort_by_key(|one| format!("{one:?}"));
     found.sort_by_key(|one| format!("{one:?}"));
     assert_eq!(found, expected);
-    assert_eq!(world.open_duties().await.len(), 0);
+    let open = world.open_duties().await;
+    assert!(open.is_empty(), "{open:#?}");
+    for reference in wanted.keys() {
+        let booking = bookings::find(db, world.business.id, reference).await.unwrap().unwrap();
+        let changes = world.changes(&booking).await;
+        assert!(changes.is_empty(), "nobody but us has touched {reference}: {changes:#?}");
+    }
     let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
     assert_eq!((counts.pending, counts.failed), (0, 0));
 }

@@ -6,8 +6,11 @@ use concord_domain::{
     privacy::EntryPrivacy,
     sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
 };
-use concord_jobs::outside::{Answer, AnswerError};
-use concord_storage::{on_both_databases, testing::TestDb};
+use concord_jobs::{
+    connections as manage,
+    outside::{Answer, AnswerError},
+};
+use concord_storage::{connections, on_both_databases, testing::TestDb};
 use serde_json::json;
 
 use crate::world::{ANA, World};
@@ -39,6 +42,20 @@ async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
     assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
     assert_eq!(world.sync_states(&booking).await, ["Ana: removed"]);
+}
+
+async fn resync_follows_a_deletion_by_the_rules(db: &TestDb) {
+    let world = World::new(db).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    let (booking, id) = world.booked().await;
+    world.outside.person_deletes(ANA, &id).await;
+    let connections = connections::list(db, world.business.id).await.unwrap();
+    manage::resync(&world.context, world.business.id, connections[0].id).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Followed));
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
 }
 
 async fn who_brings_it_back_themselves_need_not_be_asked(db: &TestDb) {
@@ -111,6 +128,7 @@ async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
 on_both_databases!(
     what_a_write_finds_gone_is_asked_about_whatever_the_rules,
     a_deletion_asks_and_cancels_nothing_by_itself,
+    resync_follows_a_deletion_by_the_rules,
     who_brings_it_back_themselves_need_not_be_asked,
     a_business_can_let_deletions_cancel_but_not_many_at_once,
     what_comes_back_after_a_cancellation_is_asked_about,

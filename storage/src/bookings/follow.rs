@@ -2,7 +2,8 @@
 
 use concord_domain::{
     booking::BookingDraft,
-    sync::outside::{OutsideState, Shape},
+    ids::BookingId,
+    sync::{outside::OutsideState, shape::Shape},
 };
 
 use super::import::ItemWrite;
@@ -10,6 +11,7 @@ use super::write::{Change, Put, PutError, Wish, write};
 use crate::{
     Db, StorageError, Tx, entries,
     notices::{self, NewNotice},
+    on_db,
     outside_changes::{self, Decision, NewOutsideChange},
 };
 
@@ -18,12 +20,12 @@ use crate::{
 pub enum Along<'a> {
     /// Nothing else.
     Nothing,
-    /// That the booking has followed a person's change of an entry, which was seen at a version after `before`.
+    /// That the booking has followed a person's change of an entry, which was seen when the entry was at `revision`.
     Followed {
         /// The change; its `booking_version` is filled in.
         change: &'a NewOutsideChange<'a>,
-        /// The version of the entry that was known.
-        before: Option<&'a str>,
+        /// Of what was known of the entry.
+        revision: i64,
         /// The version that the person left behind.
         etag: Option<&'a str>,
         /// What it says now; `None` if it is gone.
@@ -61,8 +63,8 @@ pub(super) async fn go_along(
     match along {
         Along::Nothing => {}
         Along::Item(item) => item.write(tx, change, put.booking.id).await?,
-        Along::Followed { change: outside, before, etag, shape, notices: told } => {
-            if !entries::note_seen(tx, outside.entry, before, (etag, shape), false).await? {
+        Along::Followed { change: outside, revision, etag, shape, notices: told } => {
+            if !entries::note_seen(tx, (outside.entry, revision), (etag, shape), false).await? {
                 return Err(PutError::Stale { current });
             }
             let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
@@ -83,4 +85,19 @@ pub(super) async fn go_along(
         }
     }
     Ok(())
+}
+
+// Nothing changes but that the row is held, on either database.
+const HOLD: &str = "UPDATE bookings SET version = version WHERE id = $1 AND version = $2";
+
+/// Whether the booking is at that version, at which it then stays until the end of the transaction. Before the booking's
+/// entries are touched, as whoever writes it takes them.
+pub async fn hold(tx: &mut Tx, id: BookingId, version: i64) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(HOLD)
+        .bind(id)
+        .bind(version)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }

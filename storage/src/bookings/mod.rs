@@ -7,7 +7,7 @@ mod seating;
 mod taken;
 mod write;
 
-pub use follow::{Along, follow};
+pub use follow::{Along, follow, hold};
 pub use import::{ItemWrite, cancel_imported, import};
 pub use read::{
     BookingFilter, FeedAsk, by_id, concerning, find, for_channel, list, of_business, of_resource, of_staff,

@@ -1,10 +1,11 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
-//! in `leases`, where their owners live in `home`, how far what stands in their calendars is from what should in `drift`.
+//! in `leases`, their readings are counted in `readings`; where their owners live in `home`, how far what stands in their calendars is from what should in `drift`.
 
 mod aims;
 mod drift;
 mod home;
 mod leases;
+mod readings;
 mod tokens;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +24,7 @@ pub use self::{
         extend_write_lease, release_former_leases, release_leases_of, release_refresh_lease,
         release_write_lease, take_refresh_lease, take_write_lease,
     },
+    readings::begin_reading,
     tokens::{
         StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens, unopened,
     },

@@ -7,8 +7,14 @@ use concord_domain::{
     duty::{DutyKind, QueueClass},
     entry::external_id,
     ids::{BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+    sync::{
+        plan::REMOVED,
+        unknown::{UnknownWrite, with_write},
+    },
 };
+use sqlx::types::Json;
 
+use super::written::stored_anew;
 use crate::{
     StorageError, Tx,
     connections::{self, covers},
@@ -119,12 +125,14 @@ const INSERT: &str = "
 
 const AIM: &str = "UPDATE entries SET wanted = $2, state = 'pending' WHERE id = $1";
 /// Nothing is known of it in the calendar that its connection writes to now.
-const MOVE_HOUSE: &str = "
-    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, written_version = NULL, calendar_id =
-        (SELECT k.id FROM calendars k WHERE k.connection_id = entries.connection_id
+const MOVE_HOUSE: &str = concat!(
+    "UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, written_version = NULL, unknown_writes = '[]', ",
+    stored_anew!(),
+    ", calendar_id = (SELECT k.id FROM calendars k WHERE k.connection_id = entries.connection_id
             AND k.writes AND k.writable AND k.missing_since IS NULL)
     WHERE id = $1 AND EXISTS (SELECT 1 FROM calendars k WHERE k.connection_id = entries.connection_id
-        AND k.writes AND k.writable AND k.missing_since IS NULL)";
+        AND k.writes AND k.writable AND k.missing_since IS NULL)"
+);
 
 /// Decides where the booking must stand now, in the transaction that changed it, and raises what follows.
 ///
@@ -234,20 +242,6 @@ pub async fn remove_unwanted(
     Ok((raised, more))
 }
 
-const DOUBT_ALL: &str = "
-    UPDATE entries SET content_hash = NULL WHERE business_id = $1 AND connection_id = $2 AND wanted AND attempted";
-
-/// Nobody knows any more what stands in the connection's calendars: whatever is due for an entry is written, or looked
-/// at, though it seems to be there already. Raises nothing.
-pub async fn doubt_all(
-    tx: &mut Tx,
-    business: BusinessId,
-    connection: ConnectionId,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(DOUBT_ALL).bind(business).bind(connection).execute(c).await.map(drop))?;
-    Ok(())
-}
-
 const OUTDATE: &str = "
     UPDATE entries SET state = 'pending'
     WHERE business_id = $1 AND wanted AND state = 'synced'
@@ -261,8 +255,11 @@ pub(crate) async fn outdate(tx: &mut Tx, business: BusinessId) -> Result<(), Sto
     Ok(())
 }
 
-const RAISE_AGAIN: &str = "
-    UPDATE entries SET content_hash = NULL, state = 'pending' WHERE business_id = $1 AND id = $2 RETURNING wanted";
+const RAISE_AGAIN: &str = concat!(
+    "UPDATE entries SET content_hash = NULL, state = 'pending', ",
+    stored_anew!(),
+    " WHERE business_id = $1 AND id = $2 RETURNING wanted"
+);
 
 /// What stands there is not what should: it is written again, or removed. Returns the duty.
 pub async fn raise_again(
@@ -276,15 +273,34 @@ pub async fn raise_again(
     raise(tx, business, id, wanted, QueueClass::Interactive, now).await
 }
 
-const DOUBT: &str = "
-    UPDATE entries SET etag = NULL, base = NULL, content_hash = NULL, attempted = TRUE, in_doubt = TRUE, state = 'pending'
-    WHERE id = $1 RETURNING business_id, wanted";
+const LOOK_AGAIN: &str = concat!(
+    "UPDATE entries SET content_hash = CASE WHEN content_hash = $3 THEN content_hash END, attempted = TRUE,
+        state = 'pending', ",
+    stored_anew!(),
+    " WHERE id = $1 AND calendar_id = $2 RETURNING business_id, wanted, content_hash, unknown_writes"
+);
+const STORE_UNKNOWN: &str = "UPDATE entries SET unknown_writes = $2 WHERE id = $1";
 
-/// A write ended after another writer could have begun: nobody knows which of them came first, so it is looked at
-/// again. What was taken for a person's doing may have been ours: nobody is asked about it any more. Returns the duty.
-pub async fn doubt(tx: &mut Tx, id: EntryId, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
-    let (business, wanted): (BusinessId, bool) =
-        on_db!(tx, c => sqlx::query_as(DOUBT).bind(id).fetch_one(c).await)?;
-    outside_changes::overtake_question(tx, id, now).await?;
-    raise(tx, business, id, wanted, QueueClass::Interactive, now).await
+/// A write ended after another writer could have begun: nobody knows which of them came first, so the entry is looked at
+/// again. `unknown`: what that write would have left; it is stored with those that are there by now. A removal names no
+/// version, so that it may have come after a newer write: that explains a deletion that somebody is asked about. Returns the
+/// duty; `None`: the entry belongs into another calendar by now, and what was written is nobody's concern.
+pub async fn look_again(
+    tx: &mut Tx,
+    (id, calendar): (EntryId, CalendarId),
+    unknown: Vec<UnknownWrite>,
+    now: DateTime<Utc>,
+) -> Result<Option<DutyRef>, StorageError> {
+    type Row = (BusinessId, bool, Option<String>, Json<Vec<UnknownWrite>>);
+    // It holds the row from here on, so that no other write is lost from the list.
+    let row: Option<Row> = on_db!(tx, c => sqlx::query_as(LOOK_AGAIN).bind(id).bind(calendar).bind(REMOVED).fetch_optional(c).await)?;
+    let Some((business, wanted, known, Json(stored))) = row else { return Ok(None) };
+    if unknown.contains(&UnknownWrite::Removed) {
+        outside_changes::overtake_deletion(tx, id, now).await?;
+    }
+    // What overtook it was a removal: that it is gone is no news.
+    let removed = (known.is_some() && !unknown.is_empty()).then_some(UnknownWrite::Removed);
+    let all = unknown.into_iter().chain(removed).fold(stored, with_write);
+    on_db!(tx, c => sqlx::query(STORE_UNKNOWN).bind(id).bind(Json(all)).execute(c).await.map(drop))?;
+    raise(tx, business, id, wanted, QueueClass::Interactive, now).await.map(Some)
 }

@@ -30,8 +30,10 @@ pub struct Compared {
     pub state: EntryState,
     /// Whether it stands there as far as is known.
     pub stands: bool,
-    /// Whether a write of ours has begun whose end is not known.
-    pub in_doubt: bool,
+    /// Whether there are writes of ours whose outcome is not known.
+    pub has_unknown: bool,
+    /// Raised by whatever stores what is known of it.
+    pub revision: i64,
     /// Whether somebody is asked what is to become of it.
     pub is_asked_about: bool,
     /// When its booking starts.
@@ -41,7 +43,8 @@ pub struct Compared {
 }
 
 const COMPARED: &str = "
-    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.in_doubt,
+    SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.unknown_writes <> '[]' AS has_unknown,
+           e.revision,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
            b.starts_at, b.ends_at
     FROM entries e JOIN bookings b ON b.id = e.booking_id

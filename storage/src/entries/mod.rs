@@ -1,8 +1,9 @@
 //! A booking's entry in each connected calendar: what should stand there (`aim`), what we last wrote (`written`), and how it
-//! stands there (`states`, and `compared` for a compare with what does). A driver's day is the matter of `rounds`.
+//! stands there (`states`, and `compared` for a compare with what does), and where its owner has put it (`moved`). A driver's day is the matter of `rounds`.
 
 mod aim;
 mod compared;
+mod moved;
 pub(crate) mod rounds;
 mod states;
 mod written;
@@ -10,19 +11,20 @@ mod written;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
-    sync::outside::Shape,
+    sync::{reading::Reading, shape::Shape, unknown::UnknownWrite},
 };
 use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 pub(crate) use self::aim::outdate;
 pub use self::{
-    aim::{Reach, aim, doubt, doubt_all, raise_again, remove_unwanted},
+    aim::{Reach, aim, look_again, raise_again, remove_unwanted},
     compared::{Compared, compared, of_anybody},
+    moved::{Located, MovedEntry, move_to, stored_since},
     states::{SyncState, sync_states, sync_states_of},
     written::{
-        WrittenEntry, begin_write, end_doubt, let_be, note_seen, record_failure, record_removed,
-        record_written, unwant,
+        PlannedWrite, WrittenEntry, begin_write, is_being_written, let_be, note_seen, record_failure,
+        record_removed, record_written, refuse_write, unwant,
     },
 };
 use crate::{Db, Open, StorageError, on_db};
@@ -67,8 +69,13 @@ pub struct Entry {
     /// What it said after our last write, or when a person's change to it was last dealt with.
     #[sqlx(json(nullable))]
     pub base: Option<Shape>,
-    /// Whether a write of ours has begun whose end is not known: what stands there may be its doing.
-    pub in_doubt: bool,
+    /// What each write of ours would have left whose outcome is not known: what stands there may be its doing.
+    #[sqlx(json)]
+    pub unknown_writes: Vec<UnknownWrite>,
+    /// Raised by whatever stores what is known of it.
+    pub revision: i64,
+    /// How many readings of the connection had begun when that was last stored.
+    pub reading: Reading,
     /// Whether somebody is asked what is to become of it: until they answer it stays as it is.
     pub is_asked_about: bool,
 }
@@ -76,7 +83,8 @@ pub struct Entry {
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
-           e.content_hash, e.written_version, e.last_error, e.base, e.in_doubt,
+           e.content_hash, e.written_version, e.last_error, e.base, e.unknown_writes,
+           e.revision, e.reading,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id
@@ -93,16 +101,23 @@ pub async fn find(db: &Db, business: BusinessId, id: EntryId) -> Result<Option<E
 pub struct Named {
     /// Which.
     pub id: EntryId,
+    /// In whose account.
+    pub connection_id: ConnectionId,
+    /// In which calendar.
+    pub calendar_id: CalendarId,
     /// The provider's id of it.
     pub external_id: String,
     /// The version that our last write left, or that was last dealt with.
     pub etag: Option<String>,
     /// Whether it stands there as far as is known.
     pub stands: bool,
+    /// Whether there are writes of ours whose outcome is not known.
+    pub has_unknown: bool,
 }
 
 const NAMED: &str =
-    "SELECT id, external_id, etag, base IS NOT NULL AS stands FROM entries WHERE business_id = ";
+    "SELECT id, connection_id, calendar_id, external_id, etag, base IS NOT NULL AS stands, unknown_writes <> '[]' AS has_unknown
+    FROM entries WHERE business_id = ";
 /// Ids in one question: SQLite takes about thirty thousand, and no question needs to be that long.
 const ASKED_AT_ONCE: usize = 500;
 

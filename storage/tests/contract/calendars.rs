@@ -3,6 +3,7 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{BusinessId, ConnectionId},
     interval::Interval,
+    sync::reading::Reading,
 };
 use concord_storage::{
     Db, businesses,
@@ -92,7 +93,7 @@ async fn a_calendar_under_another_id_is_the_same_and_read_anew(db: &TestDb) {
     let window = Interval { start: at(0), end: at(1_000) };
     let mut tx = begin(db).await;
     calendars::set_reads(&mut tx, business, old.id, true).await.unwrap();
-    calendars::advance(&mut tx, old.id, "cursor", window, at(1)).await.unwrap();
+    calendars::advance(&mut tx, (old.id, Reading(1)), "cursor", window, at(1)).await.unwrap();
     let elsewhere = BusinessId::new(at(0));
     is_not_found(calendars::give_another_id(&mut tx, elsewhere, old.id, "new").await);
     calendars::give_another_id(&mut tx, business, old.id, "new").await.unwrap();
@@ -154,10 +155,11 @@ async fn reading_goes_on_where_it_stopped(db: &TestDb) {
     assert_eq!(progress().await.held.as_deref(), Some("digest"));
     assert_eq!(found().await.held_reason.as_deref(), Some("12 of 12 events are gone"));
     let mut tx = begin(db).await;
-    calendars::advance(&mut tx, calendar, "sync-1", window, at(3)).await.unwrap();
+    calendars::advance(&mut tx, (calendar, Reading(7)), "sync-1", window, at(3)).await.unwrap();
     commit(tx).await;
     let reached = progress().await;
     assert_eq!((reached.cursor.as_deref(), reached.held), (Some("sync-1"), None));
+    assert_eq!(reached.last_reading, Reading(7));
     assert_eq!((reached.window_start, reached.window_end), (Some(window.start), Some(window.end)));
     assert_eq!((found().await.last_import_at, found().await.held_reason), (Some(at(3)), None));
 
@@ -166,9 +168,10 @@ async fn reading_goes_on_where_it_stopped(db: &TestDb) {
     commit(tx).await;
     assert_eq!(progress().await.cursor, None);
     let mut tx = begin(db).await;
-    calendars::advance(&mut tx, calendar, "sync-2", window, at(4)).await.unwrap();
+    calendars::advance(&mut tx, (calendar, Reading(8)), "sync-2", window, at(4)).await.unwrap();
     calendars::set_reads(&mut tx, ana.business_id, calendar, true).await.unwrap();
     commit(tx).await;
+    assert_eq!(progress().await.last_reading, Reading(8));
     assert_eq!(progress().await.cursor, None, "turned on, it starts from the beginning");
 }
 

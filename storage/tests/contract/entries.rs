@@ -5,7 +5,7 @@ use concord_domain::{
     entry::EntryTime,
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
     people::Actor,
-    sync::outside::{OutsideRules, Shape},
+    sync::{outside::OutsideRules, shape::Shape, unknown::UnknownWrite},
 };
 use concord_storage::{
     Db,
@@ -13,7 +13,7 @@ use concord_storage::{
     businesses::{self, Business, BusinessSettings},
     connections::{self, Settings},
     duties::{self, DutyRef, Outcome},
-    entries::{self, Entry, EntryCounts, Reach, WrittenEntry},
+    entries::{self, Entry, EntryCounts, PlannedWrite, Reach, WrittenEntry},
     people::{self, Staff},
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
@@ -94,14 +94,32 @@ pub(crate) async fn ids(db: &Db, booking: &Booking, of: ConnectionId) -> EntryId
     }
 }
 
-/// An entry, and the calendar that it is in.
-pub(crate) async fn stands(db: &Db, entry: EntryId) -> (EntryId, CalendarId) {
-    const CALENDAR: &str = "SELECT calendar_id FROM entries WHERE id = $1";
-    let calendar = match db {
-        Db::Sqlite { read, .. } => sqlx::query_scalar(CALENDAR).bind(entry).fetch_one(read).await,
-        Db::Postgres(pool) => sqlx::query_scalar(CALENDAR).bind(entry).fetch_one(pool).await,
+/// An entry, the calendar that it is in, and the revision of what is known of it.
+pub(crate) async fn stands(db: &Db, entry: EntryId) -> (EntryId, CalendarId, i64) {
+    const STANDS: &str = "SELECT id, calendar_id, revision FROM entries WHERE id = $1";
+    let stands = match db {
+        Db::Sqlite { read, .. } => sqlx::query_as(STANDS).bind(entry).fetch_one(read).await,
+        Db::Postgres(pool) => sqlx::query_as(STANDS).bind(entry).fetch_one(pool).await,
     };
-    (entry, calendar.unwrap())
+    stands.unwrap()
+}
+
+/// Marks that a write has begun which leaves an entry of that title.
+pub(crate) async fn begun(db: &Db, entry: EntryId, title: &str) {
+    let (_, _, revision) = stands(db, entry).await;
+    let unknown = [UnknownWrite::Left(shape(title))];
+    assert!(entries::begin_write(db, (entry, revision), &planned(db, entry, &unknown).await).await.unwrap());
+}
+
+/// A write of the booking and the entry as they are.
+pub(crate) async fn planned<'a>(db: &Db, entry: EntryId, unknown: &'a [UnknownWrite]) -> PlannedWrite<'a> {
+    const NOW: &str =
+        "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
+    let (wanted, version): (bool, i64) = match db {
+        Db::Sqlite { read, .. } => sqlx::query_as(NOW).bind(entry).fetch_one(read).await.unwrap(),
+        Db::Postgres(pool) => sqlx::query_as(NOW).bind(entry).fetch_one(pool).await.unwrap(),
+    };
+    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown }
 }
 
 /// What a test's entry says.
@@ -111,12 +129,12 @@ pub(crate) fn shape(title: &str) -> Shape {
 }
 
 pub(crate) async fn written(db: &Db, entry: EntryId, version: i64) {
-    entries::begin_write(db, entry, "given").await.unwrap();
+    begun(db, entry, "Massage").await;
     let shape = &shape("Massage");
     let written = WrittenEntry { external_id: "given", etag: "\"1\"", content_hash: "hash", version, shape };
     let here = stands(db, entry).await;
     let mut tx = begin(db).await;
-    entries::record_written(&mut tx, here, &written, at(1)).await.unwrap();
+    assert!(entries::record_written(&mut tx, here, &written, at(1)).await.unwrap());
     commit(tx).await;
 }
 
@@ -289,7 +307,10 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
         version: 1,
         shape: &shape("late"),
     };
-    entries::record_written(&mut tx, before, &late, at(3)).await.unwrap();
+    assert!(!entries::record_written(&mut tx, before, &late, at(3)).await.unwrap());
+    let unknown = vec![UnknownWrite::Left(shape("late"))];
+    let again = entries::look_again(&mut tx, (before.0, before.1), unknown, at(3)).await.unwrap();
+    assert_eq!(again, None, "of the calendar that it is in now it says nothing");
     commit(tx).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.etag, entry.content_hash, entry.state), (None, None, EntryState::Pending));

@@ -1,40 +1,47 @@
-//! What was written of entries, what is known of that and what is in doubt.
+//! What was written of entries, what is known of that and what is not.
 
 use std::collections::HashSet;
 
-use concord_domain::{connection::EntryState, duty::DutyKind, ids::EntryId};
+use concord_domain::{
+    connection::EntryState,
+    duty::DutyKind,
+    ids::EntryId,
+    sync::{reading::Reading, unknown::UnknownWrite},
+};
 use concord_storage::{
-    entries::{self, EntryCounts},
+    connections, duties,
+    entries::{self, EntryCounts, PlannedWrite, WrittenEntry},
     testing::{self, TestDb, at, begin, commit},
 };
 use uuid::Uuid;
 
-use crate::entries::{kinds, stands, world, written};
+use crate::entries::{begun, kinds, planned, shape, stands, world, written};
 
 async fn what_was_written_is_known(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
     let id = world.entry(db, &put.booking, world.of_ana).await.id;
-    entries::begin_write(db, id, "given").await.unwrap();
+    begun(db, id, "Massage").await;
     assert!(world.entry(db, &put.booking, world.of_ana).await.attempted);
     written(db, id, 1).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.etag.as_deref(), entry.content_hash.as_deref()), (Some("\"1\""), Some("hash")));
-    assert_eq!((entry.written_version, entry.state, entry.in_doubt), (Some(1), EntryState::Synced, false));
+    assert_eq!((entry.written_version, entry.state), (Some(1), EntryState::Synced));
+    assert_eq!(entry.unknown_writes, []);
     let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
     assert_eq!((states[0].connection, states[0].staff), (world.of_ana, world.ana.id));
     assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
     let counts = entries::counts(db, world.business.id).await.unwrap();
     assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
 
-    entries::begin_write(db, id, "given").await.unwrap();
+    begun(db, id, "Sauna").await;
     let unsure = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!(unsure.content_hash, None, "an answer may be lost, so nobody knows what stands there");
-    assert!(unsure.in_doubt);
-    entries::end_doubt(db, id).await.unwrap();
-    assert!(!world.entry(db, &put.booking, world.of_ana).await.in_doubt, "it was refused");
+    assert_eq!(unsure.unknown_writes, [UnknownWrite::Left(shape("Sauna"))]);
+    assert_eq!(unsure.base, Some(shape("Massage")), "it stood there, and may do so still");
     let mut tx = begin(db).await;
-    entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it", false).await.unwrap();
+    assert!(entries::refuse_write(&mut tx, (id, unsure.revision), &[]).await.unwrap());
+    entries::record_failure(&mut tx, id, EntryState::Failed, "Google refused it").await.unwrap();
     commit(tx).await;
     let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
     assert_eq!(
@@ -76,51 +83,86 @@ async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {
     );
 }
 
-async fn a_write_in_doubt_is_looked_at_again(db: &TestDb) {
+async fn an_overtaken_store_is_refused(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let (_, calendar, former) = stands(db, id).await;
+    begun(db, id, "Massage").await;
+    let (sauna, unknown) = (shape("Sauna"), [UnknownWrite::Removed]);
+    let now = planned(db, id, &unknown).await;
+    assert!(!entries::begin_write(db, (id, former), &now).await.unwrap());
+    let (_, _, current) = stands(db, id).await;
+    for other in [
+        PlannedWrite { version: Some(9), ..now.clone() },
+        PlannedWrite { wanted: !now.wanted, ..now.clone() },
+    ] {
+        assert!(!entries::begin_write(db, (id, current), &other).await.unwrap(), "{other:?}");
+    }
+    let mut tx = begin(db).await;
+    let late =
+        WrittenEntry { external_id: "late", etag: "\"9\"", content_hash: "late", version: 1, shape: &sauna };
+    assert!(!entries::record_written(&mut tx, (id, calendar, former), &late, at(1)).await.unwrap());
+    assert!(!entries::record_removed(&mut tx, (id, calendar, former), None, at(1)).await.unwrap());
+    assert!(!entries::refuse_write(&mut tx, (id, former), &[]).await.unwrap());
+    assert!(!entries::note_seen(&mut tx, (id, former), (Some("\"9\""), None), true).await.unwrap());
+    commit(tx).await;
+    let entry = world.entry(db, &put.booking, world.of_ana).await;
+    assert_eq!((entry.external_id.as_str(), entry.etag, entry.state), ("given", None, EntryState::Pending));
+    assert_eq!(entry.unknown_writes, [UnknownWrite::Left(shape("Massage"))]);
+}
+
+async fn an_overtaken_write_is_looked_at_again(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
     let id = world.entry(db, &put.booking, world.of_ana).await.id;
     written(db, id, 1).await;
-    let mut tx = begin(db).await;
-    let raised = entries::doubt(&mut tx, id, at(1)).await.unwrap();
-    commit(tx).await;
-    assert_eq!(raised.kind, DutyKind::SyncBooking);
+    begun(db, id, "Sauna").await;
+    let (_, calendar, _) = stands(db, id).await;
+    let again = async || {
+        let mut tx = begin(db).await;
+        let unknown = vec![UnknownWrite::Removed];
+        let raised = entries::look_again(&mut tx, (id, calendar), unknown, at(1)).await.unwrap();
+        commit(tx).await;
+        raised.unwrap().kind
+    };
+    assert_eq!(again().await, DutyKind::SyncBooking);
     let entry = world.entry(db, &put.booking, world.of_ana).await;
-    assert_eq!((entry.state, entry.etag, entry.content_hash), (EntryState::Pending, None, None));
-    assert!(entry.attempted);
+    assert_eq!((entry.state, entry.content_hash), (EntryState::Pending, None));
+    assert_eq!(entry.unknown_writes, [UnknownWrite::Left(shape("Sauna")), UnknownWrite::Removed]);
+    assert_eq!(entry.base, Some(shape("Massage")), "what is known for certain is kept");
     world.cancel(db).await;
-    let mut tx = begin(db).await;
-    assert_eq!(entries::doubt(&mut tx, id, at(1)).await.unwrap().kind, DutyKind::DeleteBooking);
-    commit(tx).await;
+    assert_eq!(again().await, DutyKind::DeleteBooking);
+    assert_eq!(world.entry(db, &put.booking, world.of_ana).await.unknown_writes.len(), 2);
 }
 
-async fn all_that_stands_in_an_account_is_doubted(db: &TestDb) {
+async fn an_entry_is_being_written_while_its_duty_is_leased(db: &TestDb) {
+    let world = world(db).await;
+    let put = world.put(db, &[&world.ana], "Massage").await;
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    assert!(!entries::is_being_written(db, id, at(1)).await.unwrap());
+    let claimed = duties::claim(db, put.duties[0], "w#1", at(2), at(1)).await.unwrap();
+    assert!(claimed.is_some());
+    assert!(entries::is_being_written(db, id, at(1)).await.unwrap());
+    assert!(!entries::is_being_written(db, id, at(2)).await.unwrap(), "the lease has run out");
+    assert!(!entries::is_being_written(db, EntryId(Uuid::nil()), at(1)).await.unwrap());
+}
+
+async fn an_entry_knows_which_readings_had_begun(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
-    for of in [world.of_ana, world.of_rui] {
-        written(db, world.entry(db, &put.booking, of).await.id, 1).await;
-    }
-    let doubt_all = async |business| {
-        let mut tx = begin(db).await;
-        entries::doubt_all(&mut tx, business, world.of_ana).await.unwrap();
-        commit(tx).await;
-    };
-    doubt_all(testing::business(db).await.id).await;
-    let hash = async |of| world.entry(db, &put.booking, of).await.content_hash;
-    assert!(hash(world.of_ana).await.is_some(), "another business's account");
-    doubt_all(world.business.id).await;
-    let doubted = world.entry(db, &put.booking, world.of_ana).await;
-    assert_eq!((doubted.content_hash, doubted.etag.as_deref()), (None, Some("\"1\"")));
-    assert_eq!((doubted.state, doubted.attempted), (EntryState::Synced, true), "nothing is raised by that");
-    assert!(hash(world.of_rui).await.is_some(), "another account");
-
-    // That it is gone, and is to be gone, is known for good; and nothing is known of what was never tried.
-    world.cancel(db).await;
-    let mut tx = begin(db).await;
-    entries::record_removed(&mut tx, stands(db, doubted.id).await, Some("gone"), at(2)).await.unwrap();
-    commit(tx).await;
-    doubt_all(world.business.id).await;
-    assert_eq!(hash(world.of_ana).await.as_deref(), Some("gone"));
+    let id = world.entry(db, &put.booking, world.of_ana).await.id;
+    let reading = async || world.entry(db, &put.booking, world.of_ana).await.reading;
+    assert_eq!(reading().await, Reading(0));
+    let first = connections::begin_reading(db, world.of_ana).await.unwrap();
+    assert!(first.is_newer_than(reading().await), "nothing was stored since it began");
+    written(db, id, 1).await;
+    assert!(!first.is_newer_than(reading().await));
+    let second = connections::begin_reading(db, world.of_ana).await.unwrap();
+    assert!(second.is_newer_than(reading().await));
+    connections::begin_reading(db, world.of_rui).await.unwrap();
+    begun(db, id, "Sauna").await;
+    assert_eq!(reading().await, second, "another connection's readings are not its");
 }
 
 async fn one_knows_its_own_entries(db: &TestDb) {
@@ -171,8 +213,10 @@ async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
 concord_storage::on_both_databases!(
     what_was_written_is_known,
     a_write_that_was_overtaken_is_not_the_last,
-    a_write_in_doubt_is_looked_at_again,
-    all_that_stands_in_an_account_is_doubted,
+    an_overtaken_store_is_refused,
+    an_overtaken_write_is_looked_at_again,
+    an_entry_is_being_written_while_its_duty_is_leased,
+    an_entry_knows_which_readings_had_begun,
     one_knows_its_own_entries,
     what_should_be_gone_is_raised_again_also_when_it_is_over,
 );

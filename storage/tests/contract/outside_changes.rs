@@ -13,6 +13,7 @@ use concord_storage::{
     duties, entries,
     notices::{self, Audience, NewNotice},
     outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
+    retention::{self, Keep},
     testing::{TestDb, at, begin, commit, monday},
 };
 
@@ -67,8 +68,12 @@ impl Stage {
     }
 
     async fn ask(&self, db: &Db, minutes: i64) -> OutsideChangeId {
+        self.ask_about(db, OutsideKind::Deleted, minutes).await
+    }
+
+    async fn ask_about(&self, db: &Db, kind: OutsideKind, minutes: i64) -> OutsideChangeId {
         let mut tx = begin(db).await;
-        let change = self.change(leaked(edit(OutsideKind::Deleted)), OutsideState::Open);
+        let change = self.change(leaked(edit(kind)), OutsideState::Open);
         outside_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
         notices::raise(&mut tx, &self.notice(&outside_changes::notice_key(change.id)), at(minutes))
             .await
@@ -122,9 +127,10 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     let seen = shape("moved");
     let key = outside_changes::notice_key(moved.id);
     let told = [stage.notice(&key)];
-    let along = |before| Along::Followed {
+    let known = stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.revision;
+    let along = |revision| Along::Followed {
         change: &moved,
-        before,
+        revision,
         etag: Some("\"2\""),
         shape: Some(&seen),
         notices: &told,
@@ -133,16 +139,16 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
         async |expected, along| bookings::follow(db, &stage.by_ana(), "A-1", &draft, expected, along).await;
 
     // Written since it was seen, or at another version: nothing is changed.
-    let late = follow(1, along(Some("\"0\""))).await;
+    let late = follow(1, along(known - 1)).await;
     assert!(matches!(late, Err(PutError::Stale { .. })), "{late:?}");
-    let stale = follow(7, along(Some("\"1\""))).await;
+    let stale = follow(7, along(known)).await;
     assert!(matches!(stale, Err(PutError::Stale { current: 1 })), "{stale:?}");
     assert!(
         outside_changes::of_booking(db, stage.business(), stage.put.booking.id).await.unwrap().is_empty()
     );
     assert!(stage.untold(db).await.is_empty(), "what was not done is not told");
 
-    let put = follow(1, along(Some("\"1\""))).await.unwrap();
+    let put = follow(1, along(known)).await.unwrap();
     assert_eq!((put.booking.version, put.booking.interval.start), (2, at(180)));
     assert_eq!(stage.untold(db).await, [key.as_str()]);
     let entry = stage.world.entry(db, &put.booking, stage.world.of_ana).await;
@@ -239,7 +245,17 @@ async fn a_change_here_overtakes_the_question(db: &TestDb) {
     assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken);
     assert!(stage.untold(db).await.is_empty());
 
+    let overtake_deletion = async || {
+        let mut tx = begin(db).await;
+        outside_changes::overtake_deletion(&mut tx, stage.entry, at(3)).await.unwrap();
+        commit(tx).await;
+    };
     let asked = stage.ask(db, 2).await;
+    overtake_deletion().await;
+    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken, "we had removed it");
+    let asked = stage.ask_about(db, OutsideKind::Renamed, 2).await;
+    overtake_deletion().await;
+    assert_eq!(stage.state(db, asked).await, OutsideState::Open, "it is about no deletion");
     let mut tx = begin(db).await;
     outside_changes::overtake_question(&mut tx, stage.entry, at(3)).await.unwrap();
     commit(tx).await;
@@ -248,26 +264,29 @@ async fn a_change_here_overtakes_the_question(db: &TestDb) {
 
 async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb) {
     let stage = Stage::set(db).await;
-    let note = async |before: Option<&'static str>, etag: Option<&'static str>, as_written| {
+    let note = async |revision: i64, etag: Option<&'static str>, as_written| {
         let mut tx = begin(db).await;
         let seen = shape("seen");
-        let noted = entries::note_seen(&mut tx, stage.entry, before, (etag, etag.map(|_| &seen)), as_written)
-            .await
-            .unwrap();
+        let at = (stage.entry, revision);
+        let noted = entries::note_seen(&mut tx, at, (etag, etag.map(|_| &seen)), as_written).await.unwrap();
         commit(tx).await;
         noted
     };
     let entry = async || stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await;
-    assert!(!note(None, Some("\"9\""), true).await);
-    assert!(note(Some("\"1\""), Some("\"2\""), true).await);
+    let first = entry().await.revision;
+    assert!(!note(first - 1, Some("\"9\""), true).await);
+    assert!(note(first, Some("\"2\""), true).await);
+    assert!(!note(first, Some("\"9\""), true).await, "it is at another revision by now");
     assert_eq!(
         (entry().await.etag.as_deref(), entry().await.content_hash.as_deref()),
         (Some("\"2\""), Some("hash"))
     );
-    assert!(note(Some("\"2\""), None, false).await);
+    assert!(note(first + 1, None, false).await);
     let gone = entry().await;
     assert_eq!((gone.etag, gone.content_hash, gone.base), (None, None, None));
     let mut tx = begin(db).await;
+    assert!(!bookings::hold(&mut tx, stage.put.booking.id, 7).await.unwrap(), "it is at another version");
+    assert!(bookings::hold(&mut tx, stage.put.booking.id, 1).await.unwrap());
     entries::let_be(&mut tx, stage.entry).await.unwrap();
     commit(tx).await;
     assert!(!entry().await.wanted);
@@ -314,6 +333,32 @@ async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
     for nothing in [(Some(stage.world.eva.id), None), (None, Some(OutsideState::Open))] {
         assert!(outside_changes::list(db, business, nothing, &first(2)).await.unwrap().items.is_empty());
     }
+}
+
+async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
+    const DAY: i64 = 24 * 60;
+    let keep = Keep {
+        sync_log: chrono::Duration::days(30),
+        mails: chrono::Duration::days(30),
+        done_duties: chrono::Duration::days(30),
+        history: chrono::Duration::days(400),
+    };
+    let stage = Stage::set(db).await;
+    let put_back = NewOutsideChange {
+        refusal: Some(Refusal::Policy),
+        ..stage.change(leaked(edit(OutsideKind::Moved)), OutsideState::PutBack)
+    };
+    let mut tx = begin(db).await;
+    outside_changes::record(&mut tx, &put_back, at(1)).await.unwrap();
+    commit(tx).await;
+    // What comes after overtakes a question.
+    let open = stage.ask(db, 2).await;
+    let deleted = async |minute| retention::delete_old(db, keep, at(minute)).await.unwrap().outside_changes;
+    assert_eq!(deleted(400 * DAY).await, 0);
+    assert_eq!(deleted(400 * DAY + 1).await, 1);
+    assert!(outside_changes::find(db, stage.business(), put_back.id).await.unwrap().is_none());
+    assert_eq!(deleted(4_000 * DAY).await, 0, "somebody still has to answer");
+    assert_eq!(stage.state(db, open).await, OutsideState::Open);
 }
 
 async fn another_business_sees_and_decides_nothing(db: &TestDb) {
@@ -375,6 +420,7 @@ async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
+    what_was_decided_goes_and_a_question_stays,
     a_question_closes_with_its_booking_and_says_why,
     a_booking_follows_and_it_is_written_down,
     a_question_is_asked_once_and_answered_once,

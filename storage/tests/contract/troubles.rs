@@ -98,7 +98,9 @@ async fn a_transaction_is_told_what_the_pool_is(db: &TestDb) {
     assert_eq!(found, room);
     let found = connections::find_in(&mut tx, business.id, connection).await.unwrap().unwrap();
     assert_eq!(found.id, connection);
-    let none = channels::by_address_in(&mut tx, business.id, room.id, "airbnb", None).await.unwrap();
+    let listing =
+        channels::Listing { business: business.id, resource: room.id, platform: "airbnb", url: None };
+    let none = channels::by_address_in(&mut tx, listing).await.unwrap();
     assert!(none.is_none());
     assert!(feeds::token_of_business(&mut tx, &ring, business.id).await.unwrap().is_none());
     let new = feeds::NewFeed {

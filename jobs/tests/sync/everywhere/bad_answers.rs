@@ -118,7 +118,8 @@ async fn writing_survives_bad_answers(db: &TestDb, kind: ProviderKind) {
 
         book(&world, "is changed", hour).await;
         let said = world.survives(bad).await;
-        check(kind, bad, true, &said);
+        // An object is read before it is written again.
+        check(kind, bad, kind != ProviderKind::Caldav, &said);
         let changed = ["1: (stands)".to_owned(), format!("{hour}: (is changed)")];
         assert_eq!(standing(&world).await, changed, "{bad:?}");
         assert_eq!(world.entry_state(&booking).await, EntryState::Synced);

@@ -6,7 +6,9 @@
 
 mod bad_answers;
 mod deleted;
+mod edits;
 mod grants;
+mod moved_away;
 mod outside;
 mod own;
 mod secrets;

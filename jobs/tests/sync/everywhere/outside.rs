@@ -35,6 +35,17 @@ impl BadAnswer {
     }
 }
 
+/// How a single call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallFault {
+    /// The server is busy, and says so.
+    Busy,
+    /// Nothing of it arrives, and no answer comes.
+    Lost,
+    /// It is carried out, and the answer is lost.
+    AnswerLost,
+}
+
 /// More than the client is ready to read.
 const HUGE: usize = 33 << 20;
 
@@ -79,6 +90,40 @@ impl Outside {
                 answer("302 Found", format!("Location: {elsewhere}\r\n"), String::new())
             }
         }
+    }
+
+    /// The call after so many others goes wrong.
+    pub(super) async fn fails_after(&self, skip: u64, fault: CallFault) {
+        if self.kind() == ProviderKind::Caldav {
+            let fault = match fault {
+                CallFault::Busy => ProxyFault::Answer {
+                    status: "503 Service Unavailable".to_owned(),
+                    headers: String::new(),
+                    body: String::new(),
+                },
+                CallFault::Lost => ProxyFault::Drop,
+                CallFault::AnswerLost => ProxyFault::ApplyThenDrop,
+            };
+            return self.radicale().proxy.fails_after(skip, fault);
+        }
+        let kind = match fault {
+            CallFault::Busy => "server_error",
+            CallFault::Lost => "timeout",
+            CallFault::AnswerLost => "apply_then_drop",
+        };
+        self.fault(json!({ "kind": kind, "count": 1, "skip": skip })).await;
+    }
+
+    /// A person gives an entry of ours another title, in the place of `title`.
+    pub(super) async fn person_renames(&self, email: &str, id: &str, (title, other): (&str, &str)) {
+        if self.kind() == ProviderKind::Caldav {
+            let object = self.person(email).gets(id).await;
+            let renamed = object.replacen(title, other, 1);
+            assert_ne!(object, renamed, "it does not say {title}");
+            return self.person(email).puts(id, &renamed).await;
+        }
+        let seen = self.one_seen_by(email).await;
+        self.person_changes(email, id, json!({ "title": seen.title.replace(title, other) })).await;
     }
 
     /// How many of the bad answers have been given.

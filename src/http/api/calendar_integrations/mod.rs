@@ -218,7 +218,8 @@ async fn disconnect(
 
 /// Synchronise now
 ///
-/// Writes what waits and reads what is new, as soon as a worker is free.
+/// Writes what waits, reads what is new and compares, as soon as a worker is free. What stands as it should is not written
+/// again, and what its owner has changed or deleted is treated by the rules, as at every other time.
 #[utoipa::path(post, path = "/calendar_integrations/{id}/sync", tag = "Calendar integrations",
     operation_id = "sync_calendar_integration", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 202, description = "It will be done", body = IntegrationAnswer)))]

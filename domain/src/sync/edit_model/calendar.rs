@@ -1,0 +1,250 @@
+//! A calendar with one entry of ours in it, as the three providers keep it, and the person whose calendar it is.
+
+use crate::{
+    entry::{EntryTime, ObservedEntry},
+    sync::{
+        plan::{EntryAction, Observation, WriteFault},
+        shape::Shape,
+        unknown::UnknownWrite,
+    },
+};
+
+/// How a provider treats what is created twice or deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// An id is used once: a deleted event stays as a tombstone, and an update brings it back.
+    Google,
+    /// A create that repeats a transaction returns the event of the first; what is deleted is not found.
+    Microsoft,
+    /// `If-None-Match: *` guards a create; what is deleted is not found.
+    Caldav,
+}
+
+/// Who has written what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Author {
+    Us,
+    /// The person, by their edit of that number.
+    Person(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    shape: Shape,
+    etag: u32,
+    deleted: bool,
+    author: Author,
+}
+
+/// What became of an edit of the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Nobody here has seen it.
+    Unseen,
+    /// There is a row for it, with a question or a notice; or nothing was there to be lost.
+    Settled,
+}
+
+#[derive(Debug)]
+pub(super) struct Calendar {
+    style: Style,
+    event: Option<Event>,
+    writes: u32,
+    pub(super) edits: Vec<Edit>,
+    /// All that our writes have ever left or tried to leave: who brings one of these back has undone our write, which
+    /// nobody can tell from a write that did not happen.
+    pub(super) ours: Vec<UnknownWrite>,
+    /// What the person had left when that was written down.
+    recorded: Vec<Shape>,
+    /// What stood there when the person came, or when their last edit was settled.
+    left: Option<Shape>,
+}
+
+impl Calendar {
+    pub(super) fn new(style: Style) -> Self {
+        Self {
+            style,
+            event: None,
+            writes: 0,
+            edits: Vec::new(),
+            ours: Vec::new(),
+            recorded: Vec::new(),
+            left: None,
+        }
+    }
+
+    fn etag(&mut self) -> u32 {
+        self.writes += 1;
+        self.writes
+    }
+
+    fn live(&mut self) -> Option<&mut Event> {
+        self.event.as_mut().filter(|event| !event.deleted)
+    }
+
+    pub(super) fn shown(&self) -> Option<&Shape> {
+        self.event.as_ref().filter(|event| !event.deleted).map(|event| &event.shape)
+    }
+
+    /// The edit that nobody has seen and that stands there.
+    pub(super) fn unseen(&self) -> Option<usize> {
+        match self.event.as_ref()?.author {
+            Author::Person(edit) if self.edits[edit] == Edit::Unseen => Some(edit),
+            Author::Person(_) | Author::Us => None,
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        if let Some(edit) = self.unseen() {
+            self.edits[edit] = Edit::Settled;
+            self.left = self.shown().cloned();
+        }
+    }
+
+    /// It is written down that the person has left this; `None`: nothing. What they do later, they do to it.
+    pub(super) fn record(&mut self, shape: Option<Shape>) {
+        if self.shown() == shape.as_ref() {
+            self.settle();
+        }
+        self.left.clone_from(&shape);
+        self.recorded.extend(shape);
+    }
+
+    /// The person changes what stands there, or deletes it. Of several edits in a row only the last counts.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Shape), deletes: bool) {
+        if self.live().is_none() {
+            return;
+        }
+        let (etag, number, former) = (self.etag(), self.edits.len(), self.unseen());
+        let Some(event) = self.live() else { return };
+        event.etag = etag;
+        let before = event.shape.clone();
+        if deletes {
+            event.deleted = true;
+        } else {
+            change(&mut event.shape);
+        }
+        // Saved as it was, it has another version, and nothing was edited.
+        if deletes || event.shape != before {
+            event.author = Author::Person(number);
+            self.edits.push(Edit::Unseen);
+            if let Some(former) = former {
+                self.edits[former] = Edit::Settled;
+            }
+        }
+    }
+
+    /// What a page of changes or a look by id shows.
+    pub(super) fn look(&self) -> Observation {
+        match &self.event {
+            Some(event) if !event.deleted || self.style == Style::Google => {
+                Observation::Found(ObservedEntry {
+                    external_id: "abc".into(),
+                    series: None,
+                    etag: Some(event.etag.to_string()),
+                    deleted: event.deleted,
+                    busy: true,
+                    tentative: false,
+                    title: event.shape.title.clone(),
+                    time: Some(event.shape.time.clone()),
+                    entry: None,
+                    updated_at: None,
+                })
+            }
+            Some(_) | None => Observation::Missing,
+        }
+    }
+
+    /// The version of what stands there, a deletion included.
+    pub(super) fn version(&self) -> Option<u32> {
+        self.event.as_ref().map(|event| event.etag)
+    }
+
+    /// Carries out a write of ours. Fails the test if it takes away an edit that nobody has seen.
+    /// `desired`: what it should say by now; if nothing, what happens to it is nobody's concern.
+    pub(super) fn write(
+        &mut self,
+        action: &EntryAction,
+        shape: Option<&Shape>,
+        desired: Option<&Shape>,
+    ) -> Result<String, WriteFault> {
+        let is_live = self.live().is_some();
+        match action {
+            EntryAction::Create if is_live && self.style == Style::Caldav => {
+                return Err(WriteFault::Precondition);
+            }
+            EntryAction::Create if self.event.is_some() && self.style == Style::Google => {
+                return Err(WriteFault::Precondition);
+            }
+            EntryAction::Update { if_match } => {
+                let reachable = is_live || (self.style == Style::Google && self.event.is_some());
+                if !reachable {
+                    return Err(WriteFault::NotFound);
+                }
+                if if_match.is_some() && *if_match != self.version().map(|etag| etag.to_string()) {
+                    return Err(WriteFault::Precondition);
+                }
+            }
+            EntryAction::Remove if !is_live => return Ok(String::new()),
+            _ => {}
+        }
+        self.refuse_to_lose_an_edit(shape.filter(|_| desired.is_some()), desired);
+        let etag = self.etag();
+        let deleted = *action == EntryAction::Remove;
+        self.left = shape.cloned();
+        if let Some(shape) = shape {
+            self.event = Some(Event { shape: shape.clone(), etag, deleted, author: Author::Us });
+        } else if let Some(event) = &mut self.event {
+            (event.etag, event.deleted, event.author) = (etag, deleted, Author::Us);
+        }
+        Ok(etag.to_string())
+    }
+
+    /// A removal takes away what belongs to a booking that is cancelled or assigned to somebody else: that comes first.
+    fn refuse_to_lose_an_edit(&mut self, shape: Option<&Shape>, desired: Option<&Shape>) {
+        let Some(edit) = self.unseen() else { return };
+        let Some(event) = &self.event else { return };
+        let is_moot = match (shape, event.deleted) {
+            (None, _) => true,
+            // Where deletions leave no trace a lost create cannot be told from one that was deleted.
+            (Some(_), true) => self.style != Style::Google || self.ours.contains(&UnknownWrite::Removed),
+            (Some(shape), false) => self.says(&event.shape, shape) || self.is_moot(desired),
+        };
+        assert!(is_moot, "edit {edit} is overwritten: {:?} by {shape:?}", event.shape);
+        self.edits[edit] = Edit::Settled;
+    }
+}
+
+impl Calendar {
+    /// Whether our write says what the person has changed, or that is nothing new: what they bring back of what we left or
+    /// tried to leave, or of what they had changed before and was written down.
+    fn says(&self, edited: &Shape, written: &Shape) -> bool {
+        let left = self.left.as_ref();
+        let is_moved = left.is_none_or(|left| !edited.is_when(left));
+        let is_renamed = left.is_none_or(|left| !edited.says(left));
+        let mut former = self.ours.iter().filter_map(|write| match write {
+            UnknownWrite::Left(shape) => Some(shape),
+            UnknownWrite::Removed => None,
+        });
+        let known: Vec<&Shape> = former.by_ref().chain(&self.recorded).chain([written]).collect();
+        (!is_moved || known.iter().any(|shape| edited.is_when(shape)))
+            && (!is_renamed || known.iter().any(|shape| edited.says(shape)))
+    }
+
+    /// Whether the edit that nobody has seen is of no concern: what it has changed says what the booking does.
+    pub(super) fn is_moot(&self, desired: Option<&Shape>) -> bool {
+        match (self.shown(), desired) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(edited), Some(desired)) => self.says(edited, desired),
+        }
+    }
+}
+
+/// A day of the month in which the test takes place.
+pub(super) fn hour(of: u32) -> EntryTime {
+    let starts_at =
+        chrono::NaiveDate::from_ymd_opt(2026, 12, of).unwrap().and_hms_opt(9, 0, 0).unwrap().and_utc();
+    let ends_at = starts_at + chrono::Duration::hours(1);
+    EntryTime::Timed { starts_at, ends_at, zone: chrono_tz::Europe::Lisbon }
+}

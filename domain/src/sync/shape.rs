@@ -1,0 +1,96 @@
+//! What of an entry people change and bookings follow: its title and its time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::{EntryContent, EntryTime, ObservedEntry};
+
+/// What of an entry a person changes and a booking follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// One line.
+    pub title: String,
+    /// When.
+    pub time: EntryTime,
+}
+
+impl From<&EntryContent> for Shape {
+    fn from(content: &EntryContent) -> Self {
+        Self { title: content.title.clone(), time: content.time.clone() }
+    }
+}
+
+impl Shape {
+    /// Whether both are to be read alike.
+    pub fn tells(&self, other: &Self) -> bool {
+        self.is_when(other) && self.says(other)
+    }
+
+    /// Whether both are at the same time. In which zone a time is shown says nothing about when it is.
+    pub fn is_when(&self, other: &Self) -> bool {
+        match (&self.time, &other.time) {
+            (
+                EntryTime::Timed { starts_at, ends_at, .. },
+                EntryTime::Timed { starts_at: other_start, ends_at: other_end, .. },
+            ) => starts_at == other_start && ends_at == other_end,
+            (one, other) => one == other,
+        }
+    }
+
+    /// Whether both have the same words. Providers trim, and some of them join spaces.
+    pub fn says(&self, other: &Self) -> bool {
+        self.title.split_whitespace().eq(other.title.split_whitespace())
+    }
+}
+
+/// What stands at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing, or a tombstone.
+    Gone,
+    /// It takes place many times.
+    Recurring,
+    /// An entry. A provider that does not say when, says nothing of a change either.
+    There {
+        /// One line.
+        title: String,
+        /// When.
+        time: Option<EntryTime>,
+    },
+}
+
+impl From<&ObservedEntry> for Sight {
+    fn from(entry: &ObservedEntry) -> Self {
+        if entry.deleted {
+            Self::Gone
+        } else if entry.series.is_some() {
+            Self::Recurring
+        } else {
+            Self::There { title: entry.title.clone(), time: entry.time.clone() }
+        }
+    }
+}
+
+impl Sight {
+    /// Whether an entry stands there that is to be read like this.
+    pub fn is(&self, shape: &Shape) -> bool {
+        self.is_when(shape) && self.says(shape)
+    }
+
+    /// Whether an entry stands there at that time, as far as the provider says.
+    pub fn is_when(&self, shape: &Shape) -> bool {
+        self.shape_like(Some(shape)).is_some_and(|seen| seen.is_when(shape))
+    }
+
+    /// Whether an entry stands there with these words.
+    pub fn says(&self, shape: &Shape) -> bool {
+        self.shape_like(Some(shape)).is_some_and(|seen| seen.says(shape))
+    }
+
+    /// What it says; where no time is shown, at that of `known`. `None`: there is no entry, it recurs, or nobody
+    /// knows when it is.
+    pub fn shape_like(&self, known: Option<&Shape>) -> Option<Shape> {
+        let Self::There { title, time } = self else { return None };
+        let time = time.as_ref().or_else(|| known.map(|known| &known.time))?;
+        Some(Shape { title: title.clone(), time: time.clone() })
+    }
+}

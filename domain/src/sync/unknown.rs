@@ -1,0 +1,166 @@
+//! Writes of ours whose outcome is not known, and what may be said of an entry while there are any.
+//!
+//! A call whose answer is lost may have been carried out, and may not. So what it would have left behind is stored before
+//! it is made, and forgotten when its outcome is known: a 412, a 404 or another definite refusal says that it did not
+//! happen, a success that it did. Until then what stands in the calendar is compared with all that may stand there by our
+//! own doing: what we knew before (`base`), and what each of these writes would have left. What is none of these is a
+//! person's edit.
+
+use serde::{Deserialize, Serialize};
+
+use super::shape::{Shape, Sight};
+
+/// What a write would have left in the calendar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownWrite {
+    /// A create or an update: the entry, saying this.
+    Left(Shape),
+    /// A removal.
+    Removed,
+}
+
+/// More are not kept. A write comes after a look that was answered, so that it takes as many lost answers in a row.
+pub const MOST_UNKNOWN: usize = 16;
+
+/// With what an entry is to be compared while writes of ours are unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// It is as one of our writes, or none of them, has left it: no person has edited it.
+    Ours,
+    /// A person has edited what we had left like this; `None`: there was nothing that could be edited.
+    With(Option<Shape>),
+}
+
+/// The list with another write at its end. One that would leave the same as another is not unknown twice.
+#[must_use]
+pub fn with_write(mut unknown: Vec<UnknownWrite>, write: UnknownWrite) -> Vec<UnknownWrite> {
+    unknown.retain(|one| *one != write);
+    unknown.push(write);
+    let surplus = unknown.len().saturating_sub(MOST_UNKNOWN);
+    unknown.drain(..surplus);
+    unknown
+}
+
+/// Finds out what an entry is to be compared with. `base`: what it said when that was last known, `None` if it was not
+/// there. `has_tombstone`: it is shown as deleted, which takes an entry that once was there.
+pub fn comparison(
+    base: Option<&Shape>,
+    unknown: &[UnknownWrite],
+    sight: &Sight,
+    has_tombstone: bool,
+) -> Comparison {
+    if unknown.is_empty() {
+        return Comparison::With(base.cloned());
+    }
+    let left: Vec<&Shape> = unknown.iter().rev().filter_map(UnknownWrite::shape).collect();
+    match sight {
+        Sight::Gone if unknown.contains(&UnknownWrite::Removed) => Comparison::Ours,
+        Sight::Gone if base.is_none() && !has_tombstone => Comparison::Ours,
+        Sight::Gone | Sight::Recurring => Comparison::With(base.or(left.first().copied()).cloned()),
+        Sight::There { .. } if left.iter().copied().chain(base).any(|shape| sight.is(shape)) => {
+            Comparison::Ours
+        }
+        Sight::There { .. } => Comparison::With(edited(base, &left, sight).cloned()),
+    }
+}
+
+/// Which of ours a person has edited: a write of which a part still stands has happened, and is what they saw; with no such
+/// evidence, the last that is known for certain.
+fn edited<'a>(base: Option<&'a Shape>, left: &[&'a Shape], sight: &Sight) -> Option<&'a Shape> {
+    let Some(base) = base else { return left.first().copied() };
+    let is_evident = |shape: &&&Shape| {
+        (sight.is_when(shape) && !sight.is_when(base)) || (sight.says(shape) && !sight.says(base))
+    };
+    Some(left.iter().find(is_evident).map_or(base, |shape| *shape))
+}
+
+impl UnknownWrite {
+    fn shape(&self) -> Option<&Shape> {
+        match self {
+            Self::Left(shape) => Some(shape),
+            Self::Removed => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::EntryTime;
+
+    fn shape(title: &str, day: u32) -> Shape {
+        let from = chrono::NaiveDate::from_ymd_opt(2026, 12, day).unwrap();
+        Shape { title: title.into(), time: EntryTime::AllDay { from, until: from.succ_opt().unwrap() } }
+    }
+
+    fn seen(title: &str, day: u32) -> Sight {
+        let Shape { title, time } = shape(title, day);
+        Sight::There { title, time: Some(time) }
+    }
+
+    fn left(title: &str, day: u32) -> UnknownWrite {
+        UnknownWrite::Left(shape(title, day))
+    }
+
+    #[test]
+    fn what_stands_there_is_ours_if_a_write_or_none_explains_it() {
+        let base = shape("a", 1);
+        let unknown = [left("b", 1), left("c", 2)];
+        for ours in [seen("a", 1), seen("b", 1), seen("c", 2), seen(" c ", 2)] {
+            assert_eq!(comparison(Some(&base), &unknown, &ours, false), Comparison::Ours, "{ours:?}");
+        }
+        let no_time = Sight::There { title: "b".into(), time: None };
+        assert_eq!(comparison(Some(&base), &unknown, &no_time, false), Comparison::Ours);
+    }
+
+    #[test]
+    fn edit_is_compared_with_the_write_that_evidently_happened() {
+        let base = shape("a", 1);
+        let unknown = [left("b", 1), left("c", 2)];
+        for (edit, with) in [
+            (seen("a", 9), shape("a", 1)),
+            (seen("b", 9), shape("b", 1)),
+            (seen("z", 2), shape("c", 2)),
+            (seen("z", 9), shape("a", 1)),
+            (seen("z", 1), shape("a", 1)),
+        ] {
+            assert_eq!(
+                comparison(Some(&base), &unknown, &edit, false),
+                Comparison::With(Some(with)),
+                "{edit:?}"
+            );
+        }
+        let created = [left("b", 1), left("c", 2)];
+        assert_eq!(comparison(None, &created, &seen("z", 9), false), Comparison::With(Some(shape("c", 2))));
+    }
+
+    #[test]
+    fn gone_is_ours_after_a_removal_or_a_create_that_may_not_have_happened() {
+        let base = shape("a", 1);
+        let removal = [left("b", 1), UnknownWrite::Removed];
+        assert_eq!(comparison(Some(&base), &removal, &Sight::Gone, true), Comparison::Ours);
+        let update = [left("b", 1)];
+        assert_eq!(comparison(Some(&base), &update, &Sight::Gone, false), Comparison::With(Some(base)));
+        assert_eq!(comparison(None, &update, &Sight::Gone, false), Comparison::Ours);
+        assert_eq!(comparison(None, &update, &Sight::Gone, true), Comparison::With(Some(shape("b", 1))));
+    }
+
+    #[test]
+    fn nothing_unknown_is_compared_with_what_is_known() {
+        assert_eq!(comparison(None, &[], &Sight::Gone, true), Comparison::With(None));
+        let base = shape("a", 1);
+        assert_eq!(comparison(Some(&base), &[], &seen("a", 1), false), Comparison::With(Some(base)));
+    }
+
+    #[test]
+    fn list_keeps_the_latest_and_names_nothing_twice() {
+        let mut unknown = Vec::new();
+        for day in 1..=20 {
+            unknown = with_write(unknown, left("a", day));
+        }
+        assert_eq!((unknown.len(), unknown.last()), (MOST_UNKNOWN, Some(&left("a", 20))));
+        unknown = with_write(unknown, left("a", 10));
+        assert_eq!((unknown.len(), unknown.last()), (MOST_UNKNOWN, Some(&left("a", 10))));
+    }
+}

@@ -1,0 +1,198 @@
+//! Entries that their owner has put into another calendar of the account: looked for before they count as deleted, and
+//! followed. What was done to one at the same time is met there like any other change (`outside`).
+
+use concord_domain::{
+    duty::QueueClass,
+    entry::ObservedEntry,
+    record::SyncOutcome,
+    sync::{
+        moved::{Elsewhere, PriorState, Whereabouts, whereabouts},
+        plan::Observation,
+        shape::Sight,
+        unknown::UnknownWrite,
+    },
+};
+use concord_providers::ProviderError;
+use concord_storage::{
+    StorageError,
+    calendars::{self, Calendar},
+    entries::{self, Entry, MovedEntry},
+    outside_events, people,
+    sync_log::{self, NewLine},
+};
+
+use crate::{
+    Context,
+    access::{Access, Account, with_open},
+    duty::JobError,
+    limits::take_turn,
+    write_lease::WriteLease,
+};
+
+/// An entry as another calendar shows it.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) calendar: Calendar,
+    pub(crate) seen: ObservedEntry,
+}
+
+/// What has come of a search.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// It is nowhere that we know of.
+    Nowhere,
+    /// It was moved.
+    There(Box<Moved>),
+    /// It stands where we may not write.
+    OutOfReach,
+}
+
+/// What is known of an entry before it is looked for.
+pub(crate) fn prior_state(entry: &Entry) -> PriorState {
+    PriorState::new(entry.base.as_ref(), &entry.unknown_writes, entry.is_asked_about)
+}
+
+/// Whether what was looked for in its calendar may be in another one: it is gone, and is known to have stood there. Where a
+/// create may have happened that was not answered, it hardly ever has, and the other calendars are not asked each time.
+pub(crate) fn may_be_moved(entry: &Entry, observation: &Observation) -> bool {
+    match observation {
+        Observation::Missing => entry.base.is_some() || entry.is_asked_about,
+        Observation::Found(seen) => Sight::from(seen) == Sight::Gone,
+    }
+}
+
+/// The calendars that are to be asked, one after the other, for an entry that is gone from its own.
+#[derive(Debug)]
+pub(crate) struct Search {
+    prior: PriorState,
+    external_id: String,
+    left: std::vec::IntoIter<Calendar>,
+    found: Option<Moved>,
+    is_out_of_reach: bool,
+}
+
+impl Search {
+    /// In the other calendars of its account, as far as they are listed, and either we write to them or their busy times are
+    /// read. `with_own`: in its own too, which may call it otherwise.
+    pub(crate) async fn begin(
+        context: &Context,
+        entry: &Entry,
+        (prior, with_own): (PriorState, bool),
+    ) -> Result<Self, StorageError> {
+        let all = calendars::of_connection(&context.db, entry.business_id, entry.connection_id).await?;
+        let is_asked = |one: &Calendar| {
+            let is_of_use = one.missing_since.is_none() && (one.writable || one.reads);
+            prior.has_stood && is_of_use && (with_own || one.id != entry.calendar_id)
+        };
+        let left: Vec<Calendar> = all.into_iter().filter(is_asked).collect();
+        let external_id = entry.external_id.clone();
+        Ok(Self { prior, external_id, left: left.into_iter(), found: None, is_out_of_reach: false })
+    }
+
+    /// The next calendar to ask; `None`: all has been asked that need be.
+    pub(crate) fn next_calendar(&mut self) -> Option<Calendar> {
+        let is_surely_it = |found: &Moved| found.seen.external_id == self.external_id;
+        if self.found.as_ref().is_some_and(is_surely_it) { None } else { self.left.next() }
+    }
+
+    /// What it has answered. One that refuses to answer, or is gone, does not have it as far as we can know.
+    pub(crate) fn answered(
+        &mut self,
+        calendar: Calendar,
+        answer: Result<Option<ObservedEntry>, JobError>,
+    ) -> Result<(), JobError> {
+        let seen = match answer {
+            Err(JobError::Provider(ProviderError::NotFound | ProviderError::Rejected(_))) => None,
+            answer => answer?,
+        };
+        let Some(seen) = seen else { return Ok(()) };
+        let elsewhere =
+            Elsewhere { has_its_id: seen.external_id == self.external_id, is_writable: calendar.writable };
+        match whereabouts(self.prior, &Sight::Gone, Some(elsewhere)) {
+            Whereabouts::Moved if elsewhere.has_its_id || self.found.is_none() => {
+                self.found = Some(Moved { calendar, seen });
+            }
+            Whereabouts::OutOfReach => self.is_out_of_reach = true,
+            Whereabouts::Moved | Whereabouts::Here | Whereabouts::Gone => {}
+        }
+        Ok(())
+    }
+
+    /// Asks them all, as the one writer of the connection.
+    pub(crate) async fn under_lease(
+        mut self,
+        context: &Context,
+        (account, class): (Account, QueueClass),
+        lease: &mut WriteLease<'_>,
+        entry: &Entry,
+    ) -> Result<Sought, JobError> {
+        let provider = context.provider(account.provider)?;
+        while let Some(calendar) = self.next_calendar() {
+            take_turn(context, account, class).await?;
+            // What keeps us from asking is no answer.
+            let mut held = Access::open(context, account).await?;
+            lease.keep().await?;
+            let (elsewhere, former) = (calendar.external_id.as_str(), entry.external_id.as_str());
+            let call = async {
+                with_open!(held, access => provider.find_moved(&access, elsewhere, entry.id, former))
+            };
+            let found = lease.during(Box::pin(call)).await.map_err(JobError::from);
+            self.answered(calendar, found)?;
+        }
+        Ok(self.end())
+    }
+
+    /// What has come of it.
+    pub(crate) fn end(self) -> Sought {
+        match self.found {
+            Some(found) => Sought::There(Box::new(found)),
+            None if self.is_out_of_reach => Sought::OutOfReach,
+            None => Sought::Nowhere,
+        }
+    }
+}
+
+/// From now on the entry is the one in that calendar, and not its owner's busy time there. `false`: somebody has stored
+/// something else of it meanwhile.
+pub(crate) async fn follow(
+    context: &Context,
+    entry: &mut Entry,
+    Moved { calendar, seen }: &Moved,
+) -> Result<bool, JobError> {
+    let (db, business, now) = (&context.db, entry.business_id, context.clock.now());
+    let name = seen.series.as_ref().unwrap_or(&seen.external_id);
+    // It stands, so that none of our removals has happened.
+    let unknown: Vec<UnknownWrite> =
+        entry.unknown_writes.iter().filter(|write| **write != UnknownWrite::Removed).cloned().collect();
+    let taken_for_busy = outside_events::within(db, business, calendar.id, name).await?;
+    let mut tx = db.begin().await?;
+    if !taken_for_busy.is_empty() {
+        people::lock(&mut tx, business, entry.staff_id).await?;
+    }
+    for event in taken_for_busy {
+        outside_events::remove(&mut tx, business, entry.staff_id, event.id).await?;
+    }
+    let moved = MovedEntry { to: calendar.id, external_id: name, unknown: &unknown };
+    if !entries::move_to(&mut tx, (entry.id, entry.calendar_id, entry.revision), &moved).await? {
+        return Ok(false);
+    }
+    let line = NewLine {
+        business,
+        connection: Some(entry.connection_id),
+        booking: Some(entry.booking_id),
+        channel: None,
+        operation: "follow",
+        outcome: SyncOutcome::Ok,
+        detail: &format!("it was moved to {}, and is kept in step there from now on", calendar.name),
+        duration_ms: 0,
+        at: now,
+    };
+    sync_log::append(&mut tx, &line).await?;
+    tx.commit().await?;
+    entry.calendar_id = calendar.id;
+    entry.calendar_external_id.clone_from(&calendar.external_id);
+    entry.external_id.clone_from(name);
+    (entry.etag, entry.unknown_writes) = (None, unknown);
+    entry.revision += 1;
+    Ok(true)
+}

@@ -1,0 +1,88 @@
+//! What people edit while our writes meet faults: it is followed, asked about or put back, and never written over unseen.
+
+use concord_domain::{
+    connection::ProviderKind,
+    sync::outside::{OutsideKind, OutsideState, Refusal},
+};
+use concord_storage::testing::TestDb;
+
+use super::{everywhere, outside::CallFault};
+use crate::{
+    two_way::minutes,
+    world::{ANA, World, titled},
+};
+
+/// The update finds another version, since the entry was edited meanwhile, and then the look fails.
+async fn edit_outlives_a_look_that_fails(db: &TestDb, kind: ProviderKind) {
+    for fault in [CallFault::Busy, CallFault::Lost] {
+        let world = World::with_provider(db, kind).await;
+        world.connected(&world.ana).await;
+        let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
+        world.settle().await;
+        world.poll().await;
+        let id = world.outside.one_seen_by(ANA).await.id;
+        world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
+
+        let failed = world.outside.bad_answers().await;
+        world.outside.fails_after(1, fault).await;
+        let later = world.draft(&[&world.ana], 7_000, 7_060);
+        world.put("A-1", &titled(&later, "Massage")).await;
+        world.settle().await;
+        assert_eq!(world.outside.bad_answers().await, failed + 1, "{fault:?}");
+
+        let now = world.now(&booking).await;
+        assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Hot stones", (7_000, 7_060)), "{fault:?}");
+        let change = world.change_of(&booking).await;
+        assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::Followed));
+        let seen = world.outside.one_seen_by(ANA).await;
+        assert!(seen.title.contains("Hot stones"), "{fault:?}: {}", seen.title);
+        assert!(seen.starts_at.starts_with(&now.interval.start.format("%Y-%m-%dT%H:%M").to_string()));
+    }
+}
+
+/// The answer to our update is lost, and then the entry is edited: what is compared is what the update has left.
+async fn edit_after_a_lost_answer_is_followed(db: &TestDb, kind: ProviderKind) {
+    let world = World::with_provider(db, kind).await;
+    world.connected(&world.ana).await;
+    let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
+    world.settle().await;
+    world.poll().await;
+    let later = world.draft(&[&world.ana], 7_000, 7_060);
+    // At CalDAV the object is read before it is written.
+    world.outside.fails_after(u64::from(kind == ProviderKind::Caldav), CallFault::AnswerLost).await;
+    world.put("A-1", &titled(&later, "Massage")).await;
+    world.drain().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
+    world.settle().await;
+    let now = world.now(&booking).await;
+    assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Hot stones", (7_000, 7_060)));
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::Followed));
+    world.poll().await;
+    assert_eq!(world.changes(&booking).await.len(), 1, "nothing of it comes back as another change");
+}
+
+/// Somebody cancels here what its owner has just renamed there: the entry goes, and it is said what they wanted.
+async fn edit_of_what_is_cancelled_is_written_down(db: &TestDb, kind: ProviderKind) {
+    let world = World::with_provider(db, kind).await;
+    world.connected(&world.ana).await;
+    let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
+    world.settle().await;
+    world.poll().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
+    assert_eq!(change.refusal, Some(Refusal::Cancelled));
+    assert!(change.edit.title.is_some_and(|title| title.contains("Hot stones")));
+}
+
+everywhere!(
+    edit_outlives_a_look_that_fails,
+    edit_after_a_lost_answer_is_followed,
+    edit_of_what_is_cancelled_is_written_down,
+);
