@@ -29,8 +29,8 @@ pub fn exposed_nights(
     exposed
 }
 
-/// The days on which a stretch is, without the last one where it ends as that begins.
-fn nights(interval: Interval, zone: Tz) -> impl Iterator<Item = NaiveDate> {
+/// The nights of a stretch: the days on which it is, without the last one where it ends as that begins.
+pub fn nights(interval: Interval, zone: Tz) -> impl Iterator<Item = NaiveDate> {
     let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
     let first = day(interval.start);
     let ends = day(interval.end);

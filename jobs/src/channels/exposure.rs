@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    channel::{ItemKind, exposure::exposed_nights},
+    channel::{
+        ItemKind,
+        exposure::{exposed_nights, nights},
+    },
     ids::{BookingId, BusinessId, ChannelId, FeedId},
     interval::Interval,
 };
@@ -29,7 +32,7 @@ pub struct Exposure {
     pub last_read: Option<FeedRead>,
     /// The revision of our feed now.
     pub revision: i64,
-    /// Bookings that it does not know of, by start, each with when it was made or moved.
+    /// Bookings that it does not know of and that take one of `nights`, by start, each with when it was made or moved.
     pub unknown: Vec<Unknown>,
     /// The nights, or days of appointments, that it may sell although they are taken: not those that it has sold or closed
     /// itself.
@@ -73,7 +76,7 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
         .filter(|row| row.seen_at.is_some())
         .map(|row| (row.booking_id, Interval { start: row.starts_at, end: row.ends_at }))
         .collect();
-    let unknown: Vec<Unknown> = taken
+    let mut unknown: Vec<Unknown> = taken
         .into_iter()
         .filter(|booking| !seen.contains(&(booking.id, booking.interval)))
         .map(|booking| Unknown {
@@ -83,18 +86,20 @@ pub async fn exposure(db: &Db, channel: &Channel, now: DateTime<Utc>) -> Result<
             since: booking.updated_at,
         })
         .collect();
+    let exposed = retain_exposed(db, channel, &mut unknown, now).await?;
     Ok(Exposure {
         last_read: last_read(db, channel.business_id, feed).await?,
         revision: feeds::revision_of(db, &found).await?,
-        nights: nights_of(db, channel, &unknown, now).await?,
+        nights: exposed,
         unknown,
     })
 }
 
-async fn nights_of(
+/// The nights that are exposed. Bookings that take none of them are dropped: the platform does not sell their nights.
+async fn retain_exposed(
     db: &Db,
     channel: &Channel,
-    unknown: &[Unknown],
+    unknown: &mut Vec<Unknown>,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<NaiveDate>, StorageError> {
     if unknown.is_empty() {
@@ -104,7 +109,9 @@ async fn nights_of(
     let resource = resources::find(db, business.id, channel.resource_id).await?;
     let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
     let closed = closed_there(db, business.id, channel.id, now).await?;
-    Ok(exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now))
+    let exposed = exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now);
+    unknown.retain(|one| nights(one.interval, zone).any(|night| exposed.contains(&night)));
+    Ok(exposed)
 }
 
 /// What the platform of a channel does not sell because it has sold or closed it itself.
