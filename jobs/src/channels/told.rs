@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    booking::{Booking, BookingTime},
+    booking::Booking,
     channel::{Brake, Preference, plan::Held},
     ids::{BookingId, ChannelId},
     notice::NoticeKind,
     people::Actor,
     record::HistorySubject,
+    span::span,
 };
 use concord_storage::{
     StorageError, Tx, bookings, businesses,
@@ -146,11 +147,8 @@ pub(super) async fn conflict(
     channel: &Channel,
     booking: &Booking,
 ) -> Result<Option<DutyRef>, StorageError> {
-    let when = match booking.draft.time {
-        BookingTime::Stay { check_in, check_out } => format!("{check_in} to {check_out}"),
-        BookingTime::Timed { starts_at, .. } => format!("{}", starts_at.format("%Y-%m-%d %H:%M UTC")),
-    };
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
+    let when = when(context, channel, (booking, resource.as_ref())).await?;
     let name = name(resource, context, channel);
     let beside = beside(context, booking).await?;
     let news = News {
@@ -170,6 +168,18 @@ pub(super) async fn conflict(
     tx.commit().await?;
     // It waits for others; the sweep brings it.
     Ok(None)
+}
+
+/// When a booking takes place, as a guest of its resource would say it: "Sat 5 to Tue 8 Dec".
+async fn when(
+    context: &Context,
+    channel: &Channel,
+    (booking, resource): (&Booking, Option<&Resource>),
+) -> Result<String, StorageError> {
+    let business = businesses::find(&context.db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
+    let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
+    let today = context.clock.now().with_timezone(&zone).date_naive();
+    Ok(span(&booking.draft.time, zone, today).text)
 }
 
 /// What stands where the booking does: each by its title and reference, the first three.
@@ -228,7 +238,7 @@ pub(super) async fn held_back(
     let detail = format!(
         "They are kept, because the calendar may be broken. If it still lacks them at {}, they are cancelled.\n\
              If they are cancelled there, let them through now.",
-        held.until.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z")
+        held.until.with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z")
     );
     let news = News::of(channel, NoticeKind::FeedHeld, held_key(channel.id), (headline, detail));
     news.raise(tx, context, channel).await
