@@ -28,7 +28,9 @@ use super::super::{
 use super::{
     change::former_status,
     differences::{Difference, deed, differences, learn},
-    found, link_to, name_of, path_of,
+    found,
+    guest::notes_of,
+    link_to, name_of, path_of,
 };
 use crate::app::App;
 
@@ -41,6 +43,9 @@ struct BookingPage {
     name: String,
     /// For whom.
     customer: String,
+    /// Where it says more than the customer does.
+    title: String,
+    notes: String,
     kind: &'static str,
     status: Pill,
     when: String,
@@ -147,6 +152,8 @@ pub(super) async fn show(
         path: path_of(&booking),
         name: name_of(&booking, &app.context.platforms),
         customer: app.context.platforms.guest_of(&booking),
+        title: app.context.platforms.title_of(&booking).to_owned(),
+        notes: notes_of(&booking).to_owned(),
         kind: kind_label(booking.draft.kind),
         status: booking.draft.status.into(),
         when: time.text,

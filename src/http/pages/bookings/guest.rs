@@ -22,6 +22,15 @@ pub(in crate::http::pages) fn name_of(booking: &Booking, platforms: &Platforms) 
     }
 }
 
+/// What is written about a booking, without the line by which programs find a platform's event again.
+pub(in crate::http::pages) fn notes_of(booking: &Booking) -> &str {
+    let notes = booking.draft.notes.trim();
+    match notes.rsplit_once('\n').unwrap_or(("", notes)) {
+        (before, last) if booking.channel.is_some() && last.starts_with("UID: ") => before.trim_end(),
+        _ => notes,
+    }
+}
+
 /// The title, where `name_of` is something else and the title is no platform's summary.
 pub(in crate::http::pages) fn title_beside_name(booking: &Booking, platforms: &Platforms) -> String {
     let is_called_by_it = platforms.guest_of(booking).is_empty();
