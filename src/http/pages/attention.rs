@@ -2,7 +2,7 @@
 //! given up, what a platform seems to have cancelled, double bookings. Everything else that is not yet in agreement comes
 //! right by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
@@ -73,7 +73,16 @@ impl Attention {
         } else {
             all.narrow(db, user).await?;
         }
+        all.name_each_conflict_once();
         Ok(all)
+    }
+
+    /// A booking that found no room takes its resource and its staff: that is one thing to see to.
+    fn name_each_conflict_once(&mut self) {
+        let mut named = HashSet::new();
+        self.conflicts.sort_by_key(|row| row.subject_kind != SubjectKind::Resource);
+        self.conflicts.retain(|row| named.insert(row.source_id));
+        self.conflicts.sort_by_key(|row| (row.starts_at, row.id));
     }
 
     /// What the platforms of the business do not know.

@@ -1,22 +1,29 @@
 //! What a person has to see to, each thing with its reason and a way out.
 
+use std::collections::HashSet;
+
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     duty::DutyKind,
-    ids::{ChannelId, DutyId},
+    ids::{BookingId, ChannelId, DutyId},
     interval::Interval,
     occupancy::OccupancySource,
     sync::outside::OutsideState,
 };
-use concord_storage::{PageAsk, duties::Duty, occupancy::Standing, outside_changes};
+use concord_storage::{
+    PageAsk, bookings,
+    duties::Duty,
+    occupancy::{self, Standing},
+    outside_changes,
+};
 
 use super::super::{
     PageError,
     attention::{About, Attention, SyncWord},
-    bookings::path_of,
+    bookings::{name_of, path_of},
     changes::{ChangeLine, Where, lines},
-    channels::{self, name_of, platform_name, words::held_sentence},
+    channels::{self, platform_name, words::held_sentence},
     names::Names,
     pieces::{Tone, capital},
     session::CurrentUser,
@@ -37,6 +44,7 @@ pub(super) struct Needs {
     failures: Vec<Failure>,
     more_failures: usize,
     conflicts: Vec<Conflict>,
+    more_conflicts: usize,
     /// What became lately of what people did in their calendars.
     recent: Vec<ChangeLine>,
 }
@@ -68,10 +76,20 @@ struct Failure {
 
 struct Conflict {
     who: String,
-    what: String,
     when: String,
+    /// What found no room, and the first thing that stands there.
+    parties: Vec<Party>,
+    /// How many more things stand there.
+    more: usize,
     /// What is booked for them then.
     path: String,
+}
+
+/// One of two that want the same time.
+struct Party {
+    name: String,
+    /// Its page, if it is a booking.
+    path: Option<String>,
 }
 
 impl Needs {
@@ -82,6 +100,8 @@ impl Needs {
 
 /// So many failures are shown one by one.
 const SHOWN_FAILURES: usize = 8;
+/// So many double bookings are shown one by one.
+const SHOWN_CONFLICTS: usize = 8;
 /// So many questions are asked one by one.
 const SHOWN_QUESTIONS: usize = 8;
 /// So many of the last changes are shown, of so many that are looked at.
@@ -117,10 +137,14 @@ pub(super) async fn needs(
     for channel in attention.held() {
         let platform = platform_name(app, &channel.platform);
         held.push(Held {
-            name: name_of(app, channel).await?,
+            name: channels::name_of(app, channel).await?,
             text: held_sentence(channel, &platform).unwrap_or_default(),
             path: channels::path_of(channel.id),
         });
+    }
+    let mut conflicts = Vec::new();
+    for row in attention.conflicts.iter().take(SHOWN_CONFLICTS) {
+        conflicts.push(conflict(app, user, row, today).await?);
     }
     let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(Needs {
@@ -133,7 +157,8 @@ pub(super) async fn needs(
         held,
         failures,
         more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
-        conflicts: attention.conflicts.iter().map(|row| conflict(row, user, today)).collect(),
+        conflicts,
+        more_conflicts: attention.conflicts.len().saturating_sub(SHOWN_CONFLICTS),
     })
 }
 
@@ -201,7 +226,7 @@ async fn failure(
         DutyKind::SendMail => "A mail could not be sent".to_owned(),
         DutyKind::Notify => "People could not be told what happened".to_owned(),
         DutyKind::PollChannel => match channel {
-            Some(channel) => format!("{} cannot be read", name_of(app, channel).await?),
+            Some(channel) => format!("{} cannot be read", channels::name_of(app, channel).await?),
             None => "A platform's calendar could not be read".to_owned(),
         },
         DutyKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
@@ -216,22 +241,47 @@ async fn failure(
     })
 }
 
-fn conflict(row: &Standing, user: &CurrentUser, today: NaiveDate) -> Conflict {
-    let what = match (row.source, &row.calendar) {
-        (OccupancySource::Busy, Some(calendar)) => format!("An appointment in the calendar “{calendar}”"),
-        (OccupancySource::Busy, None) => "An appointment in a connected calendar".to_owned(),
-        (OccupancySource::Reservation, _) => "A platform's reservation".to_owned(),
-        (OccupancySource::Booking | OccupancySource::Block, _) => match &row.reference {
-            Some(reference) => format!("Booking {reference}"),
-            None => "A booking".to_owned(),
-        },
-    };
-    Conflict {
-        who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
-        what,
-        when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
-        path: day_of(row, user),
+async fn conflict(
+    app: &App,
+    user: &CurrentUser,
+    row: &Standing,
+    today: NaiveDate,
+) -> Result<Conflict, PageError> {
+    let within = Interval { start: row.starts_at, end: row.ends_at };
+    let mut others = occupancy::standing(&app.context.db, user.business.id, row.subject_id, within).await?;
+    let mut named = HashSet::from([row.source_id]);
+    others.retain(|other| named.insert(other.source_id));
+    let mut parties = vec![party(app, user, row).await?];
+    if let Some(other) = others.first() {
+        parties.push(party(app, user, other).await?);
     }
+    Ok(Conflict {
+        who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
+        when: stretch(within, user.business.zone, today),
+        parties,
+        more: others.len().saturating_sub(1),
+        path: day_of(row, user),
+    })
+}
+
+/// What stands there, as people call it.
+async fn party(app: &App, user: &CurrentUser, row: &Standing) -> Result<Party, PageError> {
+    let name = match (row.source, &row.calendar) {
+        (OccupancySource::Busy, Some(calendar)) => format!("an appointment in the calendar “{calendar}”"),
+        (OccupancySource::Busy, None) => "an appointment in a connected calendar".to_owned(),
+        (OccupancySource::Reservation, _) => "a platform's reservation".to_owned(),
+        (OccupancySource::Booking | OccupancySource::Block, _) => {
+            let booking =
+                bookings::by_id(&app.context.db, user.business.id, BookingId(row.source_id)).await?;
+            return Ok(match booking {
+                Some(booking) => {
+                    Party { name: name_of(&booking, &app.context.platforms), path: Some(path_of(&booking)) }
+                }
+                None => Party { name: "a blocked time".to_owned(), path: None },
+            });
+        }
+    };
+    Ok(Party { name, path: None })
 }
 
 /// The list of what is booked on that day, for that resource or person.
