@@ -97,8 +97,16 @@ async fn an_address_is_imported_and_what_is_wrong_is_said_at_its_field(db: &Test
     let as_vrbo = [("platform", None, "vrbo"), wish[1], wish[2]];
     let sent = visitor.send_parts("/calendar-sync/preview", &as_vrbo).await;
     let told = visitor.get(sent.leads_to()).await.text;
-    assert!(told.contains("the calendar was written by Airbnb, not by Vrbo"), "{told}");
+    assert!(told.contains("The calendar was written by Airbnb, not by Vrbo"), "{told}");
     assert!(told.contains("Look at it as a calendar of Airbnb"), "{told}");
+
+    // That needs a tick, and nothing is imported without it.
+    assert!(told.contains("name=\"confirmed\""), "{told}");
+    let refused = visitor.send_parts("/calendar-sync/import", &as_vrbo).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("id=\"platform-fault\""), "{}", refused.text);
+    let confirmed = [as_vrbo[0], as_vrbo[1], as_vrbo[2], ("confirmed", None, "yes")];
+    visitor.send_parts("/calendar-sync/import", &confirmed).await.leads_to();
 
     let file = ("file", Some("b.ics"), "no calendar");
     let gone = format!("{}/nowhere.ics", house.sandbox.url());
@@ -136,13 +144,20 @@ async fn the_address_of_all_bookings_stays_the_same(db: &TestDb) {
         assert!(page.contains("Paste this address"), "each platform's steps: {page}");
         page.split("id=\"feed-url\">").nth(1).unwrap().split('<').next().unwrap().to_owned()
     };
+    // To look at the page publishes nothing.
+    assert!(visitor.get("/calendar-sync").await.text.contains("Publish the calendar"));
+    let none = house.api.get("/api/v1/feeds").await.expect(200);
+    assert_eq!(none["items"].as_array().unwrap().len(), 0, "{none}");
+    visitor.send("/calendar-sync/publish", &[("privacy", "title")]).await.leads_to();
     let address = shown().await;
-    assert_eq!(shown().await, address);
+    visitor.send("/calendar-sync/publish", &[("privacy", "full")]).await.leads_to();
+    assert_eq!(shown().await, address, "one that is there stays");
     let feed = house.api.plain(Method::GET, &address).await;
     assert_eq!(feed.status, 200);
     assert!(feed.text.contains("BEGIN:VEVENT"), "{}", feed.text);
     let feeds = house.api.get("/api/v1/feeds").await.expect(200);
     assert_eq!(feeds["items"].as_array().unwrap().len(), 1, "{feeds}");
+    assert_eq!(feeds["items"][0]["privacy"], "title");
     house.stop().await;
 }
 

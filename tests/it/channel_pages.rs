@@ -130,10 +130,20 @@ async fn an_address_that_cannot_be_read_is_refused_at_its_field(db: &TestDb) {
     let other = send("airbnb", vrbo, Some(("instead", "vrbo"))).await;
     refused(&other, "address", vrbo, "");
     assert!(other.text.contains("Vrbo for") && other.text.contains("try again by itself"), "{}", other.text);
-    let path = send("vrbo", vrbo, Some(("anyway", "yes"))).await.leads_to().to_owned();
+    let path = send("vrbo", vrbo, Some(("anyway", "unread"))).await.leads_to().to_owned();
     assert!(visitor.get(&path).await.text.contains("on Vrbo</h1>"));
     refused(&send("vrbo", vrbo, None).await, "address", vrbo, "is read for this resource already");
-    send("airbnb", "https://www.vrbo.com/icalendar/2.ics", Some(("anyway", "yes"))).await.leads_to();
+    // One tick answers one question.
+    let second = "https://www.vrbo.com/icalendar/2.ics";
+    let half = send("airbnb", second, Some(("anyway", "platform"))).await;
+    assert!(
+        half.text.contains("value=\"platform\" checked") && half.text.contains("value=\"unread\">"),
+        "{}",
+        half.text
+    );
+    let all = [("anyway", "platform"), ("anyway", "unread")];
+    let wish = [("resource", room.as_str()), ("platform", "airbnb"), ("address", second), all[0], all[1]];
+    visitor.send("/channels/new", &wish).await.leads_to();
     let nothing = visitor.send("/channels/new", &[("resource", "none"), ("platform", "planet")]).await;
     assert_eq!(nothing.status, 422);
     assert!(
@@ -214,6 +224,10 @@ async fn both_bookings_of_a_double_booking_say_so(db: &TestDb) {
         let pills = visitor.get(path).await.text.matches(">Overlaps another booking<").count();
         assert_eq!(pills, 2, "{path}");
     }
+    let overview = visitor.get("/").await.text;
+    let needs = overview.split("id=\"needs\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned();
+    assert_eq!(needs.matches("is taken twice").count(), 1, "{needs}");
+    assert!(needs.contains(&link) && needs.contains("href=\"/bookings/ours\""), "{needs}");
     for (reference, other) in [("ours", party), (party, "ours")] {
         let one = house.api.get(&format!("/api/v1/bookings/{reference}")).await.expect(200);
         assert_eq!(one["overlaps"][0]["reference"], other);
@@ -395,7 +409,7 @@ async fn a_channel_is_changed_and_ended(db: &TestDb) {
     house.stop().await;
 }
 
-async fn whoever_is_no_manager_finds_no_channels(db: &TestDb) {
+async fn channels_are_for_managers(db: &TestDb) {
     let house = open(db).await;
     let room = house.resource(1).await.id.to_string();
     let manager = Visitor::signed_in(&house, &person(&house, Role::Manager, None).await).await;
@@ -414,16 +428,16 @@ async fn whoever_is_no_manager_finds_no_channels(db: &TestDb) {
         "/calendar-sync",
         "/settings/platforms",
     ] {
-        assert_eq!(staff.get(page).await.status, 404, "{page}");
-        assert_ne!(manager.get(page).await.status, 404, "{page}");
+        assert_eq!(staff.get(page).await.status, 403, "{page}");
+        assert_ne!(manager.get(page).await.status, 403, "{page}");
     }
     for deed in ["", "/sync", "/release", "/keep", "/rotate", "/webhooks", "/webhooks/forbid", "/remove"] {
-        assert_eq!(staff.send(&format!("{path}{deed}"), &[]).await.status, 404, "{deed}");
+        assert_eq!(staff.send(&format!("{path}{deed}"), &[]).await.status, 403, "{deed}");
     }
     let wish = [("resource", room.as_str()), ("platform", "vrbo")];
-    assert_eq!(staff.send("/channels/new", &wish).await.status, 404);
-    assert_eq!(staff.send("/settings/platforms/airbnb", &[("interval", "45")]).await.status, 404);
-    assert_eq!(staff.send_parts("/calendar-sync/import", &[]).await.status, 404);
+    assert_eq!(staff.send("/channels/new", &wish).await.status, 403);
+    assert_eq!(staff.send("/settings/platforms/airbnb", &[("interval", "45")]).await.status, 403);
+    assert_eq!(staff.send_parts("/calendar-sync/import", &[]).await.status, 403);
     let overview = staff.get("/").await.text;
     assert!(!overview.contains("href=\"/channels\"") && overview.contains("href=\"/feeds\""), "{overview}");
     assert!(manager.get("/").await.text.contains("href=\"/channels\""));
@@ -468,6 +482,6 @@ concord_storage::on_both_databases!(
     a_reader_in_java_is_the_platform_and_people_can_confirm_another,
     what_is_held_back_waits_for_a_word_and_comes_back,
     a_channel_is_changed_and_ended,
-    whoever_is_no_manager_finds_no_channels,
+    channels_are_for_managers,
     a_platform_is_treated_as_its_business_says,
 );

@@ -75,6 +75,16 @@ impl Doubt {
         !matches!(self, Self::Unread(_) | Self::SecondListing { .. })
     }
 
+    /// The question that it asks, in a word: to answer one is not to answer another.
+    pub fn question(&self) -> &'static str {
+        match self {
+            Self::OtherAddress { .. } | Self::OtherAuthor { .. } => "platform",
+            Self::ReadAs { .. } | Self::ReadFor { .. } => "twice",
+            Self::SecondListing { .. } => "second",
+            Self::Unread(_) => "unread",
+        }
+    }
+
     /// The platform that it is of by all that can be told, if that is another one.
     pub fn told(&self) -> Option<&PlatformId> {
         match self {
@@ -97,19 +107,17 @@ pub struct Asked<'a> {
     pub address: &'a SecretString,
 }
 
-/// The first thing that speaks against an address; `None`: nothing does, or it cannot be an address at all, which is told
-/// by whoever makes the channel.
-pub async fn doubt(
+/// All that speaks against an address. Nothing where it cannot be an address at all, which is said by whoever makes the
+/// channel.
+pub async fn doubts(
     context: &Context,
     change: &Change,
     asked: &Asked<'_>,
-) -> Result<Option<Doubt>, ChannelError> {
+) -> Result<Vec<Doubt>, ChannelError> {
     let Ok(spelled) = manage::checked(context, asked.address, Some(asked.platform)).await else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    if let Some(doubt) = of_another_host(context, asked.platform, &spelled) {
-        return Ok(Some(doubt));
-    }
+    let mut doubts = Vec::from_iter(of_another_host(context, asked.platform, &spelled));
     let mut readers = channels::of_address(&context.db, change.business, &spelled).await?;
     readers.retain(|one| Some(one.id) != asked.channel);
     let elsewhere = readers
@@ -117,17 +125,17 @@ pub async fn doubt(
         .find(|one| one.resource_id != asked.resource || one.platform != asked.platform.id.as_str());
     if let Some(other) = elsewhere {
         let resource = named(context, change, other.resource_id).await?;
-        return Ok(Some(if other.resource_id == asked.resource {
+        doubts.push(if other.resource_id == asked.resource {
             let platform = context.platforms.find(&other.platform);
             let name = platform.map_or_else(|| other.platform.clone(), |platform| platform.name.clone());
             Doubt::ReadAs { resource, name }
         } else {
             Doubt::ReadFor { resource }
-        }));
+        });
     }
     if !readers.is_empty() {
-        // As before, and told by whoever makes the channel; or it was read once, and was readable.
-        return Ok(None);
+        // It was read once, and was readable. The very channel again is refused by whoever makes it.
+        return Ok(doubts);
     }
     let all = channels::list(&context.db, change.business).await?;
     let is_beside = |one: &channels::Channel| {
@@ -135,9 +143,11 @@ pub async fn doubt(
     };
     if asked.channel.is_none() && all.iter().any(|one| is_beside(one) && one.polled && one.has_import) {
         let resource = named(context, change, asked.resource).await?;
-        return Ok(Some(Doubt::SecondListing { resource, name: asked.platform.name.clone() }));
+        doubts.push(Doubt::SecondListing { resource, name: asked.platform.name.clone() });
     }
-    by_reading(context, change, asked, spelled).await
+    let read = by_reading(context, change, asked, spelled).await?;
+    doubts.extend(read.filter(|read| doubts.iter().all(|doubt| doubt.question() != read.question())));
+    Ok(doubts)
 }
 
 /// What the calendar itself says.
@@ -153,12 +163,13 @@ async fn by_reading(
         platform: asked.platform.clone(),
         from: import::From::Address(spelled),
         actor: change.actor.clone(),
+        confirmed: false,
     };
     let product = match import::try_reading(context, &wish).await {
         Ok(product) => product,
         Err(ImportError::Unread(failure)) => return Ok(Some(Doubt::Unread(failure))),
         Err(ImportError::Storage(error)) => return Err(error.into()),
-        Err(ImportError::NoResource | ImportError::Stopped(_)) => return Ok(None),
+        Err(ImportError::NoResource | ImportError::Stopped(_) | ImportError::Doubtful(_)) => return Ok(None),
     };
     Ok(another_author(context, asked.platform, &product))
 }

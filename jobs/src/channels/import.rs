@@ -37,6 +37,8 @@ pub struct Wish {
     pub from: From,
     /// Who asks.
     pub actor: Actor,
+    /// Whether it is taken over although it seems to be of another platform.
+    pub confirmed: bool,
 }
 
 /// Where a feed comes from.
@@ -54,6 +56,9 @@ pub enum ImportError {
     /// The feed was not read.
     #[error(transparent)]
     Unread(#[from] ReadFailure),
+    /// It seems to be of another platform; nothing was changed.
+    #[error(transparent)]
+    Doubtful(Doubt),
     /// The resource is not of the business.
     #[error("there is no such resource")]
     NoResource,
@@ -99,10 +104,15 @@ pub fn one_spelling(url: &SecretString) -> Result<SecretString, FeedError> {
     Ok(String::from(feed_address(url.expose_secret())?).into())
 }
 
-/// Takes over what the feed says, for the channel that reads it, or a new one that is read only when somebody asks.
+/// Takes over what the feed says, for the channel that reads it, or a new one that is read only when somebody asks. What
+/// seems to be of another platform is refused, unless that is confirmed.
 pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError> {
     let wish = &wish.spelled()?;
     let Opened { mut channel, mut surroundings, understood, is_new } = open(context, wish).await?;
+    let doubt = another_platform(context, wish, &understood);
+    if let Some(doubt) = doubt.filter(|_| !wish.confirmed) {
+        return Err(ImportError::Doubtful(doubt));
+    }
     if is_new {
         channel = make(context, wish, &channel).await?;
         // It may be one that was removed, and what it knew is known again.

@@ -342,18 +342,17 @@ pub struct WebhookKeys {
     pub secret: SecretString,
 }
 
-/// Takes webhooks for a channel from now on, under new keys.
+/// Takes webhooks for a channel from now on, under new keys, in the transaction of whoever shows them.
 pub async fn allow_webhooks(
+    tx: &mut Tx,
     context: &Context,
     change: &Change,
     id: ChannelId,
 ) -> Result<WebhookKeys, ChannelError> {
     let keys = WebhookKeys { token: secret::new_token("cw_"), secret: secret::new_signing_secret() };
-    let mut tx = context.db.begin().await?;
     let place = (change.business, id);
-    webhooks::allow(&mut tx, &context.ring, place, &keys.token, &keys.secret).await.map_err(taken)?;
-    note(&mut tx, change, id, "webhooks_allowed", &json!({})).await?;
-    tx.commit().await?;
+    webhooks::allow(tx, &context.ring, place, &keys.token, &keys.secret).await.map_err(taken)?;
+    note(tx, change, id, "webhooks_allowed", &json!({})).await?;
     Ok(keys)
 }
 
@@ -379,10 +378,24 @@ pub async fn save_platform(
     tx.commit().await
 }
 
-/// The token of the feed of all bookings, whose address people and programs come back for. The feed is made when it is
-/// first asked for, and tells all there is until a manager changes that.
-pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretString, StorageError> {
-    if let Some(token) = remembered(context, change.business).await? {
+/// The feed of all bookings with its token, whose address people and programs come back for; `None`: nobody has published
+/// it yet.
+pub async fn business_feed(
+    context: &Context,
+    business: BusinessId,
+) -> Result<Option<(Feed, SecretString)>, StorageError> {
+    let Some(feed) = feeds::remembered_of_business(&context.db, business).await? else { return Ok(None) };
+    let token = feeds::remembered(&context.db, &context.ring, business, feed.id).await?;
+    Ok(token.map(|token| (feed, token)))
+}
+
+/// Publishes the feed of all bookings, and returns its token. One that is there stays, and tells what it told.
+pub async fn publish_business_feed(
+    context: &Context,
+    change: &Change,
+    privacy: FeedPrivacy,
+) -> Result<SecretString, StorageError> {
+    if let Some((_, token)) = business_feed(context, change.business).await? {
         return Ok(token);
     }
     let mut tx = context.db.begin().await?;
@@ -395,7 +408,7 @@ pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretS
         business: business.id,
         subject: FeedSubject::Business,
         name: format!("{} Bookings", business.name),
-        privacy: FeedPrivacy::Full,
+        privacy,
     };
     let token = secret::new_token("cf_");
     let feed = feeds::create(&mut tx, &new, &token, change.now).await?;
@@ -404,13 +417,6 @@ pub async fn business_feed(context: &Context, change: &Change) -> Result<SecretS
     note_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
     tx.commit().await?;
     Ok(token)
-}
-
-async fn remembered(context: &Context, business: BusinessId) -> Result<Option<SecretString>, StorageError> {
-    match feeds::remembered_of_business(&context.db, business).await? {
-        Some(feed) => feeds::remembered(&context.db, &context.ring, business, feed.id).await,
-        None => Ok(None),
-    }
 }
 
 async fn note(

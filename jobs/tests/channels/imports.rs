@@ -25,6 +25,7 @@ use crate::{
 impl World<'_> {
     pub(crate) fn wish(&self, platform: &str, from: From) -> Wish {
         Wish {
+            confirmed: false,
             business: self.business.id,
             resource: self.house.id,
             platform: self.context.platforms.find(platform).unwrap().clone(),
@@ -262,7 +263,9 @@ async fn a_calendar_of_another_platform_is_pointed_out(db: &TestDb) {
         assert_eq!(foreseen.warnings.first().map(String::as_str), Some(said));
         let as_vrbo = preview(&world.context, &world.wish("vrbo", from.clone())).await.unwrap();
         assert_eq!((as_vrbo.told, as_vrbo.warnings), (None, vec![]));
-        let taken = import::import(&world.context, &wish).await.unwrap();
+        let refused = import::import(&world.context, &wish).await;
+        assert!(matches!(refused, Err(ImportError::Doubtful(_))), "{refused:?}");
+        let taken = import::import(&world.context, &Wish { confirmed: true, ..wish }).await.unwrap();
         assert_eq!(taken.warnings.first().map(String::as_str), Some(said));
     }
 }

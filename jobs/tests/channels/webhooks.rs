@@ -29,7 +29,10 @@ struct Manager<'a> {
 
 impl<'a> Manager<'a> {
     async fn of(world: &'a World<'a>, channel: ChannelId) -> Self {
-        let keys = manage::allow_webhooks(&world.context, &world.change(), channel).await.unwrap();
+        let mut tx = world.context.db.begin().await.unwrap();
+        let change = world.change();
+        let keys = manage::allow_webhooks(&mut tx, &world.context, &change, channel).await.unwrap();
+        tx.commit().await.unwrap();
         Self { world, keys }
     }
 

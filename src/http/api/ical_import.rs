@@ -70,6 +70,9 @@ pub(in crate::http) struct Wanted {
     /// Whether only to say what would be done.
     #[serde(default)]
     dry_run: bool,
+    /// Whether it is meant although address or calendar are of another platform than `platform`.
+    #[serde(default)]
+    confirm: bool,
 }
 
 /// A calendar as a file, with what is to be known of it.
@@ -90,6 +93,8 @@ pub(in crate::http) struct ImportForm {
     resource: Option<ResourceId>,
     /// Whether only to say what would be done: `true` or `false`.
     dry_run: Option<bool>,
+    /// Whether it is meant although the calendar is of another platform than `platform`: `true` or `false`.
+    confirm: Option<bool>,
 }
 
 /// What was done, or would be.
@@ -141,12 +146,16 @@ struct Foreseen {
 /// From an address (JSON), or a file: as `multipart/form-data` with the parts `file`, `platform`, `resource` and
 /// `dry_run`, or as the body itself with `Content-Type: text/calendar` and the rest in the query.
 /// What was imported before is changed or skipped, never doubled. A file cancels nothing: what it lacks may be elsewhere.
+/// Refused with 409 where `platform` is named and the address or the calendar's PRODID is another's; with `confirm` it is
+/// imported all the same. A dry run only warns.
 #[utoipa::path(post, path = "/api/ical/import", tag = "Channels", operation_id = "import_ical",
     security(("key" = [])),
     params(
         ("platform" = Option<String>, Query, description = "With `text/calendar`: the platform"),
         ("resource" = Option<uuid::Uuid>, Query, description = "With `text/calendar`: what is sold there, by its id"),
         ("dry_run" = Option<bool>, Query, description = "With `text/calendar`: whether only to say what would be done"),
+        ("confirm" = Option<bool>, Query,
+            description = "With `text/calendar`: whether it is meant although it is of another platform"),
     ),
     request_body(content(
         (Wanted = "application/json"),
@@ -184,7 +193,9 @@ pub(in crate::http) async fn import(
             )
         })?,
     };
-    let wish = Wish { business: caller.business, resource, platform, from, actor: caller.actor };
+    // Who names no platform has said nothing that could be wrong.
+    let confirmed = wanted.confirm || wanted.named_platform().is_none();
+    let wish = Wish { business: caller.business, resource, platform, from, actor: caller.actor, confirmed };
     let _place = app.admission.heavy().await?;
     if wanted.dry_run {
         let preview = preview::preview(&app.context, &wish).await?;
@@ -203,6 +214,10 @@ impl From<ImportError> for ApiError {
                 Kind::Invalid,
                 format!("The calendar cannot be imported: {failure}. Nothing was changed."),
             ),
+            ImportError::Doubtful(doubt) => Self::new(
+                Kind::NotPossible,
+                format!("Nothing was imported: {doubt}. Send `confirm: true` if it is meant."),
+            ),
             ImportError::NoResource => Self::invalid("resource", "is not a resource of yours"),
             ImportError::Stopped(words) => {
                 tracing::error!(words, "an import stopped");
@@ -219,7 +234,7 @@ impl From<ImportError> for ApiError {
 /// The platform that is named, or that the address tells; else a calendar like any other.
 fn platform_of<'a>(app: &'a App, wanted: &Wanted) -> Result<&'a Platform, ApiError> {
     let platforms = &app.context.platforms;
-    if let Some(name) = wanted.platform.as_deref().filter(|name| !name.trim().is_empty()) {
+    if let Some(name) = wanted.named_platform() {
         return platforms.find(name).ok_or_else(|| unknown_platform(app));
     }
     let address = wanted.ical_url.as_deref().and_then(|url| concord_providers::feed_address(url).ok());
@@ -284,13 +299,8 @@ fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Wanted,
                 let id = value.parse().map_err(|_| ApiError::invalid("resource", "is not an id"))?;
                 wanted.resource = Some(id);
             }
-            "dry_run" => {
-                wanted.dry_run = match value.to_ascii_lowercase().as_str() {
-                    "true" | "1" | "on" | "yes" => true,
-                    "" | "false" | "0" | "off" | "no" => false,
-                    _ => return Err(ApiError::invalid("dry_run", "must be true or false")),
-                };
-            }
+            "dry_run" => wanted.dry_run = yes_or_no("dry_run", &value)?,
+            "confirm" => wanted.confirm = yes_or_no("confirm", &value)?,
             other => {
                 return Err(ApiError::new(
                     Kind::Malformed,
@@ -300,6 +310,20 @@ fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Wanted,
         }
     }
     Ok(wanted)
+}
+
+fn yes_or_no(field: &'static str, value: &str) -> Result<bool, ApiError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Ok(true),
+        "" | "false" | "0" | "off" | "no" => Ok(false),
+        _ => Err(ApiError::invalid(field, "must be true or false")),
+    }
+}
+
+impl Wanted {
+    fn named_platform(&self) -> Option<&str> {
+        self.platform.as_deref().filter(|name| !name.trim().is_empty())
+    }
 }
 
 impl Answer {

@@ -11,10 +11,11 @@ use axum::{
 use concord_domain::{
     ids::BusinessId,
     platform::{Platforms, fill},
+    privacy::FeedPrivacy,
 };
 use concord_jobs::channels::manage;
 use concord_storage::{StorageError, bookings::Change, businesses, channels, feeds, resources};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -81,7 +82,8 @@ pub(in crate::http) async fn info(
     let change = who_asks(&app, &headers, &visit).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
-    let export_url = export_address(&app, &change).await?;
+    let token = manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?;
+    let export_url = export_address(&app, &token);
     let channels = addresses_of_channels(&app, business.id).await?;
     let instructions = instructions(&app.context.platforms, (&export_url, &channels), &business.name);
     let info = Info { export_url, instructions, features: FEATURES.to_vec() };
@@ -100,9 +102,8 @@ const FEATURES: &[&str] = &[
 ];
 
 /// The address of all bookings of a business.
-pub(in crate::http) async fn export_address(app: &App, change: &Change) -> Result<String, StorageError> {
-    let token = manage::business_feed(&app.context, change).await?;
-    Ok(app.address(&format!("/api/ical/bookings.ics?token={}", token.expose_secret())))
+pub(in crate::http) fn export_address(app: &App, token: &SecretString) -> String {
+    app.address(&format!("/api/ical/bookings.ics?token={}", token.expose_secret()))
 }
 
 /// A program with a key, or a manager with a session.

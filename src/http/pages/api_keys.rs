@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     PageError,
-    asked::{Asked, Named, Sent},
+    asked::{Named, Sent},
     flash::Flash,
     frame::{Frame, Place, page},
     names::{NAME_RULE, is_name},
@@ -61,17 +61,11 @@ struct ShownOnce {
     token: String,
 }
 
-async fn list(
-    State(app): State<App>,
-    user: CurrentUser,
-    Asked(shown): Asked<Shown>,
-) -> Result<Response, PageError> {
+async fn list(State(app): State<App>, user: CurrentUser, shown: Shown) -> Result<Response, PageError> {
     user.must_be_manager()?;
+    let keys = describe(&app, &user, String::new()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    let was_shown = reveal.is_over();
-    let shown =
-        ApiKeysPage { was_shown, shown_once: reveal.now(), ..describe(&app, &user, String::new()).await? };
-    page(&app, &user, &shown)
+    page(&app, &user, &ApiKeysPage { was_shown: reveal.is_over(), shown_once: reveal.now(), ..keys })
 }
 
 async fn describe(app: &App, user: &CurrentUser, name: String) -> Result<ApiKeysPage, PageError> {

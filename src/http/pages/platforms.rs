@@ -16,10 +16,7 @@ use serde::Deserialize;
 use super::{
     PageError,
     asked::{Named, Sent},
-    channels::{
-        managers_only,
-        words::{abilities, block_rules, by_hand, hue_class, preferences, steps, typed_interval},
-    },
+    channels::words::{abilities, block_rules, by_hand, hue_class, preferences, steps, typed_interval},
     flash::Flash,
     frame::{Frame, Place, page},
     pieces::Choice,
@@ -84,7 +81,7 @@ impl Form {
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let shown = describe(&app, &user, None).await?;
     page(&app, &user, &shown)
 }
@@ -164,7 +161,7 @@ async fn save(
     Named(name): Named<String>,
     Sent(form): Sent<Form>,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let platform = app.context.platforms.find(&name).ok_or(PageError::NotFound("platform"))?;
     let interval_minutes = match typed_interval(&form.interval, Some(platform)) {
         Ok(minutes) => minutes,

@@ -1,7 +1,11 @@
 //! What a request has made that is shown once, such as the address that opens a feed. It waits, sealed, for the page to
 //! which the browser is sent, so that loading that page again makes no other; then the page says that it was shown.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::{Method, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
 use concord_domain::ids::RevealId;
 use concord_storage::{
     StorageError, Tx,
@@ -18,6 +22,18 @@ use crate::app::App;
 #[serde(default)]
 pub(super) struct Shown {
     shown: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shown {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        // Who asks for the head alone would never see it.
+        if parts.method == Method::HEAD {
+            return Ok(Self::default());
+        }
+        Ok(Query::from_request_parts(parts, state).await?.0)
+    }
 }
 
 /// What there is to be shown once.
@@ -69,7 +85,7 @@ pub(super) fn go(page: &str, id: RevealId) -> Response {
     Redirect::to(&format!("{page}?shown={id}")).into_response()
 }
 
-/// What `page` shows this once.
+/// What `page` shows this once: to be taken last, when all else of the page is there.
 pub(super) async fn take<T: DeserializeOwned>(
     app: &App,
     user: &CurrentUser,

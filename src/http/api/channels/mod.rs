@@ -11,7 +11,7 @@ use concord_domain::{
     platform::Platform,
 };
 use concord_jobs::channels::{
-    doubts::{self, Asked},
+    doubts::{self, Asked, Doubt},
     intervals,
     manage::{self, Changes, ChannelError, Wanted},
 };
@@ -195,13 +195,14 @@ async fn create(
 
 /// Refuses an address against which something speaks.
 async fn ask(app: &App, change: &Change, asked: &Asked<'_>) -> Result<(), ApiError> {
-    match doubts::doubt(&app.context, change, asked).await? {
-        Some(doubt) if doubt.is_asked_of_programs() => {
-            let words = format!("Nothing was connected: {doubt}. Send `confirm: true` if it is meant.");
-            Err(ApiError::new(Kind::NotPossible, words))
-        }
-        _ => Ok(()),
+    let mut doubts = doubts::doubts(&app.context, change, asked).await?;
+    doubts.retain(Doubt::is_asked_of_programs);
+    if doubts.is_empty() {
+        return Ok(());
     }
+    let doubts = doubts.iter().map(Doubt::to_string).collect::<Vec<_>>().join("; ");
+    let words = format!("Nothing was connected: {doubts}. Send `confirm: true` if it is meant.");
+    Err(ApiError::new(Kind::NotPossible, words))
 }
 
 /// A platform that nobody knows; the message names those that are known.

@@ -40,7 +40,9 @@ async fn allow(
     caller: ApiCaller,
     PathOf(id): PathOf<ChannelId>,
 ) -> Result<(StatusCode, Json<Keys>), ApiError> {
-    let keys = manage::allow_webhooks(&app.context, &caller.change(app.now()), id).await?;
+    let mut tx = app.context.db.begin().await?;
+    let keys = manage::allow_webhooks(&mut tx, &app.context, &caller.change(app.now()), id).await?;
+    tx.commit().await?;
     let url = app.address(&format!("/hooks/channels/{}", keys.token.expose_secret()));
     Ok((StatusCode::CREATED, Json(Keys { url, secret: keys.secret.expose_secret().to_owned() })))
 }

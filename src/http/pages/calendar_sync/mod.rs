@@ -14,7 +14,8 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use concord_domain::ids::ChannelId;
+use concord_domain::{ids::ChannelId, privacy::FeedPrivacy};
+use concord_jobs::channels::manage;
 use concord_storage::{
     PageAsk,
     channels::{self, runs},
@@ -24,11 +25,12 @@ use serde::Deserialize;
 use self::upload::Wish;
 use super::{
     PageError,
-    asked::Asked,
+    asked::{Asked, Sent},
     channels::{
-        managers_only, name_of, path_of,
+        name_of, path_of,
         words::{origin_label, skipped, steps},
     },
+    flash::Flash,
     frame::{Frame, Place, page},
     names::all_resources,
     pieces::{Choice, Pill, capital},
@@ -48,6 +50,7 @@ const PREVIEW: &str = "/calendar-sync/preview";
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(show))
+        .route("/calendar-sync/publish", post(publish))
         .route(PREVIEW, get(take::show_again).post(take::preview))
         .route("/calendar-sync/import", post(take::import))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
@@ -57,7 +60,10 @@ pub(super) fn router() -> Router<App> {
 #[template(path = "calendar_sync.html")]
 struct SyncPage {
     frame: Frame,
-    feed_url: String,
+    /// The address of all bookings, with what it tells; `None`: it is not published.
+    feed: Option<Published>,
+    /// What it is to tell, in the form that publishes it.
+    privacy: FeedPrivacy,
     /// How each platform is given the address.
     guides: Vec<Guide>,
     platforms: Vec<Choice>,
@@ -67,6 +73,11 @@ struct SyncPage {
     runs: Vec<Reading>,
     older: Option<String>,
     is_further: bool,
+}
+
+struct Published {
+    url: String,
+    tells: &'static str,
 }
 
 struct Guide {
@@ -108,9 +119,25 @@ async fn show(
     user: CurrentUser,
     Asked(place): Asked<Where>,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let shown = describe(&app, &user, place, &Wish::default(), Vec::new()).await?;
     page(&app, &user, &shown)
+}
+
+/// What the feed of all bookings is to tell.
+#[derive(Deserialize)]
+struct Telling {
+    privacy: FeedPrivacy,
+}
+
+async fn publish(
+    State(app): State<App>,
+    user: CurrentUser,
+    Sent(telling): Sent<Telling>,
+) -> Result<Response, PageError> {
+    user.must_be_manager()?;
+    manage::publish_business_feed(&app.context, &user.change(&app), telling.privacy).await?;
+    Ok(user.go(&app, PATH, &Flash::good("The calendar of all bookings is published.")))
 }
 
 async fn describe(
@@ -120,9 +147,18 @@ async fn describe(
     wish: &Wish,
     faults: Vec<(&'static str, String)>,
 ) -> Result<SyncPage, PageError> {
-    let feed_url = export_address(app, &user.change(app)).await?;
+    let feed = manage::business_feed(&app.context, user.business.id).await?;
+    let feed = feed.map(|(feed, token)| Published {
+        url: export_address(app, &token),
+        tells: match feed.privacy {
+            FeedPrivacy::Busy => "only when something is taken",
+            FeedPrivacy::Title => "titles and first names",
+            FeedPrivacy::Full => "everything, with names and addresses",
+        },
+    });
     let business = user.business.name.as_str();
-    let values = [("resource", business), ("business", business), ("feed_url", feed_url.as_str())];
+    let url = feed.as_ref().map_or("(the address, once it is published)", |feed| feed.url.as_str());
+    let values = [("resource", business), ("business", business), ("feed_url", url)];
     let readers = app.context.platforms.iter().filter(|platform| platform.imports);
     let guides = readers.map(|platform| Guide {
         sells: platform.sells(),
@@ -148,7 +184,8 @@ async fn describe(
         runs,
         older: next.map(|after| format!("{PATH}?after={after}")),
         is_further,
-        feed_url,
+        feed,
+        privacy: FeedPrivacy::Busy,
     })
 }
 

@@ -23,9 +23,10 @@ use super::{
 use crate::{
     app::App,
     http::pages::{
-        Asked as AskedFor, PageError,
+        PageError,
         channels::{
-            managers_only, path_of,
+            against::OTHER_PLATFORM,
+            path_of,
             words::{hue_class, item_label},
         },
         flash::Flash,
@@ -51,6 +52,8 @@ struct PreviewPage {
     more_events: usize,
     /// The platform that the calendar seems to be of, if it is another one.
     told: Option<Choice>,
+    /// What another platform than the right one means.
+    other_platform: &'static str,
     warnings: Vec<String>,
     more_warnings: usize,
     /// How many cancellations wait, since so much is missing.
@@ -130,6 +133,7 @@ fn job(user: &CurrentUser, asked: &Asked<'_>, wish: &Wish) -> import::Wish {
             None => Source::Address(wish.address.clone().into()),
         },
         actor: user.actor(),
+        confirmed: wish.confirmed,
     }
 }
 
@@ -138,7 +142,7 @@ pub(super) async fn preview(
     user: CurrentUser,
     request: Request,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let wish = read(&app, request).await?;
     let asked = match checked(&app, &user, &wish).await? {
         Ok(asked) => asked,
@@ -166,9 +170,9 @@ pub(super) async fn preview(
 pub(super) async fn show_again(
     State(app): State<App>,
     user: CurrentUser,
-    AskedFor(shown): AskedFor<Shown>,
+    shown: Shown,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     Ok(match reveal::look::<String>(&app, &user, PREVIEW, &shown).await? {
         Reveal::Nothing => Redirect::to(PATH).into_response(),
         Reveal::Now(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
@@ -221,7 +225,8 @@ async fn foreseen(
             .told
             .and_then(|told| app.context.platforms.get(&told))
             .map(|told| Choice::new(told.id.as_str(), &told.name, "")),
-        warnings: preview.warnings.into_iter().take(SHOWN_WARNINGS).collect(),
+        warnings: preview.warnings.iter().take(SHOWN_WARNINGS).map(|text| capital(text)).collect(),
+        other_platform: OTHER_PLATFORM,
         held: preview.held.map(|held| {
             count(i64::try_from(held.items).unwrap_or(i64::MAX), "cancellation", "cancellations")
         }),
@@ -254,7 +259,7 @@ pub(super) async fn import(
     user: CurrentUser,
     request: Request,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let wish = read(&app, request).await?;
     let asked = match checked(&app, &user, &wish).await? {
         Ok(asked) => asked,
@@ -295,6 +300,13 @@ fn in_words(error: ImportError, wish: &Wish) -> Result<(&'static str, String), P
         ImportError::Unread(failure) => {
             Ok((field, format!("{}. Nothing was changed.", capital(&failure.to_string()))))
         }
+        ImportError::Doubtful(doubt) => Ok((
+            "platform",
+            format!(
+                "{}. Nothing was changed: choose the right one, or tick that it is meant.",
+                capital(&doubt.to_string())
+            ),
+        )),
         ImportError::NoResource => Ok(("resource", "Choose what is booked by it.".to_owned())),
         ImportError::Stopped(words) => Ok((
             field,

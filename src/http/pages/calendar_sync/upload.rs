@@ -29,6 +29,8 @@ pub(super) struct Wish {
     pub resource: String,
     pub address: String,
     pub file: Option<Bytes>,
+    /// Ticked: it is of that platform, whatever it seems to be.
+    pub confirmed: bool,
 }
 
 /// Reads the form.
@@ -50,6 +52,7 @@ pub(super) async fn read(app: &App, request: Request) -> Result<Wish, PageError>
                 // Browsers send a field without a file as an empty one.
                 wish.file = Some(bytes).filter(|bytes| !bytes.is_empty()).or(wish.file);
             }
+            "confirmed" => wish.confirmed = part.text().await.map_err(malformed)? == "yes",
             "kept" => wish.file = wish.file.or(unpacked(&part.text().await.map_err(malformed)?)?),
             _ => {}
         }

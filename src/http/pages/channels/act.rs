@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{
         PageError,
-        asked::{Asked, Named},
+        asked::Named,
         flash::Flash,
         frame::{Frame, Place, page},
         pieces::{capital, count},
@@ -231,12 +231,12 @@ pub(super) async fn allow_webhooks(
     Named(id): Named<ChannelId>,
 ) -> Result<Response, PageError> {
     found(&app, &user, id).await?;
-    let keys = manage::allow_webhooks(&app.context, &user.change(&app), id).await?;
+    let (mut tx, path) = (app.context.db.begin().await?, path_of_keys(id));
+    let keys = manage::allow_webhooks(&mut tx, &app.context, &user.change(&app), id).await?;
     let keys = Keys {
         url: app.address(&format!("/hooks/channels/{}", keys.token.expose_secret())),
         key: keys.secret.expose_secret().to_owned(),
     };
-    let (mut tx, path) = (app.context.db.begin().await?, path_of_keys(id));
     let shown = reveal::keep(&mut tx, &app, &user, &path, &keys).await?;
     tx.commit().await?;
     Ok(reveal::go(&path, shown))
@@ -246,20 +246,16 @@ pub(super) async fn show_webhooks(
     State(app): State<App>,
     user: CurrentUser,
     Named(id): Named<ChannelId>,
-    Asked(shown): Asked<Shown>,
+    shown: Shown,
 ) -> Result<Response, PageError> {
     let channel = found(&app, &user, id).await?;
+    let frame = Frame::around(&app, &user, Place::Channels, "Webhooks").await?;
+    let name = name_of(&app, &channel).await?;
     let keys = match reveal::take(&app, &user, &path_of_keys(id), &shown).await? {
         Reveal::Nothing => return Ok(Redirect::to(&path_of(id)).into_response()),
         reveal => reveal.now(),
     };
-    let shown = KeysPage {
-        frame: Frame::around(&app, &user, Place::Channels, "Webhooks").await?,
-        name: name_of(&app, &channel).await?,
-        back: path_of(id),
-        keys,
-    };
-    page(&app, &user, &shown)
+    page(&app, &user, &KeysPage { frame, name, back: path_of(id), keys })
 }
 
 pub(super) async fn forbid_webhooks(

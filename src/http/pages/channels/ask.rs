@@ -88,6 +88,20 @@ pub(super) fn to_remove(channel: &Channel, platform: &str) -> Question {
     }
 }
 
+pub(super) fn to_renew_webhooks(channel: &Channel) -> Question {
+    Question {
+        id: "renew",
+        path: format!("{}/webhooks", path_of(channel.id)),
+        title: "Make a new address and key?".to_owned(),
+        text: "What is sent under the old ones is refused at once. Until the channel manager is given the new ones, its \
+               reservations arrive with the next reading."
+            .to_owned(),
+        keep: "Keep the old ones",
+        deed: "Make new ones".to_owned(),
+        is_danger: false,
+    }
+}
+
 pub(super) fn to_forbid_webhooks(channel: &Channel) -> Question {
     Question {
         id: "forbid",
@@ -150,6 +164,15 @@ pub(super) async fn remove(
     let channel = found(&app, &user, id).await?;
     let question = to_remove(&channel, &platform_name(&app, &channel.platform));
     ask(&app, &user, &channel, question).await
+}
+
+pub(super) async fn renew_webhooks(
+    State(app): State<App>,
+    user: CurrentUser,
+    Named(id): Named<ChannelId>,
+) -> Result<Response, PageError> {
+    let channel = found(&app, &user, id).await?;
+    ask(&app, &user, &channel, to_renew_webhooks(&channel)).await
 }
 
 pub(super) async fn forbid_webhooks(

@@ -99,6 +99,7 @@ pub(super) async fn describe(
         questions.push(ask::to_rotate(channel, &live.glance.platform));
     }
     if channel.has_webhook {
+        questions.push(ask::to_renew_webhooks(channel));
         questions.push(ask::to_forbid_webhooks(channel));
     }
     let allowed = intervals(known);

@@ -12,7 +12,6 @@ use super::{
         session::CurrentUser,
     },
     glance::Glance,
-    managers_only,
 };
 use crate::app::App;
 
@@ -54,7 +53,7 @@ impl ChannelsLive {
 }
 
 pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let mut names = Names::load(&app.context.db, user.business.id, user.business.zone).await?;
     let live = look(&app, &user, &mut names).await?;
     let frame = Frame::around(&app, &user, Place::Channels, "Channels").await?;
@@ -62,7 +61,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
 }
 
 pub(super) async fn live(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let mut names = Names::load(&app.context.db, user.business.id, user.business.zone).await?;
     part(&look(&app, &user, &mut names).await?)
 }

@@ -5,6 +5,7 @@
 //! words for all of it. Managers only: for everybody else there are no channels.
 
 mod act;
+pub(super) mod against;
 mod ask;
 mod detail;
 pub(super) mod glance;
@@ -46,20 +47,14 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/rotate", get(ask::rotate).post(act::rotate))
         .route("/channels/{id}/confirm-read", post(act::confirm_read))
         .route("/channels/{id}/webhooks", get(act::show_webhooks).post(act::allow_webhooks))
+        .route("/channels/{id}/webhooks/renew", get(ask::renew_webhooks))
         .route("/channels/{id}/webhooks/forbid", get(ask::forbid_webhooks).post(act::forbid_webhooks))
         .route("/channels/{id}/remove", get(ask::remove).post(act::remove))
 }
 
-/// For whoever is no manager there is nothing here.
-pub(super) fn managers_only(user: &CurrentUser) -> Result<(), PageError> {
-    if user.is_manager() { Ok(()) } else { Err(PageError::NotFound("page")) }
-}
-
 /// The channel, if it is the person's to see and not removed.
 async fn found(app: &App, user: &CurrentUser, id: ChannelId) -> Result<Channel, PageError> {
-    if !user.is_manager() {
-        return Err(PageError::NotFound("channel"));
-    }
+    user.must_be_manager()?;
     let found = channels::find(&app.context.db, user.business.id, id).await?;
     found.ok_or(PageError::NotFound("channel"))
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{ids::ResourceId, platform::Platform};
 use concord_jobs::channels::{
-    doubts::{self, Asked as AskedFor, Doubt},
+    doubts::{self, Asked as AskedFor},
     manage::{self, Wanted},
 };
 use concord_storage::{platform_settings, resources::Resource};
@@ -18,10 +18,12 @@ use super::{
         flash::Flash,
         frame::{Frame, Place, page},
         names::all_resources,
-        pieces::{Choice, capital},
+        pieces::Choice,
         session::CurrentUser,
     },
-    address_fault, managers_only, path_of,
+    address_fault,
+    against::{Against, Tick},
+    path_of,
     words::{abilities, by_hand, hue_class, steps},
 };
 use crate::app::App;
@@ -63,16 +65,11 @@ struct NewPage {
     /// What is done there by hand, where there is no feed.
     by_hand: Vec<String>,
     address: String,
-    /// The platform that the address tells, if it is another one.
-    told: Option<Told>,
+    /// The platform that it seems to be of, if that is another one.
+    told: Option<Choice>,
     /// What to tick if the address is meant all the same.
-    doubt: Option<String>,
+    ticks: Vec<Tick>,
     faults: Vec<(&'static str, String)>,
-}
-
-struct Told {
-    id: String,
-    name: String,
 }
 
 impl NewPage {
@@ -87,9 +84,9 @@ pub(super) struct Wish {
     resource: Option<String>,
     platform: Option<String>,
     address: String,
-    /// Although the address tells another platform.
-    anyway: Option<String>,
-    /// That other platform, for whoever takes it.
+    /// What was ticked, of what speaks against the address.
+    anyway: Vec<String>,
+    /// The platform that it seems to be of, for whoever takes that one.
     instead: Option<String>,
 }
 
@@ -98,7 +95,7 @@ pub(super) async fn show(
     user: CurrentUser,
     Asked(wish): Asked<Wish>,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
     if wish.resource.is_none() || wish.platform.is_none() {
         return choose(&app, &user, &resources, &wish, Vec::new()).await;
@@ -194,7 +191,7 @@ async fn describe(
         by_hand: checklist.map(|list| by_hand(list, &resource.name, business)).unwrap_or_default(),
         address: wish.address.trim().to_owned(),
         told: None,
-        doubt: None,
+        ticks: Vec::new(),
         faults: Vec::new(),
     })
 }
@@ -204,7 +201,7 @@ pub(super) async fn create(
     user: CurrentUser,
     Sent(wish): Sent<Wish>,
 ) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let resources = all_resources(&app.context.db, user.business.id).await?;
     let (resource, platform) = match chosen(&app, &resources, &wish) {
         Ok(chosen) => chosen,
@@ -216,16 +213,13 @@ pub(super) async fn create(
     }
     let change = user.change(&app);
     let typed = Some(SecretString::from(shown.address.as_str())).filter(|_| !shown.address.is_empty());
-    if let Some(address) = typed.as_ref().filter(|_| wish.anyway.is_none()) {
+    if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
-        if let Some(doubt) = doubts::doubt(&app.context, &change, &asked).await? {
-            let text = in_words(&doubt);
-            match doubt {
-                Doubt::OtherAddress { told, name, .. } | Doubt::OtherAuthor { told, name, .. } => {
-                    shown.told = Some(Told { id: told.to_string(), name });
-                }
-                _ => shown.doubt = Some(tick(&doubt, resource)),
-            }
+        let against =
+            Against::of(&doubts::doubts(&app.context, &change, &asked).await?, &wish.anyway, &resource.name);
+        if let Some(text) = against.unanswered() {
+            shown.told = against.platform;
+            shown.ticks = against.ticks;
             return refuse(&app, &user, shown, text);
         }
     }
@@ -248,26 +242,6 @@ pub(super) async fn create(
         format!("{} can be told now what is taken here.", platform.name)
     };
     Ok(user.go(&app, &path_of(channel.id), &Flash::good(text)))
-}
-
-/// Why an address is perhaps not meant, as a sentence.
-pub(super) fn in_words(doubt: &Doubt) -> String {
-    format!("{}.", capital(&doubt.to_string()))
-}
-
-/// What to tick if it is meant all the same.
-fn tick(doubt: &Doubt, resource: &Resource) -> String {
-    match doubt {
-        Doubt::ReadFor { .. } => {
-            format!("It is for {} as well: each booking of it takes both", resource.name)
-        }
-        Doubt::ReadAs { .. } => "Read it twice all the same".to_owned(),
-        Doubt::SecondListing { .. } => format!("{} is sold there by two listings", resource.name),
-        Doubt::Unread(_) => "Connect it all the same, and try again by itself".to_owned(),
-        Doubt::OtherAddress { chosen, .. } | Doubt::OtherAuthor { chosen, .. } => {
-            format!("It is {chosen}'s calendar all the same")
-        }
-    }
 }
 
 fn refuse(app: &App, user: &CurrentUser, mut shown: NewPage, text: String) -> Result<Response, PageError> {

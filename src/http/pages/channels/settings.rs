@@ -6,7 +6,7 @@ use concord_jobs::channels::{
     doubts::{self, Asked, Doubt},
     manage::{self, Changes},
 };
-use concord_storage::{bookings::Change, channels::Channel};
+use concord_storage::{bookings::Change, channels::Channel, resources};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -19,10 +19,10 @@ use super::{
         session::CurrentUser,
     },
     address_fault,
+    against::{Against, Tick},
     detail::describe,
     found,
     live::Place,
-    new::in_words,
     path_of,
     words::typed_interval,
 };
@@ -41,8 +41,11 @@ pub(super) struct Form {
     pub address: String,
     /// A tick: nothing is read any more.
     pub forget: Option<String>,
-    /// A tick: although the address tells another platform.
-    pub anyway: Option<String>,
+    /// What was ticked, of what speaks against the address.
+    pub anyway: Vec<String>,
+    /// What there is to tick.
+    #[serde(skip)]
+    pub ticks: Vec<Tick>,
 }
 
 impl Form {
@@ -70,7 +73,10 @@ pub(super) async fn save(
         Err(faults) => return refuse(&app, &user, &channel, (form, faults)).await,
     };
     let change = user.change(&app);
-    if let Some(text) = against(&app, &change, &channel, (&form, &changes)).await? {
+    if let Some(against) = against(&app, &change, &channel, (&form, &changes)).await?
+        && let Some(text) = against.unanswered()
+    {
+        let form = Form { ticks: against.ticks, ..form };
         return refuse(&app, &user, &channel, (form, vec![("address", text)])).await;
     }
     match manage::update(&app.context, &change, id, &changes).await {
@@ -82,22 +88,22 @@ pub(super) async fn save(
     }
 }
 
-/// What speaks against a new address, unless somebody has said that it is meant.
+/// What speaks against a new address; `None`: there is none.
 async fn against(
     app: &App,
     change: &Change,
     channel: &Channel,
     (form, changes): (&Form, &Changes),
-) -> Result<Option<String>, PageError> {
+) -> Result<Option<Against>, PageError> {
     let platform = app.context.platforms.find(&channel.platform);
-    let (Some(Some(address)), Some(platform), None) = (&changes.import_url, platform, &form.anyway) else {
-        return Ok(None);
-    };
-    let asked = Asked { resource: channel.resource_id, platform, channel: Some(channel.id), address };
-    let doubt = doubts::doubt(&app.context, change, &asked).await?;
-    // It may be a new one that is not there yet: what cannot be read is told when its time comes.
-    let doubt = doubt.filter(|doubt| !matches!(doubt, Doubt::Unread(_)));
-    Ok(doubt.map(|doubt| format!("{} Tick the box below if it is right all the same.", in_words(&doubt))))
+    let (Some(Some(address)), Some(platform)) = (&changes.import_url, platform) else { return Ok(None) };
+    let resource = resources::find(&app.context.db, channel.business_id, channel.resource_id).await?;
+    let resource = resource.ok_or(PageError::NotFound("resource"))?;
+    let asked = Asked { resource: resource.id, platform, channel: Some(channel.id), address };
+    let mut doubts = doubts::doubts(&app.context, change, &asked).await?;
+    // It may be a new one that is not there yet: what cannot be read is said when its time comes.
+    doubts.retain(|doubt| !matches!(doubt, Doubt::Unread(_)));
+    Ok(Some(Against::of(&doubts, &form.anyway, &resource.name)))
 }
 
 fn read(app: &App, channel: &Channel, form: &Form) -> Result<Changes, Vec<(&'static str, String)>> {

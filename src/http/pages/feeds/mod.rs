@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
-    asked::{Asked, Named, Sent},
+    asked::{Named, Sent},
     flash::Flash,
     frame::{Frame, Place, page},
     names::{NAME_RULE, Names, is_name},
@@ -103,15 +103,10 @@ struct Wish {
     privacy: String,
 }
 
-async fn show(
-    State(app): State<App>,
-    user: CurrentUser,
-    Asked(shown): Asked<Shown>,
-) -> Result<Response, PageError> {
+async fn show(State(app): State<App>, user: CurrentUser, shown: Shown) -> Result<Response, PageError> {
+    let feeds = describe(&app, &user, &Wish::default()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    let was_shown = reveal.is_over();
-    let feeds =
-        FeedsPage { was_shown, shown_once: reveal.now(), ..describe(&app, &user, &Wish::default()).await? };
+    let feeds = FeedsPage { was_shown: reveal.is_over(), shown_once: reveal.now(), ..feeds };
     page(&app, &user, &feeds)
 }
 

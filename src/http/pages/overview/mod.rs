@@ -22,7 +22,6 @@ use super::{
     PageError,
     asked::Named,
     attention::Attention,
-    channels::managers_only,
     drift::DriftLine,
     flash::Flash,
     frame::{Frame, Place, page, part},
@@ -117,7 +116,7 @@ async fn live_next(State(app): State<App>, user: CurrentUser) -> Result<Response
 }
 
 async fn live_channels(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    managers_only(&user)?;
+    user.must_be_manager()?;
     let attention = Attention::of(&app, &user).await?;
     part(&channels(&app, &user, &attention, &mut names(&app, &user).await?).await?)
 }

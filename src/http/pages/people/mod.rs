@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PageError,
-    asked::Asked,
     frame::{Frame, Place, page},
     names::all_staff,
     pieces::Choice,
@@ -107,20 +106,11 @@ fn role_label(role: Role) -> &'static str {
     }
 }
 
-async fn list(
-    State(app): State<App>,
-    user: CurrentUser,
-    Asked(shown): Asked<Shown>,
-) -> Result<Response, PageError> {
+async fn list(State(app): State<App>, user: CurrentUser, shown: Shown) -> Result<Response, PageError> {
     user.must_be_manager()?;
+    let people = describe(&app, &user, users::UserForm::default()).await?;
     let reveal = reveal::take(&app, &user, PATH, &shown).await?;
-    let was_shown = reveal.is_over();
-    let shown = PeoplePage {
-        was_shown,
-        shown_once: reveal.now(),
-        ..describe(&app, &user, users::UserForm::default()).await?
-    };
-    page(&app, &user, &shown)
+    page(&app, &user, &PeoplePage { was_shown: reveal.is_over(), shown_once: reveal.now(), ..people })
 }
 
 async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Result<PeoplePage, PageError> {
