@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
-    channel::{
-        ItemKind,
-        exposure::{exposed_nights, nights},
-    },
+    channel::exposure::{exposed_nights, nights},
     ids::{BookingId, BusinessId, ChannelId, FeedId},
     interval::Interval,
 };
@@ -18,8 +15,7 @@ use concord_storage::{
     channels::{
         Channel,
         exposed::{self, OfChannel},
-        items::{self, ChannelItem},
-        published,
+        items, published,
     },
     feed_reads::{self, FeedRead},
     feeds, resources,
@@ -108,25 +104,10 @@ async fn retain_exposed(
     let business = businesses::find(db, channel.business_id).await?.ok_or(StorageError::NotFound)?;
     let resource = resources::find(db, business.id, channel.resource_id).await?;
     let zone = resource.and_then(|resource| resource.zone).unwrap_or(business.zone);
-    let closed = closed_there(db, business.id, channel.id, now).await?;
+    let closed = items::closed(db, business.id, channel.id, now).await?;
     let exposed = exposed_nights(unknown.iter().map(|one| one.interval), closed, zone, now);
     unknown.retain(|one| nights(one.interval, zone).any(|night| exposed.contains(&night)));
     Ok(exposed)
-}
-
-/// What the platform of a channel does not sell because it has sold or closed it itself.
-async fn closed_there(
-    db: &Db,
-    business: BusinessId,
-    channel: ChannelId,
-    now: DateTime<Utc>,
-) -> Result<Vec<Interval>, StorageError> {
-    let mut items = items::to_come(db, business, channel, now).await?;
-    items.retain(|item| {
-        let is_closed = matches!(item.kind, ItemKind::Reservation | ItemKind::Block | ItemKind::Ignored);
-        is_closed && item.missing_since.is_none()
-    });
-    Ok(items.iter().map(ChannelItem::interval).collect())
 }
 
 /// How many nights each platform of a business may sell although they are taken; channels without any are left out.
@@ -139,7 +120,7 @@ pub async fn exposed_of_business(
     let mut nights = BTreeMap::new();
     for (channel, stretches) in by_channel(unread) {
         let Some(zone) = stretches.first().map(|one| one.zone) else { continue };
-        let closed = closed_there(db, business, channel, now).await?;
+        let closed = items::closed(db, business, channel, now).await?;
         let exposed = exposed_nights(stretches.iter().map(|one| one.interval), closed, zone, now);
         if !exposed.is_empty() {
             nights.insert(channel, i64::try_from(exposed.len()).unwrap_or(i64::MAX));

@@ -28,10 +28,7 @@ pub fn reason(platform: &str) -> String {
 
 /// What is in doubt of a channel, by start.
 pub async fn events(context: &Context, channel: &Channel) -> Result<Vec<ChannelItem>, StorageError> {
-    let now = context.clock.now();
-    let mut known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
-    known.retain(|item| item.kind == ItemKind::Doubt);
-    Ok(known)
+    items::in_doubt(&context.db, channel.business_id, channel.id, context.clock.now()).await
 }
 
 /// Does what somebody says of an event in doubt: it becomes a booking, or its nights are free. That holds for as long as the

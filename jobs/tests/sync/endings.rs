@@ -37,7 +37,8 @@ async fn entries_stay_if_that_is_chosen_and_access_ends(db: &TestDb) {
     assert_eq!(world.outside.calls().await, [""; 0]);
     manage::test(&world.context, world.business.id, id).await.unwrap_err();
     assert_eq!(world.open_duties().await.len(), 0);
-    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    let counts =
+        concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
     assert_eq!(counts.pending, 0, "nobody waits for an entry of a calendar that is over");
 
     // Connected again, the entry that stayed is taken up.

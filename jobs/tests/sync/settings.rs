@@ -101,7 +101,8 @@ async fn what_people_did_to_entries_is_put_right_by_hand(db: &TestDb) {
         times
     };
     assert_eq!(times(world.outside.seen_by(ANA).await), times(before));
-    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    let counts =
+        concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
     assert_eq!((counts.synced, counts.pending, counts.failed), (3, 0, 0));
 }
 
@@ -161,7 +162,8 @@ async fn a_batch_and_a_change_at_the_same_time_agree(db: &TestDb) {
         world.settle().await;
         let seen = world.outside.seen_by(ANA).await.len();
         assert_eq!(seen, 20, "round {round}");
-        let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+        let counts =
+            concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
         assert_eq!((counts.synced, counts.pending, counts.failed), (20, 0, 0), "round {round}");
         for (number, _) in drafts.iter().filter(|(number, _)| number % 2 == 0) {
             world.cancel(&format!("{round}-{number}")).await;
@@ -209,7 +211,8 @@ async fn what_is_over_tells_no_more_than_what_is_to_come(db: &TestDb) {
     world.set_privacy(EntryPrivacy::Full).await;
     world.settle().await;
     assert_eq!(world.outside.one_seen_by(ANA).await.description, seen.description);
-    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    let counts =
+        concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
     assert_eq!((counts.synced, counts.pending, counts.failed), (1, 0, 0));
 }
 

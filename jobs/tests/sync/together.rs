@@ -149,7 +149,8 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
         let changes = world.changes(&booking).await;
         assert!(changes.is_empty(), "nobody but us has touched {reference}: {changes:#?}");
     }
-    let counts = concord_storage::entries::counts(db, world.business.id).await.unwrap();
+    let counts =
+        concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
     assert_eq!((counts.pending, counts.failed), (0, 0));
 }
 

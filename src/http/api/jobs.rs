@@ -122,7 +122,7 @@ async fn retry(
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncSummary)]
 struct StateAnswer {
-    /// Entries that stand as they should.
+    /// Entries that stand as they should, of bookings that are not over.
     synced: i64,
     /// Entries that are about to be written.
     pending: i64,
@@ -136,7 +136,7 @@ struct StateAnswer {
 #[utoipa::path(get, path = "/sync", tag = "Synchronisation", operation_id = "get_sync_state",
     responses((status = 200, description = "How the entries in all calendars stand", body = StateAnswer)))]
 async fn state(State(app): State<App>, caller: ApiCaller) -> Result<Json<StateAnswer>, ApiError> {
-    let counts = entries::counts(&app.context.db, caller.business).await?;
+    let counts = entries::counts(&app.context.db, caller.business, None, app.now()).await?;
     Ok(Json(StateAnswer {
         synced: counts.synced,
         pending: counts.pending,

@@ -1,11 +1,14 @@
 //! `/outside_changes`: what staff members did to bookings' entries in their own calendars, and what became of it.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingStatus,
     connection::ProviderKind,
-    ids::{BookingId, ConnectionId, OutsideChangeId, ResourceId, StaffId},
+    ids::{BookingId, ConnectionId, OutsideChangeId, StaffId},
     people::Actor,
     sync::{
         outside::{Edit, OutsideKind, OutsideState, Refusal},
@@ -131,17 +134,33 @@ struct ChangeAnswer {
     decided_by: Option<String>,
 }
 
-/// The change in words, in the zone of its booking.
-async fn in_words(app: &App, caller: &ApiCaller, change: OutsideChange) -> Result<ChangeAnswer, ApiError> {
+/// The changes in words, each in the zone of its booking.
+async fn all_in_words(
+    app: &App,
+    caller: &ApiCaller,
+    changes: Vec<OutsideChange>,
+) -> Result<Vec<ChangeAnswer>, ApiError> {
     let (db, business) = (&app.context.db, caller.business);
     let there = |what: &str| ApiError::internal(format!("the {what} of a change is not there"));
-    let booking = bookings::by_id(db, business, change.booking_id).await?.ok_or_else(|| there("booking"))?;
-    let resource: ResourceId = booking.draft.resource;
-    let resource = resources::find(db, business, resource).await?.ok_or_else(|| there("resource"))?;
-    let zone = match resource.zone {
-        Some(zone) => zone,
-        None => businesses::find(db, business).await?.ok_or_else(|| there("business"))?.zone,
+    let home = businesses::find(db, business).await?.ok_or_else(|| there("business"))?.zone;
+    let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
+    let (mut booked, mut zones) = (HashMap::new(), HashMap::new());
+    for booking in bookings::by_ids(db, business, &ids).await? {
+        let resource = booking.draft.resource;
+        if let Entry::Vacant(vacant) = zones.entry(resource) {
+            let found = resources::find(db, business, resource).await?.ok_or_else(|| there("resource"))?;
+            vacant.insert(found.zone.unwrap_or(home));
+        }
+        booked.insert(booking.id, zones[&resource]);
+    }
+    let answer = |change: OutsideChange| {
+        let zone = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
+        Ok(in_words(app.now(), *zone, change))
     };
+    changes.into_iter().map(answer).collect()
+}
+
+fn in_words(now: DateTime<Utc>, zone: Tz, change: OutsideChange) -> ChangeAnswer {
     let decided_by = change.decided_by.as_ref().map(Actor::label);
     let summary = Told {
         who: &change.staff_name,
@@ -155,10 +174,10 @@ async fn in_words(app: &App, caller: &ApiCaller, change: OutsideChange) -> Resul
         before: &change.before,
         decided_by: decided_by.as_deref(),
         zone,
-        today: app.now().with_timezone(&zone).date_naive(),
+        today: now.with_timezone(&zone).date_naive(),
     }
     .in_words();
-    Ok(ChangeAnswer {
+    ChangeAnswer {
         summary,
         can_be_undone: change.can_be_undone(),
         id: change.id,
@@ -176,7 +195,7 @@ async fn in_words(app: &App, caller: &ApiCaller, change: OutsideChange) -> Resul
         seen_at: change.seen_at,
         decided_at: change.decided_at,
         decided_by,
-    })
+    }
 }
 
 /// List what was changed in calendars
@@ -193,10 +212,7 @@ async fn list(
     let ask = page_ask(wanted.limit, wanted.cursor)?;
     let narrowed = (wanted.staff, wanted.state);
     let page = outside_changes::list(&app.context.db, caller.business, narrowed, &ask).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for change in page.items {
-        items.push(in_words(&app, &caller, change).await?);
-    }
+    let items = all_in_words(&app, &caller, page.items).await?;
     Ok(Json(Listing { items, next_cursor: page.next }))
 }
 
@@ -207,7 +223,8 @@ async fn existing(
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     let found = outside_changes::find(&app.context.db, caller.business, id).await?;
     let found = found.ok_or_else(|| ApiError::not_found("change"))?;
-    in_words(app, caller, found).await.map(Json)
+    let answer = all_in_words(app, caller, vec![found]).await?.pop();
+    answer.map(Json).ok_or_else(|| ApiError::internal("a change without an answer"))
 }
 
 /// Read what was changed in a calendar

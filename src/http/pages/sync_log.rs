@@ -245,17 +245,16 @@ fn address(wish: &Wish, after: &str) -> String {
 pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Result<Vec<LogRow>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let mut names = Names::load(db, business, user.business.zone).await?;
-    let mut of_bookings: HashMap<BookingId, Option<(String, String)>> = HashMap::new();
+    let booked: Vec<BookingId> = lines.iter().filter_map(|line| line.booking_id).collect();
+    let of_bookings: HashMap<BookingId, (String, String)> = bookings::by_ids(db, business, &booked)
+        .await?
+        .into_iter()
+        .map(|booking| (booking.id, (booking.reference.clone(), path_of(&booking))))
+        .collect();
     let mut of_connections: HashMap<ConnectionId, Option<(String, String)>> = HashMap::new();
     let mut of_channels: HashMap<ChannelId, Option<(String, String)>> = HashMap::new();
     let mut rows = Vec::with_capacity(lines.len());
     for line in lines {
-        if let Some(id) = line.booking_id
-            && !of_bookings.contains_key(&id)
-        {
-            let booking = bookings::by_id(db, business, id).await?;
-            of_bookings.insert(id, booking.map(|booking| (booking.reference.clone(), path_of(&booking))));
-        }
         if let Some(id) = line.connection_id
             && !of_connections.contains_key(&id)
         {
@@ -285,7 +284,7 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
             detail: capital(&line.detail),
             took: took(line.duration_ms),
             connection: connection.or(channel),
-            booking: line.booking_id.and_then(|id| of_bookings.get(&id).cloned().flatten()),
+            booking: line.booking_id.and_then(|id| of_bookings.get(&id).cloned()),
         });
     }
     Ok(rows)

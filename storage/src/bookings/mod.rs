@@ -10,8 +10,8 @@ mod write;
 pub use follow::{Along, follow, hold};
 pub use import::{ItemWrite, cancel_imported, import};
 pub use read::{
-    BookingFilter, FeedAsk, by_id, concerning, find, for_channel, list, of_business, of_resource, of_staff,
-    round, which_exist,
+    BookingFilter, FeedAsk, by_id, by_ids, concerning, find, for_channel, list, of_business, of_resource,
+    of_staff, round, which_exist,
 };
 pub use taken::{Obstacle, Taken};
 pub use write::{Change, Put, PutError, aim_again, cancel, put};

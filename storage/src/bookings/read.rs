@@ -117,6 +117,32 @@ pub async fn by_id(db: &Db, business: BusinessId, id: BookingId) -> Result<Optio
     with_staff(db, row).await
 }
 
+/// Those of these that are bookings of the business, in no order, each once.
+pub async fn by_ids(db: &Db, business: BusinessId, ids: &[BookingId]) -> Result<Vec<Booking>, StorageError> {
+    macro_rules! found {
+        ($database:ty, $pool:expr, $ids:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(SELECT);
+            query.push(" WHERE b.business_id = ").push_bind(business).push(" AND b.id IN (");
+            let mut separated = query.separated(", ");
+            for id in $ids {
+                separated.push_bind(*id);
+            }
+            query.push(")");
+            query.build_query_as::<BookingRow>().fetch_all($pool).await?
+        }};
+    }
+    let mut bookings = Vec::new();
+    // Many parameters in one statement are slow to plan.
+    for ids in ids.chunks(500) {
+        let rows = match db.open() {
+            Open::Sqlite(pool) => found!(Sqlite, pool, ids),
+            Open::Postgres(pool) => found!(Postgres, pool, ids),
+        };
+        bookings.extend(all_with_staff(db, rows).await?);
+    }
+    Ok(bookings)
+}
+
 async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
     let Some(row) = row else { return Ok(None) };
     let staff = on_db!(db, c => sqlx::query_scalar(STAFF).bind(row.id).fetch_all(c).await)?;

@@ -111,6 +111,37 @@ pub async fn to_come(
     Ok(on_db!(db, c => sqlx::query_as(TO_COME).bind(business).bind(channel).bind(now).fetch_all(c).await)?)
 }
 
+const IN_DOUBT: &str = select!(
+    "i.channel_id = $2 AND i.lost_at IS NULL AND i.ends_at > $3 AND i.kind = 'doubt' ORDER BY i.starts_at, i.id"
+);
+
+/// Of these, what may be ours or sold there, by start.
+pub async fn in_doubt(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<Vec<ChannelItem>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(IN_DOUBT).bind(business).bind(channel).bind(now).fetch_all(c).await)?)
+}
+
+const CLOSED: &str = "
+    SELECT starts_at, ends_at FROM channel_items
+    WHERE business_id = $1 AND channel_id = $2 AND lost_at IS NULL AND ends_at > $3
+      AND kind IN ('reservation', 'block', 'ignored') AND missing_since IS NULL";
+
+/// When the platform sells nothing because it has sold or closed it itself, after `now`.
+pub async fn closed(
+    db: &Db,
+    business: BusinessId,
+    channel: ChannelId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Interval>, StorageError> {
+    let rows: Vec<(DateTime<Utc>, DateTime<Utc>)> =
+        on_db!(db, c => sqlx::query_as(CLOSED).bind(business).bind(channel).bind(now).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(start, end)| Interval { start, end }).collect())
+}
+
 const FIND: &str = select!("i.id = $2");
 
 /// One item.

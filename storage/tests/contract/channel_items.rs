@@ -303,6 +303,9 @@ async fn bookings_of_a_business_are_known_by_their_ids(db: &TestDb) {
     let other = testing::business(db).await;
     assert!(bookings::which_exist(db, other.id, &asked).await.unwrap().is_empty());
     assert!(bookings::which_exist(db, world.business.id, &[]).await.unwrap().is_empty());
+    let whole = bookings::by_ids(db, world.business.id, &asked).await.unwrap();
+    assert_eq!(whole, [bookings::by_id(db, world.business.id, id).await.unwrap().unwrap()]);
+    assert!(bookings::by_ids(db, other.id, &asked).await.unwrap().is_empty());
 }
 
 async fn a_key_is_taken_once_in_a_channel(db: &TestDb) {

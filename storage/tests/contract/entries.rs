@@ -343,21 +343,25 @@ async fn what_waits_for_a_paused_calendar_counts_apart(db: &TestDb) {
     let world = world(db).await;
     world.put(db, &[&world.ana], "Massage").await;
     let pending = EntryCounts { pending: 1, ..EntryCounts::default() };
-    assert_eq!(entries::counts(db, world.business.id).await.unwrap(), pending);
-    assert_eq!(entries::counts_of_staff(db, world.business.id, world.ana.id).await.unwrap(), pending);
+    assert_eq!(entries::counts(db, world.business.id, None, monday()).await.unwrap(), pending);
+    assert_eq!(entries::counts(db, world.business.id, Some(world.ana.id), monday()).await.unwrap(), pending);
     for staff in [None, Some(world.ana.id)] {
         let unsettled = entries::counts_of_unsettled(db, world.business.id, staff).await.unwrap();
         assert_eq!(unsettled, pending);
     }
     let nobody = testing::staff(db, &world.business, "Rui").await;
-    let none = entries::counts_of_staff(db, world.business.id, nobody.id).await.unwrap();
+    let none = entries::counts(db, world.business.id, Some(nobody.id), monday()).await.unwrap();
     assert_eq!(none, EntryCounts::default());
     for state in [ConnectionState::Paused, ConnectionState::NeedsReconnect] {
         let mut tx = begin(db).await;
         connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
         commit(tx).await;
         let waiting = EntryCounts { waiting: 1, ..EntryCounts::default() };
-        assert_eq!(entries::counts(db, world.business.id).await.unwrap(), waiting, "{state:?}");
+        assert_eq!(
+            entries::counts(db, world.business.id, None, monday()).await.unwrap(),
+            waiting,
+            "{state:?}"
+        );
     }
 }
 
@@ -371,7 +375,7 @@ async fn another_business_finds_no_entry(db: &TestDb) {
     assert!(entries::sync_states(db, other, put.booking.id).await.unwrap().is_empty());
     assert!(entries::standing(db, other, world.of_ana, EntryId(Uuid::nil()), 10).await.unwrap().is_empty());
     assert_eq!(entries::count_standing(db, other, world.of_ana).await.unwrap(), 0);
-    assert_eq!(entries::counts(db, other).await.unwrap(), EntryCounts::default());
+    assert_eq!(entries::counts(db, other, None, monday()).await.unwrap(), EntryCounts::default());
 }
 
 async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {

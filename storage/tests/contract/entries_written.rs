@@ -11,7 +11,7 @@ use concord_domain::{
 use concord_storage::{
     connections, duties,
     entries::{self, EntryCounts, PlannedWrite, WrittenEntry},
-    testing::{self, TestDb, at, begin, commit},
+    testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
 
@@ -31,8 +31,11 @@ async fn what_was_written_is_known(db: &TestDb) {
     let states = entries::sync_states(db, world.business.id, put.booking.id).await.unwrap();
     assert_eq!((states[0].connection, states[0].staff), (world.of_ana, world.ana.id));
     assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
-    let counts = entries::counts(db, world.business.id).await.unwrap();
+    let counts = entries::counts(db, world.business.id, None, monday()).await.unwrap();
     assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
+    let end = put.booking.interval.end;
+    let over = entries::counts(db, world.business.id, None, end).await.unwrap();
+    assert_eq!(over, EntryCounts::default(), "the past is not counted");
 
     begun(db, id, "Sauna").await;
     let unsure = world.entry(db, &put.booking, world.of_ana).await;
@@ -48,7 +51,7 @@ async fn what_was_written_is_known(db: &TestDb) {
         (states[0].state, states[0].last_error.as_deref()),
         (EntryState::Failed, Some("Google refused it"))
     );
-    assert_eq!(entries::counts(db, world.business.id).await.unwrap().failed, 1);
+    assert_eq!(entries::counts(db, world.business.id, None, monday()).await.unwrap().failed, 1);
 }
 
 async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {

@@ -10,36 +10,50 @@ use concord_storage::{
         monday,
     },
 };
+use sqlx::{PgPool, SqlitePool};
 use tokio::time::timeout;
 
-/// How many rows the database believes the notices to be; `None`: it has never looked.
-async fn believed(db: &TestDb) -> Option<i64> {
+async fn many_rows_at_once(db: &TestDb) {
+    write_rows(db, Many { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
     match &**db {
-        Db::Sqlite { write, .. } => {
-            // The number of rows of an index comes first; some hold a part of them.
-            let text = "SELECT MAX(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl = 'notices'";
-            sqlx::query_scalar(text).fetch_one(write).await.ok()?
-        }
-        Db::Postgres(pool) => {
-            let text = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE relname = 'notices'";
-            let rows: i64 = sqlx::query_scalar(text).fetch_one(pool).await.unwrap();
-            Some(rows).filter(|rows| *rows > 0)
-        }
+        Db::Sqlite { write, .. } => are_forgotten(db, write).await,
+        Db::Postgres(pool) => are_noticed(db, pool).await,
     }
 }
 
-async fn many_rows_at_once_are_noticed(db: &TestDb) {
-    write_rows(db, Many { businesses: 1, bookings: 4_000, now: monday(), first: None }).await;
-    assert_eq!(believed(db).await, None);
-    // PostgreSQL's server counts changes a moment after they were made, each connection's and table's by itself.
+/// How many rows PostgreSQL believes the notices to be; `None`: it has never looked.
+async fn believed(pool: &PgPool) -> Option<i64> {
+    let text = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE relname = 'notices'";
+    let rows: i64 = sqlx::query_scalar(text).fetch_one(pool).await.unwrap();
+    Some(rows).filter(|rows| *rows > 0)
+}
+
+async fn are_noticed(db: &Db, pool: &PgPool) {
+    assert_eq!(believed(pool).await, None);
+    // The server counts changes a moment after they were made, each connection's and table's by itself.
     let looked = async {
-        while statistics::refresh(db).await.unwrap() > 0 || believed(db).await.is_none() {
+        while statistics::refresh(db).await.unwrap() > 0 || believed(pool).await.is_none() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     timeout(Duration::from_mins(1), looked).await.expect("what did not change is not looked at again");
-    let rows = believed(db).await.unwrap();
+    let rows = believed(pool).await.unwrap();
     assert!((1_000..=4_000).contains(&rows), "of 2,000 it believes {rows}");
 }
 
-concord_storage::on_both_databases!(many_rows_at_once_are_noticed);
+/// Nearly all jobs are done: SQLite, if it knew that, would read all of them to find those that have failed.
+async fn are_forgotten(db: &Db, write: &SqlitePool) {
+    let plan = async || {
+        let text = "EXPLAIN QUERY PLAN SELECT id FROM duties WHERE business_id = x'00' AND state = 'failed'";
+        let lines: Vec<(i64, i64, i64, String)> = sqlx::query_as(text).fetch_all(write).await.unwrap();
+        lines.into_iter().map(|line| line.3).collect::<String>()
+    };
+    let by_index = plan().await;
+    assert!(by_index.contains("duties_by_business"), "{by_index}");
+    sqlx::query("ANALYZE").execute(write).await.unwrap();
+    assert!(!plan().await.contains("duties_by_business"));
+    statistics::refresh(db).await.unwrap();
+    assert_eq!(plan().await, by_index);
+}
+
+concord_storage::on_both_databases!(many_rows_at_once);

@@ -89,8 +89,8 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     }
     let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
     let synced = match user.user.staff_id {
-        _ if user.is_manager() => entries::counts(db, business).await?.synced,
-        Some(staff) => entries::counts_of_staff(db, business, staff).await?.synced,
+        _ if user.is_manager() => entries::counts(db, business, None, now).await?.synced,
+        Some(staff) => entries::counts(db, business, Some(staff), now).await?.synced,
         None => 0,
     };
     let providers = app.context.providers.kinds().filter(|kind| app.context.providers.oauth(*kind).is_some());

@@ -1,6 +1,6 @@
 //! How a change looks: what was done, what became of it, and what can be answered.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
@@ -88,16 +88,16 @@ pub(crate) async fn lines(
     (place, back): (Where, &str),
 ) -> Result<Vec<ChangeLine>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
+    let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
     let mut booked: HashMap<BookingId, Booking> = HashMap::new();
+    for booking in bookings::by_ids(db, business, &ids).await? {
+        names.learn_resource(db, booking.draft.resource).await?;
+        booked.insert(booking.id, booking);
+    }
     let mut lines = Vec::with_capacity(changes.len());
     for change in changes {
-        let id = change.booking_id;
-        if let Entry::Vacant(vacant) = booked.entry(id) {
-            let booking = bookings::by_id(db, business, id).await?.ok_or(PageError::NotFound("booking"))?;
-            names.learn_resource(db, booking.draft.resource).await?;
-            vacant.insert(booking);
-        }
-        lines.push(line(app, user, names, (change, &booked[&id]), (place, back)));
+        let booking = booked.get(&change.booking_id).ok_or(PageError::NotFound("booking"))?;
+        lines.push(line(app, user, names, (change, booking), (place, back)));
     }
     Ok(lines)
 }

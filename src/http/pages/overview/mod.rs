@@ -174,7 +174,7 @@ async fn calendars(
     let mut figures = None;
     if user.is_manager() {
         let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
-        let synced = entries::counts(db, business).await?.synced;
+        let synced = entries::counts(db, business, None, now).await?.synced;
         let pending = attention.entries.pending;
         figures = Some(Figures { synced, pending, success: success_rate(counts) });
     }
