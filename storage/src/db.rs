@@ -11,7 +11,7 @@ use sqlx::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{StorageError, Tx, write_gate::WriteGate};
+use crate::{StorageError, Tx, statistics, write_gate::WriteGate};
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -146,7 +146,10 @@ impl Db {
     /// Brings the tables up to date. A database that a newer Concord has migrated is refused.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         match self {
-            Self::Sqlite { write, .. } => SQLITE_MIGRATIONS.run(write).await?,
+            Self::Sqlite { write, .. } => {
+                SQLITE_MIGRATIONS.run(write).await?;
+                statistics::assume(write).await?;
+            }
             Self::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await?,
         }
         Ok(())

@@ -1,12 +1,16 @@
 //! What the databases know of how much their tables hold, by which they choose between indexes.
 //!
 //! PostgreSQL looks by itself, but minutes after many rows came at once, as by an import, and not at all after a restore until
-//! then. SQLite is to know nothing: it would keep averages alone, and where nearly all rows of an index are alike (all jobs
-//! done, all entries written) it takes the index for useless and reads the whole table for the few that are not. Connections
-//! that are open also keep what they have read of it once, when the tables were small. Without it, it goes by the indexes,
-//! which are made for the queries: for one row as for a hundred thousand.
+//! then.
+//!
+//! SQLite is told what a large installation holds, and never looks. It would keep averages alone: where nearly all rows of an
+//! index are alike (all jobs done, all entries written) it takes the index for useless, and reads the whole table for the few
+//! that are not. Connections that are open also keep what they read once, when the tables were small. And where it knows
+//! nothing, it takes a whole business for ten rows. So its plans are the same for one row as for a hundred thousand.
 
-use sqlx::{AssertSqlSafe, SqlitePool};
+use std::fmt::Write;
+
+use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use crate::{Db, StorageError};
 
@@ -15,31 +19,117 @@ const CHANGED_MUCH: &str = "
     SELECT CAST(relname AS text) FROM pg_stat_user_tables
     WHERE schemaname = current_schema() AND n_mod_since_analyze > 1000 + n_live_tup / 20";
 
-// Somebody may have let it look by hand. The table is there once anybody has.
-const HAS_LOOKED: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1')";
-const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_stat1)";
-const FORGET: &str = "DELETE FROM sqlite_stat1";
-const READ_AGAIN: &str = "ANALYZE sqlite_schema";
+/// Tables of which there are some thousand rows at the most; of all others there may be a million.
+const SMALL: [&str; 13] = [
+    "api_keys",
+    "businesses",
+    "calendars",
+    "channels",
+    "connections",
+    "feeds",
+    "platform_settings",
+    "push_channels",
+    "rate_limits",
+    "resources",
+    "sessions",
+    "staff",
+    "users",
+];
 
-/// Lets SQLite forget what it knows. Connections that are open notice when they are opened anew.
-async fn forget(write: &SqlitePool) -> Result<(), StorageError> {
-    if !sqlx::query_scalar::<_, bool>(HAS_LOOKED).fetch_one(write).await?
-        || !sqlx::query_scalar::<_, bool>(KNOWS).fetch_one(write).await?
-    {
+/// How many different values a column has. Of states those are asked for that few rows are in.
+fn distinct(column: &str) -> u64 {
+    match column {
+        "business_id" | "kind" | "origin" | "outcome" | "platform" | "provider" | "queue" | "scope"
+        | "state" | "status" => 10,
+        // Hardly a row has the same.
+        "booking_id" | "entry_id" | "source_id" | "subject_id" => 1_000_000,
+        column if column.ends_with("_id") => 100,
+        _ => 1_000_000,
+    }
+}
+
+/// An index of a table, by its columns in their order.
+struct Index {
+    table: String,
+    name: String,
+    is_unique: bool,
+    is_partial: bool,
+    columns: Vec<String>,
+}
+
+impl Index {
+    /// How many rows it has, and how many of them are alike in the first column, the first two, and so on: what SQLite
+    /// keeps in `sqlite_stat1.stat`.
+    fn assumed(&self) -> String {
+        let mut alike: u64 = match (SMALL.contains(&self.table.as_str()), self.is_partial) {
+            (true, _) => 1_000,
+            (false, true) => 10_000,
+            (false, false) => 1_000_000,
+        };
+        let mut stat = alike.to_string();
+        for (number, column) in self.columns.iter().enumerate() {
+            let is_last = number + 1 == self.columns.len();
+            alike = if self.is_unique && is_last { 1 } else { (alike / distinct(column)).max(2) };
+            // A `String` takes whatever is written.
+            let _ = write!(stat, " {alike}");
+        }
+        stat
+    }
+}
+
+const COLUMNS: &str = "
+    SELECT t.name, l.name, l.\"unique\", l.partial, COALESCE(i.name, '')
+    FROM sqlite_schema t JOIN pragma_index_list(t.name) l JOIN pragma_index_info(l.name) i
+    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' ORDER BY t.name, l.name, i.seqno";
+// Makes the table of statistics if it is not there, and reads what stands in it.
+const READ: &str = "ANALYZE sqlite_schema";
+const KNOWN: &str = "SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY tbl, idx";
+const FORGET: &str = "DELETE FROM sqlite_stat1";
+const ASSUME: &str = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ($1, $2, $3)";
+
+async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<Index>, StorageError> {
+    let columns: Vec<(String, String, bool, bool, String)> =
+        sqlx::query_as(COLUMNS).fetch_all(connection).await?;
+    let mut indexes: Vec<Index> = Vec::new();
+    for (table, name, is_unique, is_partial, column) in columns {
+        match indexes.last_mut() {
+            Some(index) if index.name == name => index.columns.push(column),
+            _ => indexes.push(Index { table, name, is_unique, is_partial, columns: vec![column] }),
+        }
+    }
+    Ok(indexes)
+}
+
+/// Tells SQLite what to assume, if it knows anything else. Connections that are open notice when they are opened anew.
+pub(crate) async fn assume(write: &SqlitePool) -> Result<(), StorageError> {
+    let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+    let indexes = indexes(&mut tx).await?;
+    let assumed: Vec<_> = indexes
+        .into_iter()
+        .map(|index| (index.table.clone(), Some(index.name.clone()), index.assumed()))
+        .collect();
+    sqlx::query(READ).execute(&mut *tx).await?;
+    let known: Vec<(String, Option<String>, String)> = sqlx::query_as(KNOWN).fetch_all(&mut *tx).await?;
+    if known == assumed {
         return Ok(());
     }
-    sqlx::query(FORGET).execute(write).await?;
-    sqlx::query(READ_AGAIN).execute(write).await?;
+    sqlx::query(FORGET).execute(&mut *tx).await?;
+    for (table, index, stat) in assumed {
+        sqlx::query(ASSUME).bind(table).bind(index).bind(stat).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    sqlx::query(READ).execute(write).await?;
     Ok(())
 }
 
-/// Lets PostgreSQL look at the tables that have changed much since it last did, and SQLite forget what it has seen. Writers
-/// need not wait longer than for a small transaction. Returns how many tables PostgreSQL looked at.
+/// Lets PostgreSQL look at the tables that have changed much since it last did. SQLite is told again what to assume, where
+/// somebody has let it look. Writers need not wait longer than for a small transaction. Returns how many tables PostgreSQL
+/// looked at.
 pub async fn refresh(db: &Db) -> Result<usize, StorageError> {
     match db {
         Db::Sqlite { write, gate, .. } => {
             let _turn = gate.turn().await?;
-            forget(write).await?;
+            assume(write).await?;
             Ok(0)
         }
         Db::Postgres(pool) => {
@@ -49,5 +139,27 @@ pub async fn refresh(db: &Db) -> Result<usize, StorageError> {
             }
             Ok(tables.len())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_assumed_tells_a_business_from_a_row() {
+        let stat = |table: &str, columns: &[&str], is_unique, is_partial| {
+            let columns = columns.iter().map(|column| (*column).to_owned()).collect();
+            Index { table: table.to_owned(), name: String::new(), is_unique, is_partial, columns }.assumed()
+        };
+        assert_eq!(stat("bookings", &["id"], true, false), "1000000 1");
+        assert_eq!(stat("bookings", &["business_id", "ends_at"], false, false), "1000000 100000 2");
+        assert_eq!(stat("bookings", &["business_id", "reference"], true, false), "1000000 100000 1");
+        assert_eq!(
+            stat("duties", &["business_id", "state", "kind"], false, false),
+            "1000000 100000 10000 1000"
+        );
+        assert_eq!(stat("outside_changes", &["business_id", "seen_at"], false, true), "10000 1000 2");
+        assert_eq!(stat("channels", &["business_id", "resource_id"], false, false), "1000 100 2");
     }
 }

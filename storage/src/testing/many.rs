@@ -54,6 +54,7 @@ fn id(tag: u16, number: u32, business: u32) -> Uuid {
 
 /// A table, how many of a thousand bookings' rows it gets (0: ten in all), and its columns with what stands in them.
 /// `{id TAG N}` is the id of row N of a table, `{at H}` the instant H hours from now, `i` the row's number from 0.
+/// `{recent TAG N}` is the id of a row that retention keeps: it goes by the time in an id (RFC 9562, 5.7).
 type Table = (&'static str, u32, &'static [(&'static str, &'static str)]);
 
 const START: &str = "(i / 10 - ({bookings} - {to_come}) / 10) * 2";
@@ -215,7 +216,7 @@ const TABLES: &[Table] = &[
         "notices",
         500,
         &[
-            ("id", "{id 9 i}"),
+            ("id", "{recent 9 i}"),
             ("kind", "'sync_failed'"),
             ("subject_kind", "'connection'"),
             ("subject_id", "{id 3 i % 10}"),
@@ -232,7 +233,7 @@ const TABLES: &[Table] = &[
         "sync_log",
         1000,
         &[
-            ("id", "{id 10 i}"),
+            ("id", "{recent 10 i}"),
             ("connection_id", "{id 3 i % 10}"),
             ("booking_id", "{id 5 i}"),
             ("operation", "'create'"),
@@ -246,7 +247,7 @@ const TABLES: &[Table] = &[
         "history",
         1000,
         &[
-            ("id", "{id 11 i}"),
+            ("id", "{recent 11 i}"),
             ("actor", r#"'{"kind":"system"}'"#),
             ("action", "'booking_created'"),
             ("subject_kind", "'booking'"),
@@ -272,7 +273,7 @@ const TABLES: &[Table] = &[
         "mails",
         100,
         &[
-            ("id", "{id 14 i}"),
+            ("id", "{recent 14 i}"),
             ("kind", "'notice'"),
             ("to_address", "'ana@example.com'"),
             ("to_name", "'Ana'"),
@@ -344,7 +345,7 @@ const TABLES: &[Table] = &[
         "outside_changes",
         100,
         &[
-            ("id", "{id 18 i}"),
+            ("id", "{recent 18 i}"),
             ("booking_id", "{id 5 i}"),
             ("entry_id", "{id 7 i}"),
             ("connection_id", "{id 3 i % 10}"),
@@ -466,6 +467,13 @@ fn expanded(db: &Db, text: &str, many: Many, business: u32) -> String {
                     ("0", 0, Some(first)) => uuid_text(db, first.0),
                     _ => id_text(db, tag.parse().expect("a tag"), number, business),
                 });
+            }
+            Some(("recent", rest)) => {
+                let (tag, number) = rest.split_once(' ').expect("a tag and a number");
+                // The upper 32 bits count 65.5 s: of 100,000 rows the first is 76 days old.
+                let last = many.now.timestamp_millis() >> 16;
+                let number = format!("({last} - {} + {number})", many.bookings);
+                made.push_str(&id_text(db, tag.parse().expect("a tag"), &number, business));
             }
             Some(("at", hours)) => made.push_str(&instant_text(db, hours, many.now)),
             // JSON.

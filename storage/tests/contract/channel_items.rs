@@ -286,11 +286,15 @@ async fn what_was_said_of_a_doubt_is_said_of_its_nights(db: &TestDb) {
         (item.kind, item.settled, item.tentative)
     };
     assert_eq!(becomes(&item("a", ItemKind::Doubt, &draft)).await, (ItemKind::Doubt, None, false));
+    let in_doubt = async || items::in_doubt(db, world.business.id, world.channel.id, at(0)).await.unwrap();
+    let closed = async || items::closed(db, world.business.id, world.channel.id, at(0)).await.unwrap();
+    assert_eq!((in_doubt().await, closed().await), (world.known(db).await, vec![]));
     assert!(settle(Settled::Ours).await);
     let echo = item("b", ItemKind::Echo, &draft);
     assert_eq!(becomes(&echo).await, (ItemKind::Echo, Some(Settled::Ours), false));
     let moved = Item { tentative: true, ..item("b", ItemKind::Reservation, &later) };
     assert_eq!(becomes(&moved).await, (ItemKind::Reservation, None, true));
+    assert_eq!((in_doubt().await, closed().await), (vec![], vec![moved.interval]));
 }
 
 async fn bookings_of_a_business_are_known_by_their_ids(db: &TestDb) {
