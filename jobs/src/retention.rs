@@ -1,5 +1,5 @@
-//! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then the database looks how much is
-//! left.
+//! Deletes what is kept for a time only: old log lines, ended sessions, answered consents. Then PostgreSQL looks how much is
+//! left, and SQLite is told again what to assume.
 //!
 //! Claims nothing but itself; comes back every hour.
 

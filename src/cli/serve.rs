@@ -99,9 +99,9 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         turns: Turns::default(),
         platforms,
     };
-    // Without it queries are slow after a restore or a bulk import, and no more than that.
+    // Without it queries of PostgreSQL are slow after a restore or a bulk import, and no more than that.
     if let Err(error) = statistics::refresh(&context.db).await {
-        tracing::warn!(%error, "the database could not look how much its tables hold");
+        tracing::warn!(%error, "what the database goes by when it plans could not be brought up to date");
     }
     retention::ensure(&context).await?;
     push::ensure(&context).await?;

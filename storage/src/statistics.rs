@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqlitePool};
 
 use crate::{Db, StorageError};
 
@@ -81,11 +81,19 @@ const COLUMNS: &str = "
     SELECT t.name, l.name, l.\"unique\", l.partial, COALESCE(i.name, '')
     FROM sqlite_schema t JOIN pragma_index_list(t.name) l JOIN pragma_index_info(l.name) i
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' ORDER BY t.name, l.name, i.seqno";
+const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1)";
+const KNOWN: &str = "SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY tbl, idx";
+// Samples of what columns hold (STAT4) make SQLite plan a statement anew each time that another value is bound to it
+// (sqlite3_prepare_v3, on SQLITE_ENABLE_STAT4).
+const HAS_SAMPLES: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_stat4)";
+const FORGET_SAMPLES: &str = "DELETE FROM sqlite_stat4";
 // Makes the table of statistics if it is not there, and reads what stands in it.
 const READ: &str = "ANALYZE sqlite_schema";
-const KNOWN: &str = "SELECT tbl, idx, stat FROM sqlite_stat1 ORDER BY tbl, idx";
 const FORGET: &str = "DELETE FROM sqlite_stat1";
 const ASSUME: &str = "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ($1, $2, $3)";
+
+/// A line of `sqlite_stat1`: table, index, and what is assumed of it.
+type Line = (String, Option<String>, String);
 
 async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<Index>, StorageError> {
     let columns: Vec<(String, String, bool, bool, String)> =
@@ -100,25 +108,43 @@ async fn indexes(connection: &mut SqliteConnection) -> Result<Vec<Index>, Storag
     Ok(indexes)
 }
 
+async fn has_samples(connection: &mut SqliteConnection) -> Result<bool, StorageError> {
+    Ok(sqlx::query_scalar(IS_THERE).bind("sqlite_stat4").fetch_one(&mut *connection).await?
+        && sqlx::query_scalar(HAS_SAMPLES).fetch_one(connection).await?)
+}
+
+/// Whether it knows this, and nothing else.
+async fn is_known(connection: &mut SqliteConnection, assumed: &[Line]) -> Result<bool, StorageError> {
+    if !sqlx::query_scalar(IS_THERE).bind("sqlite_stat1").fetch_one(&mut *connection).await? {
+        return Ok(false);
+    }
+    let known: Vec<Line> = sqlx::query_as(KNOWN).fetch_all(&mut *connection).await?;
+    Ok(known == assumed && !has_samples(connection).await?)
+}
+
 /// Tells SQLite what to assume, if it knows anything else. Connections that are open notice when they are opened anew.
 pub(crate) async fn assume(write: &SqlitePool) -> Result<(), StorageError> {
-    let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
-    let indexes = indexes(&mut tx).await?;
-    let assumed: Vec<_> = indexes
-        .into_iter()
-        .map(|index| (index.table.clone(), Some(index.name.clone()), index.assumed()))
-        .collect();
-    sqlx::query(READ).execute(&mut *tx).await?;
-    let known: Vec<(String, Option<String>, String)> = sqlx::query_as(KNOWN).fetch_all(&mut *tx).await?;
-    if known == assumed {
+    let mut connection = write.acquire().await?;
+    let indexes = indexes(&mut connection).await?;
+    let line = |index: Index| (index.table.clone(), Some(index.name.clone()), index.assumed());
+    let assumed: Vec<Line> = indexes.into_iter().map(line).collect();
+    // Commands beside a server that writes need not line up for nothing.
+    if is_known(&mut connection, &assumed).await? {
         return Ok(());
     }
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::query(READ).execute(&mut *tx).await?;
     sqlx::query(FORGET).execute(&mut *tx).await?;
+    if has_samples(&mut tx).await? {
+        sqlx::query(FORGET_SAMPLES).execute(&mut *tx).await?;
+    }
     for (table, index, stat) in assumed {
         sqlx::query(ASSUME).bind(table).bind(index).bind(stat).execute(&mut *tx).await?;
     }
     tx.commit().await?;
-    sqlx::query(READ).execute(write).await?;
+    if let Err(error) = sqlx::query(READ).execute(&mut *connection).await {
+        tracing::debug!(%error, "what is assumed is read when the database is opened next");
+    }
     Ok(())
 }
 

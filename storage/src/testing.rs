@@ -369,13 +369,14 @@ pub async fn plans_of_overlaps(db: &Db, resource: &Resource) -> Vec<String> {
     let Db::Postgres(pool) = db else { panic!("only PostgreSQL is asked for its plans") };
     let (business, subject, from, until) = (resource.business_id, resource.id, at(0), at(60));
     let explain = |text: &str| sqlx::query_scalar::<_, String>(AssertSqlSafe(format!("EXPLAIN {text}")));
-    let [overlapping, seats_of_others, standing, conflicts] = occupancy::postgres_texts();
+    let [overlapping, seats_of_others, standing, conflicts, double_bookings] = occupancy::postgres_texts();
     let mut plans = Vec::new();
     for query in [
         explain(overlapping).bind(subject).bind(from).bind(until),
         explain(seats_of_others).bind(business).bind(subject).bind(from).bind(until).bind("A-1"),
         explain(standing).bind(business).bind(subject).bind(from).bind(until),
         explain(conflicts).bind(business).bind(from),
+        explain(double_bookings).bind(business).bind(from),
     ] {
         plans.push(query.fetch_all(pool).await.expect("a plan is told").join("\n"));
     }

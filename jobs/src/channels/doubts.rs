@@ -79,7 +79,8 @@ impl Doubt {
     pub fn question(&self) -> &'static str {
         match self {
             Self::OtherAddress { .. } | Self::OtherAuthor { .. } => "platform",
-            Self::ReadAs { .. } | Self::ReadFor { .. } => "twice",
+            Self::ReadAs { .. } => "twice",
+            Self::ReadFor { .. } => "shared",
             Self::SecondListing { .. } => "second",
             Self::Unread(_) => "unread",
         }
@@ -120,27 +121,23 @@ pub async fn doubts(
     let mut doubts = Vec::from_iter(of_another_host(context, asked.platform, &spelled));
     let mut readers = channels::of_address(&context.db, change.business, &spelled).await?;
     readers.retain(|one| Some(one.id) != asked.channel);
-    let elsewhere = readers
-        .iter()
-        .find(|one| one.resource_id != asked.resource || one.platform != asked.platform.id.as_str());
-    if let Some(other) = elsewhere {
-        let resource = named(context, change, other.resource_id).await?;
-        doubts.push(if other.resource_id == asked.resource {
-            let platform = context.platforms.find(&other.platform);
-            let name = platform.map_or_else(|| other.platform.clone(), |platform| platform.name.clone());
-            Doubt::ReadAs { resource, name }
-        } else {
-            Doubt::ReadFor { resource }
-        });
-    }
-    if !readers.is_empty() {
-        // It was read once, and was readable. The very channel again is refused by whoever makes it.
-        return Ok(doubts);
-    }
-    let all = channels::list(&context.db, change.business).await?;
     let is_beside = |one: &channels::Channel| {
         one.resource_id == asked.resource && one.platform == asked.platform.id.as_str()
     };
+    if readers.iter().any(is_beside) {
+        // The very channel again, which is refused by whoever makes it.
+        return Ok(doubts);
+    }
+    if let Some(other) = readers.iter().find(|one| one.resource_id == asked.resource) {
+        let resource = named(context, change, other.resource_id).await?;
+        let platform = context.platforms.find(&other.platform);
+        let name = platform.map_or_else(|| other.platform.clone(), |platform| platform.name.clone());
+        doubts.push(Doubt::ReadAs { resource, name });
+    }
+    if let Some(other) = readers.iter().find(|one| one.resource_id != asked.resource) {
+        doubts.push(Doubt::ReadFor { resource: named(context, change, other.resource_id).await? });
+    }
+    let all = channels::list(&context.db, change.business).await?;
     if asked.channel.is_none() && all.iter().any(|one| is_beside(one) && one.polled && one.has_import) {
         let resource = named(context, change, asked.resource).await?;
         doubts.push(Doubt::SecondListing { resource, name: asked.platform.name.clone() });

@@ -109,10 +109,10 @@ pub fn one_spelling(url: &SecretString) -> Result<SecretString, FeedError> {
 pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError> {
     let wish = &wish.spelled()?;
     let Opened { mut channel, mut surroundings, understood, is_new } = open(context, wish).await?;
-    let doubt = another_platform(context, wish, &understood);
-    if let Some(doubt) = doubt.filter(|_| !wish.confirmed) {
-        return Err(ImportError::Doubtful(doubt));
-    }
+    let doubt = match another_platform(context, wish, &understood) {
+        Some(doubt) if !wish.confirmed => return Err(ImportError::Doubtful(doubt)),
+        doubt => doubt.map(|doubt| doubt.to_string()),
+    };
     if is_new {
         channel = make(context, wish, &channel).await?;
         // It may be one that was removed, and what it knew is known again.
@@ -128,7 +128,7 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
     let mut taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
     let remark = taken.remark();
     // Who asks is told; of the feed itself it says nothing.
-    taken.warnings.splice(0..0, another_platform(context, wish, &understood).map(|doubt| doubt.to_string()));
+    taken.warnings.splice(0..0, doubt);
     let read = Read::Whole {
         etag: None,
         last_modified: None,

@@ -389,20 +389,21 @@ pub async fn business_feed(
     Ok(token.map(|token| (feed, token)))
 }
 
-/// Publishes the feed of all bookings, and returns its token. One that is there stays, and tells what it told.
+/// Publishes the feed of all bookings. One that is there stays, and tells what it told: returned with its token is whether
+/// it was made now.
 pub async fn publish_business_feed(
     context: &Context,
     change: &Change,
     privacy: FeedPrivacy,
-) -> Result<SecretString, StorageError> {
+) -> Result<(SecretString, bool), StorageError> {
     if let Some((_, token)) = business_feed(context, change.business).await? {
-        return Ok(token);
+        return Ok((token, false));
     }
     let mut tx = context.db.begin().await?;
     let business = businesses::lock(&mut tx, change.business).await?;
     // Somebody else may have asked at the same time.
     if let Some(token) = feeds::token_of_business(&mut tx, &context.ring, business.id).await? {
-        return Ok(token);
+        return Ok((token, false));
     }
     let new = NewFeed {
         business: business.id,
@@ -416,7 +417,7 @@ pub async fn publish_business_feed(
     let detail = json!({ "name": feed.name, "scope": feed.scope, "privacy": feed.privacy });
     note_of(&mut tx, change, (HistorySubject::Feed, feed.id.0), "created", &detail).await?;
     tx.commit().await?;
-    Ok(token)
+    Ok((token, true))
 }
 
 async fn note(

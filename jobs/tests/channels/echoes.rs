@@ -159,6 +159,12 @@ async fn a_night_is_exposed_once_and_never_where_the_platform_sold_it(db: &TestD
     world.site.events(&[reserved("a", 4, 8)]);
     world.later(30).await;
     assert_eq!(nights().await, 2, "4 to 5 and 7 to 8 are sold there");
+    // Of what is sold there whole nothing is exposed, and it is not listed.
+    world.site.events(&[reserved("a", 4, 8), reserved("b", 8, 9)]);
+    world.later(30).await;
+    let exposed = exposure::exposure(db, &world.channel(airbnb).await, world.clock.now()).await.unwrap();
+    let references: Vec<&str> = exposed.unknown.iter().map(|one| one.reference.as_str()).collect();
+    assert_eq!((exposed.nights(), references), (1, vec!["first"]));
 }
 
 async fn what_was_published_is_no_booking_where_all_is_unclear(db: &TestDb) {

@@ -82,7 +82,7 @@ pub(in crate::http) async fn info(
     let change = who_asks(&app, &headers, &visit).await?;
     let business = businesses::find(&app.context.db, change.business).await?;
     let business = business.ok_or_else(|| ApiError::internal("a key of no business"))?;
-    let token = manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?;
+    let (token, _) = manage::publish_business_feed(&app.context, &change, FeedPrivacy::Full).await?;
     let export_url = export_address(&app, &token);
     let channels = addresses_of_channels(&app, business.id).await?;
     let instructions = instructions(&app.context.platforms, (&export_url, &channels), &business.name);

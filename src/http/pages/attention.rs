@@ -2,7 +2,7 @@
 //! given up, what a platform seems to have cancelled, double bookings. Everything else that is not yet in agreement comes
 //! right by itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
@@ -19,7 +19,7 @@ use concord_storage::{
     connections::{self, Connection},
     duties::{self, Duty},
     entries::{self, EntryCounts},
-    occupancy::{self, Standing},
+    occupancy::{self, DoubleBooking},
     outside_changes::{self, OutsideChange},
 };
 
@@ -40,7 +40,7 @@ pub(super) struct Attention {
     /// Work that was given up.
     pub failures: Vec<Duty>,
     /// Facts from outside that overlap something of ours.
-    pub conflicts: Vec<Standing>,
+    pub conflicts: Vec<DoubleBooking>,
     /// What people did in their calendars that somebody has to decide about.
     pub questions: Vec<OutsideChange>,
     /// All channels, for managers.
@@ -60,7 +60,7 @@ impl Attention {
         let (connections, failures, conflicts, questions, channels, entries) = futures::try_join!(
             connections::list(db, business),
             duties::failed(db, business, MOST_FAILURES),
-            occupancy::conflicts(db, business, app.now()),
+            occupancy::double_bookings(db, business, app.now()),
             questions(app, user),
             channels::list(db, business),
             entries::counts_of_unsettled(db, business, None),
@@ -73,16 +73,7 @@ impl Attention {
         } else {
             all.narrow(db, user).await?;
         }
-        all.name_each_conflict_once();
         Ok(all)
-    }
-
-    /// A booking that found no room takes its resource and its staff: that is one thing to see to.
-    fn name_each_conflict_once(&mut self) {
-        let mut named = HashSet::new();
-        self.conflicts.sort_by_key(|row| row.subject_kind != SubjectKind::Resource);
-        self.conflicts.retain(|row| named.insert(row.source_id));
-        self.conflicts.sort_by_key(|row| (row.starts_at, row.id));
     }
 
     /// What the platforms of the business do not know.

@@ -22,17 +22,17 @@ use crate::app::App;
 #[serde(default)]
 pub(super) struct Shown {
     shown: Option<String>,
+    /// Who asks for the head alone would never see it.
+    #[serde(skip)]
+    is_head: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Shown {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
-        // Who asks for the head alone would never see it.
-        if parts.method == Method::HEAD {
-            return Ok(Self::default());
-        }
-        Ok(Query::from_request_parts(parts, state).await?.0)
+        let Query(shown) = Query::<Self>::from_request_parts(parts, state).await?;
+        Ok(Self { is_head: parts.method == Method::HEAD, ..shown })
     }
 }
 
@@ -92,6 +92,9 @@ pub(super) async fn take<T: DeserializeOwned>(
     page: &str,
     asked: &Shown,
 ) -> Result<Reveal<T>, PageError> {
+    if asked.is_head {
+        return Ok(Reveal::Nothing);
+    }
     found(app, user, (page, asked), true).await
 }
 

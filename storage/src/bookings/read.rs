@@ -1,6 +1,6 @@
 //! Finding bookings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
@@ -132,6 +132,7 @@ pub async fn by_ids(db: &Db, business: BusinessId, ids: &[BookingId]) -> Result<
         }};
     }
     let mut bookings = Vec::new();
+    let ids: Vec<BookingId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     // Many parameters in one statement are slow to plan.
     for ids in ids.chunks(500) {
         let rows = match db.open() {

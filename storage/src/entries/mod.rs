@@ -248,7 +248,7 @@ pub async fn counts(
     Ok(EntryCounts { synced, ..counts_of_unsettled(db, business, staff).await? })
 }
 
-/// The same without those that stand as they should, which are most of them: `synced` is 0.
+/// The same, of a business or of one person, without those that stand as they should: `synced` is 0.
 pub async fn counts_of_unsettled(
     db: &Db,
     business: BusinessId,

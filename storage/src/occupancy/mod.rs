@@ -21,7 +21,9 @@ pub(crate) use self::standing::postgres_texts;
 
 pub use self::{
     overlaps::{Overlap, overlaps_of},
-    standing::{Standing, beside, conflicts, seats_of_others, standing},
+    standing::{
+        DoubleBooking, Party, Standing, beside, conflicts, double_bookings, seats_of_others, standing,
+    },
 };
 use crate::{StorageError, Tx, db::Open, on_db};
 

@@ -1,5 +1,7 @@
 //! What stands where, to be read.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
@@ -165,8 +167,120 @@ pub async fn conflicts(
         .await)?)
 }
 
+/// Two facts that want the same place at the same time, of which the first found no room.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DoubleBooking {
+    /// Resource or staff member.
+    pub subject_kind: SubjectKind,
+    /// Its id.
+    pub subject_id: Uuid,
+    /// Its name.
+    pub subject_name: Option<String>,
+    /// UTC, buffers included: of what found no room.
+    pub starts_at: DateTime<Utc>,
+    /// UTC, exclusive.
+    pub ends_at: DateTime<Utc>,
+    /// What found no room.
+    #[sqlx(flatten)]
+    pub one: Party,
+    /// What stands there.
+    #[sqlx(flatten)]
+    pub other: OtherParty,
+}
+
+/// What sort of fact wants the place, its id, and the calendar that it was read from, if it was.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Party {
+    /// What sort of fact.
+    pub source: OccupancySource,
+    /// Its id.
+    pub source_id: Uuid,
+    /// The calendar's name.
+    pub calendar: Option<String>,
+}
+
+/// The same, as the second of two.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct OtherParty {
+    #[sqlx(rename = "other_source")]
+    source: OccupancySource,
+    #[sqlx(rename = "other_source_id")]
+    source_id: Uuid,
+    #[sqlx(rename = "other_calendar")]
+    calendar: Option<String>,
+}
+
+impl DoubleBooking {
+    /// Both: what found no room, and what stands there.
+    pub fn parties(&self) -> [Party; 2] {
+        let OtherParty { source, source_id, calendar } = self.other.clone();
+        [self.one.clone(), Party { source, source_id, calendar }]
+    }
+
+    /// The same two have the same one, whichever of them found no room, and on whatever.
+    fn pair(&self) -> (Uuid, Uuid) {
+        let (one, other) = (self.one.source_id, self.other.source_id);
+        (one.min(other), one.max(other))
+    }
+}
+
+macro_rules! double_bookings {
+    ($overlaps:ident) => {
+        concat!(
+            "
+    SELECT o.subject_kind, o.subject_id, COALESCE(r.name, s.name) AS subject_name, o.starts_at, o.ends_at,
+           o.source, o.source_id, k.name AS calendar,
+           other.source AS other_source, other.source_id AS other_source_id, ok.name AS other_calendar
+    FROM occupancy o
+    JOIN occupancy other ON other.subject_id = o.subject_id AND other.source_id <> o.source_id AND ",
+            $overlaps!("other.starts_at", "other.ends_at", "o.starts_at", "o.ends_at"),
+            "
+    LEFT JOIN resources r ON r.id = o.subject_id
+    LEFT JOIN staff s ON s.id = o.subject_id
+    LEFT JOIN bookings b ON b.id = o.source_id
+    LEFT JOIN bookings against ON against.id = other.source_id
+    LEFT JOIN outside_events e ON e.id = o.source_id
+    LEFT JOIN calendars k ON k.id = e.calendar_id
+    LEFT JOIN outside_events oe ON oe.id = other.source_id
+    LEFT JOIN calendars ok ON ok.id = oe.calendar_id
+    WHERE o.business_id = $1 AND o.unit IS NULL AND o.ends_at > $2
+      AND NOT (b.id IS NOT NULL AND b.channel_id IS NOT NULL AND b.kind = 'block')
+      AND NOT (against.id IS NOT NULL AND against.channel_id IS NOT NULL AND against.kind = 'block')
+      AND (o.source <> 'busy' OR other.source <> 'busy')
+    ORDER BY o.starts_at, o.id, other.starts_at, other.id LIMIT 400"
+        )
+    };
+}
+const DOUBLE_BOOKINGS_SQLITE: &str = double_bookings!(overlaps_sqlite);
+const DOUBLE_BOOKINGS_POSTGRES: &str = double_bookings!(overlaps_postgres);
+
+/// Each two that are in conflict, as in `conflicts`, once: on their resource, if that is one of the places that both want.
+pub async fn double_bookings(
+    db: &Db,
+    business: BusinessId,
+    now: DateTime<Utc>,
+) -> Result<Vec<DoubleBooking>, StorageError> {
+    let text = text_for(&db.open(), DOUBLE_BOOKINGS_SQLITE, DOUBLE_BOOKINGS_POSTGRES);
+    let mut rows: Vec<DoubleBooking> = on_db!(db, c => sqlx::query_as(text)
+        .bind(business)
+        .bind(now)
+        .fetch_all(c)
+        .await)?;
+    let mut seen = HashSet::new();
+    rows.sort_by_key(|row| row.subject_kind != SubjectKind::Resource);
+    rows.retain(|row| seen.insert(row.pair()));
+    rows.sort_by_key(|row| row.starts_at);
+    Ok(rows)
+}
+
 /// Those that look for overlaps on PostgreSQL, to see how the server would find them.
 #[cfg(feature = "testing")]
-pub(crate) fn postgres_texts() -> [&'static str; 4] {
-    [super::OVERLAPPING_POSTGRES, SEATS_OF_OTHERS_POSTGRES, STANDING_ON_POSTGRES, CONFLICTS_POSTGRES]
+pub(crate) fn postgres_texts() -> [&'static str; 5] {
+    [
+        super::OVERLAPPING_POSTGRES,
+        SEATS_OF_OTHERS_POSTGRES,
+        STANDING_ON_POSTGRES,
+        CONFLICTS_POSTGRES,
+        DOUBLE_BOOKINGS_POSTGRES,
+    ]
 }

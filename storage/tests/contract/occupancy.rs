@@ -157,6 +157,12 @@ async fn two_appointments_of_ones_own_are_no_conflict(db: &TestDb) {
     assert!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().is_empty());
     assert!(!record(db, &Arrival { source: OccupancySource::Booking, ..busy(50, 55) }, 2).await);
     assert_eq!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().len(), 2);
+    // Each two once, and never two appointments of her own.
+    let pairs = occupancy::double_bookings(db, business.id, at(0)).await.unwrap();
+    assert_eq!(pairs.len(), 2);
+    let is_booking = |party: &occupancy::Party| party.source == OccupancySource::Booking;
+    assert!(pairs.iter().all(|pair| pair.parties().iter().filter(|party| is_booking(party)).count() == 1));
+    assert!(occupancy::double_bookings(db, business.id, at(90)).await.unwrap().is_empty());
 }
 
 async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {

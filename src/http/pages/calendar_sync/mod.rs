@@ -136,8 +136,14 @@ async fn publish(
     Sent(telling): Sent<Telling>,
 ) -> Result<Response, PageError> {
     user.must_be_manager()?;
-    manage::publish_business_feed(&app.context, &user.change(&app), telling.privacy).await?;
-    Ok(user.go(&app, PATH, &Flash::good("The calendar of all bookings is published.")))
+    let (_, is_new) =
+        manage::publish_business_feed(&app.context, &user.change(&app), telling.privacy).await?;
+    let flash = if is_new {
+        Flash::good("The calendar of all bookings is published.")
+    } else {
+        Flash::information("It was published already. See below what it tells; that is changed at Feeds.")
+    };
+    Ok(user.go(&app, PATH, &flash))
 }
 
 async fn describe(

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use concord_domain::{ids::ResourceId, platform::Platform};
@@ -268,8 +268,10 @@ pub(super) async fn import(
     let job = job(&user, &asked, &wish);
     let _place = app.admission.heavy().await?;
     let context = app.context.clone();
+    let again = job.clone();
     let taken = match app.to_the_end(async move { import::import(&context, &job).await }).await? {
         Ok(taken) => taken,
+        Err(ImportError::Doubtful(_)) => return ask(&app, &user, wish, &asked, &again).await,
         Err(error) => {
             let fault = in_words(error, &wish)?;
             return refuse(&app, &user, &wish, vec![fault]).await;
@@ -291,6 +293,31 @@ pub(super) async fn import(
         None => flash,
     };
     Ok(user.go(&app, PATH, &flash))
+}
+
+/// Shows the preview again, with the tick: that the calendar is another platform's may be so only since it was looked at.
+async fn ask(
+    app: &App,
+    user: &CurrentUser,
+    wish: Wish,
+    asked: &Asked<'_>,
+    job: &import::Wish,
+) -> Result<Response, PageError> {
+    let preview = match preview::preview(&app.context, job).await {
+        Ok(preview) => preview,
+        Err(error) => {
+            let fault = in_words(error, &wish)?;
+            return refuse(app, user, &wish, vec![fault]).await;
+        }
+    };
+    refusal(app, user, &foreseen(app, user, wish, asked, preview).await?)
+}
+
+/// A page with something to mend.
+fn refusal(app: &App, user: &CurrentUser, shown: &impl Template) -> Result<Response, PageError> {
+    let mut response = page(app, user, shown)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
 }
 
 /// At which field an import failed, and why; other errors are pages of their own.
@@ -317,9 +344,5 @@ fn in_words(error: ImportError, wish: &Wish) -> Result<(&'static str, String), P
 }
 
 async fn refuse(app: &App, user: &CurrentUser, wish: &Wish, faults: Faults) -> Result<Response, PageError> {
-    let shown = describe(app, user, Where::default(), wish, faults).await?;
-    let mut response = page(app, user, &shown)?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    refusal(app, user, &describe(app, user, Where::default(), wish, faults).await?)
 }

@@ -4,6 +4,11 @@ use concord_jobs::channels::doubts::Doubt;
 
 use super::super::pieces::{Choice, capital};
 
+/// What ticks are about: those for another address or platform answer nothing.
+pub(super) fn about(platform: &str, address: &str) -> String {
+    format!("{platform} {}", address.trim())
+}
+
 /// All that speaks against an address.
 pub(super) struct Against {
     pub ticks: Vec<Tick>,

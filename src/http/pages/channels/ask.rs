@@ -93,8 +93,8 @@ pub(super) fn to_renew_webhooks(channel: &Channel) -> Question {
         id: "renew",
         path: format!("{}/webhooks", path_of(channel.id)),
         title: "Make a new address and key?".to_owned(),
-        text: "What is sent under the old ones is refused at once. Until the channel manager is given the new ones, its \
-               reservations arrive with the next reading."
+        text: "What is sent under the old ones is refused at once. Until the channel manager is given the new ones, \
+               nothing of what it tells arrives."
             .to_owned(),
         keep: "Keep the old ones",
         deed: "Make new ones".to_owned(),
@@ -172,6 +172,9 @@ pub(super) async fn renew_webhooks(
     Named(id): Named<ChannelId>,
 ) -> Result<Response, PageError> {
     let channel = found(&app, &user, id).await?;
+    if !channel.has_webhook {
+        return Err(PageError::NotPossible("No webhooks are taken for this channel.".to_owned()));
+    }
     ask(&app, &user, &channel, to_renew_webhooks(&channel)).await
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `glance` is how a channel stands, told alike on every page; `list` shows all, `new` connects one, `detail` and its
 //! `live` part show one, `act` does what its buttons say, `ask` asks before it, `settings` is its form, `words` are the
-//! words for all of it. Managers only: for everybody else there are no channels.
+//! words for all of it. For managers only.
 
 mod act;
 pub(super) mod against;
@@ -52,7 +52,7 @@ pub(super) fn router() -> Router<App> {
         .route("/channels/{id}/remove", get(ask::remove).post(act::remove))
 }
 
-/// The channel, if it is the person's to see and not removed.
+/// The channel, for managers, if it is not removed.
 async fn found(app: &App, user: &CurrentUser, id: ChannelId) -> Result<Channel, PageError> {
     user.must_be_manager()?;
     let found = channels::find(&app.context.db, user.business.id, id).await?;

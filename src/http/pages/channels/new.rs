@@ -22,7 +22,7 @@ use super::{
         session::CurrentUser,
     },
     address_fault,
-    against::{Against, Tick},
+    against::{Against, Tick, about},
     path_of,
     words::{abilities, by_hand, hue_class, steps},
 };
@@ -73,6 +73,10 @@ struct NewPage {
 }
 
 impl NewPage {
+    fn about(&self) -> String {
+        about(&self.platform_id, &self.address)
+    }
+
     fn fault(&self, field: &str) -> Option<&str> {
         self.faults.iter().find(|(name, _)| *name == field).map(|(_, text)| text.as_str())
     }
@@ -86,6 +90,8 @@ pub(super) struct Wish {
     address: String,
     /// What was ticked, of what speaks against the address.
     anyway: Vec<String>,
+    /// What was ticked for.
+    about: String,
     /// The platform that it seems to be of, for whoever takes that one.
     instead: Option<String>,
 }
@@ -215,8 +221,9 @@ pub(super) async fn create(
     let typed = Some(SecretString::from(shown.address.as_str())).filter(|_| !shown.address.is_empty());
     if let Some(address) = &typed {
         let asked = AskedFor { resource: resource.id, platform, channel: None, address };
-        let against =
-            Against::of(&doubts::doubts(&app.context, &change, &asked).await?, &wish.anyway, &resource.name);
+        let ticked = if wish.about == shown.about() { wish.anyway.as_slice() } else { &[] };
+        let doubts = doubts::doubts(&app.context, &change, &asked).await?;
+        let against = Against::of(&doubts, ticked, &resource.name);
         if let Some(text) = against.unanswered() {
             shown.told = against.platform;
             shown.ticks = against.ticks;

@@ -19,7 +19,7 @@ use super::{
         session::CurrentUser,
     },
     address_fault,
-    against::{Against, Tick},
+    against::{Against, Tick, about},
     detail::describe,
     found,
     live::Place,
@@ -43,6 +43,8 @@ pub(super) struct Form {
     pub forget: Option<String>,
     /// What was ticked, of what speaks against the address.
     pub anyway: Vec<String>,
+    /// What was ticked for.
+    pub about: String,
     /// What there is to tick.
     #[serde(skip)]
     pub ticks: Vec<Tick>,
@@ -76,7 +78,7 @@ pub(super) async fn save(
     if let Some(against) = against(&app, &change, &channel, (&form, &changes)).await?
         && let Some(text) = against.unanswered()
     {
-        let form = Form { ticks: against.ticks, ..form };
+        let form = Form { ticks: against.ticks, about: about(&channel.platform, &form.address), ..form };
         return refuse(&app, &user, &channel, (form, vec![("address", text)])).await;
     }
     match manage::update(&app.context, &change, id, &changes).await {
@@ -103,7 +105,9 @@ async fn against(
     let mut doubts = doubts::doubts(&app.context, change, &asked).await?;
     // It may be a new one that is not there yet: what cannot be read is said when its time comes.
     doubts.retain(|doubt| !matches!(doubt, Doubt::Unread(_)));
-    Ok(Some(Against::of(&doubts, &form.anyway, &resource.name)))
+    let ticked =
+        if form.about == about(&channel.platform, &form.address) { form.anyway.as_slice() } else { &[] };
+    Ok(Some(Against::of(&doubts, ticked, &resource.name)))
 }
 
 fn read(app: &App, channel: &Channel, form: &Form) -> Result<Changes, Vec<(&'static str, String)>> {

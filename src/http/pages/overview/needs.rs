@@ -1,22 +1,25 @@
 //! What a person has to see to, each thing with its reason and a way out.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
+    booking::Booking,
     duty::DutyKind,
     ids::{BookingId, ChannelId, DutyId},
     interval::Interval,
     occupancy::OccupancySource,
+    platform::Platforms,
     sync::outside::OutsideState,
 };
 use concord_storage::{
     PageAsk, bookings,
     duties::Duty,
-    occupancy::{self, Standing},
+    occupancy::{self, DoubleBooking},
     outside_changes,
 };
+use uuid::Uuid;
 
 use super::super::{
     PageError,
@@ -77,10 +80,8 @@ struct Failure {
 struct Conflict {
     who: String,
     when: String,
-    /// What found no room, and the first thing that stands there.
-    parties: Vec<Party>,
-    /// How many more things stand there.
-    more: usize,
+    /// What found no room, and what stands there.
+    parties: [Party; 2],
     /// What is booked for them then.
     path: String,
 }
@@ -142,10 +143,8 @@ pub(super) async fn needs(
             path: channels::path_of(channel.id),
         });
     }
-    let mut conflicts = Vec::new();
-    for row in attention.conflicts.iter().take(SHOWN_CONFLICTS) {
-        conflicts.push(conflict(app, user, row, today).await?);
-    }
+    let shown = attention.conflicts.get(..SHOWN_CONFLICTS).unwrap_or(&attention.conflicts);
+    let conflicts = conflicts(app, user, shown, today).await?;
     let asked = attention.questions.get(..SHOWN_QUESTIONS).unwrap_or(&attention.questions);
     Ok(Needs {
         csrf: user.token.form_token(),
@@ -158,7 +157,7 @@ pub(super) async fn needs(
         failures,
         more_failures: attention.failures.len().saturating_sub(SHOWN_FAILURES),
         conflicts,
-        more_conflicts: attention.conflicts.len().saturating_sub(SHOWN_CONFLICTS),
+        more_conflicts: attention.conflicts.len() - shown.len(),
     })
 }
 
@@ -241,51 +240,43 @@ async fn failure(
     })
 }
 
-async fn conflict(
+async fn conflicts(
     app: &App,
     user: &CurrentUser,
-    row: &Standing,
+    rows: &[DoubleBooking],
     today: NaiveDate,
-) -> Result<Conflict, PageError> {
-    let within = Interval { start: row.starts_at, end: row.ends_at };
-    let mut others = occupancy::standing(&app.context.db, user.business.id, row.subject_id, within).await?;
-    let mut named = HashSet::from([row.source_id]);
-    others.retain(|other| named.insert(other.source_id));
-    let mut parties = vec![party(app, user, row).await?];
-    if let Some(other) = others.first() {
-        parties.push(party(app, user, other).await?);
-    }
-    Ok(Conflict {
+) -> Result<Vec<Conflict>, PageError> {
+    let ids: Vec<BookingId> =
+        rows.iter().flat_map(DoubleBooking::parties).map(|party| BookingId(party.source_id)).collect();
+    let booked = bookings::by_ids(&app.context.db, user.business.id, &ids).await?;
+    let booked: HashMap<Uuid, Booking> = booked.into_iter().map(|booking| (booking.id.0, booking)).collect();
+    let conflict = |row: &DoubleBooking| Conflict {
         who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
-        when: stretch(within, user.business.zone, today),
-        parties,
-        more: others.len().saturating_sub(1),
+        when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
+        parties: row
+            .parties()
+            .map(|party| named(&party, booked.get(&party.source_id), &app.context.platforms)),
         path: day_of(row, user),
-    })
+    };
+    Ok(rows.iter().map(conflict).collect())
 }
 
-/// What stands there, as people call it.
-async fn party(app: &App, user: &CurrentUser, row: &Standing) -> Result<Party, PageError> {
-    let name = match (row.source, &row.calendar) {
+/// What wants the place, as people call it.
+fn named(party: &occupancy::Party, booking: Option<&Booking>, platforms: &Platforms) -> Party {
+    if let Some(booking) = booking {
+        return Party { name: name_of(booking, platforms), path: Some(path_of(booking)) };
+    }
+    let name = match (party.source, &party.calendar) {
         (OccupancySource::Busy, Some(calendar)) => format!("an appointment in the calendar “{calendar}”"),
         (OccupancySource::Busy, None) => "an appointment in a connected calendar".to_owned(),
         (OccupancySource::Reservation, _) => "a platform's reservation".to_owned(),
-        (OccupancySource::Booking | OccupancySource::Block, _) => {
-            let booking =
-                bookings::by_id(&app.context.db, user.business.id, BookingId(row.source_id)).await?;
-            return Ok(match booking {
-                Some(booking) => {
-                    Party { name: name_of(&booking, &app.context.platforms), path: Some(path_of(&booking)) }
-                }
-                None => Party { name: "a blocked time".to_owned(), path: None },
-            });
-        }
+        (OccupancySource::Booking | OccupancySource::Block, _) => "a blocked time".to_owned(),
     };
-    Ok(Party { name, path: None })
+    Party { name, path: None }
 }
 
 /// The list of what is booked on that day, for that resource or person.
-fn day_of(row: &Standing, user: &CurrentUser) -> String {
+fn day_of(row: &DoubleBooking, user: &CurrentUser) -> String {
     let day = |at: DateTime<Utc>| at.with_timezone(&user.business.zone).date_naive();
     let (from, until) = (day(row.starts_at), day(row.ends_at));
     format!("/bookings?{}={}&from={from}&until={until}", row.subject_kind, row.subject_id)
