@@ -20,6 +20,7 @@ use concord_storage::{
     channels::{self, Channel, items, runs},
     platform_settings,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -144,17 +145,18 @@ pub(super) fn check_interval(minutes: i64, platform: Option<&Platform>) -> Resul
     }
 }
 
+/// Channels of a list are looked at so many at once; each asks for several things.
+const AT_ONCE: usize = 4;
+
 /// List channels
 ///
 /// Those of one resource together.
 #[utoipa::path(get, path = "/channels", tag = "Channels", operation_id = "list_channels",
     responses((status = 200, description = "All of them", body = Listing<ChannelAnswer>)))]
 async fn list(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<ChannelAnswer>>, ApiError> {
-    let mut answers = Vec::new();
-    for channel in channels::list(&app.context.db, caller.business).await? {
-        answers.push(ChannelAnswer::of(&app, channel).await?);
-    }
-    Ok(Json(Listing::whole(answers)))
+    let all = channels::list(&app.context.db, caller.business).await?;
+    let answers = stream::iter(all).map(|channel| ChannelAnswer::of(&app, channel));
+    Ok(Json(Listing::whole(answers.buffered(AT_ONCE).try_collect().await?)))
 }
 
 /// Make a channel
