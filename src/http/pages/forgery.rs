@@ -54,7 +54,7 @@ pub(in crate::http) async fn refuse(State(app): State<App>, request: Request, ne
         Err(error) => return error.into_response(),
     };
     // Only there are files taken.
-    let is_upload = parts.uri.path().starts_with(calendar_sync::PATH);
+    let is_upload = calendar_sync::takes_files(parts.uri.path());
     let most =
         if is_upload { calendar_sync::MOST_BYTES } else { app.config.server.max_body_kilobytes * 1024 };
     let sort = if is_upload { Bodies::Uploads } else { Bodies::Forms };

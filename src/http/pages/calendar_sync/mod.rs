@@ -41,18 +41,24 @@ use crate::{app::App, http::feeds::info::export_address};
 
 pub(super) use self::upload::{MOST_BYTES, carries_token};
 
-/// What is sent here may be as large as a calendar.
-pub(super) const PATH: &str = "/calendar-sync";
+const PATH: &str = "/calendar-sync";
 
 /// What an import would do.
 const PREVIEW: &str = "/calendar-sync/preview";
+/// What does it.
+const IMPORT: &str = "/calendar-sync/import";
+
+/// Whether what is sent there may be as large as a calendar, in parts.
+pub(super) fn takes_files(path: &str) -> bool {
+    [PREVIEW, IMPORT].contains(&path)
+}
 
 pub(super) fn router() -> Router<App> {
     Router::new()
         .route(PATH, get(show))
         .route("/calendar-sync/publish", post(publish))
         .route(PREVIEW, get(take::show_again).post(take::preview))
-        .route("/calendar-sync/import", post(take::import))
+        .route(IMPORT, post(take::import))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
 }
 
