@@ -211,8 +211,9 @@ async fn what_is_over_tells_no_more_than_what_is_to_come(db: &TestDb) {
     world.set_privacy(EntryPrivacy::Full).await;
     world.settle().await;
     assert_eq!(world.outside.one_seen_by(ANA).await.description, seen.description);
-    let counts =
-        concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
+    // As of a time at which it was not over.
+    let then = world.clock.now() - Duration::days(40);
+    let counts = concord_storage::entries::counts(db, world.business.id, None, then).await.unwrap();
     assert_eq!((counts.synced, counts.pending, counts.failed), (1, 0, 0));
 }
 
