@@ -52,11 +52,25 @@ impl Drop for CaldavServer {
     }
 }
 
+/// So often a start is tried.
+const STARTS: u32 = 5;
+
 const PASSWORD: &str = "app-pass-word-1234";
 
 impl CaldavServer {
     /// Starts one with no accounts, by the Python that `CONCORD_TEST_PYTHON` names.
     pub async fn start(software: Software) -> Self {
+        // Another test may take the port between the look and the start: then the next one is tried.
+        for _ in 0..STARTS {
+            if let Some(server) = Self::try_to_start(software).await {
+                return server;
+            }
+        }
+        panic!("{software:?} ends as soon as it is started");
+    }
+
+    /// `None`: it has ended at once.
+    async fn try_to_start(software: Software) -> Option<Self> {
         let data = TempDir::new().expect("the surroundings are in order");
         let address = free_address();
         let process = command(software, address, &data)
@@ -80,24 +94,23 @@ impl CaldavServer {
             process,
             data,
         };
-        server.answers().await;
-        server
+        server.answers().await.then_some(server)
     }
 
-    /// Waits until it answers. That somebody listens says nothing: a connection to a port that is still free can come out
+    /// Waits until it answers; `false`: it has ended. That somebody listens says nothing: a connection to a port that is still free can come out
     /// at its own beginning.
-    async fn answers(&mut self) {
+    async fn answers(&mut self) -> bool {
         let waiting = async {
             let asked = || Request::get(self.direct.as_str()).body(Bytes::new()).expect("it can be asked");
             while self.http.send(asked()).await.is_err() {
-                assert!(
-                    self.process.try_wait().expect("the surroundings are in order").is_none(),
-                    "the server has ended"
-                );
+                if self.process.try_wait().expect("the surroundings are in order").is_some() {
+                    return false;
+                }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            true
         };
-        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("the surroundings are in order");
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("the surroundings are in order")
     }
 
     /// A person's own way to the server.
