@@ -156,6 +156,7 @@ pub(crate) fn unclear(external_id: String, series: Option<String>, etag: Option<
         time: None,
         entry: None,
         updated_at: None,
+        unreadable: true,
     }
 }
 

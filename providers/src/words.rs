@@ -3,6 +3,8 @@
 //! People write below our words, or between them, and a later write of ours must leave that alone. So what we write
 //! carries a mark of each of its lines; whatever else stands there when we write again is theirs, and stays.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 /// Hexadecimal digits for a line. Two lines of one text that share them cost a person a line, once in sixteen millions.
@@ -14,31 +16,60 @@ const NOTHING: &str = "-";
 /// Google's limit for the value of a private property, in characters.
 const LONGEST_MARK: usize = 1_024;
 
-/// The mark of a text of ours, to be kept beside it. `None`: it has more lines than a mark can hold.
-pub(crate) fn mark(ours: &str) -> Option<String> {
-    let mark: String = lines(ours).filter_map(fingerprint).collect();
-    if mark.is_empty() {
-        return Some(NOTHING.to_owned());
+/// Before the mark of a text of too many lines for that: how many say something, and one digest of all of them.
+const WHOLE: &str = "=";
+
+/// The mark of a text of ours, to be kept beside it.
+pub(crate) fn mark(ours: &str) -> String {
+    let lines: Vec<String> = lines(ours).filter_map(fingerprint).collect();
+    match lines.concat() {
+        mark if mark.is_empty() => NOTHING.to_owned(),
+        mark if mark.len() <= LONGEST_MARK => mark,
+        mark => format!("{WHOLE}{}:{}", lines.len(), digest(&mark)),
     }
-    (mark.len() <= LONGEST_MARK).then_some(mark)
 }
 
 /// What the entry should say: `wanted`, and below it what people added to what stands there (`current`). `mark` is that of
-/// the text that we wrote last; without one all of it counts as ours.
+/// the text that we wrote last. Without one, as a release before the marks left it, all of it counts as ours, unless
+/// `wanted` stands there already and the rest was added to it.
 pub(crate) fn merged(current: &str, mark: Option<&str>, wanted: &str) -> String {
-    let Some(mark) = mark else { return wanted.to_owned() };
-    let new = self::mark(wanted).unwrap_or_default();
-    let is_ours = |line: &str| {
-        fingerprint(line).is_none_or(|one| [mark, new.as_str()].iter().any(|mark| is_among(mark, &one)))
-    };
     let all: Vec<&str> = lines(current).collect();
-    let Some(first) = all.iter().position(|line| !is_ours(line)) else { return wanted.to_owned() };
+    let said: Vec<Option<String>> = all.iter().map(|line| fingerprint(line)).collect();
+    let new: Vec<String> = lines(wanted).filter_map(fingerprint).collect();
+    let whole = mark.and_then(|mark| mark.strip_prefix(WHOLE)).and_then(|whole| whole.split_once(':'));
+    let run = match (mark, whole) {
+        (None, _) if new.is_empty() => None,
+        (None, _) => run_of(&said, new.len(), &digest(&new.concat())),
+        (Some(_), Some((count, digest))) => {
+            count.parse().ok().and_then(|count| run_of(&said, count, digest)).or(Some(0..0))
+        }
+        (Some(_), None) => Some(0..0),
+    };
+    let Some(run) = run else { return wanted.to_owned() };
+    let each = mark.filter(|_| whole.is_none()).unwrap_or_default();
+    let is_ours = |at: usize, one: &String| run.contains(&at) || new.contains(one) || is_among(each, one);
+    let is_theirs = |at: &usize| said[*at].as_ref().is_some_and(|one| !is_ours(*at, one));
+    let Some(first) = (0..all.len()).find(is_theirs) else { return wanted.to_owned() };
     // An empty line between theirs is theirs, too.
-    let theirs: Vec<&str> =
-        all[first..].iter().copied().filter(|line| fingerprint(line).is_none() || !is_ours(line)).collect();
+    let theirs = (first..all.len()).filter(|at| said[*at].is_none() || is_theirs(at));
+    let theirs: Vec<&str> = theirs.map(|at| all[at]).collect();
     let theirs = theirs.join("\n");
     let theirs = theirs.trim_end();
     if wanted.is_empty() { theirs.to_owned() } else { format!("{wanted}\n\n{theirs}") }
+}
+
+/// Where so many lines with that digest stand one after the other, others that say nothing between them.
+fn run_of(said: &[Option<String>], count: usize, wanted: &str) -> Option<Range<usize>> {
+    let lines: Vec<(usize, &str)> =
+        said.iter().enumerate().filter_map(|(at, one)| Some((at, one.as_deref()?))).collect();
+    lines.windows(count.max(1)).find_map(|run| {
+        let text: String = run.iter().map(|(_, one)| *one).collect();
+        (digest(&text) == wanted).then_some(run.first()?.0..run.last()?.0 + 1)
+    })
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Whether both say the same to who reads them.
@@ -99,7 +130,7 @@ mod tests {
     const OURS: &str = "Reference: A-1\nCustomer: Maria <3 & co\nStatus: Pending";
 
     fn after(current: &str, wanted: &str) -> String {
-        merged(current, mark(OURS).as_deref(), wanted)
+        merged(current, Some(&mark(OURS)), wanted)
     }
 
     #[test]
@@ -112,7 +143,7 @@ mod tests {
         assert_eq!(after(&above, wanted), format!("{wanted}\n\nBring towels."));
         // Once more, and nothing grows.
         let again = after(&below, wanted);
-        assert_eq!(merged(&again, mark(wanted).as_deref(), wanted), again);
+        assert_eq!(merged(&again, Some(&mark(wanted)), wanted), again);
         assert_eq!(after(&below, ""), "Bring towels.\n\nAnd a key.");
     }
 
@@ -132,8 +163,30 @@ mod tests {
     #[test]
     fn a_text_without_a_mark_is_ours() {
         assert_eq!(merged("anything", None, "new"), "new");
-        let long: Vec<String> = (0..200).map(|line| format!("Stop {line}")).collect();
-        assert_eq!(mark(&long.join("\n")), None);
-        assert_eq!(merged("Towels", mark("").as_deref(), "new"), "new\n\nTowels");
+        assert_eq!(merged("anything", None, ""), "");
+        assert_eq!(merged("Towels", Some(&mark("")), "new"), "new\n\nTowels");
+    }
+
+    #[test]
+    fn without_a_mark_what_stands_beside_our_text_is_theirs() {
+        let added = format!("{OURS}\n\nBring towels.");
+        assert_eq!(merged(&added, None, OURS), added);
+        assert_eq!(merged(&OURS.replace("A-1", "A-2"), None, OURS), OURS);
+    }
+
+    #[test]
+    fn words_beside_a_text_of_very_many_lines_stay() {
+        let long = |of: &str| (0..200).map(|line| format!("Stop {line} {of}")).collect::<Vec<_>>().join("\n");
+        let (before, now) = (long("before"), long("now"));
+        let mark = mark(&before);
+        assert!(mark.len() <= LONGEST_MARK);
+        assert_eq!(merged(&before, Some(&mark), &now), now);
+        let below = format!("{before}\n\nBring towels.");
+        assert_eq!(merged(&below, Some(&mark), &now), format!("{now}\n\nBring towels."));
+        let above = format!("Bring towels.\n{before}");
+        assert_eq!(merged(&above, Some(&mark), &now), format!("{now}\n\nBring towels."));
+        // Changed in between, nobody knows which lines are whose: none is lost.
+        let between = before.replace("Stop 7 before", "Stop 7 before, ring twice");
+        assert!(merged(&between, Some(&mark), &now).contains("ring twice"));
     }
 }

@@ -79,9 +79,13 @@ pub(crate) async fn spoil(
     Response::from_parts(parts, body)
 }
 
-/// The page with a first item whose start has another form than all contracts have it.
+/// The page with a first item, or the event, whose start has another form than all contracts have it.
 fn with_odd_item(page: &[u8]) -> Option<Vec<u8>> {
     let mut page: Value = serde_json::from_slice(page).ok()?;
+    if page.get("start").is_some() {
+        page["start"] = "soon".into();
+        return serde_json::to_vec(&page).ok();
+    }
     let name = if page["items"].is_array() { "items" } else { "value" };
     page.get_mut(name)?.get_mut(0)?["start"] = "soon".into();
     serde_json::to_vec(&page).ok()

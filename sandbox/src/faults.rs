@@ -40,7 +40,7 @@ pub enum FaultKind {
     SlowPages,
     /// The mailbox's server knows no zone but UTC.
     NoZones,
-    /// The first item of a page of events cannot be understood.
+    /// The first item of a page of events cannot be understood; with the value 1 nor can an event that is read by itself.
     OddItem,
     /// A list of events says of each page that another one follows.
     EndlessList,
@@ -153,6 +153,8 @@ pub(crate) struct Target<'a> {
     pub(crate) has_cursor: bool,
     /// How many items it asks for, if it is for a page of a list of events.
     pub(crate) page_size: Option<u64>,
+    /// Whether it changes nothing.
+    pub(crate) is_read: bool,
     /// Whether it is for tokens.
     pub(crate) is_for_tokens: bool,
     /// Whether its answer may name the address of a next page.
@@ -278,7 +280,10 @@ impl Fault {
                 }
                 FaultKind::ApiDisabled => target.provider == Party::Google && target.has_access_token,
                 FaultKind::RefuseSignIn => target.is_for_tokens,
-                FaultKind::OddItem => target.page_size.is_some(),
+                FaultKind::OddItem => {
+                    target.page_size.is_some()
+                        || (self.value == Some(1) && target.is_read && target.has_access_token)
+                }
                 FaultKind::SlowPages => target.page_size > self.value,
                 FaultKind::ChangeUids
                 | FaultKind::EmptyFeed
@@ -308,6 +313,7 @@ mod tests {
         has_grant: true,
         has_cursor: false,
         page_size: None,
+        is_read: false,
         is_for_tokens: false,
         pages_by_link: false,
         is_notification: false,

@@ -219,6 +219,7 @@ impl Arrival {
             has_grant: self.grant.is_some(),
             has_cursor: front.has_cursor(&self.query),
             page_size: front.page_size(self),
+            is_read: self.parts.method == axum::http::Method::GET,
             is_for_tokens: front.is_token_endpoint(&self.path),
             pages_by_link: front.next_link().is_some()
                 && self.parts.method == axum::http::Method::GET

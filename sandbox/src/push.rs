@@ -161,6 +161,7 @@ pub(crate) fn is_lost(app: &App, notification: &Notification) -> bool {
         has_grant: false,
         has_cursor: false,
         page_size: None,
+        is_read: false,
         is_for_tokens: false,
         pages_by_link: false,
         is_notification: true,

@@ -20,7 +20,7 @@ use super::{
     },
     requests,
     session::Session,
-    xml::Multistatus,
+    xml::{Multistatus, says_gone},
 };
 use crate::{
     error::ProviderError,
@@ -162,9 +162,9 @@ impl Reader<'_> {
     async fn entry(&self, name: &str) -> Result<Option<ObservedEntry>, Trouble> {
         object(&self.collection, name)?;
         let fetched = self.session.objects(&self.collection, &[name.to_owned()]).await?;
-        match fetched.objects.first() {
-            Some(object) => self.single(object).await.map(Some),
-            None => Ok(None),
+        match (fetched.objects.first(), fetched.withheld.into_iter().next()) {
+            (Some(object), _) => self.single(object).await.map(Some),
+            (None, withheld) => Ok(withheld.map(|(name, etag)| unclear(&name, etag))),
         }
     }
 
@@ -172,7 +172,7 @@ impl Reader<'_> {
         // It costs a call of its own, which hardly any entry needs.
         let zone = if depends_on_zone(object) { self.standing().await?.0 } else { None };
         let zone = zone.unwrap_or(self.session.zone);
-        Ok(entry_of(object, zone).unwrap_or_else(|| unclear(object)))
+        Ok(entry_of(object, zone).unwrap_or_else(|| unclear(&object.name, object.etag.clone())))
     }
 
     async fn entry_with_uid(&self, entry: EntryId) -> Result<Option<ObservedEntry>, Trouble> {
@@ -232,8 +232,8 @@ impl Reader<'_> {
                 ProviderError::Rejected("the calendar is too large for its server to list".into()).into()
             );
         }
-        let versions =
-            found.responses.into_iter().filter(|response| response.status.is_none_or(|status| status < 300));
+        // What is there and not told of otherwise than by a fault is there.
+        let versions = found.responses.into_iter().filter(|response| !response.status.is_some_and(says_gone));
         Ok(versions
             .filter_map(|response| {
                 let name = name_of(&self.collection, &response.href)?;
@@ -249,11 +249,24 @@ impl Reader<'_> {
             *objects = self.query(false).await?;
         }
         let changed = self.query(true).await?.into_keys().collect();
-        let cursor = Cursor { zone, otherwise: Some(self.session.zone), owner, mark };
+        let otherwise = Some(self.session.zone);
+        let cursor = Cursor { zone, otherwise, owner, withheld: Vec::new(), mark };
         Ok(Step { cursor, changed, gone: Vec::new(), more: false })
     }
 
-    async fn since(&self, cursor: Cursor) -> Result<Step, Trouble> {
+    /// What the server would not give before is asked for again, as if it had changed.
+    async fn since(&self, mut cursor: Cursor) -> Result<Step, Trouble> {
+        let withheld = std::mem::take(&mut cursor.withheld);
+        let mut step = self.since_mark(cursor).await?;
+        for name in withheld {
+            if !step.changed.contains(&name) && !step.gone.contains(&name) {
+                step.changed.push(name);
+            }
+        }
+        Ok(step)
+    }
+
+    async fn since_mark(&self, cursor: Cursor) -> Result<Step, Trouble> {
         // Its owner lives elsewhere by now, and all that floats with them.
         if !cursor.holds_in(self.session.zone) {
             return Err(ProviderError::CursorExpired.into());
@@ -301,7 +314,7 @@ impl Reader<'_> {
         for response in found.responses {
             let Some(name) = name_of(&self.collection, &response.href) else { continue };
             match response.status {
-                Some(404 | 410) => gone.push(name),
+                Some(status) if says_gone(status) => gone.push(name),
                 Some(507) => {}
                 _ => changed.push(name),
             }
@@ -311,21 +324,23 @@ impl Reader<'_> {
 
     /// Fetches the next hundred of what a step names.
     async fn page(&self, step: Step, full: bool) -> Result<ChangesPage, Trouble> {
-        let Step { cursor, mut changed, gone: known_gone, more } = step;
-        let reading = Reading { zone: cursor.read_in(), window: self.window, owner: &cursor.owner };
+        let Step { mut cursor, mut changed, gone: known_gone, more } = step;
         let rest = changed.split_off(changed.len().min(PAGE));
-        let fetched = self.session.objects(&self.collection, &changed).await?;
+        let mut fetched = self.session.objects(&self.collection, &changed).await?;
+        cursor.withheld.extend(fetched.withheld.iter().map(|(name, _)| name.clone()));
+        let reading = Reading { zone: cursor.read_in(), window: self.window, owner: &cursor.owner };
         let (mut entries, mut resources) = (Vec::new(), Vec::new());
-        let mut unreadable = 0;
+        let mut unreadable = std::mem::take(&mut fetched.withheld);
         for object in &fetched.objects {
             let Some(told) = entries_of(object, reading) else {
-                unreadable += 1;
-                entries.push(unclear(object));
+                unreadable.push((object.name.clone(), object.etag.clone()));
                 continue;
             };
             entries.extend(told.into_iter().filter(|entry| !full || touches(entry, reading)));
             resources.push(object.name.clone());
         }
+        let unread = unreadable.len();
+        entries.extend(unreadable.into_iter().map(|(name, etag)| unclear(&name, etag)));
         for name in known_gone.into_iter().chain(fetched.gone) {
             entries.push(gone(&name));
             resources.push(name);
@@ -337,6 +352,6 @@ impl Reader<'_> {
         };
         // A comparison of two lists tells nothing of what is in neither, and some servers' reports do not, either (Xandikos).
         let may_miss = !full;
-        Ok(ChangesPage { entries, resources, series: Vec::new(), may_miss, unreadable, next })
+        Ok(ChangesPage { entries, resources, series: Vec::new(), may_miss, unreadable: unread, next })
     }
 }

@@ -18,6 +18,9 @@ pub(super) struct Cursor {
     /// The owner's mail addresses, in lower case.
     #[serde(default)]
     pub(super) owner: Vec<String>,
+    /// The names of objects that the server would not give: the next read asks for them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) withheld: Vec<String>,
     pub(super) mark: Mark,
 }
 
@@ -106,7 +109,9 @@ mod tests {
             Mark::Versions { collection: Some("c".to_owned()), objects: objects.clone() },
         ] {
             let owner = vec!["ana@example.org".to_owned()];
-            let cursor = Cursor { zone: Some(Tz::Europe__Lisbon), otherwise: None, owner, mark };
+            let withheld = vec!["a.ics".to_owned()];
+            let zone = Some(Tz::Europe__Lisbon);
+            let cursor = Cursor { zone, otherwise: None, owner, withheld, mark };
             assert_eq!(Cursor::parse(&cursor.text().unwrap()).unwrap(), cursor);
         }
         for text in ["", "never", "{}", "{\"zone\":null}"] {
@@ -137,6 +142,7 @@ mod tests {
             zone,
             otherwise,
             owner: Vec::new(),
+            withheld: Vec::new(),
             mark: Mark::Token("t".to_owned()),
         };
         assert!(cursor(None, Some(Tz::America__New_York)).holds_in(Tz::America__New_York));

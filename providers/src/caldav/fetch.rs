@@ -14,6 +14,7 @@ use super::{
     objects::Object,
     requests,
     session::Session,
+    xml::says_gone,
 };
 use crate::error::ProviderError;
 
@@ -30,12 +31,21 @@ pub(super) struct Fetched {
     pub(super) objects: Vec<Object>,
     /// Names that the server says are not there.
     pub(super) gone: Vec<String>,
+    /// Names that it does not give the objects of, and their versions where it gives those.
+    pub(super) withheld: Vec<(String, Option<String>)>,
+}
+
+impl Fetched {
+    /// Those that are there. `Transient`: of one of them that is not known.
+    pub(super) fn known(self) -> Result<Vec<Object>, ProviderError> {
+        if self.withheld.is_empty() { Ok(self.objects) } else { Err(unreadable("object of a calendar")) }
+    }
 }
 
 impl Session<'_> {
     /// The objects of those names in a collection.
     pub(super) async fn objects(&self, collection: &Url, names: &[String]) -> Result<Fetched, Trouble> {
-        let mut fetched = Fetched { objects: Vec::new(), gone: Vec::new() };
+        let mut fetched = Fetched { objects: Vec::new(), gone: Vec::new(), withheld: Vec::new() };
         if names.is_empty() {
             return Ok(fetched);
         }
@@ -47,15 +57,20 @@ impl Session<'_> {
             if !names.contains(&name) {
                 continue;
             }
-            match (response.status, response.found.data) {
-                (Some(404 | 410), _) => fetched.gone.push(name),
-                (_, Some(data)) => {
-                    let etag = response.found.etag.unwrap_or_else(|| digest(&data));
+            // Xandikos and others say "not there" by properties that were not found.
+            let is_gone = response.status.or(response.refused).is_some_and(says_gone);
+            match (response.found.data, response.found.etag) {
+                (_, _) if response.status.is_some_and(says_gone) => fetched.gone.push(name),
+                (Some(data), etag) => {
+                    let etag = etag.unwrap_or_else(|| digest(&data));
                     fetched.objects.push(Object { name, etag: Some(etag), data });
                 }
-                // Xandikos and others say "not there" by properties that were not found.
-                (_, None) if response.found.etag.is_none() => fetched.gone.push(name),
-                (_, None) => return Err(unreadable("object of a calendar").into()),
+                (None, None) if is_gone => fetched.gone.push(name),
+                // A server in trouble with one object (RFC 4918, 13) has not deleted it.
+                (None, etag) => {
+                    tracing::info!(object = name, status = response.status.or(response.refused), "withheld");
+                    fetched.withheld.push((name, etag));
+                }
             }
         }
         Ok(fetched)
@@ -72,7 +87,7 @@ impl Session<'_> {
             Some(response) if response.found.etag.is_some() => Ok(response.found.etag),
             Some(_) => {
                 let fetched = self.objects(collection, &[name.to_owned()]).await?;
-                Ok(fetched.objects.into_iter().next().and_then(|object| object.etag))
+                Ok(fetched.known()?.into_iter().next().and_then(|object| object.etag))
             }
         }
     }

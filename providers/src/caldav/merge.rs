@@ -59,8 +59,7 @@ pub(super) fn merged(remote: &str, content: &EntryContent, now: DateTime<Utc>) -
 
 /// Ours, with this description in whole.
 fn written(content: &EntryContent, description: &str, now: DateTime<Utc>) -> Vec<u8> {
-    // Without a mark all that stands there counts as ours.
-    let mark = words::mark(&content.description).unwrap_or_default();
+    let mark = words::mark(&content.description);
     let content = EntryContent { description: description.to_owned(), ..content.clone() };
     let mut object = Vec::with_capacity(2_048);
     write_entry(&mut object, &content, &mark, now);

@@ -14,6 +14,8 @@ use concord_domain::{
     interval::{Interval, stay},
 };
 
+use crate::provider;
+
 /// An object as a server gave it.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
@@ -85,8 +87,8 @@ pub(super) fn depends_on_zone(object: &Object) -> bool {
 }
 
 /// What is known of an object that says nothing intelligible: that it is there, and may take up time.
-pub(super) fn unclear(object: &Object) -> ObservedEntry {
-    ObservedEntry { etag: object.etag.clone(), deleted: false, busy: true, ..gone(&object.name) }
+pub(super) fn unclear(name: &str, etag: Option<String>) -> ObservedEntry {
+    provider::unclear(name.to_owned(), None, etag)
 }
 
 /// What is known of an object that is not there any more.
@@ -102,6 +104,7 @@ pub(super) fn gone(name: &str) -> ObservedEntry {
         time: None,
         entry: None,
         updated_at: None,
+        unreadable: false,
     }
 }
 
@@ -156,6 +159,7 @@ fn entry(object: &Object, event: &ReadEvent, time: EntryTime, owner: &[String]) 
         time: Some(shown(event, time)),
         entry: ours,
         updated_at: event.last_modified,
+        unreadable: false,
     }
 }
 

@@ -126,7 +126,7 @@ impl Target<'_> {
     async fn remote(&self) -> Result<Object, ProviderError> {
         let names = [self.name.to_owned()];
         match self.session.objects(&self.collection, &names).await {
-            Ok(fetched) => fetched.objects.into_iter().next().ok_or(ProviderError::NotFound),
+            Ok(fetched) => fetched.known()?.into_iter().next().ok_or(ProviderError::NotFound),
             Err(trouble) => Err(self.session.meaning(&self.collection, trouble).await),
         }
     }

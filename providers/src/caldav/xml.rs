@@ -30,6 +30,8 @@ pub(super) struct Response {
     pub(super) status: Option<u16>,
     /// Those that were found.
     pub(super) found: Properties,
+    /// What is said of those that were not: 404 and 410 only where nothing else is.
+    pub(super) refused: Option<u16>,
 }
 
 /// The properties that we ask for; empty or `None` where the server has none.
@@ -98,6 +100,7 @@ fn response(node: Node<'_, '_>) -> Option<Response> {
         href: children(node, DAV, "href").next().and_then(text_of)?,
         status: children(node, DAV, "status").next().and_then(status_of),
         found: Properties::default(),
+        refused: None,
     };
     for part in children(node, DAV, "propstat") {
         let status = children(part, DAV, "status").next().and_then(status_of);
@@ -105,9 +108,16 @@ fn response(node: Node<'_, '_>) -> Option<Response> {
             for property in children(part, DAV, "prop").flat_map(|prop| prop.children()) {
                 response.found.take(property);
             }
+        } else if response.refused.is_none_or(says_gone) {
+            response.refused = status;
         }
     }
     Some(response)
+}
+
+/// Whether a status within an answer says that there is nothing; any other says no more than that nothing is told.
+pub(super) fn says_gone(status: u16) -> bool {
+    matches!(status, 404 | 410)
 }
 
 impl Properties {

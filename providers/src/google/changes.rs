@@ -94,6 +94,11 @@ impl GoogleCalendar {
         let (calendar, event) = (segment(calendar)?, segment(external_id)?);
         let mut session = self.session(credentials)?;
         let result = session.hub.events().get(&calendar, &event).delegate(&mut session.capture).doit().await;
+        if let Err(common::Error::JsonDecodeError(text, _)) = &result
+            && let Some(unclear) = serde_json::from_str(text).ok().as_ref().and_then(unclear_of)
+        {
+            return Ok(Some(unclear));
+        }
         match session.outcome(result) {
             Ok(event) => Ok(observed(event, Tz::UTC)),
             Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),

@@ -31,7 +31,7 @@ const LONGEST_REMINDER_MINUTES: u32 = 40_320;
 pub(super) fn event(content: &EntryContent) -> Event {
     let (start, end) = date_times(&content.time);
     let own = [(ENTRY, content.entry.to_string()), (BOOKING, content.booking.to_string())];
-    let left = [(WORDS, words::mark(&content.description)), (COLOUR, colour(content))];
+    let left = [(WORDS, Some(words::mark(&content.description))), (COLOUR, colour(content))];
     let left = left.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let properties = own.into_iter().chain(left);
     Event {
@@ -102,9 +102,12 @@ pub(super) fn patch_of_shared(stands: &Event, content: &EntryContent) -> Option<
     let wanted = words::merged(current, kept(WORDS), &content.description);
     let (colour, mark) = (colour(content), words::mark(&content.description));
     // Written before we kept such marks, all of it is ours.
-    let is_ours = kept(WORDS).is_none() || stands.color_id.as_deref() == kept(COLOUR);
+    let is_unmarked = kept(WORDS).is_none();
+    let is_ours = is_unmarked || stands.color_id.as_deref() == kept(COLOUR);
     let recolour = is_ours && stands.color_id != colour;
-    if words::says_the_same(current, &wanted) && !recolour {
+    // A text that has no mark yet gets one, so that the next knows what was added to this one.
+    let needs_mark = is_unmarked && !current.is_empty();
+    if words::says_the_same(current, &wanted) && !recolour && !needs_mark {
         return None;
     }
     let mut patch = json!({
@@ -113,6 +116,8 @@ pub(super) fn patch_of_shared(stands: &Event, content: &EntryContent) -> Option<
     });
     if recolour {
         patch["colorId"] = json!(colour);
+    }
+    if recolour || is_unmarked {
         patch["extendedProperties"]["private"][COLOUR] = json!(colour);
     }
     Some(patch)
@@ -179,6 +184,7 @@ pub(super) fn observed(event: Event, zone: Tz) -> Option<ObservedEntry> {
         time: said.filter(|_| !is_empty),
         entry,
         updated_at: event.updated,
+        unreadable: false,
     })
 }
 

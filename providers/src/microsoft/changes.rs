@@ -175,7 +175,9 @@ impl MicrosoftCalendar {
         let Ok(id) = segment(id) else { return Ok(None) };
         let built = self.graph.me().calendar(calendar).event(id).get_events().select(OF_SERIES).build().await;
         match self.call(credentials, built).await {
-            Ok(answer) => json(&answer).map(Some),
+            // One that nobody understands is no reason to lose the rest of the page: its occurrences say when they are, and
+            // count as busy.
+            Ok(answer) => json::<Value>(&answer).map(|item| Event::deserialize(&item).ok()),
             Err(Trouble::Refused(refusal)) if refusal.says_gone() => Ok(None),
             Err(trouble) => Err(trouble.into()),
         }
@@ -195,17 +197,20 @@ impl Items {
             match Event::deserialize(&item) {
                 Ok(event) => read.events.push(event),
                 Err(error) => {
-                    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
                     let fault = json_fault(&error);
                     tracing::warn!(fault, "an event of Microsoft's cannot be read");
-                    read.unclear.extend(
-                        text("id").map(|id| unclear(id, text("seriesMasterId"), text("@odata.etag"))),
-                    );
+                    read.unclear.extend(unclear_of(&item));
                 }
             }
         }
         read
     }
+}
+
+/// What is known of an event that cannot be read; `None` for one without an id.
+pub(super) fn unclear_of(item: &Value) -> Option<ObservedEntry> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(unclear(text("id")?, text("seriesMasterId"), text("@odata.etag")))
 }
 
 /// Of what a later read tells in whole: of all but occurrences, which are told with their series. Whatever else is known of
@@ -227,7 +232,7 @@ fn entry_of(event: &Event, is_first_read: bool) -> Option<ObservedEntry> {
         return Some(entry);
     }
     let replaced = !is_first_read && entry.entry.is_none();
-    replaced.then_some(ObservedEntry { deleted: true, busy: false, time: None, ..entry })
+    replaced.then_some(ObservedEntry { deleted: true, busy: false, time: None, unreadable: false, ..entry })
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ pub(super) fn event(content: &EntryContent, spelling: Spelling) -> Value {
 
 /// The text, `said` in whole, with the mark of what of it is ours.
 pub(super) fn patch_of_text(said: &str, content: &EntryContent) -> Value {
-    let mark = words::mark(&content.description).unwrap_or_default();
+    let mark = words::mark(&content.description);
     json!({
         "body": { "contentType": "text", "content": said },
         "singleValueExtendedProperties": [{ "id": Mark::Words.id(), "value": mark }],
@@ -112,7 +112,8 @@ pub(super) fn text(event: &Event) -> &str {
 pub(super) fn text_to_write(event: &Event, content: &EntryContent) -> Option<String> {
     let mark = property(event, Mark::Words).filter(|mark| !mark.is_empty());
     let wanted = words::merged(text(event), mark, &content.description);
-    (!words::says_the_same(text(event), &wanted)).then_some(wanted)
+    // What has no mark yet gets one, so that the next text knows what was added to this one.
+    (mark.is_none() || !words::says_the_same(text(event), &wanted)).then_some(wanted)
 }
 
 fn popup(content: &EntryContent) -> Option<&EntryReminder> {
@@ -214,6 +215,8 @@ pub(super) fn observed(event: &Event) -> Option<ObservedEntry> {
         time,
         entry: our_entry(event),
         updated_at: event.last_modified_date_time.as_deref().and_then(|at| at.parse().ok()),
+        // It says when, in a form or a zone that nobody knows.
+        unreadable: !is_gone(event) && event.start.is_some() && entry_time(event).is_none(),
     })
 }
 

@@ -7,7 +7,11 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
-use concord_domain::{connection::ProviderKind, ids::PushChannelId};
+use concord_domain::{
+    connection::ProviderKind,
+    ids::PushChannelId,
+    json::{Objects, from_slice},
+};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -116,8 +120,7 @@ struct Item {
 /// Reads a message, which may hold notifications of many channels; each is judged by itself. Of what it holds nothing is
 /// in the error.
 pub fn notices(body: &[u8]) -> Result<Vec<Result<Notice, NoNotice>>, NoNotice> {
-    let batch: Batch =
-        serde_json::from_slice(body).map_err(|_| NoNotice("the body is no list of notifications"))?;
+    let batch: Batch = from_slice(body).map_err(|_| NoNotice("the body is no list of notifications"))?;
     if batch.value.len() > MOST_NOTICES {
         return Err(NoNotice("there are too many at once"));
     }
@@ -126,7 +129,7 @@ pub fn notices(body: &[u8]) -> Result<Vec<Result<Notice, NoNotice>>, NoNotice> {
 
 fn notice(item: Value) -> Result<Notice, NoNotice> {
     let item: Item =
-        serde_json::from_value(item).map_err(|_| NoNotice("it has not the fields of a notification"))?;
+        Item::deserialize(Objects(item)).map_err(|_| NoNotice("it has not the fields of a notification"))?;
     let (channel, secret) = item
         .client_state
         .as_deref()
@@ -171,12 +174,13 @@ mod tests {
             { "clientState": STATE },
             { "subscriptionId": 7, "clientState": STATE },
             7,
+            ["s-1", STATE, null],
         ] });
         let read = notices(body.to_string().as_bytes()).unwrap();
         let told: Vec<Option<Told>> =
             read.iter().map(|one| one.as_ref().ok().map(|notice| notice.told)).collect();
         let expected = [Told::Changed, Told::Missed, Told::RenewNow, Told::Ended].map(Some);
-        assert_eq!(told, [&expected[..], &[None; 6]].concat());
+        assert_eq!(told, [&expected[..], &[None; 7]].concat());
         let first = read[0].as_ref().unwrap();
         assert_eq!(first.channel.0.simple().to_string(), STATE.split('.').next().unwrap());
         assert_eq!((first.secret.expose_secret(), first.remote_id.as_deref()), ("hush", Some("s-1")));
@@ -185,8 +189,9 @@ mod tests {
 
     #[test]
     fn what_is_no_batch_is_none() {
+        let list = format!("[[[\"s-1\",\"{STATE}\",null]]]");
         let many = format!("{{\"value\":[{}]}}", vec!["{}"; 1_001].join(","));
-        for body in ["", "[]", "{}", "{\"value\":7}", "\u{0}", many.as_str()] {
+        for body in ["", "[]", "{}", "{\"value\":7}", "\u{0}", many.as_str(), list.as_str()] {
             assert!(notices(body.as_bytes()).is_err(), "{body:.40}");
         }
     }

@@ -9,10 +9,12 @@ use concord_domain::{
 };
 use graph_rs_sdk::ODataQuery;
 use http::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     MicrosoftCalendar,
+    changes::unclear_of,
     entries::{
         Event, Spelling, bound, event, marked, observed, patch, patch_of_text, says, shown_in, text,
         text_to_write,
@@ -25,6 +27,7 @@ use crate::{
     error::ProviderError,
     http::Answer,
     provider::{Credentials, Removed, Written},
+    quote::json_fault,
     words::says_the_same,
 };
 
@@ -41,6 +44,14 @@ enum Name<'a> {
     Ours(EntryId),
     /// Microsoft's.
     Given(&'a str),
+}
+
+/// What a list is asked for where it only has to name an event: no other of them need be understood.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: Option<String>,
+    series_master_id: Option<String>,
 }
 
 fn name(external_id: &str) -> Name<'_> {
@@ -190,7 +201,21 @@ impl MicrosoftCalendar {
         let Ok(calendar) = segment(calendar) else { return Ok(None) };
         let found = match name(external_id) {
             Name::Ours(entry) => self.ours(credentials, calendar, entry).await,
-            Name::Given(id) => self.standing(credentials, calendar, id).await,
+            Name::Given(id) => match self.item(credentials, calendar, id).await {
+                Ok(Some(item)) => match Event::deserialize(&item) {
+                    Ok(event) => self.if_listed(credentials, calendar, event).await,
+                    Err(error) => {
+                        let fault = json_fault(&error);
+                        tracing::warn!(fault, "an event of Microsoft's cannot be read");
+                        return match unclear_of(&item) {
+                            Some(unclear) => Ok(Some(unclear)),
+                            None => Err(unlike_an_event(&error)),
+                        };
+                    }
+                },
+                Ok(None) => Ok(None),
+                Err(trouble) => Err(trouble),
+            },
         };
         match found {
             Ok(event) => Ok(event.as_ref().and_then(observed)),
@@ -211,7 +236,18 @@ impl MicrosoftCalendar {
             Err(Trouble::Refused(refusal)) if refusal.says_gone() => None,
             found => found?,
         };
-        let Some(event) = event else { return Ok(None) };
+        match event {
+            Some(event) => self.if_listed(credentials, calendar, event).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn if_listed(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        event: Event,
+    ) -> Result<Option<Event>, Trouble> {
         Ok(self.is_listed(credentials, calendar, &event).await?.then_some(event))
     }
 
@@ -223,10 +259,11 @@ impl MicrosoftCalendar {
         calendar: &str,
         event: &Event,
     ) -> Result<bool, Trouble> {
-        if let Some(entry) = marked(event)
-            && self.with_mark(credentials, calendar, entry).await?.iter().any(|one| one.id == event.id)
-        {
-            return Ok(true);
+        if let Some(entry) = marked(event) {
+            let there: Vec<Listed> = self.with_mark(credentials, calendar, entry).await?;
+            if there.iter().any(|one| one.id == event.id) {
+                return Ok(true);
+            }
         }
         let Some(shown) = shown_in(event) else { return Ok(false) };
         let view = self.graph.me().calendar(calendar).calendar_views().list_calendar_view();
@@ -236,7 +273,7 @@ impl MicrosoftCalendar {
             .select(&["id", "seriesMasterId"])
             .build()
             .await;
-        let there: Vec<Event> = self.all(credentials, built, MOST_PAGES).await?;
+        let there: Vec<Listed> = self.all(credentials, built, MOST_PAGES).await?;
         Ok(there.iter().any(|one| one.id == event.id || one.series_master_id == event.id))
     }
 
@@ -246,6 +283,17 @@ impl MicrosoftCalendar {
         calendar: &str,
         id: &str,
     ) -> Result<Option<Event>, Trouble> {
+        let Some(item) = self.item(credentials, calendar, id).await? else { return Ok(None) };
+        Ok(Some(Event::deserialize(&item).map_err(|error| unlike_an_event(&error))?))
+    }
+
+    /// The event with that id as it comes, whether it can be understood or not.
+    async fn item(
+        &self,
+        credentials: &Credentials,
+        calendar: &str,
+        id: &str,
+    ) -> Result<Option<Value>, Trouble> {
         let Ok(id) = segment(id) else { return Ok(None) };
         let event = self.graph.me().calendar(calendar).event(id);
         let built = event.get_events().expand(&[&expand()]).build().await;
@@ -264,12 +312,12 @@ impl MicrosoftCalendar {
         Ok(first_made(&live, entry).cloned())
     }
 
-    async fn with_mark(
+    async fn with_mark<T: DeserializeOwned>(
         &self,
         credentials: &Credentials,
         calendar: &str,
         entry: EntryId,
-    ) -> Result<Vec<Event>, Trouble> {
+    ) -> Result<Vec<T>, Trouble> {
         let events = self.graph.me().calendar(calendar).events().list_events();
         let built = events.filter(&[&events_of(entry)]).expand(&[&expand()]).build().await;
         self.all(credentials, built, MOST_PAGES).await
@@ -406,6 +454,10 @@ fn written(event: Event) -> Result<Written, ProviderError> {
         Some(etag) => Ok(Written { external_id, etag }),
         None => Err(ProviderError::Transient("Microsoft's answer to a write has no etag".to_owned())),
     }
+}
+
+fn unlike_an_event(error: &serde_json::Error) -> ProviderError {
+    ProviderError::Transient(format!("Microsoft's answer is {}", json_fault(error)))
 }
 
 fn without_id() -> ProviderError {

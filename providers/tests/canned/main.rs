@@ -7,6 +7,7 @@ mod caldav;
 mod caldav_addresses;
 mod caldav_deleted;
 mod caldav_floating;
+mod caldav_withheld;
 mod feed;
 mod google;
 mod http;

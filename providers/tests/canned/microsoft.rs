@@ -237,6 +237,32 @@ async fn a_page_names_what_follows() {
     }
 }
 
+/// An occurrence whose series cannot be understood says when it is all the same, and so do the others of its page.
+#[tokio::test]
+async fn series_of_another_form_does_not_fail_the_page() {
+    fn say(request: &str) -> Reply {
+        if request.starts_with("GET /v1.0/me/calendars/c/events/") {
+            return json("200 OK", &value!({ "id": "S=", "type": 7, "start": "soon" }).to_string());
+        }
+        let mut occurrence = event("");
+        occurrence["id"] = "O=".into();
+        occurrence["seriesMasterId"] = "S=".into();
+        occurrence.as_object_mut().unwrap().remove("showAs");
+        let host = header(request, "host").unwrap();
+        let link = format!("http://{host}/v1.0/me/calendars/c/calendarView/delta?$deltatoken=t");
+        let page = value!({ "value": [occurrence, event("Dentist")], "@odata.deltaLink": link });
+        json("200 OK", &page.to_string())
+    }
+    let server = Server::start(Reply::To(say)).await;
+    let microsoft = microsoft(&server.url);
+    let page = microsoft.changes(&token(), "c", window(), &ChangesFrom::Start).await.unwrap();
+    let busy: Vec<_> = page.entries.iter().map(|one| (one.external_id.as_str(), one.busy)).collect();
+    assert_eq!(busy, [("O=", true), ("AAMk=", true)]);
+
+    let found = microsoft.find(&token(), "c", "S=").await.unwrap().unwrap();
+    assert!(found.unreadable && !found.deleted, "{found:?}");
+}
+
 #[tokio::test]
 async fn ids_that_are_none_reach_nothing() {
     let server = Server::start(json("200 OK", "{}")).await;

@@ -201,6 +201,7 @@ impl Conversation {
             has_grant: false,
             has_cursor: false,
             page_size: None,
+            is_read: false,
             is_for_tokens: false,
             pages_by_link: false,
             is_notification: false,

@@ -54,6 +54,7 @@ async fn answer(app: &App, breaker: &Breaker, listing: &Listing, headers: &Heade
         has_grant: false,
         has_cursor: false,
         page_size: None,
+        is_read: false,
         is_for_tokens: false,
         pages_by_link: false,
         is_notification: false,

@@ -74,9 +74,12 @@ async fn without_a_mailbox_all_of_it_is_said_not_to_be_there() {
 #[tokio::test]
 async fn a_zone_and_an_item_can_be_more_than_a_server_or_a_client_takes() {
     let graph = Graph::start().await;
-    graph.post(event("a", 9)).await;
+    let made = graph.post(event("a", 9)).await;
     graph.graph_fault(json!({ "kind": "odd_item", "count": 1 })).await;
     assert_eq!(graph.read(LIST).await.expect(200)["value"][0]["start"], "soon");
+    graph.graph_fault(json!({ "kind": "odd_item", "value": 1, "count": 1 })).await;
+    let one = format!("/me/events/{}", made["id"].as_str().unwrap());
+    assert_eq!(graph.read(&one).await.expect(200)["start"], "soon");
     graph.graph_fault(json!({ "kind": "no_zones" })).await;
     let mut body = event("b", 9);
     body["start"]["timeZone"] = "Romance Standard Time".into();
