@@ -4,8 +4,9 @@
 //! feed. Only what a platform has read can come back from it, and only once: whatever goes beyond is its own.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
-use crate::interval::Interval;
+use crate::interval::{Interval, stay};
 
 /// A stretch of time that stood in the feed of a channel, and that the platform has read there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,23 @@ pub struct Published {
     /// Whether what stood there was itself held only because another platform's event was in doubt. That it lingers raises no
     /// new doubt: else two platforms that are slow to take down would close each other's nights for ever.
     pub of_doubt: bool,
+}
+
+/// The nights of a stay that begins and ends with hours of check-in and check-out in `zone`: out before the hour at which
+/// others come in, and there for more than half of the time. `None`: it is no stay, or one of whole days.
+pub fn nights_of(interval: Interval, zone: Tz) -> Option<Interval> {
+    let [check_in, check_out] =
+        [interval.start, interval.end].map(|at| at.with_timezone(&zone).naive_local());
+    let nights = stay(check_in.date(), check_out.date(), zone)?;
+    let has_hours = check_out.time() <= check_in.time() && nights != interval;
+    (has_hours && interval.length() * 2 > nights.length()).then_some(nights)
+}
+
+/// What was published of which `interval` has exactly the nights, if it begins and ends with hours; else `interval` itself.
+/// Some platforms give back days with the hours of the house.
+pub(super) fn as_published(interval: Interval, published: &[Published], zone: Tz) -> Interval {
+    let nights = nights_of(interval, zone);
+    nights.filter(|nights| published.iter().any(|one| one.interval == *nights)).unwrap_or(interval)
 }
 
 /// What a platform can give back, and what of it has come back already.

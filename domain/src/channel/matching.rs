@@ -103,7 +103,8 @@ impl Matches {
             matches.only_one(
                 sight.known,
                 items,
-                |known| named(known.kind, &known.guest),
+                // What the feed has never had has not gone from it: it is another stay of the same guest.
+                |known| named(known.kind, &known.guest).filter(|_| !known.pinned),
                 |item| named(item.kind, &item.guest),
             );
             matches.overlap(sight.known, items, &names);
@@ -206,7 +207,7 @@ impl Matches {
     }
 
     /// A reservation that went and one that came are one whose dates were changed, if they overlap each other and
-    /// nothing else, by half of the shorter at least, and are not told to be of two guests.
+    /// nothing else, by half of the shorter at least, and are not told to be of two guests. What is pinned did not go.
     fn overlap(&mut self, known: &[Known], items: &[Item], names: &Names<'_>) {
         let mut gone: Vec<(usize, &Known)> = self.free_known(known);
         gone.retain(|(_, known)| known.kind == ItemKind::Reservation);
@@ -219,7 +220,11 @@ impl Matches {
             if let [(known_index, known)] = near[..] {
                 let of_known =
                     come.iter().filter(|(_, item)| item.interval.overlaps(&known.interval)).count();
-                if of_known == 1 && shares_half(known.interval, item.interval) && !names.differ(known, item) {
+                if of_known == 1
+                    && !known.pinned
+                    && shares_half(known.interval, item.interval)
+                    && !names.differ(known, item)
+                {
                     pairs.push((*item_index, *known_index));
                 }
             }

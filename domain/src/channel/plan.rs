@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::{
     BlockRule, Brake, ItemKind, Settled,
-    echo::{Echoes, Published},
+    echo::{Echoes, Published, as_published},
     lengths::Lengths,
     matching::Matches,
     snapshot::Snapshot,
@@ -293,7 +293,8 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
 /// Whether the absence of it is no accident: it is said to be called off, or the echo of what we have withdrawn.
 fn is_expected_to_go(sight: &Sight<'_>, echoes: &Echoes, known: &Known) -> bool {
     let is_ours = known.kind.may_be_ours() || known.contested && stands_beside(sight, known);
-    let withdrawn = is_ours && !echoes.rest(known.interval, false).is_empty();
+    let interval = as_published(known.interval, sight.published, sight.zone);
+    let withdrawn = is_ours && !echoes.rest(interval, false).is_empty();
     withdrawn || called_off(sight.snapshot, &known.key)
 }
 

@@ -14,6 +14,12 @@ mod brakes;
 mod doubts;
 #[path = "guest_tests.rs"]
 mod guests;
+#[path = "hours_tests.rs"]
+mod hours;
+#[path = "imported_tests.rs"]
+mod imported;
+#[path = "lengths_tests.rs"]
+mod lengths;
 
 const ZONE: Tz = chrono_tz::Africa::Johannesburg;
 

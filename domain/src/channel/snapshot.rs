@@ -10,7 +10,7 @@ use crate::{
     entry::EntryTime,
     ical::{self, Calendar, FeedStatus, Occurrence, ReadError, ReadEvent, ReadLimits},
     ids::BookingId,
-    interval::{Interval, stay},
+    interval::{Interval, start_of_day, stay},
     platform::{EventKind, Platform},
 };
 
@@ -41,7 +41,7 @@ pub struct Observed {
     pub ours: bool,
 }
 
-/// An event that takes no time because it does not say when it ends.
+/// An event that takes no time, or none that is read, because it does not say when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endless {
     /// As for [`Observed::key`].
@@ -59,7 +59,8 @@ pub struct Snapshot {
     pub called_off: BTreeSet<String>,
     /// How many events could not be read: what is missing may be one of them.
     pub left_out: usize,
-    /// What takes no time as it stands: its end is missing, no later than its start, or unreadable.
+    /// What takes no time as it stands, or none since the window began: its end is missing, no later than its start, or
+    /// unreadable.
     pub endless: Vec<Endless>,
 }
 
@@ -114,6 +115,7 @@ pub fn snapshot<'a>(
             ours: false,
         });
     }
+    endless.extend(without_an_end_before(calendar, window, zone, &keys, &tell));
     let called_off = calendar.events.iter().filter(|event| event.status == FeedStatus::Cancelled);
     Ok(Snapshot {
         events,
@@ -138,6 +140,34 @@ fn without_an_end(occurrence: &Occurrence<'_>) -> Option<Endless> {
     let EntryTime::Timed { starts_at, .. } = occurrence.time else { return None };
     let key = key_of(&occurrence.event.uid, &occurrence.id, starts_at);
     (!occurrence.event.ends).then_some(Endless { key, start: starts_at })
+}
+
+/// Events that do not say when they end, and would be over before the window: what is known of them may last until now.
+fn without_an_end_before<'a>(
+    calendar: &'a Calendar,
+    window: Interval,
+    zone: Tz,
+    keys: &Keys,
+    tell: &impl Fn(&'a ReadEvent) -> Option<(EventKind, Option<String>)>,
+) -> Vec<Endless> {
+    let open = calendar.events.iter().filter(|event| {
+        !event.ends
+            && event.status != FeedStatus::Cancelled
+            && event.recurrence.is_none()
+            && tell(event).is_some()
+    });
+    let before = open.filter_map(|event| {
+        let (start, end) = match event.time {
+            EntryTime::Timed { starts_at, ends_at, .. } => (starts_at, ends_at),
+            EntryTime::AllDay { from, until } => (start_of_day(from, zone), start_of_day(until, zone)),
+        };
+        let place = event.recurrence_id.map(ical::place_id).unwrap_or_default();
+        let key = key_of(&event.uid, &place, start);
+        // What is in the window says more, under the same name.
+        let is_before = start < window.start && end <= window.start && !keys.given.contains_key(&key);
+        is_before.then_some(Endless { key, start })
+    });
+    before.collect()
 }
 
 fn key_of(uid: &str, place: &str, start: DateTime<Utc>) -> String {

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::{
     BlockRule, ItemKind, Settled,
-    echo::{Echoes, Published},
+    echo::{Echoes, Published, as_published},
     plan::{Item, Known, Plan, Sight},
     snapshot::Observed,
 };
@@ -92,7 +92,7 @@ impl<'a> Sorting<'a> {
         // often as we did, then what was one, and last what was none.
         order.sort_by_key(|seen| (!seen.event.ours, !seen.was_echo(), seen.took()));
         let (exact, others): (Vec<_>, Vec<_>) = order.into_iter().partition(|seen| {
-            match believed.get_mut(&(is_of_days(seen.event), seen.event.interval)) {
+            match believed.get_mut(&(is_of_days(seen.event), self.as_published(seen.event))) {
                 Some(left) if *left > 0 && (seen.event.ours || seen.event.told != EventKind::Reservation) => {
                     *left -= 1;
                     true
@@ -112,9 +112,10 @@ impl<'a> Sorting<'a> {
         let event = seen.event;
         let whole = |kind| item_of(event, kind, event.time, event.interval, event.key.clone());
         let (is_unclear, settled) = (event.told == EventKind::Unclear, seen.settled());
+        let interval = self.as_published(event);
         // Our own UID says more than any word; and so does somebody who has looked.
         if event.ours || is_unclear && settled == Some(Settled::Ours) {
-            self.echoes.take(event.interval);
+            self.echoes.take(interval);
             items.push(whole(ItemKind::Echo));
             return;
         }
@@ -125,13 +126,13 @@ impl<'a> Sorting<'a> {
             items.push(whole(ItemKind::Reservation));
             return;
         }
-        let rest = self.echoes.of_kind(event).rest(event.interval, self.lingers(seen));
-        let contested = self.all_echoes.of_kind(event).rest(event.interval, false).is_empty();
+        let rest = self.echoes.of_kind(event).rest(interval, self.lingers(seen));
+        let contested = self.all_echoes.of_kind(event).rest(interval, false).is_empty();
         // Under another UID it may be what was sold, or have come in its place: the next reading shows it.
         let renamed = is_unclear && was_sold;
         if rest.is_empty() && !renamed {
             let in_doubt = self.is_in_doubt(event);
-            self.echoes.take(event.interval);
+            self.echoes.take(interval);
             if in_doubt {
                 items.push(whole(ItemKind::Doubt));
                 return;
@@ -141,6 +142,8 @@ impl<'a> Sorting<'a> {
         } else if is_unclear {
             items.push(Item { contested, ..whole(ItemKind::Reservation) });
         } else {
+            // What is taken, it takes with its own hours.
+            let rest = self.echoes.of_kind(event).rest(event.interval, self.lingers(seen));
             self.block(event, rest, items);
         }
     }
@@ -148,7 +151,11 @@ impl<'a> Sorting<'a> {
     /// Whether it may have been sold since the platform read that we have freed its nights: it looks like our echo, shown
     /// late, and its UID does not tell.
     fn is_in_doubt(&self, event: &Observed) -> bool {
-        self.does_not_tell(event) && self.echoes.of_kind(event).is_doubtful(event.interval)
+        self.does_not_tell(event) && self.echoes.of_kind(event).is_doubtful(self.as_published(event))
+    }
+
+    fn as_published(&self, event: &Observed) -> Interval {
+        as_published(event.interval, self.sight.published, self.sight.zone)
     }
 
     /// Whether it may be an echo of what the platform has read to be free by now: it was one, and nothing but one. Where

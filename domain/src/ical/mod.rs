@@ -45,6 +45,7 @@ mod zones;
 pub use calendar::{Calendar, Invited, ReadError, ReadEvent, ReadLimits, Warning};
 pub use feed::FeedStatus;
 pub use read::read;
+pub(crate) use recurrence::place_id;
 pub use recurrence::{Occurrence, Recurrence};
 pub use windows::{from_windows, windows_name};
 pub use zones::{described_zone, named_zone};

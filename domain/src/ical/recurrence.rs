@@ -382,7 +382,8 @@ fn excepted(except: &BTreeSet<Moment>, start: &Written) -> bool {
     except.contains(&start.moment()) || except.contains(&Moment::On(start.wall().date()))
 }
 
-fn place_id(place: Moment) -> String {
+/// The place of an instance in its series, as in [`Occurrence::id`].
+pub(crate) fn place_id(place: Moment) -> String {
     match place {
         Moment::At(instant) => instant.format("%Y%m%dT%H%M%SZ").to_string(),
         Moment::On(date) => date.format("%Y%m%d").to_string(),

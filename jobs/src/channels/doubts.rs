@@ -86,10 +86,12 @@ impl Doubt {
         }
     }
 
-    /// The platform that it is of by all that can be told, if that is another one.
-    pub fn told(&self) -> Option<&PlatformId> {
+    /// The platform that it is of by all that can be told, with its name, if that is another one.
+    pub fn told(&self) -> Option<(&PlatformId, &str)> {
         match self {
-            Self::OtherAddress { told, .. } | Self::OtherAuthor { told, .. } => Some(told),
+            Self::OtherAddress { told, name, .. } | Self::OtherAuthor { told, name, .. } => {
+                Some((told, name))
+            }
             _ => None,
         }
     }

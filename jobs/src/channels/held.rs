@@ -125,9 +125,11 @@ pub struct Undone {
     pub conflicts: i64,
     /// Bookings that it had brought and that are cancelled.
     pub taken_back: i64,
+    /// Bookings that it had changed: they stay as they are, since what they were is not kept.
+    pub left_changed: i64,
 }
 
-/// Brings back what a reading cancelled, and cancels what somebody imported by it.
+/// Brings back what a reading cancelled, and cancels what somebody imported by it. What it changed stays changed.
 pub async fn undo(
     context: &Context,
     business: BusinessId,
@@ -176,14 +178,19 @@ pub async fn undo(
     let mut said = Vec::new();
     said.extend((brought_back > 0).then(|| format!("{brought_back} brought back")));
     said.extend((taken_back > 0).then(|| format!("{taken_back} taken back")));
-    let message = if said.is_empty() { "nothing was left to undo".to_owned() } else { said.join(", ") };
+    let left_changed = run.counts.updated;
+    if said.is_empty() {
+        said.push("nothing was left to undo".to_owned());
+    }
+    said.extend((left_changed > 0).then(|| format!("{left_changed} changed stay as they are")));
+    let message = said.join(", ");
     reading.record(undone, &message, applied.counts).await?;
     ended?;
     // Last: what fails on the way can be asked for again.
     let mut tx = context.db.begin().await?;
     runs::undo(&mut tx, business, id, now).await?;
     tx.commit().await?;
-    Ok(Undone { brought_back, conflicts, taken_back })
+    Ok(Undone { brought_back, conflicts, taken_back, left_changed })
 }
 
 async fn undo_each(

@@ -19,7 +19,7 @@ use super::{
     doubts::{self, Doubt},
     own_feed::is_our_feed,
     poll::ReadFailure,
-    sight::{Surroundings, Understood, mark_ours, understand},
+    sight::{Schedule, Surroundings, Understood, mark_ours, understand},
     take_over::{Source, Taken, take_over},
 };
 use crate::{Context, duty::JobError};
@@ -200,8 +200,9 @@ pub(super) async fn open(context: &Context, wish: &Wish) -> Result<Opened, Impor
             }
         }
     };
-    let mut understood =
-        understand(bytes, &wish.platform, surroundings.zone, now).await.map_err(ReadFailure::from)?;
+    let schedule = if channel.polled && !surroundings.is_part { Schedule::Polled } else { Schedule::Once };
+    let read = understand(bytes, &wish.platform, surroundings.zone, (schedule, now)).await;
+    let mut understood = read.map_err(ReadFailure::from)?;
     mark_ours(context, wish.business, &mut understood).await?;
     Ok(Opened { channel, surroundings, understood, is_new })
 }

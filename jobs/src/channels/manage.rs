@@ -304,6 +304,8 @@ pub async fn rotate_feed(
     let feed = channel.feed_id.ok_or(ChannelError::NoChannel)?;
     let feed = feeds::rotate(&mut tx, change.business, feed, &token, change.now).await.map_err(taken)?;
     feeds::remember(&mut tx, &context.ring, &feed, &token).await?;
+    // What was taken over from the old address stays known there; what comes now is not, until somebody reads the new one.
+    feed_reads::forget(&mut tx, feed.id).await?;
     note(&mut tx, change, id, "rotated", &json!({})).await?;
     tx.commit().await?;
     Ok(token)

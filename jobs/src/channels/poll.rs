@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use super::{
     interval_of,
     own_feed::is_our_feed,
-    sight::{Surroundings, Unreadable, mark_ours, understand},
+    sight::{Schedule, Surroundings, Unreadable, mark_ours, understand},
     take_over::{Source, Taken, take_over},
     told,
 };
@@ -123,10 +123,14 @@ impl Poll<'_> {
         if channel.held_brake.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }
-        let mut understood =
-            understand(body.bytes.clone(), self.platform, surroundings.zone, self.started_at)
-                .await
-                .map_err(|error| Stop::Unread(error.into()))?;
+        let mut understood = understand(
+            body.bytes.clone(),
+            self.platform,
+            surroundings.zone,
+            (Schedule::Polled, self.started_at),
+        )
+        .await
+        .map_err(|error| Stop::Unread(error.into()))?;
         mark_ours(context, channel.business_id, &mut understood).await?;
         let source = Source {
             origin: if self.duty.queue == concord_domain::duty::QueueClass::Interactive {

@@ -64,7 +64,7 @@ pub async fn preview(context: &Context, wish: &Wish) -> Result<Preview, ImportEr
     let mut preview = foresee(context, &opened, plan).await?;
     if let Some(doubt) = another_platform(context, wish, &opened.understood) {
         preview.warnings.insert(0, doubt.to_string());
-        preview.told = doubt.told().cloned();
+        preview.told = doubt.told().map(|(told, _)| told.clone());
     }
     Ok(preview)
 }

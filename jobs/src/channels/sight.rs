@@ -1,6 +1,6 @@
 //! From the bytes of a platform's feed to what follows from them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
@@ -8,10 +8,11 @@ use concord_domain::{
     booking::BookingTime,
     channel::{
         Brake, ItemKind,
-        echo::Published,
+        echo::{Published, nights_of},
         plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
     },
+    entry::EntryTime,
     ical::{self, Calendar, FeedStatus, ReadError, ReadEvent, ReadLimits, Warning},
     ids::BusinessId,
     interval::Interval,
@@ -55,8 +56,19 @@ pub(super) struct Understood {
     pub(super) snapshot: Snapshot,
     /// What was not understood.
     pub(super) warnings: Vec<Warning>,
+    /// Until when it stands, of what goes on longer and is not read again by itself.
+    pub(super) beyond: Option<String>,
     /// The program that wrote it (PRODID); empty: it does not say.
     pub(super) product: String,
+}
+
+/// Whether what is read will be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schedule {
+    /// At its times.
+    Polled,
+    /// Only when somebody imports it again.
+    Once,
 }
 
 /// Reads what came; megabytes of it take a moment, in which the thread must answer nobody.
@@ -64,14 +76,19 @@ pub(super) async fn understand(
     bytes: bytes::Bytes,
     platform: &Platform,
     zone: Tz,
-    now: DateTime<Utc>,
+    (schedule, now): (Schedule, DateTime<Utc>),
 ) -> Result<Understood, Unreadable> {
     let platform = platform.clone();
-    let read = tokio::task::spawn_blocking(move || read(&bytes, &platform, zone, now));
+    let read = tokio::task::spawn_blocking(move || read(&bytes, &platform, zone, (schedule, now)));
     read.await.unwrap_or(Err(Unreadable::Calendar(ReadError::NotCalendar)))
 }
 
-fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Result<Understood, Unreadable> {
+fn read(
+    bytes: &[u8],
+    platform: &Platform,
+    zone: Tz,
+    (schedule, now): (Schedule, DateTime<Utc>),
+) -> Result<Understood, Unreadable> {
     let limits = ReadLimits::default();
     let calendar = ical::read(bytes, zone, &limits)?;
     if !calendar.whole {
@@ -83,26 +100,74 @@ fn read(bytes: &[u8], platform: &Platform, zone: Tz, now: DateTime<Utc>) -> Resu
         event.tentative |= platform.is_tentative(&event.summary, &event.description);
     }
     let mut warnings = calendar.warnings.clone();
-    warnings.extend(too_far_ahead(&calendar, window.end, zone, platform));
-    Ok(Understood { snapshot, warnings, product: calendar.product })
+    let far = Far { calendar: &calendar, end: window.end, zone, platform };
+    let beyond = match schedule {
+        // The window moves on with the days.
+        Schedule::Polled => None,
+        Schedule::Once => far.series(&limits),
+    };
+    let far = [far.events(schedule), beyond.clone()];
+    warnings.extend(far.into_iter().flatten().map(|what| Warning { line: 0, what }));
+    Ok(Understood { snapshot, warnings, beyond, product: calendar.product })
 }
 
-/// What is said of events that begin later than anything is kept.
-fn too_far_ahead(calendar: &Calendar, end: DateTime<Utc>, zone: Tz, platform: &Platform) -> Option<Warning> {
-    let begins_later = |event: &&ReadEvent| {
-        event.status != FeedStatus::Cancelled
-            && BookingTime::from(&event.time).interval(zone).is_some_and(|it| it.start >= end)
-            && told_by(platform, event).is_some()
-    };
-    let (events, begin) = match calendar.events.iter().filter(begins_later).count() {
-        0 => return None,
-        1 => ("1 event".to_owned(), "begins"),
-        many => (format!("{many} events"), "begin"),
-    };
-    let end = end.with_timezone(&zone).date_naive().format("%-d %b %Y");
-    let what =
-        format!("{events} {begin} after {end}, which is too far ahead: taken over when that is nearer");
-    Some(Warning { line: 0, what })
+/// What lies after the end of all that is read.
+struct Far<'a> {
+    calendar: &'a Calendar,
+    end: DateTime<Utc>,
+    zone: Tz,
+    platform: &'a Platform,
+}
+
+impl Far<'_> {
+    /// What is said of events that begin later than anything is kept.
+    fn events(&self, schedule: Schedule) -> Option<String> {
+        let begins_later = |event: &&ReadEvent| {
+            event.status != FeedStatus::Cancelled
+                && self.is_after(&event.time)
+                && told_by(self.platform, event).is_some()
+        };
+        let (events, begin) = match self.calendar.events.iter().filter(begins_later).count() {
+            0 => return None,
+            1 => ("1 event".to_owned(), "begins"),
+            many => (format!("{many} events"), "begin"),
+        };
+        let then = match schedule {
+            Schedule::Polled => "taken over when that is nearer",
+            Schedule::Once => "not taken over; import it again when that is nearer",
+        };
+        Some(format!("{events} {begin} after {}, which is too far ahead: {then}", self.last_day()))
+    }
+
+    /// What is said of series that go on: nobody extends them.
+    fn series(&self, limits: &ReadLimits) -> Option<String> {
+        // As far again as the rarest that people write: once a year.
+        let window = Interval { start: self.end, end: self.end + Duration::days(2 * 366) };
+        let occurrences = self.calendar.occurrences(window, self.zone, limits).unwrap_or_default();
+        let going_on = occurrences.iter().filter(|one| {
+            // A series that begins later is counted as an event that does.
+            one.recurring
+                && self.is_after(&one.time)
+                && !self.is_after(&one.event.time)
+                && told_by(self.platform, one.event).is_some()
+        });
+        let series: BTreeSet<&str> = going_on.map(|one| one.event.uid.as_str()).collect();
+        let events = match series.len() {
+            0 => return None,
+            1 => "1 event repeats".to_owned(),
+            many => format!("{many} events repeat"),
+        };
+        let end = self.last_day();
+        Some(format!("{events} after {end}: taken over until then; import the calendar again before that"))
+    }
+
+    fn is_after(&self, time: &EntryTime) -> bool {
+        BookingTime::from(time).interval(self.zone).is_some_and(|it| it.start >= self.end)
+    }
+
+    fn last_day(&self) -> String {
+        self.end.with_timezone(&self.zone).date_naive().format("%-d %b %Y").to_string()
+    }
 }
 
 /// A channel with all that a plan for it looks at.
@@ -189,6 +254,8 @@ impl Surroundings {
     fn can_come_back(&self, snapshot: &Snapshot) -> Vec<Published> {
         let mut times: HashSet<Interval> = snapshot.events.iter().map(|event| event.interval).collect();
         times.extend(self.items.iter().filter(|item| item.kind == ItemKind::Echo).map(ChannelItem::interval));
+        let nights: Vec<_> = times.iter().filter_map(|one| nights_of(*one, self.zone)).collect();
+        times.extend(nights);
         for told in &self.published {
             times.remove(&told.interval);
         }

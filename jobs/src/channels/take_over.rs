@@ -111,7 +111,15 @@ pub(super) async fn take_over(
     let ended = reading.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
     counts.skipped += i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
-    let message = told::counted(counts, plan.held.as_ref(), &applied.refused);
+    let mut message = told::counted(counts, plan.held.as_ref(), &applied.refused);
+    if matches!(source.origin, RunOrigin::Url | RunOrigin::File) {
+        // `held::undo` takes back what came by it; what a booking was before is not kept.
+        let changed = (counts.updated > 0).then_some("changes cannot be undone");
+        for remark in changed.into_iter().chain(understood.beyond.as_deref()) {
+            message.push_str("; ");
+            message.push_str(remark);
+        }
+    }
     let taken = Taken {
         channel: channel.id,
         run: (!plan.actions.is_empty()).then_some(run),

@@ -13,11 +13,12 @@ use concord_domain::{
         plan::{Action, Item},
     },
     duty::QueueClass,
+    ical,
     ids::ChannelRunId,
-    json,
+    json::{self, Objects},
 };
 use concord_storage::{
-    StorageError,
+    StorageError, bookings,
     channels::{
         self, Channel,
         items::{self, ChannelItem},
@@ -28,7 +29,8 @@ use concord_storage::{
 };
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::Error};
+use serde_json::Value;
 use sha2::Sha256;
 
 use super::{
@@ -97,26 +99,52 @@ pub enum Heard {
     Before,
     /// Nothing by itself: the platform's feed is read now, and says what is so.
     LeftToFeed,
-    /// Nothing: it is about what is not known, or was overtaken by what was told since.
+    /// Nothing: it is about what is not known, or is ours, or was overtaken by what was told since.
     Nothing,
 }
 
 /// What a message says.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "data")]
+#[derive(Debug)]
 enum Said {
     /// The feed has changed: it is read now.
-    #[serde(rename = "calendar.changed")]
-    Changed(#[expect(dead_code, reason = "it may say more, and need not")] Option<serde::de::IgnoredAny>),
+    Changed,
     /// A reservation is new.
-    #[serde(rename = "reservation.created")]
     Created(Reserved),
     /// A reservation is as it says now.
-    #[serde(rename = "reservation.updated")]
     Updated(Reserved),
     /// A reservation was called off.
-    #[serde(rename = "reservation.cancelled")]
-    Cancelled { uid: String },
+    Cancelled(Cancelled),
+}
+
+impl Said {
+    // By hand: where `data` comes before `type`, serde's tagged enums keep it aside and take a list for an object then.
+    fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            #[serde(rename = "type")]
+            kind: String,
+            #[serde(default)]
+            data: Value,
+        }
+
+        fn data<T: for<'de> Deserialize<'de>>(data: Value) -> Result<T, serde_json::Error> {
+            T::deserialize(Objects(data))
+        }
+
+        let said: Envelope = json::from_slice(body)?;
+        match said.kind.as_str() {
+            "calendar.changed" => Ok(Self::Changed),
+            "reservation.created" => data(said.data).map(Self::Created),
+            "reservation.updated" => data(said.data).map(Self::Updated),
+            "reservation.cancelled" => data(said.data).map(Self::Cancelled),
+            other => Err(serde_json::Error::custom(format!("there is no type `{other}`"))),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Cancelled {
+    uid: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,8 +195,7 @@ pub async fn hear(
     if webhooks::is_taken(&context.db, channel.id, message.id).await? {
         return Ok(Heard::Before);
     }
-    let said: Said =
-        json::from_slice(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
+    let said = Said::read(message.body).map_err(|error| WebhookError::Malformed(error.to_string()))?;
     let heard = carry_out(context, &channel, &said).await?;
     // Last: what fails on the way is done when it comes again, and what is done twice is done once.
     let mut tx = context.db.begin().await?;
@@ -198,11 +225,14 @@ fn is_signed(message: &Message<'_>, key: &SecretString) -> bool {
 
 async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<Heard, WebhookError> {
     let (uid, reserved) = match said {
-        Said::Changed(_) => return read_now(context, channel).await,
-        Said::Cancelled { uid } => (uid, None),
+        Said::Changed => return read_now(context, channel).await,
+        Said::Cancelled(cancelled) => (&cancelled.uid, None),
         Said::Created(reserved) | Said::Updated(reserved) => (&reserved.uid, Some(reserved)),
     };
     let (key, now) = (uid.trim(), context.clock.now());
+    if reserved.is_some() && is_own(context, channel, key).await? {
+        return read_now(context, channel).await;
+    }
     let known = items::to_come(&context.db, channel.business_id, channel.id, now).await?;
     let before = known.iter().find(|item| item.item_key == key);
     // Where there is a feed too, it is the judge of what changes and what goes: one that lags would take both back.
@@ -240,6 +270,13 @@ async fn carry_out(context: &Context, channel: &Channel, said: &Said) -> Result<
         Some(action) => apply(context, channel, before, action).await.map(|()| Heard::Done),
         None => Ok(Heard::Nothing),
     }
+}
+
+/// Whether a reservation bears the UID of a booking of the business: some channel managers tell of what they have read in our
+/// feed as of any other reservation.
+async fn is_own(context: &Context, channel: &Channel, uid: &str) -> Result<bool, StorageError> {
+    let Some(named) = ical::booking_of(uid) else { return Ok(false) };
+    Ok(!bookings::which_exist(&context.db, channel.business_id, &[named]).await?.is_empty())
 }
 
 /// Has the feed read now. What stood by a message alone, and was called off by another, stands by the feed from now on.

@@ -74,6 +74,66 @@ async fn what_is_too_far_ahead_is_counted_and_told(db: &TestDb) {
     assert!(taken.remark().unwrap().contains(told), "{:?}", taken.remark());
 }
 
+/// Nobody reads a file again: who hands it in hears until when it stands.
+async fn import_says_until_when_a_series_stands(db: &TestDb) {
+    let world = World::new(db).await;
+    let closed = |uid: &str, rule: &str| {
+        nights(uid, "Airbnb (Not available)", 7, 8).replace("SUMMARY", &format!("RRULE:{rule}\r\nSUMMARY"))
+    };
+    let weekly = closed("mondays", "FREQ=WEEKLY");
+    let ends = closed("ends", "FREQ=WEEKLY;COUNT=3;BYDAY=TU");
+    let far = reserved("far", 3, 5).replace("202612", "203112");
+    let said =
+        "1 event repeats after 23 Nov 2029: taken over until then; import the calendar again before that";
+    let far_said = "too far ahead: not taken over; import it again";
+    let wish = world.wish("airbnb", file(&[weekly.clone(), ends, far.clone()]));
+    let foreseen = preview(&world.context, &wish).await.unwrap();
+    let has = |warnings: &[String], part: &str| warnings.iter().any(|warning| warning.contains(part));
+    assert!(has(&foreseen.warnings, said) && has(&foreseen.warnings, far_said), "{:?}", foreseen.warnings);
+    let taken = import::import(&world.context, &wish).await.unwrap();
+    assert!(taken.message.ends_with(said), "{}", taken.message);
+    assert!(has(&taken.warnings, said), "{:?}", taken.warnings);
+    // What is read at its times goes on with the days.
+    world.site.events(&[weekly, far]);
+    let channel = world.on("airbnb").await;
+    let error = world.channel(channel).await.last_error.unwrap_or_default();
+    assert!(error.contains("taken over when that is nearer") && !error.contains("repeats"), "{error}");
+}
+
+async fn undo_says_that_changes_stay(db: &TestDb) {
+    let world = World::new(db).await;
+    let first = [nights("a", "Reserved - Maria", 3, 5)];
+    import::import(&world.context, &world.wish("vrbo", file(&first))).await.unwrap();
+    let second = [nights("a", "Reserved - Maria", 4, 6), nights("b", "Reserved - Ana", 8, 9)];
+    let taken = import::import(&world.context, &world.wish("vrbo", file(&second))).await.unwrap();
+    assert_eq!(taken.message, "1 new, 1 changed; changes cannot be undone");
+    let undone = held::undo(&world.context, world.business.id, taken.run.unwrap(), &Actor::System).await;
+    assert_eq!(undone.unwrap(), Undone { taken_back: 1, left_changed: 1, ..Undone::default() });
+    assert_eq!(world.standing().await, ["4-6 vrbo: Reserved - Maria"]);
+    let channel = channels::list(db, world.business.id).await.unwrap().remove(0).id;
+    let runs = world.runs(channel).await;
+    assert!(runs.iter().any(|run| run.message == "1 taken back, 1 changed stay as they are"), "{runs:?}");
+    // Where there are only changes, nothing offers to undo them.
+    let third = [nights("a", "Reserved - Maria", 12, 14)];
+    let taken = import::import(&world.context, &world.wish("vrbo", file(&third))).await.unwrap();
+    assert_eq!(taken.message, "1 changed; changes cannot be undone");
+    let run = runs::find(db, world.business.id, taken.run.unwrap()).await.unwrap().unwrap();
+    assert!(!run.can_be_undone(world.clock.now()));
+}
+
+async fn imported_booking_keeps_its_nights_beside_the_feed(db: &TestDb) {
+    let world = World::new(db).await;
+    let by_hand = nights("file", "Family", 1, 10);
+    import::import(&world.context, &world.wish("booking_com", file(&[by_hand]))).await.unwrap();
+    world.site.events(&[nights("feed", "CLOSED - Not available", 5, 8)]);
+    world.on("booking_com").await;
+    world.later(48).await;
+    assert_eq!(
+        world.standing().await,
+        ["1-10 booking_com: Family", "5-8 booking_com: CLOSED - Not available"]
+    );
+}
+
 async fn a_file_adds_and_changes_and_cancels_nothing(db: &TestDb) {
     let world = World::new(db).await;
     let file = |events: &[String]| {
@@ -357,6 +417,9 @@ async fn one_resource_need_not_be_named(db: &TestDb) {
 concord_storage::on_both_databases!(
     an_address_is_imported_once_and_again,
     what_is_too_far_ahead_is_counted_and_told,
+    import_says_until_when_a_series_stands,
+    undo_says_that_changes_stay,
+    imported_booking_keeps_its_nights_beside_the_feed,
     a_file_adds_and_changes_and_cancels_nothing,
     an_import_is_taken_back_and_brought_back,
     what_came_by_a_file_is_known_when_it_comes_by_its_address,

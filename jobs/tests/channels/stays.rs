@@ -49,6 +49,21 @@ async fn without_an_end_a_stay_neither_goes_nor_shrinks(db: &TestDb) {
     }
 }
 
+async fn block_begun_long_ago_keeps_its_nights_without_an_end(db: &TestDb) {
+    let world = World::new(db).await;
+    let works = nights("works", "Airbnb (Not available)", 3, 20).replace("DATE:20261203", "DATE:20261001");
+    let others = [reserved("b", 21, 22), reserved("c", 24, 26)].concat();
+    world.site.events(&[works.clone(), others.clone()]);
+    let channel = world.on("airbnb").await;
+    assert_eq!(world.standing().await.len(), 3);
+    world.site.events(&[works.replace("DTEND;VALUE=DATE:20261220\r\n", ""), others]);
+    world.later(30).await;
+    assert_eq!(world.standing().await.len(), 3);
+    assert!(!world.book("ours", 5, 7).await, "its nights were free");
+    let error = world.channel(channel).await.last_error.unwrap_or_default();
+    assert!(error.contains("does not say when it ends"), "{error}");
+}
+
 async fn a_block_of_years_is_held_whole(db: &TestDb) {
     let world = World::new(db).await;
     assert!(world.book("ours", 10, 12).await);
@@ -100,6 +115,7 @@ async fn tentative_is_pending_until_it_is_agreed_on(db: &TestDb) {
 
 concord_storage::on_both_databases!(
     without_an_end_a_stay_neither_goes_nor_shrinks,
+    block_begun_long_ago_keeps_its_nights_without_an_end,
     a_block_of_years_is_held_whole,
     tentative_is_pending_until_it_is_agreed_on,
 );

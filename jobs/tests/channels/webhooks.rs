@@ -1,7 +1,11 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::Duration;
-use concord_domain::{channel::ChannelState, ids::ChannelId};
+use concord_domain::{
+    channel::ChannelState,
+    ical::uid,
+    ids::{BookingId, ChannelId},
+};
 use concord_jobs::channels::{
     manage::{self, Changes, WebhookKeys},
     webhook::{Heard, Message, WebhookError, hear},
@@ -140,6 +144,28 @@ async fn a_message_that_was_overtaken_changes_nothing(db: &TestDb) {
     assert_eq!(world.standing().await, Vec::<String>::new());
 }
 
+/// Some channel managers tell of what they have read in our feed as of any other reservation.
+async fn webhook_with_our_own_uid_books_nothing(db: &TestDb) {
+    let world = World::new(db).await;
+    assert!(world.book("ours", 3, 5).await);
+    let own = uid(world.booking("ours").await.id, "book.example");
+    let others = uid(BookingId::new(world.clock.now()), "book.example");
+    let without_feed = Manager::of(&world, world.without_a_feed("vrbo").await).await;
+    let with_feed = Manager::of(&world, world.on("airbnb").await).await;
+    for (manager, heard) in [(&without_feed, Heard::Nothing), (&with_feed, Heard::LeftToFeed)] {
+        for (id, from, kind) in [("m-1", "03", "created"), ("m-2", "04", "updated")] {
+            let mut said = reserved(&own, &format!("2026-12-{from}"), "2026-12-06");
+            said["type"] = format!("reservation.{kind}").into();
+            assert_eq!(manager.tell(id, &said).await.unwrap(), heard);
+        }
+    }
+    assert_eq!((world.standing().await, world.conflicts().await), (vec!["3-5 Maria Silva".to_owned()], 0));
+    // A UID that only looks like ours is a reservation's.
+    let said = reserved(&others, "2026-12-07", "2026-12-09");
+    assert_eq!(without_feed.tell("m-3", &said).await.unwrap(), Heard::Done);
+    assert_eq!(world.standing().await.len(), 2);
+}
+
 async fn a_changed_calendar_is_read_at_once(db: &TestDb) {
     let world = World::new(db).await;
     let manager = Manager::of(&world, world.on("vrbo").await).await;
@@ -188,6 +214,7 @@ async fn what_makes_no_sense_is_told(db: &TestDb) {
     for (number, said) in [
         json!({ "type": "reservation.exploded", "data": {} }),
         json!({ "type": "reservation.created", "data": { "uid": "r" } }),
+        json!({ "type": "reservation.created", "data": ["r", "2026-12-03", "2026-12-05"] }),
         json!({ "type": "reservation.created", "data": { "uid": "", "check_in": "2026-12-03", "check_out": "2026-12-04" } }),
         reserved("r", "2026-12-05", "2026-12-03"),
         json!([1, 2]),
@@ -207,6 +234,7 @@ concord_storage::on_both_databases!(
     what_was_called_off_before_the_feed_had_it_goes,
     what_the_feed_has_under_another_name_is_not_sold_again,
     a_message_that_was_overtaken_changes_nothing,
+    webhook_with_our_own_uid_books_nothing,
     a_changed_calendar_is_read_at_once,
     what_is_not_signed_is_not_believed,
     what_makes_no_sense_is_told,

@@ -40,20 +40,22 @@ impl TryFrom<Row> for OfChannel {
 /// As `bookings::for_channel` says which bookings a platform should know of. What it has read stands in its feed now: each
 /// is counted by an index, where `NOT EXISTS` would let PostgreSQL read all that was ever published.
 const UNREAD_BOOKINGS: &str = "
-    SELECT c.id AS channel_id, b.starts_at, b.ends_at, COALESCE(r.zone, w.zone) AS zone
-    FROM channels c JOIN resources r ON r.id = c.resource_id JOIN businesses w ON w.id = c.business_id
-    JOIN feeds f ON f.id = c.feed_id AND f.revoked_at IS NULL
+    SELECT c.id AS channel_id, b.starts_at, b.ends_at,
+           (SELECT COALESCE(r.zone, w.zone) FROM resources r JOIN businesses w ON w.id = r.business_id
+            WHERE r.id = c.resource_id) AS zone
+    FROM channels c
     JOIN bookings b ON b.resource_id = c.resource_id AND b.business_id = c.business_id AND b.ends_at > $2
     WHERE c.business_id = $1 AND c.removed_at IS NULL AND b.status NOT IN ('cancelled', 'no_show')
+      AND EXISTS (SELECT 1 FROM feeds f WHERE f.id = c.feed_id AND f.revoked_at IS NULL)
       AND (b.channel_id IS NULL OR b.channel_id <> c.id)
       AND (b.source <> c.platform OR EXISTS (
            SELECT 1 FROM channels o WHERE o.id = b.channel_id AND o.id <> c.id AND o.removed_at IS NULL))
       AND (SELECT COUNT(*) FROM channel_published p
            WHERE p.channel_id = c.id AND p.booking_id = b.id AND p.starts_at = b.starts_at AND p.ends_at = b.ends_at
              AND p.until_revision IS NULL AND p.seen_at IS NOT NULL) = 0
-    ORDER BY c.id, b.starts_at, b.id LIMIT 2000";
+    ORDER BY c.id, b.starts_at, b.id LIMIT 10000";
 
-/// When the bookings are that platforms should know of and do not, by channel and start; at most 2,000.
+/// When the bookings are that platforms should know of and do not, by channel and start; at most 10,000.
 pub async fn unread_bookings(
     db: &Db,
     business: BusinessId,

@@ -1,6 +1,6 @@
 //! The items of a channel, each in one transaction with its booking.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::Duration;
 use concord_domain::{
@@ -308,7 +308,8 @@ async fn bookings_of_a_business_are_known_by_their_ids(db: &TestDb) {
     assert!(bookings::which_exist(db, other.id, &asked).await.unwrap().is_empty());
     assert!(bookings::which_exist(db, world.business.id, &[]).await.unwrap().is_empty());
     let whole = bookings::by_ids(db, world.business.id, &asked).await.unwrap();
-    assert_eq!(whole, [bookings::by_id(db, world.business.id, id).await.unwrap().unwrap()]);
+    let only = bookings::by_id(db, world.business.id, id).await.unwrap().unwrap();
+    assert_eq!(whole, HashMap::from([(id, only)]));
     assert!(bookings::by_ids(db, other.id, &asked).await.unwrap().is_empty());
 }
 

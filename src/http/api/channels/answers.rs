@@ -287,7 +287,7 @@ pub(super) struct RunAnswer {
     duration_ms: i64,
     /// When it was undone.
     undone_at: Option<DateTime<Utc>>,
-    /// Whether it can be: for a week, what it cancelled, and what somebody imported once.
+    /// Whether it can be: for a week, what it cancelled, and what somebody imported once. What it changed cannot.
     can_be_undone: bool,
 }
 

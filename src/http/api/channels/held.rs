@@ -67,6 +67,8 @@ struct Decided {
     conflicts: i64,
     /// What the reading had brought and is cancelled now.
     taken_back: i64,
+    /// What the reading had changed: it stays as it is, since changes cannot be undone.
+    left_changed: i64,
 }
 
 /// Let held-back cancellations through
@@ -82,7 +84,8 @@ async fn release(
 ) -> Result<Json<RunAnswer>, ApiError> {
     existing(&app, &caller, id).await?;
     let (context, business) = (app.context.clone(), caller.business);
-    let release = in_parts(async move { held::release(&context, business, id, &caller.actor).await });
+    // Not in parts: a repetition would also cancel what has come to be held since. What a kill leaves undone stays held.
+    let release = async move { held::release(&context, business, id, &caller.actor).await };
     let (run, _) = app.to_the_end(release).await.map_err(ApiError::internal)??;
     let run = runs::find(&app.context.db, business, run).await?;
     let run = run.ok_or_else(|| ApiError::not_found("reading"))?;
@@ -101,14 +104,20 @@ async fn keep(
     PathOf(id): PathOf<ChannelId>,
 ) -> Result<Json<Decided>, ApiError> {
     existing(&app, &caller, id).await?;
-    let kept = in_parts(held::keep(&app.context, caller.business, id)).await?;
-    Ok(Json(Decided { bookings: i64::try_from(kept).unwrap_or(i64::MAX), conflicts: 0, taken_back: 0 }))
+    // The first transaction keeps them; the second only says that nothing waits, as the next reading does too.
+    let kept = held::keep(&app.context, caller.business, id).await?;
+    Ok(Json(Decided {
+        bookings: i64::try_from(kept).unwrap_or(i64::MAX),
+        conflicts: 0,
+        taken_back: 0,
+        left_changed: 0,
+    }))
 }
 
 /// Undo a reading
 ///
 /// For a week. What it cancelled stands again, without room where it is taken by now, and stays although the feed lacks it.
-/// What somebody imported once is cancelled.
+/// What somebody imported once is cancelled. What it changed stays changed, and is counted in `left_changed`.
 #[utoipa::path(post, path = "/channels/{id}/runs/{run}/undo", tag = "Channels", operation_id = "undo_channel_run",
     params(("id" = Uuid, Path, description = "The channel's id"), ("run" = Uuid, Path, description = "The reading's id")),
     responses((status = 200, description = "They stand again", body = Decided)))]
@@ -122,9 +131,9 @@ async fn undo(
     found.filter(|run| run.channel_id == id).ok_or_else(|| ApiError::not_found("reading"))?;
     let context = app.context.clone();
     let undo = in_parts(async move { held::undo(&context, caller.business, run, &caller.actor).await });
-    let Undone { brought_back, conflicts, taken_back } =
+    let Undone { brought_back, conflicts, taken_back, left_changed } =
         app.to_the_end(undo).await.map_err(ApiError::internal)??;
-    Ok(Json(Decided { bookings: brought_back, conflicts, taken_back }))
+    Ok(Json(Decided { bookings: brought_back, conflicts, taken_back, left_changed }))
 }
 
 /// What an event in doubt is.

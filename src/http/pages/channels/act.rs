@@ -147,7 +147,7 @@ pub(super) async fn undo(
 }
 
 fn in_words(undone: Undone) -> Flash {
-    let Undone { brought_back, conflicts, taken_back } = undone;
+    let Undone { brought_back, conflicts, taken_back, left_changed } = undone;
     let mut said = Vec::new();
     if taken_back > 0 {
         said.push(format!("{} taken back.", count(taken_back, "booking was", "bookings were")));
@@ -159,10 +159,18 @@ fn in_words(undone: Undone) -> Flash {
             _ => format!("{stand} again, {conflicts} of them without room: the time was taken meanwhile."),
         });
     }
-    match said.is_empty() {
-        true => Flash::information("Nothing was left to undo."),
-        false if conflicts > 0 => Flash::information(said.join(" ")),
-        false => Flash::good(said.join(" ")),
+    let was_undone = !said.is_empty();
+    if !was_undone {
+        said.push("Nothing was left to undo.".to_owned());
+    }
+    if left_changed > 0 {
+        let were = count(left_changed, "booking that was changed stays", "bookings that were changed stay");
+        said.push(format!("{were} as changed: that cannot be undone."));
+    }
+    if was_undone && conflicts == 0 && left_changed == 0 {
+        Flash::good(said.join(" "))
+    } else {
+        Flash::information(said.join(" "))
     }
 }
 

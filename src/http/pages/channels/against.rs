@@ -43,12 +43,8 @@ impl Against {
             },
             is_ticked: ticked.iter().any(|one| one == doubt.question()),
         };
-        let platform = doubts.iter().find_map(|doubt| match doubt {
-            Doubt::OtherAddress { told, name, .. } | Doubt::OtherAuthor { told, name, .. } => {
-                Some(Choice::new(told.as_str(), name, ""))
-            }
-            _ => None,
-        });
+        let platform = doubts.iter().find_map(Doubt::told);
+        let platform = platform.map(|(told, name)| Choice::new(told.as_str(), name, ""));
         Self { ticks: doubts.iter().map(tick).collect(), platform }
     }
 

@@ -38,7 +38,7 @@ use super::{
     path_of,
     words::{item_label, origin_label, skipped},
 };
-use crate::app::App;
+use crate::{app::App, http::feeds::is_shown_as_person};
 
 #[derive(Template)]
 #[template(path = "channel_live.html")]
@@ -239,7 +239,7 @@ fn reading(run: &Run, told: &Told) -> Reading {
 fn reader(read: &FeedRead, told: &Told) -> Reader {
     Reader {
         name: read.reader.clone(),
-        is_person: read.person,
+        is_person: is_shown_as_person(read),
         revision: read.revision,
         reads: read.reads,
         last: When::of(read.read_at, told.now, told.zone),
