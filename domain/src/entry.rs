@@ -149,6 +149,9 @@ pub struct ObservedEntry {
     pub entry: Option<EntryId>,
     /// The provider's instant of the last change.
     pub updated_at: Option<DateTime<Utc>>,
+    /// What the provider says of it cannot be understood: it is there under its id, perhaps at its version, and nothing
+    /// follows from all else.
+    pub unreadable: bool,
 }
 
 #[cfg(test)]

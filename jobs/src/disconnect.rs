@@ -66,9 +66,10 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
             Ok(Removal::Ended { refused }) if refused.is_empty() => {
                 "entries removed, access ended".to_owned()
             }
-            Ok(Removal::Ended { refused }) => {
-                let left = entries::count_standing(&context.db, business, id).await?;
-                format!("access ended; {left} could not be removed: {}", refused.join("; "))
+            Ok(Removal::Ended { refused }) => ending.left_behind(&refused.join("; ")).await?,
+            // The mailbox is gone, or nobody may use the application any more: no calendar of the account will do it.
+            Err(JobError::Provider(ProviderError::AccountUnusable(reason))) => {
+                ending.left_behind(&reason).await?
             }
             // With a dead grant nobody can remove them any more but the calendar's owner.
             Err(JobError::Provider(ProviderError::GrantDead(_))) => {
@@ -240,12 +241,19 @@ impl Ending<'_> {
         })?;
         match oauth.revoke(&token).await {
             Ok(()) | Err(ProviderError::GrantDead(_) | ProviderError::Unauthorized) => Ok(()),
-            Err(ProviderError::Rejected(reason)) => {
+            Err(ProviderError::Rejected(reason) | ProviderError::AccountUnusable(reason)) => {
                 tracing::warn!(%connection, reason, "the provider refused the revocation");
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// For people: access ends though entries stay, and why they do.
+    async fn left_behind(&self, reason: &str) -> Result<String, StorageError> {
+        let Account { business, connection, .. } = self.account;
+        let left = entries::count_standing(&self.context.db, business, connection).await?;
+        Ok(format!("access ended; {left} could not be removed: {reason}"))
     }
 
     async fn forget(&self, said: &str) -> Result<(), StorageError> {

@@ -285,6 +285,8 @@ impl<'a> EntryRun<'a> {
             Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
             Met::Followed | Met::Asked | Met::LetBe => return Ok(None),
             Met::Outdated => return Err(self.is_being_changed()),
+            // Written over, a person's edit would be gone that nobody has read.
+            Met::Unreadable => return Err(ProviderError::Transient(UNREADABLE.into()).into()),
         }
         Ok(Some(plan_entry(desired, &done.known, Some(&observation))))
     }
@@ -355,6 +357,8 @@ enum Step {
     Removed(Removed),
     Seen(Observation),
 }
+
+const UNREADABLE: &str = "what stands in the calendar cannot be understood";
 
 const STANDS_ELSEWHERE: &str = "the same entry stands in another calendar of the account";
 

@@ -38,7 +38,7 @@ use crate::{
     access::{Account, with_access},
     connections,
     duty::{JobError, business_of, jitter, keep, outcome_of, part_of},
-    limits::{hold_back, take_turn, wait_for_turn},
+    limits::{hold_back, note_success, take_turn, wait_for_turn},
     touched::Rows,
 };
 
@@ -261,9 +261,10 @@ impl Import<'_> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
-        store::note_success(&mut tx, self.connection.id, now).await?;
+        let due = note_success(&mut tx, self.account(), now).await?;
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
         tx.commit().await?;
+        self.context.push(&due).await;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
         Ok(Tally {

@@ -8,8 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::duty::QueueClass;
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, Tx,
-    duties::{self, ClaimedDuty},
+    StorageError, Tx, connections,
+    duties::{self, ClaimedDuty, DutyRef},
     limits::{self, Caller, Rate, Take, Waits},
 };
 
@@ -212,6 +212,19 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
     tx.commit().await?;
     context.push(&waiting).await;
     Ok(())
+}
+
+/// Notes that a connection has been read or written. What has failed since it last was need not wait any longer: push what
+/// this returns after the commit.
+pub(crate) async fn note_success(
+    tx: &mut Tx,
+    account: Account,
+    now: DateTime<Utc>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    if !connections::note_success(tx, account.connection, now).await? {
+        return Ok(Vec::new());
+    }
+    duties::hasten_entries(tx, account.business, account.connection, now).await
 }
 
 fn bucket_of(account: Account) -> String {

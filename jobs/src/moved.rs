@@ -4,6 +4,7 @@
 use concord_domain::{
     duty::QueueClass,
     entry::ObservedEntry,
+    ids::CalendarId,
     record::SyncOutcome,
     sync::{
         moved::{Elsewhere, PriorState, Whereabouts, whereabouts},
@@ -24,6 +25,7 @@ use concord_storage::{
 use crate::{
     Context,
     access::{Access, Account, with_open},
+    connections::look_for_calendars,
     duty::JobError,
     limits::take_turn,
     write_lease::WriteLease,
@@ -67,8 +69,10 @@ pub(crate) struct Search {
     prior: PriorState,
     external_id: String,
     left: std::vec::IntoIter<Calendar>,
+    known: Vec<CalendarId>,
     found: Option<Moved>,
     is_out_of_reach: bool,
+    is_list_fresh: bool,
 }
 
 impl Search {
@@ -80,13 +84,39 @@ impl Search {
         (prior, with_own): (PriorState, bool),
     ) -> Result<Self, StorageError> {
         let all = calendars::of_connection(&context.db, entry.business_id, entry.connection_id).await?;
-        let is_asked = |one: &Calendar| {
-            let is_of_use = one.missing_since.is_none() && (one.writable || one.reads);
-            prior.has_stood && is_of_use && (with_own || one.id != entry.calendar_id)
-        };
+        let known = all.iter().map(|calendar| calendar.id).collect();
+        let is_asked =
+            |one: &Calendar| prior.has_stood && is_of_use(one) && (with_own || one.id != entry.calendar_id);
         let left: Vec<Calendar> = all.into_iter().filter(is_asked).collect();
-        let external_id = entry.external_id.clone();
-        Ok(Self { prior, external_id, left: left.into_iter(), found: None, is_out_of_reach: false })
+        Ok(Self {
+            prior,
+            external_id: entry.external_id.clone(),
+            left: left.into_iter(),
+            known,
+            found: None,
+            is_out_of_reach: false,
+            is_list_fresh: false,
+        })
+    }
+
+    /// Whether all calendars that we know of were asked in vain, and the provider may by now have more than those: their owner
+    /// may have made one to put the entry there.
+    pub(crate) fn needs_list(&self) -> bool {
+        self.prior.has_stood && self.found.is_none() && !self.is_list_fresh
+    }
+
+    /// Asks the provider which calendars there are: those that we did not know are to be asked too.
+    pub(crate) async fn list(&mut self, context: &Context, account: Account) -> Result<(), JobError> {
+        self.is_list_fresh = true;
+        match look_for_calendars(context, account).await {
+            // Whoever does not answer that has nothing to add.
+            Err(JobError::Provider(ProviderError::NotFound | ProviderError::Rejected(_))) => return Ok(()),
+            found => found.map(drop)?,
+        }
+        let all = calendars::of_connection(&context.db, account.business, account.connection).await?;
+        let is_new = |one: &Calendar| is_of_use(one) && !self.known.contains(&one.id);
+        self.left = all.into_iter().filter(is_new).collect::<Vec<_>>().into_iter();
+        Ok(())
     }
 
     /// The next calendar to ask; `None`: all has been asked that need be.
@@ -127,7 +157,16 @@ impl Search {
         entry: &Entry,
     ) -> Result<Sought, JobError> {
         let provider = context.provider(account.provider)?;
-        while let Some(calendar) = self.next_calendar() {
+        loop {
+            let Some(calendar) = self.next_calendar() else {
+                if !self.needs_list() {
+                    return Ok(self.end());
+                }
+                take_turn(context, account, class).await?;
+                lease.keep().await?;
+                lease.during(Box::pin(self.list(context, account))).await?;
+                continue;
+            };
             take_turn(context, account, class).await?;
             // What keeps us from asking is no answer.
             let mut held = Access::open(context, account).await?;
@@ -139,7 +178,6 @@ impl Search {
             let found = lease.during(Box::pin(call)).await.map_err(JobError::from);
             self.answered(calendar, found)?;
         }
-        Ok(self.end())
     }
 
     /// What has come of it.
@@ -150,6 +188,11 @@ impl Search {
             None => Sought::Nowhere,
         }
     }
+}
+
+/// Whether an entry that stands there would be written on, or be seen as its owner's busy time.
+fn is_of_use(calendar: &Calendar) -> bool {
+    calendar.missing_since.is_none() && (calendar.writable || calendar.reads)
 }
 
 /// From now on the entry is the one in that calendar, and not its owner's busy time there. `false`: somebody has stored

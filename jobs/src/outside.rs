@@ -57,6 +57,8 @@ pub(crate) enum Met {
     LetBe,
     /// It was written while it was looked at: what was seen is no more.
     Outdated,
+    /// It cannot be understood, and is left alone until it can.
+    Unreadable,
 }
 
 /// A booking, what its entry should say, and what that is made of.
@@ -125,6 +127,9 @@ pub(crate) async fn meet(
     // At the version that is known nobody has done anything since. What recurs is seen by one of many, with its own.
     if sight != Sight::Recurring && etag.is_some() && etag == entry.etag.as_deref() {
         return Ok(nothing(Met::Echo));
+    }
+    if sight == Sight::Unreadable {
+        return Ok(nothing(Met::Unreadable));
     }
     let has_tombstone = matches!(observation, Observation::Found(seen) if seen.deleted);
     let base = match comparison(entry.base.as_ref(), &entry.unknown_writes, &sight, has_tombstone) {

@@ -94,9 +94,12 @@ pub(crate) async fn meet(
         return Ok(None);
     };
     let mut observation = match found.seen {
-        Some(seen) if at.0.reading.is_newer_than(entry.reading) => Observation::Found(seen),
-        // Written since the reading began, it may be shown as it was before; moved to where the reading does not look, it is
-        // not gone. Neither may be left to the next reading, whose cursor may have passed what a person did: ask by its name.
+        Some(seen) if !seen.unreadable && at.0.reading.is_newer_than(entry.reading) => {
+            Observation::Found(seen)
+        }
+        // A list may garble what its own address gives whole. And written since the reading began, it may be shown as it was
+        // before; moved to where the reading does not look, it is not gone. None of these may be left to the next reading,
+        // whose cursor may have passed what a person did: ask by its name.
         Some(_) | None => look(context, at, &found.external_id).await?,
     };
     let mut gone_at_once = gone_at_once;
@@ -124,13 +127,20 @@ async fn search(
     let account = place.account;
     let provider = context.provider(account.provider)?;
     let mut search = Search::begin(context, entry, (moved::prior_state(entry), false)).await?;
-    while let Some(calendar) = search.next_calendar() {
+    loop {
+        let Some(calendar) = search.next_calendar() else {
+            if !search.needs_list() {
+                return Ok(search.end());
+            }
+            wait_for_turn(context, account, class, duty).await?;
+            search.list(context, account).await?;
+            continue;
+        };
         wait_for_turn(context, account, class, duty).await?;
         let (elsewhere, former) = (calendar.external_id.as_str(), entry.external_id.as_str());
         let found = with_access!(context, account, access => provider.find_moved(&access, elsewhere, entry.id, former));
         search.answered(calendar, found)?;
     }
-    Ok(search.end())
 }
 
 /// What stands under that name.

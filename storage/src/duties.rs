@@ -5,7 +5,7 @@
 //! conditional update with a lease and finished by whoever holds that lease, so that a job that comes twice, or a
 //! worker that dies, changes nothing.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     duty::{DutyKind, DutyState, QueueClass},
     ids::{BusinessId, ConnectionId, DutyId},
@@ -270,10 +270,13 @@ pub async fn hasten(db: &Db, duty: DutyRef, now: DateTime<Utc>) -> Result<bool, 
 
 const HASTEN_ENTRIES: &str = "
     UPDATE duties SET due_at = $3
-    WHERE business_id = $1 AND state = 'waiting' AND kind IN ('sync_booking', 'delete_booking') AND due_at > $3
-      AND leased_by IS NULL
-      AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state = 'pending')
+    WHERE business_id = $1 AND state IN ('waiting', 'failed') AND kind IN ('sync_booking', 'delete_booking')
+      AND due_at > $3 AND due_at <= $4 AND leased_by IS NULL
+      AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))
     RETURNING id, kind, queue, version";
+
+/// What is refused waits longer than this, and is refused again however well its provider answers.
+const LONGEST_OUTAGE_WAIT: Duration = Duration::minutes(15);
 
 /// The provider of a connection answers again: what waits for its entries is due now. Push what this returns.
 pub async fn hasten_entries(
@@ -286,6 +289,7 @@ pub async fn hasten_entries(
         .bind(business)
         .bind(connection)
         .bind(now)
+        .bind(now + LONGEST_OUTAGE_WAIT)
         .fetch_all(c)
         .await)?)
 }

@@ -50,6 +50,7 @@ fn entry(id: &str, etag: &str, time: EntryTime) -> ObservedEntry {
         time: Some(time),
         entry: None,
         updated_at: None,
+        unreadable: false,
     }
 }
 
@@ -323,6 +324,7 @@ fn observed() -> impl Strategy<Value = ObservedEntry> {
         time,
         entry: ours.then_some(EntryId(uuid::Uuid::nil())),
         updated_at: None,
+        unreadable: false,
     })
 }
 

@@ -205,7 +205,7 @@ pub fn plan_outside(
     now: DateTime<Utc>,
 ) -> OutsidePlan {
     match (linked.desired, sight) {
-        (Desired::Absent, Sight::Gone) => OutsidePlan::Echo,
+        (_, Sight::Unreadable) | (Desired::Absent, Sight::Gone) => OutsidePlan::Echo,
         (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, sight, rules, now),
         (Desired::Present(_), Sight::Gone) => deleted(linked, rules, now),
         (Desired::Present(_), Sight::Recurring) => {

@@ -178,8 +178,8 @@ pub fn plan_entry(desired: &Desired, known: &Known, observed: Option<&Observatio
                 EntryAction::Update { if_match: entry.etag.clone() }
             }
         }
-        // What a person has done to it since is not to go without a trace.
-        (Desired::Absent, None) if known.may_be_there() && known.etag.is_some() => EntryAction::Look,
+        // What a person has done to it since is not to go without a trace, even if the answer to the create never came.
+        (Desired::Absent, None) if known.may_be_there() => EntryAction::Look,
         // Even if it is seen to be gone: removing what is gone is a success, and settles what is stored.
         (Desired::Absent, _) if known.may_be_there() => EntryAction::Remove,
         (Desired::Absent, Some(Observation::Found(entry))) if !entry.deleted => EntryAction::Remove,

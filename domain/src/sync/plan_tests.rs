@@ -40,6 +40,7 @@ fn found(etag: &str, deleted: bool) -> Observation {
         time: None,
         entry: None,
         updated_at: None,
+        unreadable: false,
     })
 }
 
@@ -79,7 +80,8 @@ fn the_plan_by_cases() {
         ("seen: nothing", present("a"), &tried, Some(gone.clone()), EntryAction::Create),
         ("seen: nothing any more", present("a"), &synced, Some(gone.clone()), EntryAction::Create),
         ("never there", Desired::Absent, &new, None, EntryAction::Nothing),
-        ("perhaps there", Desired::Absent, &tried, None, EntryAction::Remove),
+        ("perhaps there", Desired::Absent, &tried, None, EntryAction::Look),
+        ("seen: not there", Desired::Absent, &tried, Some(Observation::Missing), EntryAction::Remove),
         ("there", Desired::Absent, &synced, None, EntryAction::Look),
         ("seen: there", Desired::Absent, &new, Some(found("e1", false)), EntryAction::Remove),
         ("seen: deleted outside", Desired::Absent, &synced, Some(found("e2", true)), EntryAction::Remove),

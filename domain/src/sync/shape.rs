@@ -56,11 +56,15 @@ pub enum Sight {
         /// When.
         time: Option<EntryTime>,
     },
+    /// Something that cannot be understood: what was done to it, if anything, is not known.
+    Unreadable,
 }
 
 impl From<&ObservedEntry> for Sight {
     fn from(entry: &ObservedEntry) -> Self {
-        if entry.deleted {
+        if entry.unreadable {
+            Self::Unreadable
+        } else if entry.deleted {
             Self::Gone
         } else if entry.series.is_some() {
             Self::Recurring
@@ -86,8 +90,8 @@ impl Sight {
         self.shape_like(Some(shape)).is_some_and(|seen| seen.says(shape))
     }
 
-    /// What it says; where no time is shown, at that of `known`. `None`: there is no entry, it recurs, or nobody
-    /// knows when it is.
+    /// What it says; where no time is shown, at that of `known`. `None`: there is no entry, it recurs or cannot be
+    /// understood, or nobody knows when it is.
     pub fn shape_like(&self, known: Option<&Shape>) -> Option<Shape> {
         let Self::There { title, time } = self else { return None };
         let time = time.as_ref().or_else(|| known.map(|known| &known.time))?;

@@ -55,6 +55,7 @@ pub fn comparison(
     }
     let left: Vec<&Shape> = unknown.iter().rev().filter_map(UnknownWrite::shape).collect();
     match sight {
+        Sight::Unreadable => Comparison::Ours,
         Sight::Gone if unknown.contains(&UnknownWrite::Removed) => Comparison::Ours,
         Sight::Gone if base.is_none() && !has_tombstone => Comparison::Ours,
         Sight::Gone | Sight::Recurring => Comparison::With(base.or(left.first().copied()).cloned()),

@@ -86,6 +86,7 @@ impl Fate {
             Self::Met(Met::PutBack(..)) => "put back",
             Self::Met(Met::Asked) => "somebody is asked",
             Self::Met(Met::LetBe) => "the booking is over, so it is left",
+            Self::Met(Met::Unreadable) => "it cannot be understood, so it is left",
             Self::Met(Met::Echo | Met::Unclear | Met::Outdated) => "it was written meanwhile",
         }
     }

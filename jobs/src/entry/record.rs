@@ -5,7 +5,7 @@ use concord_domain::{connection::EntryState, duty::is_past_care, record::SyncOut
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, bookings, connections,
-    duties::{ClaimedDuty, Outcome},
+    duties::{ClaimedDuty, DutyRef, Outcome},
     entries::{self, WrittenEntry},
     sync_log::{self, NewLine},
 };
@@ -13,7 +13,7 @@ use concord_storage::{
 use super::{Done, EntryRun, Way};
 use crate::{
     duty::{JobError, outcome_of},
-    limits::hold_back,
+    limits::{hold_back, note_success},
     notify,
     write_lease::WriteLease,
 };
@@ -26,6 +26,8 @@ struct Record {
     logged: SyncOutcome,
     operation: &'static str,
     detail: String,
+    /// What need not wait any longer.
+    due: Vec<DutyRef>,
 }
 
 impl EntryRun<'_> {
@@ -56,6 +58,7 @@ impl EntryRun<'_> {
         let again = if is_overtaken { entries::look_again(&mut tx, here, write, now).await? } else { None };
         tx.commit().await?;
         context.push(again.as_slice()).await;
+        context.push(&record.due).await;
         Ok(record.outcome)
     }
 
@@ -77,13 +80,14 @@ impl EntryRun<'_> {
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
-        connections::note_success(tx, self.account.connection, now).await?;
+        let due = note_success(tx, self.account, now).await?;
         notify::sync_succeeded(tx, self.context, self.account).await?;
         let record = Record {
             outcome: Outcome::Done,
             logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
             operation: done.operation,
             detail: done.note.unwrap_or_default().to_owned(),
+            due,
         };
         Ok((record, is_stored))
     }
@@ -123,7 +127,7 @@ impl EntryRun<'_> {
             notify::sync_failed(tx, self.context, self.account, &detail).await?;
         }
         let operation = if self.entry.wanted { "write" } else { "remove" };
-        Ok(Record { outcome, logged, operation, detail })
+        Ok(Record { outcome, logged, operation, detail, due: Vec::new() })
     }
 
     async fn is_past_care(&self) -> Result<bool, StorageError> {

@@ -189,7 +189,8 @@ impl Import<'_> {
             keep(context, duty).await?;
             let at = (place, duty.queue, duty);
             let Some((entry, met)) = touched::meet(context, at, id, found, gone).await? else { continue };
-            followed += usize::from(!matches!(met, Met::Echo | Met::Unclear | Met::Outdated));
+            followed +=
+                usize::from(!matches!(met, Met::Echo | Met::Unclear | Met::Outdated | Met::Unreadable));
             is_unclear |=
                 met == Met::Outdated || (met == Met::Unclear && self.is_being_written(&entry).await?);
         }

@@ -132,6 +132,25 @@ async fn what_cannot_be_removed_does_not_keep_access_alive(db: &TestDb) {
     assert_ne!(world.entry_state(&booking).await, EntryState::Removed);
 }
 
+/// The licence or the whole mailbox was taken away: nothing can be removed there, and access ends all the same.
+async fn mailbox_that_is_gone_does_not_keep_access_alive(db: &TestDb) {
+    let world = World::at_microsoft(db).await;
+    let id = world.connected(&world.ana).await;
+    let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
+    world.settle().await;
+    world.outside.fault(json!({ "kind": "no_mailbox" })).await;
+    manage::disconnect(&world.context, &world.change(), id, true).await.unwrap();
+    world.settle().await;
+    let stored = connections::tokens(db, &world.context.ring, world.business.id, id).await.unwrap();
+    assert!(stored.access.is_none() && stored.refresh.is_none());
+    let lines = world.log_lines().await;
+    let said = lines.iter().find(|line| line.operation == "disconnect").unwrap();
+    assert!(said.detail.contains("1 could not be removed") && said.detail.contains("no mailbox"), "{said:?}");
+    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.failed().await.len(), 0);
+    assert_ne!(world.entry_state(&booking).await, EntryState::Removed);
+}
+
 /// An entry is on its way to the calendar at the moment of the disconnection.
 async fn a_write_under_way_leaves_nothing_behind(db: &TestDb) {
     let world = World::new(db).await;
@@ -265,6 +284,7 @@ on_both_databases!(
     a_dead_grant_can_be_disconnected_too,
     a_provider_in_trouble_is_waited_for,
     what_cannot_be_removed_does_not_keep_access_alive,
+    mailbox_that_is_gone_does_not_keep_access_alive,
     a_write_under_way_leaves_nothing_behind,
     connected_again_while_entries_go_it_stays_connected,
     entries_go_once_the_installation_is_set_up_again,

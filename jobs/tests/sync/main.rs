@@ -42,4 +42,5 @@ mod told;
 mod two_way;
 mod two_way_deleted;
 mod two_way_told;
+mod unreadable;
 mod world;

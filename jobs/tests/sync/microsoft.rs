@@ -22,7 +22,7 @@ use crate::{
 const WEEK: i64 = 7 * 24 * 60;
 
 impl<'a> World<'a> {
-    async fn at_microsoft(db: &'a TestDb) -> Self {
+    pub(crate) async fn at_microsoft(db: &'a TestDb) -> Self {
         Self::of(db, ProviderKind::Microsoft, unhurried(), PATIENCE, monday()).await
     }
 

@@ -420,13 +420,25 @@ pub async fn set_remove_entries(
     one(rows)
 }
 
-const NOTE_SUCCESS: &str = "UPDATE connections SET last_sync_at = $2, last_error = NULL WHERE id = $1";
+const NOTE_SUCCESS: &str = "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_error IS NULL";
+const NOTE_RECOVERY: &str = "
+    UPDATE connections SET last_sync_at = $2, last_error = NULL WHERE id = $1 AND last_error IS NOT NULL";
 const NOTE_FAILURE: &str = "UPDATE connections SET last_error = $2 WHERE id = $1";
 
-/// Notes a success.
-pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(NOTE_SUCCESS).bind(id).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+/// Notes a success. `true`: the first one after failures.
+pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    for (text, is_first) in [(NOTE_SUCCESS, false), (NOTE_RECOVERY, true)] {
+        let rows = on_db!(tx, c => sqlx::query(text)
+            .bind(id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if rows == 1 {
+            return Ok(is_first);
+        }
+    }
+    Ok(false)
 }
 
 /// Notes a failure, in words for people.

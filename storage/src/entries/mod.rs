@@ -22,7 +22,7 @@ pub use self::{
     aim::{Reach, aim, look_again, raise_again, remove_unwanted},
     compared::{Compared, compared, of_anybody},
     moved::{Located, MovedEntry, move_to, stored_since},
-    states::{SyncState, sync_states, sync_states_of},
+    states::{SyncState, UpcomingEntry, sync_states, sync_states_of, upcoming},
     written::{
         PlannedWrite, WrittenEntry, begin_write, is_being_written, let_be, note_seen, record_failure,
         record_removed, record_written, refuse_write, unwant,
@@ -204,7 +204,7 @@ pub async fn count_standing(
 /// How the entries of a business stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EntryCounts {
-    /// As they should be, of bookings that are not over.
+    /// As they should be, of bookings that are not over; at most `MOST_COUNTED`.
     pub synced: i64,
     /// To be written, by connections that are served.
     pub pending: i64,
@@ -228,12 +228,17 @@ const UNSETTLED: &str = "
       AND e.state IN ('pending', 'failed')
     GROUP BY e.state, c.state = 'active'";
 
-// By what is to come: the past grows for ever, and to count it would take longer with each year.
+/// So many entries are counted at most: to count all that are to come would take each page longer the more there are.
+pub const MOST_COUNTED: i64 = 1_000;
+
+// By what is to come: the past grows for ever.
 const SYNCED: &str = "
-    SELECT COUNT(*) FROM bookings b JOIN entries e ON e.booking_id = b.id JOIN connections c ON c.id = e.connection_id
-    WHERE b.business_id = $1 AND b.ends_at > $3 AND e.state = 'synced' AND c.state <> 'disconnected'
-      AND ($2 IS NULL OR c.staff_id = $2)
-      AND NOT EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open')";
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM bookings b JOIN entries e ON e.booking_id = b.id JOIN connections c ON c.id = e.connection_id
+        WHERE b.business_id = $1 AND b.ends_at > $3 AND e.state = 'synced' AND c.state <> 'disconnected'
+          AND ($2 IS NULL OR c.staff_id = $2)
+          AND NOT EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open')
+        LIMIT $4) AS counted";
 
 /// How the entries of a business stand, but for those of connections that are over; of the calendars of one person, if one
 /// is named.
@@ -243,15 +248,27 @@ pub async fn counts(
     staff: Option<StaffId>,
     now: DateTime<Utc>,
 ) -> Result<EntryCounts, StorageError> {
+    let (synced, unsettled) =
+        tokio::try_join!(count_synced(db, business, staff, now), counts_of_unsettled(db, business, staff))?;
+    Ok(EntryCounts { synced, ..unsettled })
+}
+
+/// How many entries stand as they should, of bookings that are not over: `EntryCounts::synced`.
+pub async fn count_synced(
+    db: &Db,
+    business: BusinessId,
+    staff: Option<StaffId>,
+    now: DateTime<Utc>,
+) -> Result<i64, StorageError> {
     // PostgreSQL's plan for any instant would read all entries: this one is planned for the instant that is asked for.
-    let synced = on_db!(db, c => sqlx::query_scalar(SYNCED)
+    Ok(on_db!(db, c => sqlx::query_scalar(SYNCED)
         .bind(business)
         .bind(staff)
         .bind(now)
+        .bind(MOST_COUNTED)
         .persistent(false)
         .fetch_one(c)
-        .await)?;
-    Ok(EntryCounts { synced, ..counts_of_unsettled(db, business, staff).await? })
+        .await)?)
 }
 
 /// The same, of a business or of one person, without those that stand as they should: `synced` is 0.

@@ -226,7 +226,8 @@ async fn settings_and_notes_are_kept(db: &TestDb) {
     }
     assert_eq!(connection.last_error.as_deref(), Some("Google answered 503"));
     let mut tx = begin(db).await;
-    connections::note_success(&mut tx, id, at(7)).await.unwrap();
+    assert!(connections::note_success(&mut tx, id, at(6)).await.unwrap(), "it has failed before");
+    assert!(!connections::note_success(&mut tx, id, at(7)).await.unwrap());
     commit(tx).await;
     let connection = found(db, &ana, id).await;
     assert_eq!((connection.last_error, connection.last_sync_at), (None, Some(at(7))));

@@ -409,19 +409,28 @@ async fn who_has_left_gets_only_what_they_are_assigned_to(db: &TestDb) {
 async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana, &world.rui], "Massage").await;
-    for duty in &put.duties {
-        let claimed = duties::claim(db, *duty, "w#1", at(1), at(0)).await.unwrap().unwrap();
+    let reason = || "Google asks to slow down".to_owned();
+    let snooze = Outcome::Snooze { until: at(14), reason: reason() };
+    let failed = Outcome::Failed { retry_at: Some(at(16)), reason: reason() };
+    let refused = Outcome::Failed { retry_at: Some(at(20)), reason: reason() };
+    let (mut now, mut due) = (0, put.duties.clone());
+    for (outcome, is_hastened) in [(snooze, true), (failed, true), (refused, false)] {
+        for duty in &due {
+            let claimed = duties::claim(db, *duty, "w#1", at(now + 1), at(now)).await.unwrap();
+            let Some(claimed) = claimed else { continue };
+            let mut tx = begin(db).await;
+            duties::finish(&mut tx, &claimed, &outcome, at(now)).await.unwrap();
+            commit(tx).await;
+        }
+        now += 1;
         let mut tx = begin(db).await;
-        let snooze = Outcome::Snooze { until: at(50), reason: "Google asks to slow down".to_owned() };
-        duties::finish(&mut tx, &claimed, &snooze, at(0)).await.unwrap();
+        let (business, of_ana) = (world.business.id, world.of_ana);
+        due = duties::hasten_entries(&mut tx, business, of_ana, at(now)).await.unwrap();
+        let again = duties::hasten_entries(&mut tx, business, of_ana, at(now)).await.unwrap();
         commit(tx).await;
+        assert_eq!((due.len(), again.len()), (usize::from(is_hastened), 0), "{outcome:?}");
+        assert_eq!(duties::due(db, at(now), 10).await.unwrap(), due);
     }
-    let mut tx = begin(db).await;
-    let due = duties::hasten_entries(&mut tx, world.business.id, world.of_ana, at(1)).await.unwrap();
-    let again = duties::hasten_entries(&mut tx, world.business.id, world.of_ana, at(1)).await.unwrap();
-    commit(tx).await;
-    assert_eq!((due.len(), again.len()), (1, 0));
-    assert_eq!(duties::due(db, at(1), 10).await.unwrap(), due);
 }
 
 concord_storage::on_both_databases!(

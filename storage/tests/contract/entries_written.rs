@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use concord_domain::{
     connection::EntryState,
     duty::DutyKind,
-    ids::EntryId,
+    ids::{EntryId, StaffId},
     sync::{reading::Reading, unknown::UnknownWrite},
 };
 use concord_storage::{
@@ -33,6 +33,10 @@ async fn what_was_written_is_known(db: &TestDb) {
     assert_eq!((states[0].calendar.as_str(), states[0].written_at), ("Ana", Some(at(1))));
     let counts = entries::counts(db, world.business.id, None, monday()).await.unwrap();
     assert_eq!(counts, EntryCounts { synced: 1, ..EntryCounts::default() });
+    for (staff, synced) in [(None, 1), (Some(world.ana.id), 1), (Some(StaffId(Uuid::nil())), 0)] {
+        let counted = entries::count_synced(db, world.business.id, staff, monday()).await.unwrap();
+        assert_eq!(counted, synced, "{staff:?}");
+    }
     let end = put.booking.interval.end;
     let over = entries::counts(db, world.business.id, None, end).await.unwrap();
     assert_eq!(over, EntryCounts::default(), "the past is not counted");

@@ -149,6 +149,7 @@ impl Calendar {
                     time: Some(event.shape.time.clone()),
                     entry: None,
                     updated_at: None,
+                    unreadable: false,
                 })
             }
             Some(_) | None => Observation::Missing,
@@ -161,12 +162,12 @@ impl Calendar {
     }
 
     /// Carries out a write of ours. Fails the test if it takes away an edit that nobody has seen.
-    /// `desired`: what it should say by now; if nothing, what happens to it is nobody's concern.
+    /// `desired`: what it should say by now. `looked_at`: the version at which the writer has last looked at it, if it has.
     pub(super) fn write(
         &mut self,
         action: &EntryAction,
         shape: Option<&Shape>,
-        desired: Option<&Shape>,
+        (desired, looked_at): (Option<&Shape>, Option<u32>),
     ) -> Result<String, WriteFault> {
         let is_live = self.live().is_some();
         match action {
@@ -188,7 +189,7 @@ impl Calendar {
             EntryAction::Remove if !is_live => return Ok(String::new()),
             _ => {}
         }
-        self.refuse_to_lose_an_edit(shape.filter(|_| desired.is_some()), desired);
+        self.refuse_to_lose_an_edit(shape, (desired, looked_at));
         let etag = self.etag();
         let deleted = *action == EntryAction::Remove;
         self.left = shape.cloned();
@@ -200,15 +201,21 @@ impl Calendar {
         Ok(etag.to_string())
     }
 
-    /// A removal takes away what belongs to a booking that is cancelled or assigned to somebody else: that comes first.
-    fn refuse_to_lose_an_edit(&mut self, shape: Option<&Shape>, desired: Option<&Shape>) {
+    /// A removal takes an entry away whatever version it is at: what is edited between the look and the removal goes with it.
+    fn refuse_to_lose_an_edit(
+        &mut self,
+        shape: Option<&Shape>,
+        (desired, looked_at): (Option<&Shape>, Option<u32>),
+    ) {
         let Some(edit) = self.unseen() else { return };
         let Some(event) = &self.event else { return };
         let is_moot = match (shape, event.deleted) {
-            (None, _) => true,
+            (None, _) => {
+                looked_at.is_some_and(|version| version < event.etag) || self.says(&event.shape, None)
+            }
             // Where deletions leave no trace a lost create cannot be told from one that was deleted.
             (Some(_), true) => self.style != Style::Google || self.ours.contains(&UnknownWrite::Removed),
-            (Some(shape), false) => self.says(&event.shape, shape) || self.is_moot(desired),
+            (Some(shape), false) => self.says(&event.shape, Some(shape)) || self.is_moot(desired),
         };
         assert!(is_moot, "edit {edit} is overwritten: {:?} by {shape:?}", event.shape);
         self.edits[edit] = Edit::Settled;
@@ -218,7 +225,7 @@ impl Calendar {
 impl Calendar {
     /// Whether our write says what the person has changed, or that is nothing new: what they bring back of what we left or
     /// tried to leave, or of what they had changed before and was written down.
-    fn says(&self, edited: &Shape, written: &Shape) -> bool {
+    fn says(&self, edited: &Shape, written: Option<&Shape>) -> bool {
         let left = self.left.as_ref();
         let is_moved = left.is_none_or(|left| !edited.is_when(left));
         let is_renamed = left.is_none_or(|left| !edited.says(left));
@@ -226,7 +233,7 @@ impl Calendar {
             UnknownWrite::Left(shape) => Some(shape),
             UnknownWrite::Removed => None,
         });
-        let known: Vec<&Shape> = former.by_ref().chain(&self.recorded).chain([written]).collect();
+        let known: Vec<&Shape> = former.by_ref().chain(&self.recorded).chain(written).collect();
         (!is_moved || known.iter().any(|shape| edited.is_when(shape)))
             && (!is_renamed || known.iter().any(|shape| edited.says(shape)))
     }
@@ -236,7 +243,7 @@ impl Calendar {
         match (self.shown(), desired) {
             (_, None) => true,
             (None, Some(_)) => false,
-            (Some(edited), Some(desired)) => self.says(edited, desired),
+            (Some(edited), Some(desired)) => self.says(edited, Some(desired)),
         }
     }
 }

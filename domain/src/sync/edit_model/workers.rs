@@ -42,6 +42,8 @@ struct Run {
     write: Option<UnknownWrite>,
     earlier: Vec<UnknownWrite>,
     answer: Option<Answer>,
+    /// The version that stood there when this run last looked.
+    looked_at: Option<u32>,
 }
 
 /// Brings the entry to what it should be, as `jobs::entry`.
@@ -77,7 +79,17 @@ impl Writer {
         let known = entry.known.clone();
         let action = plan_entry(&desired, &known, None);
         let version = rows.booking.version;
-        Some(Run { desired, version, known, entry, action, write: None, earlier: vec![], answer: None })
+        Some(Run {
+            desired,
+            version,
+            known,
+            entry,
+            action,
+            write: None,
+            earlier: vec![],
+            answer: None,
+            looked_at: None,
+        })
     }
 }
 
@@ -116,9 +128,10 @@ impl Run {
                     Answer::Written(calendar.write(
                         &self.action,
                         shape.as_ref(),
-                        rows.desired_shape().as_ref(),
+                        (rows.desired_shape().as_ref(), self.looked_at),
                     ))
                 } else {
+                    self.looked_at = Some(calendar.version().unwrap_or_default());
                     Answer::Seen(calendar.look())
                 };
                 if fault == CallFault::None { answer } else { Answer::Lost }

@@ -81,8 +81,26 @@ async fn edit_of_what_is_cancelled_is_written_down(db: &TestDb, kind: ProviderKi
     assert!(change.edit.title.is_some_and(|title| title.contains("Hot stones")));
 }
 
+/// The same where nobody knows yet that the entry is there at all, since the answer to its create was lost.
+async fn edit_of_what_was_never_answered_is_written_down(db: &TestDb, kind: ProviderKind) {
+    let world = World::with_provider(db, kind).await;
+    world.connected(&world.ana).await;
+    world.outside.fails_after(0, CallFault::AnswerLost).await;
+    let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
+    world.drain().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    let change = world.change_of(&booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
+    assert_eq!(change.refusal, Some(Refusal::Cancelled));
+}
+
 everywhere!(
     edit_outlives_a_look_that_fails,
     edit_after_a_lost_answer_is_followed,
     edit_of_what_is_cancelled_is_written_down,
+    edit_of_what_was_never_answered_is_written_down,
 );

@@ -233,6 +233,22 @@ async fn is_kept_in_step_where_it_stands(db: &TestDb, kind: ProviderKind, way: W
     scene.is_not_busy().await;
 }
 
+/// Into a calendar that its owner has made since the account was connected: nobody has asked for it yet.
+async fn moved_entry_is_followed_into_a_new_calendar(db: &TestDb, kind: ProviderKind) {
+    let world = World::with_provider(db, kind).await;
+    let connection = world.connected(&world.ana).await;
+    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
+    world.settle().await;
+    world.poll().await;
+    let id = world.outside.one_seen_by(ANA).await.id;
+    let rota = world.outside.further_calendar(ANA).await;
+    world.outside.person_moves_away(Way::Moves, &id, &rota).await;
+    world.poll().await;
+    let main = String::new();
+    Scene { world, connection, main, rota, booking, id }.is_followed("Massage").await;
+}
+
 /// Into a calendar that is not read, and back.
 async fn moved_entry_is_followed_into_an_unread_calendar(db: &TestDb, kind: ProviderKind) {
     let scene = Scene::set(db, kind, false).await;
@@ -410,6 +426,7 @@ async fn entry_deleted_before_it_was_read_is_noticed(db: &TestDb, kind: Provider
 everywhere!(
     moved_entry_is_kept_in_step_where_it_stands,
     remade_entry_is_kept_in_step_where_it_stands,
+    moved_entry_is_followed_into_a_new_calendar,
     moved_entry_is_followed_into_an_unread_calendar,
     moved_entry_is_known_where_it_arrives,
     remade_entry_is_no_busy_time_once_it_is_missed,
