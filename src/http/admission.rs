@@ -18,7 +18,7 @@ use concord_domain::{clock::Clock, ids::ApiKeyId};
 use concord_storage::{StorageError, secret};
 use moka::future::Cache;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::timeout,
 };
 
@@ -29,6 +29,7 @@ use super::{
     },
     limits::Buckets,
     pages::{PageError, SessionToken},
+    shares::Shares,
     visit::Visit,
 };
 use crate::{app::App, config::ServerConfig};
@@ -121,6 +122,8 @@ const MOST_KNOWN: u64 = 10_000;
 const BODIES: u32 = 16 * 1024;
 const UPLOADS: u32 = 33 * 1024;
 const NOTIFICATIONS: u32 = 4 * 1024;
+/// Of these, those of one address: whoever drips what is announced would hold them all.
+const NOTIFICATIONS_OF_ONE: u32 = NOTIFICATIONS / 8;
 
 /// Places, budgets and limits of this process.
 #[derive(Debug)]
@@ -138,6 +141,7 @@ pub struct Admission {
     bodies: Budget,
     uploads: Budget,
     notifications: Budget,
+    notifiers: Shares,
     /// For a place.
     wait: Duration,
 }
@@ -155,6 +159,7 @@ impl Admission {
             bodies: Budget::of(BODIES),
             uploads: Budget::of(UPLOADS),
             notifications: Budget::of(NOTIFICATIONS),
+            notifiers: Shares::of(NOTIFICATIONS_OF_ONE),
             wait: WAIT,
         }
     }
@@ -234,14 +239,7 @@ impl Admission {
         size: Size,
         most: usize,
     ) -> Result<Option<SemaphorePermit<'_>>, NotAdmitted> {
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
-        let bytes = match size {
-            Size::Said(0) => return Ok(None),
-            Size::Said(bytes) if bytes > most => return Err(NotAdmitted::TooLarge),
-            Size::Said(bytes) => bytes,
-            // They may send all there may be.
-            Size::Unsaid => most,
-        };
+        let Some(bytes) = size.at_most(most)? else { return Ok(None) };
         let budget = match sort {
             Bodies::Forms => &self.bodies,
             Bodies::Uploads => &self.uploads,
@@ -249,6 +247,27 @@ impl Admission {
         };
         self.place(&budget.kilobytes, budget.places_for(bytes)).await.map(Some)
     }
+
+    /// The same for a notification from that address, which waits for its own share first.
+    pub(in crate::http) async fn hold_notification(
+        &self,
+        network: Option<IpAddr>,
+        size: Size,
+        most: usize,
+    ) -> Result<Option<HeldNotification<'_>>, NotAdmitted> {
+        let Some(bytes) = size.at_most(most)? else { return Ok(None) };
+        let share = self.notifiers.take(network, self.notifications.places_for(bytes));
+        let share = timeout(self.wait, share).await.map_err(|_| NotAdmitted::Full)?;
+        let room = self.hold(Bodies::Notifications, size, most).await?;
+        Ok(room.map(|room| HeldNotification { _room: room, _share: share }))
+    }
+}
+
+/// Room for the body of a notification.
+#[derive(Debug)]
+pub(in crate::http) struct HeldNotification<'a> {
+    _room: SemaphorePermit<'a>,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Admission {
@@ -269,6 +288,18 @@ pub(in crate::http) enum Size {
 impl Size {
     pub(in crate::http) fn of(body: &Body) -> Self {
         body.size_hint().exact().map_or(Self::Unsaid, Self::Said)
+    }
+
+    /// The bytes to make room for, where so many are allowed; `None`: there are none.
+    fn at_most(self, most: usize) -> Result<Option<u64>, NotAdmitted> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        match self {
+            Self::Said(0) => Ok(None),
+            Self::Said(bytes) if bytes > most => Err(NotAdmitted::TooLarge),
+            Self::Said(bytes) => Ok(Some(bytes)),
+            // They may send all there may be.
+            Self::Unsaid => Ok(Some(most)),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 pub mod oauth;
 pub mod pages;
 mod security;
+mod shares;
 mod visit;
 
 use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};

@@ -89,6 +89,14 @@ pub async fn note(tx: &mut Tx, reads: &[NewRead]) -> Result<(), StorageError> {
     Ok(())
 }
 
+const FORGET: &str = "DELETE FROM feed_reads WHERE feed_id = $1";
+
+/// Forgets who has read a feed: its address is another one from now on, which nobody has read.
+pub async fn forget(tx: &mut Tx, feed: FeedId) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(FORGET).bind(feed).execute(c).await.map(drop))?;
+    Ok(())
+}
+
 const OF_FEED: &str = "
     SELECT reader, address, person, revision, reads, first_read_at, read_at FROM feed_reads
     WHERE business_id = $1 AND feed_id = $2 ORDER BY read_at DESC, reader LIMIT 100";

@@ -30,7 +30,7 @@ async fn agreed_bookings_are_called_by_their_guests(db: &TestDb) {
     let url = info["export_url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(&format!("{}/api/ical/bookings.ics?token=cf_", api.base)), "{url}");
     for (platform, is_given) in
-        [("airbnb", false), ("booking_com", false), ("google", true), ("general", true)]
+        [("airbnb", false), ("booking_com", false), ("google", true), ("general", false)]
     {
         let steps = info["instructions"][platform].as_str().unwrap_or_default();
         assert_eq!(steps.contains(&url), is_given, "who sells would give it back: {platform}: {info}");

@@ -2,12 +2,12 @@
 
 use concord_domain::{
     channel::{BlockRule, Preference},
-    ids::{ChannelId, StaffId},
+    ids::{ChannelId, FeedId, StaffId},
     people::Role,
     privacy::FeedPrivacy,
 };
 use concord_storage::{
-    channels::{self, NewChannel, published},
+    channels::{self, NewChannel, exposed, published},
     feed_reads,
     feeds::{self, FeedSubject, NewFeed},
     resources::Resource,
@@ -94,14 +94,20 @@ async fn what_was_read_is_written_down_when_the_house_stops(db: &TestDb) {
     assert_eq!(readers.len(), 1);
 }
 
-/// A channel of the room, and the address of its feed.
+/// A channel of the room at Airbnb, and the address of its feed.
 pub(crate) async fn channel(house: &House, room: &Resource) -> (ChannelId, String) {
+    let (channel, _, url) = channel_at(house, room, "airbnb").await;
+    (channel, url)
+}
+
+/// The same at any platform, with the feed's id.
+async fn channel_at(house: &House, room: &Resource, platform: &str) -> (ChannelId, FeedId, String) {
     let db = house.db();
     let now = house.app.now();
     let new = NewChannel {
         business: house.business.id,
         resource: room.id,
-        platform: "airbnb",
+        platform,
         preference: Preference::Ask,
         blocks: BlockRule::Occupy,
         import: None,
@@ -117,9 +123,9 @@ pub(crate) async fn channel(house: &House, room: &Resource) -> (ChannelId, Strin
         name: "Airbnb".to_owned(),
         privacy: FeedPrivacy::Busy,
     };
-    feeds::create(&mut tx, &feed, &token, now).await.unwrap();
+    let feed = feeds::create(&mut tx, &feed, &token, now).await.unwrap();
     testing::commit(tx).await;
-    (channel.id, format!("{}/feeds/{}.ics", house.api.base, token.expose_secret()))
+    (channel.id, feed.id, format!("{}/feeds/{}.ics", house.api.base, token.expose_secret()))
 }
 
 async fn what_a_platform_reads_is_written_down_before_it_can(db: &TestDb) {
@@ -148,6 +154,67 @@ async fn what_a_platform_reads_is_written_down_before_it_can(db: &TestDb) {
     get(&house.api, &url).await;
     let more = more["id"].as_str().unwrap().to_owned();
     assert_eq!(standing().await, [(ours, true), (more, true)]);
+    house.stop().await;
+}
+
+async fn calendars_and_previews_are_no_platform(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(9).await;
+    house.api.put("/api/v1/bookings/ours", stay(&room, 1, 2)).await.expect(201);
+    let is_seen = async |channel: ChannelId| {
+        house.app.access.flush(house.db()).await.unwrap();
+        let rows = published::standing(house.db(), house.business.id, channel).await.unwrap();
+        rows.iter().any(|row| row.seen_at.is_some())
+    };
+    let (airbnb, feed, url) = channel_at(&house, &room, "airbnb").await;
+    let importer = "Google-Calendar-Importer";
+    let others = [
+        importer,
+        "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17029; Pro)",
+        "iOS/17.5.1 (21F90) dataaccessd/1.0",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "WhatsApp/2.23.20.0",
+        "facebookexternalhit/1.1 Facebot Twitterbot/1.0",
+        "curl/8.14.1",
+        "HomeAway iCal fetcher",
+    ];
+    for name in others {
+        fetch(&house.api, Method::GET, &url, &[("user-agent", name)]).await;
+        assert!(!is_seen(airbnb).await, "{name} is not Airbnb");
+    }
+    let known = readers(&house, &feed.to_string()).await;
+    assert_eq!(known.len(), others.len(), "{known:?}");
+    assert!(known.iter().all(|one| one["person"] == false), "nobody is taken for a person: {known:?}");
+    fetch(&house.api, Method::GET, &url, &[("user-agent", "Airbnb/1.0")]).await;
+    assert!(is_seen(airbnb).await);
+
+    // What is a calendar itself is read by one.
+    let (google, _, url) = channel_at(&house, &room, "google").await;
+    fetch(&house.api, Method::GET, &url, &[("user-agent", "WhatsApp/2.23.20.0")]).await;
+    assert!(!is_seen(google).await);
+    fetch(&house.api, Method::GET, &url, &[("user-agent", importer)]).await;
+    assert!(is_seen(google).await);
+    house.stop().await;
+}
+
+async fn new_address_of_a_channel_is_one_that_nobody_has_read(db: &TestDb) {
+    let house = House::on(db).await;
+    let room = house.resource(9).await;
+    let body = json!({ "resource": room.id, "platform": "airbnb" });
+    let made = house.api.post("/api/v1/channels", body).await.expect(201);
+    let count_unread = async || {
+        house.app.access.flush(house.db()).await.unwrap();
+        exposed::never_read(house.db(), house.business.id).await.unwrap().len()
+    };
+    assert_eq!(count_unread().await, 1);
+    let airbnb = [("user-agent", "Airbnb/1.0")];
+    fetch(&house.api, Method::GET, made["feed_url"].as_str().unwrap(), &airbnb).await;
+    assert_eq!(count_unread().await, 0);
+    let rotate = format!("/api/v1/channels/{}/rotate_feed", made["id"].as_str().unwrap());
+    let rotated = house.api.post(&rotate, json!({})).await.expect(200);
+    assert_eq!(count_unread().await, 1);
+    fetch(&house.api, Method::GET, rotated["feed_url"].as_str().unwrap(), &airbnb).await;
+    assert_eq!(count_unread().await, 0);
     house.stop().await;
 }
 
@@ -187,5 +254,7 @@ concord_storage::on_both_databases!(
     readers_are_known_with_what_they_have,
     what_was_read_is_written_down_when_the_house_stops,
     what_a_platform_reads_is_written_down_before_it_can,
+    calendars_and_previews_are_no_platform,
+    new_address_of_a_channel_is_one_that_nobody_has_read,
     a_driver_reads_the_stops_of_the_day,
 );

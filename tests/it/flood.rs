@@ -1,13 +1,17 @@
 //! Many who have proven nothing, and the few who have.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use concord_domain::people::Role;
 use concord_storage::testing::TestDb;
 use reqwest::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
     time::timeout,
 };
@@ -197,7 +201,48 @@ async fn documents_are_served_from_memory(db: &TestDb) {
     house.stop().await;
 }
 
+/// Anybody may ask for them, and each answer counts what the database holds.
+async fn metrics_are_counted_once_for_all(db: &TestDb) {
+    let house = House::on(db).await;
+    let began = Instant::now();
+    let answers = futures::future::join_all((0..300).map(|_| house.api.plain(Method::GET, "/metrics"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    // Each scrape that is made says how often it was asked before.
+    let made: BTreeSet<_> = answers.iter().map(|answer| answer.text.as_str()).collect();
+    let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+    assert!(made.len() <= most, "{} scrapes were made in {:?}", made.len(), began.elapsed());
+    house.stop().await;
+}
+
+async fn slow_bodies_of_one_address_leave_room_for_notifications(db: &TestDb) {
+    let house = House::on(db).await;
+    let address = house.api.base.strip_prefix("http://").unwrap();
+    let head = "POST /hooks/microsoft HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n\
+        content-length: 262144\r\n\r\n{";
+    let mut slow = Vec::new();
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+        // By its answer what was sent before has been read.
+        house.api.plain(Method::GET, "/readyz").await;
+    }
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+    let mut elsewhere = elsewhere.connect(address.parse().unwrap()).await.unwrap();
+    let whole = head.replace("262144", "13").replace("\n{", "\n{\"value\": []}");
+    elsewhere.write_all(whole.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    let answered = elsewhere.read_exact(&mut status);
+    timeout(Duration::from_secs(3), answered).await.expect("it waits for room").unwrap();
+    assert_eq!(&status, b"HTTP/1.1 202");
+    drop(slow);
+    house.stop().await;
+}
+
 concord_storage::on_both_databases!(
+    metrics_are_counted_once_for_all,
+    slow_bodies_of_one_address_leave_room_for_notifications,
     who_has_proven_nothing_is_answered_before_their_body,
     flood_leaves_sign_in_and_bookings_answering,
     wrong_keys_and_links_are_limited_and_right_ones_go_on,

@@ -34,7 +34,10 @@ use super::{
     request::{Body, PathOf},
     schema,
 };
-use crate::{app::App, http::feeds::address_of};
+use crate::{
+    app::App,
+    http::feeds::{address_of, is_shown_as_person},
+};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -284,8 +287,8 @@ async fn readers(
     let readers = feed_reads::of_feed(&app.context.db, caller.business, id).await?;
     let answer = |read: FeedRead| ReaderAnswer {
         current: read.revision >= newest,
+        person: is_shown_as_person(&read),
         reader: read.reader,
-        person: read.person,
         address: read.address,
         reads: read.reads,
         first_read_at: read.first_read_at,

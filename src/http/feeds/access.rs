@@ -5,14 +5,13 @@
 //! anybody can mean, the newest are left out.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use concord_domain::{feed::FeedScope, ids::FeedId};
 use concord_storage::{
@@ -23,11 +22,10 @@ use concord_storage::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::readers::name_of;
+
 /// Readers of all feeds together, between two writings.
 const MOST_READERS: usize = 10_000;
-
-/// Of what a reader calls itself, in characters.
-const LONGEST_NAME: usize = 120;
 
 /// What was read since it was last written down; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +51,8 @@ struct Gathered {
 pub(super) struct Reading<'a> {
     pub(super) feed: &'a Feed,
     pub(super) headers: &'a HeaderMap,
+    /// Whether whom the feed is for knows by it what it says, or somebody else has had a look.
+    pub(super) is_theirs: bool,
     pub(super) address: Option<IpAddr>,
     /// What the reader has by the answer.
     pub(super) revision: i64,
@@ -64,7 +64,7 @@ impl AccessRecord {
     #[must_use]
     pub(super) fn note(&self, reading: &Reading<'_>) -> bool {
         let name = name_of(reading.headers);
-        let person = is_person(reading.headers);
+        let person = !reading.is_theirs;
         let mut gathered = self.gathered();
         let known =
             gathered.feeds.get_mut(&reading.feed.id).and_then(|readers| readers.get_mut(name.as_ref()));
@@ -111,7 +111,9 @@ impl AccessRecord {
         let written = async {
             // What a platform has must be known for good before it has it: else its echo would be booked.
             let is_of_channels = reads.iter().any(|read| read.feed.scope == FeedScope::Channel);
-            let mut tx = if is_of_channels { db.begin().await? } else { db.begin_forgettable().await? };
+            // Whichever request makes them be written down, its own work is another.
+            let mut tx =
+                if is_of_channels { db.begin().await?.without_key() } else { db.begin_forgettable().await? };
             feed_reads::note(&mut tx, &reads).await?;
             tx.commit().await
         };
@@ -179,58 +181,10 @@ impl Gathered {
     }
 }
 
-/// What a reader calls itself: one line, cut.
-fn name_of(headers: &HeaderMap) -> Cow<'_, str> {
-    let sent = headers
-        .get(header::USER_AGENT)
-        .map_or(Cow::Borrowed(""), |name| String::from_utf8_lossy(name.as_bytes()));
-    let is_plain = sent.len() <= LONGEST_NAME && sent.bytes().all(|byte| (0x20..0x7F).contains(&byte));
-    let name = if is_plain {
-        sent
-    } else {
-        let kept = sent.chars().filter(|character| !character.is_control()).take(LONGEST_NAME);
-        Cow::Owned(kept.collect())
-    };
-    if name.trim().is_empty() { Cow::Borrowed("unknown") } else { name }
-}
-
-/// How programs that read calendars begin to name themselves, in lower case. Some of them say that they take pages.
-const PROGRAMS: [&str; 16] = [
-    "java/",
-    "apache-httpclient",
-    "okhttp",
-    "jakarta",
-    "airbnb",
-    "booking",
-    "vrbo",
-    "homeaway",
-    "expedia",
-    "agoda",
-    "curl/",
-    "wget/",
-    "python",
-    "go-http-client",
-    "google-calendar",
-    "microsoft",
-];
-
-/// Browsers ask for pages first: their `Accept` begins with HTML and names XHTML beside it. Java's own client, by which
-/// platforms read (`text/html, image/gif, image/jpeg, */*; q=0.2`), names HTML first too, so what comes second decides, and
-/// what the reader calls itself.
-fn is_person(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let name = text(header::USER_AGENT).trim().to_ascii_lowercase();
-    if PROGRAMS.iter().any(|program| name.starts_with(program)) {
-        return false;
-    }
-    // The media ranges in their order, without their parameters (RFC 9110, section 12.5.1).
-    let accepted = text(header::ACCEPT).to_ascii_lowercase();
-    let mut ranges = accepted.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
-    ranges.next() == Some("text/html") && ranges.any(|range| range == "application/xhtml+xml")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::readers::ReaderKind;
+    use axum::http::{HeaderName, header};
     use concord_domain::privacy::FeedPrivacy;
     use concord_storage::{
         feeds::{self, FeedSubject, NewFeed},
@@ -258,46 +212,9 @@ mod tests {
     }
 
     fn reading<'a>(feed: &'a Feed, headers: &'a HeaderMap, revision: i64, minute: i64) -> Reading<'a> {
-        Reading { feed, headers, address: "203.0.113.7".parse().ok(), revision, at: testing::at(minute) }
-    }
-
-    #[test]
-    fn readers_are_called_what_they_call_themselves() {
-        let long = "x".repeat(300);
-        for (sent_name, name) in [
-            (&b"Airbnb/1.0"[..], "Airbnb/1.0"),
-            (b"Kalender\tf\xC3\xBCr alle", "Kalenderf\u{fc}r alle"),
-            (b"", "unknown"),
-            (b"   ", "unknown"),
-            (b"\xFF\xFE", "\u{fffd}\u{fffd}"),
-            (long.as_bytes(), &long[..LONGEST_NAME]),
-        ] {
-            assert_eq!(name_of(&sent(header::USER_AGENT, sent_name)), name);
-        }
-        assert_eq!(name_of(&HeaderMap::new()), "unknown");
-    }
-
-    #[test]
-    fn a_person_asks_for_pages_first() {
-        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
-        let java = "text/html, image/gif, image/jpeg, */*; q=0.2";
-        for (name, accepted, person) in [
-            ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", browser, true),
-            ("Mozilla/5.0 (iPhone) Safari/604.1", "text/html, application/xhtml+xml;q=0.9, */*;q=0.1", true),
-            ("Java/1.8.0_292", java, false),
-            ("Java/17.0.2", browser, false),
-            ("", java, false),
-            ("Mozilla/5.0 (compatible; SomePlatform)", java, false),
-            ("Airbnb/1.0", browser, false),
-            ("Vrbo", "*/*", false),
-            ("Calendar", "text/calendar", false),
-            ("Calendar", "text/calendar, text/html, application/xhtml+xml", false),
-        ] {
-            let mut headers = sent(header::ACCEPT, accepted.as_bytes());
-            headers.insert(header::USER_AGENT, name.parse().unwrap());
-            assert_eq!(is_person(&headers), person, "{name}: {accepted}");
-        }
-        assert!(!is_person(&HeaderMap::new()));
+        let address = "203.0.113.7".parse().ok();
+        let is_theirs = ReaderKind::of(headers) != ReaderKind::Person;
+        Reading { feed, headers, is_theirs, address, revision, at: testing::at(minute) }
     }
 
     #[tokio::test]

@@ -38,12 +38,11 @@ pub(in crate::http) fn router() -> Router<App> {
 }
 
 /// The platform of no name: what it says holds for any.
-const ANY_PLATFORM: &str = "generic";
+pub(super) const ANY_PLATFORM: &str = "generic";
 
 /// For whoever gives the address of all bookings to a platform that has no file.
-const FOR_CALENDARS: &str = "This address is for calendars that only show it. To a platform that sells nights give the address of a channel \
-     (POST /api/v1/channels) instead: that one is of one listing alone, tells no names, and leaves out what came from there, \
-     which the platform would otherwise give back.";
+const FOR_CALENDARS: &str = "`export_url` is for calendars that only show it. The address of a channel is of one listing alone, tells no names, and \
+     leaves out what came from there, which a platform would otherwise give back.";
 
 /// For platforms that sell, while no channel of theirs is there.
 const CONNECT_FIRST: &str =
@@ -165,9 +164,6 @@ fn instructions(
                 platform.import_steps.iter().map(|step| fill(step, &values)).collect::<Vec<_>>().join(" ")
             };
             let id = platform.id.as_str();
-            if id == ANY_PLATFORM {
-                return ("general".to_owned(), format!("{} {FOR_CALENDARS}", filled(url, business)));
-            }
             let own: Vec<String> = listings
                 .iter()
                 .filter(|listing| listing.platform == id)
@@ -180,6 +176,9 @@ fn instructions(
                 }
                 (true, false) => own.join(" "),
             };
+            if id == ANY_PLATFORM {
+                return ("general".to_owned(), format!("{words} {FOR_CALENDARS}"));
+            }
             (id.to_owned(), words)
         })
         .collect()
@@ -199,16 +198,15 @@ mod tests {
         };
         let listings = [listing("one"), listing("two")];
         let told = instructions(&Platforms::builtin(), (url, &listings), "Casa do Mar");
-        for platform in
-            Platforms::builtin().iter().filter(|one| one.sells() && one.id.as_str() != ANY_PLATFORM)
-        {
-            let Some(steps) = told.get(platform.id.as_str()) else { continue };
+        for platform in Platforms::builtin().iter().filter(|one| one.sells()) {
+            let name = if platform.id.as_str() == ANY_PLATFORM { "general" } else { platform.id.as_str() };
+            let Some(steps) = told.get(name) else { continue };
             assert!(!steps.contains(url), "{}: {steps}", platform.name);
         }
         assert!(listings.iter().all(|listing| told["airbnb"].contains(&listing.address)));
         assert!(told["vrbo"].starts_with(CONNECT_FIRST), "{}", told["vrbo"]);
         assert!(told["google"].contains(url) && told["outlook"].contains(url));
-        assert!(told["general"].contains(url) && told["general"].ends_with(FOR_CALENDARS));
+        assert!(told["general"].starts_with(CONNECT_FIRST) && told["general"].ends_with(FOR_CALENDARS));
         assert!(!told.contains_key(ANY_PLATFORM));
         assert!(told.values().all(|steps| !steps.contains('{')), "{told:?}");
     }

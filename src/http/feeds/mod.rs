@@ -12,6 +12,7 @@ pub(super) mod info;
 mod kept;
 mod limits;
 mod lookup;
+mod readers;
 pub(in crate::http) mod render;
 
 use std::{
@@ -27,17 +28,23 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, Days, Utc};
-use concord_domain::feed::FeedScope;
-use concord_storage::{StorageError, feeds::Published, secret};
+use concord_domain::{feed::FeedScope, ids::ChannelId};
+use concord_storage::{
+    StorageError, channels,
+    feeds::{Feed, Published},
+    secret,
+};
 use secrecy::SecretString;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use self::access::AccessRecord;
+pub(in crate::http) use self::readers::is_shown_as_person;
 use self::{
     access::Reading,
     kept::{KeptFeeds, Version},
     limits::Limits,
     lookup::Lookups,
+    readers::ReaderKind,
     render::Form,
 };
 use crate::{app::App, config::FeedsConfig, http::limits::client_address};
@@ -221,6 +228,7 @@ impl<'a> Request<'a> {
             let reading = Reading {
                 feed,
                 headers: self.headers,
+                is_theirs: self.is_theirs(feed).await?,
                 address: self.address,
                 revision: published.contents,
                 at: self.now,
@@ -230,6 +238,21 @@ impl<'a> Request<'a> {
             }
         }
         Ok(answer::respond(feed, &rendered, self.headers, self.app, self.now))
+    }
+
+    /// Whether whom the feed is for knows by this reading what it says. Of a channel that is its platform, which is looked up
+    /// only where the reader's name does not tell by itself.
+    async fn is_theirs(&self, feed: &Feed) -> Result<bool, StorageError> {
+        let kind = ReaderKind::of(self.headers);
+        let (FeedScope::Channel, Some(id)) = (feed.scope, feed.subject_id) else {
+            return Ok(kind != ReaderKind::Person);
+        };
+        if !matches!(kind, ReaderKind::Calendar | ReaderKind::Platform(_)) {
+            return Ok(kind.is_of(None));
+        }
+        let context = &self.app.context;
+        let channel = channels::find(&context.db, feed.business_id, ChannelId(id)).await?;
+        Ok(kind.is_of(channel.and_then(|channel| context.platforms.find(&channel.platform))))
     }
 
     /// The feed that is published under this token. `NotFound`, with no word on why, for anything else.

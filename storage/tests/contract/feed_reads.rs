@@ -117,6 +117,12 @@ async fn what_platforms_do_not_know_is_found_for_all_channels(db: &TestDb) {
     world.read(db, 5, 7, false).await;
     assert_eq!(exposed(0).await, []);
     assert_eq!(exposed::never_read(db, business).await.unwrap(), []);
+    // At a new address nobody has read anything; what was read at the old one is known all the same.
+    let mut tx = begin(db).await;
+    feed_reads::forget(&mut tx, world.feed.id).await.unwrap();
+    commit(tx).await;
+    assert_eq!(exposed::never_read(db, business).await.unwrap(), [world.channel.id]);
+    assert_eq!(exposed(0).await, []);
 
     // What came from the platform is known there, also when its channel has been removed.
     let resource = resources::find(db, business, world.channel.resource_id).await.unwrap().unwrap();

@@ -18,7 +18,7 @@ use super::{
     },
     found, privacy_label,
 };
-use crate::app::App;
+use crate::{app::App, http::feeds::is_shown_as_person};
 
 #[derive(Template)]
 #[template(path = "feed_readers.html")]
@@ -54,9 +54,9 @@ pub(super) async fn show(
     let when = |at| When::of(at, app.now(), user.business.zone);
     let reader = |read: FeedRead| Reader {
         is_current: read.revision >= revision,
+        person: is_shown_as_person(&read),
         name: read.reader,
         address: read.address,
-        person: read.person,
         reads: read.reads,
         first: when(read.first_read_at),
         last: when(read.read_at),
