@@ -11,7 +11,12 @@ use sqlx::{
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{StorageError, Tx, statistics, write_gate::WriteGate};
+use crate::{
+    StorageError, Tx,
+    checkpoint::{self, Checkpoints},
+    statistics,
+    write_gate::WriteGate,
+};
 
 pub(crate) static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 pub(crate) static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -27,6 +32,8 @@ pub enum Db {
         write: SqlitePool,
         /// Where those who want to write line up.
         gate: WriteGate,
+        /// Brings the log into the file.
+        checkpoints: Checkpoints,
         /// Whether a commit waits until it is safe from a loss of power.
         durable: bool,
     },
@@ -63,6 +70,10 @@ const REACH_WITHIN: Duration = Duration::from_secs(10);
 const CONNECT_WITHIN: Duration = Duration::from_secs(4);
 /// How long to wait before the next attempt.
 const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What SQLite's writer keeps of the file in memory, in KiB where it is negative: each booking changes a page of each of its
+/// many indexes, which 2 MB (SQLite's own choice) do not hold once there are some ten thousand.
+const WRITER_CACHE: &str = "-32000";
 
 /// How to open a database.
 #[derive(Clone, Debug)]
@@ -112,12 +123,16 @@ impl Db {
         } else if !is_in_memory(file) && !file.exists() {
             return Err(StorageError::NoDatabase { place: place_of_file(file) });
         }
+        let writer = connect
+            .clone()
+            .pragma("wal_autocheckpoint", checkpoint::PAGES_AT_MOST)
+            .pragma("cache_size", WRITER_CACHE);
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WAIT_AT_MOST)
             .test_before_acquire(false)
             .after_release(|connection, _| Box::pin(is_as_it_was_lent(connection)))
-            .connect_with(connect.clone())
+            .connect_with(writer)
             .await
             .map_err(unusable_file)?;
         let read = SqlitePoolOptions::new()
@@ -126,14 +141,21 @@ impl Db {
             // A file does not hang up as a server does, and to ask whether it is there takes as long as a small query.
             .test_before_acquire(false)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
-        Ok(Self::Sqlite { read, write, gate: WriteGate::default(), durable: options.durable })
+        let gate = WriteGate::default();
+        let checkpoints = Checkpoints::new(read.clone(), gate.clone());
+        Ok(Self::Sqlite { read, write, gate, checkpoints, durable: options.durable })
     }
 
     async fn open_postgres(options: &DbOptions) -> Result<Self, StorageError> {
         let connect = PgConnectOptions::from_str(&options.url)
             .map_err(|error| StorageError::Url(error.to_string()))?
             .application_name("concord")
-            .options([("synchronous_commit", if options.durable { "on" } else { "off" })]);
+            .options([
+                ("synchronous_commit", if options.durable { "on" } else { "off" }),
+                // Each question is for few rows: to compile it or to start processes for it takes longer than to answer it.
+                ("jit", "off"),
+                ("max_parallel_workers_per_gather", "0"),
+            ]);
         let connect = quietly(connect);
         reach(&connect).await?;
         let pool = PgPoolOptions::new()
@@ -207,11 +229,11 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StorageError> {
         must_hold_none();
         match self {
-            Self::Sqlite { write, gate, durable, .. } => {
+            Self::Sqlite { write, gate, checkpoints, durable, .. } => {
                 let turn = gate.turn().await?;
                 let statement =
                     if *durable { "PRAGMA synchronous = FULL; BEGIN IMMEDIATE" } else { "BEGIN IMMEDIATE" };
-                Ok(Tx::sqlite(write.begin_with(statement).await?, turn, true))
+                Ok(Tx::sqlite(write.begin_with(statement).await?, turn, checkpoints.clone(), true))
             }
             Self::Postgres(pool) => Ok(Tx::postgres(pool.begin().await?, true)),
         }
@@ -224,10 +246,10 @@ impl Db {
     pub async fn begin_forgettable(&self) -> Result<Tx, StorageError> {
         must_hold_none();
         match self {
-            Self::Sqlite { write, gate, .. } => {
+            Self::Sqlite { write, gate, checkpoints, .. } => {
                 let turn = gate.turn().await?;
                 let tx = write.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?;
-                Ok(Tx::sqlite(tx, turn, false))
+                Ok(Tx::sqlite(tx, turn, checkpoints.clone(), false))
             }
             Self::Postgres(pool) => {
                 let tx = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;

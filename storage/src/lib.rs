@@ -18,6 +18,7 @@ pub mod bookings;
 pub mod businesses;
 pub mod calendars;
 pub mod channels;
+mod checkpoint;
 pub mod connections;
 mod db;
 pub mod duties;

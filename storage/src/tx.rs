@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-use crate::{Open, StorageError, idempotency, write_gate::Turn};
+use crate::{Open, StorageError, checkpoint::Checkpoints, idempotency, write_gate::Turn};
 
 /// A transaction under way; dropped without `commit`, it never was.
 ///
@@ -14,7 +14,8 @@ pub struct Tx {
     inner: Inner,
     /// Whether it does what an idempotency key stands for.
     joins: bool,
-    turn: Option<Turn>,
+    /// SQLite's, with what is to know of its commit.
+    turn: Option<(Turn, Checkpoints)>,
     #[cfg(feature = "testing")]
     _held: held::Held,
 }
@@ -28,15 +29,20 @@ enum Inner {
 }
 
 impl Tx {
-    pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>, turn: Turn, joins: bool) -> Self {
-        Self::new(Inner::Sqlite(tx), joins, Some(turn))
+    pub(crate) fn sqlite(
+        tx: Transaction<'static, Sqlite>,
+        turn: Turn,
+        checkpoints: Checkpoints,
+        joins: bool,
+    ) -> Self {
+        Self::new(Inner::Sqlite(tx), joins, Some((turn, checkpoints)))
     }
 
     pub(crate) fn postgres(tx: Transaction<'static, Postgres>, joins: bool) -> Self {
         Self::new(Inner::Postgres(tx), joins, None)
     }
 
-    fn new(inner: Inner, joins: bool, turn: Option<Turn>) -> Self {
+    fn new(inner: Inner, joins: bool, turn: Option<(Turn, Checkpoints)>) -> Self {
         Self {
             inner,
             joins,
@@ -44,6 +50,13 @@ impl Tx {
             #[cfg(feature = "testing")]
             _held: held::Held::new(),
         }
+    }
+
+    /// The same for work on the side, such as what must be written down before a request's own work: its commit never
+    /// says that a request is done.
+    #[must_use]
+    pub fn without_key(self) -> Self {
+        Self { joins: false, ..self }
     }
 
     /// Makes it all true at once, and with it that the request is done whose idempotency key stands for it.
@@ -54,7 +67,10 @@ impl Tx {
             Inner::Sqlite(tx) => tx.commit().await?,
             Inner::Postgres(tx) => tx.commit().await?,
         }
-        drop(turn);
+        if let Some((turn, checkpoints)) = turn {
+            drop(turn);
+            checkpoints.note_commit();
+        }
         if marks {
             idempotency::marked();
         }

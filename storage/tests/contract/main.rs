@@ -13,6 +13,7 @@ mod businesses;
 mod calendars;
 mod channel_items;
 mod channels;
+mod checkpoints;
 mod connections;
 mod connections_served;
 mod coverage;

@@ -1,0 +1,86 @@
+//! Brings what SQLite's log holds into its file, beside those who write.
+//!
+//! Left to itself, SQLite does it within the commit that finds 1,000 pages in the log: in a large database forty bookings
+//! fill them, nearly each page is another place in the file, and everybody who writes waits for all of them to reach the
+//! disk. Here a reader's connection does it, and writers go on (<https://www.sqlite.org/wal.html>, 3.1).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use sqlx::SqlitePool;
+
+use crate::{StorageError, write_gate::WriteGate};
+
+/// Commits after which the log is brought into the file: some 10,000 pages.
+const COMMITS: u32 = 1_000;
+
+/// What is left to the commit that finds so many pages in the log, as a large import writes in one: 128 MB.
+pub(crate) const PAGES_AT_MOST: &str = "32000";
+
+/// So few pages (4 MB) are brought over while writers wait, so that the log begins anew and does not grow for ever.
+const FEW_PAGES: i64 = 1_000;
+
+/// So often it is tried to come so close to writers that go on.
+const ATTEMPTS: u32 = 4;
+
+/// When the log of a file is due.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    read: SqlitePool,
+    gate: WriteGate,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    commits: AtomicU32,
+    is_running: AtomicBool,
+}
+
+/// What a checkpoint says of the log, in pages.
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Log {
+    log: i64,
+    checkpointed: i64,
+}
+
+impl Checkpoints {
+    pub(crate) fn new(read: SqlitePool, gate: WriteGate) -> Self {
+        Self { read, gate, state: Arc::default() }
+    }
+
+    /// To be called after each commit, without a turn to write in hand.
+    pub(crate) fn note_commit(&self) {
+        let commits = self.state.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        if commits < COMMITS || self.state.is_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.state.commits.store(0, Ordering::Relaxed);
+        let own = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = own.run().await {
+                tracing::warn!(%error, "SQLite's log could not be brought into its file; it is tried again");
+            }
+            own.state.is_running.store(false, Ordering::Release);
+        });
+    }
+
+    async fn run(&self) -> Result<(), StorageError> {
+        for _ in 0..ATTEMPTS {
+            let Log { log, checkpointed } = self.checkpoint().await?;
+            if log - checkpointed <= FEW_PAGES {
+                break;
+            }
+        }
+        let _turn = self.gate.turn().await?;
+        self.checkpoint().await?;
+        Ok(())
+    }
+
+    /// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
+    async fn checkpoint(&self) -> Result<Log, StorageError> {
+        Ok(sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&self.read).await?)
+    }
+}

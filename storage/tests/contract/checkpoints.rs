@@ -1,0 +1,48 @@
+//! SQLite's log reaches its file while others write, and begins anew.
+
+use std::fs;
+
+use concord_storage::{
+    limits::{self, Rate},
+    testing::{self, TestDb, monday},
+};
+use tokio::time::{Duration, sleep, timeout};
+
+/// More than there are between two checkpoints.
+const COMMITS: i64 = 1_100;
+
+/// The sizes of the file and of its log, in bytes.
+fn sizes(db: &TestDb) -> (u64, u64) {
+    let size = |end: &str| fs::metadata(format!("{}{end}", db.place())).unwrap().len();
+    (size(""), size("-wal"))
+}
+
+async fn write_much(db: &TestDb, round: i64) {
+    for number in 0..COMMITS {
+        let mut tx = db.begin_forgettable().await.unwrap();
+        let bucket = format!("{round}-{number}-{}", "x".repeat(2_000));
+        let rate = Rate { interval: chrono::Duration::seconds(1), burst: 1 };
+        limits::hold_until(&mut tx, &bucket, monday(), rate).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn log_is_brought_into_the_file_and_begins_anew() {
+    let db = testing::sqlite().await;
+    let (before, _) = sizes(&db);
+    write_much(&db, 0).await;
+    // It happens beside the writers, a moment later.
+    let grown = async {
+        while sizes(&db).0 < before + 2_000_000 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), grown).await.expect("the log is brought into the file");
+    let (_, log) = sizes(&db);
+    for round in 1..5 {
+        write_much(&db, round).await;
+    }
+    let (_, later) = sizes(&db);
+    assert!(later < 3 * log, "the log has grown from {log} to {later} bytes in four rounds more");
+}
