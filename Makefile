@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash bench bench-feeds bench-flood bench-ical fuzz lint format tools services-up services-down
+.PHONY: help run build test crash model openapi-lint bench bench-feeds bench-flood bench-ical fuzz lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -24,6 +24,12 @@ test: ## Check everything that must hold, on both databases and both queues
 
 crash: ## The crash test with 1,000 changes: kills, a full disk, dead servers, frozen workers, clocks apart, failing calls
 	CONCORD_CHAOS_CHANGES=1000 scripts/test.sh -p concord --test chaos
+
+model: ## The model of an edit, against its rules, with 100,000 runs
+	CARGO_PROFILE_TEST_OPT_LEVEL=2 PROPTEST_CASES=100000 cargo nextest run -p concord-domain edit_model
+
+openapi-lint: ## Hold the OpenAPI document of a Concord that runs at http://$(LISTEN) against redocly's rules
+	scripts/openapi_lint.sh http://$(LISTEN)
 
 bench: ## Measure: seats, queue, feeds, from an edit to the calendar, very many rows, many and large calendars (takes half an hour)
 	scripts/bench.sh

@@ -19,7 +19,7 @@ use concord_jobs::push::{Heard, Listener};
 use concord_providers::{NoNotice, Notice, google, microsoft};
 
 use super::{
-    admission::{Bodies, NotAdmitted, Proof, Size},
+    admission::{NotAdmitted, Proof, Size},
     visit::Visit,
 };
 use crate::app::App;
@@ -54,7 +54,7 @@ pub(super) async fn let_in(
         return refused(&error);
     }
     let size = Size::of(request.body());
-    let held = match app.admission.hold(Bodies::Notifications, size, most).await {
+    let held = match app.admission.hold_notification(network, size, most).await {
         Ok(held) => held,
         Err(error) => return refused(&error),
     };

@@ -1,5 +1,7 @@
 //! The calendars of a connection: which are read for busy times, which one is written, how far reading has come.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, CalendarId, ConnectionId, StaffId},
@@ -7,7 +9,9 @@ use concord_domain::{
     sync::reading::Reading,
 };
 
-use crate::{Db, StorageError, Tx, on_db};
+use sqlx::{Postgres, QueryBuilder, Sqlite};
+
+use crate::{Db, Open, StorageError, Tx, on_db};
 
 /// A calendar of a connection.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -179,6 +183,40 @@ pub async fn of_connection(
         .bind(connection)
         .fetch_all(c)
         .await)?)
+}
+
+/// More ids in one statement are slow to plan.
+const CONNECTIONS_AT_ONCE: usize = 500;
+
+/// The calendars of each of these connections, the main one first. A connection without any is not in the answer.
+pub async fn of_connections(
+    db: &Db,
+    business: BusinessId,
+    connections: &[ConnectionId],
+) -> Result<HashMap<ConnectionId, Vec<Calendar>>, StorageError> {
+    macro_rules! listed {
+        ($database:ty, $pool:expr, $connections:expr) => {{
+            let mut query = QueryBuilder::<$database>::new(format!("SELECT {COLUMNS} FROM calendars"));
+            query.push(" WHERE business_id = ").push_bind(business).push(" AND connection_id IN (");
+            let mut ids = query.separated(", ");
+            for id in $connections {
+                ids.push_bind(*id);
+            }
+            query.push(") ORDER BY is_primary DESC, name, id");
+            query.build_query_as::<Calendar>().fetch_all($pool).await?
+        }};
+    }
+    let mut all: HashMap<ConnectionId, Vec<Calendar>> = HashMap::new();
+    for part in connections.chunks(CONNECTIONS_AT_ONCE) {
+        let calendars = match db.open() {
+            Open::Sqlite(pool) => listed!(Sqlite, pool, part),
+            Open::Postgres(pool) => listed!(Postgres, pool, part),
+        };
+        for calendar in calendars {
+            all.entry(calendar.connection_id).or_default().push(calendar);
+        }
+    }
+    Ok(all)
 }
 
 const READ: &str =

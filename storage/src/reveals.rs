@@ -53,6 +53,20 @@ pub async fn keep(
     Ok(id)
 }
 
+macro_rules! sealed {
+    ($place:expr, $text:expr, $viewer:expr, $id:expr, $now:expr) => {{
+        let Viewer { business, session, page } = $viewer;
+        on_db!($place, c => sqlx::query_scalar($text)
+            .bind($id)
+            .bind(business)
+            .bind(session)
+            .bind(page)
+            .bind($now)
+            .fetch_optional(c)
+            .await)
+    }};
+}
+
 // To read it is to delete it: of two who ask at once, one is shown it.
 const TAKE: &str = "
     DELETE FROM reveals
@@ -68,14 +82,7 @@ pub async fn take(
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>, StorageError> {
     let mut tx = db.begin().await?;
-    let sealed: Option<String> = on_db!(tx, c => sqlx::query_scalar(TAKE)
-        .bind(id)
-        .bind(viewer.business)
-        .bind(viewer.session)
-        .bind(viewer.page)
-        .bind(now)
-        .fetch_optional(c)
-        .await)?;
+    let sealed: Option<String> = sealed!(tx, TAKE, viewer, id, now)?;
     tx.commit().await?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }
@@ -92,13 +99,6 @@ pub async fn look(
     id: RevealId,
     now: DateTime<Utc>,
 ) -> Result<Option<SecretString>, StorageError> {
-    let sealed: Option<String> = on_db!(db, c => sqlx::query_scalar(LOOK)
-        .bind(id)
-        .bind(viewer.business)
-        .bind(viewer.session)
-        .bind(viewer.page)
-        .bind(now)
-        .fetch_optional(c)
-        .await)?;
+    let sealed: Option<String> = sealed!(db, LOOK, viewer, id, now)?;
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }

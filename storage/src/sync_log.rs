@@ -191,14 +191,21 @@ pub async fn counts_since(
     connection: Option<ConnectionId>,
     since: DateTime<Utc>,
 ) -> Result<Counts, StorageError> {
+    // PostgreSQL's plan for any instant reads the whole log: these are planned for the instant that is asked for.
     let Some(connection) = connection else {
-        return Ok(on_db!(db, c => sqlx::query_as(COUNTS).bind(business).bind(since).fetch_one(c).await)?);
+        return Ok(on_db!(db, c => sqlx::query_as(COUNTS)
+            .bind(business)
+            .bind(since)
+            .persistent(false)
+            .fetch_one(c)
+            .await)?);
     };
     let text = format!("{COUNTS} {OF_CONNECTION}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(since)
         .bind(connection)
+        .persistent(false)
         .fetch_one(c)
         .await)?)
 }

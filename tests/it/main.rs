@@ -12,6 +12,7 @@
     reason = "a test whose surroundings fail has failed"
 )]
 
+mod attention;
 mod bad_input;
 mod booking_pages;
 mod bookings;

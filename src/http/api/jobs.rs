@@ -122,7 +122,7 @@ async fn retry(
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = SyncSummary)]
 struct StateAnswer {
-    /// Entries that stand as they should, of bookings that are not over.
+    /// Entries that stand as they should, of bookings that are not over; no more than 1,000 are counted.
     synced: i64,
     /// Entries that are about to be written.
     pending: i64,

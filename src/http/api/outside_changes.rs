@@ -144,18 +144,17 @@ async fn all_in_words(
     let there = |what: &str| ApiError::internal(format!("the {what} of a change is not there"));
     let home = businesses::find(db, business).await?.ok_or_else(|| there("business"))?.zone;
     let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
-    let (mut booked, mut zones) = (HashMap::new(), HashMap::new());
-    for booking in bookings::by_ids(db, business, &ids).await? {
-        let resource = booking.draft.resource;
-        if let Entry::Vacant(vacant) = zones.entry(resource) {
-            let found = resources::find(db, business, resource).await?.ok_or_else(|| there("resource"))?;
-            vacant.insert(found.zone.unwrap_or(home));
+    let booked = bookings::by_ids(db, business, &ids).await?;
+    let mut zones = HashMap::new();
+    for booking in booked.values() {
+        if let Entry::Vacant(vacant) = zones.entry(booking.draft.resource) {
+            let found = resources::find(db, business, *vacant.key()).await?;
+            vacant.insert(found.ok_or_else(|| there("resource"))?.zone.unwrap_or(home));
         }
-        booked.insert(booking.id, zones[&resource]);
     }
     let answer = |change: OutsideChange| {
-        let zone = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
-        Ok(in_words(app.now(), *zone, change))
+        let booking = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
+        Ok(in_words(app.now(), zones[&booking.draft.resource], change))
     };
     changes.into_iter().map(answer).collect()
 }

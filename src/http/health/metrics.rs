@@ -1,18 +1,19 @@
 //! `/metrics` in Prometheus' text format: what was answered, what is waiting, how old the oldest of it is,
 //! what came of calling the providers.
 //!
-//! Nothing in it is about one business. To add a metric: read it in `scrape` and write it with `Page`.
+//! Nothing in it is about one business. To add a metric: read it in `text_of` and write it with `Page`.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::{Display, Write},
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{Method, header},
+    body::Bytes,
+    extract::{Extension, MatchedPath, Request, State},
+    http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -87,13 +88,44 @@ fn method_name(method: &Method) -> &'static str {
 /// How long a database that answers may take to count what it holds; Prometheus waits ten seconds.
 const FACTS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Answers a scrape, within a second where the database is away. What the database cannot say is left out, and `concord_database_up` says so.
-pub(super) async fn scrape(State(app): State<App>) -> Response {
+/// A scrape is answered again for so long. Anybody may ask without being counted, and Prometheus asks every few seconds at
+/// the soonest.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// What was answered last, when, and how the database was; clones share it. Locked while the next answer is made, so that
+/// one is made for all who wait.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastScrape(Arc<tokio::sync::Mutex<Option<(Instant, Condition, Bytes)>>>);
+
+/// Answers a scrape, within a second where the database is away.
+pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<LastScrape>) -> Response {
+    // To its end: else whoever asks and hangs up at once would have it made anew again and again.
+    let whole = app.clone();
+    let text = app.to_the_end(async move {
+        let mut last = last.0.lock().await;
+        // As `/readyz` says it, at every moment.
+        let condition = super::database(&whole).await;
+        if let Some((at, then, text)) = &*last
+            && at.elapsed() < FRESH_FOR
+            && *then == condition
+        {
+            return text.clone();
+        }
+        let text = Bytes::from(text_of(&whole, &condition).await);
+        *last = Some((Instant::now(), condition, text.clone()));
+        text
+    });
+    let Ok(text) = text.await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, text).into_response()
+}
+
+/// All metrics. What the database cannot say is left out, and `concord_database_up` says so.
+async fn text_of(app: &App, condition: &Condition) -> String {
     let mut page = Page::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let (condition, depth) =
-        futures::join!(super::database(&app), timeout(super::QUEUE_WITHIN, app.context.queue.depth()));
+    let depth = timeout(super::QUEUE_WITHIN, app.context.queue.depth()).await;
     let kind = app.context.db.kind();
     page.family("concord_database_up", "gauge", "Whether the database answers.");
     page.sample(
@@ -102,9 +134,9 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
         u8::from(!matches!(condition, Condition::Away(_))),
     );
     page.family("concord_database_writable", "gauge", "Whether the database takes changes.");
-    page.sample("concord_database_writable", &[("kind", &kind)], u8::from(condition == Condition::Works));
+    page.sample("concord_database_writable", &[("kind", &kind)], u8::from(*condition == Condition::Works));
     if !matches!(condition, Condition::Away(_)) {
-        match timeout(FACTS_WITHIN, write_facts(&mut page, &app)).await {
+        match timeout(FACTS_WITHIN, write_facts(&mut page, app)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "what the database knows is left out of a scrape"),
             Err(_) => tracing::warn!("what the database knows is left out of a scrape: it took too long"),
@@ -115,8 +147,7 @@ pub(super) async fn scrape(State(app): State<App>) -> Response {
     page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_some()));
     write_depth(&mut page, &depth.unwrap_or_default());
     write_answered(&mut page, &ANSWERED.lock().unwrap_or_else(PoisonError::into_inner));
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, page.0).into_response()
+    page.0
 }
 
 /// What the database knows.

@@ -5,7 +5,7 @@ pub mod metrics;
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -24,6 +24,7 @@ pub fn router() -> Router<App> {
         .route("/api/health", get(health))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::scrape))
+        .layer(Extension(metrics::LastScrape::default()))
 }
 
 /// How the installation is.

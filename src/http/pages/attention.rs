@@ -133,6 +133,13 @@ impl Attention {
             .filter(|channel| channel.held_brake.is_some() && channel.state == ChannelState::Active)
     }
 
+    /// Those that should be read and could not be the last time.
+    fn failing(&self) -> impl Iterator<Item = &Channel> {
+        self.channels
+            .iter()
+            .filter(|channel| channel.failing_since.is_some() && channel.state == ChannelState::Active)
+    }
+
     /// How many things wait for a person.
     pub(crate) fn count(&self) -> usize {
         self.questions.len()
@@ -174,6 +181,13 @@ impl Attention {
         if !self.unread.is_empty() {
             let feeds = i64::try_from(self.unread.len()).unwrap_or(i64::MAX);
             let text = format!("{} not read yet", count(feeds, "feed", "feeds"));
+            return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
+        }
+        let failing = self.failing().count();
+        if failing > 0 {
+            // What fails for a while, such as a platform that asks to come later, is never given up as work.
+            let feeds = i64::try_from(failing).unwrap_or(i64::MAX);
+            let text = format!("{} cannot be read", count(feeds, "feed", "feeds"));
             return SyncWord { tone: Tone::Waiting, text, is_under_way: false };
         }
         if self.entries.waiting > 0 {

@@ -7,6 +7,7 @@ use concord_domain::{
     record::SyncOutcome,
     sync::outside::OutsideState,
 };
+use concord_storage::entries::MOST_COUNTED;
 use serde::{Deserialize, Serialize};
 
 /// What a colour means; a word or an icon always stands beside it.
@@ -155,6 +156,11 @@ pub(crate) fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// A number of entries, which are counted up to a limit: "1,000+".
+pub(super) fn counted(entries: i64) -> String {
+    if entries < MOST_COUNTED { entries.to_string() } else { "1,000+".to_owned() }
+}
+
 /// "1 entry", "14 entries".
 pub(crate) fn count(number: impl Into<i64>, one: &str, many: &str) -> String {
     let number: i64 = number.into();
@@ -205,6 +211,12 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_are_counted_up_to_a_limit() {
+        let words = [0, MOST_COUNTED - 1, MOST_COUNTED].map(counted);
+        assert_eq!(words, ["0", "999", "1,000+"]);
+    }
 
     #[test]
     fn numbers_and_names_read_well() {

@@ -246,11 +246,8 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
     let (db, business) = (&app.context.db, user.business.id);
     let mut names = Names::load(db, business, user.business.zone).await?;
     let booked: Vec<BookingId> = lines.iter().filter_map(|line| line.booking_id).collect();
-    let of_bookings: HashMap<BookingId, (String, String)> = bookings::by_ids(db, business, &booked)
-        .await?
-        .into_iter()
-        .map(|booking| (booking.id, (booking.reference.clone(), path_of(&booking))))
-        .collect();
+    let booked = bookings::by_ids(db, business, &booked).await?;
+    let of_booking = |id| booked.get(&id).map(|booking| (booking.reference.clone(), path_of(booking)));
     let mut of_connections: HashMap<ConnectionId, Option<(String, String)>> = HashMap::new();
     let mut of_channels: HashMap<ChannelId, Option<(String, String)>> = HashMap::new();
     let mut rows = Vec::with_capacity(lines.len());
@@ -284,7 +281,7 @@ pub(super) async fn rows(app: &App, user: &CurrentUser, lines: Vec<Line>) -> Res
             detail: capital(&line.detail),
             took: took(line.duration_ms),
             connection: connection.or(channel),
-            booking: line.booking_id.and_then(|id| of_bookings.get(&id).cloned()),
+            booking: line.booking_id.and_then(of_booking),
         });
     }
     Ok(rows)

@@ -9,6 +9,7 @@ mod write;
 
 pub use follow::{Along, follow, hold};
 pub use import::{ItemWrite, cancel_imported, import};
+pub(crate) use read::TimeColumns;
 pub use read::{
     BookingFilter, FeedAsk, by_id, by_ids, concerning, find, for_channel, list, of_business, of_resource,
     of_staff, round, which_exist,

@@ -1,6 +1,6 @@
 //! Finding bookings.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use concord_domain::{
@@ -26,10 +26,8 @@ pub(super) struct BookingRow {
     resource_id: ResourceId,
     kind: BookingKind,
     status: BookingStatus,
-    starts_at: DateTime<Utc>,
-    ends_at: DateTime<Utc>,
-    check_in: Option<NaiveDate>,
-    check_out: Option<NaiveDate>,
+    #[sqlx(flatten)]
+    time: TimeColumns,
     title: String,
     customer_name: String,
     customer_email: String,
@@ -44,12 +42,26 @@ pub(super) struct BookingRow {
     updated_at: DateTime<Utc>,
 }
 
+/// When a booking takes place, as its row says it: instants in UTC, and the dates of a stay.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub(crate) struct TimeColumns {
+    starts_at: DateTime<Utc>,
+    ends_at: DateTime<Utc>,
+    check_in: Option<NaiveDate>,
+    check_out: Option<NaiveDate>,
+}
+
+impl From<TimeColumns> for BookingTime {
+    fn from(columns: TimeColumns) -> Self {
+        match (columns.check_in, columns.check_out) {
+            (Some(check_in), Some(check_out)) => Self::Stay { check_in, check_out },
+            _ => Self::Timed { starts_at: columns.starts_at, ends_at: columns.ends_at },
+        }
+    }
+}
+
 impl BookingRow {
     fn into_booking(self, staff: Vec<StaffId>) -> Result<Booking, StorageError> {
-        let time = match (self.check_in, self.check_out) {
-            (Some(check_in), Some(check_out)) => BookingTime::Stay { check_in, check_out },
-            _ => BookingTime::Timed { starts_at: self.starts_at, ends_at: self.ends_at },
-        };
         let count =
             |number: i64| u32::try_from(number).map_err(|_| StorageError::Inconsistent { what: "booking" });
         Ok(Booking {
@@ -57,7 +69,7 @@ impl BookingRow {
             business: self.business_id,
             reference: self.reference,
             version: self.version,
-            interval: Interval::new(self.starts_at, self.ends_at)
+            interval: Interval::new(self.time.starts_at, self.time.ends_at)
                 .ok_or(StorageError::Inconsistent { what: "booking" })?,
             channel: self.channel_id,
             created_at: self.created_at,
@@ -66,7 +78,7 @@ impl BookingRow {
                 resource: self.resource_id,
                 kind: self.kind,
                 status: self.status,
-                time,
+                time: self.time.into(),
                 title: self.title,
                 customer: Customer {
                     name: self.customer_name,
@@ -117,31 +129,43 @@ pub async fn by_id(db: &Db, business: BusinessId, id: BookingId) -> Result<Optio
     with_staff(db, row).await
 }
 
-/// Those of these that are bookings of the business, in no order, each once.
-pub async fn by_ids(db: &Db, business: BusinessId, ids: &[BookingId]) -> Result<Vec<Booking>, StorageError> {
-    macro_rules! found {
-        ($database:ty, $pool:expr, $ids:expr) => {{
-            let mut query = QueryBuilder::<$database>::new(SELECT);
-            query.push(" WHERE b.business_id = ").push_bind(business).push(" AND b.id IN (");
-            let mut separated = query.separated(", ");
-            for id in $ids {
-                separated.push_bind(*id);
+/// `$select` of the bookings of a business that have one of these ids.
+macro_rules! with_ids {
+    ($database:ty, $select:expr, $business:expr, $ids:expr) => {{
+        let mut query = QueryBuilder::<$database>::new($select);
+        query.push(" WHERE b.business_id = ").push_bind($business).push(" AND b.id IN (");
+        let mut separated = query.separated(", ");
+        for id in $ids {
+            separated.push_bind(*id);
+        }
+        query.push(")");
+        query
+    }};
+}
+
+/// So many parameters in one statement: more are slow to plan, and from some hundreds on PostgreSQL would rather read the index
+/// of all bookings of the business.
+const IDS_AT_ONCE: usize = 100;
+
+/// Those of these that are bookings of the business.
+pub async fn by_ids(
+    db: &Db,
+    business: BusinessId,
+    ids: &[BookingId],
+) -> Result<HashMap<BookingId, Booking>, StorageError> {
+    let mut found = HashMap::new();
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let rows: Vec<BookingRow> = match db.open() {
+            Open::Sqlite(pool) => {
+                with_ids!(Sqlite, SELECT, business, ids).build_query_as().fetch_all(pool).await?
             }
-            query.push(")");
-            query.build_query_as::<BookingRow>().fetch_all($pool).await?
-        }};
-    }
-    let mut bookings = Vec::new();
-    let ids: Vec<BookingId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    // Many parameters in one statement are slow to plan.
-    for ids in ids.chunks(500) {
-        let rows = match db.open() {
-            Open::Sqlite(pool) => found!(Sqlite, pool, ids),
-            Open::Postgres(pool) => found!(Postgres, pool, ids),
+            Open::Postgres(pool) => {
+                with_ids!(Postgres, SELECT, business, ids).build_query_as().fetch_all(pool).await?
+            }
         };
-        bookings.extend(all_with_staff(db, rows).await?);
+        found.extend(all_with_staff(db, rows).await?.into_iter().map(|booking| (booking.id, booking)));
     }
-    Ok(bookings)
+    Ok(found)
 }
 
 async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
@@ -238,7 +262,16 @@ struct Ask<'a> {
     after: Option<Start>,
     order: Order,
     limit: i64,
+    /// Whether those of the filter's staff member are so few that all of them are read, and not all of the business until
+    /// enough of them are found.
+    by_staff: bool,
 }
+
+/// So many bookings of one person are read and sorted within milliseconds; of somebody with more, a page is found soon by
+/// walking along those of the business.
+const FEW_OF_STAFF: i64 = 3_000;
+const COUNT_OF_STAFF: &str = "
+    SELECT COUNT(*) FROM (SELECT 1 FROM booking_staff WHERE staff_id = $1 LIMIT $2)";
 
 /// Adds the condition of one stretch and of the filter to a query of either database: the calls are the same, the types
 /// are not. `$walked`: how columns are named by which the past would be walked, and their start to order by, so that no index
@@ -249,6 +282,7 @@ macro_rules! narrow {
         query.push(SELECT).push(" WHERE b.business_id = ").push_bind($ask.business);
         let (mut column, mut start) = ("b.", "b.starts_at");
         match $stretch {
+            Stretch::Whole if $ask.by_staff => (column, start) = ($walked.0, $walked.1),
             Stretch::Whole => {}
             Stretch::Running(from) => {
                 (column, start) = ($walked.0, $walked.1);
@@ -264,9 +298,11 @@ macro_rules! narrow {
         }
         if let Some(staff) = filter.staff {
             query
-                .push(
-                    " AND EXISTS (SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = ",
-                )
+                .push(if $ask.by_staff {
+                    " AND b.id IN (SELECT s.booking_id FROM booking_staff s WHERE s.staff_id = "
+                } else {
+                    " AND EXISTS (SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = "
+                })
                 .push_bind(staff)
                 .push(")");
         }
@@ -331,7 +367,8 @@ pub async fn list(
     ask: &PageAsk,
 ) -> Result<Page<Booking>, StorageError> {
     let after: Option<Start> = ask.after_key()?;
-    let list = Ask { business, filter, after, order: Order::EarliestFirst, limit: ask.fetch() };
+    let (order, limit) = (Order::EarliestFirst, ask.fetch());
+    let list = Ask { business, filter, after, order, limit, by_staff: false };
     let rows = narrowed(db, list).await?;
     let bookings = all_with_staff(db, rows).await?;
     Ok(Page::cut(bookings, ask, |booking| (booking.interval.start, booking.id)))
@@ -340,6 +377,14 @@ pub async fn list(
 async fn narrowed(db: &Db, ask: Ask<'_>) -> Result<Vec<BookingRow>, StorageError> {
     Ok(match db.open() {
         Open::Sqlite(pool) => {
+            // PostgreSQL knows from its statistics who has few.
+            let count: Option<i64> = match ask.filter.staff {
+                Some(staff) => Some(
+                    sqlx::query_scalar(COUNT_OF_STAFF).bind(staff).bind(FEW_OF_STAFF).fetch_one(pool).await?,
+                ),
+                None => None,
+            };
+            let ask = Ask { by_staff: count.is_some_and(|count| count < FEW_OF_STAFF), ..ask };
             list_query!(Sqlite, WALKED_SQLITE, ask).build_query_as().fetch_all(pool).await?
         }
         Open::Postgres(pool) => {
@@ -369,7 +414,7 @@ async fn all_with_staff(db: &Db, rows: Vec<BookingRow>) -> Result<Vec<Booking>, 
         Open::Sqlite(pool) => staff_of!(Sqlite, pool),
         Open::Postgres(pool) => staff_of!(Postgres, pool),
     };
-    let mut of_booking: std::collections::HashMap<BookingId, Vec<StaffId>> = std::collections::HashMap::new();
+    let mut of_booking: HashMap<BookingId, Vec<StaffId>> = HashMap::new();
     for (booking, member) in staff {
         of_booking.entry(booking).or_default().push(member);
     }
@@ -387,25 +432,18 @@ pub async fn which_exist(
     business: BusinessId,
     ids: &[BookingId],
 ) -> Result<HashSet<BookingId>, StorageError> {
-    macro_rules! existing {
-        ($database:ty, $pool:expr, $ids:expr) => {{
-            let mut query = QueryBuilder::<$database>::new("SELECT id FROM bookings WHERE business_id = ");
-            query.push_bind(business).push(" AND id IN (");
-            let mut separated = query.separated(", ");
-            for id in $ids {
-                separated.push_bind(*id);
-            }
-            query.push(")");
-            query.build_query_scalar::<BookingId>().fetch_all($pool).await?
-        }};
-    }
+    const IDS: &str = "SELECT b.id FROM bookings b";
     let mut found = HashSet::new();
-    // Many parameters in one statement are slow to plan.
-    for ids in ids.chunks(500) {
-        found.extend(match db {
-            Db::Sqlite { read, .. } => existing!(Sqlite, read, ids),
-            Db::Postgres(pool) => existing!(Postgres, pool, ids),
-        });
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let there: Vec<BookingId> = match db.open() {
+            Open::Sqlite(pool) => {
+                with_ids!(Sqlite, IDS, business, ids).build_query_scalar().fetch_all(pool).await?
+            }
+            Open::Postgres(pool) => {
+                with_ids!(Postgres, IDS, business, ids).build_query_scalar().fetch_all(pool).await?
+            }
+        };
+        found.extend(there);
     }
     Ok(found)
 }
@@ -471,7 +509,8 @@ async fn for_feed(
 ) -> Result<Vec<Booking>, StorageError> {
     let filter = BookingFilter { from: Some(ask.from), standing: true, ..filter };
     let limit = i64::try_from(ask.most).unwrap_or(i64::MAX);
-    let list = Ask { business, filter: &filter, after: None, order: Order::LatestFirst, limit };
+    let list =
+        Ask { business, filter: &filter, after: None, order: Order::LatestFirst, limit, by_staff: false };
     let rows = narrowed(db, list).await?;
     let mut bookings = Vec::with_capacity(rows.len());
     // Many parameters in one statement are slow to plan: ask for the staff of some hundred bookings at a time.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
+    booking::{BookingStatus, BookingTime},
     connection::{EntryState, ProviderKind},
     ids::{BookingId, BusinessId, ConnectionId, StaffId},
 };
@@ -11,7 +12,7 @@ use serde::Serialize;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::ASKED_AT_ONCE;
-use crate::{Db, Open, StorageError};
+use crate::{Db, Open, StorageError, bookings::TimeColumns, on_db};
 
 /// How a booking stands in one connected calendar, for the API and the page.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -50,18 +51,26 @@ impl SyncState {
     }
 }
 
-const SYNC_STATES: &str = "
-    SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
-           k.name AS calendar, e.external_id, e.written_at, e.last_error, c.state = 'disconnected' AS is_over,
-           CASE WHEN c.state <> 'disconnected'
-                     AND EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') THEN 'asked'
-                WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
-                WHEN e.written_at IS NULL THEN 'removed' ELSE 'left' END AS state
-    FROM entries e
+// One that a disconnection has kept is `left`, and one whose owner's change waits for somebody's word is `asked`.
+macro_rules! state {
+    () => {
+        "CASE WHEN c.state <> 'disconnected'
+                   AND EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') THEN 'asked'
+              WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
+              WHEN e.written_at IS NULL THEN 'removed' ELSE 'left' END AS state"
+    };
+}
+
+const SYNC_STATES: &str = concat!(
+    "SELECT e.booking_id, e.connection_id AS connection, c.provider, c.staff_id AS staff, s.name AS staff_name,
+            k.name AS calendar, e.external_id, e.written_at, e.last_error, c.state = 'disconnected' AS is_over, ",
+    state!(),
+    " FROM entries e
     JOIN connections c ON c.id = e.connection_id
     JOIN staff s ON s.id = c.staff_id
     JOIN calendars k ON k.id = e.calendar_id
-    WHERE e.business_id = ";
+    WHERE e.business_id = "
+);
 
 /// How each of these bookings stands in every connected calendar that it concerns or concerned. A booking that concerns
 /// none is not among the keys.
@@ -102,4 +111,64 @@ pub async fn sync_states(
     booking: BookingId,
 ) -> Result<Vec<SyncState>, StorageError> {
     Ok(sync_states_of(db, business, &[booking]).await?.remove(&booking).unwrap_or_default())
+}
+
+/// An entry of a booking that is still to come, with what people know the booking by.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct UpcomingEntry {
+    /// Of which booking.
+    pub booking_id: BookingId,
+    /// The booking's reference.
+    pub reference: String,
+    /// Where the booking stands.
+    pub status: BookingStatus,
+    #[sqlx(flatten)]
+    time: TimeColumns,
+    /// The calendar's name.
+    pub calendar: String,
+    /// The provider's id of the entry.
+    pub external_id: String,
+    /// Where it stands, as in `SyncState`.
+    pub state: EntryState,
+    /// When it was last written.
+    pub written_at: Option<DateTime<Utc>>,
+    /// Why it could not be, for people.
+    pub last_error: Option<String>,
+}
+
+impl UpcomingEntry {
+    /// When the booking takes place.
+    pub fn time(&self) -> BookingTime {
+        self.time.into()
+    }
+}
+
+// By the index of ends, which it leaves as soon as it has enough: neither the past nor all that is to come is walked.
+const UPCOMING: &str = concat!(
+    "SELECT e.booking_id, b.reference, b.status, b.starts_at, b.ends_at, b.check_in, b.check_out, k.name AS calendar,
+            e.external_id, e.written_at, e.last_error, ",
+    state!(),
+    " FROM bookings b
+    JOIN entries e ON e.booking_id = b.id AND e.connection_id = $2
+    JOIN connections c ON c.id = e.connection_id
+    JOIN calendars k ON k.id = e.calendar_id
+    WHERE b.business_id = $1 AND b.ends_at > $3 AND e.state <> 'removed'
+    ORDER BY b.ends_at, b.starts_at, b.id LIMIT $4"
+);
+
+/// The entries of a connection whose bookings are not over at `now`, those that end first, at most `limit`.
+pub async fn upcoming(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<UpcomingEntry>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(UPCOMING)
+        .bind(business)
+        .bind(connection)
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
 }

@@ -61,6 +61,9 @@ async fn at_first_the_main_calendar_is_read_and_written(db: &TestDb) {
     take_over(db, ana.business_id, connection, &list, 0).await;
     let expected = ["main reads writes", "b", "holidays"];
     assert_eq!(shown(db, ana.business_id, connection).await, expected);
+    let all = calendars::of_connections(db, ana.business_id, &[connection]).await.unwrap();
+    let ids: Vec<&str> = all[&connection].iter().map(|calendar| calendar.external_id.as_str()).collect();
+    assert_eq!((all.len(), ids), (1, vec!["main", "b", "holidays"]));
     let calendars = calendars::of_connection(db, ana.business_id, connection).await.unwrap();
     let main = calendars::find(db, ana.business_id, calendars[0].id).await.unwrap().unwrap();
     assert_eq!((main.name.as_str(), main.colour.as_deref()), ("Calendar main", Some("#9fe1e7")));
@@ -234,6 +237,7 @@ async fn another_business_finds_no_calendar(db: &TestDb) {
     let other = testing::business(db).await.id;
     assert!(calendars::find(db, other, calendar).await.unwrap().is_none());
     assert!(calendars::of_connection(db, other, connection).await.unwrap().is_empty());
+    assert!(calendars::of_connections(db, other, &[connection]).await.unwrap().is_empty());
     is_not_found(calendars::progress(db, other, calendar).await);
     let mut tx = begin(db).await;
     is_not_found(calendars::set_reads(&mut tx, other, calendar, false).await);

@@ -10,6 +10,7 @@ use concord_domain::{
 use concord_storage::{
     calendars::Calendar,
     connections::{Connection, DriftFigures},
+    entries::UpcomingEntry,
     outside_events::OutsideEvent,
 };
 use serde::Serialize;
@@ -158,7 +159,7 @@ impl From<Calendar> for CalendarAnswer {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = CalendarEvents)]
 pub(crate) struct EventsAnswer {
-    /// Bookings that stand there, or are about to; in the order of their making, at most 200.
+    /// Bookings that stand there, or are about to; those that end first, at most 200.
     pub entries: Vec<EntryAnswer>,
     /// Busy times that were read from there; at most 200 a calendar.
     pub busy: Vec<BusyAnswer>,
@@ -190,6 +191,22 @@ pub(crate) struct EntryAnswer {
     pub written_at: Option<DateTime<Utc>>,
     /// Why it could not be written, for people.
     pub last_error: Option<String>,
+}
+
+impl From<UpcomingEntry> for EntryAnswer {
+    fn from(entry: UpcomingEntry) -> Self {
+        Self {
+            time: FreeTime::from(entry.time()),
+            booking: entry.booking_id,
+            reference: entry.reference,
+            status: entry.status,
+            calendar: entry.calendar,
+            external_id: entry.external_id,
+            state: entry.state,
+            written_at: entry.written_at,
+            last_error: entry.last_error,
+        }
+    }
 }
 
 /// A busy time of a connected calendar. What it is about is not known to Concord.

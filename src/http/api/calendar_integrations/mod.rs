@@ -3,12 +3,12 @@
 use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
-    ids::{BookingId, CalendarId, ConnectionId, StaffId},
+    ids::{CalendarId, ConnectionId, StaffId},
     sync::outside::OutsidePolicy,
 };
 use concord_jobs::connections as jobs;
 use concord_storage::{
-    bookings, calendars,
+    calendars,
     connections::{self, Connection, Settings},
     entries,
     idempotency::in_parts,
@@ -17,7 +17,6 @@ use concord_storage::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
 mod answers;
 mod authorize;
@@ -25,7 +24,7 @@ mod caldav;
 
 use self::answers::{BusyAnswer, EntryAnswer, EventsAnswer, IntegrationAnswer, TestAnswer};
 use super::{
-    answers::{FreeTime, Listing},
+    answers::Listing,
     auth::ApiCaller,
     given::Given,
     problem::ApiError,
@@ -72,11 +71,13 @@ async fn list(
         Some(staff) => connections::of_staff(&app.context.db, caller.business, staff).await?,
         None => connections::list(&app.context.db, caller.business).await?,
     };
-    let mut items = Vec::with_capacity(found.len());
-    for connection in found {
-        items.push(answer(&app, connection).await?);
-    }
-    Ok(Json(Listing::whole(items)))
+    let ids: Vec<ConnectionId> = found.iter().map(|connection| connection.id).collect();
+    let mut listed = calendars::of_connections(&app.context.db, caller.business, &ids).await?;
+    let answer = |connection: Connection| {
+        let calendars = listed.remove(&connection.id).unwrap_or_default();
+        IntegrationAnswer::new(connection, calendars)
+    };
+    Ok(Json(Listing::whole(found.into_iter().map(answer).collect())))
 }
 
 async fn answer(app: &App, connection: Connection) -> Result<IntegrationAnswer, ApiError> {
@@ -270,7 +271,8 @@ const MOST_ENTRIES: u32 = 200;
 
 /// List the events of a calendar integration
 ///
-/// The bookings that stand in its calendars, and the busy times that were read from them, both still to come.
+/// The bookings that stand in its calendars or are about to, and the busy times that were read from them, both still to
+/// come.
 #[utoipa::path(get, path = "/calendar_integrations/{id}/events", tag = "Calendar integrations",
     operation_id = "list_calendar_events", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "What stands there", body = EventsAnswer)))]
@@ -280,31 +282,14 @@ async fn events(
     PathOf(id): PathOf<ConnectionId>,
 ) -> Result<Json<EventsAnswer>, ApiError> {
     let (db, business, now) = (&app.context.db, caller.business, app.now());
-    existing(&app, &caller, id).await?;
-    let first = BookingId(Uuid::nil());
-    let concerned = bookings::concerning(db, business, id, now, first, MOST_ENTRIES).await?;
-    let ids: Vec<BookingId> = concerned.iter().map(|booking| booking.id).collect();
-    let mut states = entries::sync_states_of(db, business, &ids).await?;
-    let mut entries = Vec::new();
-    for booking in concerned {
-        for state in
-            states.remove(&booking.id).unwrap_or_default().into_iter().filter(|state| state.connection == id)
-        {
-            entries.push(EntryAnswer {
-                booking: booking.id,
-                reference: booking.reference.clone(),
-                status: booking.draft.status,
-                time: FreeTime::from(booking.draft.time),
-                calendar: state.calendar,
-                external_id: state.external_id,
-                state: state.state,
-                written_at: state.written_at,
-                last_error: state.last_error,
-            });
-        }
-    }
+    let connection = existing(&app, &caller, id);
+    let upcoming =
+        async { entries::upcoming(db, business, id, now, MOST_ENTRIES).await.map_err(ApiError::from) };
+    let calendars = async { calendars::of_connection(db, business, id).await.map_err(ApiError::from) };
+    let (_, upcoming, calendars) = tokio::try_join!(connection, upcoming, calendars)?;
+    let entries = upcoming.into_iter().map(EntryAnswer::from).collect();
     let mut busy = Vec::new();
-    for calendar in calendars::of_connection(db, business, id).await? {
+    for calendar in calendars {
         let found = outside_events::upcoming(db, business, calendar.id, now).await?;
         busy.extend(found.into_iter().map(BusyAnswer::from));
     }

@@ -3,9 +3,12 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use chrono::Duration;
-use concord_domain::connection::{ConnectionState, ProviderKind};
+use concord_domain::{
+    connection::{ConnectionState, ProviderKind},
+    ids::ConnectionId,
+};
 use concord_storage::{
-    calendars,
+    calendars::{self, Calendar},
     connections::Connection,
     entries,
     people::{self, Staff},
@@ -18,7 +21,7 @@ use super::super::{
     frame::{Frame, Place, page},
     names::all_staff,
     overview::success_rate,
-    pieces::{Pill, capital},
+    pieces::{Pill, capital, counted},
     session::CurrentUser,
     when::When,
 };
@@ -35,7 +38,7 @@ struct CalendarsPage {
     has_caldav: bool,
     is_manager: bool,
     has_connections: bool,
-    synced: i64,
+    synced: String,
     pending: i64,
     failed: i64,
     success: Option<String>,
@@ -72,27 +75,31 @@ struct Line {
 
 pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
     let (db, business, now) = (&app.context.db, user.business.id, app.now());
-    let attention = Attention::of(&app, &user).await?;
-    let staff = staff_shown(&app, &user).await?;
-    let mut people = Vec::with_capacity(staff.len());
-    for person in staff {
-        let mut lines = Vec::new();
-        for connection in attention.connections.iter().filter(|connection| connection.staff_id == person.id) {
-            lines.push(line(&app, &user, connection).await?);
-        }
-        people.push(Person {
-            id: person.id.to_string(),
-            name: person.name,
-            craft: super::super::people::craft_label(person.craft),
-            connections: lines,
-        });
-    }
-    let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
-    let synced = match user.user.staff_id {
-        _ if user.is_manager() => entries::counts(db, business, None, now).await?.synced,
-        Some(staff) => entries::counts(db, business, Some(staff), now).await?.synced,
-        None => 0,
+    let counts = async { Ok(sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?) };
+    let (attention, staff, synced, counts) = futures::try_join!(
+        Attention::of(&app, &user),
+        staff_shown(&app, &user),
+        synced(&app, &user),
+        counts,
+    )?;
+    let ids: Vec<ConnectionId> = attention.connections.iter().map(|connection| connection.id).collect();
+    let listed = calendars::of_connections(db, business, &ids).await?;
+    let line = |connection: &Connection| {
+        let calendars = listed.get(&connection.id).map(Vec::as_slice).unwrap_or_default();
+        line(&app, &user, connection, calendars)
     };
+    let person = |person: Staff| Person {
+        id: person.id.to_string(),
+        craft: super::super::people::craft_label(person.craft),
+        connections: attention
+            .connections
+            .iter()
+            .filter(|connection| connection.staff_id == person.id)
+            .map(line)
+            .collect(),
+        name: person.name,
+    };
+    let people = staff.into_iter().map(person).collect();
     let providers = app.context.providers.kinds().filter(|kind| app.context.providers.oauth(*kind).is_some());
     let calendars = CalendarsPage {
         frame: Frame::with_attention(&user, Place::Calendars, "Calendars", &attention),
@@ -109,6 +116,15 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     page(&app, &user, &calendars)
 }
 
+/// How many entries stand as they should in the calendars that the person may see.
+async fn synced(app: &App, user: &CurrentUser) -> Result<String, PageError> {
+    let whose = user.user.staff_id.filter(|_| !user.is_manager());
+    if whose.is_none() && !user.is_manager() {
+        return Ok(counted(0));
+    }
+    Ok(counted(entries::count_synced(&app.context.db, user.business.id, whose, app.now()).await?))
+}
+
 /// All staff for managers, oneself for everybody else.
 async fn staff_shown(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageError> {
     if user.is_manager() {
@@ -119,8 +135,7 @@ async fn staff_shown(app: &App, user: &CurrentUser) -> Result<Vec<Staff>, PageEr
     Ok(own.into_iter().collect())
 }
 
-async fn line(app: &App, user: &CurrentUser, connection: &Connection) -> Result<Line, PageError> {
-    let calendars = calendars::of_connection(&app.context.db, user.business.id, connection.id).await?;
+fn line(app: &App, user: &CurrentUser, connection: &Connection, calendars: &[Calendar]) -> Line {
     let written = calendars.iter().find(|calendar| calendar.writes).map(|calendar| calendar.name.clone());
     let read = calendars.iter().filter(|calendar| calendar.reads).count();
     let mut what = Vec::new();
@@ -138,7 +153,7 @@ async fn line(app: &App, user: &CurrentUser, connection: &Connection) -> Result<
         });
     }
     let needs_reconnect = connection.state == ConnectionState::NeedsReconnect;
-    Ok(Line {
+    Line {
         path: format!("/calendars/{}", connection.id),
         provider: connection.provider.name(),
         provider_word: connection.provider.as_str(),
@@ -150,5 +165,5 @@ async fn line(app: &App, user: &CurrentUser, connection: &Connection) -> Result<
         what: capital(&what.join("; ")),
         last: connection.last_sync_at.map(|at| When::of(at, app.now(), user.business.zone)),
         error: connection.last_error.as_deref().filter(|_| !needs_reconnect).map(capital),
-    })
+    }
 }

@@ -1,7 +1,5 @@
 //! How a change looks: what was done, what became of it, and what can be answered.
 
-use std::collections::HashMap;
-
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     booking::Booking,
@@ -89,10 +87,9 @@ pub(crate) async fn lines(
 ) -> Result<Vec<ChangeLine>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let ids: Vec<BookingId> = changes.iter().map(|change| change.booking_id).collect();
-    let mut booked: HashMap<BookingId, Booking> = HashMap::new();
-    for booking in bookings::by_ids(db, business, &ids).await? {
+    let booked = bookings::by_ids(db, business, &ids).await?;
+    for booking in booked.values() {
         names.learn_resource(db, booking.draft.resource).await?;
-        booked.insert(booking.id, booking);
     }
     let mut lines = Vec::with_capacity(changes.len());
     for change in changes {

@@ -26,7 +26,7 @@ use super::{
     flash::Flash,
     frame::{Frame, Place, page, part},
     names::Names,
-    pieces::{Pill, count},
+    pieces::{Pill, count, counted},
     session::CurrentUser,
     when::When,
 };
@@ -71,7 +71,7 @@ impl HtmlSafe for Calendars {}
 
 /// How the calendars of the business stand altogether.
 struct Figures {
-    synced: i64,
+    synced: String,
     pending: i64,
     /// Of the last 24 hours, in percent; `None` when nothing was tried.
     success: Option<String>,
@@ -88,14 +88,18 @@ struct CalendarLine {
 }
 
 async fn show(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let attention = Attention::of(&app, &user).await?;
-    let mut names = names(&app, &user).await?;
+    // What does not need one another is asked for at the same time: this page asks the most of all.
+    let (attention, mut names, counts) = futures::try_join!(
+        Attention::of(&app, &user),
+        async { Ok(names(&app, &user).await?) },
+        counts(&app, &user),
+    )?;
     let next = next::next_bookings(&app, &user, &mut names).await?;
     let overview = OverviewPage {
         frame: Frame::with_attention(&user, Place::Overview, "Overview", &attention),
         needs: needs(&app, &user, &attention, &mut names).await?,
         next,
-        calendars: calendars(&app, &user, &attention, &mut names).await?,
+        calendars: calendars(&app, &user, (&attention, counts), &mut names).await?,
         channels: if user.is_manager() {
             Some(channels(&app, &user, &attention, &mut names).await?)
         } else {
@@ -122,8 +126,8 @@ async fn live_channels(State(app): State<App>, user: CurrentUser) -> Result<Resp
 }
 
 async fn live_calendars(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
-    let attention = Attention::of(&app, &user).await?;
-    part(&calendars(&app, &user, &attention, &mut names(&app, &user).await?).await?)
+    let (attention, counts) = futures::try_join!(Attention::of(&app, &user), counts(&app, &user))?;
+    part(&calendars(&app, &user, (&attention, counts), &mut names(&app, &user).await?).await?)
 }
 
 async fn live_word(State(app): State<App>, user: CurrentUser) -> Result<Response, PageError> {
@@ -152,13 +156,32 @@ async fn retry(
     Ok(user.go(&app, "/", &Flash::good("It is being tried again now.")))
 }
 
+/// How many entries stand as they should, and how often it went well in the last 24 hours.
+struct Counts {
+    synced: i64,
+    log: sync_log::Counts,
+}
+
+/// For managers.
+async fn counts(app: &App, user: &CurrentUser) -> Result<Option<Counts>, PageError> {
+    if !user.is_manager() {
+        return Ok(None);
+    }
+    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+    let (synced, log) = futures::try_join!(
+        entries::count_synced(db, business, None, now),
+        sync_log::counts_since(db, business, None, now - Duration::hours(24)),
+    )?;
+    Ok(Some(Counts { synced, log }))
+}
+
 async fn calendars(
     app: &App,
     user: &CurrentUser,
-    attention: &Attention,
+    (attention, counts): (&Attention, Option<Counts>),
     names: &mut Names,
 ) -> Result<Calendars, PageError> {
-    let (db, business, now) = (&app.context.db, user.business.id, app.now());
+    let (db, now) = (&app.context.db, app.now());
     let mut lines = Vec::new();
     for connection in &attention.connections {
         names.learn_staff(db, connection.staff_id).await?;
@@ -171,17 +194,16 @@ async fn calendars(
             last: connection.last_sync_at.map(|at| When::of(at, now, user.business.zone)),
         });
     }
-    let mut figures = None;
-    if user.is_manager() {
-        let counts = sync_log::counts_since(db, business, None, now - Duration::hours(24)).await?;
-        let synced = entries::counts(db, business, None, now).await?.synced;
-        let pending = attention.entries.pending;
-        figures = Some(Figures { synced, pending, success: success_rate(counts) });
-    }
+    let pending = attention.entries.pending;
+    let figures = counts.map(|counts| Figures {
+        synced: counted(counts.synced),
+        pending,
+        success: success_rate(counts.log),
+    });
     let waiting = attention.entries.waiting;
     Ok(Calendars {
         lines,
-        is_under_way: attention.entries.pending > 0,
+        is_under_way: pending > 0,
         may_connect: user.may_connect(),
         waiting: (waiting > 0).then(|| count(waiting, "entry waits", "entries wait")),
         figures,

@@ -1,7 +1,5 @@
 //! What a person has to see to, each thing with its reason and a way out.
 
-use std::collections::HashMap;
-
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
@@ -19,7 +17,6 @@ use concord_storage::{
     occupancy::{self, DoubleBooking},
     outside_changes,
 };
-use uuid::Uuid;
 
 use super::super::{
     PageError,
@@ -249,13 +246,12 @@ async fn conflicts(
     let ids: Vec<BookingId> =
         rows.iter().flat_map(DoubleBooking::parties).map(|party| BookingId(party.source_id)).collect();
     let booked = bookings::by_ids(&app.context.db, user.business.id, &ids).await?;
-    let booked: HashMap<Uuid, Booking> = booked.into_iter().map(|booking| (booking.id.0, booking)).collect();
     let conflict = |row: &DoubleBooking| Conflict {
         who: row.subject_name.clone().unwrap_or_else(|| "Somebody".to_owned()),
         when: stretch(Interval { start: row.starts_at, end: row.ends_at }, user.business.zone, today),
         parties: row
             .parties()
-            .map(|party| named(&party, booked.get(&party.source_id), &app.context.platforms)),
+            .map(|party| named(&party, booked.get(&BookingId(party.source_id)), &app.context.platforms)),
         path: day_of(row, user),
     };
     Ok(rows.iter().map(conflict).collect())
