@@ -261,7 +261,7 @@ impl Import<'_> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
-        let due = note_success(&mut tx, self.account(), now).await?;
+        let due = note_success(self.context, &mut tx, self.account(), now).await?;
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
         tx.commit().await?;
         self.context.push(&due).await;

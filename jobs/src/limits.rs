@@ -207,7 +207,7 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
     let mut tx = context.db.begin_forgettable().await?;
     let mut waiting = Vec::new();
     if limits::answered(&mut tx, &bucket_of(account), now).await? {
-        waiting = duties::hasten_entries(&mut tx, account.business, account.connection, now).await?;
+        waiting = hasten(context, &mut tx, account, now).await?;
     }
     tx.commit().await?;
     context.push(&waiting).await;
@@ -217,6 +217,7 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
 /// Notes that a connection has been read or written. What has failed since it last was need not wait any longer: push what
 /// this returns after the commit.
 pub(crate) async fn note_success(
+    context: &Context,
     tx: &mut Tx,
     account: Account,
     now: DateTime<Utc>,
@@ -224,7 +225,18 @@ pub(crate) async fn note_success(
     if !connections::note_success(tx, account.connection, now).await? {
         return Ok(Vec::new());
     }
-    duties::hasten_entries(tx, account.business, account.connection, now).await
+    hasten(context, tx, account, now).await
+}
+
+/// However long an outage was, nothing that failed of it waits longer than the retries do at most.
+async fn hasten(
+    context: &Context,
+    tx: &mut Tx,
+    account: Account,
+    now: DateTime<Utc>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let longest = context.settings.retry.slow_cap;
+    duties::hasten_entries(tx, account.business, account.connection, now, longest).await
 }
 
 fn bucket_of(account: Account) -> String {

@@ -275,21 +275,20 @@ const HASTEN_ENTRIES: &str = "
       AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))
     RETURNING id, kind, queue, version";
 
-/// What is refused waits longer than this, and is refused again however well its provider answers.
-const LONGEST_OUTAGE_WAIT: Duration = Duration::minutes(15);
-
-/// The provider of a connection answers again: what waits for its entries is due now. Push what this returns.
+/// The provider of a connection answers again: what waits for its entries is due now, but for what waits longer than
+/// `longest`, which was refused and will be again however well its provider answers. Push what this returns.
 pub async fn hasten_entries(
     tx: &mut Tx,
     business: BusinessId,
     connection: ConnectionId,
     now: DateTime<Utc>,
+    longest: Duration,
 ) -> Result<Vec<DutyRef>, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(HASTEN_ENTRIES)
         .bind(business)
         .bind(connection)
         .bind(now)
-        .bind(now + LONGEST_OUTAGE_WAIT)
+        .bind(now + longest)
         .fetch_all(c)
         .await)?)
 }

@@ -80,7 +80,7 @@ impl EntryRun<'_> {
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
-        let due = note_success(tx, self.account, now).await?;
+        let due = note_success(self.context, tx, self.account, now).await?;
         notify::sync_succeeded(tx, self.context, self.account).await?;
         let record = Record {
             outcome: Outcome::Done,

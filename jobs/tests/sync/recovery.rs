@@ -12,7 +12,7 @@ use concord_storage::{
 };
 use serde_json::json;
 
-use crate::world::{ANA, World};
+use crate::world::{ANA, PATIENCE, World, unhurried};
 
 /// Lets the work be done for as long as that, whenever some of it is due.
 async fn work_for(world: &World<'_>, time: Duration) {
@@ -52,6 +52,31 @@ async fn five_seconds_after_google_answers_again_work_flows(db: &TestDb) {
         for booking in &waiting {
             assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
         }
+    }
+}
+
+/// After an outage too: what waits for its next try by then waits as long as the settings let it.
+async fn what_failed_while_google_was_away_flows_with_the_first_success(db: &TestDb) {
+    let mut settings = unhurried();
+    settings.retry.slow_cap = Duration::hours(1);
+    let world = World::with(db, settings, PATIENCE).await;
+    world.connected(&world.ana).await;
+    world.outside.fault(json!({ "kind": "server_error" })).await;
+    let mut waiting = Vec::new();
+    for number in 0..6 {
+        let from = 600 + number * 60;
+        let draft = world.draft(&[&world.ana], from, from + 60);
+        waiting.push(world.put(&format!("OLD-{number}"), &draft).await);
+    }
+    work_for(&world, Duration::hours(4)).await;
+    for booking in &waiting {
+        assert_eq!(world.entry_state(booking).await, EntryState::Failed);
+    }
+    world.outside.no_faults().await;
+    waiting.push(world.put("NEW", &world.draft(&[&world.ana], 960, 1_020)).await);
+    work_for(&world, Duration::seconds(5)).await;
+    for booking in &waiting {
+        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
     }
 }
 
@@ -134,6 +159,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
 
 on_both_databases!(
     five_seconds_after_google_answers_again_work_flows,
+    what_failed_while_google_was_away_flows_with_the_first_success,
     while_google_refuses_one_call_at_a_time_asks,
     a_worker_that_is_stopped_hard_gives_back_its_leases,
     a_clock_that_is_wrong_stops_nobody_and_steals_nothing,

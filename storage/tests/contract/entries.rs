@@ -1,3 +1,4 @@
+use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft},
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
@@ -413,6 +414,7 @@ async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
     let snooze = Outcome::Snooze { until: at(14), reason: reason() };
     let failed = Outcome::Failed { retry_at: Some(at(16)), reason: reason() };
     let refused = Outcome::Failed { retry_at: Some(at(20)), reason: reason() };
+    let longest = Duration::minutes(15);
     let (mut now, mut due) = (0, put.duties.clone());
     for (outcome, is_hastened) in [(snooze, true), (failed, true), (refused, false)] {
         for duty in &due {
@@ -425,8 +427,8 @@ async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
         now += 1;
         let mut tx = begin(db).await;
         let (business, of_ana) = (world.business.id, world.of_ana);
-        due = duties::hasten_entries(&mut tx, business, of_ana, at(now)).await.unwrap();
-        let again = duties::hasten_entries(&mut tx, business, of_ana, at(now)).await.unwrap();
+        due = duties::hasten_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
+        let again = duties::hasten_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
         commit(tx).await;
         assert_eq!((due.len(), again.len()), (usize::from(is_hastened), 0), "{outcome:?}");
         assert_eq!(duties::due(db, at(now), 10).await.unwrap(), due);
