@@ -13,10 +13,12 @@
 
 mod object;
 mod person;
+mod port;
 mod proxy;
 mod server;
 
 pub use object::SeenObject;
 pub use person::CaldavPerson;
+pub use port::free_port;
 pub use proxy::{FaultProxy, ProxyFault};
 pub use server::{CaldavServer, Software};

@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use url::Url;
 
-use crate::{CaldavPerson, FaultProxy};
+use crate::{CaldavPerson, FaultProxy, free_port};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl CaldavServer {
     /// `None`: it has ended at once.
     async fn try_to_start(software: Software) -> Option<Self> {
         let data = TempDir::new().expect("the surroundings are in order");
-        let address = free_address();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let process = command(software, address, &data)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -208,13 +208,6 @@ impl CaldavServer {
             SUMMARY:Easter\r\nTRANSP:TRANSPARENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         std::fs::write(folder.join("easter.ics"), object).expect("the surroundings are in order");
     }
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("the surroundings are in order")
-        .local_addr()
-        .expect("the surroundings are in order")
 }
 
 fn command(software: Software, address: SocketAddr, data: &TempDir) -> Command {

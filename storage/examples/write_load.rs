@@ -1,7 +1,7 @@
 //! What SQLite's one writer gets done with more and more clients: an overload is to be turned away, not to slow all down.
 //!
 //! `cargo run --release -p concord-storage --example write_load [SECONDS]`, SECONDS being how long each number of clients
-//! writes (3 if it is not given). Each client writes bookings as fast as it can, as a request does; beside them a batch
+//! writes in all (10 if it is not given), in short turns. Each client writes bookings as fast as it can, as a request does; beside them a batch
 //! writes all the time. Fails if 32 clients get less than 0.8 of the best done.
 
 #![expect(
@@ -27,8 +27,9 @@ use concord_storage::{
 };
 
 const CLIENTS: [usize; 6] = [1, 4, 8, 16, 32, 128];
-/// How often each number of clients is measured.
-const ROUNDS: usize = 3;
+/// Each number of clients has so many turns a second that it writes: short ones, so that a machine that grows faster or
+/// slower meanwhile does so for all of them.
+const TURNS: u32 = 2;
 /// Of the best, with 32 clients.
 const LEAST: f64 = 0.8;
 
@@ -41,49 +42,57 @@ struct Counts {
     turned_away: AtomicU64,
     batches: AtomicU64,
     slowest_micros: AtomicU64,
+    /// How long it took: what is under way at the end of a turn is waited for.
+    took_millis: AtomicU64,
+}
+
+impl Counts {
+    fn a_second(&self, count: &AtomicU64) -> u64 {
+        count.load(Ordering::Relaxed) * 1_000 / self.took_millis.load(Ordering::Relaxed).max(1)
+    }
 }
 
 #[tokio::main]
 async fn main() {
-    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(3);
+    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10);
     let db = testing::sqlite().await;
     let business = testing::business(&db).await;
     let room = testing::resource(&db, &business, 1_000).await;
-    let mut rates: Vec<(usize, u64)> = CLIENTS.iter().map(|clients| (*clients, 0)).collect();
-    // In turn, the best counts: whatever else the machine does is not in all of them.
-    for _ in 0..ROUNDS {
-        for (clients, best) in &mut rates {
-            let counts = measure(&db, &room, *clients, Duration::from_secs(seconds)).await;
-            let [done, away, batches, slowest] =
-                [&counts.done, &counts.turned_away, &counts.batches, &counts.slowest_micros]
-                    .map(|count| count.load(Ordering::Relaxed));
-            let rate = done / seconds;
-            println!(
-                "{clients:4} clients: {rate:5} bookings/s, slowest {:5} ms, {away} turned away, {} batches/s beside",
-                slowest / 1000,
-                batches / seconds,
-            );
-            *best = rate.max(*best);
+    let all: Vec<(usize, Counts)> = CLIENTS.iter().map(|clients| (*clients, Counts::default())).collect();
+    for _ in 0..seconds * TURNS {
+        for (clients, counts) in &all {
+            measure(&db, &room, *clients, counts).await;
         }
     }
-    let best = rates.iter().map(|(_, rate)| *rate).max().unwrap();
-    let under_load = rates.iter().find(|(clients, _)| *clients == 32).unwrap().1;
+    for (clients, counts) in &all {
+        println!(
+            "{clients:4} clients: {:5} bookings/s, slowest {:5} ms, {} turned away, {} batches/s beside",
+            counts.a_second(&counts.done),
+            counts.slowest_micros.load(Ordering::Relaxed) / 1_000,
+            counts.turned_away.load(Ordering::Relaxed),
+            counts.a_second(&counts.batches),
+        );
+    }
+    let done = |counts: &Counts| counts.a_second(&counts.done);
+    let best = all.iter().map(|(_, counts)| done(counts)).max().unwrap();
+    let under_load = all.iter().find(|(clients, _)| *clients == 32).map(|(_, counts)| done(counts)).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
     let part = under_load as f64 / best as f64;
     println!("32 clients get {part:.2} of the best done (at least {LEAST})");
     assert!(part >= LEAST, "an overload costs too much");
 }
 
-async fn measure(db: &Db, room: &Resource, clients: usize, lasts: Duration) -> Counts {
-    let (counts, end) = (Counts::default(), AtomicBool::new(false));
+/// Lets so many clients write for a turn.
+async fn measure(db: &Db, room: &Resource, clients: usize, counts: &Counts) {
+    let (began, end) = (Instant::now(), AtomicBool::new(false));
     let mut running: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = Vec::new();
     for client in 0..clients {
         let client = format!("{clients}-{client}");
-        running.push(Box::pin(on_behalf_of(Caller::Request, book(db, room, client, &counts, &end))));
+        running.push(Box::pin(on_behalf_of(Caller::Request, book(db, room, client, counts, &end))));
     }
-    running.push(Box::pin(on_behalf_of(Caller::BulkJob, batch(db, room, &counts, &end))));
+    running.push(Box::pin(on_behalf_of(Caller::BulkJob, batch(db, room, counts, &end))));
     running.push(Box::pin(async {
-        tokio::time::sleep(lasts).await;
+        tokio::time::sleep(Duration::from_secs(1) / TURNS).await;
         end.store(true, Ordering::Relaxed);
     }));
     std::future::poll_fn(|context| {
@@ -91,8 +100,7 @@ async fn measure(db: &Db, room: &Resource, clients: usize, lasts: Duration) -> C
         if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    drop(running);
-    counts
+    counts.took_millis.fetch_add(u64::try_from(began.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
 }
 
 async fn book(db: &Db, room: &Resource, client: String, counts: &Counts, end: &AtomicBool) {

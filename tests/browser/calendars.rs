@@ -49,7 +49,7 @@ async fn the_page_of_a_calendar_follows_what_is_done_and_rests_afterwards() {
     browser.see("Nothing is coming up in the calendars that are read.").await;
     // Google is slow, so that the work can be watched.
     let faults = format!("{}/control/faults", house.demo("sandbox_url"));
-    let slow = serde_json::json!({ "provider": "google", "kind": "latency_ms", "value": 700 });
+    let slow = serde_json::json!({ "provider": "google", "kind": "latency_ms", "value": 2_000 });
     let made = house.http.post(&faults).json(&slow).send().await.unwrap();
     assert!(made.status().is_success(), "{}", made.text().await.unwrap());
     let event = serde_json::json!({

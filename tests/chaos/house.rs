@@ -11,6 +11,7 @@ use concord::{
     config::{Config, Sources},
 };
 use concord_domain::{clock::Clock, connection::ProviderKind, ids::ConnectionId};
+use concord_foreign::free_port;
 use concord_jobs::{
     Context,
     connect::{self, Wanted},
@@ -32,7 +33,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::processes::{Process, free_port, last_words, listens};
+use crate::processes::{Process, last_words, listens};
 
 /// How long anything may take that is not on trial.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

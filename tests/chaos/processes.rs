@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, OpenOptions},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use concord_foreign::free_port;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -124,15 +124,6 @@ pub(crate) fn last_words(folder: &Path) -> String {
         format!("--- {}\n{}", path.display(), lines[lines.len().saturating_sub(25)..].join("\n"))
     };
     logs.map(last).collect::<Vec<_>>().join("\n")
-}
-
-/// A port that nobody listens on. Below those that the kernel gives to outgoing connections, so that none of them takes
-/// it while the one who has it is dead.
-pub(crate) fn free_port() -> u16 {
-    (0..200)
-        .map(|_| 15_000 + uuid::Uuid::new_v4().as_fields().1 % 17_000)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a port is free")
 }
 
 /// Waits until something listens there.

@@ -121,13 +121,14 @@ async fn the_page_of_a_calendar_says_what_is_under_way(db: &TestDb) {
     let live = async || visitor.get(&format!("{path}/live")).await.text;
     let quiet = async || (!live().await.contains("data-under-way")).then_some(());
     until("what follows from connecting is done", quiet).await;
-    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 1500 });
+    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 3_000 });
     house.control(Method::POST, "/faults", slow).await;
     let said = visitor.get(&path).await.text;
     assert!(said.contains("compares all that stands in the calendar with the bookings"), "{said}");
     visitor.send(&format!("{path}/resync"), &[]).await;
     let shown = live().await;
     assert!(shown.contains("data-under-way") && shown.contains("Load this page again"), "{shown}");
+    house.control(Method::DELETE, "/faults", json!({})).await;
     until("all is quiet again", quiet).await;
     house.stop().await;
 }

@@ -13,12 +13,12 @@ use crate::house::{House, Wishes, stay, until};
 
 async fn it_says_how_it_is(db: &TestDb) {
     let house = House::on(db).await;
+    house.is_ready().await;
     let health = house.api.plain(Method::GET, "/api/health").await.expect(200);
     assert_eq!(health["status"], "ok");
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(health["database"], json!({ "kind": house.db().kind(), "status": "ok" }));
     assert_eq!(health["queue"], json!({ "kind": "memory", "status": "ok" }));
-    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 200);
 
     let room = house.resource(1).await;
     house.api.put("/api/v1/bookings/m-1", stay(&room, 1, 1)).await.expect(201);
@@ -79,11 +79,11 @@ async fn it_says_how_it_is(db: &TestDb) {
 }
 
 async fn what_took_too_long_is_counted(db: &TestDb) {
-    let settings = vec![("server.request_timeout_seconds", "1".to_owned())];
+    let settings = vec![("server.request_timeout_seconds", "3".to_owned())];
     let house = House::with(db, Wishes { settings, ..Wishes::default() }).await;
     let ana = house.staff("Ana").await;
     let integration = house.connect_google(ana, "ana@example.com").await;
-    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 3_000 });
+    let slow = json!({ "provider": "google", "kind": "latency_ms", "value": 10_000 });
     house.control(Method::POST, "/faults", slow).await;
     let test = format!("/api/v1/calendar_integrations/{}/test", integration["id"].as_str().unwrap());
     assert_eq!(house.api.post(&test, json!({})).await.status, 503);

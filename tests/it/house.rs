@@ -60,6 +60,14 @@ impl House {
         Self::with(db, Wishes::default()).await
     }
 
+    /// Waits until the probe says so: a single look may come in a moment in which the machine stands still.
+    pub(crate) async fn is_ready(&self) {
+        until("it is ready", async || {
+            (self.api.plain(Method::GET, "/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
     /// With Redis as the queue, its keys under a name of their own.
     pub(crate) async fn on_redis(db: &TestDb) -> Self {
         let redis_url = std::env::var("CONCORD_TEST_REDIS_URL").expect(

@@ -273,7 +273,8 @@ async fn a_request_that_takes_too_long_may_be_repeated(db: &TestDb) {
     drop(held);
     let made = until("the request has ended", async || {
         let answer = post().await;
-        (answer.status != 409).then_some(answer)
+        // A repeat may take too long too, on a slow machine.
+        (!matches!(answer.status, 409 | 503)).then_some(answer)
     })
     .await;
     let made = made.expect(201);

@@ -12,7 +12,6 @@ use concord_storage::{
     duties::{self, NewDuty},
     testing::{self, TestDb},
 };
-use reqwest::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -56,7 +55,7 @@ async fn the_only_process_is_not_kept_from_its_work_by_its_own_dead(db: &TestDb)
     let until = now + chrono::Duration::hours(1);
     let held = duties::claim(db, duty, "killed#1", until, now).await.unwrap().unwrap();
     let house = House::on(db).await;
-    assert_eq!(house.api.plain(Method::GET, "/readyz").await.status, 200);
+    house.is_ready().await;
     let still_held = duties::extend(db, &held, until).await.unwrap();
     assert_eq!(still_held, matches!(**db, Db::Postgres(_)));
     house.stop().await;

@@ -178,7 +178,8 @@ async fn nobody_else_is_believed(db: &TestDb) {
         .then(|_| async { post("/hooks/google", None, String::new(), &[]).await.status })
         .collect::<Vec<u16>>()
         .await;
-    assert!(answers.contains(&400) && answers.ends_with(&[429]), "{answers:?}");
+    let refused = answers.iter().filter(|status| **status == 429).count();
+    assert!(answers.contains(&400) && refused > 50, "{answers:?}");
     logs::check();
     house.stop().await;
 }

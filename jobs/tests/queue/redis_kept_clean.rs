@@ -52,7 +52,7 @@ async fn what_a_stopped_worker_had_fetched_waits_again() {
     queue.push(&duties).await;
     let brief = WorkerSettings {
         concurrency: Concurrency::each(8),
-        shutdown_timeout: Duration::from_millis(200),
+        shutdown_timeout: Duration::from_secs(2),
         ..settings()
     };
     let worker = Worker::start(&slow, &queue, brief);

@@ -2,12 +2,12 @@
 
 use std::{
     env,
-    net::TcpListener,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
+use concord_foreign::free_port;
 use concord_jobs::{
     queue::{BACKLOG_LIMIT, Queue, QueueConfig},
     worker::{DutyHandler, WorkerError, WorkerSettings, run},
@@ -131,9 +131,8 @@ impl RedisServer {
 
     /// A port on which nobody answers, until it is revived.
     pub(crate) fn absent() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let port = free.local_addr().expect("it has an address").port();
-        Self { process: None, port, folder: tempfile::tempdir().expect("a temporary folder can be made") }
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self { process: None, port: free_port(), folder }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -163,7 +163,7 @@ async fn a_change_while_it_is_written_is_written_too(db: &TestDb) {
     world.connected(&world.ana).await;
     let draft = world.draft(&[&world.ana], 60, 120);
     world.put("A-1", &draft).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 400, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
     let (ran, booking) = tokio::join!(world.drain(), async {
         while world.outside.hits().await == 0 {
             tokio::task::yield_now().await;

@@ -156,7 +156,7 @@ async fn a_write_under_way_leaves_nothing_behind(db: &TestDb) {
     let world = World::new(db).await;
     let id = world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 600, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
     let elsewhere = Jobs::new(world.elsewhere(), "second");
     let end = async {
         while world.outside.hits().await == 0 {
@@ -180,7 +180,7 @@ async fn connected_again_while_entries_go_it_stays_connected(db: &TestDb) {
     }
     world.settle().await;
     manage::disconnect(&world.context, &world.change(), id, true).await.unwrap();
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 600, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
     world.outside.forget_calls().await;
     let again = async {
         while world.outside.hits().await == 0 {
@@ -226,7 +226,7 @@ async fn a_read_under_way_keeps_nobody_busy(db: &TestDb) {
     let id = world.connected(&world.ana).await;
     world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
     world.clock.advance(chrono::Duration::minutes(16));
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 600, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
     let elsewhere = Jobs::new(world.elsewhere(), "second");
     let end = async {
         while world.outside.hits().await == 0 {

@@ -150,7 +150,7 @@ async fn an_answer_that_never_came_is_looked_for_and_nothing_is_written_twice(db
 }
 
 async fn who_does_not_answer_is_not_waited_for_for_ever(db: &TestDb) {
-    let world = World::with(db, unhurried(), StdDuration::from_millis(700)).await;
+    let world = World::with(db, unhurried(), StdDuration::from_secs(2)).await;
     world.connected(&world.ana).await;
     world.outside.fault(json!({ "kind": "timeout", "count": 1 })).await;
     let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;

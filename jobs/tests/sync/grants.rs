@@ -194,7 +194,7 @@ async fn a_late_refusal_does_not_end_a_new_grant(db: &TestDb) {
     let id = world.connected(&world.ana).await;
     // The old grant dies, a new one is given, and somebody still refreshes with the old one.
     world.outside.fault(json!({ "kind": "revoke_grant", "count": 1 })).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 500, "count": 2 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 2 })).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     let reconnect = async {
         while world.outside.hits().await < 3 {
@@ -214,7 +214,7 @@ async fn a_late_refresh_does_not_replace_a_new_grant(db: &TestDb) {
     let id = world.connected(&world.ana).await;
     world.clock.advance(Duration::minutes(60));
     world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 700, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
     let reconnect = async {
         while world.outside.hits().await == 0 {
             tokio::task::yield_now().await;

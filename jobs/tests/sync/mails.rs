@@ -85,7 +85,7 @@ async fn a_server_that_has_no_time_is_asked_again(db: &TestDb) {
 }
 
 async fn a_server_that_says_nothing_is_asked_again(db: &TestDb) {
-    let world = World::with_patience(db, StdDuration::from_millis(400)).await;
+    let world = World::with_patience(db, StdDuration::from_secs(2)).await;
     world.mail_fault("timeout", 1).await;
     world.write_to("Ana", ANA).await;
     world.settle().await;

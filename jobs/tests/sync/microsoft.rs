@@ -232,7 +232,7 @@ async fn what_people_add_survives_our_next_write(db: &TestDb) {
 /// Graph is slow with a large page, and so it is asked for in smaller ones, at once from then on.
 async fn slow_page_is_asked_for_in_smaller_ones(db: &TestDb) {
     for (kind, most) in [(ProviderKind::Microsoft, 50), (ProviderKind::Google, 250)] {
-        let world = World::of(db, kind, unhurried(), Duration::from_millis(700), monday()).await;
+        let world = World::of(db, kind, unhurried(), Duration::from_secs(2), monday()).await;
         world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
         world.outside.fault(json!({ "kind": "slow_pages", "value": most })).await;
         world.connected(&world.ana).await;

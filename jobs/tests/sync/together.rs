@@ -159,7 +159,7 @@ async fn a_worker_that_comes_late_leaves_nothing_behind(db: &TestDb) {
     let world = World::new(db).await;
     world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    world.outside.fault(json!({ "kind": "latency_ms", "value": 1_000, "count": 1 })).await;
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 3_000, "count": 1 })).await;
     let other = Jobs::new(world.elsewhere(), "second");
     let overtake = async {
         while world.outside.hits().await == 0 {

@@ -20,7 +20,7 @@ pub(crate) const CALENDAR: &str = "/dav/ana@example.com/cal/";
 
 pub(crate) fn caldav() -> Caldav {
     let config = HttpConfig {
-        request_timeout: Duration::from_millis(500),
+        request_timeout: Duration::from_secs(2),
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };

@@ -15,7 +15,7 @@ use crate::{
 
 fn google(url: &Url) -> GoogleCalendar {
     let config = HttpConfig {
-        request_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_secs(2),
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };

@@ -13,7 +13,7 @@ const ZEROS_BY_GZIP: &[u8] = include_bytes!("zeros.gz");
 
 fn client() -> Http {
     let config = HttpConfig {
-        request_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_secs(2),
         max_body_bytes: 10_000,
         ..HttpConfig::default()
     };

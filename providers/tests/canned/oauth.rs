@@ -21,7 +21,7 @@ fn app(server: &Server) -> OAuthApp {
         authorize_params: Vec::new(),
         explain: |_, _, _| None,
     };
-    let http = HttpConfig { request_timeout: Duration::from_millis(300), ..HttpConfig::default() };
+    let http = HttpConfig { request_timeout: Duration::from_secs(2), ..HttpConfig::default() };
     OAuthApp::new(config, Http::new(http).unwrap(), Clock::system())
 }
 

@@ -75,7 +75,10 @@ async fn answer(
     seen: Arc<Mutex<Vec<String>>>,
     left: mpsc::UnboundedSender<()>,
 ) {
-    let Some(request) = read_request(&mut stream).await else { return };
+    let Some(request) = read_request(&mut stream).await else {
+        left.send(()).ok();
+        return;
+    };
     seen.lock().unwrap().push(request.clone());
     let reply = match reply {
         Reply::To(say) => say(&request),

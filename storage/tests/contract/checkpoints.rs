@@ -39,10 +39,16 @@ async fn log_is_brought_into_the_file_and_begins_anew() {
         }
     };
     timeout(Duration::from_secs(30), grown).await.expect("the log is brought into the file");
-    let (_, log) = sizes(&db);
-    for round in 1..5 {
+    // How long a checkpoint takes is up to the disk; once it is over, what is written next is written over the log's beginning.
+    let mut round = 1;
+    let (_, mut log) = sizes(&db);
+    loop {
         write_much(&db, round).await;
+        let (_, later) = sizes(&db);
+        if later == log {
+            break;
+        }
+        (log, round) = (later, round + 1);
+        assert!(round < 20, "the log has grown in each of {round} rounds, to {log} bytes");
     }
-    let (_, later) = sizes(&db);
-    assert!(later < 3 * log, "the log has grown from {log} to {later} bytes in four rounds more");
 }
