@@ -160,6 +160,11 @@ pub(crate) fn unclear(external_id: String, series: Option<String>, etag: Option<
     }
 }
 
+/// Whether nothing is known of what stands there, not even whose it is.
+pub(crate) fn is_unclear(seen: &ObservedEntry) -> bool {
+    seen.unreadable && seen.entry.is_none()
+}
+
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AfterPage {
@@ -221,6 +226,7 @@ pub trait CalendarProvider: Send + Sync {
 
     /// The entry in a calendar into which it was not written, where a person may have moved it: what stands there under its
     /// id, or carries its mark. A copy that a person made may, too. `external_id` is what its own calendar called it.
+    /// `Transient` where something stands there that may be it and cannot be read: taken for nothing, it would count as deleted.
     async fn find_moved(
         &self,
         credentials: &Credentials,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::ProviderError,
-    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials},
+    provider::{AfterPage, ChangesFrom, ChangesPage, Credentials, is_unclear},
 };
 
 /// Objects that are fetched at a time: iCloud and others refuse many more.
@@ -102,6 +102,9 @@ impl Caldav {
         if found.as_ref().is_some_and(|found| !found.deleted && found.entry == Some(entry)) {
             return Ok(found);
         }
+        if found.as_ref().is_some_and(is_unclear) {
+            return Err(unreadable("object of a calendar"));
+        }
         let now = self.clock.now();
         let reader = match self.reader(credentials, calendar, Interval { start: now, end: now }) {
             Err(ProviderError::NotFound) => return Ok(None),
@@ -177,16 +180,20 @@ impl Reader<'_> {
 
     async fn entry_with_uid(&self, entry: EntryId) -> Result<Option<ObservedEntry>, Trouble> {
         let found = self.session.report(&self.collection, 1, requests::with_uid(&entry_uid(entry))).await?;
-        let there =
-            found.responses.iter().filter(|response| response.status.is_none_or(|status| status < 300));
+        let there = found.responses.iter().filter(|response| !response.status.is_some_and(says_gone));
         // Who takes such a filter for none at all lists everything.
         let names: Vec<String> =
             there.filter_map(|response| name_of(&self.collection, &response.href)).take(PAGE).collect();
-        for object in self.session.objects(&self.collection, &names).await?.objects {
-            if is_of(&object, entry) {
-                let found = ObservedEntry { entry: Some(entry), ..self.single(&object).await? };
+        let fetched = self.session.objects(&self.collection, &names).await?;
+        for object in &fetched.objects {
+            if is_of(object, entry) {
+                let found = ObservedEntry { entry: Some(entry), ..self.single(object).await? };
                 return Ok((!found.deleted).then_some(found));
             }
+        }
+        // Where all that is named is withheld, it may be the one. Where others are named, the filter was none.
+        if fetched.objects.is_empty() {
+            fetched.known()?;
         }
         Ok(None)
     }

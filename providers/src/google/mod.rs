@@ -34,6 +34,7 @@ use crate::{
     oauth::OAuthEndpoints,
     provider::{
         Account, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed, Written,
+        is_unclear,
     },
     remembered::Remembered,
 };
@@ -177,6 +178,9 @@ impl CalendarProvider for GoogleCalendar {
     ) -> Result<Option<ObservedEntry>, ProviderError> {
         // An event keeps its id when it is moved (Events: move), and copies have another.
         let found = self.read_entry(credentials, calendar, external_id).await?;
+        if found.as_ref().is_some_and(is_unclear) {
+            return Err(ProviderError::Transient("the event cannot be read".into()));
+        }
         Ok(found.filter(|found| !found.deleted && found.entry == Some(entry)))
     }
 

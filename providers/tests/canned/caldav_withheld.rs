@@ -32,6 +32,15 @@ fn answers() -> [(&'static str, String); 6] {
 
 /// A server that knows no tokens: all objects are listed, and given by a multiget as far as they are.
 fn say(request: &str) -> Reply {
+    say_with(request, &["fine.ics", "broken.ics", "busy.ics", "closed.ics", "gone.ics", "never.ics"])
+}
+
+/// The same, where lists name one that is withheld alone.
+fn say_withheld(request: &str) -> Reply {
+    say_with(request, &["closed.ics"])
+}
+
+fn say_with(request: &str, listed: &[&str]) -> Reply {
     let responses: String = if request.starts_with("PROPFIND") {
         format!(
             "<response><href>{CALENDAR}</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
@@ -40,7 +49,9 @@ fn say(request: &str) -> Reply {
         let is_list = request.contains("calendar-query");
         let etag =
             "<propstat><prop><getetag>\"1\"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat>";
-        let asked = answers().into_iter().filter(|(name, _)| is_list || request.contains(name));
+        let asked = answers()
+            .into_iter()
+            .filter(|(name, _)| if is_list { listed.contains(name) } else { request.contains(name) });
         let said = asked.map(|(name, said)| (name, if is_list { etag.to_owned() } else { said }));
         let responses =
             said.map(|(name, said)| format!("<response><href>{CALENDAR}{name}</href>{said}</response>"));
@@ -89,4 +100,19 @@ async fn withheld_object_is_found_unreadable_and_not_written_over() {
         assert_eq!(caldav.find(&access, CALENDAR, name).await.unwrap(), None, "{name}");
     }
     assert!(server.requests().iter().all(|request| !request.starts_with("PUT")));
+}
+
+#[tokio::test]
+async fn what_may_be_the_moved_one_and_is_withheld_is_not_taken_for_nothing() {
+    let server = Server::start(Reply::To(say)).await;
+    let (caldav, access) = (caldav(), credentials(&server.url));
+    let moved = async |access, name| caldav.find_moved(access, CALENDAR, content().entry, name).await;
+    for name in ["broken.ics", "busy.ics", "closed.ics"] {
+        assert_eq!(code(moved(&access, name).await), "transient", "{name}");
+    }
+    // It lists whatever it has for the UID that is asked for, and what can be read of that is not ours.
+    assert_eq!(moved(&access, "gone.ics").await.unwrap(), None);
+
+    let server = Server::start(Reply::To(say_withheld)).await;
+    assert_eq!(code(moved(&credentials(&server.url), "gone.ics").await), "transient");
 }

@@ -105,6 +105,15 @@ async fn a_call_that_is_given_up_is_hung_up() {
 }
 
 #[tokio::test]
+async fn what_may_be_the_moved_one_and_cannot_be_read_is_not_taken_for_nothing() {
+    let server = Server::start(json("200 OK", r#"{"id": "e", "etag": "\"1\"", "start": "tomorrow"}"#)).await;
+    let google = google(&server.url);
+    let found = google.find(&token(), "c", "e").await.unwrap();
+    assert!(found.is_some_and(|found| found.unreadable && !found.deleted));
+    assert_eq!(code(google.find_moved(&token(), "c", content().entry, "e").await), "transient");
+}
+
+#[tokio::test]
 async fn refusals_keep_their_wait_on_both_ways() {
     let body = r#"{"error": {"code": 403, "message": "m", "errors": [{"reason": "userRateLimitExceeded"}]}}"#;
     let server =
