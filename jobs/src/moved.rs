@@ -84,7 +84,9 @@ impl Search {
         (prior, with_own): (PriorState, bool),
     ) -> Result<Self, StorageError> {
         let all = calendars::of_connection(&context.db, entry.business_id, entry.connection_id).await?;
-        let known = all.iter().map(|calendar| calendar.id).collect();
+        // One that was missing and is listed again is asked like a new one.
+        let is_known = |one: &&Calendar| is_of_use(one) || one.id == entry.calendar_id;
+        let known = all.iter().filter(is_known).map(|calendar| calendar.id).collect();
         let is_asked =
             |one: &Calendar| prior.has_stood && is_of_use(one) && (with_own || one.id != entry.calendar_id);
         let left: Vec<Calendar> = all.into_iter().filter(is_asked).collect();
