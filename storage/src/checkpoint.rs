@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::{StorageError, write_gate::WriteGate};
 
@@ -68,19 +68,21 @@ impl Checkpoints {
     }
 
     async fn run(&self) -> Result<(), StorageError> {
+        // Before the turn: no writer is to wait for a reader.
+        let mut reader = self.read.acquire().await?;
         for _ in 0..ATTEMPTS {
-            let Log { log, checkpointed } = self.checkpoint().await?;
+            let Log { log, checkpointed } = checkpoint(&mut reader).await?;
             if log - checkpointed <= FEW_PAGES {
                 break;
             }
         }
         let _turn = self.gate.turn().await?;
-        self.checkpoint().await?;
+        checkpoint(&mut reader).await?;
         Ok(())
     }
+}
 
-    /// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
-    async fn checkpoint(&self) -> Result<Log, StorageError> {
-        Ok(sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&self.read).await?)
-    }
+/// `PASSIVE`: it waits for nobody, and leaves what a reader still needs.
+async fn checkpoint(reader: &mut SqliteConnection) -> Result<Log, StorageError> {
+    Ok(sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(reader).await?)
 }

@@ -275,8 +275,9 @@ const HASTEN_ENTRIES: &str = "
       AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))
     RETURNING id, kind, queue, version";
 
-/// The provider of a connection answers again: what waits for its entries is due now, but for what waits longer than
-/// `longest`, which was refused and will be again however well its provider answers. Push what this returns.
+/// The provider of a connection answers again: what waits for its entries is due now, but for what is due only after
+/// `longest` from now. So waits what was refused, at first or often, and will be again however well its provider answers.
+/// Push what this returns.
 pub async fn hasten_entries(
     tx: &mut Tx,
     business: BusinessId,

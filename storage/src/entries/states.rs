@@ -153,6 +153,7 @@ const UPCOMING: &str = concat!(
     JOIN connections c ON c.id = e.connection_id
     JOIN calendars k ON k.id = e.calendar_id
     WHERE b.business_id = $1 AND b.ends_at > $3 AND e.state <> 'removed'
+      AND (c.state <> 'disconnected' OR c.remove_entries OR e.written_at IS NOT NULL)
     ORDER BY b.ends_at, b.starts_at, b.id LIMIT $4"
 );
 
