@@ -75,6 +75,15 @@ pub(crate) struct Search {
     is_list_fresh: bool,
 }
 
+/// What a search asks the provider.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Whether the entry stands in this calendar: [`Search::answered`].
+    Calendar(Box<Calendar>),
+    /// Which calendars there are by now: [`Search::list`].
+    List,
+}
+
 impl Search {
     /// In the other calendars of its account, as far as they are listed, and either we write to them or their busy times are
     /// read. `with_own`: in its own too, which may call it otherwise.
@@ -101,12 +110,6 @@ impl Search {
         })
     }
 
-    /// Whether all calendars that we know of were asked in vain, and the provider may by now have more than those: their owner
-    /// may have made one to put the entry there.
-    pub(crate) fn needs_list(&self) -> bool {
-        self.prior.has_stood && self.found.is_none() && !self.is_list_fresh
-    }
-
     /// Asks the provider which calendars there are: those that we did not know are to be asked too.
     pub(crate) async fn list(&mut self, context: &Context, account: Account) -> Result<(), JobError> {
         self.is_list_fresh = true;
@@ -121,10 +124,18 @@ impl Search {
         Ok(())
     }
 
-    /// The next calendar to ask; `None`: all has been asked that need be.
-    pub(crate) fn next_calendar(&mut self) -> Option<Calendar> {
+    /// What to ask next; `None`: all has been asked that need be.
+    pub(crate) fn next_question(&mut self) -> Option<Question> {
         let is_surely_it = |found: &Moved| found.seen.external_id == self.external_id;
-        if self.found.as_ref().is_some_and(is_surely_it) { None } else { self.left.next() }
+        if self.found.as_ref().is_some_and(is_surely_it) {
+            return None;
+        }
+        if let Some(calendar) = self.left.next() {
+            return Some(Question::Calendar(Box::new(calendar)));
+        }
+        // The provider may by now have more than those that we know: their owner may have made one to put the entry there.
+        let needs_list = self.prior.has_stood && self.found.is_none() && !self.is_list_fresh;
+        needs_list.then_some(Question::List)
     }
 
     /// What it has answered. One that refuses to answer, or is gone, does not have it as far as we can know.
@@ -159,17 +170,13 @@ impl Search {
         entry: &Entry,
     ) -> Result<Sought, JobError> {
         let provider = context.provider(account.provider)?;
-        loop {
-            let Some(calendar) = self.next_calendar() else {
-                if !self.needs_list() {
-                    return Ok(self.end());
-                }
-                take_turn(context, account, class).await?;
+        while let Some(question) = self.next_question() {
+            take_turn(context, account, class).await?;
+            let Question::Calendar(calendar) = question else {
                 lease.keep().await?;
                 lease.during(Box::pin(self.list(context, account))).await?;
                 continue;
             };
-            take_turn(context, account, class).await?;
             // What keeps us from asking is no answer.
             let mut held = Access::open(context, account).await?;
             lease.keep().await?;
@@ -178,8 +185,9 @@ impl Search {
                 with_open!(held, access => provider.find_moved(&access, elsewhere, entry.id, former))
             };
             let found = lease.during(Box::pin(call)).await.map_err(JobError::from);
-            self.answered(calendar, found)?;
+            self.answered(*calendar, found)?;
         }
+        Ok(self.end())
     }
 
     /// What has come of it.

@@ -27,7 +27,7 @@ use crate::{
     access::{Account, with_access},
     duty::JobError,
     limits::wait_for_turn,
-    moved::{self, Search, Sought},
+    moved::{self, Question, Search, Sought},
     outside::{self, Met},
 };
 
@@ -127,20 +127,17 @@ async fn search(
     let account = place.account;
     let provider = context.provider(account.provider)?;
     let mut search = Search::begin(context, entry, (moved::prior_state(entry), false)).await?;
-    loop {
-        let Some(calendar) = search.next_calendar() else {
-            if !search.needs_list() {
-                return Ok(search.end());
-            }
-            wait_for_turn(context, account, class, duty).await?;
+    while let Some(question) = search.next_question() {
+        wait_for_turn(context, account, class, duty).await?;
+        let Question::Calendar(calendar) = question else {
             search.list(context, account).await?;
             continue;
         };
-        wait_for_turn(context, account, class, duty).await?;
         let (elsewhere, former) = (calendar.external_id.as_str(), entry.external_id.as_str());
         let found = with_access!(context, account, access => provider.find_moved(&access, elsewhere, entry.id, former));
-        search.answered(calendar, found)?;
+        search.answered(*calendar, found)?;
     }
+    Ok(search.end())
 }
 
 /// What stands under that name.
