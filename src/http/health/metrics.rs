@@ -104,14 +104,21 @@ pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<La
     let text = app.to_the_end(async move {
         let mut last = last.0.lock().await;
         // As `/readyz` says it, at every moment.
-        let condition = super::database(&whole).await;
-        if let Some((at, then, text)) = &*last
-            && at.elapsed() < FRESH_FOR
-            && *then == condition
-        {
-            return text.clone();
-        }
-        let text = Bytes::from(text_of(&whole, &condition).await);
+        let condition = super::database(&whole);
+        let depth = timeout(super::QUEUE_WITHIN, whole.context.queue.depth());
+        let fresh = last.as_ref().filter(|(at, ..)| at.elapsed() < FRESH_FOR);
+        let (condition, depth) = if let Some((_, then, text)) = fresh {
+            let condition = condition.await;
+            if *then == condition {
+                return text.clone();
+            }
+            (condition, depth.await)
+        } else {
+            // Together: both may be away.
+            futures::join!(condition, depth)
+        };
+        let depth = depth.ok().and_then(Result::ok);
+        let text = Bytes::from(text_of(&whole, &condition, depth).await);
         *last = Some((Instant::now(), condition, text.clone()));
         text
     });
@@ -121,11 +128,10 @@ pub(super) async fn scrape(State(app): State<App>, Extension(last): Extension<La
 }
 
 /// All metrics. What the database cannot say is left out, and `concord_database_up` says so.
-async fn text_of(app: &App, condition: &Condition) -> String {
+async fn text_of(app: &App, condition: &Condition, depth: Option<HashMap<QueueClass, usize>>) -> String {
     let mut page = Page::default();
     page.family("concord_build_info", "gauge", "The running program.");
     page.sample("concord_build_info", &[("version", &env!("CARGO_PKG_VERSION"))], 1);
-    let depth = timeout(super::QUEUE_WITHIN, app.context.queue.depth()).await;
     let kind = app.context.db.kind();
     page.family("concord_database_up", "gauge", "Whether the database answers.");
     page.sample(
@@ -142,7 +148,6 @@ async fn text_of(app: &App, condition: &Condition) -> String {
             Err(_) => tracing::warn!("what the database knows is left out of a scrape: it took too long"),
         }
     }
-    let depth = depth.ok().and_then(Result::ok);
     page.family("concord_queue_up", "gauge", "Whether the queue answers.");
     page.sample("concord_queue_up", &[("kind", &app.context.queue.kind())], u8::from(depth.is_some()));
     write_depth(&mut page, &depth.unwrap_or_default());
