@@ -97,8 +97,8 @@ impl CaldavServer {
         server.answers().await.then_some(server)
     }
 
-    /// Waits until it answers; `false`: it has ended. That somebody listens says nothing: a connection to a port that is still free can come out
-    /// at its own beginning.
+    /// Waits until it answers; `false`: it has ended. That somebody listens says nothing: a connection to a port that is still
+    /// free can come out at its own beginning.
     async fn answers(&mut self) -> bool {
         let waiting = async {
             let asked = || Request::get(self.direct.as_str()).body(Bytes::new()).expect("it can be asked");

@@ -1,8 +1,8 @@
 //! What SQLite's one writer gets done with more and more clients: an overload is to be turned away, not to slow all down.
 //!
 //! `cargo run --release -p concord-storage --example write_load [SECONDS]`, SECONDS being how long each number of clients
-//! writes in all (10 if it is not given), in short turns. Each client writes bookings as fast as it can, as a request does; beside them a batch
-//! writes all the time. Fails if 32 clients get less than 0.8 of the best done.
+//! writes in all (10 if it is not given), in short turns. Each client writes bookings as fast as it can, as a request does;
+//! beside them a batch writes all the time. Fails if 32 clients get less than 0.8 of the best done.
 
 #![expect(
     clippy::unwrap_used,

@@ -276,7 +276,7 @@ const HASTEN_ENTRIES: &str = "
     RETURNING id, kind, queue, version";
 
 /// The provider of a connection answers again: what waits for its entries is due now, but for what is due only after
-/// `longest` from now. So waits what was refused, at first or often, and will be again however well its provider answers.
+/// `longest` from now: so waits what has just been refused, or often, and will be again however well its provider answers.
 /// Push what this returns.
 pub async fn hasten_entries(
     tx: &mut Tx,

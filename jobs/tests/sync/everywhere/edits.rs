@@ -1,6 +1,7 @@
 //! What people edit while our writes meet faults: it is followed, asked about or put back, and never written over unseen.
 
 use concord_domain::{
+    booking::Booking,
     connection::ProviderKind,
     sync::outside::{OutsideKind, OutsideState, Refusal},
 };
@@ -63,6 +64,19 @@ async fn edit_after_a_lost_answer_is_followed(db: &TestDb, kind: ProviderKind) {
     assert_eq!(world.changes(&booking).await.len(), 1, "nothing of it comes back as another change");
 }
 
+/// Its owner renames the entry, and the booking is cancelled before that was read.
+async fn is_renamed_cancelled_and_written_down(world: &World<'_>, booking: &Booking) {
+    let id = world.outside.one_seen_by(ANA).await.id;
+    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
+    world.cancel("A-1").await;
+    world.settle().await;
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
+    let change = world.change_of(booking).await;
+    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
+    assert_eq!(change.refusal, Some(Refusal::Cancelled));
+    assert!(change.edit.title.is_some_and(|title| title.contains("Hot stones")));
+}
+
 /// Somebody cancels here what its owner has just renamed there: the entry goes, and it is said what they wanted.
 async fn edit_of_what_is_cancelled_is_written_down(db: &TestDb, kind: ProviderKind) {
     let world = World::with_provider(db, kind).await;
@@ -70,15 +84,7 @@ async fn edit_of_what_is_cancelled_is_written_down(db: &TestDb, kind: ProviderKi
     let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
     world.settle().await;
     world.poll().await;
-    let id = world.outside.one_seen_by(ANA).await.id;
-    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
-    world.cancel("A-1").await;
-    world.settle().await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
-    assert_eq!(change.refusal, Some(Refusal::Cancelled));
-    assert!(change.edit.title.is_some_and(|title| title.contains("Hot stones")));
+    is_renamed_cancelled_and_written_down(&world, &booking).await;
 }
 
 /// The same where nobody knows yet that the entry is there at all, since the answer to its create was lost.
@@ -88,14 +94,7 @@ async fn edit_of_what_was_never_answered_is_written_down(db: &TestDb, kind: Prov
     world.outside.fails_after(0, CallFault::AnswerLost).await;
     let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
     world.drain().await;
-    let id = world.outside.one_seen_by(ANA).await.id;
-    world.outside.person_renames(ANA, &id, ("Massage", "Hot stones")).await;
-    world.cancel("A-1").await;
-    world.settle().await;
-    assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
-    assert_eq!(change.refusal, Some(Refusal::Cancelled));
+    is_renamed_cancelled_and_written_down(&world, &booking).await;
 }
 
 everywhere!(
