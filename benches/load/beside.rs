@@ -1,6 +1,6 @@
 //! Changes that people wait for, while a calendar of 20,000 events is read for the first time.
 
-use std::{cell::Cell, collections::HashMap, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use chrono::{DateTime, Utc};
 use concord_domain::{clock::Clock, connection::ProviderKind};
@@ -50,7 +50,7 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
 
     let mut waits = Vec::new();
     for (person, sent) in sent.into_iter().enumerate() {
-        waits.extend(waits_of(&town, person, &sent).await);
+        waits.extend(town.waits_of(person, &sent).await);
     }
     waits.sort_unstable();
     let took = ended.get().expect("it has ended");
@@ -59,7 +59,7 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
         waits.len()
     );
     println!(
-        "    from the commit to the calendar: p50 {} ms   p99 {} ms   most {} ms",
+        "    from the commit to the calendar: p50 {} ms   p99 {} ms (promised: 200 on PostgreSQL, 400 on SQLite)   most {} ms",
         percentile(&waits, 50),
         percentile(&waits, 99),
         percentile(&waits, 100)
@@ -83,16 +83,4 @@ async fn changes(
         sleep(PACE.saturating_sub(began.elapsed())).await;
     }
     sent
-}
-
-/// Milliseconds from each commit to the calendar.
-async fn waits_of(town: &Town<'_>, person: usize, sent: &[(String, DateTime<Utc>)]) -> Vec<i64> {
-    let arrivals: HashMap<String, DateTime<Utc>> =
-        town.arrivals(person).await.into_iter().map(|one| (one.title, one.at)).collect();
-    let wait = |(title, at): &(String, DateTime<Utc>)| {
-        let arrived = arrivals.iter().find(|(arrived, _)| arrived.contains(title.as_str()));
-        let (_, arrived) = arrived.unwrap_or_else(|| panic!("{title} of person {person} did not arrive"));
-        (*arrived - *at).num_milliseconds().max(0)
-    };
-    sent.iter().map(wait).collect()
 }

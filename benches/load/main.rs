@@ -1,12 +1,13 @@
 //! What an installation carries, printed: how fast many calendars are written beside what the limits and the provider's
-//! latency allow, how soon a change stands in the calendar while a large import runs, the memory and the rows that
+//! latency allow and how much CPU a booking costs, alone and in a crowd, how soon a change stands in the calendar while a large
+//! import runs or thousands of jobs wait for another one, how much more four workers do than one, the memory and the rows that
 //! large calendars take, and what pages and calls take where a business has a hundred thousand bookings.
 //!
 //! Everything is as in life: the program as processes of its own, once as web and two workers over PostgreSQL and Redis,
 //! once as one process over SQLite; the providers are the sandbox and Radicale over HTTP. All of it shares this machine.
 //!
 //!     cargo bench --bench load                        as it is released
-//!     cargo bench --bench load -- many written beside large    some of it
+//!     cargo bench --bench load -- many waiting written beside crowd workers large    some of it
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -16,9 +17,12 @@
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod beside;
+mod crowd;
 mod large;
 mod many;
 mod town;
+mod waiting;
+mod workers;
 mod written;
 
 #[path = "../../tests/chaos/house.rs"]
@@ -39,9 +43,12 @@ async fn main() {
         large::measure().await;
     }
     let redis = Redis::start().await;
+    if is_wanted("workers") {
+        workers::measure(&redis).await;
+    }
     for form in [Form::Grown(redis.url()), Form::Alone] {
         let name = form.name();
-        for part in ["many", "written", "beside"] {
+        for part in ["many", "waiting", "written", "beside", "crowd"] {
             let is_wanted = is_wanted(part);
             if !is_wanted {
                 continue;
@@ -54,6 +61,8 @@ async fn main() {
             println!("{name}:");
             match part {
                 "many" => many::measure(&db, &form).await,
+                "waiting" => waiting::measure(&db, &form).await,
+                "crowd" => crowd::measure(&db, &form).await,
                 "written" => written::measure(&db, &form).await,
                 _ => beside::measure(&db, &form).await,
             }

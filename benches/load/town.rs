@@ -1,13 +1,16 @@
 //! Many people with a calendar each, and the program that keeps them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     clock::Clock,
     connection::ProviderKind,
+    duty::{DutyKind, DutyState},
     ids::{ResourceId, StaffId},
 };
 use concord_storage::{
-    duties,
+    duties::{self, DutyCount},
     testing::{self, TestDb, at},
 };
 use http::Method;
@@ -51,7 +54,7 @@ pub(crate) struct Town<'a> {
     pub(crate) staff: Vec<StaffId>,
     /// A room each: bookings of one resource are written one after the other.
     pub(crate) rooms: Vec<ResourceId>,
-    _processes: Vec<Process>,
+    processes: Vec<Process>,
 }
 
 /// The address of a person.
@@ -65,10 +68,23 @@ pub(crate) struct Arrival {
     pub(crate) at: DateTime<Utc>,
 }
 
+/// Names of the workers, where there are any.
+const WORKERS: [&str; 4] = ["first", "second", "third", "fourth"];
+
 impl<'a> Town<'a> {
     /// So many people, each with a Google calendar, and the program at rest.
     pub(crate) async fn of(db: &'a TestDb, form: &Form, people: usize) -> Self {
-        let house = House::furnish(db, form.redis_url(), &[]).await;
+        Self::with(db, form, people, (2, &[])).await
+    }
+
+    /// The same with so many workers, where there are any, and a program that is told more.
+    pub(crate) async fn with(
+        db: &'a TestDb,
+        form: &Form,
+        people: usize,
+        (workers, more): (usize, &[(&str, &str)]),
+    ) -> Self {
+        let house = House::furnish(db, form.redis_url(), more).await;
         let context = house.context().await;
         let (mut staff, mut rooms) = (Vec::new(), Vec::new());
         for person in 0..people {
@@ -80,26 +96,35 @@ impl<'a> Town<'a> {
         }
         context.db.close().await;
         let processes = match form {
-            Form::Grown(_) => vec![
-                house.concord("web", &["web"]),
-                house.concord("first", &["worker"]),
-                house.concord("second", &["worker"]),
-            ],
+            Form::Grown(_) => {
+                let workers = WORKERS[..workers].iter().map(|name| house.concord(name, &["worker"]));
+                std::iter::once(house.concord("web", &["web"])).chain(workers).collect()
+            }
             Form::Alone => vec![house.concord("serve", &["serve"])],
         };
         house.is_ready().await;
-        let town = Self { house, staff, rooms, _processes: processes };
+        let town = Self { house, staff, rooms, processes };
         town.is_quiet().await;
         town
     }
 
-    /// Waits until nothing is left to do, and the buckets of the limits are full again.
-    pub(crate) async fn is_quiet(&self) {
+    /// The CPU time that the program has taken so far, all of its processes together, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> f64 {
+        self.processes.iter().map(Process::cpu_ms).sum()
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn is_done(&self) {
         let began = Instant::now();
         while self.has_work().await {
             assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(self.house.folder.path()));
-            sleep(std::time::Duration::from_millis(100)).await;
+            sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until nothing is left to do, and the buckets of the limits are full again.
+    pub(crate) async fn is_quiet(&self) {
+        self.is_done().await;
         sleep(std::time::Duration::from_secs(8)).await;
     }
 
@@ -107,6 +132,14 @@ impl<'a> Town<'a> {
     pub(crate) async fn has_work(&self) -> bool {
         let soon = Clock::system().now() + Duration::seconds(2);
         duties::oldest_due(self.house.db, soon).await.expect("duties can be read").is_some()
+    }
+
+    /// How many entries are to be written.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let counts = duties::counts(self.house.db).await.expect("the jobs can be counted");
+        let is_entry =
+            |one: &&DutyCount| one.kind == DutyKind::SyncBooking && one.state == DutyState::Waiting;
+        counts.iter().filter(is_entry).map(|one| one.count).sum()
     }
 
     /// Every call to the provider takes so long from now on.
@@ -123,6 +156,19 @@ impl<'a> Town<'a> {
             "title": title, "resource": self.rooms[person], "staff": [self.staff[person]], "customer": { "name": "Maria Silva" },
             "starts_at": starts_at, "ends_at": starts_at + Duration::hours(1),
         })
+    }
+
+    /// How long each of these changes of a person took from its commit to the calendar, in milliseconds: its title, and when
+    /// it was committed.
+    pub(crate) async fn waits_of(&self, person: usize, sent: &[(String, DateTime<Utc>)]) -> Vec<i64> {
+        let arrivals: HashMap<String, DateTime<Utc>> =
+            self.arrivals(person).await.into_iter().map(|one| (one.title, one.at)).collect();
+        let wait = |(title, at): &(String, DateTime<Utc>)| {
+            let arrived = arrivals.iter().find(|(arrived, _)| arrived.contains(title.as_str()));
+            let (_, arrived) = arrived.unwrap_or_else(|| panic!("{title} of person {person} did not arrive"));
+            (*arrived - *at).num_milliseconds().max(0)
+        };
+        sent.iter().map(wait).collect()
     }
 
     /// What came to stand in the calendar of a person, and when.

@@ -58,6 +58,8 @@ ids! {
     OccupancyId;
     /// A piece of work that must be done.
     DutyId;
+    /// What jobs are done one at a time for: a connection.
+    JobKey;
     /// A staff member's account at a calendar provider.
     ConnectionId;
     /// One calendar of a connection.

@@ -64,6 +64,7 @@ fn duties(count: usize) -> Vec<DutyRef> {
         kind: DutyKind::SyncBooking,
         queue: QueueClass::Interactive,
         version: 1,
+        key: None,
     };
     (0..count).map(|_| duty()).collect()
 }

@@ -68,6 +68,22 @@ impl<'a> Access<'a> {
         Ok(Self { context, account, credentials, renewed: false, began: context.clock.now() })
     }
 
+    /// The same; credentials of this grant that were read a moment ago are not read again.
+    pub(crate) async fn open_grant(
+        context: &'a Context,
+        account: Account,
+        grant_number: i64,
+    ) -> Result<Self, JobError> {
+        let (id, now) = (account.connection, context.clock.now());
+        if let Some(credentials) = context.keys.credentials(id, grant_number, now) {
+            return Ok(Self { context, account, credentials, renewed: false, began: now });
+        }
+        let opened = Self::open(context, account).await?;
+        let credentials = opened.credentials.clone();
+        context.keys.keep_credentials(id, (grant_number, credentials), now);
+        Ok(opened)
+    }
+
     /// Notes what came of the call, for those who wait for the provider's rate limit.
     pub(crate) async fn answered<T>(
         &self,
@@ -88,6 +104,7 @@ impl<'a> Access<'a> {
 
     /// Finds another token than the one that was refused; of a password, whether it is refused indeed.
     pub(crate) async fn renew(&mut self) -> Result<(), JobError> {
+        self.context.keys.forget_credentials(self.account.connection);
         self.credentials = match &self.credentials {
             Credentials::Bearer(token) => {
                 Credentials::Bearer(current_token(self.context, self.account, Some(token)).await?)
@@ -230,7 +247,7 @@ async fn current_token(
 ) -> Result<SecretString, JobError> {
     // Longer than a call may take, as the worker's lease is: else two of them might use one refresh token.
     let lease = (context.settings.lease * 2).max(SHORTEST_REFRESH);
-    let holder = format!("{}#{}", context.turns.process(), Uuid::new_v4().simple());
+    let holder = format!("{}#{}", context.keys.process(), Uuid::new_v4().simple());
     for _ in 0..LOOKS {
         let stored = stored_tokens(context, account).await?;
         let now = context.clock.now();

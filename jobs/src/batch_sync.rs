@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    duty::{JobError, business_of},
+    duty::{JobError, business_of, keep},
 };
 
 /// Bookings in one transaction: a batch must not keep others from writing for long.
@@ -52,10 +52,8 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
             tx.commit().await?;
             context.push(&raised).await;
         }
-        if !duties::extend(&context.db, duty, context.clock.now() + context.settings.lease).await? {
-            // Another worker took over; it goes through all of them again.
-            return Ok(Outcome::Done);
-        }
+        // Another worker that takes over goes through all of them again.
+        keep(context, duty).await?;
     }
 }
 

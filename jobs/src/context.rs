@@ -1,6 +1,6 @@
 //! What every job is given.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -10,7 +10,7 @@ use concord_providers::{CalendarProvider, FeedFetcher, Registry};
 use concord_storage::{Db, duties::DutyRef, limits::Rate, retention::Keep, seal::Keyring};
 use url::Url;
 
-use crate::{duty::JobError, mail::Mail, queue::Queue, turns::Turns};
+use crate::{duty::JobError, keys::Keys, mail::Mail, queue::Queue};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub struct SyncSettings {
     /// How long after a worker's last sign of life another one takes over its duties, and the connections that it was
     /// writing to. Longer than a call to a provider can take.
     pub lease: Duration,
+    /// For how long a worker does the jobs of one key before it is another key's turn.
+    pub slice: StdDuration,
     /// Colour of an entry by the booking's status.
     pub colours: Vec<(concord_domain::booking::BookingStatus, String)>,
     /// The provider's own reminders on an entry.
@@ -123,6 +125,7 @@ impl Default for SyncSettings {
             window_past: Duration::days(1),
             window_future: Duration::days(180),
             lease: Duration::seconds(15),
+            slice: StdDuration::from_millis(500),
             colours: Vec::new(),
             reminders: Vec::new(),
             limits: Limits::default(),
@@ -156,8 +159,8 @@ pub struct Context {
     pub settings: Arc<SyncSettings>,
     /// How people are written to.
     pub mail: Arc<Mail>,
-    /// Whose turn it is to write; one for each process.
-    pub turns: Turns,
+    /// Which keys this process is at work for; one for each process.
+    pub keys: Keys,
     /// The booking platforms that are known.
     pub platforms: Arc<Platforms>,
 }

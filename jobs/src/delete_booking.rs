@@ -2,10 +2,14 @@
 //!
 //! Claims the entry. Plans that it be absent. Calls the provider's remove, for which "gone already" is a success.
 
-use concord_storage::duties::{ClaimedDuty, Outcome};
+use concord_storage::duties::ClaimedDuty;
 
-use crate::{Context, duty::JobError, entry::reconcile};
+use crate::{
+    Context,
+    duty::{End, JobError, Then},
+    entry::reconcile,
+};
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    reconcile(context, duty, false).await
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> Result<End, JobError> {
+    reconcile(context, duty, false, then).await
 }

@@ -29,11 +29,10 @@ use crate::{
     Context,
     access::{Access, Account, CallError, with_open},
     duty::{JobError, business_of},
+    lease::Lease,
     limits::take_turn,
     moved::{self, Search, Sought},
-    push,
-    write_lease::WriteLease,
-    write_mark,
+    push, write_mark,
 };
 
 /// Entries in one look.
@@ -57,11 +56,8 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
     let tokens = connections::tokens(&context.db, &context.ring, business, id).await?;
     let mut said = "access ended".to_owned();
     if connection.remove_entries {
-        // Under the lease: a write that was under way when the connection ended comes before this, not after it.
-        let mut lease = WriteLease::take(context, duty, id).await?;
-        let removal = ending.remove_entries(&mut lease).await;
-        lease.release().await;
-        said = match removal {
+        let mut lease = Lease::of(context, duty);
+        said = match ending.remove_entries(&mut lease).await {
             Ok(Removal::ConnectedAgain) => return Ok(Outcome::Done),
             Ok(Removal::Ended { refused }) if refused.is_empty() => {
                 "entries removed, access ended".to_owned()
@@ -117,7 +113,7 @@ impl Ending<'_> {
     }
 
     /// Removes all that may stand. The others of a calendar that refused are not asked for.
-    async fn remove_entries(&self, lease: &mut WriteLease<'_>) -> Result<Removal, JobError> {
+    async fn remove_entries(&self, lease: &mut Lease<'_>) -> Result<Removal, JobError> {
         let Self { context, account, .. } = *self;
         let first = EntryId(Uuid::nil());
         if entries::standing(&context.db, account.business, account.connection, first, 1).await?.is_empty() {
@@ -157,12 +153,12 @@ impl Ending<'_> {
     async fn remove(
         &self,
         provider: &dyn CalendarProvider,
-        lease: &mut WriteLease<'_>,
+        lease: &mut Lease<'_>,
         id: EntryId,
     ) -> Result<Option<String>, JobError> {
         let mut access = Access::open(self.context, self.account).await?;
         lease.keep().await?;
-        let Some((mut entry, earlier)) = self.begin_removal(id).await? else { return Ok(None) };
+        let Some((mut entry, earlier)) = self.begin_removal(lease, id).await? else { return Ok(None) };
         let (calendar, name) = (entry.calendar_external_id.as_str(), entry.external_id.as_str());
         let call = async { with_open!(access, held => provider.remove(&held, calendar, name)) };
         let failed = match lease.during(Box::pin(call)).await {
@@ -189,18 +185,23 @@ impl Ending<'_> {
 
     /// Stores that the entry may be gone from now on: somebody may connect again before the answer has come, and would be
     /// asked about a deletion. Returns the entry as it is then, and what was unknown before.
-    async fn begin_removal(&self, id: EntryId) -> Result<Option<(Entry, Vec<UnknownWrite>)>, JobError> {
+    async fn begin_removal(
+        &self,
+        lease: &Lease<'_>,
+        id: EntryId,
+    ) -> Result<Option<(Entry, Vec<UnknownWrite>)>, JobError> {
         let found = entries::find(&self.context.db, self.account.business, id).await?;
         let Some(mut entry) = found else { return Ok(None) };
         let (name, etag) = (entry.external_id.clone(), entry.etag.clone());
         let at = (name.as_str(), etag.as_deref());
-        let earlier = write_mark::begin(self.context, &mut entry, UnknownWrite::Removed, at, None).await?;
+        let held = (self.context, lease.job);
+        let earlier = write_mark::begin(held, &mut entry, UnknownWrite::Removed, at, None).await?;
         let being_changed = || JobError::not_now(self.context, COME_BACK, "its entries are being changed");
         Ok(Some((entry, earlier.ok_or_else(being_changed)?)))
     }
 
     /// Looks for what was gone from its calendar in the others of the account. Returns whether it is there.
-    async fn follow_if_moved(&self, lease: &mut WriteLease<'_>, entry: &mut Entry) -> Result<bool, JobError> {
+    async fn follow_if_moved(&self, lease: &mut Lease<'_>, entry: &mut Entry) -> Result<bool, JobError> {
         let search = Search::begin(self.context, entry, (moved::prior_state(entry), false)).await?;
         match search.under_lease(self.context, (self.account, QueueClass::Bulk), lease, entry).await? {
             Sought::There(found) => moved::follow(self.context, entry, &found).await,

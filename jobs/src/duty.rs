@@ -1,22 +1,26 @@
 //! Claim, run, record: what all jobs have in common.
 
+mod serve;
+
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     duty::{AfterFailure, DutyKind},
-    ids::{BusinessId, DutyId, new_uuid},
+    ids::{BusinessId, DutyId},
 };
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, connections,
-    duties::{self, ClaimedDuty, DutyRef, Outcome},
+    duties::{self, ClaimedDuty, DutyRef, Extended, Outcome},
     idempotency,
 };
 use futures::FutureExt;
 use uuid::Uuid;
 
+pub(crate) use self::serve::{End, Then, end_in};
+use self::serve::{new_lease, run_claimed, serve};
 use crate::{
     Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
     mail, notify, push, retention, sync_booking,
@@ -32,6 +36,16 @@ pub(crate) enum JobError {
     /// The database said so.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Nothing of its key can be done now, through no fault of its own.
+    #[error("{reason}")]
+    Wait {
+        /// When it can.
+        until: DateTime<Utc>,
+        /// Whether what people wait for waits too.
+        for_all: bool,
+        /// For people.
+        reason: &'static str,
+    },
     /// It is not its turn yet, through no fault of its own.
     #[error("{reason}")]
     NotNow {
@@ -73,18 +87,24 @@ impl JobError {
 }
 
 /// Stays the one who does this duty, for another lease. What a late worker has read may be older than what stands there by
-/// now, so nothing of it is written without asking for this just before.
+/// now, so nothing of it is written without asking for this just before. A job that a person waits for, and that is of the same
+/// key, is done first.
 pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), JobError> {
     keep_for(context, duty, Duration::zero()).await
 }
 
 /// The same, for something that may take so long by itself.
 pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Duration) -> Result<(), JobError> {
-    let until = context.clock.now() + takes + context.settings.lease;
-    if duties::extend(&context.db, duty, until).await? {
-        return Ok(());
+    let now = context.clock.now();
+    match duties::extend(&context.db, duty, now + takes + context.settings.lease, now).await? {
+        Extended::Lost => Err(lost(context)),
+        Extended::Held { urgent_is_due: false } => Ok(()),
+        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
     }
-    Err(JobError::not_now(context, Duration::zero(), "another worker has taken this over"))
+}
+
+pub(crate) fn lost(context: &Context) -> JobError {
+    JobError::not_now(context, Duration::zero(), "another worker has taken this over")
 }
 
 /// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits
@@ -101,9 +121,6 @@ pub async fn release_former(context: &Context) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// How long to wait before it is tried once more to write how a duty ended.
-const WRITTEN_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// Runs duties as the worker hands them over.
 #[derive(Clone, Debug)]
 pub struct Jobs {
@@ -117,53 +134,31 @@ impl Jobs {
         Self { context, worker: worker.into() }
     }
 
-    /// Claims a duty, runs it and writes how it ended. `false`: there was nothing to claim.
-    pub async fn run(&self, duty: DutyRef) -> Result<bool, StorageError> {
+    /// Claims a duty, runs it and writes how it ended; of one that has a key, the jobs of that key one after the other, the
+    /// most urgent first. Returns how many ran.
+    pub async fn run(&self, duty: DutyRef) -> Result<usize, StorageError> {
         let context = &self.context;
+        if let Some(key) = duty.key {
+            return serve(context, &self.worker, (key, duty.queue)).await;
+        }
         let now = context.clock.now();
-        let lease = format!("{}#{}", self.worker, new_uuid(now).simple());
-        let Some(claimed) =
-            duties::claim(&context.db, duty, &lease, now + context.settings.lease, now).await?
-        else {
-            return Ok(false);
+        let (lease, until) = (new_lease(&self.worker, now), now + context.settings.lease);
+        let Some(claimed) = duties::claim(&context.db, duty, &lease, until, now).await? else {
+            return Ok(0);
         };
-        let outcome = run_job(context, &claimed).await;
-        let again = self.finish(&claimed, &outcome).await?;
-        match again {
-            Some(again) => context.push(&[again]).await,
-            None => self.push_soon(&claimed, &outcome, context.clock.now()),
-        }
-        Ok(true)
+        let ended = run_claimed(context, &claimed, Then::HandBack).await?;
+        context.push(ended.finished.again.as_slice()).await;
+        Ok(1)
     }
 
-    /// Writes how it ended; where the database is away, as soon as it is back and for as long as the lease holds. Else
-    /// whatever ran when it went would wait for its lease.
-    async fn finish(&self, duty: &ClaimedDuty, outcome: &Outcome) -> Result<Option<DutyRef>, StorageError> {
-        let context = &self.context;
-        let until = context.clock.now() + context.settings.lease;
-        loop {
-            let written = async {
-                let mut tx = context.db.begin_forgettable().await?;
-                let again = duties::finish(&mut tx, duty, outcome, context.clock.now()).await?;
-                tx.commit().await.map(|()| again)
-            };
-            match written.await {
-                Err(
-                    StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded,
-                ) if context.clock.now() < until => {
-                    tokio::time::sleep(WRITTEN_AGAIN_AFTER).await;
-                }
-                ended => return ended,
-            }
+    /// What is due and unclaimed; what a dead worker held is due too.
+    async fn find_due(&self, limit: u32) -> Result<Vec<DutyRef>, StorageError> {
+        let now = self.context.clock.now();
+        let count = duties::free_expired(&self.context.db, now).await?;
+        if count > 0 {
+            tracing::info!(count, "taking over what others held for too long without a word");
         }
-    }
-
-    /// What is due again within a moment is pushed then: the sweep would be later.
-    fn push_soon(&self, claimed: &ClaimedDuty, outcome: &Outcome, now: DateTime<Utc>) {
-        let (Outcome::Snooze { until: at, .. } | Outcome::Retry { at, .. }) = outcome else { return };
-        if *at - now <= Duration::seconds(5) {
-            self.context.push_at(claimed.reference(), *at);
-        }
+        duties::due(&self.context.db, now, limit).await
     }
 
     /// Runs all that is due, here and now, until nothing is: how tests let work be done without waiting for it.
@@ -171,12 +166,12 @@ impl Jobs {
     pub async fn drain(&self) -> Result<usize, StorageError> {
         let mut ran = 0;
         loop {
-            let due = duties::due(&self.context.db, self.context.clock.now(), 100).await?;
+            let due = self.find_due(100).await?;
             if due.is_empty() {
                 return Ok(ran);
             }
             for duty in due {
-                ran += usize::from(self.run(duty).await?);
+                ran += self.run(duty).await?;
             }
         }
     }
@@ -192,7 +187,7 @@ impl DutyHandler for Jobs {
     }
 
     async fn due(&self, limit: u32) -> Vec<DutyRef> {
-        duties::due(&self.context.db, self.context.clock.now(), limit).await.unwrap_or_else(|error| {
+        self.find_due(limit).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the sweep could not read what is due");
             Vec::new()
         })
@@ -203,7 +198,7 @@ impl DutyHandler for Jobs {
         let released = async {
             let count = duties::release_all(&context.db, worker).await?;
             let mut tx = context.db.begin().await?;
-            connections::release_leases_of(&mut tx, (worker, context.turns.process())).await?;
+            connections::release_leases_of(&mut tx, context.keys.process()).await?;
             tx.commit().await?;
             Ok::<_, StorageError>(count)
         };
@@ -216,19 +211,25 @@ impl DutyHandler for Jobs {
 }
 
 /// A job that panics has failed like any other, or nobody would ever be told of it.
-async fn run_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
-    let run = AssertUnwindSafe(outcome_of_job(context, duty)).catch_unwind();
+async fn run_job(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
+    let run = AssertUnwindSafe(dispatch(context, duty, then)).catch_unwind();
     run.await.unwrap_or_else(|panic| {
         let panic = in_words(&*panic);
         tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a job panicked");
-        outcome_of(context, duty, &JobError::Mistake, "the provider")
+        End::Outcome(outcome_of(context, duty, &JobError::Mistake, "the provider"))
     })
 }
 
-async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
+async fn dispatch(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
     let result = match duty.kind {
-        DutyKind::SyncBooking => sync_booking::run(context, duty).await,
-        DutyKind::DeleteBooking => delete_booking::run(context, duty).await,
+        DutyKind::SyncBooking => match sync_booking::run(context, duty, then).await {
+            Ok(end) => return end,
+            Err(error) => Err(error),
+        },
+        DutyKind::DeleteBooking => match delete_booking::run(context, duty, then).await {
+            Ok(end) => return end,
+            Err(error) => Err(error),
+        },
         DutyKind::BatchSync => batch_sync::run(context, duty).await,
         DutyKind::ImportAvailability => import_availability::run(context, duty).await,
         DutyKind::CompareDrift => drift::run(context, duty).await,
@@ -240,15 +241,12 @@ async fn outcome_of_job(context: &Context, duty: &ClaimedDuty) -> Outcome {
         DutyKind::CloseQuestion => close_question::run(context, duty).await,
         DutyKind::Retention => retention::run(context, duty).await,
     };
-    match result {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            if let JobError::Provider(error) = &error {
-                tracing::info!(duty = %duty.id, kind = %duty.kind, code = error.code(), %error, "a provider failed");
-            }
-            outcome_of(context, duty, &error, "the provider")
+    End::Outcome(result.unwrap_or_else(|error| {
+        if let JobError::Provider(error) = &error {
+            tracing::info!(duty = %duty.id, kind = %duty.kind, code = error.code(), %error, "a provider failed");
         }
-    }
+        outcome_of(context, duty, &error, "the provider")
+    }))
 }
 
 /// What an error means for the duty; `provider` is what people call the other side.
@@ -256,12 +254,18 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
     let now = context.clock.now();
     let reason = error.in_words(provider);
     match error {
-        JobError::NotNow { until, .. } => Outcome::Snooze { until: *until + patience(duty, now), reason },
+        JobError::NotNow { until, .. } => Outcome::Snooze { until: *until, reason },
+        JobError::Wait { until, for_all, .. } => {
+            let moment = u32::try_from(now.timestamp_millis() & 0xffff_ffff).unwrap_or(0);
+            let apart = part_of(APART, jitter(duty.id, moment));
+            Outcome::Wait { until: *until + apart, for_all: *for_all, reason }
+        }
         JobError::Provider(ProviderError::RateLimited { retry_after }) => {
             // Where it does not say for how long, `limits::note_answer` does.
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
             let wait = wait.filter(|wait| *wait > Duration::zero());
-            Outcome::Snooze { until: now + wait.unwrap_or(UNSAID_SLOWNESS), reason }
+            let until = now + wait.unwrap_or(UNSAID_SLOWNESS);
+            Outcome::Wait { until, for_all: true, reason }
         }
         // The connection is marked; what waits is written when the person has connected again.
         JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
@@ -285,17 +289,8 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
 /// Where somebody asks to slow down, does not say for how long, and is not called on behalf of a connection.
 const UNSAID_SLOWNESS: Duration = Duration::seconds(4);
 
-/// Those who wait for a turn come back within this time after it could be theirs.
-const SHORTEST_PATIENCE: Duration = Duration::milliseconds(300);
-const LONGEST_PATIENCE: Duration = Duration::seconds(4);
-
-/// The longer a duty has waited for its turn, the further it comes back from the others that wait for the same: else all
-/// of them would come for each turn that only one of them can have.
-fn patience(duty: &ClaimedDuty, now: DateTime<Utc>) -> Duration {
-    let waited = ((now - duty.raised_at) / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
-    let moment = u32::try_from(now.timestamp_millis() & 0xffff_ffff).unwrap_or(0);
-    part_of(waited, jitter(duty.id, moment))
-}
+/// Keys that wait for the same limit come back within this time after it could be their turn.
+const APART: Duration = Duration::milliseconds(300);
 
 /// As much of `most` as `jitter` in `[0, 1)` says.
 pub(crate) fn part_of(most: Duration, jitter: f64) -> Duration {

@@ -28,11 +28,11 @@ use self::search::CALENDAR_GONE;
 use crate::{
     Context,
     access::{Access, Account, CallError, with_open},
-    duty::{JobError, business_of},
+    duty::{End, JobError, Then, business_of},
+    lease::Lease,
     limits::take_turn,
     moved,
     outside::{self, Met, Standing},
-    write_lease::WriteLease,
     write_mark,
 };
 
@@ -42,32 +42,18 @@ pub(crate) async fn reconcile(
     context: &Context,
     duty: &ClaimedDuty,
     wanted: bool,
-) -> Result<Outcome, JobError> {
-    let Some(run) = EntryRun::begin(context, duty, wanted).await? else { return Ok(Outcome::Done) };
-    let mut lease = WriteLease::take(context, duty, run.account.connection).await?;
-    let outcome = under_lease(context, duty, wanted, &mut lease).await;
-    if !matches!(outcome, Ok(Some(_))) {
-        lease.release().await;
-    }
-    outcome.map(|recorded| recorded.unwrap_or(Outcome::Done))
-}
-
-/// Acts and writes down what came of it, which ends the lease. Otherwise nothing was written down; `None`: by now there
-/// is nothing to do.
-async fn under_lease(
-    context: &Context,
-    duty: &ClaimedDuty,
-    wanted: bool,
-    lease: &mut WriteLease<'_>,
-) -> Result<Option<Outcome>, JobError> {
-    // What was true before the wait may not be now.
-    let Some(run) = EntryRun::begin(context, duty, wanted).await? else { return Ok(None) };
+    then: Then<'_>,
+) -> Result<End, JobError> {
+    let Some(run) = EntryRun::begin(context, duty, wanted).await? else {
+        return Ok(End::Outcome(Outcome::Done));
+    };
+    let mut lease = Lease::of(context, duty);
     let mut way = run.plan().await?;
-    match run.carry_out(lease, &mut way).await {
-        Err(error @ JobError::NotNow { .. }) => Err(error),
-        Ok(false) => Ok(None),
-        Ok(true) => run.record(duty, lease, way, Ok(())).await.map(Some),
-        Err(error) => run.record(duty, lease, way, Err(error)).await.map(Some),
+    match run.carry_out(&mut lease, &mut way).await {
+        Err(error @ (JobError::NotNow { .. } | JobError::Wait { .. })) => Err(error),
+        Ok(false) => Ok(End::Outcome(Outcome::Done)),
+        Ok(true) => run.record((duty, then), way, Ok(())).await,
+        Err(error) => run.record((duty, then), way, Err(error)).await,
     }
 }
 
@@ -156,7 +142,7 @@ impl<'a> EntryRun<'a> {
     }
 
     /// `false`: a person has changed the entry, and what follows from that is under way.
-    async fn carry_out(&self, lease: &mut WriteLease<'_>, way: &mut Way) -> Result<bool, JobError> {
+    async fn carry_out(&self, lease: &mut Lease<'_>, way: &mut Way) -> Result<bool, JobError> {
         for _ in 0..MAX_STEPS {
             match &way.action {
                 None => return Ok(false),
@@ -171,18 +157,13 @@ impl<'a> EntryRun<'a> {
     }
 
     /// One call, and what follows from its answer.
-    async fn step(
-        &self,
-        lease: &mut WriteLease<'_>,
-        now: EntryAction,
-        way: &mut Way,
-    ) -> Result<(), JobError> {
+    async fn step(&self, lease: &mut Lease<'_>, now: EntryAction, way: &mut Way) -> Result<(), JobError> {
         // Each call takes a place at the provider's limit, credentials and the lease: all that may fail or wait before it
         // comes before the mark of a write begun.
         take_turn(self.context, self.account, self.class).await?;
-        let mut held = Access::open(self.context, self.account).await?;
+        let mut held = Access::open_grant(self.context, self.account, self.entry.grant_number).await?;
         lease.keep().await?;
-        let earlier = if now.writes() { self.begin_write(way, &now).await? } else { Vec::new() };
+        let earlier = if now.writes() { self.begin_write(lease, way, &now).await? } else { Vec::new() };
         let id = way.done.known.external_id.clone();
         let failed = match lease.during(Box::pin(self.act(&mut held, &now, &id, &way.desired))).await {
             Ok(Step::Removed(Removed::Before)) if moved::prior_state(&way.entry).has_stood => {
@@ -223,7 +204,12 @@ impl<'a> EntryRun<'a> {
     }
 
     /// Stores what the write would leave, before it is made. Returns what was unknown before.
-    async fn begin_write(&self, way: &mut Way, now: &EntryAction) -> Result<Vec<UnknownWrite>, JobError> {
+    async fn begin_write(
+        &self,
+        lease: &Lease<'_>,
+        way: &mut Way,
+        now: &EntryAction,
+    ) -> Result<Vec<UnknownWrite>, JobError> {
         let write = match &way.desired {
             Desired::Present(content) if *now != EntryAction::Remove => {
                 UnknownWrite::Left(Shape::from(content))
@@ -235,7 +221,8 @@ impl<'a> EntryRun<'a> {
         let begun = way.done.known.begun(now);
         let at = (found_by.as_str(), begun.etag.as_deref());
         let version = Some(way.done.version);
-        let earlier = write_mark::begin(self.context, &mut way.entry, write.clone(), at, version).await?;
+        let held = (self.context, lease.job);
+        let earlier = write_mark::begin(held, &mut way.entry, write.clone(), at, version).await?;
         let earlier = earlier.ok_or_else(|| self.is_being_changed())?;
         way.done.operation = operation_name(now);
         way.done.known = begun;
@@ -252,7 +239,7 @@ impl<'a> EntryRun<'a> {
     /// What follows from a call that was answered.
     async fn after_step(
         &self,
-        lease: &mut WriteLease<'_>,
+        lease: &mut Lease<'_>,
         step: Step,
         way: &mut Way,
     ) -> Result<Option<EntryAction>, JobError> {

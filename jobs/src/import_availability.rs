@@ -39,6 +39,7 @@ use crate::{
     connections,
     duty::{JobError, business_of, jitter, keep, outcome_of, part_of},
     limits::{hold_back, note_success, take_turn, wait_for_turn},
+    notify,
     touched::Rows,
 };
 
@@ -262,6 +263,9 @@ impl Import<'_> {
         let mut tx = self.context.db.begin().await?;
         // The connection before its calendar, as whoever connects it does.
         let due = note_success(self.context, &mut tx, self.account(), now).await?;
+        if full {
+            notify::sync_succeeded(&mut tx, self.context, self.account()).await?;
+        }
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
         tx.commit().await?;
         self.context.push(&due).await;
@@ -310,7 +314,10 @@ impl Import<'_> {
     /// is said once.
     async fn fail(&self, duty: &ClaimedDuty, error: JobError) -> Result<Outcome, JobError> {
         // What is said of a dead grant is said by whoever found it dead, and waiting is no failure.
-        if let JobError::Provider(ProviderError::GrantDead(_)) | JobError::NotNow { .. } = &error {
+        if let JobError::Provider(ProviderError::GrantDead(_))
+        | JobError::NotNow { .. }
+        | JobError::Wait { .. } = &error
+        {
             return Err(error);
         }
         let context = self.context;
@@ -322,13 +329,15 @@ impl Import<'_> {
         let words = error.in_words(provider);
         let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
         let again = match outcome {
-            Outcome::Snooze { .. } => true,
+            Outcome::Snooze { .. } | Outcome::Wait { .. } => true,
             Outcome::Failed { .. } => duty.attempts > tries,
             Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
         };
         let mut tx = context.db.begin().await?;
         match &mut outcome {
-            Outcome::Snooze { until, .. } => hold_back(context, &mut tx, self.account(), *until).await?,
+            Outcome::Snooze { until, .. } | Outcome::Wait { until, .. } => {
+                hold_back(context, &mut tx, self.account(), *until).await?;
+            }
             Outcome::Failed { retry_at, reason } => {
                 if !error.is_refusal() {
                     let poll = context.clock.now() + context.settings.poll_every;

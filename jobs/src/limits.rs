@@ -4,23 +4,29 @@
 //! What a person waits for never waits behind a batch: batches and polls leave a quarter of each bucket, and each call
 //! that a person waits for keeps the next of theirs back.
 
+use std::time::Duration as StdDuration;
+
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::duty::QueueClass;
+use concord_domain::{
+    duty::QueueClass,
+    ids::{ConnectionId, JobKey},
+};
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, connections,
     duties::{self, ClaimedDuty, DutyRef},
-    limits::{self, Caller, Rate, Take, Waits},
+    limits::{self, Bucket, Rate, Take, Waits},
 };
 
 use crate::{
     Context,
     access::Account,
     duty::{JobError, jitter_of, keep, part_of},
+    worker::without_place,
 };
 
-/// Takes a place for one call in both buckets, or in none, and says when there is one. For a place in the installation's
-/// bucket it waits a moment: those who came back for it together would use up more than they gain.
+/// Takes a turn for one call in both buckets, or in none, and waits until it comes where that is soon; a worker's place is
+/// given up for so long.
 pub(crate) async fn take_turn(
     context: &Context,
     account: Account,
@@ -28,33 +34,35 @@ pub(crate) async fn take_turn(
 ) -> Result<(), JobError> {
     let limits = context.settings.limits.of(account.provider);
     let now = context.clock.now();
-    let (own, shared) = (limits.connection(), limits.project());
     let is_waited_for = class == QueueClass::Interactive;
-    let caller = |patience| Caller { patience, is_waited_for };
-    let buckets = [
-        (bucket_of(account), share_of(own, class), caller(Duration::zero())),
-        (
-            format!("provider:{}", account.provider),
-            share_of(shared, class),
-            caller(patience_of(shared, class)),
-        ),
-    ];
-    let (mut turn, mut tries) = (now, false);
+    let (own, shared) = (bucket_of(account), format!("provider:{}", account.provider));
+    let bucket = |name, rate, patience| Bucket { name, rate: share_of(rate, class), patience };
+    let (apart, project) = (limits.connection_interval, limits.project());
+    let buckets = (
+        bucket(&own, limits.connection(), (apart * 2).min(LONGEST_OF_BATCHES)),
+        Some(bucket(&shared, project, patience_of(project, class))),
+    );
     let mut tx = context.db.begin_forgettable().await?;
-    for (bucket, rate, caller) in &buckets {
-        match limits::take_turn(&mut tx, bucket, now, *rate, *caller).await? {
-            (Take::At(at), is_trial) => (turn, tries) = (turn.max(at), tries || is_trial),
-            (Take::Wait(until), _) => {
-                return Err(JobError::NotNow { until, reason: "waiting for the provider's rate limit" });
-            }
+    let (turn, is_trial) = match limits::take_turn(&mut tx, buckets, is_waited_for, now).await? {
+        (Take::At(at), is_trial) => (at, is_trial),
+        (Take::Wait(until), _) => {
+            let reason = "waiting for the provider's rate limit";
+            return Err(JobError::Wait { until, for_all: is_waited_for, reason });
         }
-    }
+    };
     tx.commit().await?;
-    if tries {
-        context.turns.begin_trial(account.connection);
+    if is_trial {
+        context.keys.begin_trial(account.connection);
     }
-    tokio::time::sleep((turn - context.clock.now()).to_std().unwrap_or_default()).await;
+    wait_in_place((turn - context.clock.now()).to_std().unwrap_or_default()).await;
     Ok(())
+}
+
+async fn wait_in_place(wait: StdDuration) {
+    if wait < SHORTEST_WITHOUT_PLACE {
+        return tokio::time::sleep(wait).await;
+    }
+    without_place(tokio::time::sleep(wait)).await;
 }
 
 /// A turn in the midst of what would have to begin anew otherwise, such as the next page of a long list: a burst is soon
@@ -69,9 +77,9 @@ pub(crate) async fn wait_for_turn(
     let began = context.clock.now();
     loop {
         match take_turn(context, account, class).await {
-            Err(JobError::NotNow { until, .. }) if until - began < LONGEST_WAIT => {
+            Err(JobError::Wait { until, .. }) if until - began < LONGEST_WAIT => {
                 let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, context.settings.lease / 3);
-                tokio::time::sleep(wait.to_std().unwrap_or_default()).await;
+                wait_in_place(wait.to_std().unwrap_or_default()).await;
                 keep(context, duty).await?;
             }
             taken => return taken,
@@ -79,9 +87,14 @@ pub(crate) async fn wait_for_turn(
     }
 }
 
-/// For a turn in the installation's bucket: as many take one in advance as a process has places for them.
-const LONGEST_IN_PLACE: Duration = Duration::milliseconds(500);
-/// Whoever waits holds a worker's place: longer pauses, which the provider asks for, are waited for elsewhere.
+/// How far ahead a turn is taken that a person waits for: as many keys as have a turn by then wait for it without being asked
+/// again.
+const LONGEST_IN_PLACE: Duration = Duration::seconds(2);
+/// The same for batches and polls, which hold their key meanwhile.
+const LONGEST_OF_BATCHES: Duration = Duration::milliseconds(500);
+/// To give a place up and to take it again costs something too.
+const SHORTEST_WITHOUT_PLACE: StdDuration = StdDuration::from_millis(5);
+/// Longer pauses, which the provider asks for, are waited for by the key.
 const LONGEST_WAIT: Duration = Duration::minutes(2);
 /// Another one may have been faster.
 const SHORTEST_SLEEP: Duration = Duration::milliseconds(5);
@@ -107,7 +120,7 @@ fn patience_of(rate: Rate, class: QueueClass) -> Duration {
     let kept_back = i32::try_from(kept_back(rate.burst) / 2).unwrap_or(0);
     match class {
         QueueClass::Interactive => LONGEST_IN_PLACE,
-        QueueClass::Bulk | QueueClass::Poll => (rate.interval * kept_back).min(LONGEST_IN_PLACE),
+        QueueClass::Bulk | QueueClass::Poll => (rate.interval * kept_back).min(LONGEST_OF_BATCHES),
     }
 }
 
@@ -162,7 +175,7 @@ pub(crate) async fn note_answer<T>(
             Ok(Err(with_wait(context, account, began, error).await?))
         }
         answer => {
-            if context.turns.end_trial(account.connection) {
+            if context.keys.end_trial(account.connection) {
                 answered(context, account).await?;
             }
             Ok(answer)
@@ -190,7 +203,7 @@ async fn refused(
     context: &Context,
     account: Account,
     began: DateTime<Utc>,
-) -> Result<std::time::Duration, StorageError> {
+) -> Result<StdDuration, StorageError> {
     let now = context.clock.now();
     let waits = |refusals: i64| {
         let spread = jitter_of(account.connection.0, u32::try_from(refusals).unwrap_or(0));
@@ -207,6 +220,7 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
     let mut tx = context.db.begin_forgettable().await?;
     let mut waiting = Vec::new();
     if limits::answered(&mut tx, &bucket_of(account), now).await? {
+        duties::end_wait(&mut tx, key_of(account), now).await?;
         waiting = hasten(context, &mut tx, account, now).await?;
     }
     tx.commit().await?;
@@ -228,6 +242,18 @@ pub(crate) async fn note_success(
     hasten(context, tx, account, now).await
 }
 
+/// The same for all that was synced of a key, when its worker ends. It is for people alone: what fails, says so at once.
+pub(crate) async fn note_synced(context: &Context, key: JobKey) {
+    let noted = async {
+        let mut tx = context.db.begin_forgettable().await?;
+        connections::note_synced(&mut tx, ConnectionId(key.0), context.clock.now()).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::debug!(connection = %key.0, %error, "when it was last synced could not be noted");
+    }
+}
+
 /// However long an outage was, nothing that failed of it waits longer than the retries do at most.
 async fn hasten(
     context: &Context,
@@ -237,6 +263,11 @@ async fn hasten(
 ) -> Result<Vec<DutyRef>, StorageError> {
     let longest = context.settings.retry.slow_cap;
     duties::hasten_entries(tx, account.business, account.connection, now, longest).await
+}
+
+/// Of the jobs that read or write its calendars.
+fn key_of(account: Account) -> JobKey {
+    JobKey(account.connection.0)
 }
 
 fn bucket_of(account: Account) -> String {

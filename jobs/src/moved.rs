@@ -27,8 +27,8 @@ use crate::{
     access::{Access, Account, with_open},
     connections::look_for_calendars,
     duty::JobError,
+    lease::Lease,
     limits::take_turn,
-    write_lease::WriteLease,
 };
 
 /// An entry as another calendar shows it.
@@ -166,7 +166,7 @@ impl Search {
         mut self,
         context: &Context,
         (account, class): (Account, QueueClass),
-        lease: &mut WriteLease<'_>,
+        lease: &mut Lease<'_>,
         entry: &Entry,
     ) -> Result<Sought, JobError> {
         let provider = context.provider(account.provider)?;

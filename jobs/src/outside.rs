@@ -28,13 +28,13 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx,
-    bookings::{self, Along, Change, Obstacle, PutError},
-    businesses, connections,
+    bookings::{self, Along, Change, InContext, Obstacle, PutError},
+    connections,
     duties::DutyRef,
     entries::{self, Entry},
     notices,
     outside_changes::{self, NewOutsideChange},
-    people, resources,
+    people,
 };
 
 pub use self::answer::{Answer, AnswerError, answer, answer_to};
@@ -71,29 +71,27 @@ pub(crate) struct Standing {
 
 /// What the rows say now of an entry.
 pub(crate) async fn standing(context: &Context, entry: &Entry) -> Result<Standing, JobError> {
-    let (db, business_id) = (&context.db, entry.business_id);
-    let booking = bookings::by_id(db, business_id, entry.booking_id).await?.ok_or(StorageError::NotFound)?;
-    let business = businesses::find(db, business_id).await?.ok_or(StorageError::NotFound)?;
-    let resource =
-        resources::find(db, business_id, booking.draft.resource).await?.ok_or(StorageError::NotFound)?;
-    let zone = resource.zone.unwrap_or(business.zone);
-    let round = round_of(context, entry, &booking, business.zone).await?;
+    let found = bookings::in_context(&context.db, entry.business_id, entry.booking_id).await?;
+    let InContext { booking, resource, resource_zone, business, business_zone, privacy, mark_cancelled } =
+        found.ok_or(StorageError::NotFound)?;
+    let zone = resource_zone.unwrap_or(business_zone);
+    let round = round_of(context, entry, &booking, business_zone).await?;
     let names = Names {
-        resource: &resource.name,
-        business: &business.name,
+        resource: &resource,
+        business: &business,
         platforms: &context.platforms,
         zone,
         round: round.as_ref(),
     };
     let settings = EntrySettings {
-        privacy: business.entry_privacy,
+        privacy,
         colours: context.settings.colours.iter().cloned().collect(),
         reminders: context.settings.reminders.clone(),
-        mark_cancelled: business.mark_cancelled,
+        mark_cancelled,
     };
     let desired =
         if entry.wanted { desired_entry(&booking, entry.id, &names, &settings) } else { Desired::Absent };
-    Ok(Standing { booking, desired, resource: resource.name, zone })
+    Ok(Standing { booking, desired, resource, zone })
 }
 
 /// The day that a delivery is a stop of, in the zone of the business: its drivers live by one clock.

@@ -3,10 +3,14 @@
 //! Claims the entry. Plans from the booking as it is now against what was last written. Calls the provider at most a
 //! few times, each conditional on what the plan saw.
 
-use concord_storage::duties::{ClaimedDuty, Outcome};
+use concord_storage::duties::ClaimedDuty;
 
-use crate::{Context, duty::JobError, entry::reconcile};
+use crate::{
+    Context,
+    duty::{End, JobError, Then},
+    entry::reconcile,
+};
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    reconcile(context, duty, true).await
+pub(crate) async fn run(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> Result<End, JobError> {
+    reconcile(context, duty, true, then).await
 }

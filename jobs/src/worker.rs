@@ -19,8 +19,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(crate) use self::slots::in_words;
 use self::slots::{Counter, RedisReader, Slots};
+pub(crate) use self::slots::{in_words, without_place};
 use crate::{
     queue::{MemoryQueue, Queue, RedisQueue, WorkersHere},
     sweep,

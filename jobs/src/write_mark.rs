@@ -4,6 +4,7 @@
 use concord_domain::sync::unknown::{UnknownWrite, with_write};
 use concord_storage::{
     StorageError,
+    duties::ClaimedDuty,
     entries::{self, Entry, PlannedWrite},
 };
 
@@ -11,16 +12,16 @@ use crate::Context;
 
 /// Stores it, of an entry that is to be found as `external_id`, over the version `etag`, for the booking at `version`
 /// (`None`: whatever that says). Returns what was unknown before; `None`: somebody has stored something else since the entry
-/// was loaded, or the booking says something else by now, and the call is not to be made.
+/// was loaded, the booking says something else by now, or the lease of the job was lost, and the call is not to be made.
 pub(crate) async fn begin(
-    context: &Context,
+    (context, held): (&Context, &ClaimedDuty),
     entry: &mut Entry,
     write: UnknownWrite,
     (external_id, etag): (&str, Option<&str>),
     version: Option<i64>,
 ) -> Result<Option<Vec<UnknownWrite>>, StorageError> {
     let unknown = with_write(entry.unknown_writes.clone(), write);
-    let planned = PlannedWrite { external_id, etag, wanted: entry.wanted, version, unknown: &unknown };
+    let planned = PlannedWrite { external_id, etag, wanted: entry.wanted, version, unknown: &unknown, held };
     if !entries::begin_write(&context.db, (entry.id, entry.revision), &planned).await? {
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
 use concord_jobs::{
-    CallLimits, Context, Limits, SyncSettings, Turns, clock, drift,
+    CallLimits, Context, Keys, Limits, SyncSettings, clock, drift,
     duty::{self, Jobs},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
@@ -96,7 +96,7 @@ pub async fn assemble(config: Config, clock: Clock) -> Result<App, CommandError>
         queue,
         settings: Arc::new(sync_settings(&config)),
         mail: Arc::new(mail(&config)?),
-        turns: Turns::default(),
+        keys: Keys::default(),
         platforms,
     };
     // Without it queries of PostgreSQL are slow after a restore or a bulk import, and no more than that.
@@ -367,6 +367,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
         window_past: Duration::days(i64::from(section.window_past_days)),
         window_future: Duration::days(i64::from(section.window_future_days)),
         lease: long(config.worker.lease),
+        slice: config.worker.slice,
         colours: section.entry_colours.iter().map(|(status, colour)| (*status, colour.clone())).collect(),
         reminders: section.entry_reminders.clone(),
         limits: limits(config),

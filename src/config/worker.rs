@@ -25,6 +25,9 @@ pub struct WorkerConfig {
     /// From a worker's last sign of life until another one takes over what it had in hand.
     #[serde(rename = "lease_seconds", deserialize_with = "units::seconds")]
     pub lease: Duration,
+    /// For how long a worker does the jobs of one calendar account before it is another's turn.
+    #[serde(rename = "slice_milliseconds", deserialize_with = "units::milliseconds")]
+    pub slice: Duration,
     /// What a stopping worker gives to what it has in hand.
     #[serde(rename = "shutdown_seconds", deserialize_with = "units::seconds")]
     pub shutdown: Duration,
@@ -37,6 +40,7 @@ impl WorkerConfig {
         check.within("poll", self.poll, 1..=256);
         check.within("sweep_seconds", self.sweep.as_secs(), 1..=60);
         check.within("lease_seconds", self.lease.as_secs(), 5..=3_600);
+        check.within("slice_milliseconds", self.slice.as_millis(), 1..=60_000);
         check.within("shutdown_seconds", self.shutdown.as_secs(), 0..=600);
     }
 }

@@ -20,17 +20,28 @@ pub enum Take {
     Wait(DateTime<Utc>),
 }
 
-const TAKE: &str = "
-    INSERT INTO rate_limits (bucket, next_at_micros) VALUES ($1, $2 + $3)
-    ON CONFLICT (bucket) DO UPDATE SET
-        next_at_micros = $3
-            + CASE WHEN rate_limits.next_at_micros > $2 THEN rate_limits.next_at_micros ELSE $2 END,
-        try_at_micros = $2 + $5,
-        try_later_at_micros = CASE WHEN rate_limits.try_later_at_micros > $2 + $5
-            THEN rate_limits.try_later_at_micros ELSE $2 + $5 END
-    WHERE rate_limits.next_at_micros <= $4 AND (rate_limits.refusals = 0
-        OR CASE WHEN $6 THEN rate_limits.try_at_micros ELSE rate_limits.try_later_at_micros END <= $2)
-    RETURNING next_at_micros, refusals > 0";
+/// Counts a call at `$1` against each bucket of `$rows`, if it may be made by the instant that `$latest` says for it.
+macro_rules! take {
+    ($rows:literal, $latest:literal) => {
+        concat!(
+            "INSERT INTO rate_limits (bucket, next_at_micros) VALUES ",
+            $rows,
+            " ON CONFLICT (bucket) DO UPDATE SET
+                next_at_micros = excluded.next_at_micros - $1
+                    + CASE WHEN rate_limits.next_at_micros > $1 THEN rate_limits.next_at_micros ELSE $1 END,
+                try_at_micros = $1 + $2,
+                try_later_at_micros = CASE WHEN rate_limits.try_later_at_micros > $1 + $2
+                    THEN rate_limits.try_later_at_micros ELSE $1 + $2 END
+            WHERE rate_limits.next_at_micros <= CASE rate_limits.bucket ",
+            $latest,
+            " END AND (rate_limits.refusals = 0
+                OR CASE WHEN $3 THEN rate_limits.try_at_micros ELSE rate_limits.try_later_at_micros END <= $1)
+            RETURNING bucket, next_at_micros, refusals > 0"
+        )
+    };
+}
+const TAKE: &str = take!("($4, $1 + $5)", "WHEN $4 THEN $6");
+const TAKE_BOTH: &str = take!("($4, $1 + $5), ($7, $1 + $8)", "WHEN $4 THEN $6 WHEN $7 THEN $9");
 const NEXT_AT: &str = "
     SELECT next_at_micros,
         CASE WHEN refusals = 0 THEN 0 WHEN $2 THEN try_at_micros ELSE try_later_at_micros END
@@ -57,46 +68,66 @@ impl Rate {
     }
 }
 
-/// Whose call it is.
+/// A bucket as a call sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// How long it would wait for a turn of its own, rather than race the others for one.
+pub struct Bucket<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How much of it the call may use.
+    pub rate: Rate,
+    /// How long the call would wait for a turn of its own, rather than race the others for one.
     pub patience: Duration,
-    /// Whether somebody waits for it: such a call tries sooner whether a provider still refuses.
-    pub is_waited_for: bool,
 }
 
-/// Counts a call against `bucket`, if it may be made within the caller's patience from now. Commit soon: the bucket is locked
-/// until then. If the transaction is dropped instead, nothing was counted. Says also whether the call is the one that tries
-/// if the provider still refuses.
+impl Bucket<'_> {
+    /// How far a burst runs ahead, and until when the call may be put off; in microseconds.
+    fn bounds(&self, now: i64) -> (i64, i64) {
+        let (_, ahead) = self.rate.micros();
+        (ahead, now + ahead + self.patience.num_microseconds().unwrap_or(0).max(0))
+    }
+}
+
+/// Counts a call against a bucket, and against another one with it, if it may be made within its patience from now. Commit
+/// soon: the buckets are locked until then. If the transaction is dropped instead, as it must be after a `Wait`, nothing was
+/// counted. `is_waited_for`: somebody waits for it, so that it tries sooner whether a provider still refuses. Says also whether
+/// the call is the one that tries.
 pub async fn take_turn(
     tx: &mut Tx,
-    bucket: &str,
+    (bucket, other): (Bucket<'_>, Option<Bucket<'_>>),
+    is_waited_for: bool,
     now: DateTime<Utc>,
-    rate: Rate,
-    caller: Caller,
 ) -> Result<(Take, bool), StorageError> {
-    let (interval, ahead) = rate.micros();
-    let patience = caller.patience.num_microseconds().unwrap_or(0).max(0);
     let micros = now.timestamp_micros();
-    let counted: Option<(i64, bool)> = on_db!(tx, c => sqlx::query_as(TAKE)
-        .bind(bucket)
-        .bind(micros)
-        .bind(interval)
-        .bind(micros + ahead + patience)
-        .bind(TRIAL.num_microseconds().unwrap_or_default())
-        .bind(caller.is_waited_for)
-        .fetch_optional(c)
-        .await)?;
-    if let Some((next_at, is_trial)) = counted {
-        return Ok((Take::At(instant(next_at - interval - ahead)?.max(now)), is_trial));
+    let text = if other.is_some() { TAKE_BOTH } else { TAKE };
+    let counted: Vec<(String, i64, bool)> = on_db!(tx, c => {
+        let mut query = sqlx::query_as(text)
+            .bind(micros)
+            .bind(TRIAL.num_microseconds().unwrap_or_default())
+            .bind(is_waited_for);
+        for bucket in [Some(bucket), other].into_iter().flatten() {
+            query = query.bind(bucket.name.to_owned()).bind(bucket.rate.micros().0).bind(bucket.bounds(micros).1);
+        }
+        query.fetch_all(c).await
+    })?;
+    let (mut turn, mut is_trial, mut wait) = (now, false, None);
+    for bucket in [Some(bucket), other].into_iter().flatten() {
+        let ahead = bucket.bounds(micros).0;
+        if let Some((_, next_at, tries)) = counted.iter().find(|(name, ..)| name == bucket.name) {
+            turn = turn.max(instant(next_at - bucket.rate.micros().0 - ahead)?);
+            is_trial |= tries;
+            continue;
+        }
+        let (next_at, try_at): (i64, i64) = on_db!(tx, c => sqlx::query_as(NEXT_AT)
+            .bind(bucket.name)
+            .bind(is_waited_for)
+            .fetch_one(c)
+            .await)?;
+        wait = wait.max(Some(instant((next_at - ahead).max(try_at))?));
     }
-    let (next_at, try_at): (i64, i64) = on_db!(tx, c => sqlx::query_as(NEXT_AT)
-        .bind(bucket)
-        .bind(caller.is_waited_for)
-        .fetch_one(c)
-        .await)?;
-    Ok((Take::Wait(instant((next_at - ahead).max(try_at))?), false))
+    match wait {
+        Some(until) => Ok((Take::Wait(until), false)),
+        None => Ok((Take::At(turn), is_trial)),
+    }
 }
 
 /// The same for a bucket of which nobody counts refusals.
@@ -107,8 +138,8 @@ pub async fn take(
     rate: Rate,
     patience: Duration,
 ) -> Result<Take, StorageError> {
-    let caller = Caller { patience, is_waited_for: true };
-    take_turn(tx, bucket, now, rate, caller).await.map(|(take, _)| take)
+    let bucket = Bucket { name: bucket, rate, patience };
+    take_turn(tx, (bucket, None), true, now).await.map(|(take, _)| take)
 }
 
 fn instant(micros: i64) -> Result<DateTime<Utc>, StorageError> {

@@ -40,6 +40,8 @@ pub struct Deleted {
     pub duties: u64,
     /// Rate limits that hold nobody back.
     pub rate_limits: u64,
+    /// Keys whose jobs no longer wait.
+    pub job_keys: u64,
     /// Agreements with providers that are over.
     pub push_channels: u64,
     /// What was published to platforms and has come back or never will.
@@ -97,6 +99,9 @@ const DUTIES: &str = "
 const RATE_LIMITS: &str = "
     DELETE FROM rate_limits WHERE next_at_micros <= $1
     AND bucket IN (SELECT bucket FROM rate_limits WHERE next_at_micros <= $1 LIMIT $2)";
+const JOB_KEYS: &str = "
+    DELETE FROM job_keys WHERE wait_until <= $1 AND batches_wait_until <= $1
+    AND id IN (SELECT id FROM job_keys WHERE wait_until <= $1 AND batches_wait_until <= $1 LIMIT $2)";
 const PUSH_CHANNELS: &str = "
     DELETE FROM push_channels WHERE state = 'closed' AND changed_at <= $1
     AND id IN (SELECT id FROM push_channels WHERE state = 'closed' AND changed_at <= $1 LIMIT $2)";
@@ -150,6 +155,7 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
         duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
+        job_keys: delete_all(db, JOB_KEYS, now).await?,
         push_channels: delete_all(db, PUSH_CHANNELS, now - CLOSED_CHANNELS_KEPT).await?,
         channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
         channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,

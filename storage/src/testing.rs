@@ -349,7 +349,13 @@ pub async fn fill_the_disk(db: &Db) {
     assert!(pages > 1, "never less than there are");
 }
 
-const NEXT_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE state <> 'done'";
+const NEXT_DUE: &str = "
+    SELECT MIN(CASE WHEN k.until > d.due_at THEN k.until ELSE d.due_at END)
+    FROM duties d LEFT JOIN (
+        SELECT id, 'interactive' AS queue, wait_until AS until FROM job_keys
+        UNION ALL SELECT id, 'bulk', batches_wait_until FROM job_keys
+        UNION ALL SELECT id, 'poll', batches_wait_until FROM job_keys) k ON k.id = d.key_id AND k.queue = d.queue
+    WHERE d.state <> 'done'";
 
 /// When the next duty is or was due: how far a test's clock must be moved.
 ///

@@ -56,7 +56,7 @@ async fn the_only_process_is_not_kept_from_its_work_by_its_own_dead(db: &TestDb)
     let held = duties::claim(db, duty, "killed#1", until, now).await.unwrap().unwrap();
     let house = House::on(db).await;
     house.is_ready().await;
-    let still_held = duties::extend(db, &held, until).await.unwrap();
+    let still_held = duties::extend(db, &held, until, now).await.unwrap().is_held();
     assert_eq!(still_held, matches!(**db, Db::Postgres(_)));
     house.stop().await;
 }

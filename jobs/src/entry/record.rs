@@ -1,7 +1,7 @@
 //! What came of a run is written down: of the entry, of its connection, and in the log.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::EntryState, duty::is_past_care, record::SyncOutcome};
+use concord_domain::{connection::EntryState, duty::is_past_care, ids::JobKey, record::SyncOutcome};
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, bookings, connections,
@@ -12,10 +12,9 @@ use concord_storage::{
 
 use super::{Done, EntryRun, Way};
 use crate::{
-    duty::{JobError, outcome_of},
+    duty::{End, JobError, Then, end_in, outcome_of},
     limits::{hold_back, note_success},
     notify,
-    write_lease::WriteLease,
 };
 
 /// What is written down of a run.
@@ -31,35 +30,37 @@ struct Record {
 }
 
 impl EntryRun<'_> {
-    /// Writes down what came of it, and lets the next writer in, in one transaction.
+    /// Writes down what came of it, and that the job is done, in one transaction.
     pub(super) async fn record(
         &self,
-        duty: &ClaimedDuty,
-        lease: &WriteLease<'_>,
+        (duty, then): (&ClaimedDuty, Then<'_>),
         way: Way,
         result: Result<(), JobError>,
-    ) -> Result<Outcome, JobError> {
+    ) -> Result<End, JobError> {
         let context = self.context;
+        let is_past_care = match &result {
+            Err(error) if error.is_refusal() => self.is_past_care().await?,
+            _ => false,
+        };
         let now = context.clock.now();
         let mut tx = context.db.begin().await?;
-        let in_time = lease.release_in(&mut tx).await?;
         let write = way.done.write.clone().into_iter().collect();
-        let (record, is_overtaken) = match result {
-            Ok(()) => {
-                let (record, is_stored) =
-                    self.record_done(&mut tx, way.done, way.entry.revision, now).await?;
-                (record, !is_stored || !in_time)
-            }
-            // Another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
-            Err(error) => (self.record_failure(&mut tx, duty, &error).await?, !in_time),
+        let (record, is_stored) = match result {
+            Ok(()) => self.record_done(&mut tx, way.done, way.entry.revision, now).await?,
+            Err(error) => (self.record_failure(&mut tx, duty, &error, is_past_care).await?, true),
         };
         self.log(&mut tx, &record, now).await?;
-        let here = (self.entry.id, self.entry.calendar_id);
-        let again = if is_overtaken { entries::look_again(&mut tx, here, write, now).await? } else { None };
+        let ended = end_in(&mut tx, context, duty, &record.outcome, then).await?;
+        // With its lease lost another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
+        let mut again = None;
+        if !is_stored || !ended.finished.was_held {
+            let here = (self.entry.id, self.entry.calendar_id);
+            again = entries::look_again(&mut tx, here, write, now).await?;
+        }
         tx.commit().await?;
         context.push(again.as_slice()).await;
         context.push(&record.due).await;
-        Ok(record.outcome)
+        Ok(End::Written(record.outcome, ended))
     }
 
     /// Returns whether it could be stored: somebody else may have stored something of the entry meanwhile.
@@ -72,6 +73,14 @@ impl EntryRun<'_> {
     ) -> Result<(Record, bool), StorageError> {
         let hash = done.known.hash.as_deref();
         let here = (self.entry.id, self.entry.calendar_id, revision);
+        let key = JobKey(self.account.connection.0);
+        // The connection before its entries, as whoever changes it does.
+        let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(key);
+        let due = if is_noted_later {
+            Vec::new()
+        } else {
+            note_success(self.context, tx, self.account, now).await?
+        };
         let is_stored = match (&done.known.etag, hash, &done.shape) {
             (Some(etag), Some(content_hash), Some(shape)) => {
                 let external_id = done.known.external_id.as_str();
@@ -80,8 +89,9 @@ impl EntryRun<'_> {
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
-        let due = note_success(self.context, tx, self.account, now).await?;
-        notify::sync_succeeded(tx, self.context, self.account).await?;
+        if self.entry.connection_fails || self.entry.last_error.is_some() {
+            notify::sync_succeeded(tx, self.context, self.account).await?;
+        }
         let record = Record {
             outcome: Outcome::Done,
             logged: if done.operation == "nothing" { SyncOutcome::Nothing } else { SyncOutcome::Ok },
@@ -97,6 +107,7 @@ impl EntryRun<'_> {
         tx: &mut Tx,
         duty: &ClaimedDuty,
         error: &JobError,
+        is_past_care: bool,
     ) -> Result<Record, StorageError> {
         let provider = self.account.provider.name();
         if let JobError::Provider(error) = error {
@@ -105,12 +116,11 @@ impl EntryRun<'_> {
         }
         let mut outcome = outcome_of(self.context, duty, error, provider);
         if let Outcome::Failed { retry_at, .. } = &mut outcome
-            && error.is_refusal()
-            && self.is_past_care().await?
+            && is_past_care
         {
             *retry_at = None;
         }
-        if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Snooze { until, .. }) =
+        if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Wait { until, .. }) =
             (error, &outcome)
         {
             hold_back(self.context, tx, self.account, *until).await?;
@@ -120,9 +130,11 @@ impl EntryRun<'_> {
             Outcome::Failed { .. } => (EntryState::Failed, SyncOutcome::Failed),
             _ => (EntryState::Pending, SyncOutcome::Retry),
         };
-        entries::record_failure(tx, self.entry.id, state, &detail).await?;
         if logged == SyncOutcome::Failed {
             connections::note_failure(tx, self.account.connection, &detail).await?;
+        }
+        entries::record_failure(tx, self.entry.id, state, &detail).await?;
+        if logged == SyncOutcome::Failed {
             // It waits for others and is due only then, so that there is nothing to push.
             notify::sync_failed(tx, self.context, self.account, &detail).await?;
         }
@@ -138,7 +150,7 @@ impl EntryRun<'_> {
     /// Told to wait again for the same reason, or failed again as the last time, it says so once.
     async fn log(&self, tx: &mut Tx, record: &Record, now: DateTime<Utc>) -> Result<(), StorageError> {
         let again = match record.outcome {
-            Outcome::Snooze { .. } => true,
+            Outcome::Snooze { .. } | Outcome::Wait { .. } => true,
             Outcome::Failed { .. } => self.entry.state == EntryState::Failed,
             Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
         };

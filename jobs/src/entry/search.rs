@@ -5,8 +5,8 @@ use concord_providers::ProviderError;
 use super::{EntryRun, LOOK_AGAIN, Way};
 use crate::{
     duty::JobError,
+    lease::Lease,
     moved::{self, Search, Sought},
-    write_lease::WriteLease,
 };
 
 pub(super) const CALENDAR_GONE: &str = "the calendar is gone at the provider; choose another one to write to";
@@ -14,11 +14,7 @@ pub(super) const CALENDAR_GONE: &str = "the calendar is gone at the provider; ch
 impl EntryRun<'_> {
     /// Looks for what is gone in the other calendars of its account. Found there, it is written there from now on, by
     /// another run that sees it as it is.
-    pub(super) async fn follow_if_moved(
-        &self,
-        lease: &mut WriteLease<'_>,
-        way: &mut Way,
-    ) -> Result<(), JobError> {
+    pub(super) async fn follow_if_moved(&self, lease: &mut Lease<'_>, way: &mut Way) -> Result<(), JobError> {
         let mut known = moved::prior_state(&way.entry);
         known.has_stood |= way.is_somewhere;
         let by = (self.account, self.class);

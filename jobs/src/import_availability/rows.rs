@@ -1,5 +1,7 @@
 //! The rows of a calendar's busy times: what is known of it, and what a read changes of that.
 
+use std::time::Duration;
+
 use concord_domain::{
     entry::ObservedEntry,
     interval::Interval,
@@ -11,11 +13,16 @@ use concord_storage::{
     people,
 };
 
+use tokio::time::Instant;
+
 use super::Import;
 use crate::duty::{JobError, keep};
 
-/// Rows in one transaction: an import must not keep bookings from being written for long.
+/// Rows that are looked up at a time.
 const PART: usize = 100;
+/// How long a transaction goes on writing: an import must not keep bookings from being written for long. What such a slice
+/// commits may be forgotten with the machine: the cursor, which is stored for good after it, has not passed it then.
+const SLICE: Duration = Duration::from_millis(20);
 
 impl Import<'_> {
     /// A full read is compared with all that is known; an incremental one only with what it names, by itself or as a
@@ -44,22 +51,23 @@ impl Import<'_> {
     }
 
     pub(super) async fn apply(&self, duty: &ClaimedDuty, changes: &Changes) -> Result<(), JobError> {
-        for part in changes.removals.chunks(PART) {
-            let names: Vec<&str> = part.iter().map(|removal| removal.external_id.as_str()).collect();
+        let names: Vec<&str> = changes.removals.iter().map(|removal| removal.external_id.as_str()).collect();
+        self.remove_all(duty, &names).await?;
+        let mut rest = changes.upserts.as_slice();
+        while !rest.is_empty() {
             keep(self.context, duty).await?;
-            self.remove(&names).await?;
-        }
-        for part in changes.upserts.chunks(PART) {
-            keep(self.context, duty).await?;
-            self.upsert(part).await?;
+            rest = &rest[self.upsert(rest).await?..];
         }
         keep(self.context, duty).await
     }
 
-    async fn upsert(&self, events: &[OutsideEvent]) -> Result<(), JobError> {
+    /// Writes as many of these as fit into a slice. Returns how many.
+    async fn upsert(&self, events: &[OutsideEvent]) -> Result<usize, JobError> {
         let now = self.context.clock.now();
-        let mut tx = self.context.db.begin().await?;
+        let mut tx = self.context.db.begin_forgettable().await?;
+        let began = Instant::now();
         people::lock(&mut tx, self.calendar.business_id, self.connection.staff_id).await?;
+        let mut written = 0;
         for event in events {
             let new = NewOutsideEvent {
                 business: self.calendar.business_id,
@@ -72,37 +80,55 @@ impl Import<'_> {
                 tentative: event.tentative,
             };
             outside_events::upsert(&mut tx, &new, now).await?;
+            written += 1;
+            if began.elapsed() >= SLICE {
+                break;
+            }
         }
         tx.commit().await?;
+        Ok(written)
+    }
+
+    async fn remove_all(&self, duty: &ClaimedDuty, external_ids: &[&str]) -> Result<(), JobError> {
+        let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
+        for part in external_ids.chunks(PART) {
+            let mut rows = Vec::new();
+            for external_id in part {
+                rows.extend(outside_events::named(db, business, id, external_id).await?);
+            }
+            let mut rest = rows.as_slice();
+            while !rest.is_empty() {
+                keep(self.context, duty).await?;
+                rest = &rest[self.remove(rest).await?..];
+            }
+        }
         Ok(())
     }
 
-    async fn remove(&self, external_ids: &[&str]) -> Result<(), JobError> {
+    /// Removes as many of these as fit into a slice. Returns how many.
+    async fn remove(&self, rows: &[outside_events::OutsideEvent]) -> Result<usize, JobError> {
         let (business, staff) = (self.calendar.business_id, self.connection.staff_id);
-        let mut rows = Vec::new();
-        for external_id in external_ids {
-            rows.extend(
-                outside_events::named(&self.context.db, business, self.calendar.id, external_id).await?,
-            );
-        }
-        let mut tx = self.context.db.begin().await?;
+        let mut tx = self.context.db.begin_forgettable().await?;
+        let began = Instant::now();
         people::lock(&mut tx, business, staff).await?;
+        let mut removed = 0;
         for row in rows {
             outside_events::remove(&mut tx, business, staff, row.id).await?;
+            removed += 1;
+            if began.elapsed() >= SLICE {
+                break;
+            }
         }
         tx.commit().await?;
-        Ok(())
+        Ok(removed)
     }
 
     /// The calendar is no longer read: its owner is free again as far as it goes.
     pub(super) async fn forget_all(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
         let (business, id) = (self.calendar.business_id, self.calendar.id);
         let known = outside_events::of_calendar(&self.context.db, business, id).await?;
-        for part in known.chunks(PART) {
-            let names: Vec<&str> = part.iter().map(|event| event.external_id.as_str()).collect();
-            keep(self.context, duty).await?;
-            self.remove(&names).await?;
-        }
+        let names: Vec<&str> = known.iter().map(|event| event.external_id.as_str()).collect();
+        self.remove_all(duty, &names).await?;
         self.forget_cursor().await
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
     let began = context.clock.now();
     // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
     let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
-    if !duties::extend(&context.db, duty, began + longest).await? {
+    if !duties::extend(&context.db, duty, began + longest, began).await?.is_held() {
         return Ok(Outcome::Done);
     }
     // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,

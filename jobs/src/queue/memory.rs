@@ -8,13 +8,14 @@ use std::{
 };
 
 use apalis::prelude::{MemorySink, MemoryStorage, Task, TaskBuilder};
-use concord_domain::{duty::QueueClass, ids::DutyId};
+use concord_domain::duty::QueueClass;
 use concord_storage::duties::DutyRef;
 use futures::{SinkExt, Stream, sink};
 use tokio::sync::{
     Notify,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
+use uuid::Uuid;
 
 use super::PerClass;
 
@@ -36,7 +37,7 @@ struct Line {
     /// Outlives the worker that reads it, so that the next one finds what this one left.
     receiver: Arc<Mutex<UnboundedReceiver<Task<DutyRef>>>>,
     /// What is in the channel, so that the sweep does not push it again and again.
-    waiting: Mutex<HashSet<(DutyId, i64)>>,
+    waiting: Mutex<HashSet<(Uuid, i64)>>,
 }
 
 impl MemoryQueue {
@@ -55,7 +56,7 @@ impl MemoryQueue {
         for duty in duties {
             let line = self.0.lines.of(duty.queue);
             let mut waiting = locked(&line.waiting);
-            if waiting.contains(&(duty.id, duty.version)) {
+            if waiting.contains(&duty.wake_up()) {
                 continue;
             }
             if waiting.len() >= self.0.backlog_limit {
@@ -63,7 +64,7 @@ impl MemoryQueue {
                 continue;
             }
             if line.sender.send(TaskBuilder::new(*duty).build()).is_ok() {
-                waiting.insert((duty.id, duty.version));
+                waiting.insert(duty.wake_up());
             }
         }
         left_out
@@ -71,7 +72,7 @@ impl MemoryQueue {
 
     /// A handler is about to look at it: from now on another push is another message.
     pub(crate) fn taken(&self, duty: &DutyRef) {
-        locked(&self.0.lines.of(duty.queue).waiting).remove(&(duty.id, duty.version));
+        locked(&self.0.lines.of(duty.queue).waiting).remove(&duty.wake_up());
     }
 
     pub(super) fn depth(&self) -> HashMap<QueueClass, usize> {

@@ -8,7 +8,7 @@
 //! Redis stand-alone or behind Sentinel's address; not Redis Cluster, for which the keys would need hash tags.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -154,7 +154,10 @@ impl RedisQueue {
         let depth = self.depth_now().await?;
         let mut left_out = 0;
         for class in QueueClass::ALL {
-            let wanted: Vec<_> = duties.iter().filter(|duty| duty.queue == *class).collect();
+            // Of a key's jobs one message is enough.
+            let mut known = HashSet::new();
+            let is_wanted = |duty: &&DutyRef| duty.queue == *class && known.insert(duty.wake_up());
+            let wanted: Vec<_> = duties.iter().filter(is_wanted).collect();
             let room = self.0.backlog_limit.saturating_sub(depth[class]);
             let fitting = &wanted[..wanted.len().min(room)];
             left_out += wanted.len() - fitting.len();
@@ -162,7 +165,8 @@ impl RedisQueue {
                 let messages = some
                     .iter()
                     .map(|duty| {
-                        let key = format!("{}:{}", duty.id, duty.version);
+                        let (of, version) = duty.wake_up();
+                        let key = format!("{of}:{version}");
                         Ok(TaskBuilder::new(serde_json::to_vec(duty)?).idempotency_key(key).build())
                     })
                     .collect::<Result<Vec<_>, serde_json::Error>>()?;

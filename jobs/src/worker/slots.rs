@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready as or_pending},
 };
 
@@ -17,7 +17,7 @@ use apalis::prelude::Task;
 use concord_domain::duty::QueueClass;
 use concord_storage::{Caller, duties::DutyRef, on_behalf_of};
 use futures::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, sync::PollSemaphore, task::TaskTracker};
 use tower::Service;
 
@@ -53,13 +53,14 @@ impl<H: DutyHandler> Slots<H> {
         let slot = Arc::clone(&free).try_acquire_owned().ok();
         let handler = Arc::clone(&self.handler);
         let run = async move {
-            let _slot = match slot {
+            let slot = match slot {
                 Some(slot) => Some(slot),
-                None => free.acquire_owned().await.ok(),
+                None => Arc::clone(&free).acquire_owned().await.ok(),
             };
             taken.await;
+            let place = Place { held: Mutex::new(slot), free };
             let run = on_behalf_of(caller_of(duty.queue), handler.handle(duty));
-            if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await {
+            if let Err(panic) = AssertUnwindSafe(PLACE.scope(place, run)).catch_unwind().await {
                 let panic = in_words(&*panic);
                 tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a handler panicked; the sweep brings its duty again");
             }
@@ -79,6 +80,33 @@ impl<H: DutyHandler> Slots<H> {
         self.enough.cancel();
         self.finished().await;
     }
+}
+
+/// The place of a handler that runs.
+#[derive(Debug)]
+struct Place {
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+    free: Arc<Semaphore>,
+}
+
+tokio::task_local! {
+    static PLACE: Place;
+}
+
+/// Gives up the place of the handler that runs for as long as `waiting` takes: who only waits is in nobody's way.
+pub(crate) async fn without_place<T>(waiting: impl Future<Output = T>) -> T {
+    let held = |place: &Place, kept| {
+        std::mem::replace(&mut *place.held.lock().unwrap_or_else(PoisonError::into_inner), kept)
+    };
+    let Ok(Some(given_up)) = PLACE.try_with(|place| held(place, None)) else { return waiting.await };
+    drop(given_up);
+    let waited = waiting.await;
+    if let Ok(free) = PLACE.try_with(|place| Arc::clone(&place.free)) {
+        let taken = free.acquire_owned().await.ok();
+        // It is ours until the handler ends or waits again.
+        drop(PLACE.try_with(|place| held(place, taken)));
+    }
+    waited
 }
 
 /// Who waits longer for a turn to write.

@@ -13,7 +13,7 @@ use concord_domain::{
     privacy::FeedPrivacy,
 };
 use concord_jobs::{
-    Context, SyncSettings, Turns,
+    Context, Keys, SyncSettings,
     channels::manage::{self, ChannelError, Wanted},
     duty::Jobs,
     mail::Mail,
@@ -60,7 +60,7 @@ impl<'a> World<'a> {
             queue: Queue::connect(&QueueConfig::default()).await.unwrap(),
             settings: Arc::new(SyncSettings::default()),
             mail: Arc::new(Mail::without_server("https://book.example".parse().unwrap())),
-            turns: Turns::default(),
+            keys: Keys::default(),
             feeds: FeedFetcher::new(limits, here, clock.clone()).unwrap(),
             platforms: Arc::new(Platforms::builtin()),
         };

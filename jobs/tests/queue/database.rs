@@ -105,7 +105,7 @@ impl DutyHandler for OverDb {
         let mut tx = testing::begin(&self.db).await;
         let again = duties::finish(&mut tx, &claimed, &Outcome::Done, self.clock.now()).await;
         testing::commit(tx).await;
-        if let Some(again) = again.expect("the database answers") {
+        if let Some(again) = again.expect("the database answers").again {
             self.queue.push(&[again]).await;
         }
     }

@@ -92,6 +92,7 @@ impl Ledger {
                 kind: DutyKind::SyncBooking,
                 queue: class,
                 version: 1,
+                key: None,
             })
             .collect();
         for duty in &duties {

@@ -5,9 +5,9 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
-    duty::{DutyKind, DutyState},
+    duty::{DutyKind, DutyState, QueueClass},
     entry::EntryTime,
-    ids::{ConnectionId, EntryId},
+    ids::{EntryId, JobKey},
     sync::{shape::Shape, unknown::UnknownWrite},
 };
 use concord_jobs::{
@@ -226,28 +226,28 @@ async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
 }
 
 /// A worker dies in the middle; when its leases have run out another one takes over.
-/// What a process leaves behind that is killed during its first call: both leases, and the mark of a call begun.
-async fn die_while_writing(world: &World<'_>, connection: ConnectionId) {
+/// What a process leaves behind that is killed during its first call: its lease, and the mark of a call begun.
+async fn die_while_writing(world: &World<'_>) {
     let now = world.clock.now();
     let due = duties::due(world.db, now, 10).await.unwrap();
     let until = now + world.context.settings.lease;
     let claimed = duties::claim(world.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
-    assert!(connections::take_write_lease(world.db, connection, "dead#1", until, now).await.unwrap());
     let entry = EntryId(claimed.subject_id);
     let name = concord_domain::entry::external_id(ProviderKind::Google, entry);
     let row = entries::find(world.db, world.business.id, entry).await.unwrap().unwrap();
     let time = EntryTime::Timed { starts_at: now, ends_at: now, zone: chrono_tz::UTC };
     let unknown = [UnknownWrite::Left(Shape { title: "Sea View".to_owned(), time })];
+    let (unknown, held) = (&unknown, &claimed);
     let write =
-        PlannedWrite { external_id: &name, etag: None, wanted: true, version: Some(1), unknown: &unknown };
+        PlannedWrite { external_id: &name, etag: None, wanted: true, version: Some(1), unknown, held };
     assert!(entries::begin_write(world.db, (entry, row.revision), &write).await.unwrap());
 }
 
 async fn a_worker_that_dies_is_succeeded(db: &TestDb) {
     let world = World::new(db).await;
-    let connection = world.connected(&world.ana).await;
+    world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    die_while_writing(&world, connection).await;
+    die_while_writing(&world).await;
     world.put("A-2", &world.draft(&[&world.ana], 120, 180)).await;
     world.drain().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0, "one writer at a time");
@@ -261,7 +261,7 @@ async fn the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_kille
     let world = World::new(db).await;
     let connection = world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
-    die_while_writing(&world, connection).await;
+    die_while_writing(&world).await;
     let until = world.clock.now() + Duration::minutes(1);
     assert!(
         connections::take_refresh_lease(db, connection, "refresher#1", until, world.clock.now())
@@ -296,12 +296,13 @@ async fn many_bookings_at_once_keep_to_the_limit_and_do_not_crowd(db: &TestDb) {
     }
     world.outside.forget_calls().await;
     world.drain().await;
-    assert_eq!(world.outside.calls().await.len(), 20);
+    // Two take the next turns in advance.
+    assert_eq!(world.outside.calls().await.len(), 22);
     let began = world.clock.now();
     let ran = world.settle().await;
     let took = world.clock.now() - began;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 120);
-    assert!(took >= Duration::milliseconds(9_900), "{took}");
+    assert!(took >= Duration::milliseconds(9_700), "{took}");
     assert!(took <= Duration::seconds(30), "{took}");
     // Each of the hundred that wait comes back a few times, not each time that one of them may go.
     assert!(ran <= 1_200, "{ran} runs");
@@ -340,7 +341,7 @@ async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) 
         limits: Limits::alike(CallLimits {
             connection_interval: Duration::minutes(2),
             connection_burst: 1,
-            project_interval: Duration::seconds(1),
+            project_interval: Duration::seconds(5),
             project_burst: 1,
         }),
         poll_every: Duration::days(1),
@@ -383,10 +384,9 @@ async fn a_job_that_panics_gives_the_calendar_back(db: &TestDb) {
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     assert_eq!(world.drain().await, 1);
     assert_eq!(world.failed().await.len(), 0, "it is tried again");
-    let now = world.clock.now();
-    let take = || connections::take_write_lease(db, id, "another", now, now);
-    let free = async { while !take().await.unwrap() {} };
-    tokio::time::timeout(StdDuration::from_secs(5), free).await.expect("others may write at once");
+    let (key, now) = (JobKey(id.0), world.clock.now() + Duration::minutes(1));
+    let next = duties::claim_next(db, (key, QueueClass::Interactive), ("another#1", now), now).await.unwrap();
+    assert!(next.is_some(), "others may write at once");
 }
 
 async fn what_goes_on_being_refused_is_said_once_and_given_up_in_the_end(db: &TestDb) {

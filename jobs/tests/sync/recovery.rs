@@ -2,10 +2,15 @@
 //! wrong.
 
 use chrono::Duration;
-use concord_domain::{clock::Clock, connection::EntryState};
+use concord_domain::{
+    clock::Clock,
+    connection::EntryState,
+    duty::{DutyKind, QueueClass},
+};
 use concord_jobs::{clock, duty::Jobs, worker::DutyHandler};
 use concord_storage::{
-    Db, connections, duties,
+    Db,
+    duties::{self, NewDuty},
     limits::{self, Rate, Take},
     on_both_databases,
     testing::{self, TestDb, begin, commit},
@@ -100,13 +105,12 @@ async fn while_google_refuses_one_call_at_a_time_asks(db: &TestDb) {
 
 async fn a_worker_that_is_stopped_hard_gives_back_its_leases(db: &TestDb) {
     let world = World::new(db).await;
-    let connection = world.connected(&world.ana).await;
+    world.connected(&world.ana).await;
     let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     let now = world.clock.now();
     let until = now + world.context.settings.lease;
     let due = duties::due(db, now, 10).await.unwrap();
     duties::claim(db, due[0], "first#1", until, now).await.unwrap().unwrap();
-    assert!(connections::take_write_lease(db, connection, "first#1", until, now).await.unwrap());
 
     world.jobs.release("first").await;
     Jobs::new(world.elsewhere(), "second").drain().await.unwrap();
@@ -149,11 +153,21 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
     let connection = testing::connection(db, &testing::keyring(), &ana).await;
     let now = right.now();
     let until = now + Duration::seconds(30);
-    assert!(connections::take_write_lease(db, connection, "right#1", until, now).await.unwrap());
+    let mut tx = begin(db).await;
+    let compare = NewDuty {
+        business: Some(business.id),
+        kind: DutyKind::CompareDrift,
+        subject: connection.0,
+        queue: QueueClass::Poll,
+        due_at: now,
+    };
+    let raised = duties::raise(&mut tx, compare, now).await.unwrap();
+    commit(tx).await;
+    duties::claim(db, raised, "right#1", until, now).await.unwrap().unwrap();
     for clock in &wrong {
-        let now = clock.now();
-        let until = now + Duration::seconds(30);
-        assert!(!connections::take_write_lease(db, connection, "wrong#1", until, now).await.unwrap());
+        assert_eq!(duties::free_expired(db, clock.now()).await.unwrap(), 0);
+        let until = clock.now() + Duration::seconds(30);
+        assert!(duties::claim(db, raised, "wrong#1", until, clock.now()).await.unwrap().is_none());
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> World<'a> {
             queue,
             settings: Arc::new(settings),
             mail: Arc::new(quiet()),
-            turns: concord_jobs::Turns::default(),
+            keys: concord_jobs::Keys::default(),
             feeds: FeedFetcher::new(
                 FetchLimits { total: patience, ..FetchLimits::default() },
                 here,
@@ -176,7 +176,7 @@ impl<'a> World<'a> {
 
     /// What another process of the same installation is given: it shares database and clock, and nothing else.
     pub(crate) fn elsewhere(&self) -> Context {
-        Context { turns: concord_jobs::Turns::default(), ..self.context.clone() }
+        Context { keys: concord_jobs::Keys::default(), ..self.context.clone() }
     }
 
     pub(crate) fn change(&self) -> Change {

@@ -2,6 +2,7 @@
 
 mod follow;
 mod import;
+mod in_context;
 mod read;
 mod seating;
 mod taken;
@@ -9,6 +10,7 @@ mod write;
 
 pub use follow::{Along, follow, hold};
 pub use import::{ItemWrite, cancel_imported, import};
+pub use in_context::{InContext, in_context};
 pub(crate) use read::TimeColumns;
 pub use read::{
     BookingFilter, FeedAsk, by_id, by_ids, concerning, find, for_channel, list, of_business, of_resource,

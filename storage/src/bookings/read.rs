@@ -61,7 +61,7 @@ impl From<TimeColumns> for BookingTime {
 }
 
 impl BookingRow {
-    fn into_booking(self, staff: Vec<StaffId>) -> Result<Booking, StorageError> {
+    pub(super) fn into_booking(self, staff: Vec<StaffId>) -> Result<Booking, StorageError> {
         let count =
             |number: i64| u32::try_from(number).map_err(|_| StorageError::Inconsistent { what: "booking" });
         Ok(Booking {
@@ -168,7 +168,7 @@ pub async fn by_ids(
     Ok(found)
 }
 
-async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
+pub(super) async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
     let Some(row) = row else { return Ok(None) };
     let staff = on_db!(db, c => sqlx::query_scalar(STAFF).bind(row.id).fetch_all(c).await)?;
     row.into_booking(staff).map(Some)

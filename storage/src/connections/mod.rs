@@ -20,10 +20,7 @@ pub(crate) use self::aims::{begin_to_aim, begin_to_change, covers};
 pub use self::{
     drift::{DriftFigures, DriftTotal, drift_totals, never_compared, record_drift},
     home::home_zone,
-    leases::{
-        extend_write_lease, release_former_leases, release_leases_of, release_refresh_lease,
-        release_write_lease, take_refresh_lease, take_write_lease,
-    },
+    leases::{release_former_leases, release_leases_of, release_refresh_lease, take_refresh_lease},
     readings::begin_reading,
     tokens::{
         StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens, unopened,
@@ -439,6 +436,12 @@ pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> 
         }
     }
     Ok(false)
+}
+
+/// Notes that it was synced; nothing where the last that was tried has failed.
+pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(NOTE_SUCCESS).bind(id).bind(now).execute(c).await.map(drop))?;
+    Ok(())
 }
 
 /// Notes a failure, in words for people.

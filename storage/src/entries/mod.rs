@@ -79,13 +79,17 @@ pub struct Entry {
     pub reading: Reading,
     /// Whether somebody is asked what is to become of it: until they answer it stays as it is.
     pub is_asked_about: bool,
+    /// Which of its connection's grants is the present one.
+    pub grant_number: i64,
+    /// Whether the last that was tried with its connection failed.
+    pub connection_fails: bool,
 }
 
 const ENTRY: &str = "
     SELECT e.id, e.business_id, e.booking_id, e.connection_id, c.staff_id, c.provider, c.state AS connection_state,
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
            e.content_hash, e.written_version, e.last_error, e.base, e.unknown_writes,
-           e.revision, e.reading,
+           e.revision, e.reading, c.grant_number, c.last_error IS NOT NULL AS connection_fails,
            EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id

@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, StorageError, Tx, duties::ClaimedDuty, on_db};
 
 /// What is known of an entry is stored anew: at another revision, and at the readings that have begun by now.
 macro_rules! stored_anew {
@@ -22,7 +22,8 @@ const BEGIN_WRITE: &str = concat!(
     "UPDATE entries SET attempted = TRUE, content_hash = NULL, external_id = $3, unknown_writes = $4, etag = $7, ",
     stored_anew!(),
     " WHERE id = $1 AND revision = $2 AND wanted = $5
-        AND ($6 IS NULL OR $6 = (SELECT version FROM bookings WHERE id = entries.booking_id))"
+        AND ($6 IS NULL OR $6 = (SELECT version FROM bookings WHERE id = entries.booking_id))
+        AND EXISTS (SELECT 1 FROM duties d WHERE d.id = $8 AND d.leased_by = $9)"
 );
 
 /// A write as it was planned.
@@ -38,11 +39,13 @@ pub struct PlannedWrite<'a> {
     pub version: Option<i64>,
     /// What each write would leave whose outcome is not known, with this one.
     pub unknown: &'a [UnknownWrite],
+    /// Whose lease must hold: a worker that was frozen for longer than that writes nothing more.
+    pub held: &'a ClaimedDuty,
 }
 
 /// Before a call that writes: its answer may be lost, and then nobody knows what stands there. `false`: the booking says
-/// something else by now, or somebody has stored something else since `revision`, and the call is not to be made; otherwise
-/// the revision is the next one.
+/// something else by now, somebody has stored something else since `revision`, or the lease was lost, and the call is not to
+/// be made; otherwise the revision is the next one.
 pub async fn begin_write(
     db: &Db,
     (id, revision): (EntryId, i64),
@@ -57,6 +60,8 @@ pub async fn begin_write(
         .bind(write.wanted)
         .bind(write.version)
         .bind(write.etag)
+        .bind(write.held.id)
+        .bind(&write.held.leased_by)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

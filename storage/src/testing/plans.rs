@@ -62,6 +62,9 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("duties", "GROUP BY kind, queue, state", "the metrics count all of them, by an index alone"),
     ("duties", "leased_by LIKE", "once, when a worker stops"),
     ("duties", "WHERE leased_by IS NOT NULL", "once, when a process starts"),
+    ("duties", "leased_by = $2", "no more are leased than workers have places"),
+    ("duties", "d.leased_by = $9", "no more are leased than workers have places"),
+    ("duties", "o.leased_by IS NOT NULL", "no more are leased than workers have places"),
     ("duties", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
     (
         "idempotency_keys",

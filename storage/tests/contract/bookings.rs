@@ -59,7 +59,13 @@ async fn what_is_written_is_read_back(db: &TestDb) {
     let found = bookings::find(db, business.id, "B-17").await.unwrap().unwrap();
     assert_eq!(found, made.booking);
     assert_eq!(found.draft, BookingDraft { staff: staff.to_vec(), ..said });
-    assert_eq!(bookings::by_id(db, business.id, found.id).await.unwrap(), Some(found));
+    let id = found.id;
+    assert_eq!(bookings::by_id(db, business.id, id).await.unwrap(), Some(found.clone()));
+    let whole = bookings::in_context(db, business.id, id).await.unwrap().unwrap();
+    assert_eq!((whole.booking, whole.resource, whole.resource_zone), (found, room.name.clone(), room.zone));
+    assert_eq!((whole.business, whole.business_zone), (business.name.clone(), business.zone));
+    assert_eq!((whole.privacy, whole.mark_cancelled), (business.entry_privacy, business.mark_cancelled));
+    assert!(bookings::in_context(db, BusinessId(Uuid::nil()), id).await.unwrap().is_none());
     assert_eq!(bookings::find(db, business.id, "b-17").await.unwrap(), None);
     assert_eq!(bookings::by_id(db, business.id, BookingId(Uuid::nil())).await.unwrap(), None);
 }

@@ -226,11 +226,16 @@ async fn settings_and_notes_are_kept(db: &TestDb) {
     }
     assert_eq!(connection.last_error.as_deref(), Some("Google answered 503"));
     let mut tx = begin(db).await;
+    connections::note_synced(&mut tx, id, at(5)).await.unwrap();
     assert!(connections::note_success(&mut tx, id, at(6)).await.unwrap(), "it has failed before");
     assert!(!connections::note_success(&mut tx, id, at(7)).await.unwrap());
     commit(tx).await;
     let connection = found(db, &ana, id).await;
     assert_eq!((connection.last_error, connection.last_sync_at), (None, Some(at(7))));
+    let mut tx = begin(db).await;
+    connections::note_synced(&mut tx, id, at(8)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(found(db, &ana, id).await.last_sync_at, Some(at(8)));
 }
 
 async fn a_password_is_kept_with_its_server_and_does_not_expire(db: &TestDb) {

@@ -102,37 +102,9 @@ async fn a_person_whose_default_ended_has_another_one(db: &TestDb) {
     assert!(!found(db, &ana, second).await.is_default);
 }
 
-async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
+async fn one_refreshes_at_a_time(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    let writers = at_once(db, 8, |db, number| async move {
-        let name = format!("w{number}");
-        let got = connections::take_write_lease(&db, id, &name, at(2), at(1)).await.unwrap();
-        got.then_some(name)
-    })
-    .await;
-    let holders: Vec<String> = writers.into_iter().flatten().collect();
-    let [holder] = holders.as_slice() else { panic!("{holders:?}") };
-    let take = async |name: &str, minute| {
-        connections::take_write_lease(db, id, name, at(minute + 1), at(minute)).await.unwrap()
-    };
-    assert!(take(holder, 1).await, "whoever has it keeps it");
-    let release = async |name: &str| {
-        let mut tx = begin(db).await;
-        let released = connections::release_write_lease(&mut tx, id, name).await.unwrap();
-        commit(tx).await;
-        released
-    };
-    let extend = async |name: &str| connections::extend_write_lease(db, id, name, at(2)).await.unwrap();
-    assert!(!release("somebody else").await);
-    assert!(!extend("somebody else").await);
-    assert!(extend(holder).await);
-    assert!(!take("next", 1).await);
-    assert!(release(holder).await);
-    assert!(!extend(holder).await, "what was given back is not taken again by the way");
-    assert!(take("next", 1).await);
-    assert!(take("after it ran out", 2).await);
-
     let refreshers = at_once(db, 8, |db, _| async move {
         connections::take_refresh_lease(&db, id, "refresher#1", at(2), at(1)).await.unwrap()
     })
@@ -156,16 +128,10 @@ async fn one_writes_and_one_refreshes_at_a_time(db: &TestDb) {
 async fn what_the_dead_held_is_free(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    assert!(connections::take_write_lease(db, id, "dead", at(9), at(1)).await.unwrap());
     assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
     let mut tx = begin(db).await;
     connections::release_former_leases(&mut tx).await.unwrap();
     commit(tx).await;
-    assert!(
-        !connections::extend_write_lease(db, id, "dead", at(9)).await.unwrap(),
-        "whoever is alive is told"
-    );
-    assert!(connections::take_write_lease(db, id, "alive", at(9), at(1)).await.unwrap());
     assert!(connections::take_refresh_lease(db, id, "refresher#1", at(9), at(1)).await.unwrap());
 }
 
@@ -179,20 +145,18 @@ async fn only_what_is_served_is_active(db: &TestDb) {
     assert_eq!(connections::active(&mut tx, ana.business_id).await.unwrap(), [first]);
 }
 
-async fn a_worker_that_stops_gives_back_its_own_rights(db: &TestDb) {
+async fn a_process_that_stops_gives_back_its_own_rights(db: &TestDb) {
     let (ring, ana) = (testing::keyring(), ana(db).await);
     let [first, second] =
         [adopt(db, &ring, &ana, "private", None).await, adopt(db, &ring, &ana, "work", None).await];
-    for (id, worker) in [(first, "worker-1"), (second, "worker-11")] {
-        let (writer, refresher) = (format!("{worker}#5"), format!("{worker}-process#5"));
-        assert!(connections::take_write_lease(db, id, &writer, at(9), at(1)).await.unwrap());
+    for (id, process) in [(first, "process-1"), (second, "process-11")] {
+        let refresher = format!("{process}#5");
         assert!(connections::take_refresh_lease(db, id, &refresher, at(9), at(1)).await.unwrap());
     }
     let mut tx = begin(db).await;
-    connections::release_leases_of(&mut tx, ("worker-1", "worker-1-process")).await.unwrap();
+    connections::release_leases_of(&mut tx, "process-1").await.unwrap();
     commit(tx).await;
     for (id, is_free) in [(first, true), (second, false)] {
-        assert_eq!(connections::take_write_lease(db, id, "next#1", at(9), at(1)).await.unwrap(), is_free);
         assert_eq!(connections::take_refresh_lease(db, id, "next#1", at(9), at(1)).await.unwrap(), is_free);
     }
 }
@@ -216,14 +180,14 @@ async fn a_late_refresher_ends_nobody_elses_right(db: &TestDb) {
 }
 
 concord_storage::on_both_databases!(
-    a_worker_that_stops_gives_back_its_own_rights,
+    a_process_that_stops_gives_back_its_own_rights,
     a_late_refresher_ends_nobody_elses_right,
     a_state_changes_once,
     a_state_is_left_only_where_it_was_thought_to_be,
     of_many_who_pause_at_once_one_does,
     an_account_may_be_connected_twice,
     a_person_whose_default_ended_has_another_one,
-    one_writes_and_one_refreshes_at_a_time,
+    one_refreshes_at_a_time,
     what_the_dead_held_is_free,
     only_what_is_served_is_active,
 );

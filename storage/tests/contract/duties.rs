@@ -5,7 +5,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    duties::{self, ClaimedDuty, DutyRef, Extended, NewDuty, Outcome},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -36,9 +36,9 @@ async fn claim(db: &Db, duty: DutyRef, lease: &str, minute: i64) -> Option<Claim
 
 async fn finish(db: &Db, claimed: &ClaimedDuty, outcome: &Outcome, minute: i64) -> Option<DutyRef> {
     let mut tx = begin(db).await;
-    let again = duties::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
+    let finished = duties::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
     commit(tx).await;
-    again
+    finished.again
 }
 
 async fn a_duty_is_due_claimed_and_done(db: &TestDb) {
@@ -158,13 +158,16 @@ async fn a_lease_that_ran_out_is_anothers(db: &TestDb) {
     let business = testing::business(db).await.id;
     let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
     let slow = claim(db, duty, "w#1", 0).await.unwrap();
-    assert!(duties::extend(db, &slow, at(15)).await.unwrap());
+    let extend = async |duty, until| duties::extend(db, duty, at(until), at(14)).await.unwrap();
+    assert_eq!(extend(&slow, 15).await, Extended::Held { urgent_is_due: false });
+    assert_eq!(duties::free_expired(db, at(14)).await.unwrap(), 0);
     assert!(claim(db, duty, "w#2", 14).await.is_none());
+    assert_eq!(duties::free_expired(db, at(15)).await.unwrap(), 1);
     let other = claim(db, duty, "w#2", 15).await.unwrap();
     assert_eq!(other.attempts, 2);
-    assert!(!duties::extend(db, &slow, at(60)).await.unwrap());
+    assert_eq!(extend(&slow, 60).await, Extended::Lost);
     assert_eq!(finish(db, &slow, &Outcome::Done, 16).await, None);
-    assert!(duties::extend(db, &other, at(60)).await.unwrap(), "the late one changed nothing");
+    assert!(extend(&other, 60).await.is_held(), "the late one changed nothing");
     finish(db, &other, &Outcome::Done, 17).await;
     assert_eq!(duties::due(db, at(600), 10).await.unwrap(), []);
 }
@@ -275,28 +278,6 @@ async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &Tes
     assert_eq!(duties::under_way(db, stranger, connection, at(90)).await.unwrap(), []);
 }
 
-async fn what_was_snoozed_can_be_called_back(db: &TestDb) {
-    let business = testing::business(db).await.id;
-    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-    let hasten = async |duty| duties::hasten(db, duty, at(2)).await.unwrap();
-    assert!(!hasten(duty).await, "it is due already");
-    let claimed = claim(db, duty, "w#1", 1).await.unwrap();
-    assert_eq!(claimed.reference(), duty);
-    assert!(!hasten(duty).await, "somebody has it");
-    let snooze = Outcome::Snooze { until: at(50), reason: "not its turn".to_owned() };
-    finish(db, &claimed, &snooze, 1).await;
-    assert!(!hasten(DutyRef { version: 7, ..duty }).await, "another version");
-    assert!(hasten(duty).await);
-    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), [duty]);
-    let claimed = claim(db, duty, "w#1", 2).await.unwrap();
-    finish(db, &claimed, &Outcome::Done, 3).await;
-    assert!(!hasten(duty).await, "it is done");
-    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-    let claimed = claim(db, duty, "w#1", 1).await.unwrap();
-    finish(db, &claimed, &Outcome::Failed { retry_at: Some(at(50)), reason: "no".to_owned() }, 1).await;
-    assert!(!hasten(duty).await, "that is another wait");
-}
-
 async fn tries_never_fall_below_none(db: &TestDb) {
     let business = testing::business(db).await.id;
     let new = new(business, new_uuid(monday()), 0);
@@ -316,7 +297,6 @@ async fn tries_never_fall_below_none(db: &TestDb) {
 concord_storage::on_both_databases!(
     tries_never_fall_below_none,
     what_is_under_way_for_a_connection_is_counted_until_it_is_done,
-    what_was_snoozed_can_be_called_back,
     a_duty_is_due_claimed_and_done,
     what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,

@@ -4,7 +4,7 @@ use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
     duty::{DutyKind, QueueClass},
     entry::EntryTime,
-    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId},
+    ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
     people::Actor,
     sync::{outside::OutsideRules, shape::Shape, unknown::UnknownWrite},
 };
@@ -13,7 +13,7 @@ use concord_storage::{
     bookings::{self, Change, Put},
     businesses::{self, Business, BusinessSettings},
     connections::{self, Settings},
-    duties::{self, DutyRef, Outcome},
+    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
     entries::{self, Entry, EntryCounts, PlannedWrite, Reach, WrittenEntry},
     people::{self, Staff},
     resources::Resource,
@@ -109,18 +109,35 @@ pub(crate) async fn stands(db: &Db, entry: EntryId) -> (EntryId, CalendarId, i64
 pub(crate) async fn begun(db: &Db, entry: EntryId, title: &str) {
     let (_, _, revision) = stands(db, entry).await;
     let unknown = [UnknownWrite::Left(shape(title))];
-    assert!(entries::begin_write(db, (entry, revision), &planned(db, entry, &unknown).await).await.unwrap());
+    let held = held(db).await;
+    let planned = planned(db, entry, &unknown, &held).await;
+    assert!(entries::begin_write(db, (entry, revision), &planned).await.unwrap());
+}
+
+/// A job whose lease holds.
+pub(crate) async fn held(db: &Db) -> ClaimedDuty {
+    let (kind, queue, subject) = (DutyKind::SendMail, QueueClass::Interactive, new_uuid(monday()));
+    let mut tx = begin(db).await;
+    let new = NewDuty { business: None, kind, subject, queue, due_at: at(0) };
+    let raised = duties::raise(&mut tx, new, at(0)).await.unwrap();
+    commit(tx).await;
+    duties::claim(db, raised, "w#held", at(9_000), at(0)).await.unwrap().unwrap()
 }
 
 /// A write of the booking and the entry as they are.
-pub(crate) async fn planned<'a>(db: &Db, entry: EntryId, unknown: &'a [UnknownWrite]) -> PlannedWrite<'a> {
+pub(crate) async fn planned<'a>(
+    db: &Db,
+    entry: EntryId,
+    unknown: &'a [UnknownWrite],
+    held: &'a ClaimedDuty,
+) -> PlannedWrite<'a> {
     const NOW: &str =
         "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
     let (wanted, version): (bool, i64) = match db {
         Db::Sqlite { read, .. } => sqlx::query_as(NOW).bind(entry).fetch_one(read).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_as(NOW).bind(entry).fetch_one(pool).await.unwrap(),
     };
-    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown }
+    PlannedWrite { external_id: "given", etag: None, wanted, version: Some(version), unknown, held }
 }
 
 /// What a test's entry says.

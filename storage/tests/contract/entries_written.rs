@@ -15,7 +15,7 @@ use concord_storage::{
 };
 use uuid::Uuid;
 
-use crate::entries::{begun, kinds, planned, shape, stands, world, written};
+use crate::entries::{begun, held, kinds, planned, shape, stands, world, written};
 
 async fn what_was_written_is_known(db: &TestDb) {
     let world = world(db).await;
@@ -97,12 +97,16 @@ async fn an_overtaken_store_is_refused(db: &TestDb) {
     let (_, calendar, former) = stands(db, id).await;
     begun(db, id, "Massage").await;
     let (sauna, unknown) = (shape("Sauna"), [UnknownWrite::Removed]);
-    let now = planned(db, id, &unknown).await;
+    let lost = held(db).await;
+    duties::release_all(db, "w").await.unwrap();
+    let held = held(db).await;
+    let now = planned(db, id, &unknown, &held).await;
     assert!(!entries::begin_write(db, (id, former), &now).await.unwrap());
     let (_, _, current) = stands(db, id).await;
     for other in [
         PlannedWrite { version: Some(9), ..now.clone() },
         PlannedWrite { wanted: !now.wanted, ..now.clone() },
+        PlannedWrite { held: &lost, ..now.clone() },
     ] {
         assert!(!entries::begin_write(db, (id, current), &other).await.unwrap(), "{other:?}");
     }

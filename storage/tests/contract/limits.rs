@@ -1,7 +1,7 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_storage::{
     Db,
-    limits::{self, Caller, Rate, Take, Waits},
+    limits::{self, Bucket, Rate, Take, Waits},
     testing::{self, TestDb, begin, commit, monday},
 };
 use proptest::{
@@ -160,8 +160,8 @@ fn after(millis: i64) -> DateTime<Utc> {
 async fn turn(db: &Db, now: i64, is_waited_for: bool) -> Result<bool, i64> {
     let rate = Rate { interval: Duration::milliseconds(1), burst: 1_000 };
     let mut tx = begin(db).await;
-    let caller = Caller { patience: Duration::zero(), is_waited_for };
-    let taken = limits::take_turn(&mut tx, "google", after(now), rate, caller).await.unwrap();
+    let bucket = Bucket { name: "google", rate, patience: Duration::zero() };
+    let taken = limits::take_turn(&mut tx, (bucket, None), is_waited_for, after(now)).await.unwrap();
     commit(tx).await;
     match taken {
         (Take::At(at), is_trial) => {

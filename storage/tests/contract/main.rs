@@ -27,6 +27,7 @@ mod feed_reads;
 mod feeds;
 mod history;
 mod idempotency;
+mod job_keys;
 mod limits;
 mod mails;
 mod meanwhile;

@@ -4,16 +4,33 @@
 //! runs it works from the rows as they are by then: ten quick changes cost one or two runs. It is claimed by a
 //! conditional update with a lease and finished by whoever holds that lease, so that a job that comes twice, or a
 //! worker that dies, changes nothing.
+//!
+//! Some have a key: of those at most one is leased at a time, and whoever ends one takes the next (`keys`).
+
+mod board;
+mod keys;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     duty::{DutyKind, DutyState, QueueClass},
-    ids::{BusinessId, ConnectionId, DutyId},
+    ids::{BusinessId, ConnectionId, DutyId, JobKey},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use self::{
+    board::{Duty, DutyCount, counts, failed, next_of, oldest_due, retry, under_way},
+    keys::{Wait, claim_next, claim_next_in, end_wait, give_way, next_due, take_back, wait_of},
+};
 use crate::{Db, StorageError, Tx, on_db};
+
+/// How urgent a job of that class is: the lower, the sooner. The index of a key's jobs has the same expression.
+macro_rules! urgency {
+    ($queue:literal) => {
+        concat!("CASE ", $queue, " WHEN 'interactive' THEN 0 WHEN 'poll' THEN 1 ELSE 2 END")
+    };
+}
+pub(crate) use urgency;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +58,21 @@ pub struct DutyRef {
     pub queue: QueueClass,
     /// At the time of the push; an older one claims nothing.
     pub version: i64,
+    /// For what jobs are done one at a time; `None`: it is done beside any other.
+    #[serde(default)]
+    #[sqlx(rename = "key_id")]
+    pub key: Option<JobKey>,
+}
+
+impl DutyRef {
+    /// What two messages of one queue have in common of which one is enough: whoever comes for a key takes its most urgent
+    /// job, whichever it was woken for.
+    pub fn wake_up(&self) -> (Uuid, i64) {
+        match self.key {
+            Some(key) => (key.0, 0),
+            None => (self.id.0, self.version),
+        }
+    }
 }
 
 /// A duty whose lease this process holds.
@@ -66,12 +98,20 @@ pub struct ClaimedDuty {
     pub raised_at: DateTime<Utc>,
     /// Why the run before did not end well.
     pub last_error: Option<String>,
+    /// Since when it was due.
+    pub due_at: DateTime<Utc>,
+    /// For what jobs are done one at a time: this is the only one of them that is leased.
+    #[sqlx(rename = "key_id")]
+    pub key: Option<JobKey>,
+    /// Whether a longer job of the key has given way to it. It gives way to none itself.
+    #[sqlx(skip)]
+    pub is_inserted: bool,
 }
 
 impl ClaimedDuty {
     /// What a queue carries of it.
     pub fn reference(&self) -> DutyRef {
-        DutyRef { id: self.id, kind: self.kind, queue: self.queue, version: self.version }
+        DutyRef { id: self.id, kind: self.kind, queue: self.queue, version: self.version, key: self.key }
     }
 }
 
@@ -86,6 +126,15 @@ pub enum Outcome {
     Snooze {
         /// When it is due again.
         until: DateTime<Utc>,
+        /// For people.
+        reason: String,
+    },
+    /// Nothing of its key can be done now: all of its jobs wait, and it costs no try. Without a key it is a snooze.
+    Wait {
+        /// Not before this.
+        until: DateTime<Utc>,
+        /// Whether jobs that people wait for wait too, and not only batches and polls.
+        for_all: bool,
         /// For people.
         reason: String,
     },
@@ -105,45 +154,16 @@ pub enum Outcome {
     },
 }
 
-/// A duty as the job board shows it.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Duty {
-    /// Which.
-    pub id: DutyId,
-    /// Which job.
-    pub kind: DutyKind,
-    /// What it is about.
-    pub subject_id: Uuid,
-    /// Which queue.
-    pub queue: QueueClass,
-    /// Where it stands.
-    pub state: DutyState,
-    /// `None`: not until it is raised again.
-    pub due_at: Option<DateTime<Utc>>,
-    /// Since it was raised.
-    pub attempts: i64,
-    /// Of the last run that failed.
-    pub last_error: Option<String>,
-    /// When it was last raised.
-    pub raised_at: DateTime<Utc>,
-}
-
-/// How many duties there are of a kind in a state.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct DutyCount {
-    /// Which job.
-    pub kind: DutyKind,
-    /// Which queue.
-    pub queue: QueueClass,
-    /// Where they stand.
-    pub state: DutyState,
-    /// How many.
-    pub count: i64,
-}
-
+// The key of a job that reads or writes a calendar is its connection.
 const RAISE: &str = "
-    INSERT INTO duties (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, raised_at, created_at)
-    VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7)
+    INSERT INTO duties (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, raised_at, created_at,
+        key_id, priority_at)
+    VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7,
+        CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
+            WHEN $3 IN ('import_availability', 'keep_push') THEN (SELECT k.connection_id FROM calendars k WHERE k.id = $4)
+            WHEN $3 IN ('compare_drift', 'disconnect') THEN $4 END,
+        COALESCE(CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (
+            SELECT b.starts_at FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $4) END, $6))
     ON CONFLICT (kind, subject_id) DO UPDATE SET
         version = duties.version + 1,
         state = 'waiting',
@@ -153,8 +173,10 @@ const RAISE: &str = "
         due_at = CASE WHEN duties.due_at IS NULL OR duties.due_at > excluded.due_at
                 OR (duties.leased_by IS NOT NULL AND duties.attempts > 0)
             THEN excluded.due_at ELSE duties.due_at END,
-        raised_at = excluded.raised_at
-    RETURNING id, kind, queue, version";
+        raised_at = excluded.raised_at,
+        key_id = COALESCE(excluded.key_id, duties.key_id),
+        priority_at = excluded.priority_at
+    RETURNING id, kind, queue, version, key_id";
 
 /// Raises a duty in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
 /// again when the first of those who raise it meanwhile wants it. The caller pushes what this returns after the commit.
@@ -171,13 +193,21 @@ pub async fn raise(tx: &mut Tx, duty: NewDuty, now: DateTime<Utc>) -> Result<Dut
         .await)?)
 }
 
-const CLAIM: &str = "
-    UPDATE duties SET lease_until = $4, leased_by = $5, attempts = attempts + 1, started_at = $3
-    WHERE id = $1 AND version = $2 AND state <> 'done' AND due_at <= $3
-      AND (lease_until IS NULL OR lease_until <= $3)
-    RETURNING id, business_id, kind, subject_id, queue, version, attempts, leased_by, raised_at, last_error";
+macro_rules! claimed {
+    () => {
+        " RETURNING id, business_id, kind, subject_id, queue, version, attempts, leased_by, raised_at, last_error, due_at, key_id"
+    };
+}
+pub(crate) use claimed;
 
-/// Claims a duty if it is due, nobody else holds it and nothing newer was pushed.
+const CLAIM: &str = concat!(
+    "UPDATE duties SET lease_until = $4, leased_by = $5, attempts = attempts + 1, started_at = $3
+    WHERE id = $1 AND version = $2 AND state <> 'done' AND due_at <= $3 AND key_id IS NULL AND leased_by IS NULL",
+    claimed!()
+);
+
+/// Claims a duty if it is due, nobody else holds it and nothing newer was pushed; of one that has a key, the most urgent job
+/// of that key instead.
 pub async fn claim(
     db: &Db,
     duty: DutyRef,
@@ -185,6 +215,9 @@ pub async fn claim(
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<ClaimedDuty>, StorageError> {
+    if let Some(key) = duty.key {
+        return claim_next(db, (key, duty.queue), (lease, lease_until), now).await;
+    }
     let mut tx = db.begin_forgettable().await?;
     let claimed = on_db!(tx, c => sqlx::query_as(CLAIM)
         .bind(duty.id)
@@ -210,31 +243,43 @@ const FINISH: &str = "
         raised_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE raised_at END,
         last_error = $8
     WHERE id = $1 AND leased_by = $2
-    RETURNING id, kind, queue, version, due_at";
+    RETURNING id, kind, queue, version, key_id, due_at";
 
 #[derive(sqlx::FromRow)]
-struct Finished {
+struct FinishedRow {
     #[sqlx(flatten)]
     duty: DutyRef,
     due_at: Option<DateTime<Utc>>,
 }
 
-/// Writes how a run ended, if its lease still holds. Returns the duty when it is due at once, because it was raised
-/// again meanwhile: push it.
+/// What has come of writing how a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// Whether its lease still held; else nothing was written.
+    pub was_held: bool,
+    /// The duty, if it is due at once, as after it was raised again meanwhile: push it.
+    pub again: Option<DutyRef>,
+}
+
+/// Writes how a run ended, if its lease still holds.
 pub async fn finish(
     tx: &mut Tx,
     claimed: &ClaimedDuty,
     outcome: &Outcome,
     now: DateTime<Utc>,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Finished, StorageError> {
     let (state, due_at, attempts, error) = match outcome {
         Outcome::Done => (DutyState::Done, None, -claimed.attempts, None),
         Outcome::Again(at) => (DutyState::Waiting, Some(*at), -claimed.attempts, None),
         Outcome::Snooze { until, reason } => (DutyState::Waiting, Some(*until), -1, Some(reason)),
+        Outcome::Wait { reason, .. } if claimed.key.is_some() => {
+            (DutyState::Waiting, Some(claimed.due_at), -1, Some(reason))
+        }
+        Outcome::Wait { until, reason, .. } => (DutyState::Waiting, Some(*until), -1, Some(reason)),
         Outcome::Retry { at, reason } => (DutyState::Waiting, Some(*at), 0, Some(reason)),
         Outcome::Failed { retry_at, reason } => (DutyState::Failed, *retry_at, 0, Some(reason)),
     };
-    let finished: Option<Finished> = on_db!(tx, c => sqlx::query_as(FINISH)
+    let finished: Option<FinishedRow> = on_db!(tx, c => sqlx::query_as(FINISH)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .bind(now)
@@ -246,26 +291,14 @@ pub async fn finish(
         .bind(matches!(outcome, Outcome::Again(at) if *at > now))
         .fetch_optional(c)
         .await)?;
-    Ok(finished.filter(|row| row.due_at.is_some_and(|due| due <= now)).map(|row| row.duty))
-}
-
-const HASTEN: &str = "
-    UPDATE duties SET due_at = $3
-    WHERE id = $1 AND version = $2 AND state = 'waiting' AND due_at > $3 AND leased_by IS NULL";
-
-/// What a duty was snoozed for is over sooner than it thought: it is due now. `false`: it is due already, done, or in
-/// somebody's hands.
-pub async fn hasten(db: &Db, duty: DutyRef, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    let mut tx = db.begin_forgettable().await?;
-    let rows = on_db!(tx, c => sqlx::query(HASTEN)
-        .bind(duty.id)
-        .bind(duty.version)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
-    tx.commit().await?;
-    Ok(rows == 1)
+    let Some(row) = finished else { return Ok(Finished::default()) };
+    if let (Some(key), Outcome::Wait { until, for_all, reason }) = (claimed.key, outcome) {
+        keys::wait(tx, key, (*until, *for_all, reason), now).await?;
+    }
+    let waits = matches!(outcome, Outcome::Wait { .. });
+    let is_due = row.due_at.is_some_and(|due| due <= now);
+    let again = (is_due && !waits).then_some(row.duty);
+    Ok(Finished { was_held: true, again })
 }
 
 const HASTEN_ENTRIES: &str = "
@@ -273,7 +306,7 @@ const HASTEN_ENTRIES: &str = "
     WHERE business_id = $1 AND state IN ('waiting', 'failed') AND kind IN ('sync_booking', 'delete_booking')
       AND due_at > $3 AND due_at <= $4 AND leased_by IS NULL
       AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))
-    RETURNING id, kind, queue, version";
+    RETURNING id, kind, queue, version, key_id";
 
 /// The provider of a connection answers again: what waits for its entries is due now, but for what is due only after
 /// `longest` from now: so waits what has just been refused, or often, and will be again however well its provider answers.
@@ -294,30 +327,73 @@ pub async fn hasten_entries(
         .await)?)
 }
 
-const EXTEND: &str = "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2";
+const EXTEND: &str = concat!(
+    "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2
+    RETURNING EXISTS (SELECT 1 FROM duties d WHERE d.key_id = duties.key_id AND d.state <> 'done' AND d.leased_by IS NULL
+        AND d.due_at <= $4 AND ",
+    urgency!("d.queue"),
+    " = 0 AND NOT EXISTS (SELECT 1 FROM job_keys k WHERE k.id = d.key_id AND k.wait_until > $4))"
+);
 
-/// Keeps a long run's lease. `false`: it was lost, stop.
+/// What has come of keeping a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// It was lost: stop.
+    Lost,
+    /// It holds.
+    Held {
+        /// Whether another job of the key is due that somebody waits for.
+        urgent_is_due: bool,
+    },
+}
+
+impl Extended {
+    /// Whether the lease holds.
+    pub fn is_held(self) -> bool {
+        self != Self::Lost
+    }
+}
+
+/// Keeps a long run's lease.
 pub async fn extend(
     db: &Db,
     claimed: &ClaimedDuty,
     lease_until: DateTime<Utc>,
-) -> Result<bool, StorageError> {
+    now: DateTime<Utc>,
+) -> Result<Extended, StorageError> {
     let mut tx = db.begin_forgettable().await?;
-    let rows = on_db!(tx, c => sqlx::query(EXTEND)
+    let urgent_is_due: Option<bool> = on_db!(tx, c => sqlx::query_scalar(EXTEND)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
         .bind(lease_until)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?;
+        .bind(now)
+        .fetch_optional(c)
+        .await)?;
     tx.commit().await?;
-    Ok(rows == 1)
+    Ok(urgent_is_due.map_or(Extended::Lost, |urgent_is_due| Extended::Held { urgent_is_due }))
+}
+
+const HAS_EXPIRED: &str =
+    "SELECT EXISTS (SELECT 1 FROM duties WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
+const FREE_EXPIRED: &str = "UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE lease_until <= $1 AND leased_by IS NOT NULL";
+
+/// Ends the leases that have run out: whoever held them was dead or frozen for so long. The tries that ended with them
+/// count: one of them may be what they died of. Returns how many.
+pub async fn free_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageError> {
+    // Nearly always there is none, and SQLite's one writer need not be waited for.
+    if !on_db!(db, c => sqlx::query_scalar::<_, bool>(HAS_EXPIRED).bind(now).fetch_one(c).await)? {
+        return Ok(0);
+    }
+    let mut tx = db.begin_forgettable().await?;
+    let rows = on_db!(tx, c => sqlx::query(FREE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
+    tx.commit().await?;
+    Ok(rows)
 }
 
 const RELEASE: &str = "
     UPDATE duties SET lease_until = NULL, leased_by = NULL,
         attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
-    WHERE leased_by LIKE $1";
+    WHERE leased_by LIKE $1 AND leased_by IS NOT NULL";
 
 /// Gives back all that a worker holds, when it stops: `worker` is what its leases begin with.
 pub async fn release_all(db: &Db, worker: &str) -> Result<u64, StorageError> {
@@ -340,90 +416,29 @@ pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
     Ok(on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?)
 }
 
-const NEXT_OF: &str = "SELECT due_at FROM duties WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
+// Of a key one job is enough: whoever comes for it takes the others too. The businesses take turns.
+const DUE: &str = concat!(
+    "SELECT id, kind, queue, version, key_id FROM (
+        SELECT id, kind, queue, version, key_id, due_at, urgency,
+            ROW_NUMBER() OVER (PARTITION BY business_id, urgency ORDER BY due_at, id) AS of_business
+        FROM (
+            SELECT d.id, d.business_id, d.kind, d.queue, d.version, d.key_id, d.due_at, ",
+    urgency!("d.queue"),
+    " AS urgency,
+                ROW_NUMBER() OVER (PARTITION BY COALESCE(d.key_id, d.id) ORDER BY ",
+    urgency!("d.queue"),
+    ", d.priority_at, d.raised_at, d.id) AS of_key
+            FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
+            WHERE d.due_at <= $1 AND d.state <> 'done' AND d.leased_by IS NULL
+              AND (k.id IS NULL
+                OR CASE d.queue WHEN 'interactive' THEN k.wait_until ELSE k.batches_wait_until END <= $1)
+              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = d.key_id AND o.leased_by IS NOT NULL)
+        ) of_keys WHERE of_key = 1
+    ) in_turn ORDER BY urgency, of_business, due_at, id LIMIT $2"
+);
 
-/// When this is due next; `None`: not until it is raised again.
-pub async fn next_of(
-    db: &Db,
-    business: BusinessId,
-    kind: DutyKind,
-    subject: Uuid,
-) -> Result<Option<DateTime<Utc>>, StorageError> {
-    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_OF)
-        .bind(business)
-        .bind(kind)
-        .bind(subject)
-        .fetch_optional(c)
-        .await)?;
-    Ok(due.flatten())
-}
-
-const DUE: &str = "
-    SELECT id, kind, queue, version FROM duties
-    WHERE due_at <= $1 AND state <> 'done' AND (lease_until IS NULL OR lease_until <= $1)
-    ORDER BY CASE queue WHEN 'interactive' THEN 0 WHEN 'poll' THEN 1 ELSE 2 END, due_at LIMIT $2";
-
-/// What is due and unclaimed: what people wait for first, then the longest due.
+/// What is due and unclaimed, of each key its most urgent job: what people wait for first, then the longest due, a job of
+/// each business in turn.
 pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<DutyRef>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(DUE).bind(now).bind(i64::from(limit)).fetch_all(c).await)?)
-}
-
-const FAILED: &str = "
-    SELECT id, kind, subject_id, queue, state, due_at, attempts, last_error, raised_at FROM duties
-    WHERE business_id = $1 AND state = 'failed' ORDER BY raised_at DESC, id LIMIT $2";
-
-/// The failed duties of a business, with their reasons.
-pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Duty>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
-}
-
-const UNDER_WAY: &str = "
-    SELECT kind, COUNT(*) AS count FROM duties
-    WHERE business_id = $1 AND state = 'waiting' AND (queue <> 'poll' OR due_at <= $3)
-      AND (subject_id = $2
-        OR subject_id IN (SELECT id FROM entries WHERE business_id = $1 AND connection_id = $2)
-        OR subject_id IN (SELECT id FROM calendars WHERE business_id = $1 AND connection_id = $2))
-    GROUP BY kind";
-
-/// How much of each kind is queued, running or about to be tried again for a connection. Polls that are not due are
-/// not: nobody waits for them.
-pub async fn under_way(
-    db: &Db,
-    business: BusinessId,
-    connection: ConnectionId,
-    now: DateTime<Utc>,
-) -> Result<Vec<(DutyKind, i64)>, StorageError> {
-    Ok(
-        on_db!(db, c => sqlx::query_as(UNDER_WAY).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
-    )
-}
-
-const RETRY: &str = "
-    UPDATE duties SET state = 'waiting', due_at = $3, attempts = 0, version = version + 1, raised_at = $3
-    WHERE business_id = $1 AND id = $2 AND state = 'failed'
-    RETURNING id, kind, queue, version";
-
-/// Tries a failed duty again at once, by hand.
-pub async fn retry(
-    tx: &mut Tx,
-    business: BusinessId,
-    id: DutyId,
-    now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RETRY).bind(business).bind(id).bind(now).fetch_one(c).await)?)
-}
-
-const COUNTS: &str = "
-    SELECT kind, queue, state, COUNT(*) AS count FROM duties GROUP BY kind, queue, state";
-
-/// How many there are of each kind and state, for the metrics.
-pub async fn counts(db: &Db) -> Result<Vec<DutyCount>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
-}
-
-const OLDEST_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE due_at <= $1 AND state <> 'done'";
-
-/// Since when the longest waiting duty is due; `None` when nothing is.
-pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_one(c).await)?)
 }

@@ -1,0 +1,223 @@
+//! One job of a key after the other, by whoever holds the key: the next one is claimed in the transaction that ends the one
+//! before, so that nobody else comes in between.
+
+use std::{pin::Pin, time::Duration as StdDuration};
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    duty::QueueClass,
+    ids::{JobKey, new_uuid},
+};
+use concord_storage::{
+    Caller, StorageError, Tx,
+    duties::{self, ClaimedDuty, Finished, Outcome},
+    on_behalf_of,
+};
+use tokio::time::Instant;
+
+use super::{JobError, lost, run_job};
+use crate::{Context, limits::note_synced};
+
+/// What follows a job of a key, in the transaction that ends it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then<'a> {
+    /// Nothing.
+    HandBack,
+    /// The key's most urgent job is claimed; for [`QueueClass::Interactive`] only what people wait for.
+    Next(QueueClass),
+    /// Another one that somebody waits for, or else the one that has given way.
+    Resume(&'a ClaimedDuty),
+}
+
+/// How a run came to its end.
+pub(crate) enum End {
+    /// It is to be written down.
+    Outcome(Outcome),
+    /// It was written down in the transaction that says what came of it.
+    Written(Outcome, Ended),
+}
+
+/// What has come of ending a job.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) finished: Finished,
+    /// The next one, claimed.
+    next: Option<ClaimedDuty>,
+    /// Whether the one that had given way goes on.
+    is_resumed: bool,
+}
+
+/// Writes how a job ended, if its lease still holds, and claims what follows.
+pub(crate) async fn end_in(
+    tx: &mut Tx,
+    context: &Context,
+    job: &ClaimedDuty,
+    outcome: &Outcome,
+    then: Then<'_>,
+) -> Result<Ended, StorageError> {
+    let now = context.clock.now();
+    let finished = duties::finish(tx, job, outcome, now).await?;
+    let mut ended = Ended { finished, ..Ended::default() };
+    let (class, given_way) = match then {
+        Then::HandBack => return Ok(ended),
+        Then::Next(class) => (class, None),
+        Then::Resume(former) => (QueueClass::Interactive, Some(former.id)),
+    };
+    let Some(key) = job.key.filter(|_| finished.was_held) else { return Ok(ended) };
+    let (lease, until) = (lease_after(job, now), now + context.settings.lease);
+    ended.next = duties::claim_next_in(tx, (key, class, given_way), (&lease, until), now).await?;
+    if let (None, Then::Resume(former)) = (&ended.next, then) {
+        ended.is_resumed = duties::take_back(tx, former, until).await?;
+    }
+    Ok(ended)
+}
+
+/// Another lease of the same worker.
+fn lease_after(job: &ClaimedDuty, now: DateTime<Utc>) -> String {
+    let worker = job.leased_by.rsplit_once('#').map_or(job.leased_by.as_str(), |(worker, _)| worker);
+    new_lease(worker, now)
+}
+
+/// Unique: who has lost a lease is not taken for who has it now.
+pub(super) fn new_lease(worker: &str, now: DateTime<Utc>) -> String {
+    format!("{worker}#{}", new_uuid(now).simple())
+}
+
+/// Runs a job that is claimed and writes how it ended.
+pub(super) async fn run_claimed(
+    context: &Context,
+    job: &ClaimedDuty,
+    then: Then<'_>,
+) -> Result<Ended, StorageError> {
+    let (outcome, ended) = match run_job(context, job, then).await {
+        End::Written(outcome, ended) => (outcome, ended),
+        End::Outcome(outcome) => {
+            let ended = finish(context, job, &outcome, then).await?;
+            (outcome, ended)
+        }
+    };
+    wake_in_time(context, job, &outcome);
+    Ok(ended)
+}
+
+/// A future of a job within a job.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Ended, StorageError>> + Send + 'a>>;
+
+fn run_within<'a>(context: &'a Context, job: &'a ClaimedDuty, then: Then<'a>) -> Running<'a> {
+    Box::pin(on_behalf_of(Caller::InteractiveJob, run_claimed(context, job, then)))
+}
+
+/// Lets a long job give way to those of its key that somebody waits for, and go on when they are done. An error: somebody
+/// else has the key by now.
+pub(super) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Result<(), JobError> {
+    let Some(key) = former.key.filter(|_| !former.is_inserted) else { return Ok(()) };
+    let now = context.clock.now();
+    let (lease, until) = (lease_after(former, now), now + context.settings.lease);
+    let mut tx = context.db.begin_forgettable().await?;
+    if !duties::give_way(&mut tx, former).await? {
+        return Err(lost(context));
+    }
+    let urgent = (key, QueueClass::Interactive, Some(former.id));
+    let claimed = duties::claim_next_in(&mut tx, urgent, (&lease, until), now).await?;
+    let Some(first) = claimed else { return Ok(()) };
+    tx.commit().await?;
+    let mut job = ClaimedDuty { is_inserted: true, ..first };
+    loop {
+        let ended = run_within(context, &job, Then::Resume(former)).await?;
+        match ended.next {
+            Some(next) => job = ClaimedDuty { is_inserted: true, ..next },
+            None if ended.is_resumed => return Ok(()),
+            None => return Err(lost(context)),
+        }
+    }
+}
+
+/// How long to wait before it is tried once more to write how a duty ended.
+const WRITTEN_AGAIN_AFTER: StdDuration = StdDuration::from_secs(1);
+
+/// Writes how it ended; where the database is away, as soon as it is back and for as long as the lease holds. Else whatever
+/// ran when it went would wait for its lease.
+async fn finish(
+    context: &Context,
+    job: &ClaimedDuty,
+    outcome: &Outcome,
+    then: Then<'_>,
+) -> Result<Ended, StorageError> {
+    let until = context.clock.now() + context.settings.lease;
+    loop {
+        let written = async {
+            let mut tx = context.db.begin_forgettable().await?;
+            let ended = end_in(&mut tx, context, job, outcome, then).await?;
+            tx.commit().await.map(|()| ended)
+        };
+        match written.await {
+            Err(StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded)
+                if context.clock.now() < until =>
+            {
+                tokio::time::sleep(WRITTEN_AGAIN_AFTER).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// What is due later than that the sweep brings.
+const WOKEN_WITHIN: chrono::Duration = chrono::Duration::seconds(5);
+
+/// What is due again within a moment is brought then: the sweep would be later.
+fn wake_in_time(context: &Context, job: &ClaimedDuty, outcome: &Outcome) {
+    let (Outcome::Snooze { until: at, .. } | Outcome::Wait { until: at, .. } | Outcome::Retry { at, .. }) =
+        outcome
+    else {
+        return;
+    };
+    if *at - context.clock.now() <= WOKEN_WITHIN {
+        context.push_at(job.reference(), *at);
+    }
+}
+
+/// Does the jobs of a key, one after the other, until none is due or the slice is over; then it is somebody else's turn.
+/// Returns how many.
+pub(super) async fn serve(
+    context: &Context,
+    worker: &str,
+    (key, class): (JobKey, QueueClass),
+) -> Result<usize, StorageError> {
+    let Some(mut at_work) = context.keys.begin(key) else { return Ok(0) };
+    let mut ran = 0;
+    let began = Instant::now();
+    loop {
+        at_work.was_woken();
+        let now = context.clock.now();
+        let (lease, until) = (new_lease(worker, now), now + context.settings.lease);
+        let mut next = duties::claim_next(&context.db, (key, class), (&lease, until), now).await?;
+        let mut has_run = false;
+        while let Some(job) = next {
+            let then =
+                if began.elapsed() < context.settings.slice { Then::Next(class) } else { Then::HandBack };
+            next = run_claimed(context, &job, then).await?.next;
+            has_run = true;
+            ran += 1;
+        }
+        // What was raised while the last one ended was seen by nobody: whoever was woken for it found the key taken.
+        let left = if has_run || at_work.was_woken() {
+            duties::next_due(&context.db, key, context.clock.now()).await?
+        } else {
+            None
+        };
+        let is_ours = left.is_some_and(|job| class != QueueClass::Interactive || job.queue == class);
+        if is_ours && began.elapsed() < context.settings.slice {
+            continue;
+        }
+        if at_work.has_synced() {
+            note_synced(context, key).await;
+        }
+        match at_work.end() {
+            Ok(()) => {
+                context.push(left.as_slice()).await;
+                return Ok(ran);
+            }
+            Err(again) => at_work = again,
+        }
+    }
+}

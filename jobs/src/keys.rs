@@ -1,0 +1,173 @@
+//! Which keys this process is at work for.
+//!
+//! Only an accelerator: that one job of a key is done at a time is the database's doing. But whoever is woken for a key that
+//! is at work here leaves without asking it, and whoever is at work looks once more before they go.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, Duration, Utc};
+use concord_domain::ids::{ConnectionId, JobKey};
+use concord_providers::Credentials;
+use uuid::Uuid;
+
+/// Credentials that were read so long ago are read again. An access token holds for longer when it is read
+/// (`access::MARGIN`).
+const KEPT_FOR: Duration = Duration::seconds(60);
+
+/// The keys of one process; clones share them.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    at_work: Arc<Mutex<HashMap<JobKey, Work>>>,
+    credentials: Arc<Mutex<HashMap<ConnectionId, Held>>>,
+    /// Those whose provider refuses, and of which a call of this process tries whether it still does.
+    trials: Arc<Mutex<HashSet<ConnectionId>>>,
+    process: Arc<str>,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    /// Whether somebody came for the key since whoever is at work last looked for more.
+    is_woken: bool,
+    /// Whether something was written to its calendars, or read, of which nobody has been told yet.
+    has_synced: bool,
+}
+
+/// Credentials that were read a moment ago.
+struct Held {
+    grant_number: i64,
+    until: DateTime<Utc>,
+    credentials: Credentials,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        let process = format!("process-{}", Uuid::new_v4().simple()).into();
+        Self { at_work: Arc::default(), credentials: Arc::default(), trials: Arc::default(), process }
+    }
+}
+
+/// This process is at work for a key until this is dropped.
+#[derive(Debug)]
+pub(crate) struct AtWork {
+    keys: Keys,
+    key: JobKey,
+    is_over: bool,
+}
+
+impl Keys {
+    /// Begins to work for a key. `None`: this process is at work for it, and whoever is will look again.
+    pub(crate) fn begin(&self, key: JobKey) -> Option<AtWork> {
+        let mut at_work = locked(&self.at_work);
+        if let Some(work) = at_work.get_mut(&key) {
+            work.is_woken = true;
+            return None;
+        }
+        at_work.insert(key, Work::default());
+        Some(AtWork { keys: self.clone(), key, is_over: false })
+    }
+
+    /// Notes that a job of the key has synced something, which whoever is at work for the key makes known when they end.
+    /// `false`: nobody is.
+    pub(crate) fn note_synced(&self, key: JobKey) -> bool {
+        let mut at_work = locked(&self.at_work);
+        let work = at_work.get_mut(&key);
+        work.map(|work| work.has_synced = true).is_some()
+    }
+
+    /// The credentials of that grant, if they were read a moment ago.
+    pub(crate) fn credentials(
+        &self,
+        connection: ConnectionId,
+        grant_number: i64,
+        now: DateTime<Utc>,
+    ) -> Option<Credentials> {
+        let held = locked(&self.credentials);
+        let held = held.get(&connection).filter(|held| held.grant_number == grant_number && held.until > now);
+        held.map(|held| held.credentials.clone())
+    }
+
+    /// Keeps credentials of a grant for a moment.
+    pub(crate) fn keep_credentials(
+        &self,
+        connection: ConnectionId,
+        (grant_number, credentials): (i64, Credentials),
+        now: DateTime<Utc>,
+    ) {
+        let until = now + KEPT_FOR;
+        let mut held = locked(&self.credentials);
+        held.retain(|_, held| held.until > now);
+        held.insert(connection, Held { grant_number, until, credentials });
+    }
+
+    /// They were refused.
+    pub(crate) fn forget_credentials(&self, connection: ConnectionId) {
+        locked(&self.credentials).remove(&connection);
+    }
+
+    /// What the leases begin with that this process takes for itself and not for a duty.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
+    /// The next answer to a call for the connection tells whether its provider still refuses.
+    pub(crate) fn begin_trial(&self, connection: ConnectionId) {
+        locked(&self.trials).insert(connection);
+    }
+
+    /// `true` for the first answer after a trial has begun.
+    pub(crate) fn end_trial(&self, connection: ConnectionId) -> bool {
+        locked(&self.trials).remove(&connection)
+    }
+}
+
+impl AtWork {
+    /// Whether somebody came for the key since this was last asked.
+    pub(crate) fn was_woken(&self) -> bool {
+        let mut at_work = locked(&self.keys.at_work);
+        at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.is_woken))
+    }
+
+    /// Whether a job of the key has synced something since this was last asked.
+    pub(crate) fn has_synced(&self) -> bool {
+        let mut at_work = locked(&self.keys.at_work);
+        at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.has_synced))
+    }
+
+    /// Ends the work, unless somebody has come for the key since it was last looked for more.
+    pub(crate) fn end(mut self) -> Result<(), Self> {
+        let keys = self.keys.clone();
+        let mut at_work = locked(&keys.at_work);
+        if at_work.get(&self.key).is_some_and(|work| work.is_woken) {
+            drop(at_work);
+            return Err(self);
+        }
+        at_work.remove(&self.key);
+        drop(at_work);
+        self.is_over = true;
+        Ok(())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        // When it is over, somebody else may have begun.
+        if !self.is_over {
+            locked(&self.keys.at_work).remove(&self.key);
+        }
+    }
+}
+
+/// Nothing here can be left half done by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

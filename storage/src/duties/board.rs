@@ -1,0 +1,126 @@
+//! What people, the metrics and the pages see of the duties.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    duty::{DutyKind, DutyState, QueueClass},
+    ids::{BusinessId, ConnectionId, DutyId},
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::DutyRef;
+use crate::{Db, StorageError, Tx, on_db};
+
+/// A duty as the job board shows it.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Duty {
+    /// Which.
+    pub id: DutyId,
+    /// Which job.
+    pub kind: DutyKind,
+    /// What it is about.
+    pub subject_id: Uuid,
+    /// Which queue.
+    pub queue: QueueClass,
+    /// Where it stands.
+    pub state: DutyState,
+    /// `None`: not until it is raised again.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Since it was raised.
+    pub attempts: i64,
+    /// Of the last run that failed.
+    pub last_error: Option<String>,
+    /// When it was last raised.
+    pub raised_at: DateTime<Utc>,
+}
+
+/// How many duties there are of a kind in a state.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DutyCount {
+    /// Which job.
+    pub kind: DutyKind,
+    /// Which queue.
+    pub queue: QueueClass,
+    /// Where they stand.
+    pub state: DutyState,
+    /// How many.
+    pub count: i64,
+}
+
+const NEXT_OF: &str = "SELECT due_at FROM duties WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
+
+/// When this is due next; `None`: not until it is raised again.
+pub async fn next_of(
+    db: &Db,
+    business: BusinessId,
+    kind: DutyKind,
+    subject: Uuid,
+) -> Result<Option<DateTime<Utc>>, StorageError> {
+    let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_OF)
+        .bind(business)
+        .bind(kind)
+        .bind(subject)
+        .fetch_optional(c)
+        .await)?;
+    Ok(due.flatten())
+}
+
+const FAILED: &str = "
+    SELECT id, kind, subject_id, queue, state, due_at, attempts, last_error, raised_at FROM duties
+    WHERE business_id = $1 AND state = 'failed' ORDER BY raised_at DESC, id LIMIT $2";
+
+/// The failed duties of a business, with their reasons.
+pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Duty>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
+}
+
+const UNDER_WAY: &str = "
+    SELECT kind, COUNT(*) AS count FROM duties
+    WHERE business_id = $1 AND state = 'waiting' AND (queue <> 'poll' OR due_at <= $3)
+      AND (subject_id = $2
+        OR subject_id IN (SELECT id FROM entries WHERE business_id = $1 AND connection_id = $2)
+        OR subject_id IN (SELECT id FROM calendars WHERE business_id = $1 AND connection_id = $2))
+    GROUP BY kind";
+
+/// How much of each kind is queued, running or about to be tried again for a connection. Polls that are not due are
+/// not: nobody waits for them.
+pub async fn under_way(
+    db: &Db,
+    business: BusinessId,
+    connection: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<Vec<(DutyKind, i64)>, StorageError> {
+    Ok(
+        on_db!(db, c => sqlx::query_as(UNDER_WAY).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
+    )
+}
+
+const RETRY: &str = "
+    UPDATE duties SET state = 'waiting', due_at = $3, attempts = 0, version = version + 1, raised_at = $3
+    WHERE business_id = $1 AND id = $2 AND state = 'failed'
+    RETURNING id, kind, queue, version, key_id";
+
+/// Tries a failed duty again at once, by hand.
+pub async fn retry(
+    tx: &mut Tx,
+    business: BusinessId,
+    id: DutyId,
+    now: DateTime<Utc>,
+) -> Result<DutyRef, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(RETRY).bind(business).bind(id).bind(now).fetch_one(c).await)?)
+}
+
+const COUNTS: &str = "
+    SELECT kind, queue, state, COUNT(*) AS count FROM duties GROUP BY kind, queue, state";
+
+/// How many there are of each kind and state, for the metrics.
+pub async fn counts(db: &Db) -> Result<Vec<DutyCount>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
+}
+
+const OLDEST_DUE: &str = "SELECT MIN(due_at) FROM duties WHERE due_at <= $1 AND state <> 'done'";
+
+/// Since when the longest waiting duty is due; `None` when nothing is.
+pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_one(c).await)?)
+}

@@ -1,0 +1,192 @@
+//! Jobs of one key are done one at a time.
+//!
+//! At most one job of a key is leased: an index refuses a second one. Whoever ends a job takes the next one in the transaction
+//! that writes how it ended, so that nobody else comes in between; a long job gives way to what a person waits for and takes
+//! the key back afterwards. What keeps a key's jobs waiting is one row for all of them.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    duty::QueueClass,
+    ids::{DutyId, JobKey},
+};
+
+use super::{ClaimedDuty, DutyRef, claimed, urgency};
+use crate::{Db, StorageError, Tx, on_db};
+
+/// The most urgent job of key `$1` that is due at `$2`, no less urgent than `$3`, and not `$4`.
+macro_rules! next {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM duties d
+            WHERE d.key_id = $1 AND d.state <> 'done' AND d.leased_by IS NULL AND d.due_at <= $2 AND ",
+            urgency!("d.queue"),
+            " <= $3 AND ($4 IS NULL OR d.id <> $4) AND ",
+            urgency!("d.queue"),
+            " <= COALESCE((
+                SELECT CASE WHEN k.wait_until > $2 THEN -1 WHEN k.batches_wait_until > $2 THEN 0 ELSE 2 END
+                FROM job_keys k WHERE k.id = $1), 2)
+              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = $1 AND o.leased_by IS NOT NULL)
+            ORDER BY ",
+            urgency!("d.queue"),
+            ", d.priority_at, d.raised_at LIMIT 1"
+        )
+    };
+}
+
+// The first WHERE is there again because PostgreSQL, when it has waited for a row that somebody was changing, checks only it
+// anew. Two that claim different jobs of a key at one moment do not see each other: the index refuses the second.
+const CLAIM_NEXT: &str = concat!(
+    "UPDATE duties SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
+    WHERE leased_by IS NULL AND state <> 'done' AND due_at <= $2 AND id = (",
+    next!("d.id"),
+    ")",
+    claimed!()
+);
+
+/// Claims the most urgent job of a key that is due: the most urgent class, then the nearest start, then the oldest. Nothing
+/// if one of its jobs is leased, or if the key waits. For [`QueueClass::Interactive`] only what people wait for.
+pub async fn claim_next(
+    db: &Db,
+    (key, class): (JobKey, QueueClass),
+    lease: (&str, DateTime<Utc>),
+    now: DateTime<Utc>,
+) -> Result<Option<ClaimedDuty>, StorageError> {
+    let mut tx = db.begin_forgettable().await?;
+    match claim_next_in(&mut tx, (key, class, None), lease, now).await {
+        Ok(claimed) => {
+            tx.commit().await?;
+            Ok(claimed)
+        }
+        // Somebody else was faster.
+        Err(StorageError::Exists | StorageError::Busy) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same in the transaction that ends the lease of the job before; not the job that has given way, if any.
+pub async fn claim_next_in(
+    tx: &mut Tx,
+    (key, class, given_way): (JobKey, QueueClass, Option<DutyId>),
+    (lease, lease_until): (&str, DateTime<Utc>),
+    now: DateTime<Utc>,
+) -> Result<Option<ClaimedDuty>, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(CLAIM_NEXT)
+        .bind(key)
+        .bind(now)
+        .bind(least_urgent(class))
+        .bind(given_way)
+        .bind(lease)
+        .bind(lease_until)
+        .fetch_optional(c)
+        .await)?)
+}
+
+fn least_urgent(class: QueueClass) -> i64 {
+    if class == QueueClass::Interactive { 0 } else { 2 }
+}
+
+const NEXT_DUE: &str = next!("d.id, d.kind, d.queue, d.version, d.key_id");
+
+/// The job of a key that would be claimed now, if any.
+pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<DutyRef>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(NEXT_DUE)
+        .bind(key)
+        .bind(now)
+        .bind(least_urgent(QueueClass::Bulk))
+        .bind(None::<DutyId>)
+        .fetch_optional(c)
+        .await)?)
+}
+
+const GIVE_WAY: &str =
+    "UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE id = $1 AND leased_by = $2";
+
+/// Ends a job's lease for a while, so that a more urgent one of its key can be claimed in the same transaction; the job is
+/// as due as before. `false`: its lease was lost.
+pub async fn give_way(tx: &mut Tx, claimed: &ClaimedDuty) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(GIVE_WAY)
+        .bind(claimed.id)
+        .bind(&claimed.leased_by)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const TAKE_BACK: &str = "UPDATE duties SET lease_until = $3, leased_by = $2 WHERE id = $1 AND state <> 'done' AND leased_by IS NULL";
+
+/// Takes the lease of a job again that has given way, in the transaction that ends the job it gave way to. `false`: somebody
+/// else has had it meanwhile.
+pub async fn take_back(
+    tx: &mut Tx,
+    claimed: &ClaimedDuty,
+    lease_until: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(TAKE_BACK)
+        .bind(claimed.id)
+        .bind(&claimed.leased_by)
+        .bind(lease_until)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+const WAIT: &str = "
+    INSERT INTO job_keys (id, wait_until, batches_wait_until, reason) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE SET
+        wait_until = CASE WHEN excluded.wait_until > job_keys.wait_until
+            THEN excluded.wait_until ELSE job_keys.wait_until END,
+        batches_wait_until = CASE WHEN excluded.batches_wait_until > job_keys.batches_wait_until
+            THEN excluded.batches_wait_until ELSE job_keys.batches_wait_until END,
+        reason = excluded.reason";
+
+/// Nothing of the key begins before that instant; what people wait for does unless it is `for_all`.
+pub(super) async fn wait(
+    tx: &mut Tx,
+    key: JobKey,
+    (until, for_all, reason): (DateTime<Utc>, bool, &str),
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(WAIT)
+        .bind(key)
+        .bind(if for_all { until } else { now })
+        .bind(until)
+        .bind(reason)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const END_WAIT: &str = "
+    UPDATE job_keys SET wait_until = $2, batches_wait_until = $2
+    WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
+
+/// What the key waited for is over sooner than was thought.
+pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<(), StorageError> {
+    on_db!(tx, c => sqlx::query(END_WAIT).bind(key).bind(now).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// What keeps a key's jobs waiting.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Wait {
+    /// What people wait for begins no sooner.
+    pub wait_until: DateTime<Utc>,
+    /// Batches and polls begin no sooner.
+    pub batches_wait_until: DateTime<Utc>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+const WAIT_OF: &str = "
+    SELECT wait_until, batches_wait_until, reason FROM job_keys
+    WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
+
+/// Whether the key waits now, how long and why.
+pub async fn wait_of(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<Wait>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_as(WAIT_OF).bind(key).bind(now).fetch_optional(c).await)?)
+}

@@ -1,0 +1,291 @@
+//! Jobs of one key are done one at a time.
+
+use chrono::{DateTime, Utc};
+use concord_domain::{
+    duty::{DutyKind, QueueClass},
+    ids::{BusinessId, JobKey, new_uuid},
+};
+use concord_storage::{
+    Db,
+    duties::{self, ClaimedDuty, DutyRef, Extended, Finished, NewDuty, Outcome},
+    testing::{self, TestDb, at, begin, commit, monday},
+};
+use uuid::Uuid;
+
+use crate::{at_once, raw};
+
+async fn raise(db: &Db, new: NewDuty, minute: i64) -> DutyRef {
+    let mut tx = begin(db).await;
+    let raised = duties::raise(&mut tx, new, at(minute)).await.unwrap();
+    commit(tx).await;
+    raised
+}
+
+/// So many jobs of one key, due at these minutes; the first of them compares a connection.
+async fn jobs(db: &Db, business: BusinessId, due: &[(QueueClass, i64)]) -> (JobKey, Vec<DutyRef>) {
+    let key = JobKey(new_uuid(monday()));
+    let mut all = Vec::new();
+    for (number, (queue, minute)) in due.iter().enumerate() {
+        let (kind, subject) = match number {
+            0 => (DutyKind::CompareDrift, key.0),
+            1 => (DutyKind::Disconnect, key.0),
+            _ => (DutyKind::SyncBooking, new_uuid(monday())),
+        };
+        let new = NewDuty { business: Some(business), kind, subject, queue: *queue, due_at: at(*minute) };
+        all.push(raise(db, new, 0).await);
+    }
+    raw(
+        db,
+        "UPDATE duties SET key_id = (SELECT d.subject_id FROM duties d WHERE d.kind = 'compare_drift'
+        ORDER BY d.created_at DESC, d.id DESC LIMIT 1) WHERE key_id IS NULL",
+    )
+    .await;
+    all.iter_mut().for_each(|job| job.key = Some(key));
+    (key, all)
+}
+
+async fn next(db: &Db, key: JobKey, lease: &str, minute: i64) -> Option<ClaimedDuty> {
+    let lease = (lease, at(minute + 10));
+    duties::claim_next(db, (key, QueueClass::Bulk), lease, at(minute)).await.unwrap()
+}
+
+/// Ends a job and claims the next one with it.
+async fn end(db: &Db, job: &ClaimedDuty, outcome: &Outcome, minute: i64) -> (Finished, Option<ClaimedDuty>) {
+    let mut tx = begin(db).await;
+    let finished = duties::finish(&mut tx, job, outcome, at(minute)).await.unwrap();
+    let (key, lease) = ((job.key.unwrap(), QueueClass::Bulk, None), ("w#next", at(minute + 10)));
+    let next = duties::claim_next_in(&mut tx, key, lease, at(minute)).await.unwrap();
+    commit(tx).await;
+    (finished, next)
+}
+
+const DONE: Outcome = Outcome::Done;
+
+async fn the_most_urgent_job_of_a_key_comes_first_and_alone(db: &TestDb) {
+    use QueueClass::{Bulk, Interactive, Poll};
+    let business = testing::business(db).await.id;
+    let (key, all) =
+        jobs(db, business, &[(Bulk, 1), (Poll, 4), (Interactive, 5), (Interactive, 3), (Interactive, 9)])
+            .await;
+    assert_eq!(duties::next_due(db, key, at(6)).await.unwrap(), Some(all[3]));
+    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), [all[3]], "one of the key is enough");
+    // Whichever of them somebody was woken for.
+    let first = duties::claim(db, all[0], "w#1", at(16), at(6)).await.unwrap().unwrap();
+    assert_eq!((first.id, first.key), (all[3].id, Some(key)));
+    assert!(next(db, key, "w#2", 6).await.is_none(), "one at a time");
+    assert_eq!(duties::next_due(db, key, at(6)).await.unwrap(), None);
+    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), []);
+    let mut order = Vec::new();
+    let mut job = Some(first);
+    while let Some(current) = job {
+        order.push(current.id);
+        let (finished, following) = end(db, &current, &DONE, 6).await;
+        assert!(finished.was_held);
+        job = following;
+    }
+    assert_eq!(order, [all[3].id, all[2].id, all[1].id, all[0].id], "the last one is not due");
+    assert_eq!(next(db, key, "w#3", 9).await.unwrap().id, all[4].id);
+}
+
+async fn what_people_wait_for_can_be_claimed_alone(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, all) = jobs(db, business, &[(QueueClass::Poll, 0), (QueueClass::Interactive, 1)]).await;
+    let urgent = async |minute| {
+        let lease = ("w#1", at(minute + 10));
+        duties::claim_next(db, (key, QueueClass::Interactive), lease, at(minute)).await.unwrap()
+    };
+    assert!(urgent(0).await.is_none());
+    let job = urgent(1).await.unwrap();
+    assert_eq!(job.id, all[1].id);
+    end(db, &job, &DONE, 1).await;
+}
+
+async fn of_many_workers_one_has_the_key(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    for _ in 0..5 {
+        let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1); 12]).await;
+        let claimed = at_once(db, 12, |db, number| {
+            let job = all[number];
+            async move { duties::claim(&db, job, &format!("w#{number}"), at(9), at(2)).await.unwrap() }
+        })
+        .await;
+        assert_eq!(claimed.into_iter().flatten().count(), 1);
+        raw(db, "DELETE FROM duties").await;
+        assert_eq!(duties::next_due(db, key, at(2)).await.unwrap(), None);
+    }
+}
+
+/// Two that do not see each other's claim: the index refuses the second.
+async fn the_database_refuses_a_second_lease(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, _) = jobs(db, business, &[(QueueClass::Bulk, 1); 3]).await;
+    let (other, _) = jobs(db, business, &[(QueueClass::Bulk, 1)]).await;
+    next(db, key, "w#1", 2).await.unwrap();
+    assert!(next(db, other, "w#2", 2).await.is_some(), "other keys are nobody's concern");
+    let forced = "UPDATE duties SET leased_by = 'w#forced' WHERE kind <> 'send_mail'";
+    testing::plans::leave_out(forced);
+    let is_refused = match &**db {
+        Db::Sqlite { write, .. } => sqlx::query(forced).execute(write).await.is_err(),
+        Db::Postgres(pool) => sqlx::query(forced).execute(pool).await.is_err(),
+    };
+    assert!(is_refused);
+}
+
+async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Interactive, 1)]).await;
+    let wait =
+        |until, for_all| Outcome::Wait { until: at(until), for_all, reason: "asked to slow down".into() };
+    let job = next(db, key, "w#1", 2).await.unwrap();
+    assert_eq!((job.id, job.attempts), (all[1].id, 1));
+    let (finished, following) = end(db, &job, &wait(20, true), 2).await;
+    assert_eq!(finished, Finished { was_held: true, again: None }, "there is nothing to push");
+    assert!(following.is_none() && next(db, key, "w#1", 19).await.is_none());
+    assert_eq!(duties::due(db, at(19), 10).await.unwrap(), []);
+    let waits = duties::wait_of(db, key, at(19)).await.unwrap().unwrap();
+    assert_eq!((waits.wait_until, waits.batches_wait_until), (at(20), at(20)));
+    assert_eq!(waits.reason, "asked to slow down");
+    assert_eq!(duties::oldest_due(db, at(19)).await.unwrap(), Some(at(1)), "it goes on waiting");
+    // Batches may have to wait longer.
+    let job = next(db, key, "w#1", 20).await.unwrap();
+    assert_eq!((job.id, job.attempts), (all[1].id, 1), "a wait costs no try");
+    let (_, following) = end(db, &job, &DONE, 20).await;
+    let batch = following.unwrap();
+    let (_, following) = end(db, &batch, &wait(60, false), 21).await;
+    assert!(following.is_none());
+    raise(
+        db,
+        NewDuty {
+            business: Some(business),
+            kind: DutyKind::Disconnect,
+            subject: key.0,
+            queue: QueueClass::Interactive,
+            due_at: at(22),
+        },
+        22,
+    )
+    .await;
+    let urgent = next(db, key, "w#1", 22).await.unwrap();
+    assert_eq!(urgent.id, all[1].id);
+    let (_, following) = end(db, &urgent, &DONE, 22).await;
+    assert!(following.is_none(), "the batch waits");
+    let mut tx = begin(db).await;
+    duties::end_wait(&mut tx, key, at(23)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(duties::wait_of(db, key, at(23)).await.unwrap(), None);
+    assert_eq!(duties::due(db, at(23), 10).await.unwrap(), [all[0]]);
+    assert_eq!(next(db, key, "w#1", 23).await.unwrap().attempts, 1);
+}
+
+async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    // Also one that somebody waits for: it does not come before itself.
+    let (key, all) = jobs(db, business, &[(QueueClass::Interactive, 1), (QueueClass::Interactive, 5)]).await;
+    let long = next(db, key, "w#1", 2).await.unwrap();
+    let extend = async |minute| duties::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
+    assert_eq!(extend(4).await, Extended::Held { urgent_is_due: false });
+    assert_eq!(extend(5).await, Extended::Held { urgent_is_due: true });
+    let urgent = {
+        let mut tx = begin(db).await;
+        assert!(duties::give_way(&mut tx, &long).await.unwrap());
+        let (key, lease) = ((key, QueueClass::Interactive, Some(long.id)), ("w#2", at(15)));
+        let urgent = duties::claim_next_in(&mut tx, key, lease, at(5)).await.unwrap().unwrap();
+        commit(tx).await;
+        urgent
+    };
+    assert_eq!(urgent.id, all[1].id);
+    assert_eq!(extend(6).await, Extended::Lost, "it has no lease meanwhile");
+    assert!(next(db, key, "other#1", 6).await.is_none(), "nor has anybody else");
+    let mut tx = begin(db).await;
+    assert!(duties::finish(&mut tx, &urgent, &DONE, at(6)).await.unwrap().was_held);
+    assert!(duties::take_back(&mut tx, &long, at(16)).await.unwrap());
+    commit(tx).await;
+    assert_eq!(extend(7).await, Extended::Held { urgent_is_due: false });
+    let (finished, _) = end(db, &long, &DONE, 8).await;
+    assert!(finished.was_held);
+    let mut tx = begin(db).await;
+    assert!(!duties::take_back(&mut tx, &long, at(18)).await.unwrap(), "it is done");
+    assert!(!duties::give_way(&mut tx, &long).await.unwrap());
+    commit(tx).await;
+}
+
+async fn who_dies_gives_the_key_back_by_time(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Interactive, 1)]).await;
+    let frozen = next(db, key, "frozen#1", 2).await.unwrap();
+    assert_eq!(duties::free_expired(db, at(11)).await.unwrap(), 0);
+    assert!(next(db, key, "w#1", 12).await.is_none(), "only the sweep ends leases");
+    assert_eq!(duties::free_expired(db, at(12)).await.unwrap(), 1);
+    let job = next(db, key, "w#1", 12).await.unwrap();
+    assert_eq!((job.id, job.attempts), (all[1].id, 2), "what it died of counts");
+    // The frozen one wakes up.
+    let (finished, following) = end(db, &frozen, &DONE, 13).await;
+    assert!(!finished.was_held && following.is_none());
+    assert!(!duties::extend(db, &frozen, at(30), at(13)).await.unwrap().is_held());
+    assert!(end(db, &job, &DONE, 14).await.0.was_held);
+}
+
+async fn a_key_that_is_deleted_under_its_holder_is_no_error(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, _) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Bulk, 1)]).await;
+    let job = next(db, key, "w#1", 2).await.unwrap();
+    raw(db, "DELETE FROM duties").await;
+    let wait = Outcome::Wait { until: at(50), for_all: true, reason: "later".to_owned() };
+    for outcome in [wait, DONE] {
+        let (finished, following) = end(db, &job, &outcome, 3).await;
+        assert!(!finished.was_held && following.is_none());
+    }
+    assert_eq!(duties::wait_of(db, key, at(3)).await.unwrap(), None);
+}
+
+async fn businesses_take_turns(db: &TestDb) {
+    let [many, few] = [testing::business(db).await.id, testing::business(db).await.id];
+    let new = |business, minute| NewDuty {
+        business: Some(business),
+        kind: DutyKind::Disconnect,
+        subject: Uuid::new_v4(),
+        queue: QueueClass::Bulk,
+        due_at: at(minute),
+    };
+    for minute in 0..5 {
+        raise(db, new(many, minute), 0).await;
+    }
+    let late = raise(db, new(few, 9), 0).await;
+    let due = duties::due(db, at(10), 3).await.unwrap();
+    assert_eq!((due.len(), due[1]), (3, late), "it does not wait for all of the other's");
+}
+
+async fn the_key_of_a_job_is_the_connection_whose_calendar_it_concerns(db: &TestDb) {
+    let business = testing::business(db).await;
+    let staff = testing::staff(db, &business, "Ana").await;
+    let connection = testing::connection(db, &testing::keyring(), &staff).await;
+    let calendar = testing::calendar(db, &staff, connection).await;
+    let key = Some(JobKey(connection.0));
+    for (kind, subject, expected) in [
+        (DutyKind::ImportAvailability, calendar.0, key),
+        (DutyKind::KeepPush, calendar.0, key),
+        (DutyKind::CompareDrift, connection.0, key),
+        (DutyKind::Disconnect, connection.0, key),
+        (DutyKind::BatchSync, connection.0, None),
+        (DutyKind::SendMail, calendar.0, None),
+    ] {
+        let due_at: DateTime<Utc> = at(1);
+        let business = Some(business.id);
+        let new = NewDuty { business, kind, subject, queue: QueueClass::Poll, due_at };
+        let raised = [raise(db, new, 0).await, raise(db, new, 0).await];
+        assert_eq!(raised.map(|job| job.key), [expected; 2], "{kind}");
+    }
+}
+
+concord_storage::on_both_databases!(
+    the_most_urgent_job_of_a_key_comes_first_and_alone,
+    what_people_wait_for_can_be_claimed_alone,
+    of_many_workers_one_has_the_key,
+    the_database_refuses_a_second_lease,
+    a_key_waits_for_all_of_its_jobs,
+    a_long_job_gives_way_and_goes_on,
+    who_dies_gives_the_key_back_by_time,
+    a_key_that_is_deleted_under_its_holder_is_no_error,
+    businesses_take_turns,
+    the_key_of_a_job_is_the_connection_whose_calendar_it_concerns,
+);
