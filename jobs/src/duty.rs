@@ -139,14 +139,14 @@ impl Jobs {
     pub async fn run(&self, duty: DutyRef) -> Result<usize, StorageError> {
         let context = &self.context;
         if let Some(key) = duty.key {
-            return serve(context, &self.worker, (key, duty.queue)).await;
+            return Box::pin(serve(context, &self.worker, (key, duty.queue))).await;
         }
         let now = context.clock.now();
         let (lease, until) = (new_lease(&self.worker, now), now + context.settings.lease);
         let Some(claimed) = duties::claim(&context.db, duty, &lease, until, now).await? else {
             return Ok(0);
         };
-        let ended = run_claimed(context, &claimed, Then::HandBack).await?;
+        let ended = Box::pin(run_claimed(context, &claimed, Then::HandBack)).await?;
         context.push(ended.finished.again.as_slice()).await;
         Ok(1)
     }
@@ -220,26 +220,27 @@ async fn run_job(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
     })
 }
 
+/// Each in a box: together they would be too large for a stack.
 async fn dispatch(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
     let result = match duty.kind {
-        DutyKind::SyncBooking => match sync_booking::run(context, duty, then).await {
+        DutyKind::SyncBooking => match Box::pin(sync_booking::run(context, duty, then)).await {
             Ok(end) => return end,
             Err(error) => Err(error),
         },
-        DutyKind::DeleteBooking => match delete_booking::run(context, duty, then).await {
+        DutyKind::DeleteBooking => match Box::pin(delete_booking::run(context, duty, then)).await {
             Ok(end) => return end,
             Err(error) => Err(error),
         },
-        DutyKind::BatchSync => batch_sync::run(context, duty).await,
-        DutyKind::ImportAvailability => import_availability::run(context, duty).await,
-        DutyKind::CompareDrift => drift::run(context, duty).await,
-        DutyKind::Disconnect => disconnect::run(context, duty).await,
-        DutyKind::SendMail => mail::send::run(context, duty).await,
-        DutyKind::Notify => notify::run(context, duty).await,
-        DutyKind::KeepPush => push::run(context, duty).await,
-        DutyKind::PollChannel => channels::poll::run(context, duty).await,
-        DutyKind::CloseQuestion => close_question::run(context, duty).await,
-        DutyKind::Retention => retention::run(context, duty).await,
+        DutyKind::BatchSync => Box::pin(batch_sync::run(context, duty)).await,
+        DutyKind::ImportAvailability => Box::pin(import_availability::run(context, duty)).await,
+        DutyKind::CompareDrift => Box::pin(drift::run(context, duty)).await,
+        DutyKind::Disconnect => Box::pin(disconnect::run(context, duty)).await,
+        DutyKind::SendMail => Box::pin(mail::send::run(context, duty)).await,
+        DutyKind::Notify => Box::pin(notify::run(context, duty)).await,
+        DutyKind::KeepPush => Box::pin(push::run(context, duty)).await,
+        DutyKind::PollChannel => Box::pin(channels::poll::run(context, duty)).await,
+        DutyKind::CloseQuestion => Box::pin(close_question::run(context, duty)).await,
+        DutyKind::Retention => Box::pin(retention::run(context, duty)).await,
     };
     End::Outcome(result.unwrap_or_else(|error| {
         if let JobError::Provider(error) = &error {
@@ -277,6 +278,9 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
             Outcome::Failed { retry_at: Some(at), reason }
         }
         JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
+            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key) {
+                context.keys.note_failure(key, duty.id);
+            }
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {
                 AfterFailure::Retry(at) => Outcome::Retry { at, reason },

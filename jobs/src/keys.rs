@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::{ConnectionId, JobKey};
+use concord_domain::ids::{ConnectionId, DutyId, JobKey};
 use concord_providers::Credentials;
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ const KEPT_FOR: Duration = Duration::seconds(60);
 pub struct Keys {
     at_work: Arc<Mutex<HashMap<JobKey, Work>>>,
     credentials: Arc<Mutex<HashMap<ConnectionId, Held>>>,
+    failures: Arc<Mutex<HashMap<JobKey, Failures>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
     trials: Arc<Mutex<HashSet<ConnectionId>>>,
     process: Arc<str>,
@@ -34,6 +35,14 @@ struct Work {
     is_woken: bool,
     /// Whether something was written to its calendars, or read, of which nobody has been told yet.
     has_synced: bool,
+}
+
+/// What failed since the provider last answered, in a way that may pass.
+#[derive(Debug, Default)]
+struct Failures {
+    in_a_row: i64,
+    /// The first two jobs.
+    jobs: Vec<DutyId>,
 }
 
 /// Credentials that were read a moment ago.
@@ -52,7 +61,13 @@ impl fmt::Debug for Held {
 impl Default for Keys {
     fn default() -> Self {
         let process = format!("process-{}", Uuid::new_v4().simple()).into();
-        Self { at_work: Arc::default(), credentials: Arc::default(), trials: Arc::default(), process }
+        Self {
+            at_work: Arc::default(),
+            credentials: Arc::default(),
+            failures: Arc::default(),
+            trials: Arc::default(),
+            process,
+        }
     }
 }
 
@@ -112,6 +127,27 @@ impl Keys {
     /// They were refused.
     pub(crate) fn forget_credentials(&self, connection: ConnectionId) {
         locked(&self.credentials).remove(&connection);
+    }
+
+    /// A call for a job of the key brought no answer, or one that may pass.
+    pub(crate) fn note_failure(&self, key: JobKey, job: DutyId) {
+        let mut failures = locked(&self.failures);
+        let failures = failures.entry(key).or_default();
+        failures.in_a_row += 1;
+        if failures.jobs.len() < 2 && !failures.jobs.contains(&job) {
+            failures.jobs.push(job);
+        }
+    }
+
+    /// The provider answers calls for the connection.
+    pub(crate) fn note_answer(&self, connection: ConnectionId) {
+        locked(&self.failures).remove(&JobKey(connection.0));
+    }
+
+    /// How many calls for the key failed in a row, if they were of more than one job: then it is not the job's own fault.
+    pub(crate) fn failures(&self, key: JobKey) -> Option<i64> {
+        let failures = locked(&self.failures);
+        failures.get(&key).filter(|failures| failures.jobs.len() > 1).map(|failures| failures.in_a_row - 1)
     }
 
     /// What the leases begin with that this process takes for itself and not for a duty.

@@ -2,14 +2,15 @@
 //!
 //! A duty (a row of `storage::duties`) says that something must be done. A job is the file that does it: it claims
 //! nothing and retries nothing by itself, but loads the rows as they are now, lets a pure function of the domain plan,
-//! acts on the plan and returns an `Outcome`. `duty` claims, runs and records; `queue` and `worker` only see to it that
-//! this happens soon, and `sweep` that it happens at all.
+//! acts on the plan and returns an `Outcome`. `duty` claims, runs and records, one job of a key (a connection) after the other;
+//! `queue` and `worker` only see to it that this happens soon, and `sweep` that it happens at all.
 //!
-//! It must never keep state that is not in the database, write to a calendar without the connection's lease, or sleep
-//! where it can snooze: only `limits` sleeps, for a moment, where a snooze would cost more than it gains.
+//! It must never keep state that is not in the database, write to a calendar without the lease of a job of its key, or sleep
+//! where it can snooze: only `limits` sleeps, for a moment, and gives up its worker's place meanwhile.
 //!
 //! To add a job: a word in `domain::duty::DutyKind`, a file here with `pub(crate) async fn run(context, duty)`, its line
-//! in `duty::run`, and `storage::duties::raise` in the transaction that gives rise to it.
+//! in `duty::dispatch`, and `storage::duties::raise` in the
+//! transaction that gives rise to it; where it calls a provider, its kind in `storage::duties::RAISE`, which gives it its key.
 
 pub mod access;
 pub mod batch_sync;

@@ -14,7 +14,7 @@ use concord_domain::{
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, connections,
-    duties::{self, ClaimedDuty, DutyRef},
+    duties::{self, ClaimedDuty, DutyRef, Wait},
     limits::{self, Bucket, Rate, Take, Waits},
 };
 
@@ -161,6 +161,16 @@ fn after_refusals(refusals: i64, jitter: f64) -> Waits {
     Waits { waited_for, others: doubled(refusals - 1, LONGEST_BETWEEN_TRIALS) }
 }
 
+/// How long a key waits of which the calls for more than one job have failed in a row: its provider is away, and one job tries
+/// whether it is back.
+pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Option<Wait> {
+    let failures = context.keys.failures(key)?;
+    let spread = jitter_of(key.0, u32::try_from(failures).unwrap_or(0));
+    let Waits { waited_for, others } = after_refusals(failures, spread);
+    let reason = "waiting until the provider answers again".to_owned();
+    Some(Wait { wait_until: now + waited_for, batches_wait_until: now + others, reason })
+}
+
 /// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
 /// that follows from how many there were in a row, and the first other answer lets everything through that waits.
 pub(crate) async fn note_answer<T>(
@@ -175,6 +185,7 @@ pub(crate) async fn note_answer<T>(
             Ok(Err(with_wait(context, account, began, error).await?))
         }
         answer => {
+            context.keys.note_answer(account.connection);
             if context.keys.end_trial(account.connection) {
                 answered(context, account).await?;
             }

@@ -3,8 +3,8 @@
 //! whichever it is, it is written down in the transaction that does it.
 //!
 //! It is met on two ways: by the reading of a calendar (`import_availability`), and by whoever is about to write an entry
-//! and finds it at another version (`entry`). Neither needs the connection's write lease for it: what was seen is noted
-//! only while nobody has written since.
+//! and finds it at another version (`entry`). What was seen is noted only while nobody has
+//! written since.
 
 mod answer;
 

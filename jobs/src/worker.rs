@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::slots::{Counter, RedisReader, Slots};
-pub(crate) use self::slots::{in_words, without_place};
+pub(crate) use self::slots::{caller_of, in_words, without_place};
 use crate::{
     queue::{MemoryQueue, Queue, RedisQueue, WorkersHere},
     sweep,

@@ -9,14 +9,18 @@ use concord_domain::{
     ids::{JobKey, new_uuid},
 };
 use concord_storage::{
-    Caller, StorageError, Tx,
+    StorageError, Tx,
     duties::{self, ClaimedDuty, Finished, Outcome},
     on_behalf_of,
 };
 use tokio::time::Instant;
 
 use super::{JobError, lost, run_job};
-use crate::{Context, limits::note_synced};
+use crate::{
+    Context,
+    limits::{note_synced, outage},
+    worker::caller_of,
+};
 
 /// What follows a job of a key, in the transaction that ends it.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Ended {
     next: Option<ClaimedDuty>,
     /// Whether the one that had given way goes on.
     is_resumed: bool,
+    /// Its key waits.
+    waits_until: Option<DateTime<Utc>>,
 }
 
 /// Writes how a job ended, if its lease still holds, and claims what follows.
@@ -58,6 +64,13 @@ pub(crate) async fn end_in(
     let now = context.clock.now();
     let finished = duties::finish(tx, job, outcome, now).await?;
     let mut ended = Ended { finished, ..Ended::default() };
+    if let (Outcome::Retry { .. } | Outcome::Failed { .. }, Some(key), true) =
+        (outcome, job.key, finished.was_held)
+        && let Some(wait) = outage(context, key, now)
+    {
+        duties::wait(tx, key, &wait).await?;
+        ended.waits_until = Some(wait.wait_until);
+    }
     let (class, given_way) = match then {
         Then::HandBack => return Ok(ended),
         Then::Next(class) => (class, None),
@@ -96,7 +109,10 @@ pub(super) async fn run_claimed(
             (outcome, ended)
         }
     };
-    wake_in_time(context, job, &outcome);
+    let at = ended.waits_until.or_else(|| due_soon(&outcome));
+    if let Some(at) = at.filter(|at| *at - context.clock.now() <= WOKEN_WITHIN) {
+        context.push_at(job.reference(), at);
+    }
     Ok(ended)
 }
 
@@ -104,7 +120,7 @@ pub(super) async fn run_claimed(
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Ended, StorageError>> + Send + 'a>>;
 
 fn run_within<'a>(context: &'a Context, job: &'a ClaimedDuty, then: Then<'a>) -> Running<'a> {
-    Box::pin(on_behalf_of(Caller::InteractiveJob, run_claimed(context, job, then)))
+    Box::pin(on_behalf_of(caller_of(job.queue), run_claimed(context, job, then)))
 }
 
 /// Lets a long job give way to those of its key that somebody waits for, and go on when they are done. An error: somebody
@@ -164,15 +180,13 @@ async fn finish(
 /// What is due later than that the sweep brings.
 const WOKEN_WITHIN: chrono::Duration = chrono::Duration::seconds(5);
 
-/// What is due again within a moment is brought then: the sweep would be later.
-fn wake_in_time(context: &Context, job: &ClaimedDuty, outcome: &Outcome) {
-    let (Outcome::Snooze { until: at, .. } | Outcome::Wait { until: at, .. } | Outcome::Retry { at, .. }) =
-        outcome
-    else {
-        return;
-    };
-    if *at - context.clock.now() <= WOKEN_WITHIN {
-        context.push_at(job.reference(), *at);
+/// When a job, or its key, is to be looked at again: the sweep would be later.
+fn due_soon(outcome: &Outcome) -> Option<DateTime<Utc>> {
+    match outcome {
+        Outcome::Snooze { until: at, .. } | Outcome::Wait { until: at, .. } | Outcome::Retry { at, .. } => {
+            Some(*at)
+        }
+        Outcome::Done | Outcome::Again(_) | Outcome::Failed { .. } => None,
     }
 }
 
@@ -195,7 +209,9 @@ pub(super) async fn serve(
         while let Some(job) = next {
             let then =
                 if began.elapsed() < context.settings.slice { Then::Next(class) } else { Then::HandBack };
-            next = run_claimed(context, &job, then).await?.next;
+            // Whichever it was woken for.
+            let run = on_behalf_of(caller_of(job.queue), run_claimed(context, &job, then));
+            next = Box::pin(run).await?.next;
             has_run = true;
             ran += 1;
         }

@@ -110,7 +110,7 @@ pub(crate) async fn without_place<T>(waiting: impl Future<Output = T>) -> T {
 }
 
 /// Who waits longer for a turn to write.
-fn caller_of(class: QueueClass) -> Caller {
+pub(crate) fn caller_of(class: QueueClass) -> Caller {
     match class {
         QueueClass::Interactive => Caller::InteractiveJob,
         QueueClass::Bulk | QueueClass::Poll => Caller::BulkJob,

@@ -37,6 +37,7 @@ mod replay;
 mod rounds;
 mod secrets;
 mod settings;
+mod statements;
 mod together;
 mod told;
 mod two_way;

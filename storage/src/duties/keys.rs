@@ -134,6 +134,17 @@ pub async fn take_back(
     Ok(rows == 1)
 }
 
+/// What keeps a key's jobs waiting.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Wait {
+    /// What people wait for begins no sooner.
+    pub wait_until: DateTime<Utc>,
+    /// Batches and polls begin no sooner.
+    pub batches_wait_until: DateTime<Utc>,
+    /// Why, for people.
+    pub reason: String,
+}
+
 const WAIT: &str = "
     INSERT INTO job_keys (id, wait_until, batches_wait_until, reason) VALUES ($1, $2, $3, $4)
     ON CONFLICT (id) DO UPDATE SET
@@ -143,18 +154,13 @@ const WAIT: &str = "
             THEN excluded.batches_wait_until ELSE job_keys.batches_wait_until END,
         reason = excluded.reason";
 
-/// Nothing of the key begins before that instant; what people wait for does unless it is `for_all`.
-pub(super) async fn wait(
-    tx: &mut Tx,
-    key: JobKey,
-    (until, for_all, reason): (DateTime<Utc>, bool, &str),
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
+/// No job of the key begins before that, and none that nobody waits for before those instants.
+pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(WAIT)
         .bind(key)
-        .bind(if for_all { until } else { now })
-        .bind(until)
-        .bind(reason)
+        .bind(wait.wait_until)
+        .bind(wait.batches_wait_until)
+        .bind(&wait.reason)
         .execute(c)
         .await
         .map(drop))?;
@@ -169,17 +175,6 @@ const END_WAIT: &str = "
 pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(END_WAIT).bind(key).bind(now).execute(c).await.map(drop))?;
     Ok(())
-}
-
-/// What keeps a key's jobs waiting.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Wait {
-    /// What people wait for begins no sooner.
-    pub wait_until: DateTime<Utc>,
-    /// Batches and polls begin no sooner.
-    pub batches_wait_until: DateTime<Utc>,
-    /// Why, for people.
-    pub reason: String,
 }
 
 const WAIT_OF: &str = "

@@ -119,6 +119,24 @@ pub fn watch(crate_name: &str) -> bool {
     watches
 }
 
+static IN_ORDER: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Takes down, from now on, each statement that this process runs on a database that it opens afterwards, in order.
+///
+/// # Panics
+/// If somebody else listens.
+pub fn take_down() {
+    *locked(&IN_ORDER) = Some(Vec::new());
+    RECORDING.call_once(|| {
+        tracing::subscriber::set_global_default(Recorder).expect("nobody else listens");
+    });
+}
+
+/// What was taken down since this was last asked.
+pub fn taken_down() -> Vec<String> {
+    locked(&IN_ORDER).as_mut().map(std::mem::take).unwrap_or_default()
+}
+
 /// How many statements this process has run since it was watched.
 pub fn statements() -> u64 {
     RAN.load(Ordering::SeqCst)
@@ -433,6 +451,9 @@ impl Subscriber for Recorder {
         // The text is left out where the summary is all of it.
         let text = if statement.text.is_empty() { statement.summary } else { statement.text };
         RAN.fetch_add(1, Ordering::SeqCst);
+        if let Some(all) = locked(&IN_ORDER).as_mut() {
+            all.push(in_one_line(&text));
+        }
         locked(&SEEN).insert(in_one_line(&text));
     }
 

@@ -7,7 +7,7 @@ use concord_domain::{
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, DutyRef, Extended, Finished, NewDuty, Outcome},
+    duties::{self, ClaimedDuty, DutyRef, Extended, Finished, NewDuty, Outcome, Wait},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -169,6 +169,12 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     assert_eq!(urgent.id, all[1].id);
     let (_, following) = end(db, &urgent, &DONE, 22).await;
     assert!(following.is_none(), "the batch waits");
+    let mut tx = begin(db).await;
+    let longer = Wait { wait_until: at(21), batches_wait_until: at(70), reason: "it is away".to_owned() };
+    duties::wait(&mut tx, key, &longer).await.unwrap();
+    commit(tx).await;
+    let waits = duties::wait_of(db, key, at(23)).await.unwrap().unwrap();
+    assert_eq!((waits.batches_wait_until, waits.reason.as_str()), (at(70), "it is away"));
     let mut tx = begin(db).await;
     duties::end_wait(&mut tx, key, at(23)).await.unwrap();
     commit(tx).await;

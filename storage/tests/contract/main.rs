@@ -28,6 +28,7 @@ mod feeds;
 mod history;
 mod idempotency;
 mod job_keys;
+mod job_keys_model;
 mod limits;
 mod mails;
 mod meanwhile;
