@@ -139,7 +139,7 @@ impl Jobs {
     pub async fn run(&self, duty: DutyRef) -> Result<usize, StorageError> {
         let context = &self.context;
         if let Some(key) = duty.key {
-            return Box::pin(serve(context, &self.worker, (key, duty.queue))).await;
+            return Box::pin(serve(context, &self.worker, (key, duty))).await;
         }
         let now = context.clock.now();
         let (lease, until) = (new_lease(&self.worker, now), now + context.settings.lease);

@@ -17,6 +17,10 @@ use uuid::Uuid;
 /// Credentials that were read so long ago are read again. An access token holds for longer when it is read
 /// (`access::MARGIN`).
 const KEPT_FOR: Duration = Duration::seconds(60);
+/// For so long a wait is believed without being looked up.
+const BELIEVED_FOR: Duration = Duration::seconds(1);
+/// How often it is written down when a connection was last synced.
+const NOTED_EVERY: Duration = Duration::seconds(5);
 
 /// The keys of one process; clones share them.
 #[derive(Clone, Debug)]
@@ -24,6 +28,10 @@ pub struct Keys {
     at_work: Arc<Mutex<HashMap<JobKey, Work>>>,
     credentials: Arc<Mutex<HashMap<ConnectionId, Held>>>,
     failures: Arc<Mutex<HashMap<JobKey, Failures>>>,
+    /// Keys of which nothing can be done before that.
+    waits: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
+    /// When the last sync of a connection was written down by this process.
+    noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
     trials: Arc<Mutex<HashSet<ConnectionId>>>,
     process: Arc<str>,
@@ -64,6 +72,8 @@ impl Default for Keys {
         Self {
             at_work: Arc::default(),
             credentials: Arc::default(),
+            waits: Arc::default(),
+            noted: Arc::default(),
             failures: Arc::default(),
             trials: Arc::default(),
             process,
@@ -127,6 +137,37 @@ impl Keys {
     /// They were refused.
     pub(crate) fn forget_credentials(&self, connection: ConnectionId) {
         locked(&self.credentials).remove(&connection);
+    }
+
+    /// All jobs of the key wait until then: whoever is woken for one of them meanwhile need not ask.
+    pub(crate) fn note_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
+        let mut waits = locked(&self.waits);
+        waits.retain(|_, until| *until > now);
+        if until > now {
+            // Another process may find out sooner that it is over.
+            waits.insert(key, until.min(now + BELIEVED_FOR));
+        }
+    }
+
+    /// Whether the key is known to wait.
+    pub(crate) fn waits(&self, key: JobKey, now: DateTime<Utc>) -> bool {
+        locked(&self.waits).get(&key).is_some_and(|until| *until > now)
+    }
+
+    /// The key does not wait any longer.
+    pub(crate) fn end_wait(&self, key: JobKey) {
+        locked(&self.waits).remove(&key);
+    }
+
+    /// Whether the last sync of a connection is to be written down now: nobody reads it to the second.
+    pub(crate) fn is_worth_noting(&self, key: JobKey, now: DateTime<Utc>) -> bool {
+        let mut noted = locked(&self.noted);
+        if noted.get(&key).is_some_and(|at| *at <= now && now - *at < NOTED_EVERY) {
+            return false;
+        }
+        noted.retain(|_, at| now - *at < NOTED_EVERY);
+        noted.insert(key, now);
+        true
     }
 
     /// A call for a job of the key brought no answer, or one that may pass.

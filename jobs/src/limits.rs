@@ -78,7 +78,7 @@ pub(crate) async fn wait_for_turn(
     loop {
         match take_turn(context, account, class).await {
             Err(JobError::Wait { until, .. }) if until - began < LONGEST_WAIT => {
-                let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, context.settings.lease / 3);
+                let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, LOOKS_EVERY);
                 wait_in_place(wait.to_std().unwrap_or_default()).await;
                 keep(context, duty).await?;
             }
@@ -96,6 +96,8 @@ const LONGEST_OF_BATCHES: Duration = Duration::milliseconds(500);
 const SHORTEST_WITHOUT_PLACE: StdDuration = StdDuration::from_millis(5);
 /// Longer pauses, which the provider asks for, are waited for by the key.
 const LONGEST_WAIT: Duration = Duration::minutes(2);
+/// How often whoever waits in the midst of a long job looks whether it is to give way.
+const LOOKS_EVERY: Duration = Duration::seconds(1);
 /// Another one may have been faster.
 const SHORTEST_SLEEP: Duration = Duration::milliseconds(5);
 
@@ -232,6 +234,7 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
     let mut waiting = Vec::new();
     if limits::answered(&mut tx, &bucket_of(account), now).await? {
         duties::end_wait(&mut tx, key_of(account), now).await?;
+        context.keys.end_wait(key_of(account));
         waiting = hasten(context, &mut tx, account, now).await?;
     }
     tx.commit().await?;

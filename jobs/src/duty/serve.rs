@@ -10,7 +10,7 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx,
-    duties::{self, ClaimedDuty, Finished, Outcome},
+    duties::{self, ClaimedDuty, DutyRef, Finished, Outcome},
     on_behalf_of,
 };
 use tokio::time::Instant;
@@ -190,13 +190,31 @@ fn due_soon(outcome: &Outcome) -> Option<DateTime<Utc>> {
     }
 }
 
+/// Where nothing could be claimed, the key may wait: others need not find out by asking too.
+async fn know_wait(context: &Context, key: JobKey, woken_for: DutyRef) -> Result<(), StorageError> {
+    let now = context.clock.now();
+    let wait = duties::wait_of(&context.db, key, now).await?;
+    if let Some(until) = wait.map(|wait| wait.wait_until).filter(|until| *until > now) {
+        context.keys.note_wait(key, until, now);
+        // Whoever was to wake us may go by a clock that is a little ahead.
+        if until - now <= WOKEN_WITHIN {
+            context.push_at(woken_for, until);
+        }
+    }
+    Ok(())
+}
+
 /// Does the jobs of a key, one after the other, until none is due or the slice is over; then it is somebody else's turn.
 /// Returns how many.
 pub(super) async fn serve(
     context: &Context,
     worker: &str,
-    (key, class): (JobKey, QueueClass),
+    (key, woken_for): (JobKey, DutyRef),
 ) -> Result<usize, StorageError> {
+    let class = woken_for.queue;
+    if context.keys.waits(key, context.clock.now()) {
+        return Ok(0);
+    }
     let Some(mut at_work) = context.keys.begin(key) else { return Ok(0) };
     let mut ran = 0;
     let began = Instant::now();
@@ -215,6 +233,9 @@ pub(super) async fn serve(
             has_run = true;
             ran += 1;
         }
+        if !has_run {
+            know_wait(context, key, woken_for).await?;
+        }
         // What was raised while the last one ended was seen by nobody: whoever was woken for it found the key taken.
         let left = if has_run || at_work.was_woken() {
             duties::next_due(&context.db, key, context.clock.now()).await?
@@ -225,7 +246,7 @@ pub(super) async fn serve(
         if is_ours && began.elapsed() < context.settings.slice {
             continue;
         }
-        if at_work.has_synced() {
+        if at_work.has_synced() && context.keys.is_worth_noting(key, context.clock.now()) {
             note_synced(context, key).await;
         }
         match at_work.end() {

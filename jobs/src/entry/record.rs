@@ -43,7 +43,12 @@ impl EntryRun<'_> {
             _ => false,
         };
         let now = context.clock.now();
-        let mut tx = context.db.begin().await?;
+        // What was written, and is forgotten with the machine, is looked at by whoever does the job again: the mark of the write
+        // is not forgotten. What goes wrong people are told of.
+        let mut tx = match &result {
+            Ok(()) => context.db.begin_forgettable().await?,
+            Err(_) => context.db.begin().await?,
+        };
         let write = way.done.write.clone().into_iter().collect();
         let (record, is_stored) = match result {
             Ok(()) => self.record_done(&mut tx, way.done, way.entry.revision, now).await?,

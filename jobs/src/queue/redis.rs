@@ -10,7 +10,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,7 +25,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     MemoryQueue, PerClass, QueueError,
@@ -38,6 +38,8 @@ use super::{
 const FORGET_AFTER: Duration = Duration::from_secs(15);
 /// The longest that whoever pushes or pings is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// For so long a push goes by how many messages waited.
+const DEPTH_KNOWN_FOR: Duration = Duration::from_millis(100);
 /// How often a Redis that is away is asked whether it is back.
 const KNOCK_EVERY: Duration = Duration::from_millis(250);
 /// Messages of one Lua call: Redis serves nobody else meanwhile.
@@ -88,6 +90,13 @@ struct Shared {
     /// Where duties go while Redis is away and this process has workers.
     here: MemoryQueue,
     workers_here: AtomicUsize,
+    known_depth: Mutex<Option<KnownDepth>>,
+}
+
+/// How many messages of each class waited.
+struct KnownDepth {
+    at: Instant,
+    depth: HashMap<QueueClass, usize>,
 }
 
 impl RedisQueue {
@@ -122,6 +131,7 @@ impl RedisQueue {
             reach: Reach::default(),
             here: MemoryQueue::new(backlog_limit),
             workers_here: AtomicUsize::new(0),
+            known_depth: Mutex::new(None),
         })))
     }
 
@@ -151,15 +161,16 @@ impl RedisQueue {
 
     async fn try_push(&self, duties: &[DutyRef]) -> Result<usize, QueueError> {
         let mut connection = self.0.connection.clone();
-        let depth = self.depth_now().await?;
+        let mut depth = self.depth_of_late().await?;
         let mut left_out = 0;
         for class in QueueClass::ALL {
             // Of a key's jobs one message is enough.
             let mut known = HashSet::new();
             let is_wanted = |duty: &&DutyRef| duty.queue == *class && known.insert(duty.wake_up());
             let wanted: Vec<_> = duties.iter().filter(is_wanted).collect();
-            let room = self.0.backlog_limit.saturating_sub(depth[class]);
-            let fitting = &wanted[..wanted.len().min(room)];
+            let waiting = depth.entry(*class).or_default();
+            let fitting = &wanted[..wanted.len().min(self.0.backlog_limit.saturating_sub(*waiting))];
+            *waiting += fitting.len();
             left_out += wanted.len() - fitting.len();
             for some in fitting.chunks(PUSH_AT_ONCE) {
                 let messages = some
@@ -176,7 +187,28 @@ impl RedisQueue {
                 let () = connection.publish(&self.0.channel, class.as_str()).await?;
             }
         }
+        if let Some(known) = &mut *self.known_depth() {
+            known.depth = depth;
+        }
         Ok(left_out)
+    }
+
+    /// How many messages wait, as it was a moment ago, and what this process has pushed since: each push asking anew would be
+    /// another round trip. Where there is little room left, it is asked.
+    async fn depth_of_late(&self) -> Result<HashMap<QueueClass, usize>, QueueError> {
+        if let Some(known) = &*self.known_depth()
+            && known.at.elapsed() < DEPTH_KNOWN_FOR
+            && known.depth.values().all(|waiting| *waiting < self.0.backlog_limit / 2)
+        {
+            return Ok(known.depth.clone());
+        }
+        let depth = self.depth_now().await?;
+        *self.known_depth() = Some(KnownDepth { at: Instant::now(), depth: depth.clone() });
+        Ok(depth)
+    }
+
+    fn known_depth(&self) -> MutexGuard<'_, Option<KnownDepth>> {
+        self.0.known_depth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn ping(&self) -> Result<(), QueueError> {

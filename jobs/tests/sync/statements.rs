@@ -1,10 +1,15 @@
 //! How many statements a booking costs from the claim of its job to its end. To see them:
 //! `cargo test -p concord-jobs --test sync statements -- --nocapture`.
 
+use concord_jobs::{
+    duty::Jobs,
+    queue::{Queue, QueueConfig},
+};
 use concord_storage::{
     duties,
     testing::{self, TestDb, plans},
 };
+use serde_json::json;
 
 use crate::world::{ANA, World};
 
@@ -16,14 +21,22 @@ const MANY: usize = 10;
 const CLAIM: &str = "UPDATE duties SET lease_until = $6";
 const FINISH: &str = "UPDATE duties SET lease_until = NULL, leased_by = NULL, finished_at";
 
-/// The statements of each job that was done, from its claim to its end.
-fn of_each_job(all: &[String]) -> Vec<&[String]> {
+/// A connection that the pool opens meanwhile is set up by statements of its own.
+fn is_ours(statement: &str) -> bool {
+    ["SELECT ", "INSERT ", "UPDATE ", "DELETE "].iter().any(|verb| statement.starts_with(verb))
+        && !statement.contains("pg_")
+}
+
+/// How many statements and how many commits each job took, from its claim to its end. PostgreSQL shows its commits.
+fn of_each_job(all: &[String]) -> Vec<(usize, usize)> {
     let mut jobs = Vec::new();
     let mut claimed = None;
     for (number, statement) in all.iter().enumerate() {
         if statement.starts_with(FINISH) {
             let from: usize = claimed.take().expect("it was claimed");
-            jobs.push(&all[from..=number]);
+            let these = &all[from..=number];
+            let commits = these.iter().filter(|statement| *statement == "COMMIT").count();
+            jobs.push((these.iter().filter(|statement| is_ours(statement)).count(), commits));
         } else if statement.starts_with(CLAIM) {
             claimed = Some(number);
         }
@@ -58,20 +71,61 @@ async fn booking_costs_few_statements(db: &TestDb) {
     println!("{}: {} statements for one booking, from the first to the last:", db.kind(), alone.len());
     alone.iter().for_each(|statement| println!("  {}", statement.chars().take(110).collect::<String>()));
     println!("  {} for {MANY} bookings one after the other", many.len());
-    let jobs: Vec<usize> = of_each_job(&alone).iter().chain(&of_each_job(&many)).map(|job| job.len()).collect();
-    println!("  from claim to end: {jobs:?}");
+    let jobs: Vec<_> = of_each_job(&alone).into_iter().chain(of_each_job(&many)).collect();
+    println!("  from claim to end, with the commits between: {jobs:?}");
+    if jobs.iter().any(|(statements, _)| *statements > MOST) {
+        many.iter().for_each(|statement| println!("  {statement}"));
+    }
     assert_eq!(jobs.len(), 1 + MANY);
-    assert!(jobs.iter().all(|statements| *statements <= MOST), "{jobs:?}");
+    assert!(jobs.iter().all(|(statements, _)| *statements <= MOST), "{jobs:?}");
+}
+
+const FLOOD: usize = 10_000;
+
+/// One job of the calendar is being done; ten thousand come for it, of the same process and of another one.
+async fn flood_of_wake_ups_costs_little(db: &TestDb) {
+    let world = World::new(db).await;
+    world.connected(&world.ana).await;
+    world.put("A-1", &world.draft(&[&world.ana], 60, 90)).await;
+    let due = duties::due(world.db, world.clock.now(), 100).await.unwrap();
+    world.outside.fault(json!({ "kind": "latency_ms", "value": 4_000, "count": 1 })).await;
+    let (first, job) = (world.jobs.clone(), due[0]);
+    let working = tokio::spawn(async move { first.run(job).await.unwrap() });
+    while world.outside.hits().await == 0 {
+        tokio::task::yield_now().await;
+    }
+    plans::taken_down();
+    for _ in 0..FLOOD {
+        assert_eq!(world.jobs.run(job).await.unwrap(), 0, "it is at work");
+    }
+    let here = plans::taken_down().len();
+    let elsewhere = Queue::connect(&QueueConfig::default()).await.unwrap();
+    elsewhere.push(&vec![job; FLOOD]).await;
+    let waiting: usize = elsewhere.depth().await.unwrap().values().sum();
+    let other = Jobs::new(world.elsewhere(), "second");
+    assert_eq!(other.run(job).await.unwrap(), 0, "another process is at work");
+    let there = plans::taken_down().len();
+    assert!(!working.is_finished(), "it was held up for too short a time to tell");
+    println!(
+        "{}: {FLOOD} wake-ups: {here} statements here, {waiting} wait elsewhere, {there} for each",
+        db.kind()
+    );
+    assert_eq!((here, waiting), (0, 1));
+    assert!(there <= 4, "{there}");
+    assert_eq!(working.await.unwrap(), 1);
+    assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite() {
     plans::take_down();
     booking_costs_few_statements(&testing::sqlite().await).await;
+    flood_of_wake_ups_costs_little(&testing::sqlite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres() {
     plans::take_down();
     booking_costs_few_statements(&testing::postgres().await).await;
+    flood_of_wake_ups_costs_little(&testing::postgres().await).await;
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     duty::DutyKind,
-    ids::ConnectionId,
+    ids::{ConnectionId, JobKey},
     interval::Interval,
     people::Craft,
     sync::outside::OutsidePolicy,
@@ -16,7 +16,8 @@ use concord_storage::{
     PageAsk,
     calendars::{self, Calendar},
     connections::Connection,
-    duties, entries, outside_events, people,
+    duties::{self, Wait},
+    entries, outside_events, people,
     sync_log::{self, Filter},
 };
 
@@ -266,9 +267,14 @@ async fn live_part(
         // What waits for a person to resume or to connect again is not on its way.
         _ => Vec::new(),
     };
+    let mut under_way = progress(&at_work);
+    if !under_way.is_empty() {
+        let wait = duties::wait_of(db, JobKey(id.0), now).await?;
+        under_way.extend(wait.and_then(|wait| waiting(&wait, now, zone)));
+    }
     Ok(CalendarLive {
         id: id.to_string(),
-        under_way: progress(&at_work),
+        under_way,
         standing: entries::count_standing(db, business, id).await?,
         success: success_rate(counts),
         drift: DriftLine::of(connection, now, zone),
@@ -317,6 +323,18 @@ fn progress(at_work: &[(DutyKind, i64)]) -> Vec<String> {
         sentences.push(format!("Reading the busy times of {calendars}."));
     }
     sentences
+}
+
+/// A wait that is shorter than that nobody has time to read of.
+const WORTH_A_WORD: Duration = Duration::seconds(3);
+
+/// What all of it waits for, if it does.
+fn waiting(wait: &Wait, now: DateTime<Utc>, zone: Tz) -> Option<String> {
+    let until = if wait.wait_until > now { wait.wait_until } else { wait.batches_wait_until };
+    (until - now > WORTH_A_WORD).then(|| {
+        let time = until.with_timezone(&zone).format("%H:%M:%S");
+        format!("{}. The next try is at {time}.", capital(&wait.reason))
+    })
 }
 
 async fn busy(
