@@ -137,8 +137,7 @@ impl<'a> Town<'a> {
     /// How many entries are to be written.
     pub(crate) async fn waiting(&self) -> i64 {
         let counts = duties::counts(self.house.db).await.expect("the jobs can be counted");
-        let is_entry =
-            |one: &&DutyCount| one.kind == DutyKind::SyncBooking && one.state == DutyState::Waiting;
+        let is_entry = |one: &&DutyCount| one.kind == DutyKind::SyncBooking && one.state != DutyState::Done;
         counts.iter().filter(is_entry).map(|one| one.count).sum()
     }
 

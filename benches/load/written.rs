@@ -8,6 +8,7 @@ use concord_jobs::{CallLimits, Limits};
 use concord_storage::testing::TestDb;
 use futures::{StreamExt, stream};
 use http::Method;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -21,6 +22,8 @@ const LATENCY_MS: u64 = 50;
 /// So many ask at once.
 const SENDERS: usize = 16;
 const PATIENCE: Duration = Duration::from_mins(5);
+/// How long the provider is away after the last change.
+const OUTAGE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn measure(db: &TestDb, form: &Form) {
     let town = Town::of(db, form, CONNECTIONS).await;
@@ -42,6 +45,32 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
         "    reached                  {:.1} a second ({took:.1} s; the last was asked for after {:.1} s): {:.2} of it",
         f64::from(calls) / took,
         seconds(began, sent),
+        allowed / took
+    );
+}
+
+/// The same where all of it waits for an outage of the provider to end.
+pub(crate) async fn measure_after_outage(db: &TestDb, form: &Form) {
+    let town = Town::of(db, form, CONNECTIONS).await;
+    let outage = json!({ "provider": "google", "kind": "server_error", "probability": 1.0 });
+    town.house.control(Method::POST, "faults", Some(outage)).await;
+    send_all(&town).await;
+    sleep(OUTAGE).await;
+    town.house.control(Method::DELETE, "faults", None).await;
+    town.provider_takes(LATENCY_MS).await;
+    let (ended, waiting) = (Clock::system().now(), town.waiting().await);
+    let began = Instant::now();
+    while town.waiting().await > 0 {
+        assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
+        sleep(Duration::from_millis(200)).await;
+    }
+    let last = all_written(&town).await;
+    let calls = u32::try_from(waiting).expect("a few thousand");
+    let allowed = seconds_allowed(Limits::default().google, calls);
+    let took = seconds(ended, last);
+    println!("  after an outage in which {waiting} changes of {CONNECTIONS} connections came to wait");
+    println!(
+        "    allowed in {allowed:.1} s, written in {took:.1} s: {:.2} of what limits allow (promised: 0.8)",
         allowed / took
     );
 }

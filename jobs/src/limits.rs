@@ -168,7 +168,8 @@ fn after_refusals(refusals: i64, jitter: f64) -> Waits {
 pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Option<Wait> {
     let failures = context.keys.failures(key)?;
     let spread = jitter_of(key.0, u32::try_from(failures).unwrap_or(0));
-    let Waits { waited_for, others } = after_refusals(failures, spread);
+    // However long it lasts: it is no quota that a call could use up anew, and each job waits longer by itself.
+    let Waits { waited_for, others } = after_refusals(failures.min(QUICK_TRIALS), spread);
     let reason = "waiting until the provider answers again".to_owned();
     Some(Wait { wait_until: now + waited_for, batches_wait_until: now + others, reason })
 }

@@ -38,7 +38,7 @@ pub(crate) enum End {
     /// It is to be written down.
     Outcome(Outcome),
     /// It was written down in the transaction that says what came of it.
-    Written(Outcome, Ended),
+    Written(Outcome, Box<Ended>),
 }
 
 /// What has come of ending a job.
@@ -103,7 +103,7 @@ pub(super) async fn run_claimed(
     then: Then<'_>,
 ) -> Result<Ended, StorageError> {
     let (outcome, ended) = match run_job(context, job, then).await {
-        End::Written(outcome, ended) => (outcome, ended),
+        End::Written(outcome, ended) => (outcome, *ended),
         End::Outcome(outcome) => {
             let ended = finish(context, job, &outcome, then).await?;
             (outcome, ended)

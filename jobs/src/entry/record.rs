@@ -65,7 +65,7 @@ impl EntryRun<'_> {
         tx.commit().await?;
         context.push(again.as_slice()).await;
         context.push(&record.due).await;
-        Ok(End::Written(record.outcome, ended))
+        Ok(End::Written(record.outcome, Box::new(ended)))
     }
 
     /// Returns whether it could be stored: somebody else may have stored something of the entry meanwhile.

@@ -69,12 +69,16 @@ async fn booking_costs_few_statements(db: &TestDb) {
     assert_eq!(world.outside.seen_by(ANA).await.len(), 2 + MANY);
 
     println!("{}: {} statements for one booking, from the first to the last:", db.kind(), alone.len());
-    alone.iter().for_each(|statement| println!("  {}", statement.chars().take(110).collect::<String>()));
+    for statement in &alone {
+        println!("  {}", statement.chars().take(110).collect::<String>());
+    }
     println!("  {} for {MANY} bookings one after the other", many.len());
     let jobs: Vec<_> = of_each_job(&alone).into_iter().chain(of_each_job(&many)).collect();
     println!("  from claim to end, with the commits between: {jobs:?}");
     if jobs.iter().any(|(statements, _)| *statements > MOST) {
-        many.iter().for_each(|statement| println!("  {statement}"));
+        for statement in &many {
+            println!("  {statement}");
+        }
     }
     assert_eq!(jobs.len(), 1 + MANY);
     assert!(jobs.iter().all(|(statements, _)| *statements <= MOST), "{jobs:?}");

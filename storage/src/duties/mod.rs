@@ -271,11 +271,12 @@ pub async fn finish(
     let (state, due_at, attempts, error) = match outcome {
         Outcome::Done => (DutyState::Done, None, -claimed.attempts, None),
         Outcome::Again(at) => (DutyState::Waiting, Some(*at), -claimed.attempts, None),
-        Outcome::Snooze { until, reason } => (DutyState::Waiting, Some(*until), -1, Some(reason)),
         Outcome::Wait { reason, .. } if claimed.key.is_some() => {
             (DutyState::Waiting, Some(claimed.due_at), -1, Some(reason))
         }
-        Outcome::Wait { until, reason, .. } => (DutyState::Waiting, Some(*until), -1, Some(reason)),
+        Outcome::Wait { until, reason, .. } | Outcome::Snooze { until, reason } => {
+            (DutyState::Waiting, Some(*until), -1, Some(reason))
+        }
         Outcome::Retry { at, reason } => (DutyState::Waiting, Some(*at), 0, Some(reason)),
         Outcome::Failed { retry_at, reason } => (DutyState::Failed, *retry_at, 0, Some(reason)),
     };

@@ -40,7 +40,9 @@ async fn jobs(db: &Db, business: BusinessId, due: &[(QueueClass, i64)]) -> (JobK
         ORDER BY d.created_at DESC, d.id DESC LIMIT 1) WHERE key_id IS NULL",
     )
     .await;
-    all.iter_mut().for_each(|job| job.key = Some(key));
+    for job in &mut all {
+        job.key = Some(key);
+    }
     (key, all)
 }
 

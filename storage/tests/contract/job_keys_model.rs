@@ -22,6 +22,11 @@ const STEPS: usize = 600;
 /// Minutes.
 const LEASE: i64 = 10;
 
+#[expect(clippy::print_stdout, reason = "the seed of a run that fails is for people")]
+fn print_seed(seed: u64) {
+    println!("CONCORD_TEST_SEED={seed}");
+}
+
 fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -114,15 +119,15 @@ impl Model {
         let now = self.now;
         let job = self.jobs.get_mut(&claimed.id).expect("it is known");
         job.lease = None;
-        if job.version != claimed.version {
-            (job.is_done, job.attempts) = (false, 0);
-        } else {
+        if job.version == claimed.version {
             let (is_done, due, tries) = match outcome {
                 Outcome::Done => (true, None, -claimed.attempts),
                 Outcome::Wait { .. } => (false, job.due, -1),
                 _ => (false, Some(at_minute(outcome)), 0),
             };
             (job.is_done, job.due, job.attempts) = (is_done, due, (job.attempts + tries).max(0));
+        } else {
+            (job.is_done, job.attempts) = (false, 0);
         }
         if let Outcome::Wait { for_all, .. } = outcome {
             let (until, key) = (at_minute(outcome), job.key);
@@ -258,7 +263,7 @@ impl World<'_> {
             self.model.claimed(next.as_ref(), expected);
             match (next, former) {
                 (Some(next), former) => {
-                    self.workers[worker].hand = former.into_iter().chain([next]).collect()
+                    self.workers[worker].hand = former.into_iter().chain([next]).collect();
                 }
                 (None, Some(former)) => {
                     assert!(
@@ -383,7 +388,8 @@ impl World<'_> {
 
 async fn whatever_happens_one_job_of_a_key_is_done_at_a_time(db: &TestDb) {
     let seed = given("CONCORD_TEST_SEED").unwrap_or_else(|| u64::from(Uuid::new_v4().as_fields().0));
-    println!("CONCORD_TEST_SEED={seed}");
+    // A test that fails shows what it printed.
+    print_seed(seed);
     testing::business(db).await;
     let steps = given("CONCORD_MODEL_STEPS").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
     let mut world = World {
