@@ -130,6 +130,9 @@ impl<'a> Town<'a> {
 
     /// Whether anything is due or in hand.
     pub(crate) async fn has_work(&self) -> bool {
+        if self.waiting().await > 0 {
+            return true;
+        }
         let soon = Clock::system().now() + Duration::seconds(2);
         duties::oldest_due(self.house.db, soon).await.expect("duties can be read").is_some()
     }

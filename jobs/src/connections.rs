@@ -27,7 +27,9 @@ use crate::{
     access::{Account, with_access},
     batch_sync, connect, drift,
     duty::JobError,
-    import_availability, notify, push,
+    import_availability,
+    limits::end_wait,
+    notify, push,
 };
 
 /// Why it was not done.
@@ -336,6 +338,8 @@ pub async fn set_reads(
     let mut raised =
         vec![import_availability::raise(&mut tx, context, &found, QueueClass::Interactive).await?];
     raised.extend(push::raise(&mut tx, context, &found).await?);
+    // To forget what was read asks nobody.
+    end_wait(context, &mut tx, id).await?;
     tx.commit().await?;
     context.push(&raised).await;
     Ok(())
@@ -423,6 +427,8 @@ pub async fn disconnect(
         raised.push(batch_sync::raise(&mut tx, context, business, other.id).await?);
     }
     notify::disconnected(&mut tx, context, (business, id)).await?;
+    // Whatever the provider has asked for: people are free, and the grant is to end, at once.
+    end_wait(context, &mut tx, id).await?;
     tx.commit().await?;
     context.push(&raised).await;
     Ok(())

@@ -98,8 +98,8 @@ pub struct SyncSettings {
     pub window_past: Duration,
     /// How far ahead busy times are read.
     pub window_future: Duration,
-    /// How long after a worker's last sign of life another one takes over its duties, and the connections that it was
-    /// writing to. Longer than a call to a provider can take.
+    /// How long after a worker's last sign of life another one takes over what it had in hand. Longer than a call to a
+    /// provider can take.
     pub lease: Duration,
     /// For how long a worker does the jobs of one key before it is another key's turn.
     pub slice: StdDuration,

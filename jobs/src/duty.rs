@@ -12,7 +12,7 @@ use concord_domain::{
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, connections,
+    StorageError, Tx, connections,
     duties::{self, ClaimedDuty, DutyRef, Extended, Outcome},
     idempotency,
 };
@@ -100,6 +100,21 @@ pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Durat
         Extended::Lost => Err(lost(context)),
         Extended::Held { urgent_is_due: false } => Ok(()),
         Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
+    }
+}
+
+/// Commits a part of what a long job writes, unless its lease was lost: then nothing of it is written. What a person waits for
+/// is done next.
+pub(crate) async fn commit_slice(context: &Context, duty: &ClaimedDuty, mut tx: Tx) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let extended = duties::extend_in(&mut tx, duty, now + context.settings.lease, now).await?;
+    if extended == Extended::Lost {
+        return Err(lost(context));
+    }
+    tx.commit().await?;
+    match extended {
+        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
+        Extended::Held { urgent_is_due: false } | Extended::Lost => Ok(()),
     }
 }
 
@@ -279,7 +294,7 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
         }
         JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
             if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key) {
-                context.keys.note_failure(key, duty.id);
+                context.keys.note_failure(key, duty.id, now);
             }
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {

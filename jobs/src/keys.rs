@@ -14,11 +14,15 @@ use concord_domain::ids::{ConnectionId, DutyId, JobKey};
 use concord_providers::Credentials;
 use uuid::Uuid;
 
+use crate::access::Account;
+
 /// Credentials that were read so long ago are read again. An access token holds for longer when it is read
 /// (`access::MARGIN`).
 const KEPT_FOR: Duration = Duration::seconds(60);
 /// For so long a wait is believed without being looked up.
 const BELIEVED_FOR: Duration = Duration::seconds(1);
+/// Failures further apart are not in a row.
+const IN_A_ROW_WITHIN: Duration = Duration::minutes(2);
 /// How often it is written down when a connection was last synced.
 const NOTED_EVERY: Duration = Duration::seconds(5);
 
@@ -29,7 +33,7 @@ pub struct Keys {
     credentials: Arc<Mutex<HashMap<ConnectionId, Held>>>,
     failures: Arc<Mutex<HashMap<JobKey, Failures>>>,
     /// Keys of which nothing can be done before that.
-    waits: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
+    waits: Arc<Mutex<HashMap<JobKey, BelievedWait>>>,
     /// When the last sync of a connection was written down by this process.
     noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
@@ -41,13 +45,22 @@ pub struct Keys {
 struct Work {
     /// Whether somebody came for the key since whoever is at work last looked for more.
     is_woken: bool,
-    /// Whether something was written to its calendars, or read, of which nobody has been told yet.
-    has_synced: bool,
+    /// Whose calendars were written, if that is not noted yet.
+    synced: Option<Account>,
+}
+
+/// That a key waits, as it was last read.
+#[derive(Debug)]
+struct BelievedWait {
+    until: DateTime<Utc>,
+    /// Whether somebody came for the key meanwhile.
+    has_turned_away: bool,
 }
 
 /// What failed since the provider last answered, in a way that may pass.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Failures {
+    last: DateTime<Utc>,
     in_a_row: i64,
     /// The first two jobs.
     jobs: Vec<DutyId>,
@@ -103,10 +116,10 @@ impl Keys {
 
     /// Notes that a job of the key has synced something, which whoever is at work for the key makes known when they end.
     /// `false`: nobody is.
-    pub(crate) fn note_synced(&self, key: JobKey) -> bool {
+    pub(crate) fn note_synced(&self, key: JobKey, account: Account) -> bool {
         let mut at_work = locked(&self.at_work);
         let work = at_work.get_mut(&key);
-        work.map(|work| work.has_synced = true).is_some()
+        work.map(|work| work.synced = Some(account)).is_some()
     }
 
     /// The credentials of that grant, if they were read a moment ago.
@@ -142,16 +155,19 @@ impl Keys {
     /// All jobs of the key wait until then: whoever is woken for one of them meanwhile need not ask.
     pub(crate) fn note_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
         let mut waits = locked(&self.waits);
-        waits.retain(|_, until| *until > now);
+        waits.retain(|_, wait| wait.until > now);
         if until > now {
             // Another process may find out sooner that it is over.
-            waits.insert(key, until.min(now + BELIEVED_FOR));
+            let until = until.min(now + BELIEVED_FOR);
+            waits.insert(key, BelievedWait { until, has_turned_away: false });
         }
     }
 
-    /// Whether the key is known to wait.
-    pub(crate) fn waits(&self, key: JobKey, now: DateTime<Utc>) -> bool {
-        locked(&self.waits).get(&key).is_some_and(|until| *until > now)
+    /// `Some` if the key is believed to wait; to the first who asks it says until when.
+    pub(crate) fn believed_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
+        let mut waits = locked(&self.waits);
+        let wait = waits.get_mut(&key).filter(|wait| wait.until > now)?;
+        Some((!std::mem::replace(&mut wait.has_turned_away, true)).then_some(wait.until))
     }
 
     /// The key does not wait any longer.
@@ -171,18 +187,23 @@ impl Keys {
     }
 
     /// A call for a job of the key brought no answer, or one that may pass.
-    pub(crate) fn note_failure(&self, key: JobKey, job: DutyId) {
+    pub(crate) fn note_failure(&self, key: JobKey, job: DutyId, now: DateTime<Utc>) {
         let mut failures = locked(&self.failures);
-        let failures = failures.entry(key).or_default();
+        // What is so long ago may have been followed by answers that another process was given.
+        failures.retain(|_, failures| now - failures.last < IN_A_ROW_WITHIN);
+        let none = || Failures { last: now, in_a_row: 0, jobs: Vec::new() };
+        let failures = failures.entry(key).or_insert_with(none);
         failures.in_a_row += 1;
+        failures.last = now;
         if failures.jobs.len() < 2 && !failures.jobs.contains(&job) {
             failures.jobs.push(job);
         }
     }
 
-    /// The provider answers calls for the connection.
-    pub(crate) fn note_answer(&self, connection: ConnectionId) {
-        locked(&self.failures).remove(&JobKey(connection.0));
+    /// The provider answers calls for the connection. Whether it was taken to be away.
+    pub(crate) fn note_answer(&self, connection: ConnectionId) -> bool {
+        let failures = locked(&self.failures).remove(&JobKey(connection.0));
+        failures.is_some_and(|failures| failures.jobs.len() > 1)
     }
 
     /// How many calls for the key failed in a row, if they were of more than one job: then it is not the job's own fault.
@@ -214,10 +235,10 @@ impl AtWork {
         at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.is_woken))
     }
 
-    /// Whether a job of the key has synced something since this was last asked.
-    pub(crate) fn has_synced(&self) -> bool {
+    /// Whose calendars a job of the key has written since this was last asked.
+    pub(crate) fn synced(&self) -> Option<Account> {
         let mut at_work = locked(&self.keys.at_work);
-        at_work.get_mut(&self.key).is_some_and(|work| std::mem::take(&mut work.has_synced))
+        at_work.get_mut(&self.key)?.synced.take()
     }
 
     /// Ends the work, unless somebody has come for the key since it was last looked for more.

@@ -22,7 +22,8 @@ use crate::{
     Context,
     access::Account,
     duty::{JobError, jitter_of, keep, part_of},
-    worker::without_place,
+    notify,
+    worker::without_slot,
 };
 
 /// Takes a turn for one call in both buckets, or in none, and waits until it comes where that is soon; a worker's place is
@@ -54,15 +55,15 @@ pub(crate) async fn take_turn(
     if is_trial {
         context.keys.begin_trial(account.connection);
     }
-    wait_in_place((turn - context.clock.now()).to_std().unwrap_or_default()).await;
+    wait_in_place(class, (turn - context.clock.now()).to_std().unwrap_or_default()).await;
     Ok(())
 }
 
-async fn wait_in_place(wait: StdDuration) {
-    if wait < SHORTEST_WITHOUT_PLACE {
+async fn wait_in_place(class: QueueClass, wait: StdDuration) {
+    if wait < SHORTEST_WITHOUT_SLOT {
         return tokio::time::sleep(wait).await;
     }
-    without_place(tokio::time::sleep(wait)).await;
+    without_slot(class, tokio::time::sleep(wait)).await;
 }
 
 /// A turn in the midst of what would have to begin anew otherwise, such as the next page of a long list: a burst is soon
@@ -79,7 +80,7 @@ pub(crate) async fn wait_for_turn(
         match take_turn(context, account, class).await {
             Err(JobError::Wait { until, .. }) if until - began < LONGEST_WAIT => {
                 let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, LOOKS_EVERY);
-                wait_in_place(wait.to_std().unwrap_or_default()).await;
+                wait_in_place(class, wait.to_std().unwrap_or_default()).await;
                 keep(context, duty).await?;
             }
             taken => return taken,
@@ -93,7 +94,7 @@ const LONGEST_IN_PLACE: Duration = Duration::seconds(2);
 /// The same for batches and polls, which hold their key meanwhile.
 const LONGEST_OF_BATCHES: Duration = Duration::milliseconds(500);
 /// To give a place up and to take it again costs something too.
-const SHORTEST_WITHOUT_PLACE: StdDuration = StdDuration::from_millis(5);
+const SHORTEST_WITHOUT_SLOT: StdDuration = StdDuration::from_millis(5);
 /// Longer pauses, which the provider asks for, are waited for by the key.
 const LONGEST_WAIT: Duration = Duration::minutes(2);
 /// How often whoever waits in the midst of a long job looks whether it is to give way.
@@ -188,8 +189,8 @@ pub(crate) async fn note_answer<T>(
             Ok(Err(with_wait(context, account, began, error).await?))
         }
         answer => {
-            context.keys.note_answer(account.connection);
-            if context.keys.end_trial(account.connection) {
+            let was_away = context.keys.note_answer(account.connection);
+            if context.keys.end_trial(account.connection) || was_away {
                 answered(context, account).await?;
             }
             Ok(answer)
@@ -233,9 +234,8 @@ async fn answered(context: &Context, account: Account) -> Result<(), StorageErro
     let now = context.clock.now();
     let mut tx = context.db.begin_forgettable().await?;
     let mut waiting = Vec::new();
-    if limits::answered(&mut tx, &bucket_of(account), now).await? {
-        duties::end_wait(&mut tx, key_of(account), now).await?;
-        context.keys.end_wait(key_of(account));
+    limits::answered(&mut tx, &bucket_of(account), now).await?;
+    if end_wait(context, &mut tx, account.connection).await? {
         waiting = hasten(context, &mut tx, account, now).await?;
     }
     tx.commit().await?;
@@ -258,15 +258,28 @@ pub(crate) async fn note_success(
 }
 
 /// The same for all that was synced of a key, when its worker ends. It is for people alone: what fails, says so at once.
-pub(crate) async fn note_synced(context: &Context, key: JobKey) {
+pub(crate) async fn note_synced(context: &Context, account: Account) {
     let noted = async {
         let mut tx = context.db.begin_forgettable().await?;
-        connections::note_synced(&mut tx, ConnectionId(key.0), context.clock.now()).await?;
+        connections::note_synced(&mut tx, account.connection, context.clock.now()).await?;
+        notify::sync_succeeded(&mut tx, context, account).await?;
         tx.commit().await
     };
     if let Err(error) = noted.await {
-        tracing::debug!(connection = %key.0, %error, "when it was last synced could not be noted");
+        tracing::debug!(connection = %account.connection, %error, "when it was last synced could not be noted");
     }
+}
+
+/// Whatever the jobs of a connection wait for, they need not any longer; limits still hold those back that make calls.
+/// `false`: they do not wait.
+pub(crate) async fn end_wait(
+    context: &Context,
+    tx: &mut Tx,
+    connection: ConnectionId,
+) -> Result<bool, StorageError> {
+    let key = JobKey(connection.0);
+    context.keys.end_wait(key);
+    duties::end_wait(tx, key, context.clock.now()).await
 }
 
 /// However long an outage was, nothing that failed of it waits longer than the retries do at most.
@@ -278,11 +291,6 @@ async fn hasten(
 ) -> Result<Vec<DutyRef>, StorageError> {
     let longest = context.settings.retry.slow_cap;
     duties::hasten_entries(tx, account.business, account.connection, now, longest).await
-}
-
-/// Of the jobs that read or write its calendars.
-fn key_of(account: Account) -> JobKey {
-    JobKey(account.connection.0)
 }
 
 fn bucket_of(account: Account) -> String {

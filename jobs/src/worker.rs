@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::slots::{Counter, RedisReader, Slots};
-pub(crate) use self::slots::{caller_of, in_words, without_place};
+pub(crate) use self::slots::{caller_of, in_words, without_slot};
 use crate::{
     queue::{MemoryQueue, Queue, RedisQueue, WorkersHere},
     sweep,
@@ -80,7 +80,7 @@ impl Default for WorkerSettings {
 /// Does the work.
 #[async_trait]
 pub trait DutyHandler: Send + Sync + 'static {
-    /// Claims the duty, runs it and records how it ended. The same duty may come twice, also at the same time: whoever
+    /// Claims the duty, runs it and records how it ended; of one that has a key, jobs of that key one after the other. The same duty may come twice, also at the same time: whoever
     /// claims it runs it. It cannot fail; when it panics, the lease runs out.
     async fn handle(&self, duty: DutyRef);
 

@@ -123,10 +123,31 @@ fn run_within<'a>(context: &'a Context, job: &'a ClaimedDuty, then: Then<'a>) ->
     Box::pin(on_behalf_of(caller_of(job.queue), run_claimed(context, job, then)))
 }
 
-/// Lets a long job give way to those of its key that somebody waits for, and go on when they are done. An error: somebody
+/// Lets a long job give way to entries of its key that somebody waits for, and go on when they are written. An error: somebody
 /// else has the key by now.
-pub(super) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Result<(), JobError> {
-    let Some(key) = former.key.filter(|_| !former.is_inserted) else { return Ok(()) };
+pub(crate) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Result<(), JobError> {
+    let Some(key) = former.key else { return Ok(()) };
+    let mut next = match give_way(context, key, former).await {
+        // They are still due when it is asked again.
+        Err(JobError::Storage(StorageError::Overloaded | StorageError::Busy)) => None,
+        given_way => given_way?,
+    };
+    while let Some(job) = next {
+        let ended = run_within(context, &job, Then::Resume(former)).await?;
+        if ended.next.is_none() && !ended.is_resumed {
+            return Err(lost(context));
+        }
+        next = ended.next;
+    }
+    Ok(())
+}
+
+/// Claims an urgent job instead of the one at hand; `None`: there is none, and the one at hand goes on.
+async fn give_way(
+    context: &Context,
+    key: JobKey,
+    former: &ClaimedDuty,
+) -> Result<Option<ClaimedDuty>, JobError> {
     let now = context.clock.now();
     let (lease, until) = (lease_after(former, now), now + context.settings.lease);
     let mut tx = context.db.begin_forgettable().await?;
@@ -135,21 +156,15 @@ pub(super) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Res
     }
     let urgent = (key, QueueClass::Interactive, Some(former.id));
     let claimed = duties::claim_next_in(&mut tx, urgent, (&lease, until), now).await?;
-    let Some(first) = claimed else { return Ok(()) };
-    tx.commit().await?;
-    let mut job = ClaimedDuty { is_inserted: true, ..first };
-    loop {
-        let ended = run_within(context, &job, Then::Resume(former)).await?;
-        match ended.next {
-            Some(next) => job = ClaimedDuty { is_inserted: true, ..next },
-            None if ended.is_resumed => return Ok(()),
-            None => return Err(lost(context)),
-        }
+    if claimed.is_some() {
+        tx.commit().await?;
     }
+    Ok(claimed)
 }
 
 /// How long to wait before it is tried once more to write how a duty ended.
 const WRITTEN_AGAIN_AFTER: StdDuration = StdDuration::from_secs(1);
+const AFTER_A_CONFLICT: StdDuration = StdDuration::from_millis(20);
 
 /// Writes how it ended; where the database is away, as soon as it is back and for as long as the lease holds. Else whatever
 /// ran when it went would wait for its lease.
@@ -167,6 +182,10 @@ async fn finish(
             tx.commit().await.map(|()| ended)
         };
         match written.await {
+            // Somebody else's transaction and ours were in each other's way: ours is tried again.
+            Err(StorageError::Busy) if context.clock.now() < until => {
+                tokio::time::sleep(AFTER_A_CONFLICT).await;
+            }
             Err(StorageError::Unavailable(_) | StorageError::Unwritable(_) | StorageError::Overloaded)
                 if context.clock.now() < until =>
             {
@@ -212,49 +231,72 @@ pub(super) async fn serve(
     (key, woken_for): (JobKey, DutyRef),
 ) -> Result<usize, StorageError> {
     let class = woken_for.queue;
-    if context.keys.waits(key, context.clock.now()) {
+    let now = context.clock.now();
+    if let Some(until) = context.keys.believed_wait(key, now) {
+        // The first who comes in vain comes again: the wait may be over sooner than is believed.
+        if let Some(until) = until {
+            context.push_at(woken_for, until);
+        }
         return Ok(0);
     }
     let Some(mut at_work) = context.keys.begin(key) else { return Ok(0) };
-    let mut ran = 0;
-    let began = Instant::now();
+    let (began, mut ran, mut came_again) = (Instant::now(), 0, false);
     loop {
         at_work.was_woken();
-        let now = context.clock.now();
-        let (lease, until) = (new_lease(worker, now), now + context.settings.lease);
-        let mut next = duties::claim_next(&context.db, (key, class), (&lease, until), now).await?;
-        let mut has_run = false;
-        while let Some(job) = next {
-            let then =
-                if began.elapsed() < context.settings.slice { Then::Next(class) } else { Then::HandBack };
-            // Whichever it was woken for.
-            let run = on_behalf_of(caller_of(job.queue), run_claimed(context, &job, then));
-            next = Box::pin(run).await?.next;
-            has_run = true;
-            ran += 1;
-        }
-        if !has_run {
+        let count = run_slice(context, worker, (key, class), began).await?;
+        ran += count;
+        if count == 0 {
             know_wait(context, key, woken_for).await?;
         }
+        let is_over = began.elapsed() >= context.settings.slice;
         // What was raised while the last one ended was seen by nobody: whoever was woken for it found the key taken.
-        let left = if has_run || at_work.was_woken() {
-            duties::next_due(&context.db, key, context.clock.now()).await?
-        } else {
-            None
+        let is_worth_a_look = at_work.was_woken() || count > 0 || came_again;
+        let left = match is_over {
+            false if is_worth_a_look => duties::next_due(&context.db, key, context.clock.now()).await?,
+            _ => None,
         };
-        let is_ours = left.is_some_and(|job| class != QueueClass::Interactive || job.queue == class);
-        if is_ours && began.elapsed() < context.settings.slice {
+        // Where nothing could be claimed, what is left is being raised, and brought, by somebody else.
+        if count > 0 && left.is_some_and(|job| class != QueueClass::Interactive || job.queue == class) {
             continue;
         }
-        if at_work.has_synced() && context.keys.is_worth_noting(key, context.clock.now()) {
-            note_synced(context, key).await;
+        let synced = at_work.synced();
+        if let Some(account) = synced.filter(|_| context.keys.is_worth_noting(key, context.clock.now())) {
+            note_synced(context, account).await;
+        }
+        if is_over {
+            // Whoever comes from here on begins by themselves; whoever came before is looked for.
+            drop(at_work);
+            let left = duties::next_due(&context.db, key, context.clock.now()).await?;
+            context.push(left.as_slice()).await;
+            return Ok(ran);
         }
         match at_work.end() {
             Ok(()) => {
                 context.push(left.as_slice()).await;
                 return Ok(ran);
             }
-            Err(again) => at_work = again,
+            Err(again) => (at_work, came_again) = (again, true),
         }
     }
+}
+
+/// Claims one job of a key after the other and does it, until none is left or the slice is over. Returns how many.
+async fn run_slice(
+    context: &Context,
+    worker: &str,
+    (key, class): (JobKey, QueueClass),
+    began: Instant,
+) -> Result<usize, StorageError> {
+    let now = context.clock.now();
+    let (lease, until) = (new_lease(worker, now), now + context.settings.lease);
+    let mut next = duties::claim_next(&context.db, (key, class), (&lease, until), now).await?;
+    let mut ran = 0;
+    while let Some(job) = next {
+        let then = if began.elapsed() < context.settings.slice { Then::Next(class) } else { Then::HandBack };
+        // Whichever it was woken for.
+        let run = on_behalf_of(caller_of(job.queue), run_claimed(context, &job, then));
+        next = Box::pin(run).await?.next;
+        ran += 1;
+    }
+    Ok(ran)
 }

@@ -49,18 +49,26 @@ impl EntryRun<'_> {
             Ok(()) => context.db.begin_forgettable().await?,
             Err(_) => context.db.begin().await?,
         };
-        let write = way.done.write.clone().into_iter().collect();
+        let write: Vec<_> = way.done.write.clone().into_iter().collect();
+        let here = (self.entry.id, self.entry.calendar_id);
         let (record, is_stored) = match result {
             Ok(()) => self.record_done(&mut tx, way.done, way.entry.revision, now).await?,
             Err(error) => (self.record_failure(&mut tx, duty, &error, is_past_care).await?, true),
         };
         self.log(&mut tx, &record, now).await?;
-        let ended = end_in(&mut tx, context, duty, &record.outcome, then).await?;
-        // With its lease lost another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
         let mut again = None;
-        if !is_stored || !ended.finished.was_held {
-            let here = (self.entry.id, self.entry.calendar_id);
+        if !is_stored {
+            again = entries::look_again(&mut tx, here, write.clone(), now).await?;
+        }
+        // After the entry, as whoever raises its job does.
+        let ended = end_in(&mut tx, context, duty, &record.outcome, then).await?;
+        // Another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
+        if is_stored && !ended.finished.was_held {
             again = entries::look_again(&mut tx, here, write, now).await?;
+        }
+        if record.logged == SyncOutcome::Failed {
+            // It waits for others and is due only then, so that there is nothing to push.
+            notify::sync_failed(&mut tx, context, self.account, &record.detail).await?;
         }
         tx.commit().await?;
         context.push(again.as_slice()).await;
@@ -80,7 +88,7 @@ impl EntryRun<'_> {
         let here = (self.entry.id, self.entry.calendar_id, revision);
         let key = JobKey(self.account.connection.0);
         // The connection before its entries, as whoever changes it does.
-        let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(key);
+        let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(key, self.account);
         let due = if is_noted_later {
             Vec::new()
         } else {
@@ -139,10 +147,6 @@ impl EntryRun<'_> {
             connections::note_failure(tx, self.account.connection, &detail).await?;
         }
         entries::record_failure(tx, self.entry.id, state, &detail).await?;
-        if logged == SyncOutcome::Failed {
-            // It waits for others and is due only then, so that there is nothing to push.
-            notify::sync_failed(tx, self.context, self.account, &detail).await?;
-        }
         let operation = if self.entry.wanted { "write" } else { "remove" };
         Ok(Record { outcome, logged, operation, detail, due: Vec::new() })
     }

@@ -16,7 +16,7 @@ use concord_storage::{
 use tokio::time::Instant;
 
 use super::Import;
-use crate::duty::{JobError, keep};
+use crate::duty::{JobError, commit_slice, keep};
 
 /// Rows that are looked up at a time.
 const PART: usize = 100;
@@ -55,14 +55,13 @@ impl Import<'_> {
         self.remove_all(duty, &names).await?;
         let mut rest = changes.upserts.as_slice();
         while !rest.is_empty() {
-            keep(self.context, duty).await?;
-            rest = &rest[self.upsert(rest).await?..];
+            rest = &rest[self.upsert(duty, rest).await?..];
         }
         keep(self.context, duty).await
     }
 
     /// Writes as many of these as fit into a slice. Returns how many.
-    async fn upsert(&self, events: &[OutsideEvent]) -> Result<usize, JobError> {
+    async fn upsert(&self, duty: &ClaimedDuty, events: &[OutsideEvent]) -> Result<usize, JobError> {
         let now = self.context.clock.now();
         let mut tx = self.context.db.begin_forgettable().await?;
         let began = Instant::now();
@@ -85,7 +84,7 @@ impl Import<'_> {
                 break;
             }
         }
-        tx.commit().await?;
+        commit_slice(self.context, duty, tx).await?;
         Ok(written)
     }
 
@@ -98,15 +97,18 @@ impl Import<'_> {
             }
             let mut rest = rows.as_slice();
             while !rest.is_empty() {
-                keep(self.context, duty).await?;
-                rest = &rest[self.remove(rest).await?..];
+                rest = &rest[self.remove(duty, rest).await?..];
             }
         }
         Ok(())
     }
 
     /// Removes as many of these as fit into a slice. Returns how many.
-    async fn remove(&self, rows: &[outside_events::OutsideEvent]) -> Result<usize, JobError> {
+    async fn remove(
+        &self,
+        duty: &ClaimedDuty,
+        rows: &[outside_events::OutsideEvent],
+    ) -> Result<usize, JobError> {
         let (business, staff) = (self.calendar.business_id, self.connection.staff_id);
         let mut tx = self.context.db.begin_forgettable().await?;
         let began = Instant::now();
@@ -119,7 +121,7 @@ impl Import<'_> {
                 break;
             }
         }
-        tx.commit().await?;
+        commit_slice(self.context, duty, tx).await?;
         Ok(removed)
     }
 

@@ -33,8 +33,8 @@ use super::{
     wake::{Bell, Wakeful, listen},
 };
 
-/// For so long the same duty is not pushed twice. A worker that was killed takes with it what it had fetched and not yet
-/// begun, and only then can the sweep bring that again.
+/// For so long the same duty, or the same key, is not pushed twice. A worker that was killed takes with it what it had fetched
+/// and not yet begun, and only then can the sweep bring that again.
 const FORGET_AFTER: Duration = Duration::from_secs(15);
 /// The longest that whoever pushes or pings is kept waiting.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ const REMAINS_KEPT: i64 = 3_600;
 /// How often a living worker says that its name is still needed.
 const NAME_RENEWED_EVERY: Duration = Duration::from_mins(10);
 
-/// A message is done: with its key gone, another push of the same duty is a new message. Its data goes only while it
+/// A message is done: with its key gone, another push of the same duty, or key, is a new message. Its data goes only while it
 /// is this worker's: an id without data, in a list, ends every worker that fetches it.
 static TAKEN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

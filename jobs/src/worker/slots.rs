@@ -11,13 +11,17 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready as or_pending},
+    time::Duration,
 };
 
 use apalis::prelude::Task;
 use concord_domain::duty::QueueClass;
 use concord_storage::{Caller, duties::DutyRef, on_behalf_of};
 use futures::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, sync::PollSemaphore, task::TaskTracker};
 use tower::Service;
 
@@ -58,9 +62,9 @@ impl<H: DutyHandler> Slots<H> {
                 None => Arc::clone(&free).acquire_owned().await.ok(),
             };
             taken.await;
-            let place = Place { held: Mutex::new(slot), free };
+            let own = OwnSlot { class: duty.queue, permit: Mutex::new(slot), free };
             let run = on_behalf_of(caller_of(duty.queue), handler.handle(duty));
-            if let Err(panic) = AssertUnwindSafe(PLACE.scope(place, run)).catch_unwind().await {
+            if let Err(panic) = AssertUnwindSafe(OWN_SLOT.scope(own, run)).catch_unwind().await {
                 let panic = in_words(&*panic);
                 tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a handler panicked; the sweep brings its duty again");
             }
@@ -82,29 +86,38 @@ impl<H: DutyHandler> Slots<H> {
     }
 }
 
-/// The place of a handler that runs.
+/// The slot of a handler that runs.
 #[derive(Debug)]
-struct Place {
-    held: Mutex<Option<OwnedSemaphorePermit>>,
+struct OwnSlot {
+    class: QueueClass,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
     free: Arc<Semaphore>,
 }
 
-tokio::task_local! {
-    static PLACE: Place;
+impl OwnSlot {
+    fn replace(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        std::mem::replace(&mut *self.permit.lock().unwrap_or_else(PoisonError::into_inner), permit)
+    }
 }
 
-/// Gives up the place of the handler that runs for as long as `waiting` takes: who only waits is in nobody's way.
-pub(crate) async fn without_place<T>(waiting: impl Future<Output = T>) -> T {
-    let held = |place: &Place, kept| {
-        std::mem::replace(&mut *place.held.lock().unwrap_or_else(PoisonError::into_inner), kept)
-    };
-    let Ok(Some(given_up)) = PLACE.try_with(|place| held(place, None)) else { return waiting.await };
+tokio::task_local! {
+    static OWN_SLOT: OwnSlot;
+}
+
+/// Longer than that nobody waits for a slot with a lease in hand: it would run out.
+const SLOT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Gives up the slot of the handler that runs for as long as `waiting` takes: who only waits is in nobody's way. Not that of
+/// another class than the job's: those who have it may do so for long.
+pub(crate) async fn without_slot<T>(class: QueueClass, waiting: impl Future<Output = T>) -> T {
+    let give_up = |own: &OwnSlot| (own.class == class).then(|| own.replace(None)).flatten();
+    let Ok(Some(given_up)) = OWN_SLOT.try_with(give_up) else { return waiting.await };
     drop(given_up);
     let waited = waiting.await;
-    if let Ok(free) = PLACE.try_with(|place| Arc::clone(&place.free)) {
-        let taken = free.acquire_owned().await.ok();
+    if let Ok(free) = OWN_SLOT.try_with(|own| Arc::clone(&own.free)) {
+        let taken = timeout(SLOT_WITHIN, free.acquire_owned()).await.ok().and_then(Result::ok);
         // It is ours until the handler ends or waits again.
-        drop(PLACE.try_with(|place| held(place, taken)));
+        drop(OWN_SLOT.try_with(|own| own.replace(taken)));
     }
     waited
 }

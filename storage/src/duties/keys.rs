@@ -13,16 +13,17 @@ use concord_domain::{
 use super::{ClaimedDuty, DutyRef, claimed, urgency};
 use crate::{Db, StorageError, Tx, on_db};
 
-/// The most urgent job of key `$1` that is due at `$2`, no less urgent than `$3`, and not `$4`.
+/// The most urgent job of key `$1` that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
+/// written: whatever else somebody waits for may be as long as that job.
 macro_rules! next {
-    ($columns:literal) => {
+    ($columns:literal, $lock:literal) => {
         concat!(
             "SELECT ",
             $columns,
             " FROM duties d
             WHERE d.key_id = $1 AND d.state <> 'done' AND d.leased_by IS NULL AND d.due_at <= $2 AND ",
             urgency!("d.queue"),
-            " <= $3 AND ($4 IS NULL OR d.id <> $4) AND ",
+            " <= $3 AND ($4 IS NULL OR (d.id <> $4 AND d.kind IN ('sync_booking', 'delete_booking'))) AND ",
             urgency!("d.queue"),
             " <= COALESCE((
                 SELECT CASE WHEN k.wait_until > $2 THEN -1 WHEN k.batches_wait_until > $2 THEN 0 ELSE 2 END
@@ -30,20 +31,30 @@ macro_rules! next {
               AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = $1 AND o.leased_by IS NOT NULL)
             ORDER BY ",
             urgency!("d.queue"),
-            ", d.priority_at, d.raised_at LIMIT 1"
+            ", d.priority_at, d.raised_at LIMIT 1",
+            $lock
         )
     };
 }
 
 // The first WHERE is there again because PostgreSQL, when it has waited for a row that somebody was changing, checks only it
 // anew. Two that claim different jobs of a key at one moment do not see each other: the index refuses the second.
-const CLAIM_NEXT: &str = concat!(
-    "UPDATE duties SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
-    WHERE leased_by IS NULL AND state <> 'done' AND due_at <= $2 AND id = (",
-    next!("d.id"),
-    ")",
-    claimed!()
-);
+macro_rules! claim_next {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE duties SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
+            WHERE leased_by IS NULL AND state <> 'done' AND due_at <= $2 AND id = (",
+            next!("d.id", $lock),
+            ")",
+            claimed!()
+        )
+    };
+}
+
+const CLAIM_NEXT: &str = claim_next!("");
+// Whoever ends a job holds its row, and somebody who raises it may hold that of the next: neither waits for the other. What is
+// being raised is brought by whoever raises it.
+const CLAIM_NEXT_POSTGRES: &str = claim_next!(" FOR UPDATE OF d SKIP LOCKED");
 
 /// Claims the most urgent job of a key that is due: the most urgent class, then the nearest start, then the oldest. Nothing
 /// if one of its jobs is leased, or if the key waits. For [`QueueClass::Interactive`] only what people wait for.
@@ -65,14 +76,16 @@ pub async fn claim_next(
     }
 }
 
-/// The same in the transaction that ends the lease of the job before; not the job that has given way, if any.
+/// The same in the transaction that ends the lease of the job before; if one has given way,
+/// only an entry to be written.
 pub async fn claim_next_in(
     tx: &mut Tx,
     (key, class, given_way): (JobKey, QueueClass, Option<DutyId>),
     (lease, lease_until): (&str, DateTime<Utc>),
     now: DateTime<Utc>,
 ) -> Result<Option<ClaimedDuty>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(CLAIM_NEXT)
+    let text = if tx.is_postgres() { CLAIM_NEXT_POSTGRES } else { CLAIM_NEXT };
+    Ok(on_db!(tx, c => sqlx::query_as(text)
         .bind(key)
         .bind(now)
         .bind(least_urgent(class))
@@ -87,7 +100,7 @@ fn least_urgent(class: QueueClass) -> i64 {
     if class == QueueClass::Interactive { 0 } else { 2 }
 }
 
-const NEXT_DUE: &str = next!("d.id, d.kind, d.queue, d.version, d.key_id");
+const NEXT_DUE: &str = next!("d.id, d.kind, d.queue, d.version, d.key_id", "");
 
 /// The job of a key that would be claimed now, if any.
 pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<DutyRef>, StorageError> {
@@ -171,10 +184,15 @@ const END_WAIT: &str = "
     UPDATE job_keys SET wait_until = $2, batches_wait_until = $2
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
-/// What the key waited for is over sooner than was thought.
-pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(END_WAIT).bind(key).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+/// What the key waited for is over sooner than was thought. `false`: it did not wait.
+pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(END_WAIT)
+        .bind(key)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 const WAIT_OF: &str = "

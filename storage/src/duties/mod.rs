@@ -103,9 +103,6 @@ pub struct ClaimedDuty {
     /// For what jobs are done one at a time: this is the only one of them that is leased.
     #[sqlx(rename = "key_id")]
     pub key: Option<JobKey>,
-    /// Whether a longer job of the key has given way to it. It gives way to none itself.
-    #[sqlx(skip)]
-    pub is_inserted: bool,
 }
 
 impl ClaimedDuty {
@@ -241,6 +238,7 @@ const FINISH: &str = "
         attempts = CASE WHEN version = $4 AND attempts + $7 > 0 THEN attempts + $7 ELSE 0 END,
         queue = CASE WHEN version = $4 AND $9 THEN 'poll' ELSE queue END,
         raised_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE raised_at END,
+        priority_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE priority_at END,
         last_error = $8
     WHERE id = $1 AND leased_by = $2
     RETURNING id, kind, queue, version, key_id, due_at";
@@ -303,12 +301,23 @@ pub async fn finish(
     Ok(Finished { was_held: true, again })
 }
 
-const HASTEN_ENTRIES: &str = "
-    UPDATE duties SET due_at = $3
-    WHERE business_id = $1 AND state IN ('waiting', 'failed') AND kind IN ('sync_booking', 'delete_booking')
-      AND due_at > $3 AND due_at <= $4 AND leased_by IS NULL
-      AND subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))
-    RETURNING id, kind, queue, version, key_id";
+macro_rules! hasten_entries {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE duties SET due_at = $3
+            WHERE leased_by IS NULL AND id IN (
+                SELECT d.id FROM duties d
+                WHERE d.business_id = $1 AND d.state IN ('waiting', 'failed') AND d.kind IN ('sync_booking', 'delete_booking')
+                  AND d.due_at > $3 AND d.due_at <= $4 AND d.leased_by IS NULL
+                  AND d.subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))",
+            $lock,
+            ") RETURNING id, kind, queue, version, key_id"
+        )
+    };
+}
+const HASTEN_ENTRIES: &str = hasten_entries!("");
+// What somebody is raising is due anyway.
+const HASTEN_ENTRIES_POSTGRES: &str = hasten_entries!(" FOR UPDATE OF d SKIP LOCKED");
 
 /// The provider of a connection answers again: what waits for its entries is due now, but for what is due only after
 /// `longest` from now: so waits what has just been refused, or often, and will be again however well its provider answers.
@@ -320,7 +329,8 @@ pub async fn hasten_entries(
     now: DateTime<Utc>,
     longest: Duration,
 ) -> Result<Vec<DutyRef>, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(HASTEN_ENTRIES)
+    let text = if tx.is_postgres() { HASTEN_ENTRIES_POSTGRES } else { HASTEN_ENTRIES };
+    Ok(on_db!(tx, c => sqlx::query_as(text)
         .bind(business)
         .bind(connection)
         .bind(now)
@@ -332,7 +342,7 @@ pub async fn hasten_entries(
 const EXTEND: &str = concat!(
     "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2
     RETURNING EXISTS (SELECT 1 FROM duties d WHERE d.key_id = duties.key_id AND d.state <> 'done' AND d.leased_by IS NULL
-        AND d.due_at <= $4 AND ",
+        AND d.kind IN ('sync_booking', 'delete_booking') AND d.due_at <= $4 AND ",
     urgency!("d.queue"),
     " = 0 AND NOT EXISTS (SELECT 1 FROM job_keys k WHERE k.id = d.key_id AND k.wait_until > $4))"
 );
@@ -344,7 +354,7 @@ pub enum Extended {
     Lost,
     /// It holds.
     Held {
-        /// Whether another job of the key is due that somebody waits for.
+        /// Whether an entry of the key is to be written that somebody waits for.
         urgent_is_due: bool,
     },
 }
@@ -364,6 +374,18 @@ pub async fn extend(
     now: DateTime<Utc>,
 ) -> Result<Extended, StorageError> {
     let mut tx = db.begin_forgettable().await?;
+    let extended = extend_in(&mut tx, claimed, lease_until, now).await?;
+    tx.commit().await?;
+    Ok(extended)
+}
+
+/// The same in a transaction that writes what only who holds the lease may write: if it was lost, drop that.
+pub async fn extend_in(
+    tx: &mut Tx,
+    claimed: &ClaimedDuty,
+    lease_until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Extended, StorageError> {
     let urgent_is_due: Option<bool> = on_db!(tx, c => sqlx::query_scalar(EXTEND)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
@@ -371,7 +393,6 @@ pub async fn extend(
         .bind(now)
         .fetch_optional(c)
         .await)?;
-    tx.commit().await?;
     Ok(urgent_is_due.map_or(Extended::Lost, |urgent_is_due| Extended::Held { urgent_is_due }))
 }
 

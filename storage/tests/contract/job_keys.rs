@@ -147,7 +147,8 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let waits = duties::wait_of(db, key, at(19)).await.unwrap().unwrap();
     assert_eq!((waits.wait_until, waits.batches_wait_until), (at(20), at(20)));
     assert_eq!(waits.reason, "asked to slow down");
-    assert_eq!(duties::oldest_due(db, at(19)).await.unwrap(), Some(at(1)), "it goes on waiting");
+    assert_eq!(duties::oldest_due(db, at(19)).await.unwrap(), None, "nobody could do it");
+    assert_eq!(duties::oldest_due(db, at(20)).await.unwrap(), Some(at(1)), "since when it is due stays");
     // Batches may have to wait longer.
     let job = next(db, key, "w#1", 20).await.unwrap();
     assert_eq!((job.id, job.attempts), (all[1].id, 1), "a wait costs no try");
@@ -178,7 +179,8 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let waits = duties::wait_of(db, key, at(23)).await.unwrap().unwrap();
     assert_eq!((waits.batches_wait_until, waits.reason.as_str()), (at(70), "it is away"));
     let mut tx = begin(db).await;
-    duties::end_wait(&mut tx, key, at(23)).await.unwrap();
+    assert!(duties::end_wait(&mut tx, key, at(23)).await.unwrap());
+    assert!(!duties::end_wait(&mut tx, key, at(23)).await.unwrap(), "it is over");
     commit(tx).await;
     assert_eq!(duties::wait_of(db, key, at(23)).await.unwrap(), None);
     assert_eq!(duties::due(db, at(23), 10).await.unwrap(), [all[0]]);
@@ -188,7 +190,8 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
 async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
     let business = testing::business(db).await.id;
     // Also one that somebody waits for: it does not come before itself.
-    let (key, all) = jobs(db, business, &[(QueueClass::Interactive, 1), (QueueClass::Interactive, 5)]).await;
+    use QueueClass::Interactive;
+    let (key, all) = jobs(db, business, &[(Interactive, 1), (Interactive, 4), (Interactive, 5)]).await;
     let long = next(db, key, "w#1", 2).await.unwrap();
     let extend = async |minute| duties::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
     assert_eq!(extend(4).await, Extended::Held { urgent_is_due: false });
@@ -201,14 +204,17 @@ async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
         commit(tx).await;
         urgent
     };
-    assert_eq!(urgent.id, all[1].id);
+    assert_eq!(urgent.id, all[2].id, "an entry, and not what may be as long as itself");
     assert_eq!(extend(6).await, Extended::Lost, "it has no lease meanwhile");
     assert!(next(db, key, "other#1", 6).await.is_none(), "nor has anybody else");
     let mut tx = begin(db).await;
     assert!(duties::finish(&mut tx, &urgent, &DONE, at(6)).await.unwrap().was_held);
     assert!(duties::take_back(&mut tx, &long, at(16)).await.unwrap());
     commit(tx).await;
-    assert_eq!(extend(7).await, Extended::Held { urgent_is_due: false });
+    let mut tx = begin(db).await;
+    let extended = duties::extend_in(&mut tx, &long, at(17), at(7)).await.unwrap();
+    assert_eq!(extended, Extended::Held { urgent_is_due: false });
+    commit(tx).await;
     let (finished, _) = end(db, &long, &DONE, 8).await;
     assert!(finished.was_held);
     let mut tx = begin(db).await;
@@ -263,7 +269,7 @@ async fn businesses_take_turns(db: &TestDb) {
     assert_eq!((due.len(), due[1]), (3, late), "it does not wait for all of the other's");
 }
 
-async fn the_key_of_a_job_is_the_connection_whose_calendar_it_concerns(db: &TestDb) {
+async fn a_job_of_a_calendar_has_its_connection_as_key(db: &TestDb) {
     let business = testing::business(db).await;
     let staff = testing::staff(db, &business, "Ana").await;
     let connection = testing::connection(db, &testing::keyring(), &staff).await;
@@ -295,5 +301,5 @@ concord_storage::on_both_databases!(
     who_dies_gives_the_key_back_by_time,
     a_key_that_is_deleted_under_its_holder_is_no_error,
     businesses_take_turns,
-    the_key_of_a_job_is_the_connection_whose_calendar_it_concerns,
+    a_job_of_a_calendar_has_its_connection_as_key,
 );

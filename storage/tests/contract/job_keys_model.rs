@@ -176,7 +176,7 @@ impl World<'_> {
             None => (self.random.random_range(0..KEYS), new_uuid(monday())),
         };
         let new =
-            NewDuty { business: None, kind: DutyKind::SendMail, subject, queue: class, due_at: at(due) };
+            NewDuty { business: None, kind: DutyKind::SyncBooking, subject, queue: class, due_at: at(due) };
         let mut tx = begin(self.db).await;
         let raised = duties::raise(&mut tx, new, at(now)).await.unwrap();
         commit(tx).await;
