@@ -163,11 +163,11 @@ impl Keys {
         }
     }
 
-    /// `Some` if the key is believed to wait; to the first who asks it says until when.
-    pub(crate) fn believed_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
+    /// Until when the key is believed to wait, and whether nobody has asked before; `None`: it is not.
+    pub(crate) fn believed_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
         let mut waits = locked(&self.waits);
         let wait = waits.get_mut(&key).filter(|wait| wait.until > now)?;
-        Some((!std::mem::replace(&mut wait.has_turned_away, true)).then_some(wait.until))
+        Some((wait.until, !std::mem::replace(&mut wait.has_turned_away, true)))
     }
 
     /// The key does not wait any longer.

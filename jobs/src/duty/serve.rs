@@ -232,9 +232,9 @@ pub(super) async fn serve(
 ) -> Result<usize, StorageError> {
     let class = woken_for.queue;
     let now = context.clock.now();
-    if let Some(until) = context.keys.believed_wait(key, now) {
+    if let Some((until, is_first)) = context.keys.believed_wait(key, now) {
         // The first who comes in vain comes again: the wait may be over sooner than is believed.
-        if let Some(until) = until {
+        if is_first {
             context.push_at(woken_for, until);
         }
         return Ok(0);
@@ -251,9 +251,10 @@ pub(super) async fn serve(
         let is_over = began.elapsed() >= context.settings.slice;
         // What was raised while the last one ended was seen by nobody: whoever was woken for it found the key taken.
         let is_worth_a_look = at_work.was_woken() || count > 0 || came_again;
-        let left = match is_over {
-            false if is_worth_a_look => duties::next_due(&context.db, key, context.clock.now()).await?,
-            _ => None,
+        let left = if is_worth_a_look && !is_over {
+            duties::next_due(&context.db, key, context.clock.now()).await?
+        } else {
+            None
         };
         // Where nothing could be claimed, what is left is being raised, and brought, by somebody else.
         if count > 0 && left.is_some_and(|job| class != QueueClass::Interactive || job.queue == class) {

@@ -188,9 +188,9 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
 }
 
 async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
+    use QueueClass::Interactive;
     let business = testing::business(db).await.id;
     // Also one that somebody waits for: it does not come before itself.
-    use QueueClass::Interactive;
     let (key, all) = jobs(db, business, &[(Interactive, 1), (Interactive, 4), (Interactive, 5)]).await;
     let long = next(db, key, "w#1", 2).await.unwrap();
     let extend = async |minute| duties::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
