@@ -7,7 +7,7 @@ use concord_domain::{
     privacy::EntryPrivacy,
 };
 
-use super::read::{BookingRow, with_staff};
+use super::read::{BookingRow, booking_columns, staff_of};
 use crate::{Db, StorageError, businesses::zone_named, on_db};
 
 /// A booking, and what an entry of it is made of beside it.
@@ -43,18 +43,18 @@ struct InContextRow {
     first_staff: Option<StaffId>,
 }
 
-const IN_CONTEXT: &str = "
-    SELECT b.id, b.business_id, b.reference, b.version, b.resource_id, b.kind, b.status, b.starts_at, b.ends_at,
-           b.check_in, b.check_out, b.title, b.customer_name, b.customer_email, b.customer_phone, b.party_size,
-           b.quantity, b.location, b.notes, b.source, b.channel_id, b.created_at, b.updated_at,
-           r.name AS resource_name, r.zone AS resource_zone, h.name AS business_name, h.zone AS business_zone,
+const IN_CONTEXT: &str = concat!(
+    "SELECT ",
+    booking_columns!(),
+    ", r.name AS resource_name, r.zone AS resource_zone, h.name AS business_name, h.zone AS business_zone,
            h.entry_privacy, h.mark_cancelled,
            (SELECT COUNT(*) FROM booking_staff s WHERE s.booking_id = b.id) AS staff_count,
            (SELECT s.staff_id FROM booking_staff s WHERE s.booking_id = b.id LIMIT 1) AS first_staff
     FROM bookings b
     JOIN resources r ON r.id = b.resource_id
     JOIN businesses h ON h.id = b.business_id
-    WHERE b.business_id = $1 AND b.id = $2";
+    WHERE b.business_id = $1 AND b.id = $2"
+);
 
 /// A booking with all that its entries are made of: one statement, unless several people are assigned to it.
 pub async fn in_context(
@@ -65,15 +65,12 @@ pub async fn in_context(
     let found: Option<InContextRow> =
         on_db!(db, c => sqlx::query_as(IN_CONTEXT).bind(business).bind(id).fetch_optional(c).await)?;
     let Some(row) = found else { return Ok(None) };
-    let booking = match (row.staff_count, row.first_staff) {
-        (0 | 1, first) => row.booking.into_booking(first.into_iter().collect())?,
-        _ => match with_staff(db, Some(row.booking)).await? {
-            Some(booking) => booking,
-            None => return Ok(None),
-        },
+    let staff = match row.staff_count {
+        0 | 1 => row.first_staff.into_iter().collect(),
+        _ => staff_of(db, id).await?,
     };
     Ok(Some(InContext {
-        booking,
+        booking: row.booking.into_booking(staff)?,
         resource: row.resource_name,
         resource_zone: row.resource_zone.as_deref().map(zone_named).transpose()?,
         business: row.business_name,

@@ -96,11 +96,17 @@ impl BookingRow {
     }
 }
 
-const SELECT: &str = "
-    SELECT b.id, b.business_id, b.reference, b.version, b.resource_id, b.kind, b.status, b.starts_at, b.ends_at,
+/// The columns of a [`BookingRow`].
+macro_rules! booking_columns {
+    () => {
+        "b.id, b.business_id, b.reference, b.version, b.resource_id, b.kind, b.status, b.starts_at, b.ends_at,
            b.check_in, b.check_out, b.title, b.customer_name, b.customer_email, b.customer_phone, b.party_size,
-           b.quantity, b.location, b.notes, b.source, b.channel_id, b.created_at, b.updated_at
-    FROM bookings b";
+           b.quantity, b.location, b.notes, b.source, b.channel_id, b.created_at, b.updated_at"
+    };
+}
+pub(super) use booking_columns;
+
+const SELECT: &str = concat!("SELECT ", booking_columns!(), " FROM bookings b");
 
 const STAFF: &str = "SELECT staff_id FROM booking_staff WHERE booking_id = $1 ORDER BY staff_id";
 
@@ -168,9 +174,13 @@ pub async fn by_ids(
     Ok(found)
 }
 
-pub(super) async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
+pub(super) async fn staff_of(db: &Db, id: BookingId) -> Result<Vec<StaffId>, StorageError> {
+    Ok(on_db!(db, c => sqlx::query_scalar(STAFF).bind(id).fetch_all(c).await)?)
+}
+
+async fn with_staff(db: &Db, row: Option<BookingRow>) -> Result<Option<Booking>, StorageError> {
     let Some(row) = row else { return Ok(None) };
-    let staff = on_db!(db, c => sqlx::query_scalar(STAFF).bind(row.id).fetch_all(c).await)?;
+    let staff = staff_of(db, row.id).await?;
     row.into_booking(staff).map(Some)
 }
 
