@@ -424,24 +424,27 @@ const NOTE_FAILURE: &str = "UPDATE connections SET last_error = $2 WHERE id = $1
 
 /// Notes a success. `true`: the first one after failures.
 pub async fn note_success(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
-    for (text, is_first) in [(NOTE_SUCCESS, false), (NOTE_RECOVERY, true)] {
-        let rows = on_db!(tx, c => sqlx::query(text)
-            .bind(id)
-            .bind(now)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if rows == 1 {
-            return Ok(is_first);
-        }
-    }
-    Ok(false)
+    Ok(!note_synced(tx, id, now).await? && note(tx, NOTE_RECOVERY, id, now).await?)
 }
 
-/// Notes that it was synced; nothing where the last that was tried has failed.
-pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(NOTE_SUCCESS).bind(id).bind(now).execute(c).await.map(drop))?;
-    Ok(())
+/// Notes that it was synced. `false`: the last that was tried has failed, and nothing is noted.
+pub async fn note_synced(tx: &mut Tx, id: ConnectionId, now: DateTime<Utc>) -> Result<bool, StorageError> {
+    note(tx, NOTE_SUCCESS, id, now).await
+}
+
+async fn note(
+    tx: &mut Tx,
+    text: &'static str,
+    id: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let rows = on_db!(tx, c => sqlx::query(text)
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 /// Notes a failure, in words for people.
