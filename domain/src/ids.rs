@@ -94,6 +94,12 @@ ids! {
     RevealId;
 }
 
+impl From<ConnectionId> for JobKey {
+    fn from(connection: ConnectionId) -> Self {
+        Self(connection.0)
+    }
+}
+
 /// A UUID of version 7 for `now`: ordered by time, so that indexes stay compact.
 pub fn new_uuid(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or(0);

@@ -20,7 +20,7 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 pub(crate) use self::serve::{End, Then, end_in};
-use self::serve::{new_lease, run_claimed, serve};
+use self::serve::{claim, run_claimed, serve};
 use crate::{
     Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
     mail, notify, push, retention, sync_booking,
@@ -87,8 +87,8 @@ impl JobError {
 }
 
 /// Stays the one who does this duty, for another lease. What a late worker has read may be older than what stands there by
-/// now, so nothing of it is written without asking for this just before. A job that a person waits for, and that is of the same
-/// key, is done first.
+/// now, so nothing of it is written without asking for this just before. Entries of the same key that a person waits for are
+/// written first.
 pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), JobError> {
     keep_for(context, duty, Duration::zero()).await
 }
@@ -96,7 +96,14 @@ pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), Jo
 /// The same, for something that may take so long by itself.
 pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Duration) -> Result<(), JobError> {
     let now = context.clock.now();
-    match duties::extend(&context.db, duty, now + takes + context.settings.lease, now).await? {
+    let until = now + takes + context.settings.lease;
+    let extended = duties::extend(&context.db, duty, until, now).await?;
+    go_on(context, duty, extended).await
+}
+
+/// What follows from a lease that was to be kept: only who holds it goes on, after what a person waits for.
+async fn go_on(context: &Context, duty: &ClaimedDuty, extended: Extended) -> Result<(), JobError> {
+    match extended {
         Extended::Lost => Err(lost(context)),
         Extended::Held { urgent_is_due: false } => Ok(()),
         Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
@@ -108,14 +115,10 @@ pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Durat
 pub(crate) async fn commit_slice(context: &Context, duty: &ClaimedDuty, mut tx: Tx) -> Result<(), JobError> {
     let now = context.clock.now();
     let extended = duties::extend_in(&mut tx, duty, now + context.settings.lease, now).await?;
-    if extended == Extended::Lost {
-        return Err(lost(context));
+    if extended.is_held() {
+        tx.commit().await?;
     }
-    tx.commit().await?;
-    match extended {
-        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
-        Extended::Held { urgent_is_due: false } | Extended::Lost => Ok(()),
-    }
+    go_on(context, duty, extended).await
 }
 
 pub(crate) fn lost(context: &Context) -> JobError {
@@ -156,11 +159,7 @@ impl Jobs {
         if let Some(key) = duty.key {
             return Box::pin(serve(context, &self.worker, (key, duty))).await;
         }
-        let now = context.clock.now();
-        let (lease, until) = (new_lease(&self.worker, now), now + context.settings.lease);
-        let Some(claimed) = duties::claim(&context.db, duty, &lease, until, now).await? else {
-            return Ok(0);
-        };
+        let Some(claimed) = claim(context, &self.worker, duty).await? else { return Ok(0) };
         let ended = Box::pin(run_claimed(context, &claimed, Then::HandBack)).await?;
         context.push(ended.finished.again.as_slice()).await;
         Ok(1)

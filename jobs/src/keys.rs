@@ -114,11 +114,11 @@ impl Keys {
         Some(AtWork { keys: self.clone(), key, is_over: false })
     }
 
-    /// Notes that a job of the key has synced something, which whoever is at work for the key makes known when they end.
+    /// Notes that a job has synced something, which whoever is at work for its key makes known when they end.
     /// `false`: nobody is.
-    pub(crate) fn note_synced(&self, key: JobKey, account: Account) -> bool {
+    pub(crate) fn note_synced(&self, account: Account) -> bool {
         let mut at_work = locked(&self.at_work);
-        let work = at_work.get_mut(&key);
+        let work = at_work.get_mut(&account.connection.into());
         work.map(|work| work.synced = Some(account)).is_some()
     }
 
@@ -156,11 +156,9 @@ impl Keys {
     pub(crate) fn note_wait(&self, key: JobKey, until: DateTime<Utc>, now: DateTime<Utc>) {
         let mut waits = locked(&self.waits);
         waits.retain(|_, wait| wait.until > now);
-        if until > now {
-            // Another process may find out sooner that it is over.
-            let until = until.min(now + BELIEVED_FOR);
-            waits.insert(key, BelievedWait { until, has_turned_away: false });
-        }
+        // Another process may find out sooner that it is over.
+        let until = until.min(now + BELIEVED_FOR);
+        waits.insert(key, BelievedWait { until, has_turned_away: false });
     }
 
     /// Until when the key is believed to wait, and whether nobody has asked before; `None`: it is not.
@@ -202,7 +200,7 @@ impl Keys {
 
     /// The provider answers calls for the connection. Whether it was taken to be away.
     pub(crate) fn note_answer(&self, connection: ConnectionId) -> bool {
-        let failures = locked(&self.failures).remove(&JobKey(connection.0));
+        let failures = locked(&self.failures).remove(&connection.into());
         failures.is_some_and(|failures| failures.jobs.len() > 1)
     }
 

@@ -9,8 +9,8 @@
 //! where it can snooze: only `limits` sleeps, for a moment, and gives up its worker's place meanwhile.
 //!
 //! To add a job: a word in `domain::duty::DutyKind`, a file here with `pub(crate) async fn run(context, duty)`, its line
-//! in `duty::dispatch`, and `storage::duties::raise` in the
-//! transaction that gives rise to it; where it calls a provider, its kind in `storage::duties::RAISE`, which gives it its key.
+//! in `duty::dispatch`, and `storage::duties::raise` in the transaction that gives rise to it; where it calls a provider, its
+//! kind in the statement of `raise`, which gives it its key.
 
 pub mod access;
 pub mod batch_sync;

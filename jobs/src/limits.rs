@@ -26,7 +26,7 @@ use crate::{
     worker::without_slot,
 };
 
-/// Takes a turn for one call in both buckets, or in none, and waits until it comes where that is soon; a worker's place is
+/// Takes a turn for one call in both buckets, or in none, and waits until it comes where that is soon; a worker's slot is
 /// given up for so long.
 pub(crate) async fn take_turn(
     context: &Context,
@@ -93,7 +93,7 @@ pub(crate) async fn wait_for_turn(
 const LONGEST_IN_PLACE: Duration = Duration::seconds(2);
 /// The same for batches and polls, which hold their key meanwhile.
 const LONGEST_OF_BATCHES: Duration = Duration::milliseconds(500);
-/// To give a place up and to take it again costs something too.
+/// To give a slot up and to take it again costs something too.
 const SHORTEST_WITHOUT_SLOT: StdDuration = StdDuration::from_millis(5);
 /// Longer pauses, which the provider asks for, are waited for by the key.
 const LONGEST_WAIT: Duration = Duration::minutes(2);
@@ -277,7 +277,7 @@ pub(crate) async fn end_wait(
     tx: &mut Tx,
     connection: ConnectionId,
 ) -> Result<bool, StorageError> {
-    let key = JobKey(connection.0);
+    let key = JobKey::from(connection);
     context.keys.end_wait(key);
     duties::end_wait(tx, key, context.clock.now()).await
 }

@@ -7,6 +7,8 @@
 //! A provider that refuses without saying for how long opens a circuit: calls wait, the longer the more it has refused in a
 //! row; then one tries whether it still does, and the first answer lets all of them through.
 
+use std::iter;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::{StorageError, Tx, on_db};
@@ -99,18 +101,19 @@ pub async fn take_turn(
 ) -> Result<(Take, bool), StorageError> {
     let micros = now.timestamp_micros();
     let text = if other.is_some() { TAKE_BOTH } else { TAKE };
+    let buckets = || iter::once(bucket).chain(other);
     let counted: Vec<(String, i64, bool)> = on_db!(tx, c => {
         let mut query = sqlx::query_as(text)
             .bind(micros)
             .bind(TRIAL.num_microseconds().unwrap_or_default())
             .bind(is_waited_for);
-        for bucket in [Some(bucket), other].into_iter().flatten() {
+        for bucket in buckets() {
             query = query.bind(bucket.name.to_owned()).bind(bucket.rate.micros().0).bind(bucket.bounds(micros).1);
         }
         query.fetch_all(c).await
     })?;
     let (mut turn, mut is_trial, mut wait) = (now, false, None);
-    for bucket in [Some(bucket), other].into_iter().flatten() {
+    for bucket in buckets() {
         let ahead = bucket.bounds(micros).0;
         if let Some((_, next_at, tries)) = counted.iter().find(|(name, ..)| name == bucket.name) {
             turn = turn.max(instant(next_at - bucket.rate.micros().0 - ahead)?);

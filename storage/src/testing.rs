@@ -39,6 +39,7 @@ use crate::{
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
     db::POSTGRES_MIGRATIONS,
+    duties::waits_until,
     idempotency, occupancy, on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
@@ -349,13 +350,13 @@ pub async fn fill_the_disk(db: &Db) {
     assert!(pages > 1, "never less than there are");
 }
 
-const NEXT_DUE: &str = "
-    SELECT MIN(CASE WHEN k.until > d.due_at THEN k.until ELSE d.due_at END)
-    FROM duties d LEFT JOIN (
-        SELECT id, 'interactive' AS queue, wait_until AS until FROM job_keys
-        UNION ALL SELECT id, 'bulk', batches_wait_until FROM job_keys
-        UNION ALL SELECT id, 'poll', batches_wait_until FROM job_keys) k ON k.id = d.key_id AND k.queue = d.queue
-    WHERE d.state <> 'done'";
+const NEXT_DUE: &str = concat!(
+    "SELECT MIN(CASE WHEN ",
+    waits_until!(),
+    " > d.due_at THEN ",
+    waits_until!(),
+    " ELSE d.due_at END) FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id WHERE d.state <> 'done'"
+);
 
 /// When the next duty is or was due: how far a test's clock must be moved.
 ///

@@ -92,8 +92,19 @@ fn lease_after(job: &ClaimedDuty, now: DateTime<Utc>) -> String {
 }
 
 /// Unique: who has lost a lease is not taken for who has it now.
-pub(super) fn new_lease(worker: &str, now: DateTime<Utc>) -> String {
+fn new_lease(worker: &str, now: DateTime<Utc>) -> String {
     format!("{worker}#{}", new_uuid(now).simple())
+}
+
+/// Claims what a worker was woken for, or the most urgent job of its key.
+pub(super) async fn claim(
+    context: &Context,
+    worker: &str,
+    woken_for: DutyRef,
+) -> Result<Option<ClaimedDuty>, StorageError> {
+    let now = context.clock.now();
+    let until = now + context.settings.lease;
+    duties::claim(&context.db, woken_for, &new_lease(worker, now), until, now).await
 }
 
 /// Runs a job that is claimed and writes how it ended.
@@ -243,7 +254,7 @@ pub(super) async fn serve(
     let (began, mut ran, mut came_again) = (Instant::now(), 0, false);
     loop {
         at_work.was_woken();
-        let count = run_slice(context, worker, (key, class), began).await?;
+        let count = run_slice(context, worker, woken_for, began).await?;
         ran += count;
         if count == 0 {
             know_wait(context, key, woken_for).await?;
@@ -285,15 +296,14 @@ pub(super) async fn serve(
 async fn run_slice(
     context: &Context,
     worker: &str,
-    (key, class): (JobKey, QueueClass),
+    woken_for: DutyRef,
     began: Instant,
 ) -> Result<usize, StorageError> {
-    let now = context.clock.now();
-    let (lease, until) = (new_lease(worker, now), now + context.settings.lease);
-    let mut next = duties::claim_next(&context.db, (key, class), (&lease, until), now).await?;
+    let mut next = claim(context, worker, woken_for).await?;
     let mut ran = 0;
     while let Some(job) = next {
-        let then = if began.elapsed() < context.settings.slice { Then::Next(class) } else { Then::HandBack };
+        let is_over = began.elapsed() >= context.settings.slice;
+        let then = if is_over { Then::HandBack } else { Then::Next(woken_for.queue) };
         // Whichever it was woken for.
         let run = on_behalf_of(caller_of(job.queue), run_claimed(context, &job, then));
         next = Box::pin(run).await?.next;

@@ -1,7 +1,7 @@
 //! What came of a run is written down: of the entry, of its connection, and in the log.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::EntryState, duty::is_past_care, ids::JobKey, record::SyncOutcome};
+use concord_domain::{connection::EntryState, duty::is_past_care, record::SyncOutcome};
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, bookings, connections,
@@ -86,9 +86,8 @@ impl EntryRun<'_> {
     ) -> Result<(Record, bool), StorageError> {
         let hash = done.known.hash.as_deref();
         let here = (self.entry.id, self.entry.calendar_id, revision);
-        let key = JobKey(self.account.connection.0);
         // The connection before its entries, as whoever changes it does.
-        let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(key, self.account);
+        let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(self.account);
         let due = if is_noted_later {
             Vec::new()
         } else {

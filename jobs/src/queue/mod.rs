@@ -1,8 +1,9 @@
 //! Tells workers, at once, which duties to look at.
 //!
 //! The table of duties is the truth; this is only an accelerator, and it may lose or repeat anything at any time: what
-//! is lost the sweep brings again, and what comes twice finds nothing to claim. A message carries id, kind, queue and
-//! version of a duty, and it has done its work as soon as a handler looks at the duty, not when the duty is done.
+//! is lost the sweep brings again, and what comes twice finds nothing to claim. A message carries id, kind, queue,
+//! version and key of a duty, and it has done its work as soon as a handler looks at the duty, not when the duty is done. Of
+//! a key one message is enough: whoever comes for it takes its most urgent duty.
 //!
 //! There are two, behind one enum: channels in this process, and Redis between processes. Both run on apalis. To add a
 //! third, write its file beside `memory`, a variant here, and its line in `worker::run`; the suite in `tests/queue`

@@ -8,7 +8,7 @@ use concord_domain::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::DutyRef;
+use super::{DutyRef, waits_until};
 use crate::{Db, StorageError, Tx, on_db};
 
 /// A duty as the job board shows it.
@@ -118,10 +118,12 @@ pub async fn counts(db: &Db) -> Result<Vec<DutyCount>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
 }
 
-const OLDEST_DUE: &str = "
-    SELECT MIN(d.due_at) FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
-    WHERE d.due_at <= $1 AND d.state <> 'done' AND (k.id IS NULL
-        OR CASE d.queue WHEN 'interactive' THEN k.wait_until ELSE k.batches_wait_until END <= $1)";
+const OLDEST_DUE: &str = concat!(
+    "SELECT MIN(d.due_at) FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
+    WHERE d.due_at <= $1 AND d.state <> 'done' AND (k.id IS NULL OR ",
+    waits_until!(),
+    " <= $1)"
+);
 
 /// Since when the longest waiting duty is due; `None` when nothing is. What its key keeps waiting is not: nobody could do it.
 pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {

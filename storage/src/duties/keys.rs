@@ -76,8 +76,7 @@ pub async fn claim_next(
     }
 }
 
-/// The same in the transaction that ends the lease of the job before; if one has given way,
-/// only an entry to be written.
+/// The same in the transaction that ends the lease of the job before; if one has given way, only an entry to be written.
 pub async fn claim_next_in(
     tx: &mut Tx,
     (key, class, given_way): (JobKey, QueueClass, Option<DutyId>),
@@ -128,7 +127,9 @@ pub async fn give_way(tx: &mut Tx, claimed: &ClaimedDuty) -> Result<bool, Storag
     Ok(rows == 1)
 }
 
-const TAKE_BACK: &str = "UPDATE duties SET lease_until = $3, leased_by = $2 WHERE id = $1 AND state <> 'done' AND leased_by IS NULL";
+const TAKE_BACK: &str = "
+    UPDATE duties SET lease_until = $3, leased_by = $2
+    WHERE id = $1 AND state <> 'done' AND leased_by IS NULL";
 
 /// Takes the lease of a job again that has given way, in the transaction that ends the job it gave way to. `false`: somebody
 /// else has had it meanwhile.

@@ -32,6 +32,14 @@ macro_rules! urgency {
 }
 pub(crate) use urgency;
 
+/// Until when the key `k` of the job `d` keeps it waiting; NULL where no row says so.
+macro_rules! waits_until {
+    () => {
+        "CASE d.queue WHEN 'interactive' THEN k.wait_until ELSE k.batches_wait_until END"
+    };
+}
+pub(crate) use waits_until;
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDuty {
@@ -453,8 +461,9 @@ const DUE: &str = concat!(
     ", d.priority_at, d.raised_at, d.id) AS of_key
             FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
             WHERE d.due_at <= $1 AND d.state <> 'done' AND d.leased_by IS NULL
-              AND (k.id IS NULL
-                OR CASE d.queue WHEN 'interactive' THEN k.wait_until ELSE k.batches_wait_until END <= $1)
+              AND (k.id IS NULL OR ",
+    waits_until!(),
+    " <= $1)
               AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = d.key_id AND o.leased_by IS NOT NULL)
         ) of_keys WHERE of_key = 1
     ) in_turn ORDER BY urgency, of_business, due_at, id LIMIT $2"

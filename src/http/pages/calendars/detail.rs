@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     duty::DutyKind,
-    ids::{ConnectionId, JobKey},
+    ids::ConnectionId,
     interval::Interval,
     people::Craft,
     sync::outside::OutsidePolicy,
@@ -269,7 +269,7 @@ async fn live_part(
     };
     let mut under_way = progress(&at_work);
     if !under_way.is_empty() {
-        let wait = duties::wait_of(db, JobKey(id.0), now).await?;
+        let wait = duties::wait_of(db, id.into(), now).await?;
         under_way.extend(wait.and_then(|wait| waiting(&wait, now, zone)));
     }
     Ok(CalendarLive {
