@@ -143,8 +143,9 @@ pub async fn upsert(
     event: &NewOutsideEvent<'_>,
     now: DateTime<Utc>,
 ) -> Result<OutsideEventId, StorageError> {
+    let new = OutsideEventId::new(now);
     let id: OutsideEventId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
-        .bind(OutsideEventId::new(now))
+        .bind(new)
         .bind(event.business)
         .bind(event.calendar)
         .bind(event.external_id)
@@ -156,7 +157,9 @@ pub async fn upsert(
         .bind(now)
         .fetch_one(c)
         .await)?;
-    vacate(tx, event.business, event.staff, id).await?;
+    if id != new {
+        vacate(tx, event.business, event.staff, id).await?;
+    }
     let arrival = Arrival {
         business: event.business,
         subject: staff_subject(event.staff),
