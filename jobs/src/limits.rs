@@ -172,7 +172,7 @@ pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Opti
     // However long it lasts: it is no quota that a call could use up anew, and each job waits longer by itself.
     let Waits { waited_for, others } = after_refusals(failures.min(QUICK_TRIALS), spread);
     let reason = "waiting until the provider answers again".to_owned();
-    Some(Wait { wait_until: now + waited_for, batches_wait_until: now + others, reason })
+    Some(Wait { wait_until: now + waited_for, batches_wait_until: now + others, reason, is_outage: true })
 }
 
 /// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
@@ -191,7 +191,7 @@ pub(crate) async fn note_answer<T>(
         answer => {
             let was_away = context.keys.note_answer(account.connection);
             if context.keys.end_trial(account.connection) || was_away {
-                answered(context, account).await?;
+                answered(context, account, was_away).await?;
             }
             Ok(answer)
         }
@@ -230,16 +230,26 @@ async fn refused(
     Ok((until - now).to_std().unwrap_or_default())
 }
 
-async fn answered(context: &Context, account: Account) -> Result<(), StorageError> {
+async fn answered(context: &Context, account: Account, was_away: bool) -> Result<(), StorageError> {
     let now = context.clock.now();
     let mut tx = context.db.begin_forgettable().await?;
-    let mut waiting = Vec::new();
+    let (mut waiting, mut others) = (Vec::new(), Vec::new());
     limits::answered(&mut tx, &bucket_of(account), now).await?;
     if end_wait(context, &mut tx, account.connection).await? {
         waiting = hasten(context, &mut tx, account, now).await?;
     }
+    if was_away {
+        // Else each of a thousand calendars would find out for itself, up to four seconds later.
+        others = duties::end_outages(&mut tx, account.connection, now).await?;
+    }
     tx.commit().await?;
+    for key in &others {
+        context.keys.end_wait(*key);
+    }
     context.push(&waiting).await;
+    if !others.is_empty() {
+        context.sweep_soon();
+    }
     Ok(())
 }
 

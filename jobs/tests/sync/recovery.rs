@@ -10,7 +10,7 @@ use concord_domain::{
 use concord_jobs::{clock, duty::Jobs, worker::DutyHandler};
 use concord_storage::{
     Db,
-    duties::{self, NewDuty},
+    duties::{self, NewDuty, Wait},
     limits::{self, Rate, Take},
     on_both_databases,
     testing::{self, TestDb, begin, commit},
@@ -80,6 +80,46 @@ async fn what_failed_while_google_was_away_flows_with_the_first_success(db: &Tes
     world.outside.no_faults().await;
     waiting.push(world.put("NEW", &world.draft(&[&world.ana], 960, 1_020)).await);
     work_for(&world, Duration::seconds(5)).await;
+    for booking in &waiting {
+        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+    }
+}
+
+/// Whoever finds out that a provider answers again finds out for everybody.
+async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb) {
+    let world = World::new(db).await;
+    let mut connections = Vec::new();
+    for staff in [&world.ana, &world.rui] {
+        connections.push(world.connected(staff).await);
+    }
+    world.outside.fault(json!({ "kind": "server_error" })).await;
+    let mut waiting = Vec::new();
+    for number in 0..6 {
+        let from = 600 + number * 60;
+        for staff in [&world.ana, &world.rui] {
+            let draft = world.draft(&[staff], from, from + 60);
+            waiting.push(world.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
+        }
+    }
+    work_for(&world, Duration::minutes(1)).await;
+    let now = world.clock.now();
+    for connection in &connections {
+        let wait = duties::wait_of(db, (*connection).into(), now).await.unwrap().expect("it waits");
+        assert!(wait.is_outage, "{wait:?}");
+    }
+    // Rui's calendar would not be tried for long.
+    let late = Wait {
+        wait_until: now + Duration::hours(1),
+        batches_wait_until: now + Duration::hours(1),
+        reason: String::new(),
+        is_outage: true,
+    };
+    let mut tx = begin(db).await;
+    duties::wait(&mut tx, connections[1].into(), &late).await.unwrap();
+    commit(tx).await;
+    world.outside.no_faults().await;
+    // The longest time between two tries, and what an entry waits by itself after the failures of a minute.
+    work_for(&world, Duration::minutes(2)).await;
     for booking in &waiting {
         assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
     }
@@ -174,6 +214,7 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
 on_both_databases!(
     five_seconds_after_google_answers_again_work_flows,
     what_failed_while_google_was_away_flows_with_the_first_success,
+    with_the_first_answer_after_an_outage_everybodys_work_flows,
     while_google_refuses_one_call_at_a_time_asks,
     a_worker_that_is_stopped_hard_gives_back_its_leases,
     a_clock_that_is_wrong_stops_nobody_and_steals_nothing,

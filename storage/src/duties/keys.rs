@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     duty::QueueClass,
-    ids::{DutyId, JobKey},
+    ids::{ConnectionId, DutyId, JobKey},
 };
 
 use super::{ClaimedDuty, DutyRef, claimed, urgency};
@@ -157,16 +157,19 @@ pub struct Wait {
     pub batches_wait_until: DateTime<Utc>,
     /// Why, for people.
     pub reason: String,
+    /// Whether it is for the provider to answer again.
+    pub is_outage: bool,
 }
 
 const WAIT: &str = "
-    INSERT INTO job_keys (id, wait_until, batches_wait_until, reason) VALUES ($1, $2, $3, $4)
+    INSERT INTO job_keys (id, wait_until, batches_wait_until, reason, is_outage) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (id) DO UPDATE SET
         wait_until = CASE WHEN excluded.wait_until > job_keys.wait_until
             THEN excluded.wait_until ELSE job_keys.wait_until END,
         batches_wait_until = CASE WHEN excluded.batches_wait_until > job_keys.batches_wait_until
             THEN excluded.batches_wait_until ELSE job_keys.batches_wait_until END,
-        reason = excluded.reason";
+        reason = excluded.reason,
+        is_outage = excluded.is_outage";
 
 /// No job of the key begins before that, and none that nobody waits for before those instants.
 pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageError> {
@@ -175,6 +178,7 @@ pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageEr
         .bind(wait.wait_until)
         .bind(wait.batches_wait_until)
         .bind(&wait.reason)
+        .bind(wait.is_outage)
         .execute(c)
         .await
         .map(drop))?;
@@ -196,8 +200,39 @@ pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bo
     Ok(rows == 1)
 }
 
+macro_rules! end_outages {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE job_keys SET wait_until = $2, batches_wait_until = $2
+            WHERE id IN (
+                SELECT k.id FROM job_keys k
+                JOIN connections o ON o.id = k.id
+                JOIN connections c ON c.id = $1
+                    AND c.provider = o.provider AND COALESCE(c.server_url, '') = COALESCE(o.server_url, '')
+                WHERE k.is_outage AND k.wait_until > $2",
+            $lock,
+            ")
+            RETURNING id"
+        )
+    };
+}
+
+const END_OUTAGES: &str = end_outages!("");
+// Two that end outages at once do not wait for each other: each leaves to the other what that one has.
+const END_OUTAGES_POSTGRES: &str = end_outages!(" FOR UPDATE OF k SKIP LOCKED");
+
+/// The provider of a connection answers again: no key of the same server waits for that any longer. Returns which did.
+pub async fn end_outages(
+    tx: &mut Tx,
+    connection: ConnectionId,
+    now: DateTime<Utc>,
+) -> Result<Vec<JobKey>, StorageError> {
+    let text = if tx.is_postgres() { END_OUTAGES_POSTGRES } else { END_OUTAGES };
+    Ok(on_db!(tx, c => sqlx::query_scalar(text).bind(connection).bind(now).fetch_all(c).await)?)
+}
+
 const WAIT_OF: &str = "
-    SELECT wait_until, batches_wait_until, reason FROM job_keys
+    SELECT wait_until, batches_wait_until, reason, is_outage FROM job_keys
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// Whether the key waits now, how long and why.

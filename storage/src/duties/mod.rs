@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 pub use self::{
     board::{Duty, DutyCount, counts, failed, next_of, oldest_due, retry, under_way},
-    keys::{Wait, claim_next, claim_next_in, end_wait, give_way, next_due, take_back, wait, wait_of},
+    keys::{
+        Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back, wait, wait_of,
+    },
 };
 use crate::{Db, StorageError, Tx, on_db};
 
@@ -301,7 +303,9 @@ pub async fn finish(
     let Some(row) = finished else { return Ok(Finished::default()) };
     if let (Some(key), Outcome::Wait { until, for_all, reason }) = (claimed.key, outcome) {
         let wait_until = if *for_all { *until } else { now };
-        keys::wait(tx, key, &Wait { wait_until, batches_wait_until: *until, reason: reason.clone() }).await?;
+        let reason = reason.clone();
+        let wait = Wait { wait_until, batches_wait_until: *until, reason, is_outage: false };
+        keys::wait(tx, key, &wait).await?;
     }
     let waits = matches!(outcome, Outcome::Wait { .. });
     let is_due = row.due_at.is_some_and(|due| due <= now);

@@ -1,5 +1,7 @@
 //! Jobs of one key are done one at a time.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use concord_domain::{
     duty::{DutyKind, QueueClass},
@@ -173,7 +175,12 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let (_, following) = end(db, &urgent, &DONE, 22).await;
     assert!(following.is_none(), "the batch waits");
     let mut tx = begin(db).await;
-    let longer = Wait { wait_until: at(21), batches_wait_until: at(70), reason: "it is away".to_owned() };
+    let longer = Wait {
+        wait_until: at(21),
+        batches_wait_until: at(70),
+        reason: "it is away".to_owned(),
+        is_outage: true,
+    };
     duties::wait(&mut tx, key, &longer).await.unwrap();
     commit(tx).await;
     let waits = duties::wait_of(db, key, at(23)).await.unwrap().unwrap();
@@ -185,6 +192,40 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     assert_eq!(duties::wait_of(db, key, at(23)).await.unwrap(), None);
     assert_eq!(duties::due(db, at(23), 10).await.unwrap(), [all[0]]);
     assert_eq!(next(db, key, "w#1", 23).await.unwrap().attempts, 1);
+}
+
+async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &TestDb) {
+    let (business, ring) = (testing::business(db).await, testing::keyring());
+    let mut connections = Vec::new();
+    for name in ["Ana", "Rui", "Eva", "Leo", "Ida"] {
+        let staff = testing::staff(db, &business, name).await;
+        connections.push(testing::connection(db, &ring, &staff).await);
+    }
+    raw(db, "UPDATE connections SET provider = 'microsoft' WHERE account_subject = 'google-Leo'").await;
+    raw(db, "UPDATE connections SET server_url = 'https://own.example' WHERE account_subject = 'google-Ida'")
+        .await;
+    let wait = |is_outage| Wait {
+        wait_until: at(10),
+        batches_wait_until: at(30),
+        reason: "it is away".to_owned(),
+        is_outage,
+    };
+    let mut tx = begin(db).await;
+    for (connection, is_outage) in connections.iter().zip([true, true, false, true, true]) {
+        duties::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
+    }
+    let ended = duties::end_outages(&mut tx, connections[0], at(5)).await.unwrap();
+    let ended: BTreeSet<JobKey> = ended.into_iter().collect();
+    let expected = [connections[0].into(), connections[1].into()];
+    assert_eq!(ended, expected.into(), "not what waits for a limit, or elsewhere");
+    assert_eq!(duties::end_outages(&mut tx, connections[0], at(5)).await.unwrap(), []);
+    commit(tx).await;
+    for (connection, expected) in
+        connections.iter().zip([None, None, Some(at(30)), Some(at(30)), Some(at(30))])
+    {
+        let wait = duties::wait_of(db, (*connection).into(), at(5)).await.unwrap();
+        assert_eq!(wait.map(|wait| wait.batches_wait_until), expected);
+    }
 }
 
 async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
@@ -297,6 +338,7 @@ concord_storage::on_both_databases!(
     of_many_workers_one_has_the_key,
     the_database_refuses_a_second_lease,
     a_key_waits_for_all_of_its_jobs,
+    with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that,
     a_long_job_gives_way_and_goes_on,
     who_dies_gives_the_key_back_by_time,
     a_key_that_is_deleted_under_its_holder_is_no_error,
