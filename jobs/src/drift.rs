@@ -38,7 +38,7 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, jitter, keep},
+    duty::{JobError, business_of, commit_held, jitter, keep},
     limits::wait_for_turn,
     outside::Met,
     touched::{self, Found, Place, Rows},
@@ -259,8 +259,7 @@ impl Compare<'_> {
             at: now,
         };
         sync_log::append(&mut tx, &line).await?;
-        tx.commit().await?;
-        Ok(())
+        commit_held(self.context, self.duty, tx).await.map(drop)
     }
 
     async fn tell(&self, told: &[Difference]) -> Result<(), JobError> {

@@ -110,14 +110,24 @@ async fn go_on(context: &Context, duty: &ClaimedDuty, extended: Extended) -> Res
     }
 }
 
-/// Commits a part of what a long job writes, unless its lease was lost: then nothing of it is written. What a person waits for
-/// is done next.
-pub(crate) async fn commit_slice(context: &Context, duty: &ClaimedDuty, mut tx: Tx) -> Result<(), JobError> {
+/// Commits, if the lease still holds: who was frozen for longer has written nothing then.
+pub(crate) async fn commit_held(
+    context: &Context,
+    duty: &ClaimedDuty,
+    mut tx: Tx,
+) -> Result<Extended, JobError> {
     let now = context.clock.now();
     let extended = duties::extend_in(&mut tx, duty, now + context.settings.lease, now).await?;
-    if extended.is_held() {
-        tx.commit().await?;
+    if extended == Extended::Lost {
+        return Err(lost(context));
     }
+    tx.commit().await?;
+    Ok(extended)
+}
+
+/// The same for a part of what a long job writes. What a person waits for is done next.
+pub(crate) async fn commit_slice(context: &Context, duty: &ClaimedDuty, tx: Tx) -> Result<(), JobError> {
+    let extended = commit_held(context, duty, tx).await?;
     go_on(context, duty, extended).await
 }
 
@@ -292,7 +302,10 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
             Outcome::Failed { retry_at: Some(at), reason }
         }
         JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
-            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key) {
+            // One that has failed for good fails whether its provider is there or not.
+            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key)
+                && duty.attempts <= i64::from(context.settings.retry.tries)
+            {
                 context.keys.note_failure(key, duty.id, now);
             }
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);

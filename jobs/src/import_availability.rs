@@ -37,8 +37,8 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, jitter, keep, outcome_of, part_of},
-    limits::{hold_back, note_success, take_turn, wait_for_turn},
+    duty::{JobError, business_of, commit_held, jitter, keep, outcome_of, part_of},
+    limits::{note_success, take_turn, wait_for_turn},
     notify,
     touched::Rows,
 };
@@ -183,12 +183,12 @@ impl Import<'_> {
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
         let met = self.meet(duty, (touched, reading), is_doubtful).await?;
         let Some(held) = held else {
-            return self.advance((&changes, met), &pages, (reading, window), full).await;
+            return self.advance(duty, (&changes, met), &pages, (reading, window), full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
         calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
-        tx.commit().await?;
+        commit_held(self.context, duty, tx).await?;
         let written = changes.upserts.len();
         Ok(Tally { outcome: SyncOutcome::Held, detail: format!("{words}; {written} written meanwhile") })
     }
@@ -254,6 +254,7 @@ impl Import<'_> {
     /// Last: what is written twice is written once, what the cursor has passed does not come again.
     async fn advance(
         &self,
+        duty: &ClaimedDuty,
         (changes, met): (&Changes, usize),
         pages: &Pages,
         (reading, window): (Reading, Interval),
@@ -267,7 +268,7 @@ impl Import<'_> {
             notify::sync_succeeded(&mut tx, self.context, self.account()).await?;
         }
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
-        tx.commit().await?;
+        commit_held(self.context, duty, tx).await?;
         self.context.push(&due).await;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
@@ -335,9 +336,6 @@ impl Import<'_> {
         };
         let mut tx = context.db.begin().await?;
         match &mut outcome {
-            Outcome::Snooze { until, .. } | Outcome::Wait { until, .. } => {
-                hold_back(context, &mut tx, self.account(), *until).await?;
-            }
             Outcome::Failed { retry_at, reason } => {
                 if !error.is_refusal() {
                     let poll = context.clock.now() + context.settings.poll_every;
@@ -345,7 +343,11 @@ impl Import<'_> {
                 }
                 store::note_failure(&mut tx, self.connection.id, reason).await?;
             }
-            Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => {}
+            Outcome::Done
+            | Outcome::Again(_)
+            | Outcome::Retry { .. }
+            | Outcome::Snooze { .. }
+            | Outcome::Wait { .. } => {}
         }
         tx.commit().await?;
         let failed = matches!(outcome, Outcome::Failed { .. });

@@ -10,7 +10,10 @@ use std::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::{ConnectionId, DutyId, JobKey};
+use concord_domain::{
+    connection::ProviderKind,
+    ids::{ConnectionId, DutyId, JobKey},
+};
 use concord_providers::Credentials;
 use uuid::Uuid;
 
@@ -23,6 +26,8 @@ const KEPT_FOR: Duration = Duration::seconds(60);
 const BELIEVED_FOR: Duration = Duration::seconds(1);
 /// Failures further apart are not in a row.
 const IN_A_ROW_WITHIN: Duration = Duration::minutes(2);
+/// How often the waits of all keys of a provider end with one answer.
+const ENDED_EVERY: Duration = Duration::seconds(1);
 /// How often it is written down when a connection was last synced.
 const NOTED_EVERY: Duration = Duration::seconds(5);
 
@@ -36,6 +41,8 @@ pub struct Keys {
     waits: Arc<Mutex<HashMap<JobKey, BelievedWait>>>,
     /// When the last sync of a connection was written down by this process.
     noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
+    /// When this process last ended the waits of all keys of a provider.
+    outages_ended: Arc<Mutex<HashMap<ProviderKind, DateTime<Utc>>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
     trials: Arc<Mutex<HashSet<ConnectionId>>>,
     process: Arc<str>,
@@ -88,6 +95,7 @@ impl Default for Keys {
             waits: Arc::default(),
             noted: Arc::default(),
             failures: Arc::default(),
+            outages_ended: Arc::default(),
             trials: Arc::default(),
             process,
         }
@@ -164,7 +172,9 @@ impl Keys {
     /// Until when the key is believed to wait, and whether nobody has asked before; `None`: it is not.
     pub(crate) fn believed_wait(&self, key: JobKey, now: DateTime<Utc>) -> Option<(DateTime<Utc>, bool)> {
         let mut waits = locked(&self.waits);
-        let wait = waits.get_mut(&key).filter(|wait| wait.until > now)?;
+        // One that is further off was noted by a clock that has been put right since.
+        let is_believed = |wait: &&mut BelievedWait| wait.until > now && wait.until - now <= BELIEVED_FOR;
+        let wait = waits.get_mut(&key).filter(is_believed)?;
         Some((wait.until, !std::mem::replace(&mut wait.has_turned_away, true)))
     }
 
@@ -208,6 +218,17 @@ impl Keys {
     pub(crate) fn failures(&self, key: JobKey) -> Option<i64> {
         let failures = locked(&self.failures);
         failures.get(&key).filter(|failures| failures.jobs.len() > 1).map(|failures| failures.in_a_row - 1)
+    }
+
+    /// Whether all keys of a provider may be told now that it answers: where it answers every other call, they would all be
+    /// tried without a pause.
+    pub(crate) fn may_end_outages(&self, provider: ProviderKind, now: DateTime<Utc>) -> bool {
+        let mut ended = locked(&self.outages_ended);
+        if ended.get(&provider).is_some_and(|at| *at <= now && now - *at < ENDED_EVERY) {
+            return false;
+        }
+        ended.insert(provider, now);
+        true
     }
 
     /// What the leases begin with that this process takes for itself and not for a duty.

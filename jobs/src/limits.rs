@@ -75,10 +75,11 @@ pub(crate) async fn wait_for_turn(
     class: QueueClass,
     duty: &ClaimedDuty,
 ) -> Result<(), JobError> {
-    let began = context.clock.now();
     loop {
+        let now = context.clock.now();
         match take_turn(context, account, class).await {
-            Err(JobError::Wait { until, .. }) if until - began < LONGEST_WAIT => {
+            // What was done meanwhile for people, who come first, is no reason to give up.
+            Err(JobError::Wait { until, .. }) if until - now < LONGEST_WAIT => {
                 let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, LOOKS_EVERY);
                 wait_in_place(class, wait.to_std().unwrap_or_default()).await;
                 keep(context, duty).await?;
@@ -127,16 +128,13 @@ fn patience_of(rate: Rate, class: QueueClass) -> Duration {
     }
 }
 
-/// The whole connection waits as long as the provider wants.
-pub(crate) async fn hold_back(
-    context: &Context,
-    tx: &mut Tx,
-    account: Account,
-    until: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let limits = context.settings.limits.of(account.provider);
-    let bucket = bucket_of(account);
-    limits::hold_until(tx, &bucket, until, limits.connection()).await
+/// The whole connection waits as long as the provider wants, whichever job was told so.
+async fn hold_back(context: &Context, account: Account, wait: StdDuration) -> Result<(), StorageError> {
+    let until = context.clock.now() + Duration::from_std(wait).unwrap_or(Duration::MAX);
+    let rate = context.settings.limits.of(account.provider).connection();
+    let mut tx = context.db.begin_forgettable().await?;
+    limits::hold_until(&mut tx, &bucket_of(account), until, rate).await?;
+    tx.commit().await
 }
 
 /// The waits after refusals that do not say for how long: doubling, from this one on.
@@ -198,7 +196,7 @@ pub(crate) async fn note_answer<T>(
     }
 }
 
-/// The same error; one that asks to wait and does not say for how long says so now.
+/// The same error, and the connection waits as long as it asks for; one that does not say for how long says so now.
 pub(crate) async fn with_wait(
     context: &Context,
     account: Account,
@@ -206,9 +204,15 @@ pub(crate) async fn with_wait(
     error: ProviderError,
 ) -> Result<ProviderError, StorageError> {
     match error {
-        ProviderError::RateLimited { retry_after } if retry_after.is_none_or(|wait| wait.is_zero()) => {
-            let retry_after = Some(refused(context, account, began).await?);
-            Ok(ProviderError::RateLimited { retry_after })
+        ProviderError::RateLimited { retry_after } => {
+            let wait = match retry_after.filter(|wait| !wait.is_zero()) {
+                Some(wait) => {
+                    hold_back(context, account, wait).await?;
+                    wait
+                }
+                None => refused(context, account, began).await?,
+            };
+            Ok(ProviderError::RateLimited { retry_after: Some(wait) })
         }
         error => Ok(error),
     }
@@ -235,10 +239,11 @@ async fn answered(context: &Context, account: Account, was_away: bool) -> Result
     let mut tx = context.db.begin_forgettable().await?;
     let (mut waiting, mut others) = (Vec::new(), Vec::new());
     limits::answered(&mut tx, &bucket_of(account), now).await?;
-    if end_wait(context, &mut tx, account.connection).await? {
+    // Whoever was answered first may have ended our wait too.
+    if end_wait(context, &mut tx, account.connection).await? || was_away {
         waiting = hasten(context, &mut tx, account, now).await?;
     }
-    if was_away {
+    if was_away && context.keys.may_end_outages(account.provider, now) {
         // Else each of a thousand calendars would find out for itself, up to four seconds later.
         others = duties::end_outages(&mut tx, account.connection, now).await?;
     }
@@ -292,8 +297,9 @@ pub(crate) async fn end_wait(
     duties::end_wait(tx, key, context.clock.now()).await
 }
 
-/// However long an outage was, nothing that failed of it waits longer than the retries do at most.
-async fn hasten(
+/// However long an outage was, nothing that failed of it waits longer than the retries do at most. Push what this returns
+/// after the commit.
+pub(crate) async fn hasten(
     context: &Context,
     tx: &mut Tx,
     account: Account,

@@ -31,6 +31,8 @@ pub(crate) enum Then<'a> {
     Next(QueueClass),
     /// Another one that somebody waits for, or else the one that has given way.
     Resume(&'a ClaimedDuty),
+    /// The one that has given way: the slice of the others is over.
+    TakeBack(&'a ClaimedDuty),
 }
 
 /// How a run came to its end.
@@ -71,15 +73,17 @@ pub(crate) async fn end_in(
         duties::wait(tx, key, &wait).await?;
         ended.waits_until = Some(wait.wait_until);
     }
-    let (class, given_way) = match then {
-        Then::HandBack => return Ok(ended),
-        Then::Next(class) => (class, None),
-        Then::Resume(former) => (QueueClass::Interactive, Some(former.id)),
-    };
     let Some(key) = job.key.filter(|_| finished.was_held) else { return Ok(ended) };
     let (lease, until) = (lease_after(job, now), now + context.settings.lease);
-    ended.next = duties::claim_next_in(tx, (key, class, given_way), (&lease, until), now).await?;
-    if let (None, Then::Resume(former)) = (&ended.next, then) {
+    let next = match then {
+        Then::HandBack | Then::TakeBack(_) => None,
+        Then::Next(class) => Some((key, class, None)),
+        Then::Resume(former) => Some((key, QueueClass::Interactive, Some(former.id))),
+    };
+    if let Some(next) = next {
+        ended.next = duties::claim_next_in(tx, next, (&lease, until), now).await?;
+    }
+    if let (None, Then::Resume(former) | Then::TakeBack(former)) = (&ended.next, then) {
         ended.is_resumed = duties::take_back(tx, former, until).await?;
     }
     Ok(ended)
@@ -134,8 +138,8 @@ fn run_within<'a>(context: &'a Context, job: &'a ClaimedDuty, then: Then<'a>) ->
     Box::pin(on_behalf_of(caller_of(job.queue), run_claimed(context, job, then)))
 }
 
-/// Lets a long job give way to entries of its key that somebody waits for, and go on when they are written. An error: somebody
-/// else has the key by now.
+/// Lets a long job give way to entries of its key that somebody waits for, and go on when they are written, or for a slice
+/// of them: it has a worker's slot that is meant for its class. An error: somebody else has the key by now.
 pub(crate) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Result<(), JobError> {
     let Some(key) = former.key else { return Ok(()) };
     let mut next = match give_way(context, key, former).await {
@@ -143,8 +147,11 @@ pub(crate) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Res
         Err(JobError::Storage(StorageError::Overloaded | StorageError::Busy)) => None,
         given_way => given_way?,
     };
+    let began = Instant::now();
     while let Some(job) = next {
-        let ended = run_within(context, &job, Then::Resume(former)).await?;
+        let is_over = began.elapsed() >= context.settings.slice;
+        let then = if is_over { Then::TakeBack(former) } else { Then::Resume(former) };
+        let ended = run_within(context, &job, then).await?;
         if ended.next.is_none() && !ended.is_resumed {
             return Err(lost(context));
         }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{connection::EntryState, duty::is_past_care, record::SyncOutcome};
-use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, bookings, connections,
     duties::{ClaimedDuty, DutyRef, Outcome},
@@ -13,7 +12,7 @@ use concord_storage::{
 use super::{Done, EntryRun, Way};
 use crate::{
     duty::{End, JobError, Then, end_in, outcome_of},
-    limits::{hold_back, note_success},
+    limits::hasten,
     notify,
 };
 
@@ -88,11 +87,7 @@ impl EntryRun<'_> {
         let here = (self.entry.id, self.entry.calendar_id, revision);
         // The connection before its entries, as whoever changes it does.
         let is_noted_later = !self.entry.connection_fails && self.context.keys.note_synced(self.account);
-        let due = if is_noted_later {
-            Vec::new()
-        } else {
-            note_success(self.context, tx, self.account, now).await?
-        };
+        let is_first = !is_noted_later && connections::note_success(tx, self.account.connection, now).await?;
         let is_stored = match (&done.known.etag, hash, &done.shape) {
             (Some(etag), Some(content_hash), Some(shape)) => {
                 let external_id = done.known.external_id.as_str();
@@ -101,6 +96,8 @@ impl EntryRun<'_> {
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
+        // Jobs after the entry: whoever raises one holds its entry first.
+        let due = if is_first { hasten(self.context, tx, self.account, now).await? } else { Vec::new() };
         if self.entry.connection_fails || self.entry.last_error.is_some() {
             notify::sync_succeeded(tx, self.context, self.account).await?;
         }
@@ -131,11 +128,6 @@ impl EntryRun<'_> {
             && is_past_care
         {
             *retry_at = None;
-        }
-        if let (JobError::Provider(ProviderError::RateLimited { .. }), Outcome::Wait { until, .. }) =
-            (error, &outcome)
-        {
-            hold_back(self.context, tx, self.account, *until).await?;
         }
         let detail = error.in_words(provider);
         let (state, logged) = match outcome {

@@ -168,10 +168,13 @@ const WAIT: &str = "
             THEN excluded.wait_until ELSE job_keys.wait_until END,
         batches_wait_until = CASE WHEN excluded.batches_wait_until > job_keys.batches_wait_until
             THEN excluded.batches_wait_until ELSE job_keys.batches_wait_until END,
-        reason = excluded.reason,
-        is_outage = excluded.is_outage";
+        reason = CASE WHEN excluded.batches_wait_until >= job_keys.batches_wait_until
+            THEN excluded.reason ELSE job_keys.reason END,
+        is_outage = CASE WHEN excluded.batches_wait_until >= job_keys.batches_wait_until
+            THEN excluded.is_outage ELSE job_keys.is_outage END";
 
-/// No job of the key begins before that, and none that nobody waits for before those instants.
+/// No job of the key begins before that, and none that nobody waits for before those instants. Of two waits the longer one is
+/// the reason.
 pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(WAIT)
         .bind(key)
@@ -209,7 +212,7 @@ macro_rules! end_outages {
                 JOIN connections o ON o.id = k.id
                 JOIN connections c ON c.id = $1
                     AND c.provider = o.provider AND COALESCE(c.server_url, '') = COALESCE(o.server_url, '')
-                WHERE k.is_outage AND k.wait_until > $2",
+                WHERE k.is_outage AND k.batches_wait_until > $2",
             $lock,
             ")
             RETURNING id"
@@ -221,7 +224,8 @@ const END_OUTAGES: &str = end_outages!("");
 // Two that end outages at once do not wait for each other: each leaves to the other what that one has.
 const END_OUTAGES_POSTGRES: &str = end_outages!(" FOR UPDATE OF k SKIP LOCKED");
 
-/// The provider of a connection answers again: no key of the same server waits for that any longer. Returns which did.
+/// The provider of a connection answers again: no key of it waits for that any longer. Returns which did. Of CalDAV
+/// those of the same address.
 pub async fn end_outages(
     tx: &mut Tx,
     connection: ConnectionId,

@@ -279,7 +279,10 @@ pub async fn finish(
     let (state, due_at, attempts, error) = match outcome {
         Outcome::Done => (DutyState::Done, None, -claimed.attempts, None),
         Outcome::Again(at) => (DutyState::Waiting, Some(*at), -claimed.attempts, None),
-        Outcome::Wait { reason, .. } if claimed.key.is_some() => {
+        // What somebody waits for is done by its key though batches wait: what has to wait as they do waits by itself.
+        Outcome::Wait { for_all, reason, .. }
+            if claimed.key.is_some() && (*for_all || claimed.queue != QueueClass::Interactive) =>
+        {
             (DutyState::Waiting, Some(claimed.due_at), -1, Some(reason))
         }
         Outcome::Wait { until, reason, .. } | Outcome::Snooze { until, reason } => {

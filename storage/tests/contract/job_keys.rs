@@ -194,6 +194,24 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     assert_eq!(next(db, key, "w#1", 23).await.unwrap().attempts, 1);
 }
 
+/// A person waits for a long job that leaves calls to others, as a batch does: else it would be claimed again at once, and
+/// again, since what people wait for does not wait.
+async fn what_waits_as_batches_do_is_not_claimed_again_at_once(db: &TestDb) {
+    let business = testing::business(db).await.id;
+    let (key, all) = jobs(db, business, &[(QueueClass::Interactive, 1), (QueueClass::Interactive, 3)]).await;
+    let job = next(db, key, "w#1", 2).await.unwrap();
+    assert_eq!(job.id, all[0].id);
+    let wait = Outcome::Wait { until: at(20), for_all: false, reason: "batches wait".into() };
+    let (finished, following) = end(db, &job, &wait, 2).await;
+    assert_eq!((finished, following.map(|job| job.id)), (Finished { was_held: true, again: None }, None));
+    let other = next(db, key, "w#1", 3).await.unwrap();
+    assert_eq!(other.id, all[1].id, "nobody else waits with it");
+    end(db, &other, &DONE, 3).await;
+    assert!(next(db, key, "w#1", 19).await.is_none());
+    assert_eq!(duties::due(db, at(19), 10).await.unwrap(), []);
+    assert_eq!(next(db, key, "w#1", 20).await.unwrap().id, all[0].id);
+}
+
 async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &TestDb) {
     let (business, ring) = (testing::business(db).await, testing::keyring());
     let mut connections = Vec::new();
@@ -214,16 +232,16 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
     for (connection, is_outage) in connections.iter().zip([true, true, false, true, true]) {
         duties::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
     }
-    let ended = duties::end_outages(&mut tx, connections[0], at(5)).await.unwrap();
+    let ended = duties::end_outages(&mut tx, connections[0], at(15)).await.unwrap();
     let ended: BTreeSet<JobKey> = ended.into_iter().collect();
     let expected = [connections[0].into(), connections[1].into()];
     assert_eq!(ended, expected.into(), "not what waits for a limit, or elsewhere");
-    assert_eq!(duties::end_outages(&mut tx, connections[0], at(5)).await.unwrap(), []);
+    assert_eq!(duties::end_outages(&mut tx, connections[0], at(15)).await.unwrap(), []);
     commit(tx).await;
     for (connection, expected) in
         connections.iter().zip([None, None, Some(at(30)), Some(at(30)), Some(at(30))])
     {
-        let wait = duties::wait_of(db, (*connection).into(), at(5)).await.unwrap();
+        let wait = duties::wait_of(db, (*connection).into(), at(15)).await.unwrap();
         assert_eq!(wait.map(|wait| wait.batches_wait_until), expected);
     }
 }
@@ -338,6 +356,7 @@ concord_storage::on_both_databases!(
     of_many_workers_one_has_the_key,
     the_database_refuses_a_second_lease,
     a_key_waits_for_all_of_its_jobs,
+    what_waits_as_batches_do_is_not_claimed_again_at_once,
     with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that,
     a_long_job_gives_way_and_goes_on,
     who_dies_gives_the_key_back_by_time,

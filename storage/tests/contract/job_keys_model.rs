@@ -122,7 +122,11 @@ impl Model {
         if job.version == claimed.version {
             let (is_done, due, tries) = match outcome {
                 Outcome::Done => (true, None, -claimed.attempts),
-                Outcome::Wait { .. } => (false, job.due, -1),
+                Outcome::Wait { for_all, .. } if *for_all || claimed.queue != QueueClass::Interactive => {
+                    (false, job.due, -1)
+                }
+                // It waits as batches do, and the key does not wait for people.
+                Outcome::Wait { .. } => (false, Some(at_minute(outcome)), -1),
                 _ => (false, Some(at_minute(outcome)), 0),
             };
             (job.is_done, job.due, job.attempts) = (is_done, due, (job.attempts + tries).max(0));
@@ -366,18 +370,20 @@ impl World<'_> {
         self.workers.iter_mut().for_each(|worker| worker.hand.clear());
         self.model.now += LEASE + 10;
         self.sweep().await;
-        for key in self.keys {
-            let now = self.model.now;
-            let mut lease = self.lease();
-            while let Some(job) =
-                duties::claim_next(self.db, (key, QueueClass::Bulk), (&lease, at(now + LEASE)), at(now))
-                    .await
-                    .unwrap()
-            {
+        // As the sweep finds them: what it overlooks is forgotten.
+        let now = self.model.now;
+        loop {
+            let due = duties::due(self.db, at(now), 100).await.unwrap();
+            if due.is_empty() {
+                break;
+            }
+            for job in due {
+                let lease = self.lease();
+                let claimed = duties::claim(self.db, job, &lease, at(now + LEASE), at(now)).await.unwrap();
+                let Some(job) = claimed else { continue };
                 let mut tx = begin(self.db).await;
                 assert!(duties::finish(&mut tx, &job, &Outcome::Done, at(now)).await.unwrap().was_held);
                 commit(tx).await;
-                lease = self.lease();
             }
         }
         let counts = duties::counts(self.db).await.unwrap();
