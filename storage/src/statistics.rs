@@ -20,13 +20,14 @@ const CHANGED_MUCH: &str = "
     WHERE schemaname = current_schema() AND n_mod_since_analyze > 1000 + n_live_tup / 20";
 
 /// Tables of which there are some thousand rows at the most; of all others there may be a million.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 14] = [
     "api_keys",
     "businesses",
     "calendars",
     "channels",
     "connections",
     "feeds",
+    "job_keys",
     "platform_settings",
     "push_channels",
     "rate_limits",

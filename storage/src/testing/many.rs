@@ -212,6 +212,24 @@ const TABLES: &[Table] = &[
             ("created_at", "{at START - 48}"),
         ],
     ),
+    // Polls: each calendar has one that is due some day.
+    (
+        "duties",
+        100,
+        &[
+            ("id", "{id 18 i}"),
+            ("kind", "'import_availability'"),
+            ("subject_id", "{id 19 i}"),
+            ("key_id", "{id 20 i / 10}"),
+            ("queue", "'poll'"),
+            ("version", "1"),
+            ("state", "'waiting'"),
+            ("due_at", "{at 1000 + i}"),
+            ("attempts", "0"),
+            ("raised_at", "{at 0 - i}"),
+            ("created_at", "{at START - 48}"),
+        ],
+    ),
     (
         "notices",
         500,

@@ -48,13 +48,16 @@ const LARGE: [&str; 15] = [
     "idempotency_keys",
 ];
 
-/// Indexes of the few rows of a large table that wait for something: to walk one of them is to read what is asked for.
-const FEW: [&str; 5] = [
+/// Indexes of the few rows of a large table that wait for something, or that workers have in hand: to walk one of them is to
+/// read what is asked for.
+const FEW: [&str; 7] = [
     "occupancy_unseated",
     "outside_changes_open",
     "outside_changes_one_question_an_entry",
     "notices_untold",
     "notices_open",
+    "duties_leased",
+    "duties_leased_by_key",
 ];
 
 /// What may walk all the same: a table, words of the statement, and why.
@@ -62,9 +65,6 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("duties", "GROUP BY kind, queue, state", "the metrics count all of them, by an index alone"),
     ("duties", "leased_by LIKE", "once, when a worker stops"),
     ("duties", "WHERE leased_by IS NOT NULL", "once, when a process starts"),
-    ("duties", "leased_by = $2", "no more are leased than workers have places"),
-    ("duties", "d.leased_by = $9", "no more are leased than workers have places"),
-    ("duties", "o.leased_by IS NOT NULL", "no more are leased than workers have places"),
     ("duties", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
     (
         "idempotency_keys",
