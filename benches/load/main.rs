@@ -7,7 +7,7 @@
 //! once as one process over SQLite; the providers are the sandbox and Radicale over HTTP. All of it shares this machine.
 //!
 //!     cargo bench --bench load                        as it is released
-//!     cargo bench --bench load -- many waiting written outage beside crowd workers large    some of it
+//!     cargo bench --bench load -- many waiting written outage crash beside crowd workers large    some of it
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -32,7 +32,7 @@ mod processes;
 
 use concord_storage::testing;
 
-use crate::{processes::Redis, town::Form};
+use crate::{processes::Redis, town::Form, written::Fault};
 
 #[tokio::main]
 async fn main() {
@@ -48,7 +48,7 @@ async fn main() {
     }
     for form in [Form::Grown(redis.url()), Form::Alone] {
         let name = form.name();
-        for part in ["many", "waiting", "written", "outage", "beside", "crowd"] {
+        for part in ["many", "waiting", "written", "outage", "crash", "beside", "crowd"] {
             let is_wanted = is_wanted(part);
             if !is_wanted {
                 continue;
@@ -62,7 +62,8 @@ async fn main() {
             match part {
                 "many" => many::measure(&db, &form).await,
                 "waiting" => waiting::measure(&db, &form).await,
-                "outage" => written::measure_after_outage(&db, &form).await,
+                "outage" => written::measure_after(Fault::Outage, &db, &form).await,
+                "crash" => written::measure_after(Fault::Crash, &db, &form).await,
                 "crowd" => crowd::measure(&db, &form).await,
                 "written" => written::measure(&db, &form).await,
                 _ => beside::measure(&db, &form).await,

@@ -108,6 +108,16 @@ impl<'a> Town<'a> {
         town
     }
 
+    /// Kills all of the program at once, and starts it again.
+    pub(crate) fn crash(&mut self) {
+        for process in &mut self.processes {
+            process.kill();
+        }
+        for process in &mut self.processes {
+            process.start();
+        }
+    }
+
     /// The CPU time that the program has taken so far, all of its processes together, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> f64 {
         self.processes.iter().map(Process::cpu_ms).sum()

@@ -22,7 +22,8 @@ const SENDERS: usize = 16;
 
 pub(crate) async fn measure(redis: &Redis) {
     println!(
-        "PostgreSQL and Redis: {PEOPLE} connections with {CHANGES} changes each, {LATENCY_MS} ms a call"
+        "PostgreSQL and Redis: {PEOPLE} connections with {CHANGES} changes each, {LATENCY_MS} ms a call, {} jobs at once a worker",
+        PLACES.1
     );
     let one = took(redis, 1).await;
     let four = took(redis, 4).await;

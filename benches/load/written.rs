@@ -49,9 +49,21 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
     );
 }
 
+/// What goes wrong before the changes flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The provider was away.
+    Outage,
+    /// The same, and in the midst of what flows then every process is killed, and started again.
+    Crash,
+}
+
+/// How long it flows before the processes are killed.
+const FLOWS: Duration = Duration::from_secs(3);
+
 /// The same where all of it waits for an outage of the provider to end.
-pub(crate) async fn measure_after_outage(db: &TestDb, form: &Form) {
-    let town = Town::of(db, form, CONNECTIONS).await;
+pub(crate) async fn measure_after(fault: Fault, db: &TestDb, form: &Form) {
+    let mut town = Town::of(db, form, CONNECTIONS).await;
     let outage = json!({ "provider": "google", "kind": "server_error", "probability": 1.0 });
     town.house.control(Method::POST, "faults", Some(outage)).await;
     send_all(&town).await;
@@ -60,6 +72,10 @@ pub(crate) async fn measure_after_outage(db: &TestDb, form: &Form) {
     town.provider_takes(LATENCY_MS).await;
     let (ended, waiting) = (Clock::system().now(), town.waiting().await);
     let began = Instant::now();
+    if fault == Fault::Crash {
+        sleep(FLOWS).await;
+        town.crash();
+    }
     while town.waiting().await > 0 {
         assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
         sleep(Duration::from_millis(200)).await;
@@ -68,7 +84,13 @@ pub(crate) async fn measure_after_outage(db: &TestDb, form: &Form) {
     let calls = u32::try_from(waiting).expect("a few thousand");
     let allowed = seconds_allowed(Limits::default().google, calls);
     let took = seconds(ended, last);
-    println!("  after an outage in which {waiting} changes of {CONNECTIONS} connections came to wait");
+    println!(
+        "  after an outage in which {waiting} changes of {CONNECTIONS} connections came to wait{}",
+        match fault {
+            Fault::Outage => "",
+            Fault::Crash => ", and a crash of everything in the midst of them",
+        }
+    );
     println!(
         "    allowed in {allowed:.1} s, written in {took:.1} s: {:.2} of what limits allow (promised: 0.8)",
         allowed / took

@@ -187,7 +187,7 @@ impl<'a> House<'a> {
     }
 
     /// Tells the program what a booking is from now on, of the one resource if it names no other, until it has said that
-    /// it knows. Returns when it did.
+    /// it knows. Returns when it was changed, which is a moment before the commit.
     pub(crate) async fn put(&self, reference: &str, mut booking: Value) -> DateTime<Utc> {
         if booking["resource"].is_null() {
             booking["resource"] = json!(self.room);
@@ -200,7 +200,7 @@ impl<'a> House<'a> {
                 .body(booking.to_string().into())
                 .expect("a request");
             match self.http.send(request).await {
-                Ok(answer) if answer.status.is_success() => return Clock::system().now(),
+                Ok(answer) if answer.status.is_success() => return changed_at(&answer.body),
                 Ok(answer) => {
                     let passing =
                         answer.status.is_server_error() && answer.status != StatusCode::NOT_IMPLEMENTED;
@@ -244,4 +244,10 @@ fn variables(db: &TestDb, folder: &Path, port: u16, sandbox_url: &str) -> Vec<(S
         ("CONCORD__PROVIDERS__MICROSOFT__LOGIN_BASE", format!("{sandbox_url}/microsoft")),
     ];
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn changed_at(booking: &[u8]) -> DateTime<Utc> {
+    let booking: Value = serde_json::from_slice(booking).expect("JSON");
+    let at = booking["updated_at"].as_str().and_then(|at| at.parse().ok());
+    at.unwrap_or_else(|| panic!("when was it changed? {booking}"))
 }
