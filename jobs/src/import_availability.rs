@@ -334,22 +334,15 @@ impl Import<'_> {
             Outcome::Failed { .. } => duty.attempts > tries,
             Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
         };
-        let mut tx = context.db.begin().await?;
-        match &mut outcome {
-            Outcome::Failed { retry_at, reason } => {
-                if !error.is_refusal() {
-                    let poll = context.clock.now() + context.settings.poll_every;
-                    *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
-                }
-                store::note_failure(&mut tx, self.connection.id, reason).await?;
+        if let Outcome::Failed { retry_at, reason } = &mut outcome {
+            if !error.is_refusal() {
+                let poll = context.clock.now() + context.settings.poll_every;
+                *retry_at = Some(retry_at.map_or(poll, |at| at.min(poll)));
             }
-            Outcome::Done
-            | Outcome::Again(_)
-            | Outcome::Retry { .. }
-            | Outcome::Snooze { .. }
-            | Outcome::Wait { .. } => {}
+            let mut tx = context.db.begin().await?;
+            store::note_failure(&mut tx, self.connection.id, reason).await?;
+            tx.commit().await?;
         }
-        tx.commit().await?;
         let failed = matches!(outcome, Outcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
         if !again || duty.last_error.as_ref() != Some(&words) {

@@ -130,7 +130,7 @@ fn patience_of(rate: Rate, class: QueueClass) -> Duration {
 
 /// The whole connection waits as long as the provider wants, whichever job was told so.
 async fn hold_back(context: &Context, account: Account, wait: StdDuration) -> Result<(), StorageError> {
-    let until = context.clock.now() + Duration::from_std(wait).unwrap_or(Duration::MAX);
+    let until = context.clock.now() + wait;
     let rate = context.settings.limits.of(account.provider).connection();
     let mut tx = context.db.begin_forgettable().await?;
     limits::hold_until(&mut tx, &bucket_of(account), until, rate).await?;
