@@ -119,13 +119,14 @@ pub async fn counts(db: &Db) -> Result<Vec<DutyCount>, StorageError> {
 }
 
 const OLDEST_DUE: &str = concat!(
-    "SELECT MIN(d.due_at) FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
-    WHERE d.due_at <= $1 AND d.state <> 'done' AND (k.id IS NULL OR ",
+    "SELECT d.due_at FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
+    WHERE d.due_at <= $1 AND (k.id IS NULL OR ",
     waits_until!(),
-    " <= $1)"
+    " <= $1)
+    ORDER BY d.due_at LIMIT 1"
 );
 
 /// Since when the longest waiting duty is due; `None` when nothing is. What its key keeps waiting is not: nobody could do it.
 pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_one(c).await)?)
+    Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_optional(c).await)?)
 }

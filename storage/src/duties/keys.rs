@@ -13,22 +13,27 @@ use concord_domain::{
 use super::{ClaimedDuty, DutyRef, claimed, urgency};
 use crate::{Db, StorageError, Tx, on_db};
 
-/// The most urgent job of key `$1` that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
-/// written: whatever else somebody waits for may be as long as that job.
+/// The most urgent job of a key that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
+/// written: whatever else somebody waits for may be as long as that job. One comparison says how urgent it must be, so that
+/// the index leaves out all that waits.
 macro_rules! next {
-    ($columns:literal, $lock:literal) => {
+    ($key:literal, $columns:literal, $lock:literal) => {
         concat!(
             "SELECT ",
             $columns,
             " FROM duties d
-            WHERE d.key_id = $1 AND d.state <> 'done' AND d.leased_by IS NULL AND d.due_at <= $2 AND ",
-            urgency!("d.queue"),
-            " <= $3 AND ($4 IS NULL OR (d.id <> $4 AND d.kind IN ('sync_booking', 'delete_booking'))) AND ",
+            WHERE d.key_id = ",
+            $key,
+            " AND d.state <> 'done' AND d.leased_by IS NULL AND d.due_at <= $2 AND ($4 IS NULL OR (d.id <> $4 AND d.kind IN ('sync_booking', 'delete_booking'))) AND ",
             urgency!("d.queue"),
             " <= COALESCE((
-                SELECT CASE WHEN k.wait_until > $2 THEN -1 WHEN k.batches_wait_until > $2 THEN 0 ELSE 2 END
-                FROM job_keys k WHERE k.id = $1), 2)
-              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = $1 AND o.leased_by IS NOT NULL)
+                SELECT CASE WHEN k.wait_until > $2 THEN -1 WHEN k.batches_wait_until > $2 THEN 0 ELSE $3 END
+                FROM job_keys k WHERE k.id = ",
+            $key,
+            "), $3)
+              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = ",
+            $key,
+            " AND o.leased_by IS NOT NULL)
             ORDER BY ",
             urgency!("d.queue"),
             ", d.priority_at, d.raised_at LIMIT 1",
@@ -36,6 +41,7 @@ macro_rules! next {
         )
     };
 }
+pub(super) use next;
 
 // The first WHERE is there again because PostgreSQL, when it has waited for a row that somebody was changing, checks only it
 // anew. Two that claim different jobs of a key at one moment do not see each other: the index refuses the second.
@@ -44,7 +50,7 @@ macro_rules! claim_next {
         concat!(
             "UPDATE duties SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
             WHERE leased_by IS NULL AND state <> 'done' AND due_at <= $2 AND id = (",
-            next!("d.id", $lock),
+            next!("$1", "d.id", $lock),
             ")",
             claimed!()
         )
@@ -95,11 +101,11 @@ pub async fn claim_next_in(
         .await)?)
 }
 
-fn least_urgent(class: QueueClass) -> i64 {
+pub(super) fn least_urgent(class: QueueClass) -> i64 {
     if class == QueueClass::Interactive { 0 } else { 2 }
 }
 
-const NEXT_DUE: &str = next!("d.id, d.kind, d.queue, d.version, d.key_id", "");
+const NEXT_DUE: &str = next!("$1", "d.id, d.kind, d.queue, d.version, d.key_id", "");
 
 /// The job of a key that would be claimed now, if any.
 pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<DutyRef>, StorageError> {

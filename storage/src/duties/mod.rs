@@ -9,6 +9,7 @@
 
 mod board;
 mod keys;
+mod sweep;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
@@ -23,6 +24,7 @@ pub use self::{
     keys::{
         Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back, wait, wait_of,
     },
+    sweep::{due, free_expired},
 };
 use crate::{Db, StorageError, Tx, on_db};
 
@@ -411,23 +413,6 @@ pub async fn extend_in(
     Ok(urgent_is_due.map_or(Extended::Lost, |urgent_is_due| Extended::Held { urgent_is_due }))
 }
 
-const HAS_EXPIRED: &str =
-    "SELECT EXISTS (SELECT 1 FROM duties WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
-const FREE_EXPIRED: &str = "UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE lease_until <= $1 AND leased_by IS NOT NULL";
-
-/// Ends the leases that have run out: whoever held them was dead or frozen for so long. The tries that ended with them
-/// count: one of them may be what they died of. Returns how many.
-pub async fn free_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageError> {
-    // Nearly always there is none, and SQLite's one writer need not be waited for.
-    if !on_db!(db, c => sqlx::query_scalar::<_, bool>(HAS_EXPIRED).bind(now).fetch_one(c).await)? {
-        return Ok(0);
-    }
-    let mut tx = db.begin_forgettable().await?;
-    let rows = on_db!(tx, c => sqlx::query(FREE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
-    tx.commit().await?;
-    Ok(rows)
-}
-
 const RELEASE: &str = "
     UPDATE duties SET lease_until = NULL, leased_by = NULL,
         attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
@@ -452,32 +437,4 @@ const RELEASE_FORMER: &str = "
 /// The tries that ended with them count: one of them may be what they died of.
 pub async fn release_former(tx: &mut Tx) -> Result<u64, StorageError> {
     Ok(on_db!(tx, c => sqlx::query(RELEASE_FORMER).execute(c).await.map(|done| done.rows_affected()))?)
-}
-
-// Of a key one job is enough: whoever comes for it takes the others too. The businesses take turns.
-const DUE: &str = concat!(
-    "SELECT id, kind, queue, version, key_id FROM (
-        SELECT id, kind, queue, version, key_id, due_at, urgency,
-            ROW_NUMBER() OVER (PARTITION BY business_id, urgency ORDER BY due_at, id) AS of_business
-        FROM (
-            SELECT d.id, d.business_id, d.kind, d.queue, d.version, d.key_id, d.due_at, ",
-    urgency!("d.queue"),
-    " AS urgency,
-                ROW_NUMBER() OVER (PARTITION BY COALESCE(d.key_id, d.id) ORDER BY ",
-    urgency!("d.queue"),
-    ", d.priority_at, d.raised_at, d.id) AS of_key
-            FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
-            WHERE d.due_at <= $1 AND d.state <> 'done' AND d.leased_by IS NULL
-              AND (k.id IS NULL OR ",
-    waits_until!(),
-    " <= $1)
-              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = d.key_id AND o.leased_by IS NOT NULL)
-        ) of_keys WHERE of_key = 1
-    ) in_turn ORDER BY urgency, of_business, due_at, id LIMIT $2"
-);
-
-/// What is due and unclaimed, of each key its most urgent job: what people wait for first, then the longest due, a job of
-/// each business in turn.
-pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<DutyRef>, StorageError> {
-    Ok(on_db!(db, c => sqlx::query_as(DUE).bind(now).bind(i64::from(limit)).fetch_all(c).await)?)
 }
