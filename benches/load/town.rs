@@ -185,6 +185,11 @@ impl<'a> Town<'a> {
 
     /// What came to stand in the calendar of a person, and when.
     pub(crate) async fn arrivals(&self, person: usize) -> Vec<Arrival> {
+        self.arrivals_by_entry(person).await.into_iter().flatten().collect()
+    }
+
+    /// The same, of each entry by itself.
+    pub(crate) async fn arrivals_by_entry(&self, person: usize) -> Vec<Vec<Arrival>> {
         let path = format!("events?provider=google&account={}", account(person));
         let entries = self.house.control(Method::GET, &path, None).await;
         let histories =
@@ -193,7 +198,7 @@ impl<'a> Town<'a> {
             let at = line["at"].as_str()?.parse().ok()?;
             Some(Arrival { title: line["title"].as_str()?.to_owned(), at })
         };
-        histories.flatten().filter_map(arrival).collect()
+        histories.map(|lines| lines.iter().filter_map(arrival).collect()).collect()
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
     let began = Clock::system().now();
     send_all(&town).await;
     let sent = Clock::system().now();
-    let last = all_written(&town).await;
+    let (last, repeated) = all_written(&town).await;
+    assert_eq!(repeated, 0, "nothing went wrong");
 
     let calls = u32::try_from(CONNECTIONS * CHANGES).expect("a few thousand");
     let allowed = seconds_allowed(Limits::default().google, calls);
@@ -80,7 +81,7 @@ pub(crate) async fn measure_after(fault: Fault, db: &TestDb, form: &Form) {
         assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
         sleep(Duration::from_millis(200)).await;
     }
-    let last = all_written(&town).await;
+    let (last, repeated) = all_written(&town).await;
     let calls = u32::try_from(waiting).expect("a few thousand");
     let allowed = seconds_allowed(Limits::default().google, calls);
     let took = seconds(ended, last);
@@ -91,6 +92,12 @@ pub(crate) async fn measure_after(fault: Fault, db: &TestDb, form: &Form) {
             Fault::Crash => ", and a crash of everything in the midst of them",
         }
     );
+    match fault {
+        Fault::Outage => assert_eq!(repeated, 0, "whoever wrote one was there to note it"),
+        Fault::Crash => println!(
+            "    {repeated} were written twice, to the same entry: nobody was left to note the first"
+        ),
+    }
     println!(
         "    allowed in {allowed:.1} s, written in {took:.1} s: {:.2} of what limits allow (promised: 0.8)",
         allowed / took
@@ -123,21 +130,23 @@ async fn send_all(town: &Town<'_>) {
     stream::iter(everything).map(send).buffer_unordered(SENDERS).collect::<Vec<()>>().await;
 }
 
-/// Waits until each calendar has its entries, each of them once. Returns when the last one came.
-async fn all_written(town: &Town<'_>) -> DateTime<Utc> {
+/// Waits until each calendar has its entries, each of them once. Returns when the last one came, and how many were written
+/// again as they were.
+async fn all_written(town: &Town<'_>) -> (DateTime<Utc>, usize) {
     let began = Instant::now();
     while town.has_work().await {
         assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", last_words(town.house.folder.path()));
         sleep(Duration::from_millis(200)).await;
     }
-    let mut last = DateTime::<Utc>::MIN_UTC;
+    let (mut last, mut repeated) = (DateTime::<Utc>::MIN_UTC, 0);
     for person in 0..CONNECTIONS {
-        let arrivals = town.arrivals(person).await;
-        let mut titles: Vec<&str> = arrivals.iter().map(|one| one.title.as_str()).collect();
+        let entries = town.arrivals_by_entry(person).await;
+        let mut titles: Vec<&str> = entries.iter().flatten().map(|one| one.title.as_str()).collect();
+        repeated += titles.len() - entries.len();
         titles.sort_unstable();
         titles.dedup();
-        assert_eq!((titles.len(), arrivals.len()), (CHANGES, CHANGES), "of person {person}: {titles:?}");
-        last = arrivals.iter().map(|one| one.at).fold(last, DateTime::max);
+        assert_eq!((titles.len(), entries.len()), (CHANGES, CHANGES), "of person {person}: {titles:?}");
+        last = entries.iter().flatten().map(|one| one.at).fold(last, DateTime::max);
     }
-    last
+    (last, repeated)
 }
