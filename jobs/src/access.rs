@@ -85,11 +85,8 @@ impl<'a> Access<'a> {
     }
 
     /// Notes what came of the call, for those who wait for the provider's rate limit.
-    pub(crate) async fn answered<T>(
-        &self,
-        result: Result<T, ProviderError>,
-    ) -> Result<Result<T, ProviderError>, JobError> {
-        Ok(note_answer(self.context, self.account, self.began, result).await?)
+    pub(crate) async fn answered<T>(&self, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
+        note_answer(self.context, self.account, self.began, result).await
     }
 
     /// For the call.
@@ -213,9 +210,7 @@ macro_rules! with_open {
                 let failed = |error| $crate::access::CallError { error, is_unknown };
                 if !$held.may_renew(&result) {
                     let answered = $held.answered(result).await;
-                    break answered
-                        .and_then(|result| result.map_err($crate::duty::JobError::from))
-                        .map_err(failed);
+                    break answered.map_err($crate::duty::JobError::from).map_err(failed);
                 }
                 if let Err(error) = $held.renew().await {
                     break Err(failed(error));
@@ -332,7 +327,7 @@ async fn refresh(
         Err(error) => {
             connections::release_refresh_lease(&context.db, account.connection, holder).await?;
             // Where tokens are given out, the limits are the account's too.
-            let error = with_wait(context, account, began, error).await?;
+            let error = with_wait(context, account, began, error).await;
             if let ProviderError::GrantDead(reason) = &error
                 && !mark_dead(context, account, &stored, reason).await?
                 && stored_tokens(context, account).await?.state == ConnectionState::Active

@@ -179,11 +179,6 @@ impl Context {
         }
     }
 
-    /// Lets the sweep bring at once what is due: more than was worth a list.
-    pub(crate) fn sweep_soon(&self) {
-        self.queue.sweep_soon();
-    }
-
     /// Tells the workers of a duty at the moment when it is due, which is soon: the sweep would be later.
     pub(crate) fn push_at(&self, duty: DutyRef, at: DateTime<Utc>) {
         let Ok(wait) = (at - self.clock.now()).to_std() else { return };

@@ -302,11 +302,9 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
             Outcome::Failed { retry_at: Some(at), reason }
         }
         JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
-            // One that has failed for good fails whether its provider is there or not.
-            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key)
-                && duty.attempts <= i64::from(context.settings.retry.tries)
-            {
-                context.keys.note_failure(key, duty.id, now);
+            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key) {
+                let is_worn = duty.attempts > i64::from(context.settings.retry.tries);
+                context.keys.note_failure(key, (duty.id, is_worn), now);
             }
             let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
             match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {

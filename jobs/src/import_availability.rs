@@ -66,7 +66,7 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
     }
     let result = match import.read(duty).await {
         Err(JobError::Provider(ProviderError::CursorExpired)) => {
-            import.forget_cursor().await?;
+            import.forget_cursor(duty).await?;
             import.read(duty).await
         }
         result => result,
@@ -286,10 +286,10 @@ impl Import<'_> {
         })
     }
 
-    async fn forget_cursor(&self) -> Result<(), JobError> {
+    async fn forget_cursor(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
         calendars::forget_cursor(&mut tx, self.calendar.id).await?;
-        tx.commit().await?;
+        commit_held(self.context, duty, tx).await?;
         Ok(())
     }
 
@@ -341,7 +341,7 @@ impl Import<'_> {
             }
             let mut tx = context.db.begin().await?;
             store::note_failure(&mut tx, self.connection.id, reason).await?;
-            tx.commit().await?;
+            commit_held(context, duty, tx).await?;
         }
         let failed = matches!(outcome, Outcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };

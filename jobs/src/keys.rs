@@ -10,11 +10,9 @@ use std::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{
-    connection::ProviderKind,
-    ids::{ConnectionId, DutyId, JobKey},
-};
+use concord_domain::ids::{ConnectionId, DutyId, JobKey};
 use concord_providers::Credentials;
+use concord_storage::connections::CalendarServer;
 use uuid::Uuid;
 
 use crate::access::Account;
@@ -26,8 +24,10 @@ const KEPT_FOR: Duration = Duration::seconds(60);
 const BELIEVED_FOR: Duration = Duration::seconds(1);
 /// Failures further apart are not in a row.
 const IN_A_ROW_WITHIN: Duration = Duration::minutes(2);
-/// How often the waits of all keys of a provider end with one answer.
-const ENDED_EVERY: Duration = Duration::seconds(1);
+/// How often the waits of all keys of a server end with one answer at most; each time within `IN_A_ROW_WITHIN` the pause doubles
+/// up to the longest, for a server that answers every other call is not back.
+const SHORTEST_PAUSE: Duration = Duration::seconds(1);
+const LONGEST_PAUSE: Duration = Duration::seconds(60);
 /// How often it is written down when a connection was last synced.
 const NOTED_EVERY: Duration = Duration::seconds(5);
 
@@ -41,8 +41,8 @@ pub struct Keys {
     waits: Arc<Mutex<HashMap<JobKey, BelievedWait>>>,
     /// When the last sync of a connection was written down by this process.
     noted: Arc<Mutex<HashMap<JobKey, DateTime<Utc>>>>,
-    /// When this process last ended the waits of all keys of a provider.
-    outages_ended: Arc<Mutex<HashMap<ProviderKind, DateTime<Utc>>>>,
+    /// Servers of which this process has ended the waits of all keys.
+    recoveries: Arc<Mutex<HashMap<CalendarServer, Recovery>>>,
     /// Those whose provider refuses, and of which a call of this process tries whether it still does.
     trials: Arc<Mutex<HashSet<ConnectionId>>>,
     process: Arc<str>,
@@ -73,6 +73,20 @@ struct Failures {
     jobs: Vec<DutyId>,
 }
 
+/// When a server was found to answer again and the waits of all of its keys ended, and for how long they are not again.
+#[derive(Clone, Copy, Debug)]
+struct Recovery {
+    at: DateTime<Utc>,
+    pause: Duration,
+}
+
+impl Failures {
+    /// Those of one job may be its own fault.
+    fn is_outage(&self) -> bool {
+        self.jobs.len() > 1
+    }
+}
+
 /// Credentials that were read a moment ago.
 struct Held {
     grant_number: i64,
@@ -95,7 +109,7 @@ impl Default for Keys {
             waits: Arc::default(),
             noted: Arc::default(),
             failures: Arc::default(),
-            outages_ended: Arc::default(),
+            recoveries: Arc::default(),
             trials: Arc::default(),
             process,
         }
@@ -194,11 +208,15 @@ impl Keys {
         true
     }
 
-    /// A call for a job of the key brought no answer, or one that may pass.
-    pub(crate) fn note_failure(&self, key: JobKey, job: DutyId, now: DateTime<Utc>) {
+    /// A call for a job of the key brought no answer, or one that may pass. One that is `worn`, as its tries are used up, fails
+    /// whether its provider is there or not: it says that an outage goes on, not that one begins.
+    pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (DutyId, bool), now: DateTime<Utc>) {
         let mut failures = locked(&self.failures);
         // What is so long ago may have been followed by answers that another process was given.
         failures.retain(|_, failures| now - failures.last < IN_A_ROW_WITHIN);
+        if is_worn && !failures.get(&key).is_some_and(Failures::is_outage) {
+            return;
+        }
         let none = || Failures { last: now, in_a_row: 0, jobs: Vec::new() };
         let failures = failures.entry(key).or_insert_with(none);
         failures.in_a_row += 1;
@@ -211,23 +229,32 @@ impl Keys {
     /// The provider answers calls for the connection. Whether it was taken to be away.
     pub(crate) fn note_answer(&self, connection: ConnectionId) -> bool {
         let failures = locked(&self.failures).remove(&connection.into());
-        failures.is_some_and(|failures| failures.jobs.len() > 1)
+        failures.is_some_and(|failures| failures.is_outage())
     }
 
     /// How many calls for the key failed in a row, if they were of more than one job: then it is not the job's own fault.
-    pub(crate) fn failures(&self, key: JobKey) -> Option<i64> {
+    pub(crate) fn failures(&self, key: JobKey, now: DateTime<Utc>) -> Option<i64> {
         let failures = locked(&self.failures);
-        failures.get(&key).filter(|failures| failures.jobs.len() > 1).map(|failures| failures.in_a_row - 1)
+        let is_recent = |failures: &&Failures| now - failures.last < IN_A_ROW_WITHIN;
+        failures
+            .get(&key)
+            .filter(is_recent)
+            .filter(|failures| failures.is_outage())
+            .map(|failures| failures.in_a_row - 1)
     }
 
-    /// Whether all keys of a provider may be told now that it answers: where it answers every other call, they would all be
+    /// Whether the waits of all keys of a server end now, as it answers: where it answers every other call, they would all be
     /// tried without a pause.
-    pub(crate) fn may_end_outages(&self, provider: ProviderKind, now: DateTime<Utc>) -> bool {
-        let mut ended = locked(&self.outages_ended);
-        if ended.get(&provider).is_some_and(|at| *at <= now && now - *at < ENDED_EVERY) {
-            return false;
-        }
-        ended.insert(provider, now);
+    pub(crate) fn may_end_outages(&self, server: &CalendarServer, now: DateTime<Utc>) -> bool {
+        let mut ended = locked(&self.recoveries);
+        // One that is further off was noted by a clock that has been put right since.
+        ended.retain(|_, ended| ended.at <= now && now - ended.at < IN_A_ROW_WITHIN);
+        let pause = match ended.get(server) {
+            Some(Recovery { at, pause }) if now - *at < *pause => return false,
+            Some(Recovery { pause, .. }) => (*pause * 2).min(LONGEST_PAUSE),
+            None => SHORTEST_PAUSE,
+        };
+        ended.insert(server.clone(), Recovery { at: now, pause });
         true
     }
 
@@ -287,4 +314,49 @@ impl Drop for AtWork {
 /// Nothing here can be left half done by a panic.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_domain::connection::ProviderKind;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn what_has_failed_for_good_keeps_an_outage_alive_but_begins_none() {
+        let (keys, key) = (Keys::default(), JobKey(Uuid::new_v4()));
+        let [one, other] = [DutyId(Uuid::new_v4()), DutyId(Uuid::new_v4())];
+        keys.note_failure(key, (one, true), at(0));
+        keys.note_failure(key, (other, true), at(1));
+        assert_eq!(keys.failures(key, at(1)), None);
+        keys.note_failure(key, (one, false), at(2));
+        assert_eq!(keys.failures(key, at(2)), None, "it may be its own fault");
+        keys.note_failure(key, (other, true), at(3));
+        assert_eq!(keys.failures(key, at(3)), None);
+        keys.note_failure(key, (other, false), at(4));
+        assert_eq!(keys.failures(key, at(4)), Some(1));
+        for minute in 1..60 {
+            keys.note_failure(key, (one, true), at(minute * 60));
+            assert_eq!(keys.failures(key, at(minute * 60)), Some(1 + minute));
+        }
+        assert_eq!(keys.failures(key, at(70 * 60)), None, "that is long ago");
+        assert!(keys.note_answer(ConnectionId(key.0)));
+        assert_eq!(keys.failures(key, at(4)), None);
+    }
+
+    #[test]
+    fn a_server_that_is_away_again_and_again_ends_the_waits_ever_more_rarely() {
+        let keys = Keys::default();
+        let caldav = |origin: &str| CalendarServer { provider: ProviderKind::Caldav, origin: origin.into() };
+        let ends = |seconds| keys.may_end_outages(&caldav("https://one.example/"), at(seconds));
+        let ended: Vec<_> = (0..240).filter(|seconds| ends(*seconds)).collect();
+        assert_eq!(ended, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        assert!(keys.may_end_outages(&caldav("https://other.example/"), at(240)), "another server");
+        assert!(ends(400) && !ends(400), "it was well for a while");
+        assert!(ends(10), "the clock was put right");
+    }
 }

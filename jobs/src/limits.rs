@@ -165,7 +165,7 @@ fn after_refusals(refusals: i64, jitter: f64) -> Waits {
 /// How long a key waits of which the calls for more than one job have failed in a row: its provider is away, and one job tries
 /// whether it is back.
 pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Option<Wait> {
-    let failures = context.keys.failures(key)?;
+    let failures = context.keys.failures(key, now)?;
     let spread = jitter_of(key.0, u32::try_from(failures).unwrap_or(0));
     // However long it lasts: it is no quota that a call could use up anew, and each job waits longer by itself.
     let Waits { waited_for, others } = after_refusals(failures.min(QUICK_TRIALS), spread);
@@ -174,47 +174,53 @@ pub(crate) fn outage(context: &Context, key: JobKey, now: DateTime<Utc>) -> Opti
 }
 
 /// Notes what a provider has said to a call that began at `began`: a refusal that does not say for how long gets the wait
-/// that follows from how many there were in a row, and the first other answer lets everything through that waits.
+/// that follows from how many there were in a row, and the first other answer lets everything through that waits. The answer is
+/// not lost with a database that cannot take that down.
 pub(crate) async fn note_answer<T>(
     context: &Context,
     account: Account,
     began: DateTime<Utc>,
     result: Result<T, ProviderError>,
-) -> Result<Result<T, ProviderError>, StorageError> {
+) -> Result<T, ProviderError> {
     match result {
         // Whether it still refuses, no answer does not say; the next trial will.
         Err(error @ (ProviderError::RateLimited { .. } | ProviderError::Transient(_))) => {
-            Ok(Err(with_wait(context, account, began, error).await?))
+            Err(with_wait(context, account, began, error).await)
         }
         answer => {
             let was_away = context.keys.note_answer(account.connection);
-            if context.keys.end_trial(account.connection) || was_away {
-                answered(context, account, was_away).await?;
+            if (context.keys.end_trial(account.connection) || was_away)
+                && let Err(error) = answered(context, account, was_away).await
+            {
+                let connection = account.connection;
+                tracing::warn!(%connection, %error, "that a provider answers again could not be noted");
             }
-            Ok(answer)
+            answer
         }
     }
 }
 
-/// The same error, and the connection waits as long as it asks for; one that does not say for how long says so now.
+/// The same error, and the connection waits as long as it asks for; one that does not say for how long says so now. Where the
+/// database cannot take it down, the job's key waits all the same.
 pub(crate) async fn with_wait(
     context: &Context,
     account: Account,
     began: DateTime<Utc>,
     error: ProviderError,
-) -> Result<ProviderError, StorageError> {
-    match error {
-        ProviderError::RateLimited { retry_after } => {
-            let wait = match retry_after.filter(|wait| !wait.is_zero()) {
-                Some(wait) => {
-                    hold_back(context, account, wait).await?;
-                    wait
-                }
-                None => refused(context, account, began).await?,
-            };
-            Ok(ProviderError::RateLimited { retry_after: Some(wait) })
+) -> ProviderError {
+    let ProviderError::RateLimited { retry_after } = error else { return error };
+    let asked = retry_after.filter(|wait| !wait.is_zero());
+    let noted = match asked {
+        Some(wait) => hold_back(context, account, wait).await.map(|()| wait),
+        None => refused(context, account, began).await,
+    };
+    match noted {
+        Ok(wait) => ProviderError::RateLimited { retry_after: Some(wait) },
+        Err(error) => {
+            let connection = account.connection;
+            tracing::warn!(%connection, %error, "that a provider asks to slow down could not be noted");
+            ProviderError::RateLimited { retry_after: asked }
         }
-        error => Ok(error),
     }
 }
 
@@ -237,25 +243,38 @@ async fn refused(
 async fn answered(context: &Context, account: Account, was_away: bool) -> Result<(), StorageError> {
     let now = context.clock.now();
     let mut tx = context.db.begin_forgettable().await?;
-    let (mut waiting, mut others) = (Vec::new(), Vec::new());
     limits::answered(&mut tx, &bucket_of(account), now).await?;
+    let waited = end_wait(context, &mut tx, account.connection).await?;
     // Whoever was answered first may have ended our wait too.
-    if end_wait(context, &mut tx, account.connection).await? || was_away {
-        waiting = hasten(context, &mut tx, account, now).await?;
-    }
-    if was_away && context.keys.may_end_outages(account.provider, now) {
-        // Else each of a thousand calendars would find out for itself, up to four seconds later.
-        others = duties::end_outages(&mut tx, account.connection, now).await?;
-    }
+    let due = match (was_away, waited) {
+        (true, _) => recovered(context, &mut tx, account, now).await?,
+        (false, true) => hasten(context, &mut tx, account, now).await?,
+        (false, false) => Vec::new(),
+    };
     tx.commit().await?;
-    for key in &others {
-        context.keys.end_wait(*key);
-    }
-    context.push(&waiting).await;
-    if !others.is_empty() {
-        context.sweep_soon();
-    }
+    context.push(&due).await;
     Ok(())
+}
+
+/// A connection whose jobs failed has been answered: what has failed of it need not wait any longer, nor what waits for the
+/// same server, or each of a thousand calendars would find out for itself, after a long outage a quarter of an hour later.
+/// Push what this returns after the commit.
+pub(crate) async fn recovered(
+    context: &Context,
+    tx: &mut Tx,
+    account: Account,
+    now: DateTime<Utc>,
+) -> Result<Vec<DutyRef>, StorageError> {
+    let mut due = hasten(context, tx, account, now).await?;
+    let Some(server) = connections::server_of(tx, account.connection).await? else { return Ok(due) };
+    if context.keys.may_end_outages(&server, now) {
+        let ended = duties::end_outages(tx, &server, (now, context.settings.retry.slow_cap)).await?;
+        for key in ended.keys {
+            context.keys.end_wait(key);
+        }
+        due.extend(ended.due);
+    }
+    Ok(due)
 }
 
 /// Notes that a connection has been read or written. What has failed since it last was need not wait any longer: push what
@@ -269,7 +288,7 @@ pub(crate) async fn note_success(
     if !connections::note_success(tx, account.connection, now).await? {
         return Ok(Vec::new());
     }
-    hasten(context, tx, account, now).await
+    recovered(context, tx, account, now).await
 }
 
 /// The same for all that was synced of a key, when its worker ends. It is for people alone: what fails, says so at once.
@@ -299,7 +318,7 @@ pub(crate) async fn end_wait(
 
 /// However long an outage was, nothing that failed of it waits longer than the retries do at most. Push what this returns
 /// after the commit.
-pub(crate) async fn hasten(
+async fn hasten(
     context: &Context,
     tx: &mut Tx,
     account: Account,

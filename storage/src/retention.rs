@@ -139,6 +139,8 @@ const RECEIPTS_KEPT: Duration = Duration::days(1);
 
 /// Providers go on telling by a channel that is over for a while; for so long it is known that it was ours.
 const CLOSED_CHANNELS_KEPT: Duration = Duration::days(30);
+/// Which keys have seen their provider away is of use until it answers.
+const OUTAGES_KEPT: Duration = Duration::days(1);
 /// For a day, an answer that comes too late is told so, rather than that nobody asked.
 const EXPIRED_STATES_KEPT: Duration = Duration::days(1);
 
@@ -155,7 +157,7 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
         duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
-        job_keys: delete_all(db, JOB_KEYS, now).await?,
+        job_keys: delete_all(db, JOB_KEYS, now - OUTAGES_KEPT).await?,
         push_channels: delete_all(db, PUSH_CHANNELS, now - CLOSED_CHANNELS_KEPT).await?,
         channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
         channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,

@@ -12,7 +12,7 @@ use concord_storage::{
 use super::{Done, EntryRun, Way};
 use crate::{
     duty::{End, JobError, Then, end_in, outcome_of},
-    limits::hasten,
+    limits::recovered,
     notify,
 };
 
@@ -97,7 +97,7 @@ impl EntryRun<'_> {
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
         // Jobs after the entry: whoever raises one holds its entry first.
-        let due = if is_first { hasten(self.context, tx, self.account, now).await? } else { Vec::new() };
+        let due = if is_first { recovered(self.context, tx, self.account, now).await? } else { Vec::new() };
         if self.entry.connection_fails || self.entry.last_error.is_some() {
             notify::sync_succeeded(tx, self.context, self.account).await?;
         }

@@ -131,7 +131,7 @@ impl Import<'_> {
         let known = outside_events::of_calendar(&self.context.db, business, id).await?;
         let names: Vec<&str> = known.iter().map(|event| event.external_id.as_str()).collect();
         self.remove_all(duty, &names).await?;
-        self.forget_cursor().await
+        self.forget_cursor(duty).await
     }
 }
 

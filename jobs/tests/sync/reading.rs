@@ -3,6 +3,7 @@
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
+use concord_domain::connection::EntryState;
 use concord_jobs::{CallLimits, Limits, SyncSettings};
 use concord_storage::{
     calendars, on_both_databases,
@@ -10,7 +11,7 @@ use concord_storage::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{ANA, World};
+use crate::world::{ANA, World, unhurried};
 
 async fn events(world: &World<'_>, count: i64) -> Vec<String> {
     let mut ids = Vec::new();
@@ -102,6 +103,46 @@ async fn a_long_list_waits_for_the_limit_where_it_is(db: &TestDb) {
     let calendar = world.calendars(id).await[0].id;
     assert_eq!(world.known(calendar).await.len(), 15 * 175);
     assert_eq!(world.outside.calls().await, ["GET 200", "GET 200"]);
+}
+
+/// All that are due at once.
+async fn bookings_come_between_the_slices_of_a_long_import(db: &TestDb) {
+    bookings_come_between(db, SyncSettings::default().slice).await;
+}
+
+/// Where a slice is over with the first of them.
+async fn bookings_come_between_the_slices_of_a_long_import_one_at_a_time(db: &TestDb) {
+    bookings_come_between(db, StdDuration::ZERO).await;
+}
+
+async fn bookings_come_between(db: &TestDb, slice: StdDuration) {
+    let world = World::with(db, SyncSettings { slice, ..unhurried() }, StdDuration::from_secs(30)).await;
+    let calendar = world.calendars(world.connected(&world.ana).await).await[0].id;
+    for number in 0..8 {
+        let time = (at(number * 60), at(number * 60 + 30));
+        world.outside.person_adds(ANA, time, json!({ "recurrence": "RRULE:FREQ=DAILY;COUNT=175" })).await;
+    }
+    world.clock.advance(world.context.settings.poll_every);
+    let people = async {
+        while world.known(calendar).await.is_empty() {
+            tokio::time::sleep(StdDuration::from_millis(5)).await;
+        }
+        let mut bookings = Vec::new();
+        for number in 0..5 {
+            let from = 600 + number * 60;
+            bookings
+                .push(world.put(&format!("B-{number}"), &world.draft(&[&world.ana], from, from + 60)).await);
+        }
+        for booking in &bookings {
+            while world.entry_state(booking).await != EntryState::Synced {
+                tokio::time::sleep(StdDuration::from_millis(5)).await;
+            }
+        }
+        let known = world.known(calendar).await.len();
+        assert!(known < 8 * 175, "with a slice of {slice:?} they waited until all was read");
+    };
+    tokio::join!(world.settle(), people);
+    assert_eq!(world.known(calendar).await.len(), 8 * 175, "and it went on");
 }
 
 async fn the_window_moves_on_by_a_day(db: &TestDb) {
@@ -324,6 +365,8 @@ async fn a_list_without_an_end_is_given_up(db: &TestDb) {
 on_both_databases!(
     one_changed_event_is_one_row,
     a_long_list_waits_for_the_limit_where_it_is,
+    bookings_come_between_the_slices_of_a_long_import,
+    bookings_come_between_the_slices_of_a_long_import_one_at_a_time,
     an_expired_cursor_is_dropped_and_everything_compared,
     the_window_moves_on_by_a_day,
     an_empty_calendar_is_believed_at_second_sight,

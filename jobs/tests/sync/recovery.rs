@@ -4,9 +4,10 @@
 use chrono::Duration;
 use concord_domain::{
     clock::Clock,
-    connection::EntryState,
+    connection::{EntryState, ProviderKind},
     duty::{DutyKind, QueueClass},
 };
+use concord_foreign::ProxyFault;
 use concord_jobs::{clock, duty::Jobs, worker::DutyHandler};
 use concord_storage::{
     Db,
@@ -125,6 +126,54 @@ async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb
     }
 }
 
+/// After hours too, when everything waits by itself for a quarter of an hour, and nothing is new in the other calendar.
+async fn after_a_long_outage_everybodys_work_flows_at_once(db: &TestDb) {
+    let world = World::new(db).await;
+    all_is_written_after_hours(&world).await;
+}
+
+/// Each account's calendars have an address of their own; the server is the same.
+async fn after_a_long_outage_of_a_server_all_its_accounts_flow(db: &TestDb) {
+    let world = World::of(db, ProviderKind::Caldav, unhurried(), PATIENCE, testing::monday()).await;
+    all_is_written_after_hours(&world).await;
+}
+
+async fn all_is_written_after_hours(world: &World<'_>) {
+    for staff in [&world.ana, &world.rui] {
+        world.connected(staff).await;
+    }
+    let is_caldav = world.outside.kind() == ProviderKind::Caldav;
+    if is_caldav {
+        let (status, nothing) = ("503 Service Unavailable".to_owned(), String::new());
+        let refused = ProxyFault::Answer { status, headers: nothing.clone(), body: nothing };
+        world.outside.radicale().proxy.fails_by_chance(1, vec![(1.0, refused)]);
+    } else {
+        world.outside.fault(json!({ "kind": "server_error" })).await;
+    }
+    let mut waiting = Vec::new();
+    for number in 0..3 {
+        let from = 600 + number * 60;
+        for staff in [&world.ana, &world.rui] {
+            let draft = world.draft(&[staff], from, from + 60);
+            waiting.push(world.put(&format!("OLD-{number}-{}", staff.name), &draft).await);
+        }
+    }
+    work_for(world, Duration::hours(3)).await;
+    for booking in &waiting {
+        assert_eq!(world.entry_state(booking).await, EntryState::Failed, "{}", booking.reference);
+    }
+    if is_caldav {
+        world.outside.radicale().proxy.is_well();
+    } else {
+        world.outside.no_faults().await;
+    }
+    waiting.push(world.put("NEW", &world.draft(&[&world.ana], 960, 1_020)).await);
+    work_for(world, Duration::seconds(10)).await;
+    for booking in &waiting {
+        assert_eq!(world.entry_state(booking).await, EntryState::Synced, "{}", booking.reference);
+    }
+}
+
 async fn while_google_refuses_one_call_at_a_time_asks(db: &TestDb) {
     let world = World::new(db).await;
     world.connected(&world.ana).await;
@@ -215,6 +264,8 @@ on_both_databases!(
     five_seconds_after_google_answers_again_work_flows,
     what_failed_while_google_was_away_flows_with_the_first_success,
     with_the_first_answer_after_an_outage_everybodys_work_flows,
+    after_a_long_outage_everybodys_work_flows_at_once,
+    after_a_long_outage_of_a_server_all_its_accounts_flow,
     while_google_refuses_one_call_at_a_time_asks,
     a_worker_that_is_stopped_hard_gives_back_its_leases,
     a_clock_that_is_wrong_stops_nobody_and_steals_nothing,

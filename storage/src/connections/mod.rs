@@ -1,11 +1,12 @@
 //! Staff members' accounts at calendar providers. Their sealed tokens are in `tokens`, the right to write and to refresh
-//! in `leases`, their readings are counted in `readings`; where their owners live in `home`, how far what stands in their calendars is from what should in `drift`.
+//! in `leases`, their readings are counted in `readings`; where their owners live in `home`, where their calendars are in `server`, how far what stands in their calendars is from what should in `drift`.
 
 mod aims;
 mod drift;
 mod home;
 mod leases;
 mod readings;
+mod server;
 mod tokens;
 
 use chrono::{DateTime, Utc};
@@ -22,9 +23,8 @@ pub use self::{
     home::home_zone,
     leases::{release_former_leases, release_leases_of, release_refresh_lease, take_refresh_lease},
     readings::begin_reading,
-    tokens::{
-        StoredTokens, forget_tokens, grant_died, keep_server, rotate_keys, store_tokens, tokens, unopened,
-    },
+    server::{CalendarServer, keep_server, server_of},
+    tokens::{StoredTokens, forget_tokens, grant_died, rotate_keys, store_tokens, tokens, unopened},
 };
 use crate::{Db, StorageError, Tx, on_db, seal::Keyring};
 

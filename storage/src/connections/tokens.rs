@@ -78,26 +78,6 @@ pub(super) async fn store_grant(
     Ok(())
 }
 
-const KEEP_SERVER: &str = "
-    UPDATE connections SET server_url = $2, username = $3, access_expires_at = NULL WHERE id = $1";
-
-/// Notes that what was stored for calls is a password: whose, and at which server. A password does not expire.
-pub async fn keep_server(
-    tx: &mut Tx,
-    id: ConnectionId,
-    server_url: &str,
-    username: &str,
-) -> Result<(), StorageError> {
-    on_db!(tx, c => sqlx::query(KEEP_SERVER)
-        .bind(id)
-        .bind(server_url)
-        .bind(username)
-        .execute(c)
-        .await
-        .map(drop))?;
-    Ok(())
-}
-
 const STORE_TOKENS: &str = "
     UPDATE connections SET access_token = $2, access_expires_at = $3, refresh_token = COALESCE($4, refresh_token),
         refresh_lease_until = CASE WHEN refresh_leased_by = $6 THEN NULL ELSE refresh_lease_until END,

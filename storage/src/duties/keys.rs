@@ -4,14 +4,14 @@
 //! that writes how it ended, so that nobody else comes in between; a long job gives way to what a person waits for and takes
 //! the key back afterwards. What keeps a key's jobs waiting is one row for all of them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     duty::QueueClass,
-    ids::{ConnectionId, DutyId, JobKey},
+    ids::{DutyId, JobKey},
 };
 
 use super::{ClaimedDuty, DutyRef, claimed, urgency};
-use crate::{Db, StorageError, Tx, on_db};
+use crate::{Db, StorageError, Tx, connections::CalendarServer, on_db};
 
 /// The most urgent job of a key that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
 /// written: whatever else somebody waits for may be as long as that job. One comparison says how urgent it must be, so that
@@ -163,7 +163,7 @@ pub struct Wait {
     pub batches_wait_until: DateTime<Utc>,
     /// Why, for people.
     pub reason: String,
-    /// Whether it is for the provider to answer again.
+    /// Whether it is for the provider to answer again. It is remembered when the wait is over, until it does.
     pub is_outage: bool,
 }
 
@@ -195,7 +195,7 @@ pub async fn wait(tx: &mut Tx, key: JobKey, wait: &Wait) -> Result<(), StorageEr
 }
 
 const END_WAIT: &str = "
-    UPDATE job_keys SET wait_until = $2, batches_wait_until = $2
+    UPDATE job_keys SET wait_until = $2, batches_wait_until = $2, is_outage = FALSE
     WHERE id = $1 AND (wait_until > $2 OR batches_wait_until > $2)";
 
 /// What the key waited for is over sooner than was thought. `false`: it did not wait.
@@ -209,19 +209,45 @@ pub async fn end_wait(tx: &mut Tx, key: JobKey, now: DateTime<Utc>) -> Result<bo
     Ok(rows == 1)
 }
 
+/// The keys that wait for a provider, `$1`, to answer again; of CalDAV those of one server, `$2`.
+macro_rules! in_outage {
+    () => {
+        " FROM job_keys k JOIN connections o ON o.id = k.id
+        WHERE k.is_outage AND o.provider = $1 AND substr(COALESCE(o.server_url, ''), 1, length($2)) = $2"
+    };
+}
+
+macro_rules! try_one_of_each {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE duties SET due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
+            WHERE leased_by IS NULL AND id IN (
+                SELECT (
+                    SELECT d.id FROM duties d
+                    WHERE d.key_id = k.id AND d.state <> 'done' AND d.leased_by IS NULL
+                      AND (d.due_at <= $3 OR (d.attempts > 0 AND d.due_at <= $4))
+                    ORDER BY ",
+            urgency!("d.queue"),
+            ", d.priority_at, d.raised_at LIMIT 1",
+            $lock,
+            ")",
+            in_outage!(),
+            ") RETURNING id, kind, queue, version, key_id"
+        )
+    };
+}
+
+const TRY_ONE_OF_EACH: &str = try_one_of_each!("");
+const TRY_ONE_OF_EACH_POSTGRES: &str = try_one_of_each!(" FOR UPDATE OF d SKIP LOCKED");
+
 macro_rules! end_outages {
     ($lock:literal) => {
         concat!(
-            "UPDATE job_keys SET wait_until = $2, batches_wait_until = $2
-            WHERE id IN (
-                SELECT k.id FROM job_keys k
-                JOIN connections o ON o.id = k.id
-                JOIN connections c ON c.id = $1
-                    AND c.provider = o.provider AND COALESCE(c.server_url, '') = COALESCE(o.server_url, '')
-                WHERE k.is_outage AND k.batches_wait_until > $2",
+            "UPDATE job_keys SET wait_until = $3, batches_wait_until = $3, is_outage = FALSE
+            WHERE id IN (SELECT k.id",
+            in_outage!(),
             $lock,
-            ")
-            RETURNING id"
+            ") RETURNING id"
         )
     };
 }
@@ -230,15 +256,42 @@ const END_OUTAGES: &str = end_outages!("");
 // Two that end outages at once do not wait for each other: each leaves to the other what that one has.
 const END_OUTAGES_POSTGRES: &str = end_outages!(" FOR UPDATE OF k SKIP LOCKED");
 
-/// The provider of a connection answers again: no key of it waits for that any longer. Returns which did. Of CalDAV
-/// those of the same address.
+/// What waited for a provider to answer again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedOutages {
+    /// Whose jobs need not wait any longer.
+    pub keys: Vec<JobKey>,
+    /// A job of each that is due now: push it.
+    pub due: Vec<DutyRef>,
+}
+
+/// A server answers again: no key of it waits for that any longer. After a long outage their jobs are due late, each by its
+/// own failures; one of each key, the most urgent, is tried now, and its success is that of the others. Not what is due only
+/// after `longest` from now, as for [`super::hasten_entries`].
 pub async fn end_outages(
     tx: &mut Tx,
-    connection: ConnectionId,
-    now: DateTime<Utc>,
-) -> Result<Vec<JobKey>, StorageError> {
-    let text = if tx.is_postgres() { END_OUTAGES_POSTGRES } else { END_OUTAGES };
-    Ok(on_db!(tx, c => sqlx::query_scalar(text).bind(connection).bind(now).fetch_all(c).await)?)
+    server: &CalendarServer,
+    (now, longest): (DateTime<Utc>, Duration),
+) -> Result<EndedOutages, StorageError> {
+    let (try_one, end) = if tx.is_postgres() {
+        (TRY_ONE_OF_EACH_POSTGRES, END_OUTAGES_POSTGRES)
+    } else {
+        (TRY_ONE_OF_EACH, END_OUTAGES)
+    };
+    let due = on_db!(tx, c => sqlx::query_as(try_one)
+        .bind(server.provider)
+        .bind(&server.origin)
+        .bind(now)
+        .bind(now + longest)
+        .fetch_all(c)
+        .await)?;
+    let keys = on_db!(tx, c => sqlx::query_scalar(end)
+        .bind(server.provider)
+        .bind(&server.origin)
+        .bind(now)
+        .fetch_all(c)
+        .await)?;
+    Ok(EndedOutages { keys, due })
 }
 
 const WAIT_OF: &str = "

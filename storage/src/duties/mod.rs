@@ -22,7 +22,8 @@ use uuid::Uuid;
 pub use self::{
     board::{Duty, DutyCount, counts, failed, next_of, oldest_due, retry, under_way},
     keys::{
-        Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back, wait, wait_of,
+        EndedOutages, Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back,
+        wait, wait_of,
     },
     sweep::{due, free_expired},
 };

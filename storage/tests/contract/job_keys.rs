@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
+    connection::ProviderKind,
     duty::{DutyKind, QueueClass},
-    ids::{BusinessId, JobKey, new_uuid},
+    ids::{BusinessId, ConnectionId, JobKey, new_uuid},
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, DutyRef, Extended, Finished, NewDuty, Outcome, Wait},
+    connections::{self, CalendarServer},
+    duties::{self, ClaimedDuty, DutyRef, EndedOutages, Extended, Finished, NewDuty, Outcome, Wait},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -220,8 +222,6 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
         connections.push(testing::connection(db, &ring, &staff).await);
     }
     raw(db, "UPDATE connections SET provider = 'microsoft' WHERE account_subject = 'google-Leo'").await;
-    raw(db, "UPDATE connections SET server_url = 'https://own.example' WHERE account_subject = 'google-Ida'")
-        .await;
     let wait = |is_outage| Wait {
         wait_until: at(10),
         batches_wait_until: at(30),
@@ -232,18 +232,66 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
     for (connection, is_outage) in connections.iter().zip([true, true, false, true, true]) {
         duties::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
     }
-    let ended = duties::end_outages(&mut tx, connections[0], at(15)).await.unwrap();
-    let ended: BTreeSet<JobKey> = ended.into_iter().collect();
-    let expected = [connections[0].into(), connections[1].into()];
+    let google = connections::server_of(&mut tx, connections[0]).await.unwrap().unwrap();
+    assert_eq!(google, CalendarServer { provider: ProviderKind::Google, origin: String::new() });
+    let end = (at(15), Duration::zero());
+    let ended = duties::end_outages(&mut tx, &google, end).await.unwrap();
+    let ended: BTreeSet<JobKey> = ended.keys.into_iter().collect();
+    let expected = [0, 1, 4].map(|number| connections[number].into());
     assert_eq!(ended, expected.into(), "not what waits for a limit, or elsewhere");
-    assert_eq!(duties::end_outages(&mut tx, connections[0], at(15)).await.unwrap(), []);
+    assert_eq!(duties::end_outages(&mut tx, &google, end).await.unwrap(), EndedOutages::default());
     commit(tx).await;
-    for (connection, expected) in
-        connections.iter().zip([None, None, Some(at(30)), Some(at(30)), Some(at(30))])
-    {
+    for (connection, expected) in connections.iter().zip([None, None, Some(at(30)), Some(at(30)), None]) {
         let wait = duties::wait_of(db, (*connection).into(), at(15)).await.unwrap();
         assert_eq!(wait.map(|wait| wait.batches_wait_until), expected);
     }
+}
+
+/// What failed is due late after a long outage: one job of each key finds out whether it is over.
+async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) {
+    let (business, ring) = (testing::business(db).await, testing::keyring());
+    let mut all = Vec::new();
+    for (name, due) in [("Ana", 40), ("Rui", 90), ("Eva", 40)] {
+        let staff = testing::staff(db, &business, name).await;
+        let key = JobKey::from(testing::connection(db, &ring, &staff).await);
+        let (compare, disconnect) = (DutyKind::CompareDrift, DutyKind::Disconnect);
+        for (kind, queue, minute) in
+            [(compare, QueueClass::Poll, 1), (disconnect, QueueClass::Interactive, 50)]
+        {
+            let new =
+                NewDuty { business: Some(business.id), kind, subject: key.0, queue, due_at: at(minute) };
+            raise(db, new, 0).await;
+        }
+        let job = next(db, key, "w#1", 2).await.unwrap();
+        assert_eq!(job.kind, compare);
+        end(db, &job, &Outcome::Retry { at: at(due), reason: "it is away".into() }, 2).await;
+        all.push((key, job.id));
+    }
+    raw(
+        db,
+        "UPDATE connections SET provider = 'caldav', server_url = CASE account_subject
+        WHEN 'google-Eva' THEN 'https://dav.example.org/eva/' ELSE 'https://dav.example/' || account_subject || '/' END",
+    )
+    .await;
+    let mut tx = begin(db).await;
+    let wait = Wait {
+        wait_until: at(4),
+        batches_wait_until: at(4),
+        reason: "it is away".to_owned(),
+        is_outage: true,
+    };
+    for (key, _) in &all {
+        duties::wait(&mut tx, *key, &wait).await.unwrap();
+    }
+    let server = connections::server_of(&mut tx, ConnectionId(all[0].0.0)).await.unwrap().unwrap();
+    assert_eq!(server.origin, "https://dav.example/");
+    let ended = duties::end_outages(&mut tx, &server, (at(15), Duration::hours(1))).await.unwrap();
+    commit(tx).await;
+    let keys: BTreeSet<JobKey> = ended.keys.into_iter().collect();
+    assert_eq!(keys, [all[0].0, all[1].0].into(), "though their waits have run out; not of another server");
+    let due: Vec<_> = ended.due.iter().map(|job| (job.key, job.id)).collect();
+    assert_eq!(due, [(Some(all[0].0), all[0].1)], "what has failed, and is due within the hour");
+    assert_eq!(duties::due(db, at(15), 10).await.unwrap(), ended.due);
 }
 
 async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
@@ -358,6 +406,7 @@ concord_storage::on_both_databases!(
     a_key_waits_for_all_of_its_jobs,
     what_waits_as_batches_do_is_not_claimed_again_at_once,
     with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that,
+    with_the_first_answer_one_failed_job_of_each_key_is_tried,
     a_long_job_gives_way_and_goes_on,
     who_dies_gives_the_key_back_by_time,
     a_key_that_is_deleted_under_its_holder_is_no_error,

@@ -377,14 +377,17 @@ impl World<'_> {
             if due.is_empty() {
                 break;
             }
+            let mut claimed_any = false;
             for job in due {
                 let lease = self.lease();
                 let claimed = duties::claim(self.db, job, &lease, at(now + LEASE), at(now)).await.unwrap();
                 let Some(job) = claimed else { continue };
+                claimed_any = true;
                 let mut tx = begin(self.db).await;
                 assert!(duties::finish(&mut tx, &job, &Outcome::Done, at(now)).await.unwrap().was_held);
                 commit(tx).await;
             }
+            assert!(claimed_any, "what is due cannot be claimed");
         }
         let counts = duties::counts(self.db).await.unwrap();
         let open: Vec<_> = counts.iter().filter(|count| count.state != DutyState::Done).collect();
