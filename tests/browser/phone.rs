@@ -1,5 +1,7 @@
 //! Nothing sticks out to the side, and on a phone the places are at hand.
 
+use chrono::{Datelike, Days, NaiveDate};
+
 use crate::{
     browser::{Browser, Kind},
     house::{House, day},
@@ -70,11 +72,13 @@ pub(crate) async fn all_pages(house: &House, browser: &Browser) -> Vec<String> {
     pages
 }
 
-/// A booking whose every text is long, or of another script, or one word without an end.
+/// A booking whose every text is long, or of another script, or one word without an end. No time takes more words than a stay
+/// that begins in another year and ends in yet another.
 pub(crate) async fn awkward_booking(house: &House) -> &'static str {
+    let check_in = NaiveDate::from_ymd_opt(day(0).year() + 1, 12, 30).unwrap();
     let body = serde_json::json!({
         "resource": house.id_of("resources", "Garden Rooms"),
-        "starts_at": format!("{}T10:00:00Z", day(40)), "ends_at": format!("{}T12:00:00Z", day(40)),
+        "check_in": check_in, "check_out": check_in + Days::new(14),
         "title": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
         "customer": { "name": "عبد الرحمن بن محمد بن عبد العزيز", "email": "a-very-long-address-that-does-not-want-to-end@subdomain.of.a.host.example" },
         "location": "x".repeat(120), "notes": "Line\n".repeat(20),
