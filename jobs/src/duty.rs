@@ -23,7 +23,7 @@ pub(crate) use self::serve::{End, Then, end_in};
 use self::serve::{claim, run_claimed, serve};
 use crate::{
     Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
-    mail, notify, push, retention, sync_booking,
+    mail, notify, presence, push, retention, sync_booking,
     worker::{DutyHandler, in_words},
 };
 
@@ -215,6 +215,10 @@ impl DutyHandler for Jobs {
             tracing::warn!(%error, "the sweep could not read what is due");
             Vec::new()
         })
+    }
+
+    async fn watch(&self) {
+        presence::keep(&self.context, &self.worker).await;
     }
 
     async fn release(&self, worker: &str) {

@@ -34,6 +34,7 @@ pub mod mail;
 mod moved;
 mod notify;
 pub mod outside;
+mod presence;
 pub mod push;
 pub mod queue;
 pub mod retention;

@@ -88,6 +88,11 @@ pub trait DutyHandler: Send + Sync + 'static {
     /// those have been run.
     async fn due(&self, limit: u32) -> Vec<DutyRef>;
 
+    /// Shows other processes that this one lives, and frees what those held that do not, as long as it is polled.
+    async fn watch(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// Gives back all that `worker` (see [`WorkerSettings::name`]) still holds: it stops.
     async fn release(&self, worker: &str);
 }
@@ -131,13 +136,18 @@ pub async fn run<H: DutyHandler>(
     let slots = Arc::new(Slots::new(Arc::clone(&handler), settings.concurrency, shutdown.clone()));
     let stop = CancellationToken::new();
     let (_here, mut parts) = start(&handler, &queue, &settings, &slots, &stop);
+    // It goes on until the leases are given back: whoever stops is alive for others, however long its handlers take.
+    let mut watch = JoinSet::new();
+    let alive = Arc::clone(&handler);
+    watch.spawn(async move {
+        alive.watch().await;
+        "watch over workers"
+    });
 
-    let result = tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        Some(ended) = parts.join_next() => Err(match ended {
-            Ok(part) => WorkerError::Ended { part, reason: "it had nothing more to do".to_owned() },
-            Err(error) => WorkerError::Ended { part: "task", reason: error.to_string() },
-        }),
+    let ended = tokio::select! {
+        () = shutdown.cancelled() => None,
+        ended = parts.join_next() => ended,
+        ended = watch.join_next() => ended,
     };
 
     let deadline = Instant::now() + settings.shutdown_timeout;
@@ -155,7 +165,12 @@ pub async fn run<H: DutyHandler>(
     if !matches!(timeout(RELEASE_WITHIN, release).await, Ok(Ok(()))) {
         tracing::warn!("what this worker held is free only when its leases have run out");
     }
-    result
+    watch.shutdown().await;
+    match ended {
+        None => Ok(()),
+        Some(Ok(part)) => Err(WorkerError::Ended { part, reason: "it had nothing more to do".to_owned() }),
+        Some(Err(error)) => Err(WorkerError::Ended { part: "task", reason: error.to_string() }),
+    }
 }
 
 /// Starts the parts: none of them ends before `stop` is cancelled.

@@ -52,6 +52,7 @@ pub mod sync_log;
 pub mod testing;
 pub mod time;
 mod tx;
+pub mod workers;
 mod write_gate;
 
 pub use alone::{Claim, Company};

@@ -11,6 +11,7 @@ use concord_storage::{
     Db,
     duties::{self, NewDuty},
     testing::{self, TestDb},
+    workers::Presence,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,6 +54,8 @@ async fn the_only_process_is_not_kept_from_its_work_by_its_own_dead(db: &TestDb)
     let duty = duties::raise(&mut tx, new, now).await.unwrap();
     testing::commit(tx).await;
     let until = now + chrono::Duration::hours(1);
+    // With PostgreSQL.
+    let _alive = Presence::announce(db, "killed").await.unwrap();
     let held = duties::claim(db, duty, "killed#1", until, now).await.unwrap().unwrap();
     let house = House::on(db).await;
     house.is_ready().await;

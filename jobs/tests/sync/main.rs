@@ -38,6 +38,7 @@ mod rounds;
 mod secrets;
 mod settings;
 mod statements;
+mod takeover;
 mod together;
 mod told;
 mod two_way;

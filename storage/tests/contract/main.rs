@@ -51,6 +51,7 @@ mod statistics;
 mod sync_log;
 mod time;
 mod troubles;
+mod workers;
 
 use std::future::Future;
 
