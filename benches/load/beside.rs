@@ -73,6 +73,8 @@ async fn changes(
     ended: &Cell<Option<Duration>>,
 ) -> Vec<(String, DateTime<Utc>)> {
     let mut sent = Vec::new();
+    // People do not wait for each other: twenty at one moment would measure a queue of twenty.
+    sleep(PACE * u32::try_from(person).expect("a few") / u32::try_from(PEOPLE).expect("a few")).await;
     while ended.get().is_none() {
         let began = Instant::now();
         let title = format!("Change {};", sent.len());

@@ -38,11 +38,6 @@ impl Form {
         }
     }
 
-    /// Whether one process does everything: when it starts, nothing that is leased is at work.
-    pub(crate) fn is_alone(&self) -> bool {
-        matches!(self, Self::Alone)
-    }
-
     fn redis_url(&self) -> Option<&str> {
         match self {
             Self::Grown(url) => Some(url),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use concord_domain::clock::Clock;
-use concord_jobs::{CallLimits, Limits, SyncSettings};
+use concord_jobs::{CallLimits, Limits};
 use concord_storage::testing::TestDb;
 use futures::{StreamExt, stream};
 use http::Method;
@@ -102,13 +102,6 @@ pub(crate) async fn measure_after(fault: Fault, db: &TestDb, form: &Form) {
         "    allowed in {allowed:.1} s, written in {took:.1} s: {:.2} of what limits allow (promised: 0.8)",
         allowed / took
     );
-    if fault == Fault::Crash && !form.is_alone() {
-        let silent = SyncSettings::default().lease.as_seconds_f64();
-        println!(
-            "    nothing can be written for {silent:.0} s of it, until the leases of the dead have run out: {:.2} of the rest",
-            allowed / (took - silent)
-        );
-    }
 }
 
 fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
