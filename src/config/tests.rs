@@ -128,7 +128,7 @@ fn every_kind_can_be_set_by_a_variable() {
     assert_eq!(config.providers.microsoft.credentials().unwrap().0, "app");
     assert_eq!(config.data_dir, PathBuf::from("/var/lib/concord"));
     assert!(!config.database.durable);
-    assert_eq!(config.worker.interactive, 64);
+    assert_eq!(config.worker.interactive, 32);
     assert!((config.telemetry.sample_ratio - 0.25).abs() < f64::EPSILON);
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.sync.entry_reminders[1], EntryReminder { by: ReminderMeans::Email, minutes: 1440 });
