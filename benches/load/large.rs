@@ -8,7 +8,7 @@ use concord_foreign::{CaldavServer, Software};
 use concord_jobs::connect;
 use concord_providers::caldav::Asked;
 use concord_storage::{
-    PageAsk, calendars, outside_events,
+    PageAsk, busy_times, calendars,
     sync_log::{self, Filter},
     testing::{self, TestDb},
 };
@@ -109,8 +109,7 @@ pub(crate) async fn imported(house: &House<'_>, connection: ConnectionId) -> usi
     let calendars = calendars::of_connection(db, business, connection).await.expect("calendars can be read");
     let mut count = 0;
     for calendar in calendars {
-        count +=
-            outside_events::of_calendar(db, business, calendar.id).await.expect("events can be read").len();
+        count += busy_times::of_calendar(db, business, calendar.id).await.expect("events can be read").len();
     }
     count
 }

@@ -104,7 +104,7 @@ pub(crate) async fn measure(db: &TestDb, form: &Form) {
         "/feeds".to_owned(),
         format!("/resources/{room}/calendar?from={from}"),
         "/sync_log".to_owned(),
-        "/outside_changes".to_owned(),
+        "/remote_changes".to_owned(),
         "/resources".to_owned(),
         "/staff".to_owned(),
         "/mails".to_owned(),

@@ -6,11 +6,11 @@ use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     clock::Clock,
     connection::ProviderKind,
-    duty::{DutyKind, DutyState},
     ids::{ResourceId, StaffId},
+    job::{JobKind, JobState},
 };
 use concord_storage::{
-    duties::{self, DutyCount},
+    jobs::{self, JobCount},
     testing::{self, TestDb, at},
 };
 use http::Method;
@@ -144,13 +144,13 @@ impl<'a> Town<'a> {
             return true;
         }
         let soon = Clock::system().now() + Duration::seconds(2);
-        duties::oldest_due(self.house.db, soon).await.expect("duties can be read").is_some()
+        jobs::oldest_due(self.house.db, soon).await.expect("jobs can be read").is_some()
     }
 
     /// How many entries are to be written.
     pub(crate) async fn waiting(&self) -> i64 {
-        let counts = duties::counts(self.house.db).await.expect("the jobs can be counted");
-        let is_entry = |one: &&DutyCount| one.kind == DutyKind::SyncBooking && one.state != DutyState::Done;
+        let counts = jobs::counts(self.house.db).await.expect("the jobs can be counted");
+        let is_entry = |one: &&JobCount| one.kind == JobKind::SyncBooking && one.state != JobState::Done;
         counts.iter().filter(is_entry).map(|one| one.count).sum()
     }
 

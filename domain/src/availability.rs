@@ -8,14 +8,14 @@ use chrono_tz::Tz;
 use crate::{
     booking::BookingTime,
     interval::{Interval, start_of_day},
-    occupancy::{Claim, Seat},
+    occupancy::{Allocation, Claim},
 };
 
 /// One subject that the booking needs: its resource, or a staff member (of capacity 1).
 #[derive(Clone, Copy, Debug)]
 pub struct Need<'a> {
-    /// All rows of the subject within the search's reach, seated or not.
-    pub rows: &'a [Seat],
+    /// All rows of the subject within the search's reach, allocated or not.
+    pub rows: &'a [Allocation],
     /// Units that there are.
     pub capacity: u32,
     /// Units that are wanted.
@@ -138,8 +138,8 @@ crate::words! {
     }
 }
 
-/// What is free on each day `from` a date to the day before another, in `zone`. `taken`: the time of each row, seated or
-/// not, that overlaps these days; units are alike, and what is seated can move.
+/// What is free on each day `from` a date to the day before another, in `zone`. `taken`: the time of each row, allocated or
+/// not, that overlaps these days; units are alike, and what is allocated can move.
 pub fn free_by_day(
     taken: &[Interval],
     capacity: u32,
@@ -179,8 +179,8 @@ impl Levels {
         Self(levels.collect())
     }
 
-    /// Units are alike and seated rows can change theirs, so there is room wherever no instant has too many rows
-    /// (`occupancy::seat_booking` judges by the same).
+    /// Units are alike and allocated rows can change theirs, so there is room wherever no instant has too many rows
+    /// (`occupancy::allocate_booking` judges by the same).
     fn have_room(&self, need: &Need<'_>, interval: Interval) -> bool {
         let Need { buffer_before, buffer_after, .. } = *need;
         let taken = Claim { interval, buffer_before, buffer_after }.occupied();
@@ -215,16 +215,20 @@ mod tests {
     use crate::{
         ical::sample::{at, stay, timed},
         ids::OccupancyId,
-        occupancy::{Seating, free_units, seat_booking},
+        occupancy::{Placement, allocate_booking, free_units},
     };
 
     const LISBON: Tz = chrono_tz::Europe::Lisbon;
 
-    fn row(id: u128, unit: Option<u32>, time: BookingTime) -> Seat {
-        Seat { id: OccupancyId(uuid::Uuid::from_u128(id)), unit, interval: time.interval(LISBON).unwrap() }
+    fn row(id: u128, unit: Option<u32>, time: BookingTime) -> Allocation {
+        Allocation {
+            id: OccupancyId(uuid::Uuid::from_u128(id)),
+            unit,
+            interval: time.interval(LISBON).unwrap(),
+        }
     }
 
-    fn need(rows: &[Seat], capacity: u32) -> Need<'_> {
+    fn need(rows: &[Allocation], capacity: u32) -> Need<'_> {
         Need { rows, capacity, quantity: 1, buffer_before: 0, buffer_after: 0 }
     }
 
@@ -380,16 +384,16 @@ mod tests {
         at("2027-03-20T00:00:00Z") + Duration::minutes(15 * quarters)
     }
 
-    /// Rows that were seated as they would be in the database, and some facts from outside without a unit.
-    fn rows(capacity: u32) -> impl Strategy<Value = Vec<Seat>> {
+    /// Rows that were allocated as they would be in the database, and some facts from outside without a unit.
+    fn rows(capacity: u32) -> impl Strategy<Value = Vec<Allocation>> {
         let times = (0_i64..900, 1_i64..40, any::<bool>());
         proptest::collection::vec(times, 0..60).prop_map(move |times| {
-            let mut rows: Vec<Seat> = Vec::new();
+            let mut rows: Vec<Allocation> = Vec::new();
             for (index, (start, length, fact)) in (0_u128..).zip(times) {
                 let interval = Interval { start: instant(start), end: instant(start + length) };
                 let unit = free_units(&rows, capacity, interval).first().copied();
                 if unit.is_some() || fact {
-                    rows.push(Seat { id: OccupancyId(uuid::Uuid::from_u128(index)), unit, interval });
+                    rows.push(Allocation { id: OccupancyId(uuid::Uuid::from_u128(index)), unit, interval });
                 }
             }
             rows
@@ -428,7 +432,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_suggestion_would_be_seated(
+        fn each_suggestion_would_be_allocated(
             (capacity, rows) in (1_u32..4).prop_flat_map(|capacity| (Just(capacity), rows(capacity))),
             wanted in wanted(),
             quantity in 1_u32..3,
@@ -445,9 +449,9 @@ mod tests {
             for time in &found {
                 let interval = time.interval(LISBON).unwrap();
                 let taken = interval.padded(buffers.0, buffers.1);
-                let seating = seat_booking(&rows, capacity, taken, quantity);
-                let seated = matches!(seating, Seating::Seated { .. });
-                prop_assert!(seated, "{:?} at {:?}", seating, time);
+                let allocation = allocate_booking(&rows, capacity, taken, quantity);
+                let allocated = matches!(allocation, Placement::Allocated { .. });
+                prop_assert!(allocated, "{:?} at {:?}", allocation, time);
                 prop_assert_eq!(length(*time), length(wanted));
                 prop_assert!(interval.start >= search.not_before);
                 prop_assert!(*time != wanted && distance(*time, wanted) <= search.reach);
@@ -459,8 +463,8 @@ mod tests {
             let is_free = |time: &BookingTime| {
                 let interval = time.interval(LISBON).unwrap();
                 let taken = interval.padded(buffers.0, buffers.1);
-                let seating = seat_booking(&rows, capacity, taken, quantity);
-                interval.start >= search.not_before && matches!(seating, Seating::Seated { .. })
+                let allocation = allocate_booking(&rows, capacity, taken, quantity);
+                interval.start >= search.not_before && matches!(allocation, Placement::Allocated { .. })
             };
             let first = shifted(&search)
                 .find(|time| !comes_last(*time, &search) && is_free(time))

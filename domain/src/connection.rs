@@ -68,9 +68,9 @@ words! {
     Coverage {
         /// Those that its staff member is assigned to.
         Assigned = "assigned",
-        /// Those too that suit its staff member's craft, assigned or not: all maintenance for a technician, all
+        /// Those too that suit its staff member's trade, assigned or not: all maintenance for a technician, all
         /// deliveries for a driver.
-        Craft = "craft",
+        Trade = "trade",
         /// All of the business: for the manager who wants everything in one calendar.
         Everything = "everything",
     }

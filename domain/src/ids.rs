@@ -57,7 +57,7 @@ ids! {
     /// One interval on one resource or staff member.
     OccupancyId;
     /// A piece of work that must be done.
-    DutyId;
+    JobId;
     /// What jobs are done one at a time for: a connection.
     JobKey;
     /// A staff member's account at a calendar provider.
@@ -67,11 +67,11 @@ ids! {
     /// A booking's entry in one connection's calendar.
     EntryId;
     /// A busy time that was read from a connected calendar.
-    OutsideEventId;
+    BusyTimeId;
     /// What a person did to an entry of ours in their own calendar.
-    OutsideChangeId;
+    RemoteChangeId;
     /// An agreement with a provider to be told of a calendar's changes.
-    PushChannelId;
+    PushSubscriptionId;
     /// A published iCalendar feed.
     FeedId;
     /// A resource on a platform.

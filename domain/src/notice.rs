@@ -6,7 +6,7 @@ words! {
     /// What happened.
     NoticeKind {
         /// Somebody changed an entry in their calendar.
-        OutsideChange = "outside_change",
+        RemoteChange = "remote_change",
         /// Somebody or something is taken twice.
         Conflict = "conflict",
         /// Bookings do not reach a calendar.
@@ -29,7 +29,7 @@ impl NoticeKind {
     /// For a list, such as `3 calendars to reconnect`.
     pub fn counted(self, count: usize) -> String {
         let (one, many) = match self {
-            Self::OutsideChange => ("change in a calendar", "changes in calendars"),
+            Self::RemoteChange => ("change in a calendar", "changes in calendars"),
             Self::Conflict => ("double booking", "double bookings"),
             Self::FailedSync => ("calendar that cannot be written", "calendars that cannot be written"),
             Self::Reconnect => ("calendar to reconnect", "calendars to reconnect"),

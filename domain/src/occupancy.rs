@@ -1,7 +1,7 @@
 //! Who occupies what, when, and which unit a newcomer gets.
 //!
 //! A resource of capacity n has the units 1..=n; a staff member is a resource of capacity 1. A row that holds a unit
-//! is *seated*. Units are alike: seated rows may be moved from one to another when that makes room. Rows without a
+//! is *allocated*. Units are alike: allocated rows may be moved from one to another when that makes room. Rows without a
 //! unit are facts from outside that found none; they still count when somebody asks for room.
 
 use std::collections::{BTreeMap, HashSet};
@@ -54,10 +54,10 @@ impl Claim {
 
 /// One interval on one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Allocation {
     /// The row.
     pub id: OccupancyId,
-    /// `None`: not seated.
+    /// `None`: not allocated.
     pub unit: Option<u32>,
     /// With buffers.
     pub interval: Interval,
@@ -65,9 +65,9 @@ pub struct Seat {
 
 /// Where a newcomer sits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seating {
-    /// It gets these units (one for each that it asked for), after these seated rows have moved.
-    Seated {
+pub enum Placement {
+    /// It gets these units (one for each that it asked for), after these allocated rows have moved.
+    Allocated {
         /// As many as were asked for.
         units: Vec<u32>,
         /// Rows that change to another unit first.
@@ -80,12 +80,12 @@ pub enum Seating {
     },
 }
 
-/// Seats a booking of ours: every row that overlaps counts, seated or not, since an outside fact without a unit is
+/// Seats a booking of ours: every row that overlaps counts, allocated or not, since an outside fact without a unit is
 /// no less true.
 ///
-/// `rows` must hold all rows of the subject that overlap `wanted`, and all that overlap those in turn if seated rows
+/// `rows` must hold all rows of the subject that overlap `wanted`, and all that overlap those in turn if allocated rows
 /// may be moved.
-pub fn seat_booking(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) -> Seating {
+pub fn allocate_booking(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
     if peak(rows.iter(), wanted).saturating_add(quantity) > capacity {
         return full(rows, wanted);
     }
@@ -93,7 +93,7 @@ pub fn seat_booking(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u3
 }
 
 /// Seats a fact from outside if a unit can be found or made free; otherwise it stays without one.
-pub fn seat_fact(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) -> Seating {
+pub fn allocate_fact(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
     if peak(rows.iter().filter(|row| row.unit.is_some()), wanted).saturating_add(quantity) > capacity {
         return full(rows, wanted);
     }
@@ -101,18 +101,23 @@ pub fn seat_fact(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) 
 }
 
 /// As many units as facts from outside of one time can have at once where no row moves, and how many more of them could be
-/// seated if rows moved.
-pub fn seat_facts(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) -> (Vec<u32>, u32) {
+/// allocated if rows moved.
+pub fn allocate_facts(
+    rows: &[Allocation],
+    capacity: u32,
+    wanted: Interval,
+    quantity: u32,
+) -> (Vec<u32>, u32) {
     let room = capacity.saturating_sub(peak(rows.iter().filter(|row| row.unit.is_some()), wanted));
     let most = quantity.min(room);
     let mut units = free_units(rows, capacity, wanted);
     units.truncate(most as usize);
-    let seated = u32::try_from(units.len()).unwrap_or(most);
-    (units, most - seated)
+    let allocated = u32::try_from(units.len()).unwrap_or(most);
+    (units, most - allocated)
 }
 
-/// The units of `1..=capacity` that no seated row holds at any instant of `wanted`.
-pub fn free_units(rows: &[Seat], capacity: u32, wanted: Interval) -> Vec<u32> {
+/// The units of `1..=capacity` that no allocated row holds at any instant of `wanted`.
+pub fn free_units(rows: &[Allocation], capacity: u32, wanted: Interval) -> Vec<u32> {
     let taken: HashSet<u32> =
         rows.iter().filter(|row| row.interval.overlaps(&wanted)).filter_map(|row| row.unit).collect();
     (1..=capacity).filter(|unit| !taken.contains(unit)).collect()
@@ -121,19 +126,19 @@ pub fn free_units(rows: &[Seat], capacity: u32, wanted: Interval) -> Vec<u32> {
 /// Rows that change to another unit.
 pub type Moves = Vec<(OccupancyId, u32)>;
 
-/// Which seated rows must move, and where to, so that all of them fit on fewer units; `None` if they do not.
-pub fn fit(rows: &[Seat], capacity: u32) -> Option<Moves> {
+/// Which allocated rows must move, and where to, so that all of them fit on fewer units; `None` if they do not.
+pub fn fit(rows: &[Allocation], capacity: u32) -> Option<Moves> {
     assign(rows, capacity, None).map(|(_, moves)| moves)
 }
 
-fn full(rows: &[Seat], wanted: Interval) -> Seating {
-    Seating::Full {
+fn full(rows: &[Allocation], wanted: Interval) -> Placement {
+    Placement::Full {
         in_the_way: rows.iter().filter(|row| row.interval.overlaps(&wanted)).map(|row| row.id).collect(),
     }
 }
 
 /// The largest number of rows that share an instant of `within`.
-fn peak<'a>(rows: impl Iterator<Item = &'a Seat>, within: Interval) -> u32 {
+fn peak<'a>(rows: impl Iterator<Item = &'a Allocation>, within: Interval) -> u32 {
     let mut steps: BTreeMap<DateTime<Utc>, i64> = BTreeMap::new();
     for row in rows.filter(|row| row.interval.overlaps(&within)) {
         *steps.entry(row.interval.start.max(within.start)).or_default() += 1;
@@ -148,24 +153,31 @@ fn peak<'a>(rows: impl Iterator<Item = &'a Seat>, within: Interval) -> u32 {
     u32::try_from(highest).unwrap_or(0)
 }
 
-fn place(rows: &[Seat], capacity: u32, wanted: Interval, quantity: u32) -> Seating {
+fn place(rows: &[Allocation], capacity: u32, wanted: Interval, quantity: u32) -> Placement {
     let free = free_units(rows, capacity, wanted);
     if free.len() >= quantity as usize {
-        return Seating::Seated { units: free.into_iter().take(quantity as usize).collect(), moves: vec![] };
+        return Placement::Allocated {
+            units: free.into_iter().take(quantity as usize).collect(),
+            moves: vec![],
+        };
     }
     assign(rows, capacity, Some((wanted, quantity)))
-        .map_or_else(|| full(rows, wanted), |(units, moves)| Seating::Seated { units, moves })
+        .map_or_else(|| full(rows, wanted), |(units, moves)| Placement::Allocated { units, moves })
 }
 
-/// Gives every seated row and the newcomer, if there is one, a unit, in order of their starts, each its present one if that is free.
+/// Gives every allocated row and the newcomer, if there is one, a unit, in order of their starts, each its present one if that is free.
 ///
 /// Whenever no instant asks for more than `capacity` units, a row that starts finds one: at most `capacity - 1` of
 /// those before it have not ended. So the order of starts is enough and which free unit is taken does not matter.
-fn assign(rows: &[Seat], capacity: u32, newcomer: Option<(Interval, u32)>) -> Option<(Vec<u32>, Moves)> {
+fn assign(
+    rows: &[Allocation],
+    capacity: u32,
+    newcomer: Option<(Interval, u32)>,
+) -> Option<(Vec<u32>, Moves)> {
     let newcomers = newcomer
         .into_iter()
         .flat_map(|(wanted, quantity)| std::iter::repeat_n((None, wanted), quantity as usize));
-    let mut order: Vec<(Option<Seat>, Interval)> = rows
+    let mut order: Vec<(Option<Allocation>, Interval)> = rows
         .iter()
         .filter(|row| row.unit.is_some())
         .map(|row| (Some(*row), row.interval))
@@ -207,25 +219,25 @@ mod tests {
         Interval::new(at(start), at(end)).unwrap()
     }
 
-    fn seat(number: u128, unit: Option<u32>, start: i64, end: i64) -> Seat {
-        Seat { id: OccupancyId(Uuid::from_u128(number)), unit, interval: interval(start, end) }
+    fn seat(number: u128, unit: Option<u32>, start: i64, end: i64) -> Allocation {
+        Allocation { id: OccupancyId(Uuid::from_u128(number)), unit, interval: interval(start, end) }
     }
 
     #[test]
     fn touching_bookings_share_a_unit() {
         let rows = [seat(1, Some(1), 0, 5)];
         assert_eq!(
-            seat_booking(&rows, 1, interval(5, 6), 1),
-            Seating::Seated { units: vec![1], moves: vec![] }
+            allocate_booking(&rows, 1, interval(5, 6), 1),
+            Placement::Allocated { units: vec![1], moves: vec![] }
         );
-        assert!(matches!(seat_booking(&rows, 1, interval(4, 6), 1), Seating::Full { .. }));
+        assert!(matches!(allocate_booking(&rows, 1, interval(4, 6), 1), Placement::Full { .. }));
     }
 
     #[test]
     fn alike_units_are_rearranged_to_make_room() {
         // Unit 1: [0,2) and [4,6); unit 2: [2,4). [0,4) fits nowhere until [2,4) joins unit 1.
         let rows = [seat(1, Some(1), 0, 2), seat(2, Some(1), 4, 6), seat(3, Some(2), 2, 4)];
-        let Seating::Seated { units, moves } = seat_booking(&rows, 2, interval(0, 4), 1) else {
+        let Placement::Allocated { units, moves } = allocate_booking(&rows, 2, interval(0, 4), 1) else {
             panic!("there is room for it");
         };
         assert_eq!((units, moves), (vec![2], vec![(rows[2].id, 1)]));
@@ -235,10 +247,14 @@ mod tests {
     fn facts_take_what_is_free_at_once() {
         let rows =
             [seat(1, Some(1), 0, 2), seat(2, Some(1), 4, 6), seat(3, Some(2), 2, 4), seat(4, None, 0, 6)];
-        assert_eq!(seat_facts(&rows, 5, interval(0, 6), 4), (vec![3, 4, 5], 1), "one more, if [2,4) moves");
-        assert_eq!(seat_facts(&rows, 5, interval(0, 6), 2), (vec![3, 4], 0));
-        assert_eq!(seat_facts(&rows, 1, interval(1, 3), 7), (vec![], 0));
-        assert_eq!(seat_facts(&[], 1_000, interval(1, 3), 1_000).0.len(), 1_000);
+        assert_eq!(
+            allocate_facts(&rows, 5, interval(0, 6), 4),
+            (vec![3, 4, 5], 1),
+            "one more, if [2,4) moves"
+        );
+        assert_eq!(allocate_facts(&rows, 5, interval(0, 6), 2), (vec![3, 4], 0));
+        assert_eq!(allocate_facts(&rows, 1, interval(1, 3), 7), (vec![], 0));
+        assert_eq!(allocate_facts(&[], 1_000, interval(1, 3), 1_000).0.len(), 1_000);
     }
 
     #[test]
@@ -252,19 +268,22 @@ mod tests {
     fn a_fact_without_a_unit_still_stands_in_the_way() {
         // The outside said [0,3) and [2,6): the second found no unit, and yet [4,5) is not free.
         let rows = [seat(1, Some(1), 0, 3), seat(2, None, 2, 6)];
-        assert_eq!(seat_booking(&rows, 1, interval(4, 5), 1), Seating::Full { in_the_way: vec![rows[1].id] });
+        assert_eq!(
+            allocate_booking(&rows, 1, interval(4, 5), 1),
+            Placement::Full { in_the_way: vec![rows[1].id] }
+        );
     }
 
-    fn seated_world(capacity: u32) -> impl Strategy<Value = Vec<Seat>> {
+    fn allocated_world(capacity: u32) -> impl Strategy<Value = Vec<Allocation>> {
         prop::collection::vec((0_i64..40, 1_i64..8), 0..40).prop_map(move |wishes| {
-            let mut rows: Vec<Seat> = Vec::new();
+            let mut rows: Vec<Allocation> = Vec::new();
             for (number, (start, length)) in wishes.into_iter().enumerate() {
                 let wanted = interval(start, start + length);
-                if let Seating::Seated { units, moves } = seat_booking(&rows, capacity, wanted, 1) {
+                if let Placement::Allocated { units, moves } = allocate_booking(&rows, capacity, wanted, 1) {
                     for (id, unit) in moves {
                         rows.iter_mut().find(|row| row.id == id).unwrap().unit = Some(unit);
                     }
-                    rows.push(Seat {
+                    rows.push(Allocation {
                         id: OccupancyId(Uuid::from_u128(number as u128)),
                         unit: Some(units[0]),
                         interval: wanted,
@@ -277,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_rows_ever_share_a_unit(rows in (1_u32..5).prop_flat_map(seated_world)) {
+        fn no_two_rows_ever_share_a_unit(rows in (1_u32..5).prop_flat_map(allocated_world)) {
             for (index, row) in rows.iter().enumerate() {
                 for other in &rows[index + 1..] {
                     prop_assert!(row.unit != other.unit || !row.interval.overlaps(&other.interval));
@@ -287,7 +306,7 @@ mod tests {
 
         #[test]
         fn room_is_found_exactly_when_the_peak_allows_it(
-            rows in seated_world(3), start in 0_i64..40, length in 1_i64..8, quantity in 1_u32..4
+            rows in allocated_world(3), start in 0_i64..40, length in 1_i64..8, quantity in 1_u32..4
         ) {
             let wanted = interval(start, start + length);
             let busiest = (start..start + length)
@@ -295,8 +314,8 @@ mod tests {
                 .max()
                 .unwrap();
             let fits = busiest + quantity as usize <= 3;
-            let seated = matches!(seat_booking(&rows, 3, wanted, quantity), Seating::Seated { .. });
-            prop_assert_eq!(seated, fits);
+            let allocated = matches!(allocate_booking(&rows, 3, wanted, quantity), Placement::Allocated { .. });
+            prop_assert_eq!(allocated, fits);
         }
     }
 }

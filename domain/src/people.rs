@@ -20,7 +20,7 @@ words! {
 
 words! {
     /// What a staff member does, which decides the bookings that suit them.
-    Craft {
+    Trade {
         /// Serves customers.
         General = "general",
         /// Gets maintenance.
@@ -30,7 +30,7 @@ words! {
     }
 }
 
-impl Craft {
+impl Trade {
     /// The bookings that suit it, whoever is assigned to them. `None`: none but those that one is assigned to.
     pub fn kind(self) -> Option<BookingKind> {
         match self {

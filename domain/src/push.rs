@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::{ids::PushChannelId, words};
+use crate::{ids::PushSubscriptionId, words};
 
 words! {
     /// Where a channel stands.
@@ -25,7 +25,7 @@ words! {
 #[derive(Clone, Copy, Debug)]
 pub struct KnownChannel {
     /// Which.
-    pub id: PushChannelId,
+    pub id: PushSubscriptionId,
     /// Where it stands.
     pub state: PushState,
     /// Whether the provider was given the address that this installation has now.
@@ -42,11 +42,11 @@ pub enum PushStep {
     /// Open a new one.
     Open,
     /// Give this one a later end.
-    Renew(PushChannelId),
+    Renew(PushSubscriptionId),
     /// End this one at the provider.
-    Close(PushChannelId),
+    Close(PushSubscriptionId),
     /// It is over without anybody's doing, or nothing was ever agreed.
-    Forget(PushChannelId),
+    Forget(PushSubscriptionId),
 }
 
 impl KnownChannel {
@@ -132,7 +132,7 @@ mod tests {
 
     fn channel(number: u128, state: PushState, due: i64, end: i64) -> KnownChannel {
         KnownChannel {
-            id: PushChannelId(Uuid::from_u128(number)),
+            id: PushSubscriptionId(Uuid::from_u128(number)),
             state,
             is_ours: true,
             due_at: Some(now() + Duration::hours(due)),
@@ -140,8 +140,8 @@ mod tests {
         }
     }
 
-    fn id(number: u128) -> PushChannelId {
-        PushChannelId(Uuid::from_u128(number))
+    fn id(number: u128) -> PushSubscriptionId {
+        PushSubscriptionId(Uuid::from_u128(number))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use crate::{
     booking::{FieldError, MAX_LINE, looks_like_mail_address},
-    people::Craft,
+    people::Trade,
 };
 
 /// The most units of one resource.
@@ -50,7 +50,7 @@ pub struct StaffSettings {
     /// May be empty.
     pub email: String,
     /// Which bookings suit them.
-    pub craft: Craft,
+    pub trade: Trade,
 }
 
 impl StaffSettings {
@@ -226,7 +226,7 @@ mod tests {
         let of = |name: &str, email: &str| StaffSettings {
             name: name.to_owned(),
             email: email.to_owned(),
-            craft: Craft::General,
+            trade: Trade::General,
         };
         let mut rui = of(" Rui ", " ");
         assert!(faults(|it| rui.check(it)).is_empty());

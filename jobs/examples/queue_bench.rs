@@ -1,11 +1,11 @@
-//! How soon and how fast the queue brings duties to handlers, in the process and over Redis.
+//! How soon and how fast the queue brings jobs to handlers, in the process and over Redis.
 //!
 //! ```sh
 //! cargo run --release --example queue_bench -- [redis://127.0.0.1:6379]
 //! ```
 //!
-//! Prints the time from just before a push to the first line of the handler (p50, p99, one duty at a time, 5 ms apart),
-//! and how many duties that do nothing are done in a second, pushed in batches of 100 as the queue takes them.
+//! Prints the time from just before a push to the first line of the handler (p50, p99, one job at a time, 5 ms apart),
+//! and how many jobs that do nothing are done in a second, pushed in batches of 100 as the queue takes them.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::{
@@ -18,14 +18,14 @@ use std::{
 
 use async_trait::async_trait;
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
-    ids::DutyId,
+    ids::JobId,
+    job::{JobKind, QueueClass},
 };
 use concord_jobs::{
     queue::{Queue, QueueConfig},
-    worker::{Concurrency, DutyHandler, WorkerSettings, run},
+    worker::{Concurrency, JobHandler, WorkerSettings, run},
 };
-use concord_storage::duties::DutyRef;
+use concord_storage::jobs::JobRef;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -36,37 +36,37 @@ use uuid::Uuid;
 const SINGLE: usize = 1_000;
 const TOTAL: usize = 20_000;
 
-/// Notes when it was called for which duty.
+/// Notes when it was called for which job.
 struct Stopwatch {
-    started: Mutex<HashMap<DutyId, Instant>>,
+    started: Mutex<HashMap<JobId, Instant>>,
     count: watch::Sender<usize>,
 }
 
 #[async_trait]
-impl DutyHandler for Stopwatch {
-    async fn handle(&self, duty: DutyRef) {
+impl JobHandler for Stopwatch {
+    async fn handle(&self, job: JobRef) {
         let now = Instant::now();
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.entry(duty.id).or_insert(now);
+        started.entry(job.id).or_insert(now);
         self.count.send_replace(started.len());
     }
 
-    async fn due(&self, _: u32) -> Vec<DutyRef> {
+    async fn due(&self, _: u32) -> Vec<JobRef> {
         Vec::new() // The queue alone is measured.
     }
 
     async fn release(&self, _: &str) {}
 }
 
-fn duties(count: usize) -> Vec<DutyRef> {
-    let duty = || DutyRef {
-        id: DutyId(Uuid::now_v7()),
-        kind: DutyKind::SyncBooking,
+fn jobs(count: usize) -> Vec<JobRef> {
+    let job = || JobRef {
+        id: JobId(Uuid::now_v7()),
+        kind: JobKind::SyncBooking,
         queue: QueueClass::Interactive,
         version: 1,
         key: None,
     };
-    (0..count).map(|_| duty()).collect()
+    (0..count).map(|_| job()).collect()
 }
 
 async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
@@ -79,13 +79,13 @@ async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
     let settings = WorkerSettings { concurrency: Concurrency::each(32), ..WorkerSettings::default() };
     let worker = tokio::spawn(run(Arc::clone(&handler), back, settings, shutdown.clone()));
     let mut count = handler.count.subscribe();
-    front.push(&duties(1)).await;
+    front.push(&jobs(1)).await;
     count.wait_for(|count| *count == 1).await?;
 
     let mut pushed = Vec::with_capacity(SINGLE);
-    for duty in duties(SINGLE) {
-        pushed.push((duty.id, Instant::now()));
-        front.push(&[duty]).await;
+    for job in jobs(SINGLE) {
+        pushed.push((job.id, Instant::now()));
+        front.push(&[job]).await;
         sleep(Duration::from_millis(5)).await;
     }
     count.wait_for(|count| *count > SINGLE).await?;
@@ -96,8 +96,8 @@ async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
     waits.sort_unstable();
 
     let began = Instant::now();
-    let all = duties(TOTAL);
-    let ids: HashSet<_> = all.iter().map(|duty| duty.id).collect();
+    let all = jobs(TOTAL);
+    let ids: HashSet<_> = all.iter().map(|job| job.id).collect();
     for some in all.chunks(100) {
         while front.depth().await?[&QueueClass::Interactive] + some.len() > config.backlog_limit {
             sleep(Duration::from_millis(1)).await;
@@ -110,7 +110,7 @@ async fn measure(config: &QueueConfig) -> Result<(), Box<dyn Error>> {
     worker.await??;
 
     println!(
-        "{:<7} push to handler: p50 {:?}, p99 {:?}, worst {:?}; {:.0} duties/s",
+        "{:<7} push to handler: p50 {:?}, p99 {:?}, worst {:?}; {:.0} jobs/s",
         front.kind(),
         waits[SINGLE / 2],
         waits[SINGLE * 99 / 100],

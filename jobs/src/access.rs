@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     Context,
-    duty::JobError,
+    job::JobError,
     limits::{note_answer, with_wait},
     notify,
 };
@@ -159,7 +159,7 @@ async fn refused_password(
     let provider = context
         .providers
         .get(account.provider)
-        .ok_or_else(|| JobError::Hopeless(format!("{} is not set up", account.provider.name())))?;
+        .ok_or_else(|| JobError::Permanent(format!("{} is not set up", account.provider.name())))?;
     match provider.account(&current).await {
         Err(ProviderError::Unauthorized) => {
             let reason = "the user name and password are no longer accepted";
@@ -210,7 +210,7 @@ macro_rules! with_open {
                 let failed = |error| $crate::access::CallError { error, is_unknown };
                 if !$held.may_renew(&result) {
                     let answered = $held.answered(result).await;
-                    break answered.map_err($crate::duty::JobError::from).map_err(failed);
+                    break answered.map_err($crate::job::JobError::from).map_err(failed);
                 }
                 if let Err(error) = $held.renew().await {
                     break Err(failed(error));
@@ -227,7 +227,7 @@ macro_rules! with_access {
     ($context:expr, $account:expr, $access:ident => $call:expr) => {
         async {
             let mut held = $crate::access::Access::open($context, $account).await?;
-            $crate::access::with_open!(held, $access => $call).map_err($crate::duty::JobError::from)
+            $crate::access::with_open!(held, $access => $call).map_err($crate::job::JobError::from)
         }
         .await
     };
@@ -261,7 +261,7 @@ async fn current_token(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Err(JobError::not_now(context, COME_BACK, "another worker is refreshing the token"))
+    Err(JobError::snooze(context, COME_BACK, "another worker is refreshing the token"))
 }
 
 /// As the one refresher. `None`: there is another grant by now.
@@ -390,8 +390,9 @@ async fn mark_dead(
         };
         history::append(&mut tx, &line, now).await?;
     }
-    let raised = if changed { notify::needs_reconnect(&mut tx, context, account).await? } else { Vec::new() };
+    let enqueued =
+        if changed { notify::needs_reconnect(&mut tx, context, account).await? } else { Vec::new() };
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(changed)
 }

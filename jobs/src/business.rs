@@ -5,8 +5,8 @@ use concord_storage::{
     StorageError, Tx,
     bookings::Change,
     businesses::{self, Business, BusinessSettings},
-    duties::DutyRef,
     history,
+    jobs::JobRef,
 };
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub async fn save(
     change: &Change,
     before: &Business,
     settings: &BusinessSettings,
-) -> Result<(Business, Vec<DutyRef>), StorageError> {
+) -> Result<(Business, Vec<JobRef>), StorageError> {
     let business = businesses::update(tx, before.id, settings, change.now).await?;
     let line = history::NewLine {
         business: business.id,
@@ -33,17 +33,17 @@ pub async fn save(
             "zone": business.zone.name(),
             "entry_privacy": business.entry_privacy,
             "mark_cancelled": business.mark_cancelled,
-            "outside_moves": business.outside.moves,
-            "outside_deletions": business.outside.deletions,
+            "remote_moves": business.outside.moves,
+            "remote_deletions": business.outside.deletions,
         }),
     };
     history::append(tx, &line, change.now).await?;
     // The rules for what people do in calendars are no part of any entry.
     let in_entries = BusinessSettings { outside: settings.outside, ..before.settings() };
-    let raised = if *settings == in_entries {
+    let enqueued = if *settings == in_entries {
         Vec::new()
     } else {
-        batch_sync::raise_all(tx, context, business.id).await?
+        batch_sync::enqueue_all(tx, context, business.id).await?
     };
-    Ok((business, raised))
+    Ok((business, enqueued))
 }

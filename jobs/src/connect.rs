@@ -12,8 +12,8 @@ use chrono::Duration;
 use chrono_tz::Tz;
 use concord_domain::{
     connection::{Direction, ProviderKind},
-    duty::QueueClass,
     ids::{ApiKeyId, BusinessId, ConnectionId, StaffId},
+    job::QueueClass,
     people::Actor,
     record::HistorySubject,
 };
@@ -24,10 +24,10 @@ use concord_storage::{
     StorageError, Tx,
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
-    duties::DutyRef,
     history,
+    jobs::JobRef,
     oauth_states::{self, NewOAuthState, OAuthState, verifier_place},
-    people, push_channels, secret,
+    people, push_subscriptions, secret,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -241,7 +241,7 @@ pub struct Wanted {
     pub provider: ProviderKind,
 }
 
-/// Stores a grant: asks whose account it is and which calendars it has, adopts the connection, and raises what follows.
+/// Stores a grant: asks whose account it is and which calendars it has, adopts the connection, and enqueues what follows.
 pub async fn adopt(
     context: &Context,
     wanted: Wanted,
@@ -333,7 +333,7 @@ async fn store(
     if let Some(calendar) = &calendar {
         calendars::choose(&mut tx, business, connection, calendar).await?;
     }
-    push_channels::renew_all(&mut tx, business, connection, now).await?;
+    push_subscriptions::renew_all(&mut tx, business, connection, now).await?;
     let line = history::NewLine {
         business,
         actor: &Actor::System,
@@ -344,10 +344,10 @@ async fn store(
     };
     history::append(&mut tx, &line, now).await?;
     notify::reconnected(&mut tx, context, (business, connection)).await?;
-    // With the grant or not at all: nobody comes back to raise what a crash in between would have left out.
-    let raised = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
+    // With the grant or not at all: nobody comes back to enqueue what a crash in between would have left out.
+    let enqueued = catch_up(&mut tx, context, (business, connection), Direction::Both).await?;
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     let calendars = listed.len();
     Ok(Finished { connection, business, staff, account_email: new.account_email, calendars, return_to })
 }
@@ -423,34 +423,34 @@ fn refusal(provider: ProviderKind, error: &ProviderError, return_to: &str) -> Co
     }
 }
 
-/// Raises what brings a connection up to date both ways.
+/// Enqueues what brings a connection up to date both ways.
 pub(crate) async fn catch_up(
     tx: &mut Tx,
     context: &Context,
     (business, connection): (BusinessId, ConnectionId),
     direction: Direction,
-) -> Result<Vec<DutyRef>, StorageError> {
-    let mut raised = vec![batch_sync::raise(tx, context, business, connection).await?];
-    drift::raise_first(tx, (business, connection), context.clock.now()).await?;
+) -> Result<Vec<JobRef>, StorageError> {
+    let mut enqueued = vec![batch_sync::enqueue(tx, context, business, connection).await?];
+    drift::enqueue_first(tx, (business, connection), context.clock.now()).await?;
     if direction.reads() {
-        raised.extend(read_calendars(tx, context, business, connection).await?);
+        enqueued.extend(read_calendars(tx, context, business, connection).await?);
     }
-    Ok(raised)
+    Ok(enqueued)
 }
 
-/// Raises the reading of every calendar of a connection that is read, and the care for being told of its changes.
+/// Enqueues the reading of every calendar of a connection that is read, and the care for being told of its changes.
 pub(crate) async fn read_calendars(
     tx: &mut Tx,
     context: &Context,
     business: BusinessId,
     connection: ConnectionId,
-) -> Result<Vec<DutyRef>, StorageError> {
-    let mut raised = Vec::new();
+) -> Result<Vec<JobRef>, StorageError> {
+    let mut enqueued = Vec::new();
     for calendar in calendars::to_read(tx, business, connection).await? {
-        raised.push(import_availability::raise(tx, context, &calendar, QueueClass::Bulk).await?);
-        raised.extend(push::raise(tx, context, &calendar).await?);
+        enqueued.push(import_availability::enqueue(tx, context, &calendar, QueueClass::Bulk).await?);
+        enqueued.extend(push::enqueue(tx, context, &calendar).await?);
     }
-    Ok(raised)
+    Ok(enqueued)
 }
 
 pub(crate) fn as_listed(calendar: RemoteCalendar) -> ListedCalendar {

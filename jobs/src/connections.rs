@@ -5,10 +5,10 @@ mod renumbered;
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, Direction},
-    duty::{DutyKind, QueueClass},
     ids::{BusinessId, CalendarId, ConnectionId},
+    job::{JobKind, QueueClass},
     record::{HistorySubject, SyncOutcome},
-    sync::outside::OutsidePolicy,
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_providers::ProviderError;
 use concord_storage::{
@@ -16,8 +16,9 @@ use concord_storage::{
     bookings::Change,
     calendars::{self, Calendar, ListedCalendar},
     connections::{self as store, Connection, Settings},
-    duties::{self, NewDuty},
-    history, push_channels,
+    history,
+    jobs::{self, NewJob},
+    push_subscriptions,
     sync_log::{self, NewLine},
 };
 use serde_json::{Value, json};
@@ -25,9 +26,8 @@ use serde_json::{Value, json};
 use crate::{
     Context,
     access::{Account, with_access},
-    batch_sync, connect, drift,
-    duty::JobError,
-    import_availability,
+    batch_sync, connect, drift, import_availability,
+    job::JobError,
     limits::end_wait,
     notify, push,
 };
@@ -176,29 +176,29 @@ pub(crate) async fn look_for_calendars(context: &Context, account: Account) -> R
         calendars::give_another_id(&mut tx, business, one.calendar.id, &one.listed.external_id).await?;
     }
     if !renumbered.is_empty() {
-        push_channels::renew_all(&mut tx, business, connection, context.clock.now()).await?;
+        push_subscriptions::renew_all(&mut tx, business, connection, context.clock.now()).await?;
     }
     calendars::take_over(&mut tx, business, connection, &listed, context.clock.now()).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     let moved = |one: &&Calendar| one.missing_since.is_none() != found.lists(&one.external_id);
     for calendar in before.iter().filter(moved) {
         // One that is gone frees its owner; the bookings that stood there go to the one that is written now.
         if calendar.reads {
-            raised.push(import_availability::raise(&mut tx, context, calendar, QueueClass::Bulk).await?);
-            raised.extend(push::raise(&mut tx, context, calendar).await?);
+            enqueued.push(import_availability::enqueue(&mut tx, context, calendar, QueueClass::Bulk).await?);
+            enqueued.extend(push::enqueue(&mut tx, context, calendar).await?);
         }
     }
     // The first calendar of an account that had none: it is read and written at once.
     let is_new = |one: &ListedCalendar| before.iter().all(|known| known.external_id != one.external_id);
     let has_begun = listed.iter().any(|one| one.is_primary && is_new(one));
     if has_begun {
-        raised.extend(connect::read_calendars(&mut tx, context, business, connection).await?);
+        enqueued.extend(connect::read_calendars(&mut tx, context, business, connection).await?);
     }
     if has_begun || before.iter().any(|one| moved(&one)) {
-        raised.push(batch_sync::raise(&mut tx, context, business, connection).await?);
+        enqueued.push(batch_sync::enqueue(&mut tx, context, business, connection).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(found)
 }
 
@@ -213,10 +213,10 @@ pub async fn resync(context: &Context, business: BusinessId, id: ConnectionId) -
     let mut tx = context.db.begin().await?;
     // Not due yet, so that there is nothing to push.
     let now = context.clock.now();
-    drift::raise(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_AFTER), now).await?;
-    let raised = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
+    drift::enqueue(&mut tx, (business, id), (QueueClass::Bulk, now + COMPARE_AFTER), now).await?;
+    let enqueued = connect::catch_up(&mut tx, context, (business, id), connection.direction).await?;
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
@@ -237,9 +237,9 @@ pub async fn compare(context: &Context, business: BusinessId, id: ConnectionId) 
     must_be_served(&find(context, business, id).await?)?;
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let raised = drift::raise(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
+    let enqueued = drift::enqueue(&mut tx, (business, id), (QueueClass::Interactive, now), now).await?;
     tx.commit().await?;
-    context.push(&[raised]).await;
+    context.push(&[enqueued]).await;
     Ok(())
 }
 
@@ -255,30 +255,30 @@ pub async fn set_settings(
     let changed = store::set_settings(&mut tx, business, id, settings).await?;
     let detail = json!({ "direction": changed.direction, "coverage": changed.coverage });
     note(&mut tx, change, id, "changed", &detail).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if changed.state == ConnectionState::Active {
-        raised = connect::catch_up(&mut tx, context, (business, id), changed.direction).await?;
+        enqueued = connect::catch_up(&mut tx, context, (business, id), changed.direction).await?;
     }
     if !changed.direction.reads() {
         // The import finds that nothing is to be read, and forgets what was: during a pause too.
-        raised.extend(connect::read_calendars(&mut tx, context, business, id).await?);
+        enqueued.extend(connect::read_calendars(&mut tx, context, business, id).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
 /// Chooses what becomes of what its person does to entries of ours: of moves, and of deletions; `None`: as the business
 /// has it. What has happened already stays as it was decided.
-pub async fn set_outside_rules(
+pub async fn set_remote_change_rules(
     context: &Context,
     change: &Change,
     id: ConnectionId,
-    (moves, deletions): (Option<OutsidePolicy>, Option<OutsidePolicy>),
+    (moves, deletions): (Option<RemoteChangePolicy>, Option<RemoteChangePolicy>),
 ) -> Result<(), ManageError> {
     let mut tx = context.db.begin().await?;
-    store::set_outside_rules(&mut tx, change.business, id, (moves, deletions)).await?;
-    let detail = json!({ "outside_moves": moves, "outside_deletions": deletions });
+    store::set_remote_change_rules(&mut tx, change.business, id, (moves, deletions)).await?;
+    let detail = json!({ "remote_moves": moves, "remote_deletions": deletions });
     note(&mut tx, change, id, "changed", &detail).await?;
     tx.commit().await?;
     Ok(())
@@ -290,7 +290,7 @@ pub async fn set_default(context: &Context, change: &Change, id: ConnectionId) -
     let mut tx = context.db.begin().await?;
     store::set_default(&mut tx, change.business, id).await?;
     note(&mut tx, change, id, "made_default", &json!({})).await?;
-    let batch = batch_sync::raise(&mut tx, context, change.business, id).await?;
+    let batch = batch_sync::enqueue(&mut tx, context, change.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
     Ok(())
@@ -313,7 +313,7 @@ pub async fn set_written(
     let mut tx = context.db.begin().await?;
     calendars::set_written(&mut tx, change.business, id, calendar).await?;
     note(&mut tx, change, id, "calendar_written", &json!({ "calendar": calendar })).await?;
-    let batch = batch_sync::raise(&mut tx, context, change.business, id).await?;
+    let batch = batch_sync::enqueue(&mut tx, context, change.business, id).await?;
     tx.commit().await?;
     context.push(&[batch]).await;
     Ok(())
@@ -335,13 +335,13 @@ pub async fn set_reads(
     let mut tx = context.db.begin().await?;
     calendars::set_reads(&mut tx, change.business, calendar, reads).await?;
     note(&mut tx, change, id, "calendar_read", &json!({ "calendar": calendar, "reads": reads })).await?;
-    let mut raised =
-        vec![import_availability::raise(&mut tx, context, &found, QueueClass::Interactive).await?];
-    raised.extend(push::raise(&mut tx, context, &found).await?);
+    let mut enqueued =
+        vec![import_availability::enqueue(&mut tx, context, &found, QueueClass::Interactive).await?];
+    enqueued.extend(push::enqueue(&mut tx, context, &found).await?);
     // To forget what was read asks nobody.
     end_wait(context, &mut tx, id).await?;
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
@@ -350,12 +350,12 @@ pub async fn pause(context: &Context, change: &Change, id: ConnectionId) -> Resu
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Active, ConnectionState::Paused);
     move_state(&mut tx, change, id, states, "paused").await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     for calendar in calendars::to_read(&mut tx, change.business, id).await? {
-        raised.extend(push::raise(&mut tx, context, &calendar).await?);
+        enqueued.extend(push::enqueue(&mut tx, context, &calendar).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
@@ -364,9 +364,9 @@ pub async fn resume(context: &Context, change: &Change, id: ConnectionId) -> Res
     let mut tx = context.db.begin().await?;
     let states = (ConnectionState::Paused, ConnectionState::Active);
     let direction = move_state(&mut tx, change, id, states, "resumed").await?;
-    let raised = connect::catch_up(&mut tx, context, (change.business, id), direction).await?;
+    let enqueued = connect::catch_up(&mut tx, context, (change.business, id), direction).await?;
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
@@ -412,25 +412,26 @@ pub async fn disconnect(
     store::set_remove_entries(&mut tx, business, id, remove_entries).await?;
     store::ensure_default(&mut tx, business, connection.staff_id).await?;
     note(&mut tx, change, id, "disconnected", &json!({ "remove_entries": remove_entries })).await?;
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(business),
-        kind: DutyKind::Disconnect,
+        kind: JobKind::Disconnect,
         subject: id.0,
         queue: QueueClass::Interactive,
         due_at: change.now,
     };
-    let mut raised = vec![duties::raise(&mut tx, duty, change.now).await?];
+    let mut enqueued = vec![jobs::enqueue(&mut tx, job, change.now).await?];
     for calendar in calendars.iter().filter(|calendar| calendar.reads) {
-        raised.push(import_availability::raise(&mut tx, context, calendar, QueueClass::Interactive).await?);
+        enqueued
+            .push(import_availability::enqueue(&mut tx, context, calendar, QueueClass::Interactive).await?);
     }
     for other in others.iter().filter(|other| other.id != id) {
-        raised.push(batch_sync::raise(&mut tx, context, business, other.id).await?);
+        enqueued.push(batch_sync::enqueue(&mut tx, context, business, other.id).await?);
     }
     notify::disconnected(&mut tx, context, (business, id)).await?;
     // Whatever the provider has asked for: people are free, and the grant is to end, at once.
     end_wait(context, &mut tx, id).await?;
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 

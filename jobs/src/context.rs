@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration as StdDuration};
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    clock::Clock, connection::ProviderKind, duty::RetryPolicy, entry::EntryReminder, platform::Platforms,
+    clock::Clock, connection::ProviderKind, entry::EntryReminder, job::RetryPolicy, platform::Platforms,
 };
 use concord_providers::{CalendarProvider, FeedFetcher, Registry};
-use concord_storage::{Db, duties::DutyRef, limits::Rate, retention::Keep, seal::Keyring};
+use concord_storage::{Db, jobs::JobRef, limits::Rate, retention::Keep, seal::Keyring};
 use url::Url;
 
-use crate::{duty::JobError, keys::Keys, mail::Mail, queue::Queue};
+use crate::{job::JobError, keys::Keys, mail::Mail, queue::Queue};
 
 /// How fast a provider is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Default for SyncSettings {
             keep: Keep {
                 sync_log: Duration::days(90),
                 mails: Duration::days(90),
-                done_duties: Duration::days(7),
+                done_jobs: Duration::days(7),
                 history: Duration::days(730),
             },
         }
@@ -169,23 +169,24 @@ impl Context {
     /// The provider of that kind, if it is set up.
     pub(crate) fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn CalendarProvider>, JobError> {
         let found = self.providers.get(kind);
-        found.ok_or_else(|| JobError::Hopeless(format!("{} is not set up on this installation", kind.name())))
+        found
+            .ok_or_else(|| JobError::Permanent(format!("{} is not set up on this installation", kind.name())))
     }
 
-    /// Tells the workers of duties that were committed. It cannot fail: what is not pushed, the sweep brings.
-    pub async fn push(&self, duties: &[DutyRef]) {
-        if !duties.is_empty() {
-            self.queue.push(duties).await;
+    /// Tells the workers of jobs that were committed. It cannot fail: what is not pushed, the sweep brings.
+    pub async fn push(&self, jobs: &[JobRef]) {
+        if !jobs.is_empty() {
+            self.queue.push(jobs).await;
         }
     }
 
-    /// Tells the workers of a duty at the moment when it is due, which is soon: the sweep would be later.
-    pub(crate) fn push_at(&self, duty: DutyRef, at: DateTime<Utc>) {
+    /// Tells the workers of a job at the moment when it is due, which is soon: the sweep would be later.
+    pub(crate) fn push_at(&self, job: JobRef, at: DateTime<Utc>) {
         let Ok(wait) = (at - self.clock.now()).to_std() else { return };
         let context = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            context.push(&[duty]).await;
+            context.push(&[job]).await;
         });
     }
 }

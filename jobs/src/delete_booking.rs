@@ -2,14 +2,14 @@
 //!
 //! Claims the entry. Plans that it be absent. Calls the provider's remove, for which "gone already" is a success.
 
-use concord_storage::duties::ClaimedDuty;
+use concord_storage::jobs::ClaimedJob;
 
 use crate::{
     Context,
-    duty::{End, JobError, Then},
     entry::reconcile,
+    job::{End, JobError, Then},
 };
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> Result<End, JobError> {
-    reconcile(context, duty, false, then).await
+pub(crate) async fn run(context: &Context, job: &ClaimedJob, then: Then<'_>) -> Result<End, JobError> {
+    reconcile(context, job, false, then).await
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ConnectionState,
-    duty::QueueClass,
     ids::{ConnectionId, EntryId},
+    job::QueueClass,
     record::SyncOutcome,
     sync::{plan::Known, unknown::UnknownWrite},
 };
@@ -19,8 +19,8 @@ use concord_providers::{CalendarProvider, ProviderError, Removed};
 use concord_storage::{
     StorageError,
     connections::{self, StoredTokens},
-    duties::{ClaimedDuty, Outcome},
     entries::{self, Entry},
+    jobs::{ClaimedJob, Outcome},
     sync_log::{self, NewLine},
 };
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::{
     Context,
     access::{Access, Account, CallError, with_open},
-    duty::{JobError, business_of},
+    job::{JobError, business_of},
     lease::Lease,
     limits::take_turn,
     moved::{self, Search, Sought},
@@ -40,9 +40,9 @@ const PART: u32 = 50;
 /// How soon those come back who meet somebody else's change.
 const COME_BACK: Duration = Duration::seconds(1);
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let id = ConnectionId(duty.subject_id);
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let id = ConnectionId(job.subject_id);
     let Some(connection) = connections::find(&context.db, business, id).await? else {
         return Ok(Outcome::Done);
     };
@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
     let tokens = connections::tokens(&context.db, &context.ring, business, id).await?;
     let mut said = "access ended".to_owned();
     if connection.remove_entries {
-        let mut lease = Lease::of(context, duty);
+        let mut lease = Lease::of(context, job);
         said = match ending.remove_entries(&mut lease).await {
             Ok(Removal::ConnectedAgain) => return Ok(Outcome::Done),
             Ok(Removal::Ended { refused }) if refused.is_empty() => {
@@ -120,7 +120,7 @@ impl Ending<'_> {
             return Ok(Removal::Ended { refused: Vec::new() });
         }
         let provider = context.providers.get(account.provider).ok_or_else(|| {
-            JobError::Hopeless(format!("{} is not set up, so the entries stay", account.provider.name()))
+            JobError::Permanent(format!("{} is not set up, so the entries stay", account.provider.name()))
         })?;
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         let mut after = first;
@@ -196,7 +196,7 @@ impl Ending<'_> {
         let at = (name.as_str(), etag.as_deref());
         let held = (self.context, lease.job);
         let earlier = write_mark::begin(held, &mut entry, UnknownWrite::Removed, at, None).await?;
-        let being_changed = || JobError::not_now(self.context, COME_BACK, "its entries are being changed");
+        let being_changed = || JobError::snooze(self.context, COME_BACK, "its entries are being changed");
         Ok(Some((entry, earlier.ok_or_else(being_changed)?)))
     }
 
@@ -238,7 +238,7 @@ impl Ending<'_> {
         }
         let Some(token) = tokens.refresh.or(tokens.access) else { return Ok(()) };
         let oauth = self.context.providers.oauth(provider).ok_or_else(|| {
-            JobError::Hopeless(format!("{} is not set up, so access goes on", provider.name()))
+            JobError::Permanent(format!("{} is not set up, so access goes on", provider.name()))
         })?;
         match oauth.revoke(&token).await {
             Ok(()) | Err(ProviderError::GrantDead(_) | ProviderError::Unauthorized) => Ok(()),

@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::{ConnectionState, EntryState},
-    duty::{DutyKind, QueueClass},
     entry::ObservedEntry,
     ids::{BusinessId, CalendarId, ConnectionId, EntryId},
     interval::Interval,
+    job::{JobKind, QueueClass},
     record::SyncOutcome,
     sync::{
         drift::{Drift, Expected, HOLD, KnownEntry, SeenEntry, compare, is_believed, next_night},
@@ -28,8 +28,8 @@ use concord_storage::{
     StorageError, Tx, businesses,
     calendars::{self, Calendar},
     connections::{self as store, Connection, DriftFigures},
-    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
     entries::{self, Compared},
+    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
     sync_log::{self, NewLine},
 };
 
@@ -38,9 +38,9 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, commit_held, jitter, keep},
+    job::{JobError, business_of, commit_held, jitter, keep},
     limits::wait_for_turn,
-    outside::Met,
+    remote_change::Met,
     touched::{self, Found, Place, Rows},
 };
 
@@ -49,25 +49,25 @@ const FIRST_AFTER: Duration = Duration::hours(6);
 /// A server that gives page after page must not keep us for ever.
 const MOST_PAGES: usize = 1_000;
 
-/// Raises the compare of a connection.
-pub(crate) async fn raise(
+/// Enqueues the compare of a connection.
+pub(crate) async fn enqueue(
     tx: &mut Tx,
     (business, connection): (BusinessId, ConnectionId),
     (queue, due_at): (QueueClass, DateTime<Utc>),
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
-    let kind = DutyKind::CompareDrift;
-    let duty = NewDuty { business: Some(business), kind, subject: connection.0, queue, due_at };
-    duties::raise(tx, duty, now).await
+) -> Result<JobRef, StorageError> {
+    let kind = JobKind::CompareDrift;
+    let job = NewJob { business: Some(business), kind, subject: connection.0, queue, due_at };
+    jobs::enqueue(tx, job, now).await
 }
 
-/// Raises the compare of a connection that is served from now on. It is not due yet, so that there is nothing to push.
-pub(crate) async fn raise_first(
+/// Enqueues the compare of a connection that is served from now on. It is not due yet, so that there is nothing to push.
+pub(crate) async fn enqueue_first(
     tx: &mut Tx,
     connection: (BusinessId, ConnectionId),
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
-    raise(tx, connection, (QueueClass::Poll, now + FIRST_AFTER), now).await.map(drop)
+    enqueue(tx, connection, (QueueClass::Poll, now + FIRST_AFTER), now).await.map(drop)
 }
 
 /// Sees to it that every connection that is served is compared; called when a process starts.
@@ -76,30 +76,30 @@ pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     let found = store::never_compared(&context.db).await?;
     let mut tx = context.db.begin().await?;
     for connection in found {
-        raise_first(&mut tx, connection, now).await?;
+        enqueue_first(&mut tx, connection, now).await?;
     }
     tx.commit().await
 }
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let found = store::find(&context.db, business, ConnectionId(duty.subject_id)).await?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let found = store::find(&context.db, business, ConnectionId(job.subject_id)).await?;
     let Some(connection) = found.filter(|one| one.state == ConnectionState::Active) else {
         return Ok(Outcome::Done);
     };
     let zone = businesses::find(&context.db, business).await?.ok_or(StorageError::NotFound)?.zone;
     let (settings, now) = (&context.settings, context.clock.now());
     let window = Interval { start: now - settings.window_past, end: now + settings.window_future };
-    let compare = Compare { context, duty, connection, window, started_at: now };
+    let compare = Compare { context, job, connection, window, started_at: now };
     let again_soon = compare.run().await?;
     let now = context.clock.now();
-    let next = if again_soon { now + HOLD } else { next_night(now, zone, jitter(duty.id, 0)) };
+    let next = if again_soon { now + HOLD } else { next_night(now, zone, jitter(job.id, 0)) };
     Ok(Outcome::Again(next))
 }
 
 struct Compare<'a> {
     context: &'a Context,
-    duty: &'a ClaimedDuty,
+    job: &'a ClaimedJob,
     connection: Connection,
     window: Interval,
     started_at: DateTime<Utc>,
@@ -194,10 +194,10 @@ impl Compare<'_> {
         let provider = context.provider(self.connection.provider)?;
         let mut from = ChangesFrom::Start;
         for _ in 0..MOST_PAGES {
-            wait_for_turn(context, self.account(), QueueClass::Bulk, self.duty).await?;
+            wait_for_turn(context, self.account(), QueueClass::Bulk, self.job).await?;
             let (id, from_here) = (calendar.external_id.as_str(), &from);
             let page = with_access!(context, self.account(), access => provider.changes(&access, id, window, from_here))?;
-            keep(self.context, self.duty).await?;
+            keep(self.context, self.job).await?;
             for entry in page.entries.into_iter().filter(|entry| !entry.deleted) {
                 let seen = SeenEntry::from(&entry);
                 match names.get(seen.name.as_str()) {
@@ -259,7 +259,7 @@ impl Compare<'_> {
             at: now,
         };
         sync_log::append(&mut tx, &line).await?;
-        commit_held(self.context, self.duty, tx).await.map(drop)
+        commit_held(self.context, self.job, tx).await.map(drop)
     }
 
     async fn tell(&self, told: &[Difference]) -> Result<(), JobError> {
@@ -304,9 +304,9 @@ impl Compare<'_> {
             let found = Found { external_id: row.external_id.clone(), seen };
             let place =
                 Place { account: self.account(), calendar: &calendar.external_id, reading: sights.reading };
-            keep(self.context, self.duty).await?;
+            keep(self.context, self.job).await?;
             let Some((entry, met)) =
-                touched::meet(self.context, (place, QueueClass::Bulk, self.duty), *id, found, gone).await?
+                touched::meet(self.context, (place, QueueClass::Bulk, self.job), *id, found, gone).await?
             else {
                 continue;
             };
@@ -323,7 +323,7 @@ impl Compare<'_> {
                 }
                 met => Fate::Met(met),
             };
-            mended += usize::from(matches!(fate, Fate::Anew | Fate::Met(Met::Followed | Met::PutBack(..))));
+            mended += usize::from(matches!(fate, Fate::Anew | Fate::Met(Met::Followed | Met::Revert(..))));
             told.push(Difference::of(row.booking_id, &calendar.name, how, fate));
         }
         Ok(mended)
@@ -331,10 +331,11 @@ impl Compare<'_> {
 
     async fn write_again(&self, id: EntryId) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
-        let raised =
-            entries::raise_again(&mut tx, self.connection.business_id, id, self.context.clock.now()).await?;
+        let enqueued =
+            entries::enqueue_again(&mut tx, self.connection.business_id, id, self.context.clock.now())
+                .await?;
         tx.commit().await?;
-        self.context.push(&[raised]).await;
+        self.context.push(&[enqueued]).await;
         Ok(())
     }
 }

@@ -7,12 +7,12 @@ mod search;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ConnectionState,
-    duty::QueueClass,
     entry::{EntryContent, external_id},
     ids::EntryId,
+    job::QueueClass,
     sync::{
-        outside::{NOT_COUNTED, OutsideKind},
         plan::{Desired, EntryAction, Known, MAX_STEPS, Next, Observation, WriteFault, after, plan_entry},
+        remote_change::{NOT_COUNTED, RemoteChangeKind},
         shape::Shape,
         unknown::UnknownWrite,
     },
@@ -20,40 +20,40 @@ use concord_domain::{
 use concord_providers::{ProviderError, Removed, Written};
 use concord_storage::{
     StorageError,
-    duties::{ClaimedDuty, Outcome},
     entries::{self, Entry},
+    jobs::{ClaimedJob, Outcome},
 };
 
 use self::search::CALENDAR_GONE;
 use crate::{
     Context,
     access::{Access, Account, CallError, with_open},
-    duty::{End, JobError, Then, business_of},
+    job::{End, JobError, Then, business_of},
     lease::Lease,
     limits::take_turn,
     moved,
-    outside::{self, Met, Standing},
+    remote_change::{self, Met, Standing},
     write_mark,
 };
 
 /// Brings an entry to what it should be, if it is to be there (`wanted`) as this job thinks. Where the booking has been
-/// changed so that it is not, the other job's duty stands in the same table and will do it.
+/// changed so that it is not, the other job's job stands in the same table and will do it.
 pub(crate) async fn reconcile(
     context: &Context,
-    duty: &ClaimedDuty,
+    job: &ClaimedJob,
     wanted: bool,
     then: Then<'_>,
 ) -> Result<End, JobError> {
-    let Some(run) = EntryRun::begin(context, duty, wanted).await? else {
+    let Some(run) = EntryRun::begin(context, job, wanted).await? else {
         return Ok(End::Outcome(Outcome::Done));
     };
-    let mut lease = Lease::of(context, duty);
+    let mut lease = Lease::of(context, job);
     let mut way = run.plan().await?;
     match run.carry_out(&mut lease, &mut way).await {
-        Err(error @ (JobError::NotNow { .. } | JobError::Wait { .. })) => Err(error),
+        Err(error @ (JobError::Snooze { .. } | JobError::Wait { .. })) => Err(error),
         Ok(false) => Ok(End::Outcome(Outcome::Done)),
-        Ok(true) => run.record((duty, then), way, Ok(())).await,
-        Err(error) => run.record((duty, then), way, Err(error)).await,
+        Ok(true) => run.record((job, then), way, Ok(())).await,
+        Err(error) => run.record((job, then), way, Err(error)).await,
     }
 }
 
@@ -81,7 +81,7 @@ struct Done {
 
 /// A run between two calls.
 struct Way {
-    /// The next one; `None`: another duty, or a person, says what follows.
+    /// The next one; `None`: another job, or a person, says what follows.
     action: Option<EntryAction>,
     /// The row, as this run has left it.
     entry: Entry,
@@ -92,10 +92,10 @@ struct Way {
 }
 
 impl<'a> EntryRun<'a> {
-    /// `None`: there is nothing to do, or another duty will do it.
-    async fn begin(context: &'a Context, duty: &ClaimedDuty, wanted: bool) -> Result<Option<Self>, JobError> {
-        let business = business_of(duty)?;
-        let entry = entries::find(&context.db, business, EntryId(duty.subject_id)).await?;
+    /// `None`: there is nothing to do, or another job will do it.
+    async fn begin(context: &'a Context, job: &ClaimedJob, wanted: bool) -> Result<Option<Self>, JobError> {
+        let business = business_of(job)?;
+        let entry = entries::find(&context.db, business, EntryId(job.subject_id)).await?;
         let entry = entry.filter(|one| {
             one.wanted == wanted && one.connection_state == ConnectionState::Active && !one.is_asked_about
         });
@@ -103,7 +103,7 @@ impl<'a> EntryRun<'a> {
             context,
             account: Account { business, connection: entry.connection_id, provider: entry.provider },
             entry,
-            class: duty.queue,
+            class: job.queue,
             started_at: context.clock.now(),
         }))
     }
@@ -119,7 +119,7 @@ impl<'a> EntryRun<'a> {
     }
 
     async fn plan(&self) -> Result<Way, JobError> {
-        let Standing { booking, desired, .. } = outside::standing(self.context, &self.entry).await?;
+        let Standing { booking, desired, .. } = remote_change::standing(self.context, &self.entry).await?;
         let known = self.known();
         let shape = match &desired {
             Desired::Present(content) => Some(Shape::from(content)),
@@ -265,11 +265,11 @@ impl<'a> EntryRun<'a> {
         done.known = done.known.seen(&observation);
         // How many others are gone is not known here, and the booking says something else by now: no deletion is
         // followed without being asked about.
-        let (met, raised) = outside::meet(self.context, entry, &observation, NOT_COUNTED).await?;
-        self.context.push(&raised).await;
+        let (met, enqueued) = remote_change::meet(self.context, entry, &observation, NOT_COUNTED).await?;
+        self.context.push(&enqueued).await;
         match met {
             Met::Echo | Met::Unclear => {}
-            Met::PutBack(kind, _) => done.note = Some(in_words(kind)),
+            Met::Revert(kind, _) => done.note = Some(in_words(kind)),
             Met::Followed | Met::Asked | Met::LetBe => return Ok(None),
             Met::Outdated => return Err(self.is_being_changed()),
             // Written over, a person's edit would be gone that nobody has read.
@@ -279,7 +279,7 @@ impl<'a> EntryRun<'a> {
     }
 
     fn is_being_changed(&self) -> JobError {
-        JobError::not_now(self.context, LOOK_AGAIN, "it is being changed")
+        JobError::snooze(self.context, LOOK_AGAIN, "it is being changed")
     }
 
     /// What is done next, after a fault that says something about the entry.
@@ -296,7 +296,7 @@ impl<'a> EntryRun<'a> {
                 Ok(EntryAction::Nothing)
             }
             Next::LookUnlessCalendarGone if self.calendar_is_listed().await? => Ok(EntryAction::Look),
-            Next::LookUnlessCalendarGone => Err(JobError::Hopeless(CALENDAR_GONE.into())),
+            Next::LookUnlessCalendarGone => Err(JobError::Permanent(CALENDAR_GONE.into())),
             Next::CalendarGone => Err(self.calendar_gone().await),
         }
     }
@@ -349,14 +349,14 @@ const UNREADABLE: &str = "what stands in the calendar cannot be understood";
 
 const STANDS_ELSEWHERE: &str = "the same entry stands in another calendar of the account";
 
-fn in_words(kind: OutsideKind) -> &'static str {
+fn in_words(kind: RemoteChangeKind) -> &'static str {
     match kind {
-        OutsideKind::Moved | OutsideKind::Resized | OutsideKind::Renamed => {
+        RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::Renamed => {
             "it had been changed in the calendar and was put back"
         }
-        OutsideKind::MadeRecurring => "it had been made to recur in the calendar and was put back",
-        OutsideKind::Deleted => "it had been deleted in the calendar and was put back",
-        OutsideKind::Restored => "it had been brought back in the calendar and was removed again",
+        RemoteChangeKind::MadeRecurring => "it had been made to recur in the calendar and was put back",
+        RemoteChangeKind::Deleted => "it had been deleted in the calendar and was put back",
+        RemoteChangeKind::Restored => "it had been brought back in the calendar and was removed again",
     }
 }
 

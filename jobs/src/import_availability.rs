@@ -13,10 +13,10 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     connection::ConnectionState,
-    duty::{DutyKind, QueueClass},
     entry::ObservedEntry,
     ids::CalendarId,
     interval::Interval,
+    job::{JobKind, QueueClass},
     record::SyncOutcome,
     sync::{
         availability::{Changes, Doubted, ImportPlan, Read, ReadKind, Stored, plan_import},
@@ -29,7 +29,7 @@ use concord_storage::{
     StorageError, Tx,
     calendars::{self, Calendar, Progress},
     connections::{self as store, Connection},
-    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
+    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
     sync_log::{self, NewLine},
 };
 
@@ -37,7 +37,7 @@ use crate::{
     Context,
     access::{Account, with_access},
     connections,
-    duty::{JobError, business_of, commit_held, jitter, keep, outcome_of, part_of},
+    job::{JobError, business_of, commit_held, jitter, keep, outcome_of, part_of},
     limits::{note_success, take_turn, wait_for_turn},
     notify,
     touched::Rows,
@@ -49,61 +49,61 @@ const WINDOW_STEP: Duration = Duration::days(1);
 /// Two and a half million events; a server that gives page after page must not keep us for ever.
 const MOST_PAGES: usize = 1_000;
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let id = CalendarId(duty.subject_id);
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let id = CalendarId(job.subject_id);
     let Some(calendar) = calendars::find(&context.db, business, id).await? else { return Ok(Outcome::Done) };
     let Some(connection) = store::find(&context.db, business, calendar.connection_id).await? else {
         return Ok(Outcome::Done);
     };
     let import = Import { context, calendar, connection, started_at: context.clock.now() };
     if !import.is_read() {
-        import.forget_all(duty).await?;
+        import.forget_all(job).await?;
         return Ok(Outcome::Done);
     }
     if import.connection.state != ConnectionState::Active {
         return Ok(Outcome::Done);
     }
-    let result = match import.read(duty).await {
+    let result = match import.read(job).await {
         Err(JobError::Provider(ProviderError::CursorExpired)) => {
-            import.forget_cursor(duty).await?;
-            import.read(duty).await
+            import.forget_cursor(job).await?;
+            import.read(job).await
         }
         result => result,
     };
     let tally = match result {
         Ok(tally) => tally,
-        Err(JobError::Provider(ProviderError::NotFound)) => return import.not_found(duty).await,
-        Err(error) => return import.fail(duty, error).await,
+        Err(JobError::Provider(ProviderError::NotFound)) => return import.not_found(job).await,
+        Err(error) => return import.fail(job, error).await,
     };
     import.log(tally.outcome, &tally.detail).await?;
     let every = context.settings.poll_every;
     // Spread out, so that calendars that were connected together are not read together for ever.
-    let attempt = u32::try_from(duty.version).unwrap_or(0);
+    let attempt = u32::try_from(job.version).unwrap_or(0);
     let pause = if tally.outcome == SyncOutcome::Held {
         Duration::minutes(2)
     } else {
-        every - part_of(every / 10, jitter(duty.id, attempt))
+        every - part_of(every / 10, jitter(job.id, attempt))
     };
     Ok(Outcome::Again(context.clock.now() + pause))
 }
 
-/// Raises the import of one calendar, due now.
-pub(crate) async fn raise(
+/// Enqueues the import of one calendar, due now.
+pub(crate) async fn enqueue(
     tx: &mut Tx,
     context: &Context,
     calendar: &Calendar,
     queue: QueueClass,
-) -> Result<DutyRef, StorageError> {
+) -> Result<JobRef, StorageError> {
     let now = context.clock.now();
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(calendar.business_id),
-        kind: DutyKind::ImportAvailability,
+        kind: JobKind::ImportAvailability,
         subject: calendar.id.0,
         queue,
         due_at: now,
     };
-    duties::raise(tx, duty, now).await
+    jobs::enqueue(tx, job, now).await
 }
 
 struct Import<'a> {
@@ -155,7 +155,7 @@ impl Import<'_> {
             && self.connection.state != ConnectionState::Disconnected
     }
 
-    async fn read(&self, duty: &ClaimedDuty) -> Result<Tally, JobError> {
+    async fn read(&self, job: &ClaimedJob) -> Result<Tally, JobError> {
         let db = &self.context.db;
         let progress = calendars::progress(db, self.calendar.business_id, self.calendar.id).await?;
         let now = self.context.clock.now();
@@ -163,10 +163,10 @@ impl Import<'_> {
         let reading = store::begin_reading(db, self.connection.id).await?;
         let full = from == ChangesFrom::Start;
         let before = if full { self.rows(window).await? } else { Rows::default() };
-        let mut pages = self.all_pages(duty, from, window).await?;
-        let mut touched = self.know_ours((duty, reading), &mut pages.entries, &pages.resources).await?;
+        let mut pages = self.all_pages(job, from, window).await?;
+        let mut touched = self.know_ours((job, reading), &mut pages.entries, &pages.resources).await?;
         if !full && pages.may_miss {
-            self.look_for_missed((duty, reading), progress.last_reading, &pages, &mut touched).await?;
+            self.look_for_missed((job, reading), progress.last_reading, &pages, &mut touched).await?;
         }
         let ours = if full { self.expected(&before, window).await? } else { Vec::new() };
         let kind = if full { ReadKind::Full } else { ReadKind::Incremental };
@@ -176,19 +176,19 @@ impl Import<'_> {
         let stored = Stored { busy: &known, ours: &ours };
         let ImportPlan { changes, missing, held } =
             plan_import(stored, &pages.entries, &pages.resources, &read, &doubted);
-        self.apply(duty, &changes).await?;
+        self.apply(job, &changes).await?;
         touched.note_missing(&missing, &before);
         let stands = ours.iter().filter(|one| one.expected == Expected::Stands).count();
         // A server that was set back, more likely than a person who emptied their calendar.
         let is_doubtful = missing.len() > 1 && missing.len() * 2 > stands;
-        let met = self.meet(duty, (touched, reading), is_doubtful).await?;
+        let met = self.meet(job, (touched, reading), is_doubtful).await?;
         let Some(held) = held else {
-            return self.advance(duty, (&changes, met), &pages, (reading, window), full).await;
+            return self.advance(job, (&changes, met), &pages, (reading, window), full).await;
         };
         let words = held.reason.to_string();
         let mut tx = db.begin().await?;
         calendars::hold(&mut tx, self.calendar.id, &held.doubted.to_text(), &words).await?;
-        commit_held(self.context, duty, tx).await?;
+        commit_held(self.context, job, tx).await?;
         let written = changes.upserts.len();
         Ok(Tally { outcome: SyncOutcome::Held, detail: format!("{words}; {written} written meanwhile") })
     }
@@ -207,7 +207,7 @@ impl Import<'_> {
 
     async fn all_pages(
         &self,
-        duty: &ClaimedDuty,
+        job: &ClaimedJob,
         mut from: ChangesFrom,
         window: Interval,
     ) -> Result<Pages, JobError> {
@@ -221,9 +221,9 @@ impl Import<'_> {
         let calendar = self.calendar.external_id.as_str();
         for number in 0..MOST_PAGES {
             if number == 0 {
-                take_turn(context, self.account(), duty.queue).await?;
+                take_turn(context, self.account(), job.queue).await?;
             } else {
-                wait_for_turn(context, self.account(), duty.queue, duty).await?;
+                wait_for_turn(context, self.account(), job.queue, job).await?;
             }
             let from_here = &from;
             let page = with_access!(context, self.account(), access => provider.changes(&access, calendar, window, from_here))?;
@@ -232,7 +232,7 @@ impl Import<'_> {
             resources.extend(page.resources.into_iter().chain(page.series));
             unreadable += page.unreadable;
             may_miss |= page.may_miss;
-            keep(self.context, duty).await?;
+            keep(self.context, job).await?;
             match page.next {
                 AfterPage::Cursor(cursor) => {
                     return Ok(Pages { entries, resources, unreadable, may_miss, cursor });
@@ -254,7 +254,7 @@ impl Import<'_> {
     /// Last: what is written twice is written once, what the cursor has passed does not come again.
     async fn advance(
         &self,
-        duty: &ClaimedDuty,
+        job: &ClaimedJob,
         (changes, met): (&Changes, usize),
         pages: &Pages,
         (reading, window): (Reading, Interval),
@@ -268,7 +268,7 @@ impl Import<'_> {
             notify::sync_succeeded(&mut tx, self.context, self.account()).await?;
         }
         calendars::advance(&mut tx, (self.calendar.id, reading), &pages.cursor, window, now).await?;
-        commit_held(self.context, duty, tx).await?;
+        commit_held(self.context, job, tx).await?;
         self.context.push(&due).await;
         let (written, removed) = (changes.upserts.len(), changes.removals.len());
         let nothing = changes.is_empty() && met == 0 && pages.unreadable == 0;
@@ -286,18 +286,18 @@ impl Import<'_> {
         })
     }
 
-    async fn forget_cursor(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
+    async fn forget_cursor(&self, job: &ClaimedJob) -> Result<(), JobError> {
         let mut tx = self.context.db.begin().await?;
         calendars::forget_cursor(&mut tx, self.calendar.id).await?;
-        commit_held(self.context, duty, tx).await?;
+        commit_held(self.context, job, tx).await?;
         Ok(())
     }
 
-    /// The calendar may be gone. If so, the look at what there is raises this duty again, which then forgets it.
-    async fn not_found(&self, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+    /// The calendar may be gone. If so, the look at what there is enqueues this job again, which then forgets it.
+    async fn not_found(&self, job: &ClaimedJob) -> Result<Outcome, JobError> {
         let found = match connections::look_for_calendars(self.context, self.account()).await {
             Ok(found) => found,
-            Err(error) => return self.fail(duty, error).await,
+            Err(error) => return self.fail(job, error).await,
         };
         if found.has_another_id(&self.calendar.external_id) {
             self.log(SyncOutcome::Ok, "the provider gave the calendar another id; it is read by that one")
@@ -305,7 +305,7 @@ impl Import<'_> {
             return Ok(Outcome::Done);
         }
         if found.lists(&self.calendar.external_id) {
-            return self.fail(duty, ProviderError::NotFound.into()).await;
+            return self.fail(job, ProviderError::NotFound.into()).await;
         }
         self.log(SyncOutcome::Failed, "the calendar is gone at the provider").await?;
         Ok(Outcome::Done)
@@ -313,10 +313,10 @@ impl Import<'_> {
 
     /// Writes down why nothing was read, and when it is tried again: a poll never ends. What fails again as the last time
     /// is said once.
-    async fn fail(&self, duty: &ClaimedDuty, error: JobError) -> Result<Outcome, JobError> {
+    async fn fail(&self, job: &ClaimedJob, error: JobError) -> Result<Outcome, JobError> {
         // What is said of a dead grant is said by whoever found it dead, and waiting is no failure.
         if let JobError::Provider(ProviderError::GrantDead(_))
-        | JobError::NotNow { .. }
+        | JobError::Snooze { .. }
         | JobError::Wait { .. } = &error
         {
             return Err(error);
@@ -326,12 +326,12 @@ impl Import<'_> {
         if let JobError::Provider(error) = &error {
             tracing::info!(calendar = %self.calendar.id, code = error.code(), %error, "a calendar could not be read");
         }
-        let mut outcome = outcome_of(context, duty, &error, provider);
+        let mut outcome = outcome_of(context, job, &error, provider);
         let words = error.in_words(provider);
         let tries = if error.is_refusal() { 1 } else { i64::from(context.settings.retry.tries) };
         let again = match outcome {
             Outcome::Snooze { .. } | Outcome::Wait { .. } => true,
-            Outcome::Failed { .. } => duty.attempts > tries,
+            Outcome::Failed { .. } => job.attempts > tries,
             Outcome::Done | Outcome::Again(_) | Outcome::Retry { .. } => false,
         };
         if let Outcome::Failed { retry_at, reason } = &mut outcome {
@@ -341,11 +341,11 @@ impl Import<'_> {
             }
             let mut tx = context.db.begin().await?;
             store::note_failure(&mut tx, self.connection.id, reason).await?;
-            commit_held(context, duty, tx).await?;
+            commit_held(context, job, tx).await?;
         }
         let failed = matches!(outcome, Outcome::Failed { .. });
         let logged = if failed { SyncOutcome::Failed } else { SyncOutcome::Retry };
-        if !again || duty.last_error.as_ref() != Some(&words) {
+        if !again || job.last_error.as_ref() != Some(&words) {
             self.log(logged, &words).await?;
         }
         Ok(outcome)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::ids::{ConnectionId, DutyId, JobKey};
+use concord_domain::ids::{ConnectionId, JobId, JobKey};
 use concord_providers::Credentials;
 use concord_storage::connections::CalendarServer;
 use uuid::Uuid;
@@ -70,7 +70,7 @@ struct Failures {
     last: DateTime<Utc>,
     in_a_row: i64,
     /// The first two jobs.
-    jobs: Vec<DutyId>,
+    jobs: Vec<JobId>,
 }
 
 /// When a server was found to answer again and the waits of all of its keys ended, and for how long they are not again.
@@ -210,7 +210,7 @@ impl Keys {
 
     /// A call for a job of the key brought no answer, or one that may pass. One that is `worn`, as its tries are used up, fails
     /// whether its provider is there or not: it says that an outage goes on, not that one begins.
-    pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (DutyId, bool), now: DateTime<Utc>) {
+    pub(crate) fn note_failure(&self, key: JobKey, (job, is_worn): (JobId, bool), now: DateTime<Utc>) {
         let mut failures = locked(&self.failures);
         // What is so long ago may have been followed by answers that another process was given.
         failures.retain(|_, failures| now - failures.last < IN_A_ROW_WITHIN);
@@ -258,7 +258,7 @@ impl Keys {
         true
     }
 
-    /// What the leases begin with that this process takes for itself and not for a duty.
+    /// What the leases begin with that this process takes for itself and not for a job.
     pub(crate) fn process(&self) -> &str {
         &self.process
     }
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn what_has_failed_for_good_keeps_an_outage_alive_but_begins_none() {
         let (keys, key) = (Keys::default(), JobKey(Uuid::new_v4()));
-        let [one, other] = [DutyId(Uuid::new_v4()), DutyId(Uuid::new_v4())];
+        let [one, other] = [JobId(Uuid::new_v4()), JobId(Uuid::new_v4())];
         keys.note_failure(key, (one, true), at(0));
         keys.note_failure(key, (other, true), at(1));
         assert_eq!(keys.failures(key, at(1)), None);

@@ -6,12 +6,12 @@ use std::{pin::Pin, time::Duration as StdDuration};
 use chrono::{DateTime, Utc};
 use concord_storage::{
     StorageError,
-    duties::{self, ClaimedDuty},
+    jobs::{self, ClaimedJob},
 };
 
 use crate::{
     Context,
-    duty::{JobError, lost},
+    job::{JobError, lost},
 };
 
 /// How often a lease is renewed at least during a call.
@@ -20,13 +20,13 @@ const RENEWED_EVERY: StdDuration = StdDuration::from_secs(3);
 /// The lease of a job that was claimed.
 pub(crate) struct Lease<'a> {
     context: &'a Context,
-    pub(crate) job: &'a ClaimedDuty,
+    pub(crate) job: &'a ClaimedJob,
     renew_at: DateTime<Utc>,
 }
 
 impl<'a> Lease<'a> {
     /// It holds since the job was claimed, just now.
-    pub(crate) fn of(context: &'a Context, job: &'a ClaimedDuty) -> Self {
+    pub(crate) fn of(context: &'a Context, job: &'a ClaimedJob) -> Self {
         Self { context, job, renew_at: context.clock.now() + context.settings.lease / 3 }
     }
 
@@ -57,8 +57,7 @@ impl<'a> Lease<'a> {
     async fn renew(&mut self) -> Result<bool, StorageError> {
         let context = self.context;
         let now = context.clock.now();
-        let is_held =
-            duties::extend(&context.db, self.job, now + context.settings.lease, now).await?.is_held();
+        let is_held = jobs::extend(&context.db, self.job, now + context.settings.lease, now).await?.is_held();
         if is_held {
             self.renew_at = now + context.settings.lease / 3;
         }

@@ -1,16 +1,16 @@
 //! The work that Concord does by itself: where storage and providers meet.
 //!
-//! A duty (a row of `storage::duties`) says that something must be done. A job is the file that does it: it claims
+//! A job (a row of `storage::jobs`) says that something must be done. A job is the file that does it: it claims
 //! nothing and retries nothing by itself, but loads the rows as they are now, lets a pure function of the domain plan,
-//! acts on the plan and returns an `Outcome`. `duty` claims, runs and records, one job of a key (a connection) after the other;
+//! acts on the plan and returns an `Outcome`. `job` claims, runs and records, one job of a key (a connection) after the other;
 //! `queue` and `worker` only see to it that this happens soon, and `sweep` that it happens at all.
 //!
 //! It must never keep state that is not in the database, write to a calendar without the lease of a job of its key, or sleep
 //! where it can snooze: only `limits` sleeps, for a moment, and gives up its worker's place meanwhile.
 //!
-//! To add a job: a word in `domain::duty::DutyKind`, a file here with `pub(crate) async fn run(context, duty)`, its line
-//! in `duty::dispatch`, and `storage::duties::raise` in the transaction that gives rise to it; where it calls a provider, its
-//! kind in the statement of `raise`, which gives it its key.
+//! To add a job: a word in `domain::job::JobKind`, a file here with `pub(crate) async fn run(context, job)`, its line
+//! in `job::dispatch`, and `storage::jobs::enqueue` in the transaction that gives rise to it; where it calls a provider, its
+//! kind in the statement of `enqueue`, which gives it its key.
 
 pub mod access;
 pub mod batch_sync;
@@ -24,19 +24,19 @@ mod context;
 mod delete_booking;
 mod disconnect;
 pub mod drift;
-pub mod duty;
 mod entry;
 mod import_availability;
+pub mod job;
 mod keys;
 mod lease;
 mod limits;
 pub mod mail;
 mod moved;
 mod notify;
-pub mod outside;
 mod presence;
 pub mod push;
 pub mod queue;
+pub mod remote_change;
 pub mod retention;
 pub mod sweep;
 mod sync_booking;

@@ -8,20 +8,20 @@ use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::QueueClass,
     ids::{ConnectionId, JobKey},
+    job::QueueClass,
 };
 use concord_providers::ProviderError;
 use concord_storage::{
     StorageError, Tx, connections,
-    duties::{self, ClaimedDuty, DutyRef, Wait},
+    jobs::{self, ClaimedJob, JobRef, Wait},
     limits::{self, Bucket, Rate, Take, Waits},
 };
 
 use crate::{
     Context,
     access::Account,
-    duty::{JobError, jitter_of, keep, part_of},
+    job::{JobError, jitter_of, keep, part_of},
     notify,
     worker::without_slot,
 };
@@ -43,7 +43,7 @@ pub(crate) async fn take_turn(
         bucket(&own, limits.connection(), (apart * 2).min(LONGEST_OF_BATCHES)),
         Some(bucket(&shared, project, patience_of(project, class))),
     );
-    let mut tx = context.db.begin_forgettable().await?;
+    let mut tx = context.db.begin_async_commit().await?;
     let (turn, is_trial) = match limits::take_turn(&mut tx, buckets, is_waited_for, now).await? {
         (Take::At(at), is_trial) => (at, is_trial),
         (Take::Wait(until), _) => {
@@ -68,12 +68,12 @@ async fn wait_in_place(class: QueueClass, wait: StdDuration) {
 
 /// A turn in the midst of what would have to begin anew otherwise, such as the next page of a long list: a burst is soon
 /// used up, and whoever began again each time would never come to the end. Waits for it in place, and stays the one who does
-/// this duty.
+/// this job.
 pub(crate) async fn wait_for_turn(
     context: &Context,
     account: Account,
     class: QueueClass,
-    duty: &ClaimedDuty,
+    job: &ClaimedJob,
 ) -> Result<(), JobError> {
     loop {
         let now = context.clock.now();
@@ -82,7 +82,7 @@ pub(crate) async fn wait_for_turn(
             Err(JobError::Wait { until, .. }) if until - now < LONGEST_WAIT => {
                 let wait = (until - context.clock.now()).clamp(SHORTEST_SLEEP, LOOKS_EVERY);
                 wait_in_place(class, wait.to_std().unwrap_or_default()).await;
-                keep(context, duty).await?;
+                keep(context, job).await?;
             }
             taken => return taken,
         }
@@ -132,7 +132,7 @@ fn patience_of(rate: Rate, class: QueueClass) -> Duration {
 async fn hold_back(context: &Context, account: Account, wait: StdDuration) -> Result<(), StorageError> {
     let until = context.clock.now() + wait;
     let rate = context.settings.limits.of(account.provider).connection();
-    let mut tx = context.db.begin_forgettable().await?;
+    let mut tx = context.db.begin_async_commit().await?;
     limits::hold_until(&mut tx, &bucket_of(account), until, rate).await?;
     tx.commit().await
 }
@@ -234,7 +234,7 @@ async fn refused(
         let spread = jitter_of(account.connection.0, u32::try_from(refusals).unwrap_or(0));
         after_refusals(refusals, spread)
     };
-    let mut tx = context.db.begin_forgettable().await?;
+    let mut tx = context.db.begin_async_commit().await?;
     let until = limits::refused(&mut tx, &bucket_of(account), (began, now), waits).await?;
     tx.commit().await?;
     Ok((until - now).to_std().unwrap_or_default())
@@ -242,13 +242,13 @@ async fn refused(
 
 async fn answered(context: &Context, account: Account, was_away: bool) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let mut tx = context.db.begin_forgettable().await?;
+    let mut tx = context.db.begin_async_commit().await?;
     limits::answered(&mut tx, &bucket_of(account), now).await?;
     let waited = end_wait(context, &mut tx, account.connection).await?;
     // Whoever was answered first may have ended our wait too.
     let due = match (was_away, waited) {
         (true, _) => recovered(context, &mut tx, account, now).await?,
-        (false, true) => hasten(context, &mut tx, account, now).await?,
+        (false, true) => reschedule(context, &mut tx, account, now).await?,
         (false, false) => Vec::new(),
     };
     tx.commit().await?;
@@ -264,11 +264,11 @@ pub(crate) async fn recovered(
     tx: &mut Tx,
     account: Account,
     now: DateTime<Utc>,
-) -> Result<Vec<DutyRef>, StorageError> {
-    let mut due = hasten(context, tx, account, now).await?;
+) -> Result<Vec<JobRef>, StorageError> {
+    let mut due = reschedule(context, tx, account, now).await?;
     let Some(server) = connections::server_of(tx, account.connection).await? else { return Ok(due) };
     if context.keys.may_end_outages(&server, now) {
-        let ended = duties::end_outages(tx, &server, (now, context.settings.retry.slow_cap)).await?;
+        let ended = jobs::end_outages(tx, &server, (now, context.settings.retry.slow_cap)).await?;
         for key in ended.keys {
             context.keys.end_wait(key);
         }
@@ -284,7 +284,7 @@ pub(crate) async fn note_success(
     tx: &mut Tx,
     account: Account,
     now: DateTime<Utc>,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     if !connections::note_success(tx, account.connection, now).await? {
         return Ok(Vec::new());
     }
@@ -294,7 +294,7 @@ pub(crate) async fn note_success(
 /// The same for all that was synced of a key, when its worker ends. It is for people alone: what fails, says so at once.
 pub(crate) async fn note_synced(context: &Context, account: Account) {
     let noted = async {
-        let mut tx = context.db.begin_forgettable().await?;
+        let mut tx = context.db.begin_async_commit().await?;
         connections::note_synced(&mut tx, account.connection, context.clock.now()).await?;
         notify::sync_succeeded(&mut tx, context, account).await?;
         tx.commit().await
@@ -313,19 +313,19 @@ pub(crate) async fn end_wait(
 ) -> Result<bool, StorageError> {
     let key = JobKey::from(connection);
     context.keys.end_wait(key);
-    duties::end_wait(tx, key, context.clock.now()).await
+    jobs::end_wait(tx, key, context.clock.now()).await
 }
 
 /// However long an outage was, nothing that failed of it waits longer than the retries do at most. Push what this returns
 /// after the commit.
-async fn hasten(
+async fn reschedule(
     context: &Context,
     tx: &mut Tx,
     account: Account,
     now: DateTime<Utc>,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     let longest = context.settings.retry.slow_cap;
-    duties::hasten_entries(tx, account.business, account.connection, now, longest).await
+    jobs::reschedule_entries(tx, account.business, account.connection, now, longest).await
 }
 
 fn bucket_of(account: Account) -> String {

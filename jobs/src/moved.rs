@@ -2,9 +2,9 @@
 //! followed. What was done to one at the same time is met there like any other change (`outside`).
 
 use concord_domain::{
-    duty::QueueClass,
     entry::ObservedEntry,
     ids::CalendarId,
+    job::QueueClass,
     record::SyncOutcome,
     sync::{
         moved::{Elsewhere, PriorState, Whereabouts, whereabouts},
@@ -15,10 +15,10 @@ use concord_domain::{
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError,
+    StorageError, busy_times,
     calendars::{self, Calendar},
     entries::{self, Entry, MovedEntry},
-    outside_events, people,
+    people,
     sync_log::{self, NewLine},
 };
 
@@ -26,7 +26,7 @@ use crate::{
     Context,
     access::{Access, Account, with_open},
     connections::look_for_calendars,
-    duty::JobError,
+    job::JobError,
     lease::Lease,
     limits::take_turn,
 };
@@ -217,13 +217,13 @@ pub(crate) async fn follow(
     // It stands, so that none of our removals has happened.
     let unknown: Vec<UnknownWrite> =
         entry.unknown_writes.iter().filter(|write| **write != UnknownWrite::Removed).cloned().collect();
-    let taken_for_busy = outside_events::within(db, business, calendar.id, name).await?;
+    let taken_for_busy = busy_times::within(db, business, calendar.id, name).await?;
     let mut tx = db.begin().await?;
     if !taken_for_busy.is_empty() {
         people::lock(&mut tx, business, entry.staff_id).await?;
     }
     for event in taken_for_busy {
-        outside_events::remove(&mut tx, business, entry.staff_id, event.id).await?;
+        busy_times::remove(&mut tx, business, entry.staff_id, event.id).await?;
     }
     let moved = MovedEntry { to: calendar.id, external_id: name, unknown: &unknown };
     if !entries::move_to(&mut tx, (entry.id, entry.calendar_id, entry.revision), &moved).await? {

@@ -11,21 +11,21 @@ use concord_domain::{
     notice::NoticeKind,
     people::Role,
     record::HistorySubject,
-    sync::{outside::OutsideState, outside_words::Told},
+    sync::{remote_change::RemoteChangeState, remote_change_text::Told},
 };
 use concord_storage::{
     StorageError, Tx, businesses, connections,
-    duties::{ClaimedDuty, DutyRef, Outcome},
+    jobs::{ClaimedJob, JobRef, Outcome},
     notices::{self, Audience, NewNotice, Notice},
-    outside_changes::{NewOutsideChange, notice_key},
     people,
+    remote_changes::{NewRemoteChange, notice_key},
 };
 use uuid::Uuid;
 
 use crate::{
     Context,
     access::Account,
-    duty::{JobError, business_of},
+    job::{JobError, business_of},
     mail::{self, Recipient, render, send::NO_SERVER},
 };
 
@@ -34,12 +34,12 @@ const AT_ONCE: u32 = 500;
 /// While no mail server is set up, nothing is written: what has closed by the time there is one need not be told.
 const LOOK_AGAIN: Duration = Duration::minutes(15);
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let audience = if duty.subject_id == business.0 {
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let audience = if job.subject_id == business.0 {
         Audience::Managers
     } else {
-        Audience::Staff(StaffId(duty.subject_id))
+        Audience::Staff(StaffId(job.subject_id))
     };
     let untold = notices::untold(&context.db, business, audience, AT_ONCE).await?;
     if untold.is_empty() {
@@ -160,7 +160,7 @@ async fn raise(
     context: &Context,
     concerned: (BusinessId, StaffId),
     happened: &Happened<'_>,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     let mut raised = Vec::new();
     for new in happened.notices(context, concerned) {
         raised.extend(notices::raise(tx, &new, context.clock.now()).await?.filter(|_| new.wait.is_zero()));
@@ -171,7 +171,7 @@ async fn raise(
 
 /// What people are told of what a staff member did in their calendar. It waits for others, so that there is nothing to
 /// push once it is raised.
-pub(crate) struct OutsideNews {
+pub(crate) struct RemoteChangeNews {
     staff: StaffId,
     business: BusinessId,
     booking: BookingId,
@@ -181,16 +181,16 @@ pub(crate) struct OutsideNews {
     key: String,
 }
 
-impl OutsideNews {
+impl RemoteChangeNews {
     /// `told`: in the words for mails, which say nothing of customers.
-    pub(crate) fn of(change: &NewOutsideChange<'_>, staff: StaffId, told: &Told<'_>) -> Self {
+    pub(crate) fn of(change: &NewRemoteChange<'_>, staff: StaffId, told: &Told<'_>) -> Self {
         let times = told.times().map(|times| format!("{}.", capital(&times)));
         let advice = match change.state {
-            OutsideState::Open => Some("Until somebody answers, both stay as they are."),
-            OutsideState::Followed => Some(
+            RemoteChangeState::Open => Some("Until somebody answers, both stay as they are."),
+            RemoteChangeState::Followed => Some(
                 "It can be taken back on the booking's page, as long as nothing else of the booking is changed.",
             ),
-            OutsideState::PutBack | OutsideState::Overtaken | OutsideState::Undone => None,
+            RemoteChangeState::Revert | RemoteChangeState::Overtaken | RemoteChangeState::Undone => None,
         };
         let lines: Vec<String> =
             times.into_iter().chain([told.outcome()]).chain(advice.map(str::to_owned)).collect();
@@ -208,7 +208,7 @@ impl OutsideNews {
     /// To be raised in the transaction that writes the change down.
     pub(crate) fn notices(&self, context: &Context) -> [NewNotice<'_>; 2] {
         let happened = Happened {
-            kind: NoticeKind::OutsideChange,
+            kind: NoticeKind::RemoteChange,
             subject: (HistorySubject::Booking, self.booking.0),
             headline: &self.headline,
             detail: &self.detail,
@@ -237,7 +237,7 @@ pub(crate) async fn needs_reconnect(
     tx: &mut Tx,
     context: &Context,
     account: Account,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     let Account { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
     let provider = provider.name();
@@ -265,7 +265,7 @@ pub(crate) async fn sync_failed(
     context: &Context,
     account: Account,
     reason: &str,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     let Account { business, connection, provider } = account;
     let Some(owner) = connections::owner(tx, business, connection).await? else { return Ok(Vec::new()) };
     let headline =

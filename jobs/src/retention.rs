@@ -4,17 +4,17 @@
 //! Claims nothing but itself; comes back every hour.
 
 use chrono::Duration;
-use concord_domain::duty::{DutyKind, QueueClass};
+use concord_domain::job::{JobKind, QueueClass};
 use concord_storage::{
     StorageError,
-    duties::{self, ClaimedDuty, NewDuty, Outcome},
+    jobs::{self, ClaimedJob, NewJob, Outcome},
     retention, statistics,
 };
 use uuid::Uuid;
 
-use crate::{Context, duty::JobError};
+use crate::{Context, job::JobError};
 
-pub(crate) async fn run(context: &Context, _duty: &ClaimedDuty) -> Result<Outcome, JobError> {
+pub(crate) async fn run(context: &Context, _job: &ClaimedJob) -> Result<Outcome, JobError> {
     let now = context.clock.now();
     let deleted = retention::delete_old(&context.db, context.settings.keep, now).await?;
     tracing::debug!(?deleted, "deleted what had been kept long enough");
@@ -22,17 +22,17 @@ pub(crate) async fn run(context: &Context, _duty: &ClaimedDuty) -> Result<Outcom
     Ok(Outcome::Again(now + Duration::hours(1)))
 }
 
-/// Sees to it that the duty exists; called when a process starts.
+/// Sees to it that the job exists; called when a process starts.
 pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let duty = NewDuty {
+    let job = NewJob {
         business: None,
-        kind: DutyKind::Retention,
+        kind: JobKind::Retention,
         subject: Uuid::nil(),
         queue: QueueClass::Poll,
         due_at: now + Duration::minutes(1),
     };
-    duties::raise(&mut tx, duty, now).await?;
+    jobs::enqueue(&mut tx, job, now).await?;
     tx.commit().await
 }

@@ -4,26 +4,26 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use concord_storage::duties::DutyRef;
+use concord_storage::jobs::JobRef;
 use futures::FutureExt;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::{queue::Queue, worker::DutyHandler};
+use crate::{queue::Queue, worker::JobHandler};
 
-/// Duties of one sweep.
+/// Jobs of one sweep.
 const PAGE: u32 = 1_000;
 /// How often a sweep that found more than a page looks whether the queue has drained.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Sweeps every `every`, and at once when asked to or when there was more than it could bring. Does not end.
-pub(crate) async fn run<H: DutyHandler>(handler: Arc<H>, queue: Queue, every: Duration) {
+pub(crate) async fn run<H: JobHandler>(handler: Arc<H>, queue: Queue, every: Duration) {
     let mut before = Vec::new();
     loop {
         let page = due(&*handler).await;
         let left_out = queue.offer(&page).await;
         let there_is_more = left_out > 0 || page.len() >= PAGE as usize;
-        // The same page again: its duties were looked at and nothing came of it, so that haste would not help.
+        // The same page again: its jobs were looked at and nothing came of it, so that haste would not help.
         if there_is_more && page != before {
             let _ = timeout(jittered(every), drained(&queue)).await;
         } else {
@@ -33,7 +33,7 @@ pub(crate) async fn run<H: DutyHandler>(handler: Arc<H>, queue: Queue, every: Du
     }
 }
 
-async fn due<H: DutyHandler>(handler: &H) -> Vec<DutyRef> {
+async fn due<H: JobHandler>(handler: &H) -> Vec<JobRef> {
     AssertUnwindSafe(handler.due(PAGE)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("reading what is due panicked");
         Vec::new()

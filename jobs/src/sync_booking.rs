@@ -3,14 +3,14 @@
 //! Claims the entry. Plans from the booking as it is now against what was last written. Calls the provider at most a
 //! few times, each conditional on what the plan saw.
 
-use concord_storage::duties::ClaimedDuty;
+use concord_storage::jobs::ClaimedJob;
 
 use crate::{
     Context,
-    duty::{End, JobError, Then},
     entry::reconcile,
+    job::{End, JobError, Then},
 };
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> Result<End, JobError> {
-    reconcile(context, duty, true, then).await
+pub(crate) async fn run(context: &Context, job: &ClaimedJob, then: Then<'_>) -> Result<End, JobError> {
+    reconcile(context, job, true, then).await
 }

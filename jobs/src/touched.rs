@@ -4,31 +4,31 @@
 use std::collections::BTreeMap;
 
 use concord_domain::{
-    duty::QueueClass,
     entry::ObservedEntry,
     ids::EntryId,
     interval::Interval,
+    job::QueueClass,
     sync::{
         drift::{Expected, KnownEntry, is_surely_shown},
-        outside::NOT_COUNTED,
         plan::Observation,
         reading::Reading,
+        remote_change::NOT_COUNTED,
     },
 };
 use concord_storage::{
     StorageError,
     connections::Connection,
-    duties::ClaimedDuty,
     entries::{self, Compared, Entry},
+    jobs::ClaimedJob,
 };
 
 use crate::{
     Context,
     access::{Account, with_access},
-    duty::JobError,
+    job::JobError,
     limits::wait_for_turn,
     moved::{self, Question, Search, Sought},
-    outside::{self, Met},
+    remote_change::{self, Met},
 };
 
 /// A calendar of an account, as a reading has shown it.
@@ -80,11 +80,11 @@ pub(crate) fn known(row: &Compared, before: &Rows, window: Interval, expected: E
     }
 }
 
-/// Deals with it, as a part of that duty, at the pace of that class. `gone_at_once`: how many of the calendar are seen to be
+/// Deals with it, as a part of that job, at the pace of that class. `gone_at_once`: how many of the calendar are seen to be
 /// gone together with it. `None`: the entry is not ours, or belongs into another calendar by now.
 pub(crate) async fn meet(
     context: &Context,
-    at: (Place<'_>, QueueClass, &ClaimedDuty),
+    at: (Place<'_>, QueueClass, &ClaimedJob),
     id: EntryId,
     found: Found,
     gone_at_once: usize,
@@ -113,22 +113,22 @@ pub(crate) async fn meet(
             Sought::There(_) => return Ok(Some((entry, Met::Outdated))),
         }
     }
-    let (met, raised) = outside::meet(context, &mut entry, &observation, gone_at_once).await?;
-    context.push(&raised).await;
+    let (met, enqueued) = remote_change::meet(context, &mut entry, &observation, gone_at_once).await?;
+    context.push(&enqueued).await;
     Ok(Some((entry, met)))
 }
 
 /// Looks for what is gone in the other calendars of its account.
 async fn search(
     context: &Context,
-    (place, class, duty): (Place<'_>, QueueClass, &ClaimedDuty),
+    (place, class, job): (Place<'_>, QueueClass, &ClaimedJob),
     entry: &Entry,
 ) -> Result<Sought, JobError> {
     let account = place.account;
     let provider = context.provider(account.provider)?;
     let mut search = Search::begin(context, entry, (moved::prior_state(entry), false)).await?;
     while let Some(question) = search.next_question() {
-        wait_for_turn(context, account, class, duty).await?;
+        wait_for_turn(context, account, class, job).await?;
         let Question::Calendar(calendar) = question else {
             search.list(context, account).await?;
             continue;
@@ -143,12 +143,12 @@ async fn search(
 /// What stands under that name.
 pub(crate) async fn look(
     context: &Context,
-    (place, class, duty): (Place<'_>, QueueClass, &ClaimedDuty),
+    (place, class, job): (Place<'_>, QueueClass, &ClaimedJob),
     external_id: &str,
 ) -> Result<Observation, JobError> {
     let Place { account, calendar, .. } = place;
     let provider = context.provider(account.provider)?;
-    wait_for_turn(context, account, class, duty).await?;
+    wait_for_turn(context, account, class, job).await?;
     let found = with_access!(context, account, access => provider.find(&access, calendar, external_id))?;
     Ok(found.map_or(Observation::Missing, Observation::Found))
 }

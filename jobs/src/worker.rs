@@ -9,8 +9,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use apalis::prelude::{Monitor, WorkerBuilder};
 use async_trait::async_trait;
-use concord_domain::duty::QueueClass;
-use concord_storage::duties::DutyRef;
+use concord_domain::job::QueueClass;
+use concord_storage::jobs::JobRef;
 use futures::FutureExt;
 use tokio::{
     task::JoinSet,
@@ -79,14 +79,14 @@ impl Default for WorkerSettings {
 
 /// Does the work.
 #[async_trait]
-pub trait DutyHandler: Send + Sync + 'static {
-    /// Claims the duty, runs it and records how it ended; of one that has a key, jobs of that key one after the other. The same duty may come twice, also at the same time: whoever
+pub trait JobHandler: Send + Sync + 'static {
+    /// Claims the job, runs it and records how it ended; of one that has a key, jobs of that key one after the other. The same job may come twice, also at the same time: whoever
     /// claims it runs it. It cannot fail; when it panics, the lease runs out.
-    async fn handle(&self, duty: DutyRef);
+    async fn handle(&self, job: JobRef);
 
     /// What is due and unclaimed, at most `limit` of it; the most urgent first, because the rest has to wait until
     /// those have been run.
-    async fn due(&self, limit: u32) -> Vec<DutyRef>;
+    async fn due(&self, limit: u32) -> Vec<JobRef>;
 
     /// Shows other processes that this one lives, and frees what those held that do not, as long as it is polled.
     async fn watch(&self) {
@@ -127,7 +127,7 @@ const SHORT_LIVES_AT_MOST: u32 = 5;
 ///
 /// # Errors
 /// `Ended` when a part of the worker ended by itself; it has then stopped in good order all the same.
-pub async fn run<H: DutyHandler>(
+pub async fn run<H: JobHandler>(
     handler: Arc<H>,
     queue: Queue,
     settings: WorkerSettings,
@@ -157,7 +157,7 @@ pub async fn run<H: DutyHandler>(
         slots.finished().await;
     };
     if timeout_at(deadline, in_good_order).await.is_err() {
-        tracing::warn!("handlers that have not finished in time are dropped; others take over their duties");
+        tracing::warn!("handlers that have not finished in time are dropped; others take over their jobs");
     }
     parts.shutdown().await;
     slots.abandon().await;
@@ -174,7 +174,7 @@ pub async fn run<H: DutyHandler>(
 }
 
 /// Starts the parts: none of them ends before `stop` is cancelled.
-fn start<H: DutyHandler>(
+fn start<H: JobHandler>(
     handler: &Arc<H>,
     queue: &Queue,
     settings: &WorkerSettings,
@@ -228,7 +228,7 @@ fn start<H: DutyHandler>(
     (with_workers, parts)
 }
 
-async fn serve_memory<H: DutyHandler>(
+async fn serve_memory<H: JobHandler>(
     queue: MemoryQueue,
     class: QueueClass,
     slots: Arc<Slots<H>>,
@@ -256,7 +256,7 @@ struct Serving<H> {
     name: String,
 }
 
-impl<H: DutyHandler> Serving<H> {
+impl<H: JobHandler> Serving<H> {
     /// One apalis worker after the other. apalis' own restart knows no pause: while Redis is away it would spin.
     async fn run(&self, stop: &CancellationToken) {
         let mut short_lives = 0;

@@ -4,8 +4,8 @@
 use concord_domain::sync::unknown::{UnknownWrite, with_write};
 use concord_storage::{
     StorageError,
-    duties::ClaimedDuty,
     entries::{self, Entry, PlannedWrite},
+    jobs::ClaimedJob,
 };
 
 use crate::Context;
@@ -14,7 +14,7 @@ use crate::Context;
 /// (`None`: whatever that says). Returns what was unknown before; `None`: somebody has stored something else since the entry
 /// was loaded, the booking says something else by now, or the lease of the job was lost, and the call is not to be made.
 pub(crate) async fn begin(
-    (context, held): (&Context, &ClaimedDuty),
+    (context, held): (&Context, &ClaimedJob),
     entry: &mut Entry,
     write: UnknownWrite,
     (external_id, etag): (&str, Option<&str>),

@@ -1,4 +1,4 @@
--- The foundation: businesses and their people, resources, bookings, occupancy, duties, connections, feeds, logs.
+-- The foundation: businesses and their people, resources, bookings, occupancy, jobs, connections, feeds, logs.
 -- The same tables and columns stand in ../sqlite/0001_foundation.sql; a test compares them.
 
 CREATE EXTENSION IF NOT EXISTS btree_gist;
@@ -20,7 +20,7 @@ CREATE TABLE staff (
     business_id uuid NOT NULL REFERENCES businesses (id),
     name text NOT NULL,
     email text NOT NULL,
-    craft text NOT NULL,
+    trade text NOT NULL,
     -- Counts the changes of what this person does, for their feeds.
     revision bigint NOT NULL,
     archived_at timestamptz,
@@ -141,7 +141,7 @@ CREATE TABLE booking_staff (
 );
 CREATE INDEX booking_staff_by_staff ON booking_staff (staff_id, booking_id);
 
--- Who occupies what, when: half-open, buffers included. A row that holds a unit is seated.
+-- Who occupies what, when: half-open, buffers included. A row that holds a unit is allocated.
 CREATE TABLE occupancy (
     id uuid PRIMARY KEY,
     business_id uuid NOT NULL REFERENCES businesses (id),
@@ -162,10 +162,10 @@ CREATE TABLE occupancy (
     ) WHERE (unit IS NOT NULL)
 );
 CREATE INDEX occupancy_by_subject ON occupancy USING gist (subject_id, tstzrange(starts_at, ends_at, '[)'));
-CREATE INDEX occupancy_unseated ON occupancy (business_id, subject_id) WHERE unit IS NULL;
+CREATE INDEX occupancy_unallocated ON occupancy (business_id, subject_id) WHERE unit IS NULL;
 
 -- All that must be done. The queue only says that something is here.
-CREATE TABLE duties (
+CREATE TABLE jobs (
     id uuid PRIMARY KEY,
     -- NULL: not of one business.
     business_id uuid REFERENCES businesses (id),
@@ -180,14 +180,14 @@ CREATE TABLE duties (
     lease_until timestamptz,
     leased_by text,
     last_error text,
-    raised_at timestamptz NOT NULL,
+    enqueued_at timestamptz NOT NULL,
     started_at timestamptz,
     finished_at timestamptz,
     created_at timestamptz NOT NULL,
     UNIQUE (kind, subject_id)
 );
-CREATE INDEX duties_due ON duties (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX duties_by_business ON duties (business_id, state, kind);
+CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_by_business ON jobs (business_id, state, kind);
 
 CREATE TABLE connections (
     id uuid PRIMARY KEY,
@@ -272,7 +272,7 @@ CREATE TABLE entries (
 CREATE INDEX entries_by_connection ON entries (connection_id, state);
 
 -- What was read from connected calendars.
-CREATE TABLE outside_events (
+CREATE TABLE busy_times (
     id uuid PRIMARY KEY,
     business_id uuid NOT NULL REFERENCES businesses (id),
     calendar_id uuid NOT NULL REFERENCES calendars (id),

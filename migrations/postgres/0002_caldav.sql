@@ -5,5 +5,5 @@ ALTER TABLE connections ADD COLUMN server_url text;
 ALTER TABLE connections ADD COLUMN username text;
 
 -- What a busy time is an instance of.
-ALTER TABLE outside_events ADD COLUMN series text;
-CREATE INDEX outside_events_by_series ON outside_events (calendar_id, series);
+ALTER TABLE busy_times ADD COLUMN series text;
+CREATE INDEX busy_times_by_series ON busy_times (calendar_id, series);

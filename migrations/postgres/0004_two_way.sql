@@ -2,11 +2,11 @@
 -- The same tables and columns stand in ../sqlite/0004_two_way.sql; a test compares them.
 
 -- What becomes of it: of what is moved, resized or renamed, and of what is deleted or brought back.
-ALTER TABLE businesses ADD COLUMN outside_moves text NOT NULL DEFAULT 'follow';
-ALTER TABLE businesses ADD COLUMN outside_deletions text NOT NULL DEFAULT 'ask';
+ALTER TABLE businesses ADD COLUMN remote_moves text NOT NULL DEFAULT 'follow';
+ALTER TABLE businesses ADD COLUMN remote_deletions text NOT NULL DEFAULT 'ask';
 -- NULL: as the business has it.
-ALTER TABLE connections ADD COLUMN outside_moves text;
-ALTER TABLE connections ADD COLUMN outside_deletions text;
+ALTER TABLE connections ADD COLUMN remote_moves text;
+ALTER TABLE connections ADD COLUMN remote_deletions text;
 
 -- Title and time of the entry as our last write left it, or as a person did when that was last dealt with.
 ALTER TABLE entries ADD COLUMN base jsonb;
@@ -15,7 +15,7 @@ ALTER TABLE entries ADD COLUMN in_doubt boolean NOT NULL DEFAULT FALSE;
 -- An entry is found by what a calendar calls it.
 CREATE INDEX entries_by_external_id ON entries (calendar_id, external_id);
 
-CREATE TABLE outside_changes (
+CREATE TABLE remote_changes (
     id uuid PRIMARY KEY,
     business_id uuid NOT NULL REFERENCES businesses (id),
     booking_id uuid NOT NULL REFERENCES bookings (id),
@@ -36,6 +36,6 @@ CREATE TABLE outside_changes (
     decided_at timestamptz,
     decided_by jsonb
 );
-CREATE INDEX outside_changes_by_booking ON outside_changes (booking_id, seen_at DESC, id DESC);
-CREATE INDEX outside_changes_by_business ON outside_changes (business_id, seen_at DESC, id DESC);
-CREATE UNIQUE INDEX outside_changes_one_question_an_entry ON outside_changes (entry_id) WHERE state = 'open';
+CREATE INDEX remote_changes_by_booking ON remote_changes (booking_id, seen_at DESC, id DESC);
+CREATE INDEX remote_changes_by_business ON remote_changes (business_id, seen_at DESC, id DESC);
+CREATE UNIQUE INDEX remote_changes_one_question_an_entry ON remote_changes (entry_id) WHERE state = 'open';

@@ -1,7 +1,7 @@
 -- Push: being told of the changes of a calendar at once.
 -- The same tables and columns stand in ../sqlite/0005_push.sql; a test compares them.
 
-CREATE TABLE push_channels (
+CREATE TABLE push_subscriptions (
     id uuid PRIMARY KEY,
     business_id uuid NOT NULL REFERENCES businesses (id),
     calendar_id uuid NOT NULL REFERENCES calendars (id),
@@ -29,6 +29,6 @@ CREATE TABLE push_channels (
     changed_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL
 );
-CREATE INDEX push_channels_by_calendar ON push_channels (calendar_id, state);
-CREATE INDEX push_channels_by_connection ON push_channels (connection_id, state);
-CREATE INDEX push_channels_closed ON push_channels (changed_at) WHERE state = 'closed';
+CREATE INDEX push_subscriptions_by_calendar ON push_subscriptions (calendar_id, state);
+CREATE INDEX push_subscriptions_by_connection ON push_subscriptions (connection_id, state);
+CREATE INDEX push_subscriptions_closed ON push_subscriptions (changed_at) WHERE state = 'closed';

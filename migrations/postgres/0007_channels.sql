@@ -32,7 +32,7 @@ CREATE TABLE channels (
     failing_since timestamptz,
     last_error text,
     -- What is held back: why, how many of how many, and until when.
-    held_brake text,
+    import_guard text,
     held_items bigint NOT NULL,
     held_of bigint NOT NULL,
     held_until timestamptz,

@@ -1,4 +1,4 @@
--- The foundation: businesses and their people, resources, bookings, occupancy, duties, connections, feeds, logs.
+-- The foundation: businesses and their people, resources, bookings, occupancy, jobs, connections, feeds, logs.
 -- The same tables and columns stand in ../postgres/0001_foundation.sql; a test compares them.
 
 CREATE TABLE businesses (
@@ -18,7 +18,7 @@ CREATE TABLE staff (
     business_id BLOB NOT NULL REFERENCES businesses (id),
     name TEXT NOT NULL,
     email TEXT NOT NULL,
-    craft TEXT NOT NULL,
+    trade TEXT NOT NULL,
     -- Counts the changes of what this person does, for their feeds.
     revision INTEGER NOT NULL,
     archived_at TEXT,
@@ -139,7 +139,7 @@ CREATE TABLE booking_staff (
 ) STRICT;
 CREATE INDEX booking_staff_by_staff ON booking_staff (staff_id, booking_id);
 
--- Who occupies what, when: half-open, buffers included. A row that holds a unit is seated.
+-- Who occupies what, when: half-open, buffers included. A row that holds a unit is allocated.
 CREATE TABLE occupancy (
     id BLOB PRIMARY KEY,
     business_id BLOB NOT NULL REFERENCES businesses (id),
@@ -156,14 +156,14 @@ CREATE TABLE occupancy (
     UNIQUE (source_id, subject_id, part),
     CHECK (ends_at > starts_at)
 ) STRICT;
--- Seated rows of one unit are disjoint, so the last one that starts before an end decides; the others are found by
+-- Allocated rows of one unit are disjoint, so the last one that starts before an end decides; the others are found by
 -- their ends.
 CREATE INDEX occupancy_by_unit ON occupancy (subject_id, unit, starts_at) WHERE unit IS NOT NULL;
 CREATE INDEX occupancy_by_subject ON occupancy (subject_id, ends_at, starts_at);
-CREATE INDEX occupancy_unseated ON occupancy (business_id, subject_id) WHERE unit IS NULL;
+CREATE INDEX occupancy_unallocated ON occupancy (business_id, subject_id) WHERE unit IS NULL;
 
 -- All that must be done. The queue only says that something is here.
-CREATE TABLE duties (
+CREATE TABLE jobs (
     id BLOB PRIMARY KEY,
     -- NULL: not of one business.
     business_id BLOB REFERENCES businesses (id),
@@ -178,14 +178,14 @@ CREATE TABLE duties (
     lease_until TEXT,
     leased_by TEXT,
     last_error TEXT,
-    raised_at TEXT NOT NULL,
+    enqueued_at TEXT NOT NULL,
     started_at TEXT,
     finished_at TEXT,
     created_at TEXT NOT NULL,
     UNIQUE (kind, subject_id)
 ) STRICT;
-CREATE INDEX duties_due ON duties (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX duties_by_business ON duties (business_id, state, kind);
+CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX jobs_by_business ON jobs (business_id, state, kind);
 
 CREATE TABLE connections (
     id BLOB PRIMARY KEY,
@@ -270,7 +270,7 @@ CREATE TABLE entries (
 CREATE INDEX entries_by_connection ON entries (connection_id, state);
 
 -- What was read from connected calendars.
-CREATE TABLE outside_events (
+CREATE TABLE busy_times (
     id BLOB PRIMARY KEY,
     business_id BLOB NOT NULL REFERENCES businesses (id),
     calendar_id BLOB NOT NULL REFERENCES calendars (id),

@@ -32,7 +32,7 @@ CREATE TABLE channels (
     failing_since TEXT,
     last_error TEXT,
     -- What is held back: why, how many of how many, and until when.
-    held_brake TEXT,
+    import_guard TEXT,
     held_items INTEGER NOT NULL,
     held_of INTEGER NOT NULL,
     held_until TEXT,

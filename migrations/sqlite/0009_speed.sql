@@ -10,15 +10,15 @@ CREATE INDEX bookings_by_status ON bookings (business_id, status, starts_at, id)
 CREATE INDEX bookings_by_kind ON bookings (business_id, kind, starts_at, id);
 CREATE INDEX bookings_by_resource_start ON bookings (resource_id, starts_at, id);
 
-CREATE INDEX outside_changes_open ON outside_changes (business_id, seen_at, id) WHERE state = 'open';
+CREATE INDEX remote_changes_open ON remote_changes (business_id, seen_at, id) WHERE state = 'open';
 
 -- A webhook may bring again what was found gone.
 CREATE INDEX channel_items_gone ON channel_items (channel_id, item_key) WHERE lost_at IS NOT NULL;
 
 -- With the queue, so that the metrics count without reading the rows.
-DROP INDEX duties_by_business;
-CREATE INDEX duties_by_business ON duties (business_id, state, kind, queue);
-CREATE INDEX duties_done ON duties (finished_at) WHERE state = 'done';
+DROP INDEX jobs_by_business;
+CREATE INDEX jobs_by_business ON jobs (business_id, state, kind, queue);
+CREATE INDEX jobs_done ON jobs (finished_at) WHERE state = 'done';
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 -- Whoever refreshes gives back only what is theirs.

@@ -13,7 +13,7 @@
 //!    has one, stays inside that folder;
 //! 2. map its errors to [`ProviderError`] in one place, reason by reason, with the source of each rule;
 //! 3. let [`Registry::new`] build it from a settings struct;
-//! 4. if it tells of changes by itself, implement [`PushChannels`] too and hand it to the registry;
+//! 4. if it tells of changes by itself, implement [`PushSubscriptions`] too and hand it to the registry;
 //! 5. write `tests/contract/<provider>.rs` after the pattern of `tests/contract/google.rs`: the suite does the rest.
 
 mod address;
@@ -47,6 +47,6 @@ pub use crate::{
         Account, AfterPage, CalendarProvider, ChangesFrom, ChangesPage, Credentials, RemoteCalendar, Removed,
         Written,
     },
-    push::{NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
+    push::{NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
     registry::{GoogleSettings, MicrosoftSettings, ProvidersConfig, Registry},
 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::ProviderKind, ids::PushChannelId};
+use concord_domain::{connection::ProviderKind, ids::PushSubscriptionId};
 use secrecy::SecretString;
 use url::Url;
 
@@ -17,7 +17,7 @@ use crate::{error::ProviderError, provider::Credentials};
 #[derive(Clone, Debug)]
 pub struct WantedChannel {
     /// Comes back with each notification.
-    pub id: PushChannelId,
+    pub id: PushSubscriptionId,
     /// Comes back with each notification, too: at most 64 visible ASCII characters.
     pub secret: SecretString,
     /// Where notifications are sent.
@@ -44,7 +44,7 @@ pub struct OpenChannel {
 
 /// A provider that tells of changes.
 #[async_trait]
-pub trait PushChannels: Send + Sync {
+pub trait PushSubscriptions: Send + Sync {
     /// Whether a channel can be given a later end. If not, a new one takes its place.
     fn renews(&self) -> bool;
 
@@ -89,7 +89,7 @@ pub struct Notice {
     /// From whom it says to come.
     pub provider: ProviderKind,
     /// Which channel it names.
-    pub channel: PushChannelId,
+    pub channel: PushSubscriptionId,
     /// The word that it brings.
     pub secret: SecretString,
     /// The provider's names for the channel and for what it watches, where it says them.

@@ -15,7 +15,7 @@ use crate::{
     microsoft::{self, MicrosoftCalendar, MicrosoftConfig},
     oauth::{OAuthApp, OAuthConfig, no_more_than_said},
     provider::CalendarProvider,
-    push::PushChannels,
+    push::PushSubscriptions,
 };
 
 /// What the providers are built from. One that is `None` is not set up.
@@ -82,7 +82,7 @@ impl fmt::Debug for MicrosoftSettings {
 struct Entry {
     calendar: Arc<dyn CalendarProvider>,
     oauth: Option<OAuthApp>,
-    push: Option<Arc<dyn PushChannels>>,
+    push: Option<Arc<dyn PushSubscriptions>>,
 }
 
 /// The providers that are set up; one that is absent has no credentials, and pages say so.
@@ -133,7 +133,7 @@ impl Registry {
     }
 
     /// The provider, which was added, tells of changes.
-    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushChannels>) {
+    pub fn insert_push(&mut self, kind: ProviderKind, push: Arc<dyn PushSubscriptions>) {
         if let Some(entry) = self.entries.get_mut(&kind) {
             entry.push = Some(push);
         }
@@ -150,7 +150,7 @@ impl Registry {
     }
 
     /// How it tells of changes, if it is set up and does.
-    pub fn push(&self, kind: ProviderKind) -> Option<&Arc<dyn PushChannels>> {
+    pub fn push(&self, kind: ProviderKind) -> Option<&Arc<dyn PushSubscriptions>> {
         self.entries.get(&kind).and_then(|entry| entry.push.as_ref())
     }
 

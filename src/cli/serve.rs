@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use concord_domain::{clock::Clock, duty::RetryPolicy, ids::new_uuid};
+use concord_domain::{clock::Clock, ids::new_uuid, job::RetryPolicy};
 use concord_jobs::{
     CallLimits, Context, Keys, Limits, SyncSettings, clock, drift,
-    duty::{self, Jobs},
+    job::{self, JobRunner},
     mail::{Mail, Mailer, ServerAddress, address_at},
     push,
     queue::{Queue, QueueConfig, QueueError},
@@ -34,8 +34,8 @@ use crate::{
     http::{self, connections::Places},
 };
 
-/// Done duties are kept this long, to tell what was done.
-const DONE_DUTIES: Duration = Duration::days(7);
+/// Done jobs are kept this long, to tell what was done.
+const DONE_JOBS: Duration = Duration::days(7);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ pub async fn work(app: &App, shutdown: CancellationToken) -> Result<(), CommandE
     let settings = &app.config.worker;
     // No other process, and no former start of this one, may have the name: leases are given back by it.
     let name = format!("worker-{}", new_uuid(app.now()).simple());
-    let jobs = Arc::new(Jobs::new(app.context.clone(), &name));
+    let jobs = Arc::new(JobRunner::new(app.context.clone(), &name));
     let worker = WorkerSettings {
         concurrency: Concurrency {
             interactive: settings.interactive,
@@ -169,7 +169,7 @@ pub async fn serve_and_work(
 ) -> Result<(), CommandError> {
     let claim = app.context.db.claim(Company::Alone)?;
     if claim.is_some() {
-        duty::release_former(&app.context).await?;
+        job::release_former(&app.context).await?;
     }
     let worker = {
         let (app, shutdown) = (app.clone(), shutdown.clone());
@@ -375,7 +375,7 @@ fn sync_settings(config: &Config) -> SyncSettings {
         keep: Keep {
             sync_log: long(config.retention.sync_log),
             mails: long(config.retention.mails),
-            done_duties: DONE_DUTIES,
+            done_jobs: DONE_JOBS,
             history: long(config.retention.history),
         },
     }

@@ -118,7 +118,7 @@ pub(super) async fn run(options: Options, config: &Config) -> Result<(), Command
                 zone,
                 entry_privacy: config.sync.entry_privacy,
                 mark_cancelled: config.sync.cancelled_entries == CancelledEntries::Mark,
-                outside: concord_domain::sync::outside::OutsideRules::default(),
+                outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
             };
             let now = clock.now();
             let mut tx = db.begin().await?;

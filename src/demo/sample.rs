@@ -7,9 +7,9 @@ use concord_domain::{
     connection::ProviderKind,
     ids::{BusinessId, ResourceId, StaffId, UserId},
     interval::instant_at,
-    people::{Actor, Craft, Role},
+    people::{Actor, Role, Trade},
     privacy::EntryPrivacy,
-    sync::outside::OutsideRules,
+    sync::remote_change::RemoteChangeRules,
 };
 use concord_jobs::connect::{self, Wanted};
 use concord_providers::{Answer, Http, HttpConfig};
@@ -66,7 +66,7 @@ async fn create(app: &App) -> Result<Business, CommandError> {
         zone: ZONE,
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
-        outside: OutsideRules::default(),
+        outside: RemoteChangeRules::default(),
     };
     let business = businesses::create(&mut tx, SLUG, &settings, now).await?;
     let mut rooms = Vec::new();
@@ -81,13 +81,13 @@ async fn create(app: &App) -> Result<Business, CommandError> {
         rooms.push(resources::create(&mut tx, business.id, &settings, now).await?.id);
     }
     let mut crew = Vec::new();
-    for (name, email, craft) in [
-        ("Ana Pereira", "ana@example.com", Craft::General),
-        ("Ben Okafor", "ben@example.com", Craft::General),
-        ("Tomás Reis", "tomas@example.com", Craft::Technician),
-        ("Carla Nunes", "carla@example.com", Craft::General),
+    for (name, email, trade) in [
+        ("Ana Pereira", "ana@example.com", Trade::General),
+        ("Ben Okafor", "ben@example.com", Trade::General),
+        ("Tomás Reis", "tomas@example.com", Trade::Technician),
+        ("Carla Nunes", "carla@example.com", Trade::General),
     ] {
-        let settings = StaffSettings { name: name.into(), email: email.into(), craft };
+        let settings = StaffSettings { name: name.into(), email: email.into(), trade };
         crew.push(people::create_staff(&mut tx, business.id, &settings, now).await?.id);
     }
     for (name, email, role, staff) in [
@@ -172,7 +172,7 @@ async fn fill_diary(
         let put = bookings::put(&app.context.db, &change, sample.reference, &draft, None)
             .await
             .map_err(|error| format!("the sample booking {} was not made: {error}", sample.reference))?;
-        app.context.push(&put.duties).await;
+        app.context.push(&put.jobs).await;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How fast seats are given, against the same statements in raw SQL, and how fast overlaps are found.
+//! How fast allocations are given, against the same statements in raw SQL, and how fast overlaps are found.
 //!
 //! `cargo run --release -p concord-storage --example occupancy_bench [ROWS]`, ROWS being what stands there before (100,000
 //! if it is not given). PostgreSQL is measured when `CONCORD_TEST_POSTGRES_URL` is set.
@@ -33,7 +33,7 @@ const CLIENTS: usize = 8;
 #[tokio::main]
 async fn main() {
     let rows = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
-    say(&format!("{rows} rows on {RESOURCES} resources, {SEATS} seats a measurement"));
+    say(&format!("{rows} rows on {RESOURCES} resources, {SEATS} allocations a measurement"));
     let sqlite = testing::sqlite().await;
     let house = House::build(&sqlite, rows).await;
     on_sqlite(&sqlite, sqlite.url(), &house).await;
@@ -70,8 +70,8 @@ impl House {
         for room in &house.rooms {
             let mut tx = testing::begin(db).await;
             for hour in 0..house.taken {
-                let seated = occupancy::seat(&mut tx, &house.arrival(*room, hour), now).await.unwrap();
-                assert!(seated.is_ok(), "the bench's own rows do not overlap");
+                let allocated = occupancy::allocate(&mut tx, &house.arrival(*room, hour), now).await.unwrap();
+                assert!(allocated.is_ok(), "the bench's own rows do not overlap");
             }
             testing::commit(tx).await;
         }
@@ -109,8 +109,8 @@ async fn ours(db: &Db, house: &House, round: usize, part: std::ops::Range<usize>
         for index in batch {
             let (room, hour) = house.place(round, *index);
             resources::lock(&mut tx, house.business, room).await.unwrap();
-            let seated = occupancy::seat(&mut tx, &house.arrival(room, hour), now).await.unwrap();
-            assert!(seated.is_ok(), "the hour is free");
+            let allocated = occupancy::allocate(&mut tx, &house.arrival(room, hour), now).await.unwrap();
+            assert!(allocated.is_ok(), "the hour is free");
         }
         testing::commit(tx).await;
     }
@@ -128,7 +128,7 @@ const INSERT: &str = "
     VALUES ($1, $2, 'resource', $3, 1, $4, $5, 'booking', $6, 0, $7)";
 
 /// One seat by hand: lock, look, insert.
-macro_rules! raw_seat {
+macro_rules! raw_allocation {
     ($connection:expr, $taken:expr, $house:expr, $room:expr, $interval:expr, $now:expr) => {{
         let (room, interval, now): (ResourceId, Interval, DateTime<Utc>) = ($room, $interval, $now);
         sqlx::query(LOCK).bind(room).execute(&mut *$connection).await.unwrap();
@@ -166,7 +166,7 @@ async fn on_sqlite(db: &Db, url: &str, house: &House) {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
         for index in batch {
             let (room, hour) = house.place(1, *index);
-            raw_seat!(tx, TAKEN, house, room, hour_of(hour), testing::monday());
+            raw_allocation!(tx, TAKEN, house, room, hour_of(hour), testing::monday());
         }
         tx.commit().await.unwrap();
     }
@@ -190,7 +190,7 @@ async fn on_postgres(db: &Db, url: &str, house: &House) {
         for index in client * part..(client + 1) * part {
             let (room, hour) = house.place(1, index);
             let mut tx = connection.begin().await.unwrap();
-            raw_seat!(tx, TAKEN_POSTGRES, house, room, hour_of(hour), testing::monday());
+            raw_allocation!(tx, TAKEN_POSTGRES, house, room, hour_of(hour), testing::monday());
             tx.commit().await.unwrap();
         }
     });
@@ -216,7 +216,7 @@ fn rate(began: Instant) -> f64 {
 
 fn report(name: &str, ours: f64, raw: f64) {
     say(&format!(
-        "{name}: {ours:.0} seats/s, raw SQL {raw:.0} seats/s, {:.2} times as long as raw",
+        "{name}: {ours:.0} allocations/s, raw SQL {raw:.0} allocations/s, {:.2} times as long as raw",
         raw / ours
     ));
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     ids::BusinessId,
     privacy::EntryPrivacy,
-    sync::outside::{OutsidePolicy, OutsideRules},
+    sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 
 use crate::{Db, Open, StorageError, Tx, connections, entries, on_db};
@@ -28,7 +28,7 @@ pub struct Business {
     /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
     pub mark_cancelled: bool,
     /// What becomes of what people do to its entries in their calendars, unless a connection has its own rules.
-    pub outside: OutsideRules,
+    pub outside: RemoteChangeRules,
     /// Counts the changes of its settings.
     pub revision: i64,
     /// When it was made.
@@ -47,7 +47,7 @@ pub struct BusinessSettings {
     /// See `Business::mark_cancelled`.
     pub mark_cancelled: bool,
     /// See `Business::outside`.
-    pub outside: OutsideRules,
+    pub outside: RemoteChangeRules,
 }
 
 impl Business {
@@ -71,8 +71,8 @@ struct Row {
     zone: String,
     entry_privacy: EntryPrivacy,
     mark_cancelled: bool,
-    outside_moves: OutsidePolicy,
-    outside_deletions: OutsidePolicy,
+    remote_moves: RemoteChangePolicy,
+    remote_deletions: RemoteChangePolicy,
     revision: i64,
     created_at: DateTime<Utc>,
 }
@@ -88,7 +88,7 @@ impl TryFrom<Row> for Business {
             zone: zone_named(&row.zone)?,
             entry_privacy: row.entry_privacy,
             mark_cancelled: row.mark_cancelled,
-            outside: OutsideRules { moves: row.outside_moves, deletions: row.outside_deletions },
+            outside: RemoteChangeRules { moves: row.remote_moves, deletions: row.remote_deletions },
             revision: row.revision,
             created_at: row.created_at,
         })
@@ -102,13 +102,13 @@ pub(crate) fn zone_named(name: &str) -> Result<Tz, StorageError> {
 
 macro_rules! columns {
     () => {
-        "id, name, slug, zone, entry_privacy, mark_cancelled, outside_moves, outside_deletions, revision, created_at"
+        "id, name, slug, zone, entry_privacy, mark_cancelled, remote_moves, remote_deletions, revision, created_at"
     };
 }
 
 const CREATE: &str = concat!(
-    "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, outside_moves,
-        outside_deletions)
+    "INSERT INTO businesses (id, name, slug, zone, entry_privacy, mark_cancelled, revision, created_at, remote_moves,
+        remote_deletions)
      VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9) RETURNING ",
     columns!()
 );
@@ -166,8 +166,8 @@ pub async fn list(db: &Db) -> Result<Vec<Business>, StorageError> {
 }
 
 const UPDATE: &str = concat!(
-    "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, outside_moves = $6,
-        outside_deletions = $7, revision = revision + 1
+    "UPDATE businesses SET name = $2, zone = $3, entry_privacy = $4, mark_cancelled = $5, remote_moves = $6,
+        remote_deletions = $7, revision = revision + 1
      WHERE id = $1 RETURNING ",
     columns!()
 );

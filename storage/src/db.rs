@@ -240,10 +240,10 @@ impl Db {
     }
 
     /// The same for what may be forgotten when the machine, or the database's server, goes down: who holds a lease, how
-    /// often a provider was called, that a duty is done which would find nothing to do. Its commit waits for no disk; the
+    /// often a provider was called, that a job is done which would find nothing to do. Its commit waits for no disk; the
     /// next one that does, such as the mark before each write to the outside, brings it there too. A process of ours
     /// that is killed loses nothing. It is never what an idempotency key stands for.
-    pub async fn begin_forgettable(&self) -> Result<Tx, StorageError> {
+    pub async fn begin_async_commit(&self) -> Result<Tx, StorageError> {
         must_hold_none();
         match self {
             Self::Sqlite { write, gate, checkpoints, .. } => {
@@ -276,7 +276,7 @@ impl Db {
     /// Tries whether Concord may write: a file, a standby server or a role may let it read alone. Nothing is changed.
     pub async fn check_writable(&self) -> Result<(), StorageError> {
         let mut tx = self.begin().await?;
-        on_db!(tx, c => sqlx::query("DELETE FROM duties WHERE 1 = 0").execute(c).await.map(drop))?;
+        on_db!(tx, c => sqlx::query("DELETE FROM jobs WHERE 1 = 0").execute(c).await.map(drop))?;
         Ok(())
     }
 

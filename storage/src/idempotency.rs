@@ -163,7 +163,7 @@ const RENEW: &str = "
 
 /// A sign of life, to be given several times within `ABANDONED_AFTER`.
 pub async fn renew(db: &Db, request: &KeyedRequest<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     set_alive(&mut tx, request, now + ABANDONED_AFTER).await?;
     tx.commit().await
 }

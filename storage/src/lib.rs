@@ -1,7 +1,7 @@
 //! What Concord knows, kept in SQLite or PostgreSQL.
 //!
 //! One SQL text a query, written for both databases; `on_db!` runs it on whichever is open. One file a table family.
-//! Whatever belongs together is written in one transaction (`Db::begin`), together with the duties that follow from it.
+//! Whatever belongs together is written in one transaction (`Db::begin`), together with the jobs that follow from it.
 //!
 //! It must never call a provider, push a job, read the clock or log a secret. Every table but the global ones has
 //! `business_id`, and every lookup by an id from outside takes it: a row of another tenant is "not found".
@@ -16,30 +16,30 @@ pub mod api_keys;
 pub mod backup;
 pub mod bookings;
 pub mod businesses;
+pub mod busy_times;
 pub mod calendars;
 pub mod channels;
 mod checkpoint;
 pub mod connections;
 mod db;
-pub mod duties;
 pub mod entries;
 mod error;
 pub mod feed_reads;
 pub mod feeds;
 pub mod history;
 pub mod idempotency;
+pub mod jobs;
 pub mod limits;
 pub mod mails;
 pub mod notices;
 pub mod oauth_states;
 pub mod occupancy;
-pub mod outside_changes;
-pub mod outside_events;
 mod page;
 pub mod people;
 pub mod platform_settings;
 pub mod probe;
-pub mod push_channels;
+pub mod push_subscriptions;
+pub mod remote_changes;
 pub mod resources;
 pub mod retention;
 pub mod reveals;

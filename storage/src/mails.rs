@@ -1,18 +1,18 @@
-//! Mails: each to one person, written once by a key, sent by a duty of its own.
+//! Mails: each to one person, written once by a key, sent by a job of its own.
 //!
 //! The row is written in the transaction that gives rise to it; sending and its outcome come later (`jobs::mail`).
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
     ids::{BusinessId, MailId},
+    job::{JobKind, QueueClass},
     mail::{MailKind, MailState, one_line},
 };
 use uuid::Uuid;
 
 use crate::{
     Db, Page, PageAsk, StorageError, Tx,
-    duties::{self, DutyRef, NewDuty},
+    jobs::{self, JobRef, NewJob},
     on_db,
     sync_log::newest,
 };
@@ -79,13 +79,13 @@ const CREATE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', $11)
     ON CONFLICT (business_id, dedupe_key) DO NOTHING";
 
-/// Writes a mail and raises the duty that sends it; the caller pushes that after the commit. `None`: a mail with this key
+/// Writes a mail and enqueues the job that sends it; the caller pushes that after the commit. `None`: a mail with this key
 /// was written before.
 pub async fn create(
     tx: &mut Tx,
     new: &NewMail<'_>,
     now: DateTime<Utc>,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     let id = MailId::new(now);
     let rows = on_db!(tx, c => sqlx::query(CREATE)
         .bind(id)
@@ -105,23 +105,23 @@ pub async fn create(
     if rows == 0 {
         return Ok(None);
     }
-    raise(tx, new.business, id, now).await.map(Some)
+    enqueue(tx, new.business, id, now).await.map(Some)
 }
 
-async fn raise(
+async fn enqueue(
     tx: &mut Tx,
     business: BusinessId,
     id: MailId,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
-    let duty = NewDuty {
+) -> Result<JobRef, StorageError> {
+    let job = NewJob {
         business: Some(business),
-        kind: DutyKind::SendMail,
+        kind: JobKind::SendMail,
         subject: id.0,
         queue: QueueClass::Interactive,
         due_at: now,
     };
-    duties::raise(tx, duty, now).await
+    jobs::enqueue(tx, job, now).await
 }
 
 macro_rules! columns {
@@ -244,7 +244,7 @@ pub async fn send_again(
     business: BusinessId,
     id: MailId,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
+) -> Result<JobRef, StorageError> {
     let rows = on_db!(tx, c => sqlx::query(SEND_AGAIN)
         .bind(business)
         .bind(id)
@@ -254,5 +254,5 @@ pub async fn send_again(
     if rows == 0 {
         return Err(StorageError::NotFound);
     }
-    raise(tx, business, id, now).await
+    enqueue(tx, business, id, now).await
 }

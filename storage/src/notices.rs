@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::{DutyKind, PAST_CARE, QueueClass},
     ids::{BusinessId, ConnectionId, NoticeId, StaffId},
+    job::{JobKind, PAST_CARE, QueueClass},
     notice::NoticeKind,
     record::HistorySubject,
 };
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Db, StorageError, Tx,
-    duties::{self, DutyRef, NewDuty},
+    jobs::{self, JobRef, NewJob},
     on_db,
 };
 
@@ -36,7 +36,7 @@ impl Audience {
         }
     }
 
-    /// What the duty to tell them is about: the staff member, or the business.
+    /// What the job to tell them is about: the staff member, or the business.
     pub fn subject(self, business: BusinessId) -> Uuid {
         self.staff().map_or(business.0, |staff| staff.0)
     }
@@ -90,13 +90,13 @@ const RAISE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT DO NOTHING";
 
-/// Raises a notice, once while one with its key is open, and the duty to tell of it; the caller pushes that after the
+/// Raises a notice, once while one with its key is open, and the job to tell of it; the caller pushes that after the
 /// commit. `None`: they have been told, or will be.
 pub async fn raise(
     tx: &mut Tx,
     new: &NewNotice<'_>,
     now: DateTime<Utc>,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     let rows = on_db!(tx, c => sqlx::query(RAISE)
         .bind(NoticeId::new(now))
         .bind(new.business)
@@ -115,14 +115,14 @@ pub async fn raise(
     if rows == 0 {
         return Ok(None);
     }
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(new.business),
-        kind: DutyKind::Notify,
+        kind: JobKind::Notify,
         subject: new.audience.subject(new.business),
         queue: QueueClass::Poll,
         due_at: now + new.wait,
     };
-    duties::raise(tx, duty, now).await.map(Some)
+    jobs::enqueue(tx, job, now).await.map(Some)
 }
 
 const CLOSE: &str = "

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 pub use concord_domain::settings::StaffSettings;
 use concord_domain::{
     ids::{BusinessId, StaffId, UserId},
-    people::{Craft, Role},
+    people::{Role, Trade},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub struct Staff {
     /// May be empty.
     pub email: String,
     /// Which bookings suit them.
-    pub craft: Craft,
+    pub trade: Trade,
     /// Counts the changes of them and of what they do.
     pub revision: i64,
     /// Since when they no longer work here.
@@ -35,7 +35,7 @@ pub struct Staff {
 impl Staff {
     /// What the history says of it, whoever changed it: by a page as by the API.
     pub fn for_history(&self) -> Value {
-        json!({ "name": self.name, "email": self.email, "craft": self.craft })
+        json!({ "name": self.name, "email": self.email, "trade": self.trade })
     }
 }
 
@@ -77,12 +77,12 @@ pub struct NewUser {
 
 macro_rules! staff_columns {
     () => {
-        "id, business_id, name, email, craft, revision, archived_at, created_at"
+        "id, business_id, name, email, trade, revision, archived_at, created_at"
     };
 }
 
 const CREATE_STAFF: &str = concat!(
-    "INSERT INTO staff (id, business_id, name, email, craft, revision, created_at)
+    "INSERT INTO staff (id, business_id, name, email, trade, revision, created_at)
      VALUES ($1, $2, $3, $4, $5, 1, $6) RETURNING ",
     staff_columns!()
 );
@@ -99,7 +99,7 @@ pub async fn create_staff(
         .bind(business)
         .bind(&settings.name)
         .bind(&settings.email)
-        .bind(settings.craft)
+        .bind(settings.trade)
         .bind(now)
         .fetch_one(c)
         .await)?)
@@ -145,7 +145,7 @@ pub async fn list_archived_staff(db: &Db, business: BusinessId) -> Result<Vec<St
 }
 
 const UPDATE_STAFF: &str = concat!(
-    "UPDATE staff SET name = $3, email = $4, craft = $5, revision = revision + 1
+    "UPDATE staff SET name = $3, email = $4, trade = $5, revision = revision + 1
      WHERE business_id = $1 AND id = $2 RETURNING ",
     staff_columns!()
 );
@@ -162,7 +162,7 @@ pub async fn update_staff(
         .bind(id)
         .bind(&settings.name)
         .bind(&settings.email)
-        .bind(settings.craft)
+        .bind(settings.trade)
         .fetch_one(c)
         .await)?)
 }

@@ -121,10 +121,10 @@ const DELETE: &str = "DELETE FROM write_probes WHERE id = $1";
 /// are hardly ever in each other's way.
 async fn write(db: &Db) -> Result<(), StorageError> {
     let id = Uuid::from_u128(Uuid::new_v4().as_u128() % PLACES);
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     on_db!(tx, c => sqlx::query(INSERT).bind(id).bind("x".repeat(PAYLOAD)).execute(c).await.map(drop))?;
     tx.commit().await?;
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     on_db!(tx, c => sqlx::query(DELETE).bind(id).execute(c).await.map(drop))?;
     tx.commit().await
 }

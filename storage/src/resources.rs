@@ -233,7 +233,7 @@ const UPDATE: &str = concat!(
 
 /// Changes a resource. `UnitsTaken`: what has not ended does not fit on the new number of units. `StaysAhead`: the zone
 /// cannot change while nights are counted in it.
-/// Buffers count for bookings that are made or moved from now on. With more units, facts that found none are seated.
+/// Buffers count for bookings that are made or moved from now on. With more units, facts that found none are allocated.
 pub async fn update(
     tx: &mut Tx,
     business: BusinessId,
@@ -257,7 +257,7 @@ pub async fn update(
     }
     if settings.capacity > before.capacity {
         let ahead = Interval { start: now - WHAT_WAITED, end: now + WHAT_WAITS };
-        occupancy::reseat(tx, business, subject, ahead).await?;
+        occupancy::reallocate(tx, business, subject, ahead).await?;
     }
     if settings.name != before.name || settings.zone != before.zone {
         // The feeds of staff tell them too.

@@ -11,8 +11,8 @@ pub struct Keep {
     pub sync_log: Duration,
     /// Mails that were sent or have failed, and notices that are over.
     pub mails: Duration,
-    /// Duties that are done, from their last run on.
-    pub done_duties: Duration,
+    /// Jobs that are done, from their last run on.
+    pub done_jobs: Duration,
     /// Who changed what, and what people did in their calendars once somebody has decided about it.
     pub history: Duration,
 }
@@ -36,14 +36,14 @@ pub struct Deleted {
     pub oauth_states: u64,
     /// Answers to requests that may no longer be repeated.
     pub idempotency_keys: u64,
-    /// Duties that are done.
-    pub duties: u64,
+    /// Jobs that are done.
+    pub jobs: u64,
     /// Rate limits that hold nobody back.
     pub rate_limits: u64,
     /// Keys whose jobs no longer wait.
     pub job_keys: u64,
     /// Agreements with providers that are over.
-    pub push_channels: u64,
+    pub push_subscriptions: u64,
     /// What was published to platforms and has come back or never will.
     pub channel_published: u64,
     /// Items of feeds that are gone.
@@ -57,14 +57,14 @@ pub struct Deleted {
     /// Lines of the history.
     pub history: u64,
     /// What people did in their calendars, decided about.
-    pub outside_changes: u64,
+    pub remote_changes: u64,
 }
 
 /// Rows that go in one transaction: other writers wait no longer than for these.
 const BATCH: i64 = 1_000;
 
 // The outer conditions are there again because PostgreSQL, when it has waited for a row that somebody was changing,
-// checks only them anew: without them a duty that was raised at that moment would go.
+// checks only them anew: without them a job that was enqueued at that moment would go.
 //
 // Ids of the log are made at the line's instant and begin with it, so its primary key is an index by time.
 const SYNC_LOG: &str = "
@@ -74,10 +74,10 @@ const MAILS: &str = "
     AND id IN (SELECT id FROM mails WHERE id < $1 AND state <> 'waiting' ORDER BY id LIMIT $2)";
 // What somebody did in their calendar does not last, so that nobody closes it once it has been told.
 const NOTICES: &str = "
-    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'outside_change' AND told_at IS NOT NULL))
+    DELETE FROM notices WHERE (closed_at IS NOT NULL OR (kind = 'remote_change' AND told_at IS NOT NULL))
     AND id IN (
         SELECT id FROM notices
-        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'outside_change' AND told_at IS NOT NULL))
+        WHERE id < $1 AND (closed_at IS NOT NULL OR (kind = 'remote_change' AND told_at IS NOT NULL))
         ORDER BY id LIMIT $2)";
 const SESSIONS: &str = "
     DELETE FROM sessions WHERE expires_at <= $1
@@ -93,18 +93,18 @@ const OAUTH_STATES: &str = "
 const IDEMPOTENCY_KEYS: &str = "
     DELETE FROM idempotency_keys WHERE created_at <= $1
     AND (business_id, key) IN (SELECT business_id, key FROM idempotency_keys WHERE created_at <= $1 LIMIT $2)";
-const DUTIES: &str = "
-    DELETE FROM duties WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1
-    AND id IN (SELECT id FROM duties WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1 LIMIT $2)";
+const JOBS: &str = "
+    DELETE FROM jobs WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1
+    AND id IN (SELECT id FROM jobs WHERE state = 'done' AND lease_until IS NULL AND finished_at <= $1 LIMIT $2)";
 const RATE_LIMITS: &str = "
     DELETE FROM rate_limits WHERE next_at_micros <= $1
     AND bucket IN (SELECT bucket FROM rate_limits WHERE next_at_micros <= $1 LIMIT $2)";
 const JOB_KEYS: &str = "
     DELETE FROM job_keys WHERE wait_until <= $1 AND batches_wait_until <= $1
     AND id IN (SELECT id FROM job_keys WHERE wait_until <= $1 AND batches_wait_until <= $1 LIMIT $2)";
-const PUSH_CHANNELS: &str = "
-    DELETE FROM push_channels WHERE state = 'closed' AND changed_at <= $1
-    AND id IN (SELECT id FROM push_channels WHERE state = 'closed' AND changed_at <= $1 LIMIT $2)";
+const PUSH_SUBSCRIPTIONS: &str = "
+    DELETE FROM push_subscriptions WHERE state = 'closed' AND changed_at <= $1
+    AND id IN (SELECT id FROM push_subscriptions WHERE state = 'closed' AND changed_at <= $1 LIMIT $2)";
 
 const CHANNEL_PUBLISHED: &str = "
     DELETE FROM channel_published WHERE id IN (
@@ -124,9 +124,9 @@ const WEBHOOK_RECEIPTS: &str = "
 
 const HISTORY: &str = "
     DELETE FROM history WHERE id IN (SELECT id FROM history WHERE id < $1 ORDER BY id LIMIT $2)";
-const OUTSIDE_CHANGES: &str = "
-    DELETE FROM outside_changes WHERE state <> 'open'
-    AND id IN (SELECT id FROM outside_changes WHERE id < $1 AND state <> 'open' ORDER BY id LIMIT $2)";
+const REMOTE_CHANGES: &str = "
+    DELETE FROM remote_changes WHERE state <> 'open'
+    AND id IN (SELECT id FROM remote_changes WHERE id < $1 AND state <> 'open' ORDER BY id LIMIT $2)";
 
 const FEED_READS: &str = "
     DELETE FROM feed_reads WHERE read_at <= $1 AND (feed_id, reader) IN (
@@ -155,16 +155,16 @@ pub async fn delete_old(db: &Db, keep: Keep, now: DateTime<Utc>) -> Result<Delet
         reveals: delete_all(db, REVEALS, now).await?,
         oauth_states: delete_all(db, OAUTH_STATES, now - EXPIRED_STATES_KEPT).await?,
         idempotency_keys: delete_all(db, IDEMPOTENCY_KEYS, now - idempotency::KEPT_FOR).await?,
-        duties: delete_all(db, DUTIES, now - keep.done_duties).await?,
+        jobs: delete_all(db, JOBS, now - keep.done_jobs).await?,
         rate_limits: delete_all(db, RATE_LIMITS, now.timestamp_micros()).await?,
         job_keys: delete_all(db, JOB_KEYS, now - OUTAGES_KEPT).await?,
-        push_channels: delete_all(db, PUSH_CHANNELS, now - CLOSED_CHANNELS_KEPT).await?,
+        push_subscriptions: delete_all(db, PUSH_SUBSCRIPTIONS, now - CLOSED_CHANNELS_KEPT).await?,
         channel_published: delete_all(db, CHANNEL_PUBLISHED, now - CHANNEL_FACTS_KEPT).await?,
         channel_items: delete_all(db, CHANNEL_ITEMS, now - CHANNEL_FACTS_KEPT).await?,
         channel_runs: delete_all(db, CHANNEL_RUNS, sync_log::first_id_at(now - keep.sync_log)).await?,
         feed_reads: delete_all(db, FEED_READS, now - keep.sync_log).await?,
         history: delete_all(db, HISTORY, sync_log::first_id_at(now - keep.history)).await?,
-        outside_changes: delete_all(db, OUTSIDE_CHANGES, sync_log::first_id_at(now - keep.history)).await?,
+        remote_changes: delete_all(db, REMOTE_CHANGES, sync_log::first_id_at(now - keep.history)).await?,
         webhook_receipts: delete_all(db, WEBHOOK_RECEIPTS, now - RECEIPTS_KEPT).await?,
     })
 }

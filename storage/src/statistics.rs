@@ -29,7 +29,7 @@ const SMALL: [&str; 14] = [
     "feeds",
     "job_keys",
     "platform_settings",
-    "push_channels",
+    "push_subscriptions",
     "rate_limits",
     "resources",
     "sessions",
@@ -183,10 +183,10 @@ mod tests {
         assert_eq!(stat("bookings", &["business_id", "ends_at"], false, false), "1000000 100000 2");
         assert_eq!(stat("bookings", &["business_id", "reference"], true, false), "1000000 100000 1");
         assert_eq!(
-            stat("duties", &["business_id", "state", "kind"], false, false),
+            stat("jobs", &["business_id", "state", "kind"], false, false),
             "1000000 100000 10000 1000"
         );
-        assert_eq!(stat("outside_changes", &["business_id", "seen_at"], false, true), "10000 1000 2");
+        assert_eq!(stat("remote_changes", &["business_id", "seen_at"], false, true), "10000 1000 2");
         assert_eq!(stat("channels", &["business_id", "resource_id"], false, false), "1000 100 2");
     }
 }

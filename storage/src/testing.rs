@@ -25,9 +25,9 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingKind, BookingStatus, BookingTime, Customer},
     connection::ProviderKind,
     ids::{CalendarId, ConnectionId},
-    people::{Actor, Craft},
+    people::{Actor, Trade},
     privacy::EntryPrivacy,
-    sync::outside::OutsideRules,
+    sync::remote_change::RemoteChangeRules,
 };
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
@@ -39,8 +39,9 @@ use crate::{
     calendars::{self, ListedCalendar},
     connections::{self, NewConnection, Tokens},
     db::POSTGRES_MIGRATIONS,
-    duties::waits_until,
-    idempotency, occupancy, on_db,
+    idempotency,
+    jobs::waits_until,
+    occupancy, on_db,
     people::{self, Staff, StaffSettings},
     resources::{self, Resource, ResourceSettings},
     seal::{Keyring, MasterKey},
@@ -355,16 +356,16 @@ const NEXT_DUE: &str = concat!(
     waits_until!(),
     " > d.due_at THEN ",
     waits_until!(),
-    " ELSE d.due_at END) FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id WHERE d.state <> 'done'"
+    " ELSE d.due_at END) FROM jobs d LEFT JOIN job_keys k ON k.id = d.key_id WHERE d.state <> 'done'"
 );
 
-/// When the next duty is or was due: how far a test's clock must be moved.
+/// When the next job is or was due: how far a test's clock must be moved.
 ///
 /// # Panics
-/// If the duties cannot be read.
+/// If the jobs cannot be read.
 pub async fn next_due(db: &Db) -> Option<DateTime<Utc>> {
     plans::leave_out(NEXT_DUE);
-    on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the duties can be read")
+    on_db!(db, c => sqlx::query_scalar(NEXT_DUE).fetch_one(c).await).expect("the jobs can be read")
 }
 
 /// How PostgreSQL would find what stands within the hour after `monday`: a plan for each query of `occupancy` that looks
@@ -376,11 +377,11 @@ pub async fn plans_of_overlaps(db: &Db, resource: &Resource) -> Vec<String> {
     let Db::Postgres(pool) = db else { panic!("only PostgreSQL is asked for its plans") };
     let (business, subject, from, until) = (resource.business_id, resource.id, at(0), at(60));
     let explain = |text: &str| sqlx::query_scalar::<_, String>(AssertSqlSafe(format!("EXPLAIN {text}")));
-    let [overlapping, seats_of_others, standing, conflicts, double_bookings] = occupancy::postgres_texts();
+    let [overlapping, units_of_others, standing, conflicts, double_bookings] = occupancy::postgres_texts();
     let mut plans = Vec::new();
     for query in [
         explain(overlapping).bind(subject).bind(from).bind(until),
-        explain(seats_of_others).bind(business).bind(subject).bind(from).bind(until).bind("A-1"),
+        explain(units_of_others).bind(business).bind(subject).bind(from).bind(until).bind("A-1"),
         explain(standing).bind(business).bind(subject).bind(from).bind(until),
         explain(conflicts).bind(business).bind(from),
         explain(double_bookings).bind(business).bind(from),
@@ -436,7 +437,7 @@ pub async fn business(db: &Db) -> Business {
         zone: chrono_tz::Europe::Lisbon,
         entry_privacy: EntryPrivacy::Minimal,
         mark_cancelled: false,
-        outside: OutsideRules::default(),
+        outside: RemoteChangeRules::default(),
     };
     let mut tx = begin(db).await;
     let made = businesses::create(&mut tx, &slug, &settings, monday()).await.expect("a business is made");
@@ -470,7 +471,7 @@ pub async fn staff(db: &Db, business: &Business, name: &str) -> Staff {
     let settings = StaffSettings {
         name: name.to_owned(),
         email: format!("{}@harbour.example", name.to_lowercase()),
-        craft: Craft::General,
+        trade: Trade::General,
     };
     let mut tx = begin(db).await;
     let made = people::create_staff(&mut tx, business.id, &settings, monday()).await;

@@ -15,14 +15,14 @@ const HOLD: &str = "SELECT pg_try_advisory_lock(2, hashtext($1))";
 // Its own it would always be given.
 const ABSENT: &str = "
     SELECT worker FROM (
-        SELECT DISTINCT split_part(leased_by, '#', 1) AS worker FROM duties d WHERE d.leased_by IS NOT NULL
+        SELECT DISTINCT split_part(leased_by, '#', 1) AS worker FROM jobs d WHERE d.leased_by IS NOT NULL
     ) holders
     WHERE hashtext(worker) <> hashtext($1) AND pg_try_advisory_xact_lock_shared(2, hashtext(worker))";
 // A worker that has come back since somebody looked keeps its leases, and one that is being written is not waited for.
 const RELEASE_ABSENT: &str = "
-    UPDATE duties d SET lease_until = NULL, leased_by = NULL
+    UPDATE jobs d SET lease_until = NULL, leased_by = NULL
     WHERE d.id IN (
-        SELECT id FROM duties
+        SELECT id FROM jobs
         WHERE leased_by IS NOT NULL AND split_part(leased_by, '#', 1) = $1
         FOR UPDATE SKIP LOCKED
     ) AND (SELECT pg_try_advisory_xact_lock_shared(2, hashtext($1)))";

@@ -59,7 +59,7 @@ async fn somebody(house: &House) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_deleted_entry_is_asked_about_and_put_back() {
+async fn a_deleted_entry_is_asked_about_and_revert() {
     let house = House::open().await;
     let (entry, title) = somebody(&house).await;
     house.person(reqwest::Method::DELETE, &entry, Value::Null).await;

@@ -69,7 +69,7 @@ impl House<'_> {
 
     /// The questions that people are asked about what is said to have been done in their calendars.
     pub(crate) async fn questions(&self) -> Vec<Value> {
-        self.read("/api/v1/outside_changes").await["items"].as_array().expect("a list").clone()
+        self.read("/api/v1/remote_changes").await["items"].as_array().expect("a list").clone()
     }
 
     async fn read(&self, path: &str) -> Value {

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use concord_domain::{clock::Clock, connection::ProviderKind, duty::DutyState, ids::StaffId};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::StaffId, job::JobState};
 use concord_foreign::{CaldavServer, ProxyFault, Software};
 use concord_jobs::{Context, connect};
 use concord_providers::caldav::Asked;
 use concord_storage::{
-    duties,
+    jobs,
     people::Staff,
     testing::{self, TestDb},
 };
@@ -175,10 +175,10 @@ impl<'a> People<'a> {
     pub(crate) async fn is_quiet(&self) {
         let began = Instant::now();
         loop {
-            let counts = duties::counts(self.house.db).await.expect("duties can be counted");
+            let counts = jobs::counts(self.house.db).await.expect("jobs can be counted");
             let open: Vec<_> = counts
                 .iter()
-                .filter(|count| count.state != DutyState::Done)
+                .filter(|count| count.state != JobState::Done)
                 .filter(|count| {
                     !matches!(
                         count.kind.as_str(),
@@ -198,10 +198,10 @@ impl<'a> People<'a> {
     pub(crate) async fn report(&self, wanted: &[Entry], found: &[Entry]) -> String {
         let missing: Vec<_> = wanted.iter().filter(|entry| !found.contains(entry)).collect();
         let too_many: Vec<_> = found.iter().filter(|entry| !wanted.contains(entry)).collect();
-        let counts = duties::counts(self.house.db).await.expect("duties can be counted");
+        let counts = jobs::counts(self.house.db).await.expect("jobs can be counted");
         let next = testing::next_due(self.house.db).await;
         format!(
-            "{} entries wanted, {} found\nmissing: {missing:#?}\ntoo many: {too_many:#?}\nduties: {counts:#?}\nnext due \
+            "{} entries wanted, {} found\nmissing: {missing:#?}\ntoo many: {too_many:#?}\njobs: {counts:#?}\nnext due \
              {next:?}, now {}\n{}",
             wanted.len(),
             found.len(),

@@ -196,7 +196,7 @@ async fn bad_settings_are_not_written(db: &TestDb) {
         ("staff", json!({ "name": "  " }), "name"),
         ("staff", json!({ "name": "Ana", "email": "nobody" }), "email"),
         ("staff", json!({ "name": "Ana", "email": format!("{}@example.org", "x".repeat(250)) }), "email"),
-        ("staff", json!({ "name": "Ana", "craft": "wizard" }), "craft"),
+        ("staff", json!({ "name": "Ana", "trade": "wizard" }), "trade"),
         ("feeds", json!({ "scope": "resource", "name": "x" }), "subject"),
         ("feeds", json!({ "scope": "business", "name": "x", "subject": room.id }), "subject"),
         ("feeds", json!({ "scope": "resource", "name": "x", "subject": staff }), "subject"),

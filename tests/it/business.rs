@@ -15,22 +15,22 @@ async fn the_rules_for_what_people_change_are_the_business_own(db: &TestDb) {
     let before = read.expect(200);
     assert_eq!(before["id"], json!(house.business.id));
     assert_eq!(
-        (&before["outside_moves"], &before["outside_deletions"]),
+        (&before["remote_moves"], &before["remote_deletions"]),
         (&json!("follow"), &json!("ask")),
         "{before}"
     );
     // Nothing to change changes nothing.
-    let same = house.api.patch(PATH, json!({ "outside_moves": "follow" })).await;
+    let same = house.api.patch(PATH, json!({ "remote_moves": "follow" })).await;
     assert_eq!(same.header("etag"), tag);
     assert_eq!(same.expect(200), before);
 
-    let wish = json!({ "outside_moves": "ask", "outside_deletions": "put_back" });
+    let wish = json!({ "remote_moves": "ask", "remote_deletions": "revert" });
     let changed = house.api.send(Method::PATCH, PATH, Some(wish), &[("if-match", &tag)]).await;
     let newer = changed.header("etag").to_owned();
     assert_ne!(newer, tag);
     let mut expected = before;
-    expected["outside_moves"] = json!("ask");
-    expected["outside_deletions"] = json!("put_back");
+    expected["remote_moves"] = json!("ask");
+    expected["remote_deletions"] = json!("revert");
     assert_eq!(changed.expect(200), expected);
     assert_eq!(house.api.get(PATH).await.expect(200), expected);
 
@@ -59,14 +59,14 @@ async fn other_settings_are_changed_and_checked(db: &TestDb) {
         ("zone", json!("Asia/Tokyo")),
         ("entry_privacy", json!("full")),
         ("mark_cancelled", json!(true)),
-        ("outside_moves", json!("follow")),
+        ("remote_moves", json!("follow")),
     ] {
         assert_eq!(changed[field], value, "{changed}");
     }
     for bad in [
         json!({ "name": " " }),
         json!({ "zone": "Mars/Olympus" }),
-        json!({ "outside_moves": "never" }),
+        json!({ "remote_moves": "never" }),
         json!({ "slug": "other" }),
     ] {
         house.api.patch(PATH, bad.clone()).await.problem(422, "invalid");

@@ -98,14 +98,14 @@ async fn patches_of_settings_at_once_all_hold(db: &TestDb) {
         json!({ "buffer_after_minutes": 10 }),
     ];
     let staff =
-        [json!({ "name": "Anna" }), json!({ "email": "anna@example.org" }), json!({ "craft": "driver" })];
+        [json!({ "name": "Anna" }), json!({ "email": "anna@example.org" }), json!({ "trade": "driver" })];
     let feeds = [json!({ "name": "Everything" }), json!({ "privacy": "full" })];
     let business = [
         json!({ "name": "Harbour" }),
         json!({ "entry_privacy": "full" }),
         json!({ "mark_cancelled": true }),
-        json!({ "outside_moves": "ask" }),
-        json!({ "outside_deletions": "follow" }),
+        json!({ "remote_moves": "ask" }),
+        json!({ "remote_deletions": "follow" }),
     ];
     for round in 0..5 {
         let path = format!("/api/v1/resources/{}", room.id);
@@ -118,11 +118,11 @@ async fn patches_of_settings_at_once_all_hold(db: &TestDb) {
         let back = json!({ "name": "x", "capacity": 1, "zone": null, "buffer_before_minutes": 0,
             "buffer_after_minutes": 0 });
         house.api.patch(&format!("/api/v1/resources/{}", room.id), back).await.expect(200);
-        let back = json!({ "name": "x", "email": "", "craft": "general" });
+        let back = json!({ "name": "x", "email": "", "trade": "general" });
         house.api.patch(&format!("/api/v1/staff/{ana}"), back).await.expect(200);
         house.api.patch(&path, json!({ "name": "x", "privacy": "busy" })).await.expect(200);
         let back = json!({ "name": "x", "entry_privacy": "minimal", "mark_cancelled": false,
-            "outside_moves": "follow", "outside_deletions": "ask" });
+            "remote_moves": "follow", "remote_deletions": "ask" });
         house.api.patch("/api/v1/business", back).await.expect(200);
     }
     house.stop().await;

@@ -36,8 +36,8 @@ const POSTS: [&str; 22] = [
     "compare_calendar_integration",
     "sync_pending",
     "import_availability",
-    "follow_outside_change",
-    "put_back_outside_change",
+    "follow_remote_change",
+    "revert_remote_change",
     "import_ical",
 ];
 
@@ -53,7 +53,7 @@ const LIKE_THE_OTHERS: [&str; 9] = [
     "release_channel",
     "keep_held_back",
     "undo_channel_run",
-    "undo_outside_change",
+    "undo_remote_change",
 ];
 
 const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Airbnb Inc//Hosting Calendar 1.0//EN\r\n\
@@ -72,7 +72,7 @@ async fn connected(house: &House, staff: StaffId, account: &str) -> String {
 }
 
 /// A change that somebody made in their calendar.
-async fn outside_change(house: &House, operation: &str, number: u32) -> String {
+async fn remote_change(house: &House, operation: &str, number: u32) -> String {
     let name = format!("{}-{number}", operation.replace('_', "-"));
     let ana = house.staff(&name).await;
     connected(house, ana, &format!("{}@example.com", name.to_lowercase())).await;
@@ -152,12 +152,12 @@ async fn prepared(house: &House, operation: &str, number: u32) -> (String, Value
         }
         "sync_pending" => ("/api/v1/sync/pending".to_owned(), empty),
         "import_availability" => ("/api/v1/sync/availability".to_owned(), empty),
-        "follow_outside_change" => (
-            format!("/api/v1/outside_changes/{}/follow", outside_change(house, operation, number).await),
+        "follow_remote_change" => (
+            format!("/api/v1/remote_changes/{}/follow", remote_change(house, operation, number).await),
             empty,
         ),
-        "put_back_outside_change" => (
-            format!("/api/v1/outside_changes/{}/put_back", outside_change(house, operation, number).await),
+        "revert_remote_change" => (
+            format!("/api/v1/remote_changes/{}/revert", remote_change(house, operation, number).await),
             empty,
         ),
         "import_ical" => {

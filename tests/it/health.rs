@@ -48,7 +48,7 @@ async fn it_says_how_it_is(db: &TestDb) {
         "concord_build_info{version=\"",
         "concord_database_up{kind=\"",
         "concord_database_writable{kind=\"",
-        "concord_duties{kind=\"retention\"",
+        "concord_jobs{kind=\"retention\"",
         "concord_oldest_due_seconds ",
         "concord_queue_messages{queue=\"interactive\"} ",
         "concord_sync_attempts_last_hour{provider=\"google\",operation=\"import\",outcome=\"failed\"} 2\n",

@@ -250,7 +250,7 @@ impl House {
 
     /// Waits for a change of a booking's entry that is in this state, and returns the newest one.
     pub(crate) async fn change_that_is(&self, state: &str) -> Value {
-        let path = format!("/api/v1/outside_changes?state={state}");
+        let path = format!("/api/v1/remote_changes?state={state}");
         until("what was done in a calendar is met", async || {
             self.api.get(&path).await.expect(200)["items"].get(0).cloned()
         })

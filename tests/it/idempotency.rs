@@ -209,7 +209,7 @@ async fn refuse_answers(db: &TestDb) {
         "postgres" => "ALTER TABLE idempotency_keys ADD CONSTRAINT no_answers CHECK (status IS NULL)",
         _ => {
             "CREATE TRIGGER no_answers BEFORE UPDATE ON idempotency_keys WHEN NEW.status IS NOT NULL
-             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+             BEGIN SELECT ENQUEUE(ABORT, 'the disk is full'); END"
         }
     };
     testing::raw(db, statement).await;

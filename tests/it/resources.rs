@@ -55,10 +55,10 @@ async fn a_staff_member_lives(db: &TestDb) {
         house.api.post("/api/v1/staff", json!({ "name": " Ana ", "email": " ana@example.org " })).await;
     let path = made.header("location").strip_prefix(&house.api.base).unwrap().to_owned();
     let made = made.expect(201);
-    assert_eq!((&made["craft"], &made["email"]), (&json!("general"), &json!("ana@example.org")));
-    let changed = house.api.patch(&path, json!({ "craft": "technician", "email": "" })).await.expect(200);
+    assert_eq!((&made["trade"], &made["email"]), (&json!("general"), &json!("ana@example.org")));
+    let changed = house.api.patch(&path, json!({ "trade": "technician", "email": "" })).await.expect(200);
     assert_eq!(
-        (&changed["craft"], &changed["email"], &changed["name"]),
+        (&changed["trade"], &changed["email"], &changed["name"]),
         (&json!("technician"), &json!(""), &json!("Ana"))
     );
     assert!(house.api.delete(&path).await.expect(200)["archived_at"].is_string());
@@ -136,11 +136,11 @@ async fn the_history_is_the_same_by_page_and_by_api(db: &TestDb) {
     assert_eq!(told(&house, &page).await, told(&house, &api).await);
     assert_eq!(told(&house, &page).await.len(), 4);
 
-    let staff = [("name", "Ana"), ("email", "ana@example.org"), ("craft", "driver")];
+    let staff = [("name", "Ana"), ("email", "ana@example.org"), ("trade", "driver")];
     visitor.send("/settings/people/staff", &staff).await.leads_to();
     let list = house.api.get("/api/v1/staff").await.expect(200);
     let page = list["items"][0]["id"].as_str().unwrap().to_owned();
-    let body = json!({ "name": "Ana", "email": "ana@example.org", "craft": "driver" });
+    let body = json!({ "name": "Ana", "email": "ana@example.org", "trade": "driver" });
     let made = house.api.post("/api/v1/staff", body).await.expect(201);
     let api = made["id"].as_str().unwrap().to_owned();
     visitor.send(&format!("/settings/people/staff/{page}/archive"), &[]).await.leads_to();

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use concord_domain::{
     clock::Clock,
-    duty::{DutyKind, QueueClass},
     ids::new_uuid,
+    job::{JobKind, QueueClass},
 };
 use concord_storage::{
     Db,
-    duties::{self, NewDuty},
+    jobs::{self, NewJob},
     testing::{self, TestDb},
     workers::Presence,
 };
@@ -43,23 +43,23 @@ async fn a_request_that_never_ends_does_not_keep_it(db: &TestDb) {
 /// With PostgreSQL another worker may be alive and at it.
 async fn the_only_process_is_not_kept_from_its_work_by_its_own_dead(db: &TestDb) {
     let now = Clock::system().now();
-    let new = NewDuty {
+    let new = NewJob {
         business: Some(testing::business(db).await.id),
-        kind: DutyKind::BatchSync,
+        kind: JobKind::BatchSync,
         subject: new_uuid(now),
         queue: QueueClass::Bulk,
         due_at: now,
     };
     let mut tx = testing::begin(db).await;
-    let duty = duties::raise(&mut tx, new, now).await.unwrap();
+    let job = jobs::enqueue(&mut tx, new, now).await.unwrap();
     testing::commit(tx).await;
     let until = now + chrono::Duration::hours(1);
     // With PostgreSQL.
     let _alive = Presence::announce(db, "killed").await.unwrap();
-    let held = duties::claim(db, duty, "killed#1", until, now).await.unwrap().unwrap();
+    let held = jobs::claim(db, job, "killed#1", until, now).await.unwrap().unwrap();
     let house = House::on(db).await;
     house.is_ready().await;
-    let still_held = duties::extend(db, &held, until, now).await.unwrap().is_held();
+    let still_held = jobs::extend(db, &held, until, now).await.unwrap().is_held();
     assert_eq!(still_held, matches!(**db, Db::Postgres(_)));
     house.stop().await;
 }

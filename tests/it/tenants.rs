@@ -2,13 +2,13 @@
 
 use chrono::Duration;
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
-    ids::{DutyId, MailId},
+    ids::{JobId, MailId},
+    job::{JobKind, QueueClass},
     mail::{MailKind, MailState},
 };
 use concord_storage::{
     PageAsk, api_keys,
-    duties::{self, NewDuty, Outcome},
+    jobs::{self, NewJob, Outcome},
     mails::{self, NewMail},
     testing::TestDb,
 };
@@ -44,24 +44,24 @@ struct Belongings {
 
 /// Work of the business that has failed for good. It is due long after the worker of this test is gone, so that nobody
 /// but the test can have run it.
-async fn failed_job(house: &House) -> DutyId {
+async fn failed_job(house: &House) -> JobId {
     let (db, now) = (house.db(), house.app.now());
     let due_at = now + Duration::days(1);
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(house.business.id),
-        kind: DutyKind::SyncBooking,
+        kind: JobKind::SyncBooking,
         subject: uuid::Uuid::from_u128(1),
         queue: QueueClass::Bulk,
         due_at,
     };
     let mut tx = db.begin().await.unwrap();
-    let raised = duties::raise(&mut tx, duty, now).await.unwrap();
+    let enqueued = jobs::enqueue(&mut tx, job, now).await.unwrap();
     tx.commit().await.unwrap();
     let claimed =
-        duties::claim(db, raised, "test", due_at + Duration::minutes(1), due_at).await.unwrap().unwrap();
+        jobs::claim(db, enqueued, "test", due_at + Duration::minutes(1), due_at).await.unwrap().unwrap();
     let outcome = Outcome::Failed { retry_at: None, reason: "Very private".to_owned() };
     let mut tx = db.begin().await.unwrap();
-    duties::finish(&mut tx, &claimed, &outcome, now).await.unwrap();
+    jobs::finish(&mut tx, &claimed, &outcome, now).await.unwrap();
     tx.commit().await.unwrap();
     claimed.id
 }
@@ -149,7 +149,7 @@ async fn furnish(house: &House) -> Belongings {
             ("/runs/{run}", format!("/runs/{}", uuid::Uuid::nil())),
             ("/events/{event}", format!("/events/{}", uuid::Uuid::nil())),
             ("/jobs/{id}", format!("/jobs/{job}")),
-            ("/outside_changes/{id}", format!("/outside_changes/{change}")),
+            ("/remote_changes/{id}", format!("/remote_changes/{change}")),
             ("/mails/{id}", format!("/mails/{mail}")),
         ],
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use concord_domain::{connection::ProviderKind, push::PushState};
 use concord_storage::{
-    connections, duties,
-    push_channels::{self, PushChannel},
+    connections, jobs,
+    push_subscriptions::{self, PushSubscription},
     testing::TestDb,
 };
 use futures::{StreamExt, stream};
@@ -28,12 +28,13 @@ async fn told(db: &TestDb) -> House {
 }
 
 /// The only channel, once it is open and whatever followed from that is done.
-async fn opened(house: &House) -> PushChannel {
+async fn opened(house: &House) -> PushSubscription {
     until("a channel is open", async || {
         let connection = connections::list(house.db(), house.business.id).await.unwrap().first()?.id;
-        let channels = push_channels::of_connection(house.db(), house.business.id, connection).await.unwrap();
+        let channels =
+            push_subscriptions::of_connection(house.db(), house.business.id, connection).await.unwrap();
         let now = house.app.now();
-        let busy = duties::under_way(house.db(), house.business.id, connection, now).await.unwrap();
+        let busy = jobs::under_way(house.db(), house.business.id, connection, now).await.unwrap();
         channels.into_iter().find(|one| one.state == PushState::Open && busy.is_empty())
     })
     .await

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    BlockRule, Brake, ItemKind, Settled,
+    BlockRule, ImportGuard, ItemKind, Settled,
     echo::{Echoes, Published, as_published},
     lengths::Lengths,
     matching::Matches,
@@ -117,7 +117,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Why.
-    pub brake: Brake,
+    pub import_guard: ImportGuard,
     /// How many items wait.
     pub items: usize,
     /// Of how many that were known.
@@ -159,7 +159,7 @@ pub struct Sight<'a> {
     /// What the plan goes by.
     pub rules: &'a Rules,
     /// Why something is held back since an earlier reading, if it is.
-    pub held: Option<Brake>,
+    pub held: Option<ImportGuard>,
     /// The zone of the resource.
     pub zone: Tz,
     /// The instant of the reading.
@@ -185,7 +185,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
     // What is over leaves the feed, and nothing follows from that.
     let missing = missing.map(|index| &sight.known[index]).filter(|known| known.interval.end > sight.now);
     let missing: Vec<&Known> = if sight.is_part { Vec::new() } else { missing.collect() };
-    let (brake, of) = brake(sight, &missing);
+    let (import_guard, of) = import_guard(sight, &missing);
     let mut later = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         let known = matches.by_item[index].map(|known| &sight.known[known]);
@@ -194,7 +194,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
         match known {
             None if item.interval.end <= sight.now => plan.over += 1,
             None => later.push(Action::Add(item)),
-            Some(known) if differs(known, &item) && !(frees && brake.is_some()) => {
+            Some(known) if differs(known, &item) && !(frees && import_guard.is_some()) => {
                 later.push(Action::Change { id: known.id, to: item });
             }
             Some(known) => {
@@ -205,7 +205,7 @@ pub fn plan(sight: &Sight<'_>) -> Plan {
             }
         }
     }
-    lose(sight, &missing, (brake, of), &mut plan);
+    lose(sight, &missing, (import_guard, of), &mut plan);
     plan.actions.append(&mut later);
     plan
 }
@@ -220,8 +220,13 @@ fn differs(known: &Known, item: &Item) -> bool {
         || known.tentative != item.tentative
 }
 
-/// What becomes of what the feed lacks. `brake`: why that may be a fault; `of`: how many events there should be.
-fn lose(sight: &Sight<'_>, missing: &[&Known], (brake, of): (Option<Brake>, usize), plan: &mut Plan) {
+/// What becomes of what the feed lacks. `import_guard`: why that may be a fault; `of`: how many events there should be.
+fn lose(
+    sight: &Sight<'_>,
+    missing: &[&Known],
+    (import_guard, of): (Option<ImportGuard>, usize),
+    plan: &mut Plan,
+) {
     let echoes = Echoes::of(sight.published);
     let mut doubtful = Vec::new();
     for known in missing {
@@ -234,20 +239,20 @@ fn lose(sight: &Sight<'_>, missing: &[&Known], (brake, of): (Option<Brake>, usiz
         }
     }
     // A feed that was empty and has little in it now is on its way back: what it lacked waits as long as was said.
-    let why = match (sight.held, brake) {
-        (Some(Brake::Empty), _) | (_, Some(Brake::Empty)) => Brake::Empty,
-        _ => Brake::Shrunk,
+    let why = match (sight.held, import_guard) {
+        (Some(ImportGuard::Empty), _) | (_, Some(ImportGuard::Empty)) => ImportGuard::Empty,
+        _ => ImportGuard::Shrunk,
     };
     let patience = match why {
-        Brake::Empty => sight.rules.empty_for,
-        Brake::Shrunk => sight.rules.shrunk_for,
+        ImportGuard::Empty => sight.rules.empty_for,
+        ImportGuard::Shrunk => sight.rules.shrunk_for,
     };
-    let mut held = Held { brake: why, items: 0, of, until: sight.now };
+    let mut held = Held { import_guard: why, items: 0, of, until: sight.now };
     for known in doubtful {
         // What was held back once waits on: what is new meanwhile does not make the feed a better one.
         let since = match known.missing_since {
             Some(since) if sight.now < since + patience => since,
-            None if brake.is_some() => {
+            None if import_guard.is_some() => {
                 plan.actions.push(Action::Miss(known.id));
                 sight.now
             }
@@ -267,7 +272,7 @@ fn lose(sight: &Sight<'_>, missing: &[&Known], (brake, of): (Option<Brake>, usiz
 }
 
 /// Whether so many events are missing that the feed may be at fault, and how many there should be.
-fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
+fn import_guard(sight: &Sight<'_>, missing: &[&Known]) -> (Option<ImportGuard>, usize) {
     let missing: HashSet<_> = missing.iter().map(|known| known.id).collect();
     let echoes = Echoes::of(sight.published);
     // What is expected to go, or was kept by somebody's word, says nothing about the feed.
@@ -280,14 +285,14 @@ fn brake(sight: &Sight<'_>, missing: &[&Known]) -> (Option<Brake>, usize) {
     let there = sight.known.iter().filter(|known| !missing.contains(&known.id));
     let there: HashSet<&str> = there.map(|known| event_of(&known.key)).collect();
     let gone = all.difference(&there).count();
-    let brake = match gone {
+    let import_guard = match gone {
         0 => None,
         // What was not understood may be what is missing.
-        _ if sight.snapshot.left_out > 0 => Some(Brake::Shrunk),
-        _ if sight.snapshot.events.is_empty() => Some(Brake::Empty),
-        _ => (gone * 2 > all.len()).then_some(Brake::Shrunk),
+        _ if sight.snapshot.left_out > 0 => Some(ImportGuard::Shrunk),
+        _ if sight.snapshot.events.is_empty() => Some(ImportGuard::Empty),
+        _ => (gone * 2 > all.len()).then_some(ImportGuard::Shrunk),
     };
-    (brake, all.len())
+    (import_guard, all.len())
 }
 
 /// Whether the absence of it is no accident: it is said to be called off, or the echo of what we have withdrawn.

@@ -8,14 +8,14 @@ use crate::{
     platform::EventKind,
 };
 
-#[path = "brake_tests.rs"]
-mod brakes;
 #[path = "doubt_tests.rs"]
 mod doubts;
 #[path = "guest_tests.rs"]
 mod guests;
 #[path = "hours_tests.rs"]
 mod hours;
+#[path = "import_guard_tests.rs"]
+mod import_guards;
 #[path = "imported_tests.rs"]
 mod imported;
 #[path = "lengths_tests.rs"]
@@ -90,7 +90,7 @@ struct Case {
     published: Vec<Published>,
     rules: Rules,
     is_part: bool,
-    held: Option<Brake>,
+    held: Option<ImportGuard>,
     now: DateTime<Utc>,
 }
 

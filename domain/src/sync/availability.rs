@@ -26,7 +26,7 @@ use crate::{
 
 /// A busy time of a calendar, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutsideEvent {
+pub struct ObservedBusyTime {
     /// The provider's id of it.
     pub external_id: String,
     /// The provider's id of what it is an instance of.
@@ -43,7 +43,7 @@ pub struct OutsideEvent {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stored<'a> {
     /// Its busy times: of an incremental read those that it concerns will do.
-    pub busy: &'a [OutsideEvent],
+    pub busy: &'a [ObservedBusyTime],
     /// The entries of ours that a full read should name.
     pub ours: &'a [KnownEntry],
 }
@@ -78,7 +78,7 @@ words! {
         /// Its owner is free then, or has declined.
         Free = "free",
         /// It was moved to where we do not look, or time has passed over it.
-        OutsideWindow = "outside_window",
+        ImportWindow = "import_window",
         /// A full read does not name it.
         Vanished = "vanished",
         /// It is an entry of ours.
@@ -99,7 +99,7 @@ pub struct Removal {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// New or changed.
-    pub upserts: Vec<OutsideEvent>,
+    pub upserts: Vec<ObservedBusyTime>,
     /// Gone.
     pub removals: Vec<Removal>,
 }
@@ -182,7 +182,7 @@ pub fn plan_import<'e>(
 ) -> ImportPlan {
     let observed: BTreeMap<&str, &ObservedEntry> =
         pages.into_iter().map(|entry| (entry.external_id.as_str(), entry)).collect();
-    let mut stored: BTreeMap<&str, &OutsideEvent> =
+    let mut stored: BTreeMap<&str, &ObservedBusyTime> =
         known.iter().map(|event| (event.external_id.as_str(), event)).collect();
     let mut changes = Changes::default();
     let mut unclear = BTreeSet::new();
@@ -202,7 +202,7 @@ pub fn plan_import<'e>(
         }
     }
     let told: BTreeSet<&str> = resources.iter().map(String::as_str).collect();
-    let within = |ids: &BTreeSet<&str>, event: &OutsideEvent| {
+    let within = |ids: &BTreeSet<&str>, event: &ObservedBusyTime| {
         ids.contains(event.external_id.as_str()) || event.series.as_deref().is_some_and(|id| ids.contains(id))
     };
     // What does not say when it takes place keeps its instances, too.
@@ -212,7 +212,7 @@ pub fn plan_import<'e>(
     }
     for (external_id, event) in stored {
         let reason = match read.kind {
-            _ if !event.interval.overlaps(&read.window) => RemovalReason::OutsideWindow,
+            _ if !event.interval.overlaps(&read.window) => RemovalReason::ImportWindow,
             ReadKind::Full => RemovalReason::Vanished,
             ReadKind::Incremental => RemovalReason::Deleted,
         };
@@ -247,7 +247,7 @@ fn unnamed<'e>(ours: &[KnownEntry], named: impl Iterator<Item = &'e ObservedEntr
 }
 
 enum Judged {
-    Busy(OutsideEvent),
+    Busy(ObservedBusyTime),
     Not(RemovalReason),
     /// It is there, but does not say when: leave what is known.
     Unclear,
@@ -272,8 +272,8 @@ fn judge(entry: &ObservedEntry, read: &Read) -> Judged {
     match interval {
         // An entry of no length takes nobody's time.
         None => Judged::Not(RemovalReason::Free),
-        Some(interval) if !interval.overlaps(&read.window) => Judged::Not(RemovalReason::OutsideWindow),
-        Some(interval) => Judged::Busy(OutsideEvent {
+        Some(interval) if !interval.overlaps(&read.window) => Judged::Not(RemovalReason::ImportWindow),
+        Some(interval) => Judged::Busy(ObservedBusyTime {
             external_id: entry.external_id.clone(),
             series: entry.series.clone(),
             etag: entry.etag.clone(),
@@ -285,7 +285,7 @@ fn judge(entry: &ObservedEntry, read: &Read) -> Judged {
 
 /// Counts what is still to come and inside the window: the past leaves by itself. `believed` is no longer known then.
 fn suspicious(
-    known: &[OutsideEvent],
+    known: &[ObservedBusyTime],
     empty: bool,
     (believed, new): (&[Removal], &[Removal]),
     read: &Read,

@@ -17,17 +17,17 @@ fn full() -> Read {
     read(ReadKind::Full)
 }
 
-fn busy(busy: &[OutsideEvent]) -> Stored<'_> {
+fn busy(busy: &[ObservedBusyTime]) -> Stored<'_> {
     Stored { busy, ours: &[] }
 }
 
 /// What follows if nothing was doubted before.
-fn plan(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
+fn plan(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &Read) -> ImportPlan {
     plan_import(busy(known), pages, &[], read, &Doubted::default())
 }
 
 /// What is written at once, and what at second sight.
-fn surely(known: &[OutsideEvent], pages: &[ObservedEntry], read: &Read) -> Changes {
+fn surely(known: &[ObservedBusyTime], pages: &[ObservedEntry], read: &Read) -> Changes {
     let first = plan(known, pages, read);
     let doubted = first.held.map(|held| held.doubted).unwrap_or_default();
     applied(plan_import(busy(known), pages, &[], read, &doubted))
@@ -62,7 +62,7 @@ fn applied(plan: ImportPlan) -> Changes {
 }
 
 /// What is stored after `pages` were read into nothing.
-fn stored(pages: &[ObservedEntry]) -> Vec<OutsideEvent> {
+fn stored(pages: &[ObservedEntry]) -> Vec<ObservedBusyTime> {
     applied(plan(&[], pages, &full())).upserts
 }
 
@@ -102,7 +102,7 @@ fn each_way_to_go_has_its_reason() {
     let expected = [
         ("n00", RemovalReason::Deleted),
         ("n01", RemovalReason::Free),
-        ("n02", RemovalReason::OutsideWindow),
+        ("n02", RemovalReason::ImportWindow),
         ("n03", RemovalReason::Ours),
         ("n05", RemovalReason::Free),
     ];
@@ -264,7 +264,7 @@ fn series(name: &str, etag: &str, hours: &[i64]) -> Vec<ObservedEntry> {
     hours.iter().map(instance).collect()
 }
 
-fn told(known: &[OutsideEvent], pages: &[ObservedEntry], resources: &[&str]) -> Changes {
+fn told(known: &[ObservedBusyTime], pages: &[ObservedEntry], resources: &[&str]) -> Changes {
     let resources: Vec<String> = resources.iter().copied().map(str::to_owned).collect();
     applied(plan_import(busy(known), pages, &resources, &read(ReadKind::Incremental), &Doubted::default()))
 }
@@ -333,8 +333,8 @@ fn calendar() -> impl Strategy<Value = Vec<ObservedEntry>> {
 }
 
 /// The busy times after `changes`, as a database would hold them.
-fn after(known: &[OutsideEvent], changes: &Changes) -> Vec<OutsideEvent> {
-    let mut rows: BTreeMap<String, OutsideEvent> =
+fn after(known: &[ObservedBusyTime], changes: &Changes) -> Vec<ObservedBusyTime> {
+    let mut rows: BTreeMap<String, ObservedBusyTime> =
         known.iter().map(|event| (event.external_id.clone(), event.clone())).collect();
     for removal in &changes.removals {
         assert!(rows.remove(&removal.external_id).is_some(), "removes what is not there: {removal:?}");
@@ -366,7 +366,7 @@ proptest! {
         let changes = applied(plan(&known, &second, &read(ReadKind::Incremental)));
         let rows = after(&known, &changes);
         let named: BTreeSet<&str> = second.iter().map(|entry| entry.external_id.as_str()).collect();
-        let untouched = |events: &[OutsideEvent]| -> Vec<OutsideEvent> {
+        let untouched = |events: &[ObservedBusyTime]| -> Vec<ObservedBusyTime> {
             events.iter().filter(|event| !named.contains(event.external_id.as_str())).cloned().collect()
         };
         prop_assert_eq!(untouched(&known), untouched(&rows));
@@ -405,7 +405,7 @@ proptest! {
         let known = stored(&first);
         let planned = plan(&known, &second, &full());
         let rows = after(&known, &planned.changes);
-        let kept = |event: &&OutsideEvent| rows.iter().any(|row| row.external_id == event.external_id);
+        let kept = |event: &&ObservedBusyTime| rows.iter().any(|row| row.external_id == event.external_id);
         let future: Vec<_> = known.iter().filter(|event| event.interval.end > full().now).collect();
         let left = future.iter().copied().filter(kept).count();
         prop_assert!(future.len() < GUARDED_FROM || left * 2 >= future.len());

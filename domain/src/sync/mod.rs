@@ -1,7 +1,7 @@
 //! What must be done so that a calendar and the bookings agree: values in, actions out.
 //!
 //! `entry_content` says what an entry should read like, `plan` what must be called so that it does, `outside` what
-//! follows from what a person did to it (`unknown`: while the outcome of a write of ours is not known) and `outside_words` how
+//! follows from what a person did to it (`unknown`: while the outcome of a write of ours is not known) and `remote_change_text` how
 //! people are told of that, `reading` which of the two is newer, what was read or what is known, `availability` what a read of a
 //! calendar changes in what we know of its owner's time, `moved` whether what
 //! is not in its calendar any more stands in another one, `drift` how far what stands in a calendar is from what should.
@@ -13,9 +13,9 @@ pub mod drift;
 mod edit_model;
 pub mod entry_content;
 pub mod moved;
-pub mod outside;
-pub mod outside_words;
 pub mod plan;
 pub mod reading;
+pub mod remote_change;
+pub mod remote_change_text;
 pub mod shape;
 pub mod unknown;

@@ -20,13 +20,13 @@ use concord_storage::{
         items::{self, ChannelItem, Loss, NewItem},
         runs::{self, Counts, NewRun},
     },
-    duties::{ClaimedDuty, DutyRef},
+    jobs::{ClaimedJob, JobRef},
 };
 
 use super::told;
 use crate::{
     Context,
-    duty::{JobError, keep},
+    job::{JobError, keep},
 };
 
 /// Who reads a channel, and what for.
@@ -42,7 +42,7 @@ pub(super) struct Reading<'a> {
     /// Whether it is a file, or another part of what the platform has: what it brings stands until the feed has had it.
     pub(super) by_hand: bool,
     /// Whose lease is to be kept.
-    pub(super) duty: Option<&'a ClaimedDuty>,
+    pub(super) job: Option<&'a ClaimedJob>,
 }
 
 /// What came of it.
@@ -53,7 +53,7 @@ pub(super) struct Applied {
     pub(super) refused: Vec<String>,
     /// Whether somebody else was faster, so that it must be looked at again.
     pub(super) overtaken: bool,
-    raised: Vec<DutyRef>,
+    enqueued: Vec<JobRef>,
 }
 
 /// Somebody else was faster this often in a row: then it waits for the next reading.
@@ -87,8 +87,8 @@ impl Reading<'_> {
     pub(super) async fn apply(&self, actions: &[Action], applied: &mut Applied) -> Result<(), JobError> {
         self.step_aside(actions).await?;
         for (number, action) in actions.iter().enumerate() {
-            if let (Some(duty), true) = (self.duty, number % 20 == 0) {
-                keep(self.context, duty).await?;
+            if let (Some(job), true) = (self.job, number % 20 == 0) {
+                keep(self.context, job).await?;
             }
             match self.one(action, applied).await {
                 // Another reading of the same feed was faster.
@@ -101,11 +101,11 @@ impl Reading<'_> {
                     applied.refused.push(PutError::Invalid(faults).to_string());
                 }
                 Err(PutError::Storage(error)) => return Err(error.into()),
-                Err(error) => return Err(JobError::Hopeless(error.to_string())),
+                Err(error) => return Err(JobError::Permanent(error.to_string())),
                 Ok(()) => {}
             }
             // Whoever waits for the first bookings need not wait for the last.
-            self.context.push(&std::mem::take(&mut applied.raised)).await;
+            self.context.push(&std::mem::take(&mut applied.enqueued)).await;
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Reading<'_> {
         applied: &mut Applied,
     ) -> Result<(), PutError> {
         let settled = self.change(known, to, applied).await;
-        self.context.push(&std::mem::take(&mut applied.raised)).await;
+        self.context.push(&std::mem::take(&mut applied.enqueued)).await;
         settled
     }
 
@@ -313,7 +313,7 @@ impl Reading<'_> {
         let put = self.import(reference, &draft, &write, expected).await?;
         applied.counts.imported += 1;
         self.note(put, lost.kind, applied).await?;
-        self.context.push(&std::mem::take(&mut applied.raised)).await;
+        self.context.push(&std::mem::take(&mut applied.enqueued)).await;
         Ok(())
     }
 
@@ -329,11 +329,11 @@ impl Reading<'_> {
     }
 
     async fn note(&self, put: Put, kind: ItemKind, applied: &mut Applied) -> Result<(), PutError> {
-        if !put.seated && kind == ItemKind::Reservation {
+        if !put.allocated && kind == ItemKind::Reservation {
             applied.counts.conflicts += 1;
-            applied.raised.extend(told::conflict(self.context, self.channel, &put.booking).await?);
+            applied.enqueued.extend(told::conflict(self.context, self.channel, &put.booking).await?);
         }
-        applied.raised.extend(put.duties);
+        applied.enqueued.extend(put.jobs);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use concord_storage::{
 };
 
 use super::{apply::Applied, apply::Reading, told};
-use crate::{Context, duty::JobError};
+use crate::{Context, job::JobError};
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ pub async fn release(
         actor,
         if_missing: true,
         by_hand: false,
-        duty: None,
+        job: None,
     };
     let released = (RunOrigin::Person, RunOutcome::Released);
     reading.record(released, "let through", Counts::default()).await?;
@@ -167,7 +167,7 @@ pub async fn undo(
         actor,
         if_missing: false,
         by_hand: false,
-        duty: None,
+        job: None,
     };
     let undone = (RunOrigin::Person, RunOutcome::Undone);
     // First: what is taken back names the reading that did it, and so can be brought back itself.

@@ -22,7 +22,7 @@ use super::{
     sight::{Schedule, Surroundings, Understood, mark_ours, understand},
     take_over::{Source, Taken, take_over},
 };
-use crate::{Context, duty::JobError};
+use crate::{Context, job::JobError};
 
 /// What somebody asks to be taken over.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ pub async fn import(context: &Context, wish: &Wish) -> Result<Taken, ImportError
         From::Address(_) => RunOrigin::Url,
         From::File(_) => RunOrigin::File,
     };
-    let source = Source { origin, actor: wish.actor.clone(), duty: None };
+    let source = Source { origin, actor: wish.actor.clone(), job: None };
     let mut taken = take_over(context, &channel, &surroundings, &understood, &source).await?;
     let remark = taken.remark();
     // Who asks is told; of the feed itself it says nothing.
@@ -250,7 +250,7 @@ async fn nobody(context: &Context, wish: &Wish, now: DateTime<Utc>) -> Result<Ch
         changed_at: None,
         failing_since: None,
         last_error: None,
-        held_brake: None,
+        import_guard: None,
         held_items: 0,
         held_of: 0,
         held_until: None,

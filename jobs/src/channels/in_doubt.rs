@@ -76,7 +76,7 @@ pub async fn settle(
         actor,
         if_missing: false,
         by_hand: false,
-        duty: None,
+        job: None,
     };
     let mut applied = Applied::default();
     reading.settle(&found, &to, &mut applied).await?;

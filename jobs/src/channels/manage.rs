@@ -2,8 +2,8 @@
 
 use concord_domain::{
     channel::{BlockRule, ChannelState, Preference},
-    duty::QueueClass,
     ids::{BusinessId, ChannelId, ResourceId},
+    job::QueueClass,
     platform::Platform,
     privacy::FeedPrivacy,
     record::HistorySubject,
@@ -137,13 +137,13 @@ pub async fn create(
     note(&mut tx, change, channel.id, "created", &json!({ "platform": channel.platform, "host": host }))
         .await?;
     let channel = channels::lock(&mut tx, change.business, channel.id).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if channel.polled {
         let now = change.now;
-        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(channel)
 }
 
@@ -251,13 +251,13 @@ pub async fn update(
         "interval_minutes": channel.interval_minutes, "host": channel.import_host,
     });
     note(&mut tx, change, id, "changed", &said).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if channel.polled && channel.state == ChannelState::Active {
         let now = change.now;
-        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(channel)
 }
 
@@ -283,12 +283,12 @@ pub async fn sync_now(context: &Context, change: &Change, id: ChannelId) -> Resu
     let mut tx = context.db.begin().await?;
     let channel = channels::lock(&mut tx, change.business, id).await.map_err(taken)?;
     let now = change.now;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if channel.polled && channel.state == ChannelState::Active {
-        raised.push(channels::raise_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
+        enqueued.push(channels::enqueue_poll(&mut tx, &channel, QueueClass::Interactive, now, now).await?);
     }
     tx.commit().await?;
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(channel)
 }
 

@@ -7,8 +7,8 @@
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     channel::{ChannelState, RunOrigin, RunOutcome},
-    duty::AfterFailure,
     ids::{ChannelId, ChannelRunId},
+    job::AfterFailure,
     people::Actor,
     platform::Platform,
     record::SyncOutcome,
@@ -16,7 +16,7 @@ use concord_domain::{
 use concord_providers::{FeedBody, FeedError, FeedRequest, Fetched, feed_address};
 use concord_storage::{
     channels::{self, Channel, Read, runs},
-    duties::{ClaimedDuty, Outcome},
+    jobs::{ClaimedJob, Outcome},
     sync_log,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Context,
-    duty::{JobError, business_of, jitter, keep_for, part_of},
+    job::{JobError, business_of, jitter, keep_for, part_of},
 };
 
 /// Why a feed was not read.
@@ -62,20 +62,20 @@ impl ReadFailure {
     }
 }
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let found = channels::find(&context.db, business, ChannelId(duty.subject_id)).await?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let found = channels::find(&context.db, business, ChannelId(job.subject_id)).await?;
     let Some(channel) = found.filter(|channel| channel.polled && channel.state == ChannelState::Active)
     else {
         return Ok(Outcome::Done);
     };
     let Some(platform) = context.platforms.find(&channel.platform) else {
-        return Err(JobError::Hopeless(format!(
+        return Err(JobError::Permanent(format!(
             "the platform “{}” is not known on this installation any more",
             channel.platform
         )));
     };
-    let poll = Poll { context, duty, channel: &channel, platform, started_at: context.clock.now() };
+    let poll = Poll { context, job, channel: &channel, platform, started_at: context.clock.now() };
     match poll.read().await {
         Ok(()) => Ok(Outcome::Again(context.clock.now() + poll.pause().await?)),
         Err(Stop::Unread(failure)) => poll.fail(&failure).await,
@@ -99,7 +99,7 @@ impl<E: Into<JobError>> From<E> for Stop {
 
 struct Poll<'a> {
     context: &'a Context,
-    duty: &'a ClaimedDuty,
+    job: &'a ClaimedJob,
     channel: &'a Channel,
     platform: &'a Platform,
     started_at: DateTime<Utc>,
@@ -111,16 +111,16 @@ impl Poll<'_> {
         let surroundings = Surroundings::load(context, channel, self.platform).await?;
         let url = channels::import_url(&context.db, &context.ring, channel.business_id, channel.id).await?;
         let Some(url) = url else {
-            return Err(Stop::Job(JobError::Hopeless("there is no address to read".into())));
+            return Err(Stop::Job(JobError::Permanent("there is no address to read".into())));
         };
         let mark = surroundings.mark(&url, self.started_at);
         let is_same = channel.body_digest.as_deref().is_some_and(|digest| digest.starts_with(&mark));
-        let body = match self.fetch(&url, is_same && channel.held_brake.is_none()).await? {
+        let body = match self.fetch(&url, is_same && channel.import_guard.is_none()).await? {
             Fetched::NotModified => return self.same().await,
             Fetched::Body(body) => body,
         };
         let digest = format!("{mark}:{}", concord_domain::hex(&Sha256::digest(&body.bytes)));
-        if channel.held_brake.is_none() && channel.body_digest.as_ref() == Some(&digest) {
+        if channel.import_guard.is_none() && channel.body_digest.as_ref() == Some(&digest) {
             return self.same().await;
         }
         let mut understood = understand(
@@ -133,13 +133,13 @@ impl Poll<'_> {
         .map_err(|error| Stop::Unread(error.into()))?;
         mark_ours(context, channel.business_id, &mut understood).await?;
         let source = Source {
-            origin: if self.duty.queue == concord_domain::duty::QueueClass::Interactive {
+            origin: if self.job.queue == concord_domain::job::QueueClass::Interactive {
                 RunOrigin::Person
             } else {
                 RunOrigin::Poll
             },
             actor: Actor::System,
-            duty: Some(self.duty),
+            job: Some(self.job),
         };
         let taken = take_over(context, channel, &surroundings, &understood, &source).await?;
         self.note(&taken, &body, &digest).await
@@ -162,7 +162,7 @@ impl Poll<'_> {
             FeedRequest::anew(&url)
         };
         let takes = Duration::from_std(context.feeds.patience()).unwrap_or(Duration::zero());
-        keep_for(context, self.duty, takes).await?;
+        keep_for(context, self.job, takes).await?;
         context.feeds.fetch(request).await.map_err(|error| Stop::Unread(error.into()))
     }
 
@@ -187,7 +187,7 @@ impl Poll<'_> {
         let mut tx = self.context.db.begin().await?;
         channels::note_read(&mut tx, self.channel.id, read, now).await?;
         told::read_again(&mut tx, self.channel, now).await?;
-        if taken.changed() || taken.held.is_some() && self.channel.held_brake.is_none() {
+        if taken.changed() || taken.held.is_some() && self.channel.import_guard.is_none() {
             let outcome = if taken.held.is_some() { SyncOutcome::Held } else { SyncOutcome::Ok };
             self.log(&mut tx, outcome, &taken.message, now).await?;
         }
@@ -220,7 +220,7 @@ impl Poll<'_> {
     async fn pause(&self) -> Result<Duration, JobError> {
         let every = interval_of(self.context, self.channel).await?;
         let number = u32::try_from(self.started_at.timestamp() & 0x7fff_ffff).unwrap_or(0);
-        Ok(every - part_of(every / 5, jitter(self.duty.id, number)))
+        Ok(every - part_of(every / 5, jitter(self.job.id, number)))
     }
 
     /// Says why nothing was read, and tries again: soon a few times, then at the next time. What fails as before is said
@@ -270,8 +270,8 @@ impl Poll<'_> {
             let wait = retry_after.and_then(|wait| Duration::from_std(wait).ok());
             return Ok(Outcome::Snooze { until: wait.map_or(next, |wait| now + wait), reason });
         }
-        let attempts = u32::try_from(self.duty.attempts).unwrap_or(u32::MAX);
-        Ok(match context.settings.retry.after_failure(attempts, now, jitter(self.duty.id, attempts)) {
+        let attempts = u32::try_from(self.job.attempts).unwrap_or(u32::MAX);
+        Ok(match context.settings.retry.after_failure(attempts, now, jitter(self.job.id, attempts)) {
             AfterFailure::Retry(at) => Outcome::Retry { at, reason },
             AfterFailure::FailedUntil(_) => Outcome::Failed { retry_at: Some(next), reason },
         })

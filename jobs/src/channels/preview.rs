@@ -7,7 +7,7 @@ use concord_domain::{
     },
     ids::{ChannelItemId, OccupancyId},
     interval::Interval,
-    occupancy::{Seat, Seating, seat_fact},
+    occupancy::{Allocation, Placement, allocate_fact},
     platform::PlatformId,
 };
 use concord_storage::{
@@ -78,11 +78,11 @@ async fn foresee(context: &Context, opened: &Opened, plan: Plan) -> Result<Previ
     };
     preview.counts.skipped = i64::try_from(plan.unchanged + plan.over).unwrap_or(0);
     preview.over = i64::try_from(plan.over).unwrap_or(0);
-    let mut seated = Vec::new();
+    let mut allocated = Vec::new();
     for action in &plan.actions {
         let foreseen = match action {
-            Action::Add(item) => new(context, opened, item, None, &mut seated).await?,
-            Action::Change { id, to } => new(context, opened, to, known(id), &mut seated).await?,
+            Action::Add(item) => new(context, opened, item, None, &mut allocated).await?,
+            Action::Change { id, to } => new(context, opened, to, known(id), &mut allocated).await?,
             Action::Lose(id) => known(id).map(|item| gone("cancelled", item)),
             Action::Miss(id) => known(id).map(|item| gone("held", item)),
             Action::Return(_) => None,
@@ -134,7 +134,7 @@ async fn new(
     opened: &Opened,
     item: &Item,
     before: Option<&ChannelItem>,
-    seated: &mut Vec<Seat>,
+    allocated: &mut Vec<Allocation>,
 ) -> Result<Option<Foreseen>, ImportError> {
     let had = before.is_some_and(|before| before.kind.takes());
     let moved = before.is_none_or(|before| before.interval() != item.interval);
@@ -148,7 +148,7 @@ async fn new(
     };
     let conflict = item.kind == ItemKind::Reservation
         && moved
-        && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref()), seated)
+        && !has_room(context, opened, item, before.and_then(|before| before.reference.as_deref()), allocated)
             .await?;
     Ok(Some(Foreseen {
         what,
@@ -165,18 +165,18 @@ async fn has_room(
     opened: &Opened,
     item: &Item,
     own: Option<&str>,
-    seated: &mut Vec<Seat>,
+    allocated: &mut Vec<Allocation>,
 ) -> Result<bool, StorageError> {
     let resource = &opened.surroundings.resource;
     let wanted = item.interval.padded(resource.buffer_before_minutes, resource.buffer_after_minutes);
     let own = own.unwrap_or_default();
     let mut rows =
-        occupancy::seats_of_others(&context.db, resource.business_id, resource.id.0, wanted, own).await?;
-    rows.extend(seated.iter().filter(|seat| seat.interval.overlaps(&wanted)).copied());
-    let Seating::Seated { units, .. } = seat_fact(&rows, resource.capacity, wanted, 1) else {
+        occupancy::units_of_others(&context.db, resource.business_id, resource.id.0, wanted, own).await?;
+    rows.extend(allocated.iter().filter(|seat| seat.interval.overlaps(&wanted)).copied());
+    let Placement::Allocated { units, .. } = allocate_fact(&rows, resource.capacity, wanted, 1) else {
         return Ok(false);
     };
     let id = OccupancyId::new(context.clock.now());
-    seated.push(Seat { id, unit: units.first().copied(), interval: wanted });
+    allocated.push(Allocation { id, unit: units.first().copied(), interval: wanted });
     Ok(true)
 }

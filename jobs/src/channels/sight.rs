@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingTime,
     channel::{
-        Brake, ItemKind,
+        ImportGuard, ItemKind,
         echo::{Published, nights_of},
         plan::{Known, Plan, Rules, Sight, plan},
         snapshot::{Snapshot, snapshot, told_by},
@@ -186,7 +186,7 @@ pub(super) struct Surroundings {
     /// What the plan goes by.
     pub(super) rules: Rules,
     /// Why something waits since an earlier reading.
-    pub(super) held: Option<Brake>,
+    pub(super) held: Option<ImportGuard>,
     /// Whether what is read is only a part of what the platform has.
     pub(super) is_part: bool,
 }
@@ -226,7 +226,7 @@ impl Surroundings {
                 published::shown_to_subscribers(db, place, resource.id, now).await?
             },
             rules: rules_of(channel, platform),
-            held: channel.held_brake,
+            held: channel.import_guard,
             is_part: false,
             resource,
             zone,

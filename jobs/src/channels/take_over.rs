@@ -16,7 +16,7 @@ use concord_storage::{
         items::ChannelItem,
         runs::{self, Counts},
     },
-    duties::ClaimedDuty,
+    jobs::ClaimedJob,
 };
 
 use super::{
@@ -24,14 +24,14 @@ use super::{
     sight::{Surroundings, Understood},
     told,
 };
-use crate::{Context, duty::JobError};
+use crate::{Context, job::JobError};
 
 /// Who wants something taken over.
 pub(super) struct Source<'a> {
     pub(super) origin: RunOrigin,
     pub(super) actor: Actor,
     /// Whose lease is to be kept.
-    pub(super) duty: Option<&'a ClaimedDuty>,
+    pub(super) job: Option<&'a ClaimedJob>,
 }
 
 /// What came of it.
@@ -106,7 +106,7 @@ pub(super) async fn take_over(
     };
     let by_hand = surroundings.is_part;
     let reading =
-        Reading { context, channel, known, run, actor, if_missing: false, by_hand, duty: source.duty };
+        Reading { context, channel, known, run, actor, if_missing: false, by_hand, job: source.job };
     let mut applied = Applied::default();
     let ended = reading.apply(&plan.actions, &mut applied).await;
     let mut counts = applied.counts;
@@ -184,7 +184,7 @@ async fn note<'a>(
         return Ok(tx.commit().await?);
     }
     let holding = taken.held.map(|held| Holding {
-        brake: held.brake,
+        import_guard: held.import_guard,
         items: i64::try_from(held.items).unwrap_or(i64::MAX),
         of: i64::try_from(held.of).unwrap_or(i64::MAX),
         until: held.until,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
-    channel::{Brake, Preference, plan::Held},
+    channel::{ImportGuard, Preference, plan::Held},
     ids::{BookingId, ChannelId},
     notice::NoticeKind,
     people::Actor,
@@ -13,7 +13,7 @@ use concord_domain::{
 use concord_storage::{
     StorageError, Tx, bookings, businesses,
     channels::{Channel, runs::Counts},
-    duties::DutyRef,
+    jobs::JobRef,
     notices::{self, Audience, NewNotice},
     occupancy,
     resources::{self, Resource},
@@ -60,7 +60,7 @@ pub(super) fn counted(counts: Counts, held: Option<&Held>, refused: &[String]) -
         }
     }
     if let Some(held) = held {
-        parts.push(brake(held.brake, held.items, held.of));
+        parts.push(import_guard(held.import_guard, held.items, held.of));
     }
     if let Some(first) = refused.first() {
         parts.push(format!("{} not taken over: {first}", refused.len()));
@@ -69,10 +69,10 @@ pub(super) fn counted(counts: Counts, held: Option<&Held>, refused: &[String]) -
 }
 
 /// What is held back, in a few words.
-fn brake(brake: Brake, items: usize, of: usize) -> String {
-    match brake {
-        Brake::Empty => format!("the calendar was empty: {items} kept until that is sure"),
-        Brake::Shrunk => format!("{items} of {of} are missing: kept until that is sure"),
+fn import_guard(import_guard: ImportGuard, items: usize, of: usize) -> String {
+    match import_guard {
+        ImportGuard::Empty => format!("the calendar was empty: {items} kept until that is sure"),
+        ImportGuard::Shrunk => format!("{items} of {of} are missing: kept until that is sure"),
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn conflict(
     context: &Context,
     channel: &Channel,
     booking: &Booking,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     let resource = resources::find(&context.db, channel.business_id, channel.resource_id).await?;
     let when = when(context, channel, (booking, resource.as_ref())).await?;
     let name = name(resource, context, channel);

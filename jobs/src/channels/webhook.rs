@@ -12,9 +12,9 @@ use concord_domain::{
         ChannelState, ItemKind, RunOrigin, RunOutcome,
         plan::{Action, Item},
     },
-    duty::QueueClass,
     ical,
     ids::ChannelRunId,
+    job::QueueClass,
     json::{self, Objects},
 };
 use concord_storage::{
@@ -38,7 +38,7 @@ use super::{
     sight::zone_of,
     told,
 };
-use crate::{Context, duty::JobError};
+use crate::{Context, job::JobError};
 
 /// How far a message's time may be from ours.
 pub const TOLERANCE: Duration = Duration::minutes(5);
@@ -300,9 +300,9 @@ async fn read_now(context: &Context, channel: &Channel) -> Result<Heard, Webhook
     }
     let now = context.clock.now();
     let mut tx = context.db.begin().await?;
-    let raised = channels::raise_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
+    let enqueued = channels::enqueue_poll(&mut tx, channel, QueueClass::Interactive, now, now).await?;
     tx.commit().await?;
-    context.push(&[raised]).await;
+    context.push(&[enqueued]).await;
     Ok(Heard::LeftToFeed)
 }
 
@@ -351,7 +351,7 @@ async fn apply(
     let known = before.into_iter().map(|item| (item.id, item)).collect();
     let actor = told::actor(context, channel);
     let reading =
-        Reading { context, channel, known, run, actor, if_missing: false, by_hand: false, duty: None };
+        Reading { context, channel, known, run, actor, if_missing: false, by_hand: false, job: None };
     let told_by_webhook = (RunOrigin::Webhook, RunOutcome::Applied);
     reading.record(told_by_webhook, "under way", Counts::default()).await?;
     let mut applied = Applied::default();

@@ -5,7 +5,7 @@ use concord_domain::{
     entry::{EntryTime, ObservedEntry},
     ids::BookingId,
     record::SyncOutcome,
-    sync::{drift::Drift, outside::OutsideKind},
+    sync::{drift::Drift, remote_change::RemoteChangeKind},
 };
 use concord_storage::{
     StorageError, Tx,
@@ -13,7 +13,7 @@ use concord_storage::{
     sync_log::{self, NewLine},
 };
 
-use crate::outside::Met;
+use crate::remote_change::Met;
 
 /// So many are named one by one; what is more than these is a figure.
 const NAMED: usize = 100;
@@ -82,8 +82,8 @@ impl Fate {
             Self::Anew => "written anew",
             Self::Left => "left as its owner has it until the next write",
             Self::Met(Met::Followed) => "the booking follows",
-            Self::Met(Met::PutBack(OutsideKind::Restored, _)) => "removed again",
-            Self::Met(Met::PutBack(..)) => "put back",
+            Self::Met(Met::Revert(RemoteChangeKind::Restored, _)) => "removed again",
+            Self::Met(Met::Revert(..)) => "put back",
             Self::Met(Met::Asked) => "somebody is asked",
             Self::Met(Met::LetBe) => "the booking is over, so it is left",
             Self::Met(Met::Unreadable) => "it cannot be understood, so it is left",
@@ -162,9 +162,9 @@ mod tests {
         assert_eq!(
             of(
                 Differs::Unwanted,
-                Fate::Met(Met::PutBack(
-                    OutsideKind::Restored,
-                    concord_domain::sync::outside::Refusal::NotAssigned,
+                Fate::Met(Met::Revert(
+                    RemoteChangeKind::Restored,
+                    concord_domain::sync::remote_change::Refusal::NotAssigned,
                 ))
             ),
             "still in Work, though it should be gone; removed again"

@@ -1,38 +1,38 @@
 //! What came of a run is written down: of the entry, of its connection, and in the log.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{connection::EntryState, duty::is_past_care, record::SyncOutcome};
+use concord_domain::{connection::EntryState, job::is_past_care, record::SyncOutcome};
 use concord_storage::{
     StorageError, Tx, bookings, connections,
-    duties::{ClaimedDuty, DutyRef, Outcome},
     entries::{self, WrittenEntry},
+    jobs::{ClaimedJob, JobRef, Outcome},
     sync_log::{self, NewLine},
 };
 
 use super::{Done, EntryRun, Way};
 use crate::{
-    duty::{End, JobError, Then, end_in, outcome_of},
+    job::{End, JobError, Then, end_in, outcome_of},
     limits::recovered,
     notify,
 };
 
 /// What is written down of a run.
 struct Record {
-    /// For the duty.
+    /// For the job.
     outcome: Outcome,
     /// For the log.
     logged: SyncOutcome,
     operation: &'static str,
     detail: String,
     /// What need not wait any longer.
-    due: Vec<DutyRef>,
+    due: Vec<JobRef>,
 }
 
 impl EntryRun<'_> {
     /// Writes down what came of it, and that the job is done, in one transaction.
     pub(super) async fn record(
         &self,
-        (duty, then): (&ClaimedDuty, Then<'_>),
+        (job, then): (&ClaimedJob, Then<'_>),
         way: Way,
         result: Result<(), JobError>,
     ) -> Result<End, JobError> {
@@ -45,22 +45,22 @@ impl EntryRun<'_> {
         // What was written, and is forgotten with the machine, is looked at by whoever does the job again: the mark of the write
         // is not forgotten. What goes wrong people are told of.
         let mut tx = match &result {
-            Ok(()) => context.db.begin_forgettable().await?,
+            Ok(()) => context.db.begin_async_commit().await?,
             Err(_) => context.db.begin().await?,
         };
         let write: Vec<_> = way.done.write.clone().into_iter().collect();
         let here = (self.entry.id, self.entry.calendar_id);
         let (record, is_stored) = match result {
             Ok(()) => self.record_done(&mut tx, way.done, way.entry.revision, now).await?,
-            Err(error) => (self.record_failure(&mut tx, duty, &error, is_past_care).await?, true),
+            Err(error) => (self.record_failure(&mut tx, job, &error, is_past_care).await?, true),
         };
         self.log(&mut tx, &record, now).await?;
         let mut again = None;
         if !is_stored {
             again = entries::look_again(&mut tx, here, write.clone(), now).await?;
         }
-        // After the entry, as whoever raises its job does.
-        let ended = end_in(&mut tx, context, duty, &record.outcome, then).await?;
+        // After the entry, as whoever enqueues its job does.
+        let ended = end_in(&mut tx, context, job, &record.outcome, then).await?;
         // Another writer may have begun meanwhile, and what it has stored knows nothing of our last call.
         if is_stored && !ended.finished.was_held {
             again = entries::look_again(&mut tx, here, write, now).await?;
@@ -96,7 +96,7 @@ impl EntryRun<'_> {
             }
             _ => entries::record_removed(tx, here, hash, now).await?,
         };
-        // Jobs after the entry: whoever raises one holds its entry first.
+        // Jobs after the entry: whoever enqueues one holds its entry first.
         let due = if is_first { recovered(self.context, tx, self.account, now).await? } else { Vec::new() };
         if self.entry.connection_fails || self.entry.last_error.is_some() {
             notify::sync_succeeded(tx, self.context, self.account).await?;
@@ -114,7 +114,7 @@ impl EntryRun<'_> {
     async fn record_failure(
         &self,
         tx: &mut Tx,
-        duty: &ClaimedDuty,
+        job: &ClaimedJob,
         error: &JobError,
         is_past_care: bool,
     ) -> Result<Record, StorageError> {
@@ -123,7 +123,7 @@ impl EntryRun<'_> {
             let (entry, code) = (self.entry.id, error.code());
             tracing::info!(%entry, code, %error, "an entry could not be brought up to date");
         }
-        let mut outcome = outcome_of(self.context, duty, error, provider);
+        let mut outcome = outcome_of(self.context, job, error, provider);
         if let Outcome::Failed { retry_at, .. } = &mut outcome
             && is_past_care
         {

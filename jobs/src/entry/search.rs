@@ -4,7 +4,7 @@ use concord_providers::ProviderError;
 
 use super::{EntryRun, LOOK_AGAIN, Way};
 use crate::{
-    duty::JobError,
+    job::JobError,
     lease::Lease,
     moved::{self, Search, Sought},
 };
@@ -23,7 +23,7 @@ impl EntryRun<'_> {
             return Ok(());
         };
         moved::follow(self.context, &mut way.entry, &found).await?;
-        Err(JobError::not_now(self.context, LOOK_AGAIN, "it was moved to another calendar"))
+        Err(JobError::snooze(self.context, LOOK_AGAIN, "it was moved to another calendar"))
     }
 
     /// Asks which calendars there are. If the entry's is not among them, its bookings move to the one that is written
@@ -32,14 +32,14 @@ impl EntryRun<'_> {
         match self.calendar_is_listed().await {
             Err(error) => error,
             Ok(true) => ProviderError::Transient("the calendar is listed, but cannot be found".into()).into(),
-            Ok(false) => JobError::Hopeless(CALENDAR_GONE.into()),
+            Ok(false) => JobError::Permanent(CALENDAR_GONE.into()),
         }
     }
 
     pub(super) async fn calendar_is_listed(&self) -> Result<bool, JobError> {
         let found = crate::connections::look_for_calendars(self.context, self.account).await?;
         if found.has_another_id(&self.entry.calendar_external_id) {
-            return Err(JobError::not_now(self.context, LOOK_AGAIN, "its calendar has another id"));
+            return Err(JobError::snooze(self.context, LOOK_AGAIN, "its calendar has another id"));
         }
         Ok(found.lists(&self.entry.calendar_external_id))
     }

@@ -10,23 +10,23 @@ use concord_domain::{
     sync::{
         drift::{Expected, KnownEntry},
         moved::{Elsewhere, Whereabouts, whereabouts},
-        outside::NOT_COUNTED,
         plan::Observation,
         reading::Reading,
+        remote_change::NOT_COUNTED,
         shape::Sight,
     },
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    duties::ClaimedDuty,
     entries::{self, Compared, Entry, Located, Named},
+    jobs::ClaimedJob,
 };
 
 use super::{Import, Pages};
 use crate::{
-    duty::{JobError, keep},
+    job::{JobError, keep},
     moved::{self, Moved},
-    outside::Met,
+    remote_change::Met,
     touched::{self, Found, Place, Rows},
 };
 
@@ -44,7 +44,7 @@ impl Import<'_> {
     /// `entries`, is gone.
     pub(super) async fn know_ours(
         &self,
-        during: (&ClaimedDuty, Reading),
+        during: (&ClaimedJob, Reading),
         entries: &mut [ObservedEntry],
         resources: &[String],
     ) -> Result<Touched, JobError> {
@@ -90,7 +90,7 @@ impl Import<'_> {
     /// beside it.
     async fn is_moved_here(
         &self,
-        (duty, reading): (&ClaimedDuty, Reading),
+        (job, reading): (&ClaimedJob, Reading),
         id: EntryId,
         seen: &ObservedEntry,
     ) -> Result<bool, JobError> {
@@ -105,9 +105,9 @@ impl Import<'_> {
         if !known.has_stood || !self.calendar.writable {
             return Ok(false);
         }
-        keep(context, duty).await?;
+        keep(context, job).await?;
         let place = Place { account: self.account(), calendar: &entry.calendar_external_id, reading };
-        let original = match touched::look(context, (place, duty.queue, duty), &entry.external_id).await {
+        let original = match touched::look(context, (place, job.queue, job), &entry.external_id).await {
             // Its calendar is gone as a whole, which is another matter.
             Err(JobError::Provider(ProviderError::NotFound)) => return Ok(false),
             original => original?,
@@ -126,14 +126,14 @@ impl Import<'_> {
         if moved::follow(context, &mut entry, &moved).await? {
             return Ok(true);
         }
-        Err(JobError::not_now(context, READ_AGAIN, "an entry is being written"))
+        Err(JobError::snooze(context, READ_AGAIN, "an entry is being written"))
     }
 
     /// Asks for what was written since the calendar was last read and this read does not name: what was written and is gone
     /// again between the two is named by nothing. Each is asked for once.
     pub(super) async fn look_for_missed(
         &self,
-        (duty, reading): (&ClaimedDuty, Reading),
+        (job, reading): (&ClaimedJob, Reading),
         completed: Reading,
         pages: &Pages,
         touched: &mut Touched,
@@ -147,8 +147,8 @@ impl Import<'_> {
             {
                 continue;
             }
-            keep(context, duty).await?;
-            let observation = touched::look(context, (place, duty.queue, duty), &entry.external_id).await?;
+            keep(context, job).await?;
+            let observation = touched::look(context, (place, job.queue, job), &entry.external_id).await?;
             touched.note_look(entry, observation);
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Import<'_> {
     /// `is_doubtful`: so much is gone that no deletion is followed without a word.
     pub(super) async fn meet(
         &self,
-        duty: &ClaimedDuty,
+        job: &ClaimedJob,
         (touched, reading): (Touched, Reading),
         is_doubtful: bool,
     ) -> Result<usize, JobError> {
@@ -186,8 +186,8 @@ impl Import<'_> {
         let (mut followed, mut is_unclear) = (0, false);
         let place = Place { account: self.account(), calendar: &self.calendar.external_id, reading };
         for (id, found) in touched.0 {
-            keep(context, duty).await?;
-            let at = (place, duty.queue, duty);
+            keep(context, job).await?;
+            let at = (place, job.queue, job);
             let Some((entry, met)) = touched::meet(context, at, id, found, gone).await? else { continue };
             followed +=
                 usize::from(!matches!(met, Met::Echo | Met::Unclear | Met::Outdated | Met::Unreadable));
@@ -197,7 +197,7 @@ impl Import<'_> {
         if is_unclear {
             tracing::debug!(calendar = %self.calendar.id, "entries are being written: the page is read again");
             // The cursor would pass what was seen and could not be dealt with.
-            return Err(JobError::not_now(context, READ_AGAIN, "an entry is being written"));
+            return Err(JobError::snooze(context, READ_AGAIN, "an entry is being written"));
         }
         Ok(followed)
     }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use concord_domain::{
     entry::ObservedEntry,
     interval::Interval,
-    sync::availability::{Changes, OutsideEvent},
+    sync::availability::{Changes, ObservedBusyTime},
 };
 use concord_storage::{
-    duties::ClaimedDuty,
-    outside_events::{self, NewOutsideEvent},
+    busy_times::{self, NewBusyTime},
+    jobs::ClaimedJob,
     people,
 };
 
 use tokio::time::Instant;
 
 use super::Import;
-use crate::duty::{JobError, commit_slice, keep};
+use crate::job::{JobError, commit_slice, keep};
 
 /// Rows that are looked up at a time.
 const PART: usize = 100;
@@ -32,43 +32,43 @@ impl Import<'_> {
         full: bool,
         entries: &[ObservedEntry],
         resources: &[String],
-    ) -> Result<Vec<OutsideEvent>, JobError> {
+    ) -> Result<Vec<ObservedBusyTime>, JobError> {
         let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
         if full || entries.len() + resources.len() > PART {
-            let rows = outside_events::of_calendar(db, business, id).await?;
+            let rows = busy_times::of_calendar(db, business, id).await?;
             return Ok(rows.into_iter().map(as_known).collect());
         }
         let mut known = Vec::new();
         for entry in entries {
-            known.extend(outside_events::named(db, business, id, &entry.external_id).await?.map(as_known));
+            known.extend(busy_times::named(db, business, id, &entry.external_id).await?.map(as_known));
         }
         for resource in resources {
-            known.extend(outside_events::within(db, business, id, resource).await?.into_iter().map(as_known));
+            known.extend(busy_times::within(db, business, id, resource).await?.into_iter().map(as_known));
         }
         known.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         known.dedup_by(|a, b| a.external_id == b.external_id);
         Ok(known)
     }
 
-    pub(super) async fn apply(&self, duty: &ClaimedDuty, changes: &Changes) -> Result<(), JobError> {
+    pub(super) async fn apply(&self, job: &ClaimedJob, changes: &Changes) -> Result<(), JobError> {
         let names: Vec<&str> = changes.removals.iter().map(|removal| removal.external_id.as_str()).collect();
-        self.remove_all(duty, &names).await?;
+        self.remove_all(job, &names).await?;
         let mut rest = changes.upserts.as_slice();
         while !rest.is_empty() {
-            rest = &rest[self.upsert(duty, rest).await?..];
+            rest = &rest[self.upsert(job, rest).await?..];
         }
-        keep(self.context, duty).await
+        keep(self.context, job).await
     }
 
     /// Writes as many of these as fit into a slice. Returns how many.
-    async fn upsert(&self, duty: &ClaimedDuty, events: &[OutsideEvent]) -> Result<usize, JobError> {
+    async fn upsert(&self, job: &ClaimedJob, events: &[ObservedBusyTime]) -> Result<usize, JobError> {
         let now = self.context.clock.now();
-        let mut tx = self.context.db.begin_forgettable().await?;
+        let mut tx = self.context.db.begin_async_commit().await?;
         let began = Instant::now();
         people::lock(&mut tx, self.calendar.business_id, self.connection.staff_id).await?;
         let mut written = 0;
         for event in events {
-            let new = NewOutsideEvent {
+            let new = NewBusyTime {
                 business: self.calendar.business_id,
                 staff: self.connection.staff_id,
                 calendar: self.calendar.id,
@@ -78,65 +78,61 @@ impl Import<'_> {
                 interval: event.interval,
                 tentative: event.tentative,
             };
-            outside_events::upsert(&mut tx, &new, now).await?;
+            busy_times::upsert(&mut tx, &new, now).await?;
             written += 1;
             if began.elapsed() >= SLICE {
                 break;
             }
         }
-        commit_slice(self.context, duty, tx).await?;
+        commit_slice(self.context, job, tx).await?;
         Ok(written)
     }
 
-    async fn remove_all(&self, duty: &ClaimedDuty, external_ids: &[&str]) -> Result<(), JobError> {
+    async fn remove_all(&self, job: &ClaimedJob, external_ids: &[&str]) -> Result<(), JobError> {
         let (db, business, id) = (&self.context.db, self.calendar.business_id, self.calendar.id);
         for part in external_ids.chunks(PART) {
             let mut rows = Vec::new();
             for external_id in part {
-                rows.extend(outside_events::named(db, business, id, external_id).await?);
+                rows.extend(busy_times::named(db, business, id, external_id).await?);
             }
             let mut rest = rows.as_slice();
             while !rest.is_empty() {
-                rest = &rest[self.remove(duty, rest).await?..];
+                rest = &rest[self.remove(job, rest).await?..];
             }
         }
         Ok(())
     }
 
     /// Removes as many of these as fit into a slice. Returns how many.
-    async fn remove(
-        &self,
-        duty: &ClaimedDuty,
-        rows: &[outside_events::OutsideEvent],
-    ) -> Result<usize, JobError> {
+    async fn remove(&self, job: &ClaimedJob, rows: &[busy_times::BusyTime]) -> Result<usize, JobError> {
         let (business, staff) = (self.calendar.business_id, self.connection.staff_id);
-        let mut tx = self.context.db.begin_forgettable().await?;
+        let mut tx = self.context.db.begin_async_commit().await?;
         let began = Instant::now();
         people::lock(&mut tx, business, staff).await?;
         let mut removed = 0;
         for row in rows {
-            outside_events::remove(&mut tx, business, staff, row.id).await?;
+            busy_times::remove(&mut tx, business, staff, row.id).await?;
             removed += 1;
             if began.elapsed() >= SLICE {
                 break;
             }
         }
-        commit_slice(self.context, duty, tx).await?;
+        commit_slice(self.context, job, tx).await?;
         Ok(removed)
     }
 
     /// The calendar is no longer read: its owner is free again as far as it goes.
-    pub(super) async fn forget_all(&self, duty: &ClaimedDuty) -> Result<(), JobError> {
+    pub(super) async fn forget_all(&self, job: &ClaimedJob) -> Result<(), JobError> {
         let (business, id) = (self.calendar.business_id, self.calendar.id);
-        let known = outside_events::of_calendar(&self.context.db, business, id).await?;
+        let known = busy_times::of_calendar(&self.context.db, business, id).await?;
         let names: Vec<&str> = known.iter().map(|event| event.external_id.as_str()).collect();
-        self.remove_all(duty, &names).await?;
-        self.forget_cursor(duty).await
+        self.remove_all(job, &names).await?;
+        self.forget_cursor(job).await
     }
 }
 
-fn as_known(row: outside_events::OutsideEvent) -> OutsideEvent {
-    OutsideEvent {
+fn as_known(row: busy_times::BusyTime) -> ObservedBusyTime {
+    ObservedBusyTime {
         external_id: row.external_id,
         series: row.series,
         etag: row.etag,

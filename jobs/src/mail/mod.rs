@@ -20,7 +20,7 @@ use concord_domain::{
 };
 use concord_storage::{
     StorageError, Tx,
-    duties::DutyRef,
+    jobs::JobRef,
     mails::{self, NewMail},
 };
 use url::{Host, Url};
@@ -104,7 +104,7 @@ pub(crate) async fn write(
     to: &Recipient,
     rendered: &Rendered,
     dedupe_key: &str,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     let new = NewMail {
         business,
         kind,
@@ -133,8 +133,8 @@ pub async fn write_test(
     let rendered = render::test(business_name, &context.mail.address("/settings/mail"));
     let key = format!("test:{}", new_uuid(now));
     let mut tx = context.db.begin().await?;
-    let raised = write(&mut tx, context, (business, MailKind::Test), to, &rendered, &key).await?;
+    let enqueued = write(&mut tx, context, (business, MailKind::Test), to, &rendered, &key).await?;
     tx.commit().await?;
-    context.push(raised.as_slice()).await;
+    context.push(enqueued.as_slice()).await;
     Ok(())
 }

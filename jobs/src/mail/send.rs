@@ -3,9 +3,9 @@
 //! Claims the mail. Hands it to the mail server, and writes down what that said.
 
 use chrono::{DateTime, Duration, Utc};
-use concord_domain::{duty::AfterFailure, ids::MailId, mail::MailState};
+use concord_domain::{ids::MailId, job::AfterFailure, mail::MailState};
 use concord_storage::{
-    duties::{self, ClaimedDuty, Outcome},
+    jobs::{self, ClaimedJob, Outcome},
     limits::{self, Rate, Take},
     mails::{self, Mail as Row},
 };
@@ -13,7 +13,7 @@ use concord_storage::{
 use super::{MailError, Mailer, Recipient, message::compose};
 use crate::{
     Context,
-    duty::{JobError, business_of, jitter},
+    job::{JobError, business_of, jitter},
 };
 
 /// RFC 5321, section 4.5.4.1: whoever sends gives up after four or five days.
@@ -26,22 +26,22 @@ const BUCKET: &str = "mail";
 /// Why nothing is sent.
 pub(crate) const NO_SERVER: &str = "no mail server is set up";
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let row = mails::find(&context.db, business, MailId(duty.subject_id)).await?;
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let row = mails::find(&context.db, business, MailId(job.subject_id)).await?;
     let Some(row) = row.filter(|row| row.state != MailState::Sent) else { return Ok(Outcome::Done) };
     let Some(mailer) = &context.mail.mailer else { return without_server(context, &row).await };
     take_turn(context).await?;
     let began = context.clock.now();
     // Nobody else may take it for abandoned and send it too while a slow server has it in hand.
     let longest = Duration::from_std(context.mail.timeout).unwrap_or_default() + context.settings.lease;
-    if !duties::extend(&context.db, duty, began + longest, began).await?.is_held() {
+    if !jobs::extend(&context.db, job, began + longest, began).await?.is_held() {
         return Ok(Outcome::Done);
     }
     // When we die between the server's 250 and our own note of it, the mail goes a second time, with the same Message-ID,
     // by which many mailboxes show it once. SMTP knows no way to do better (RFC 5321, section 6.1).
     let result = hand_over(context, mailer, &row, began).await;
-    record(context, duty, &row, began, result).await
+    record(context, job, &row, began, result).await
 }
 
 /// It waits; the page of mails says for what.
@@ -62,7 +62,7 @@ async fn take_turn(context: &Context) -> Result<(), JobError> {
     let rate = Rate { interval: context.mail.interval, burst: context.mail.burst };
     let taken = limits::take(&mut tx, BUCKET, now, rate, Duration::zero()).await?;
     match taken {
-        Take::Wait(until) => Err(JobError::NotNow { until, reason: "waiting for its turn to be sent" }),
+        Take::Wait(until) => Err(JobError::Snooze { until, reason: "waiting for its turn to be sent" }),
         Take::At(_) => Ok(tx.commit().await?),
     }
 }
@@ -79,17 +79,17 @@ async fn hand_over(
 }
 
 /// What follows from a failure.
-fn outcome_of(context: &Context, duty: &ClaimedDuty, row: &Row, error: &MailError) -> (MailState, Outcome) {
+fn outcome_of(context: &Context, job: &ClaimedJob, row: &Row, error: &MailError) -> (MailState, Outcome) {
     let now = context.clock.now();
     let reason = error.to_string();
-    let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
+    let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
     match error {
         MailError::Refused(_) => (MailState::Failed, Outcome::Failed { retry_at: None, reason }),
         MailError::Transient(_) if row.created_at + GIVEN_UP_AFTER < now => {
             (MailState::Failed, Outcome::Failed { retry_at: None, reason })
         }
         MailError::Transient(_) => {
-            let after = context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts));
+            let after = context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts));
             let outcome = match after {
                 AfterFailure::Retry(at) => Outcome::Retry { at, reason },
                 AfterFailure::FailedUntil(at) => Outcome::Failed { retry_at: Some(at), reason },
@@ -101,7 +101,7 @@ fn outcome_of(context: &Context, duty: &ClaimedDuty, row: &Row, error: &MailErro
 
 async fn record(
     context: &Context,
-    duty: &ClaimedDuty,
+    job: &ClaimedJob,
     row: &Row,
     began: DateTime<Utc>,
     result: Result<(), MailError>,
@@ -114,7 +114,7 @@ async fn record(
         }
         Err(error) => {
             tracing::info!(mail = %row.id, kind = %row.kind, %error, "a mail was not sent");
-            let (state, outcome) = outcome_of(context, duty, row, &error);
+            let (state, outcome) = outcome_of(context, job, row, &error);
             mails::record_failure(&mut tx, row.id, began, state, &error.to_string()).await?;
             outcome
         }

@@ -7,18 +7,18 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ConnectionState,
-    duty::QueueClass,
-    ids::{CalendarId, PushChannelId},
+    ids::{CalendarId, PushSubscriptionId},
+    job::QueueClass,
     push::{KnownChannel, PushState, PushStep, next_look, plan, renewal},
     record::SyncOutcome,
 };
-use concord_providers::{OpenChannel, ProviderError, PushChannels, RemoteChannel, WantedChannel};
+use concord_providers::{OpenChannel, ProviderError, PushSubscriptions, RemoteChannel, WantedChannel};
 use concord_storage::{
     StorageError,
     calendars::{self, Calendar},
     connections::{self, Connection},
-    duties::{ClaimedDuty, Outcome},
-    push_channels::{self, Agreed, PushChannel},
+    jobs::{ClaimedJob, Outcome},
+    push_subscriptions::{self, Agreed, PushSubscription},
     secret,
     sync_log::{self, NewLine},
 };
@@ -28,14 +28,14 @@ use super::address;
 use crate::{
     Context,
     access::{Account, with_access},
-    duty::{JobError, business_of, jitter, keep},
     import_availability,
+    job::{JobError, business_of, jitter, keep},
     limits::take_turn,
 };
 
-pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome, JobError> {
-    let business = business_of(duty)?;
-    let id = CalendarId(duty.subject_id);
+pub(crate) async fn run(context: &Context, job: &ClaimedJob) -> Result<Outcome, JobError> {
+    let business = business_of(job)?;
+    let id = CalendarId(job.subject_id);
     let Some(calendar) = calendars::find(&context.db, business, id).await? else { return Ok(Outcome::Done) };
     let Some(connection) = connections::find(&context.db, business, calendar.connection_id).await? else {
         return Ok(Outcome::Done);
@@ -45,17 +45,17 @@ pub(crate) async fn run(context: &Context, duty: &ClaimedDuty) -> Result<Outcome
         return Ok(Outcome::Done);
     }
     let Some(push) = context.providers.push(connection.provider) else { return Ok(Outcome::Done) };
-    let keeping = Keeping { context, duty, calendar: &calendar, connection: &connection, push: &**push };
+    let keeping = Keeping { context, job, calendar: &calendar, connection: &connection, push: &**push };
     keeping.run().await
 }
 
 /// The care for the channels of one calendar.
 struct Keeping<'a> {
     context: &'a Context,
-    duty: &'a ClaimedDuty,
+    job: &'a ClaimedJob,
     calendar: &'a Calendar,
     connection: &'a Connection,
-    push: &'a dyn PushChannels,
+    push: &'a dyn PushSubscriptions,
 }
 
 impl Keeping<'_> {
@@ -65,7 +65,7 @@ impl Keeping<'_> {
         let before = known(&channels, address.as_ref());
         let wanted = self.is_read() && address.is_some();
         for step in plan(wanted, self.push.renews(), &before, self.context.clock.now()) {
-            keep(self.context, self.duty).await?;
+            keep(self.context, self.job).await?;
             match (step, &address) {
                 (PushStep::Open, Some(address)) => self.open(&channels, address).await?,
                 (PushStep::Open, None) => {}
@@ -79,9 +79,9 @@ impl Keeping<'_> {
         Ok(next.map_or(Outcome::Done, Outcome::Again))
     }
 
-    async fn channels(&self) -> Result<Vec<PushChannel>, StorageError> {
+    async fn channels(&self) -> Result<Vec<PushSubscription>, StorageError> {
         let Calendar { business_id, id, .. } = *self.calendar;
-        push_channels::of_calendar(&self.context.db, business_id, id).await
+        push_subscriptions::of_calendar(&self.context.db, business_id, id).await
     }
 
     fn is_read(&self) -> bool {
@@ -95,7 +95,7 @@ impl Keeping<'_> {
         account_of(self.connection)
     }
 
-    async fn open(&self, channels: &[PushChannel], address: &Url) -> Result<(), JobError> {
+    async fn open(&self, channels: &[PushSubscription], address: &Url) -> Result<(), JobError> {
         let context = self.context;
         take_turn(context, self.account(), QueueClass::Poll).await?;
         let secret = secret::new_token("");
@@ -103,7 +103,8 @@ impl Keeping<'_> {
         let digest = secret::digest(&secret);
         let place = (address.as_str(), digest.as_str());
         let provider = self.connection.provider;
-        let id = push_channels::begin(&mut tx, self.calendar, provider, place, context.clock.now()).await?;
+        let id =
+            push_subscriptions::begin(&mut tx, self.calendar, provider, place, context.clock.now()).await?;
         tx.commit().await?;
         let (push, calendar) = (self.push, self.calendar.external_id.as_str());
         let wanted = &WantedChannel { id, secret, address: address.clone() };
@@ -119,7 +120,7 @@ impl Keeping<'_> {
     }
 
     /// Of one that cannot be renewed the calendar is told by a new one.
-    async fn renew(&self, channels: &[PushChannel], id: PushChannelId) -> Result<(), JobError> {
+    async fn renew(&self, channels: &[PushSubscription], id: PushSubscriptionId) -> Result<(), JobError> {
         let Some(channel) = channels.iter().find(|one| one.id == id) else { return Ok(()) };
         let Some(remote) = remote(channel) else { return Ok(()) };
         take_turn(self.context, self.account(), QueueClass::Poll).await?;
@@ -139,7 +140,12 @@ impl Keeping<'_> {
     }
 
     /// `first`: until now nobody told of changes, so they must be looked for once more.
-    async fn agreed(&self, id: PushChannelId, opened: &OpenChannel, first: bool) -> Result<(), JobError> {
+    async fn agreed(
+        &self,
+        id: PushSubscriptionId,
+        opened: &OpenChannel,
+        first: bool,
+    ) -> Result<(), JobError> {
         let context = self.context;
         let now = context.clock.now();
         let OpenChannel { channel, expires_at } = opened;
@@ -147,16 +153,17 @@ impl Keeping<'_> {
             remote_id: &channel.remote_id,
             resource_id: channel.resource_id.as_deref(),
             expires_at: *expires_at,
-            due_at: renewal(now, *expires_at, jitter(self.duty.id, low_bits(now))),
+            due_at: renewal(now, *expires_at, jitter(self.job.id, low_bits(now))),
         };
         let mut tx = context.db.begin().await?;
-        push_channels::opened(&mut tx, id, &agreed, now).await?;
-        let mut raised = Vec::new();
+        push_subscriptions::opened(&mut tx, id, &agreed, now).await?;
+        let mut enqueued = Vec::new();
         if first {
-            raised.push(import_availability::raise(&mut tx, context, self.calendar, QueueClass::Poll).await?);
+            enqueued
+                .push(import_availability::enqueue(&mut tx, context, self.calendar, QueueClass::Poll).await?);
         }
         tx.commit().await?;
-        context.push(&raised).await;
+        context.push(&enqueued).await;
         tracing::info!(calendar = %self.calendar.id, channel = %id, until = %expires_at, "told of changes");
         Ok(())
     }
@@ -164,8 +171,8 @@ impl Keeping<'_> {
     /// Said once, however often it is refused; tried again less and less, and each day at least.
     async fn refused(
         &self,
-        id: PushChannelId,
-        channels: &[PushChannel],
+        id: PushSubscriptionId,
+        channels: &[PushSubscription],
         error: &JobError,
     ) -> Result<(), JobError> {
         let context = self.context;
@@ -177,9 +184,9 @@ impl Keeping<'_> {
         let before = channels.iter().filter(|one| one.state == PushState::Refused).max_by_key(|one| one.id);
         let refusals = before.map_or(0, |before| before.refusals) + 1;
         let tries = u32::try_from(refusals).unwrap_or(u32::MAX);
-        let due_at = context.settings.retry.after_refusal(tries, now, jitter(self.duty.id, tries));
+        let due_at = context.settings.retry.after_refusal(tries, now, jitter(self.job.id, tries));
         let mut tx = context.db.begin().await?;
-        push_channels::refused(&mut tx, id, (refusals, &words), due_at, now).await?;
+        push_subscriptions::refused(&mut tx, id, (refusals, &words), due_at, now).await?;
         if before.and_then(|before| before.last_error.as_deref()) != Some(words.as_str()) {
             let line = NewLine {
                 business: self.calendar.business_id,
@@ -201,14 +208,14 @@ impl Keeping<'_> {
         Ok(())
     }
 
-    async fn close(&self, channels: &[PushChannel], id: PushChannelId) -> Result<(), JobError> {
+    async fn close(&self, channels: &[PushSubscription], id: PushSubscriptionId) -> Result<(), JobError> {
         match channels.iter().find(|one| one.id == id) {
             Some(channel) => close(self.context, self.account(), self.push, channel).await,
             None => Ok(()),
         }
     }
 
-    async fn forget(&self, id: PushChannelId, why: Option<&str>) -> Result<(), StorageError> {
+    async fn forget(&self, id: PushSubscriptionId, why: Option<&str>) -> Result<(), StorageError> {
         forget(self.context, id, why).await
     }
 }
@@ -217,7 +224,9 @@ impl Keeping<'_> {
 pub(crate) async fn close_all(context: &Context, connection: &Connection) -> Result<(), JobError> {
     let account = account_of(connection);
     let push = context.providers.push(connection.provider);
-    for channel in push_channels::of_connection(&context.db, account.business, account.connection).await? {
+    for channel in
+        push_subscriptions::of_connection(&context.db, account.business, account.connection).await?
+    {
         match push {
             Some(push) => close(context, account, &**push, &channel).await?,
             None => forget(context, channel.id, Some("the provider is not set up")).await?,
@@ -230,8 +239,8 @@ pub(crate) async fn close_all(context: &Context, connection: &Connection) -> Res
 async fn close(
     context: &Context,
     account: Account,
-    push: &dyn PushChannels,
-    channel: &PushChannel,
+    push: &dyn PushSubscriptions,
+    channel: &PushSubscription,
 ) -> Result<(), JobError> {
     let mut why = None;
     if let Some(remote) = remote(channel).filter(|_| is_open(channel)) {
@@ -250,9 +259,9 @@ async fn close(
     Ok(())
 }
 
-async fn forget(context: &Context, id: PushChannelId, why: Option<&str>) -> Result<(), StorageError> {
+async fn forget(context: &Context, id: PushSubscriptionId, why: Option<&str>) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
-    push_channels::closed(&mut tx, id, why, context.clock.now()).await?;
+    push_subscriptions::closed(&mut tx, id, why, context.clock.now()).await?;
     tx.commit().await
 }
 
@@ -260,11 +269,11 @@ fn account_of(connection: &Connection) -> Account {
     Account { business: connection.business_id, connection: connection.id, provider: connection.provider }
 }
 
-fn is_open(channel: &PushChannel) -> bool {
+fn is_open(channel: &PushSubscription) -> bool {
     channel.state == PushState::Open
 }
 
-fn remote(channel: &PushChannel) -> Option<RemoteChannel> {
+fn remote(channel: &PushSubscription) -> Option<RemoteChannel> {
     let remote_id = channel.remote_id.clone()?;
     Some(RemoteChannel { remote_id, resource_id: channel.resource_id.clone() })
 }
@@ -274,8 +283,8 @@ fn is_refusal(error: &JobError) -> bool {
     error.is_refusal() || matches!(error, JobError::Provider(ProviderError::NotFound))
 }
 
-fn known(channels: &[PushChannel], address: Option<&Url>) -> Vec<KnownChannel> {
-    let known = |one: &PushChannel| KnownChannel {
+fn known(channels: &[PushSubscription], address: Option<&Url>) -> Vec<KnownChannel> {
+    let known = |one: &PushSubscription| KnownChannel {
         id: one.id,
         state: one.state,
         is_ours: address.is_some_and(|address| address.as_str() == one.address),

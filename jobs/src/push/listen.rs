@@ -1,30 +1,30 @@
 //! What providers tell: who may believe it, and what follows.
 //!
 //! A notification comes without a login, from anywhere, again and again. It is believed if it brings the word of the
-//! channel that it names, and all that follows from it is that a duty is raised. Where that import is going to begin
+//! channel that it names, and all that follows from it is that a job is enqueued. Where that import is going to begin
 //! anyhow, nothing is written: ten thousand notifications cost as many reads and a write an import.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
+    job::{JobKind, QueueClass},
     push::PushState,
 };
 use concord_providers::{Notice, Told};
 use concord_storage::{
     StorageError, calendars,
-    duties::{self, NewDuty},
-    push_channels::{self, Listening},
+    jobs::{self, NewJob},
+    push_subscriptions::{self, Listening},
     secret,
 };
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-use super::raise_of;
+use super::enqueue_of;
 use crate::Context;
 
-/// From the beginning of one import that is raised by notifications to that of the next.
+/// From the beginning of one import that is enqueued by notifications to that of the next.
 const BETWEEN_IMPORTS: Duration = Duration::seconds(1);
 
 /// Calendars that share a place wait for each other now and then.
@@ -33,8 +33,8 @@ const PLACES: usize = 64;
 /// What became of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// It has raised a duty.
-    Raised,
+    /// It has enqueued a job.
+    Enqueued,
     /// An import that has not begun yet will find what it is about.
     Covered,
     /// It says nothing that matters: the channel stands, is over, or has told of something later.
@@ -47,28 +47,28 @@ pub enum Heard {
 #[derive(Clone, Debug)]
 pub struct Listener {
     context: Context,
-    /// Who raises a duty of a calendar, so that a flood in this process raises it once.
-    raising: Arc<[Mutex<()>]>,
+    /// Who enqueues a job of a calendar, so that a flood in this process enqueues it once.
+    enqueuing: Arc<[Mutex<()>]>,
 }
 
 impl Listener {
     /// For this process.
     pub fn new(context: Context) -> Self {
-        Self { context, raising: (0..PLACES).map(|_| Mutex::new(())).collect() }
+        Self { context, enqueuing: (0..PLACES).map(|_| Mutex::new(())).collect() }
     }
 
-    /// Judges a notification and raises what follows from it. An error: it is not known whether it is true, and it should
+    /// Judges a notification and enqueues what follows from it. An error: it is not known whether it is true, and it should
     /// be sent again.
     pub async fn hear(&self, notice: &Notice) -> Result<Heard, StorageError> {
         let db = &self.context.db;
-        let found = push_channels::listen(db, notice.channel).await?;
+        let found = push_subscriptions::listen(db, notice.channel).await?;
         if let Some(heard) = judged(notice, found.as_ref(), self.context.clock.now()) {
             return Ok(heard);
         }
-        // Whoever was first has raised it by the time that the next one looks again.
+        // Whoever was first has enqueued it by the time that the next one looks again.
         let place = notice.channel.0.as_u128() % PLACES as u128;
-        let _turn = self.raising[usize::try_from(place).unwrap_or(0)].lock().await;
-        let found = push_channels::listen(db, notice.channel).await?;
+        let _turn = self.enqueuing[usize::try_from(place).unwrap_or(0)].lock().await;
+        let found = push_subscriptions::listen(db, notice.channel).await?;
         match (judged(notice, found.as_ref(), self.context.clock.now()), found) {
             (Some(heard), _) => Ok(heard),
             (None, Some(listening)) => self.follow(notice, &listening).await,
@@ -81,44 +81,45 @@ impl Listener {
         let now = context.clock.now();
         let channel = &listening.channel;
         let mut tx = context.db.begin().await?;
-        let (mut raised, mut later) = (Vec::new(), None);
+        let (mut enqueued, mut later) = (Vec::new(), None);
         match notice.told {
-            Told::RenewNow => push_channels::renew_soon(&mut tx, channel.id, now).await?,
+            Told::RenewNow => push_subscriptions::renew_soon(&mut tx, channel.id, now).await?,
             Told::Ended => {
-                push_channels::closed(&mut tx, channel.id, Some("the provider has ended it"), now).await?;
+                push_subscriptions::closed(&mut tx, channel.id, Some("the provider has ended it"), now)
+                    .await?;
             }
             Told::Missed => calendars::forget_cursor(&mut tx, channel.calendar_id).await?,
             Told::Opened | Told::Changed => {}
         }
         if matches!(notice.told, Told::RenewNow | Told::Ended) {
-            raised.push(raise_of(&mut tx, context, channel.business_id, channel.calendar_id).await?);
+            enqueued.push(enqueue_of(&mut tx, context, channel.business_id, channel.calendar_id).await?);
         }
         if notice.told != Told::RenewNow {
             let due_at = listening.import_began_at.map_or(now, |began| now.max(began + BETWEEN_IMPORTS));
-            let import = NewDuty {
+            let import = NewJob {
                 business: Some(channel.business_id),
-                kind: DutyKind::ImportAvailability,
+                kind: JobKind::ImportAvailability,
                 subject: channel.calendar_id.0,
                 queue: QueueClass::Poll,
                 due_at,
             };
-            let duty = duties::raise(&mut tx, import, now).await?;
-            push_channels::heard(&mut tx, channel.id, notice.number, now).await?;
+            let job = jobs::enqueue(&mut tx, import, now).await?;
+            push_subscriptions::heard(&mut tx, channel.id, notice.number, now).await?;
             if due_at <= now {
-                raised.push(duty);
+                enqueued.push(job);
             } else {
-                later = Some((duty, due_at));
+                later = Some((job, due_at));
             }
         }
         tx.commit().await?;
-        context.push(&raised).await;
-        if let Some((duty, due_at)) = later {
-            context.push_at(duty, due_at);
+        context.push(&enqueued).await;
+        if let Some((job, due_at)) = later {
+            context.push_at(job, due_at);
         }
         if notice.told != Told::Changed {
             tracing::info!(channel = %channel.id, told = ?notice.told, "a provider told of a channel");
         }
-        Ok(Heard::Raised)
+        Ok(Heard::Enqueued)
     }
 }
 
@@ -157,10 +158,10 @@ fn differ(ours: Option<&str>, theirs: Option<&str>) -> bool {
 }
 
 /// Whether an import will begin after this moment, and soon or as soon as it makes sense: then it finds all that has
-/// happened until now. One that somebody has in hand may have read already, but begins again if it was raised since.
+/// happened until now. One that somebody has in hand may have read already, but begins again if it was enqueued since.
 fn is_covered(found: &Listening, now: DateTime<Utc>) -> bool {
     if found.import_in_hand {
-        return found.import_raised_again;
+        return found.import_enqueued_again;
     }
     let Some(due) = found.import_due_at else { return false };
     due <= now + BETWEEN_IMPORTS || found.import_failed
@@ -170,9 +171,9 @@ fn is_covered(found: &Listening, now: DateTime<Utc>) -> bool {
 mod tests {
     use concord_domain::{
         connection::ProviderKind,
-        ids::{BusinessId, CalendarId, ConnectionId, PushChannelId},
+        ids::{BusinessId, CalendarId, ConnectionId, PushSubscriptionId},
     };
-    use concord_storage::push_channels::PushChannel;
+    use concord_storage::push_subscriptions::PushSubscription;
     use uuid::Uuid;
 
     use super::*;
@@ -183,8 +184,8 @@ mod tests {
 
     fn listening() -> Listening {
         Listening {
-            channel: PushChannel {
-                id: PushChannelId(Uuid::nil()),
+            channel: PushSubscription {
+                id: PushSubscriptionId(Uuid::nil()),
                 business_id: BusinessId(Uuid::nil()),
                 calendar_id: CalendarId(Uuid::nil()),
                 connection_id: ConnectionId(Uuid::nil()),
@@ -205,7 +206,7 @@ mod tests {
             import_due_at: Some(now() + Duration::minutes(15)),
             import_began_at: None,
             import_in_hand: false,
-            import_raised_again: false,
+            import_enqueued_again: false,
             import_failed: false,
         }
     }
@@ -213,7 +214,7 @@ mod tests {
     fn notice() -> Notice {
         Notice {
             provider: ProviderKind::Google,
-            channel: PushChannelId(Uuid::nil()),
+            channel: PushSubscriptionId(Uuid::nil()),
             secret: "hush".into(),
             remote_id: None,
             resource_id: Some("r-1".to_owned()),
@@ -280,7 +281,7 @@ mod tests {
             let expected = covered.then_some(Heard::Covered);
             assert_eq!(becomes(&notice(), &found), expected, "{due:?} {in_hand} {failed}");
         }
-        let again = Listening { import_in_hand: true, import_raised_again: true, ..listening() };
+        let again = Listening { import_in_hand: true, import_enqueued_again: true, ..listening() };
         assert_eq!(becomes(&notice(), &again), Some(Heard::Covered));
     }
 }

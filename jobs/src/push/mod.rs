@@ -7,14 +7,14 @@ mod listen;
 
 use concord_domain::{
     connection::ProviderKind,
-    duty::{DutyKind, QueueClass},
     ids::{BusinessId, CalendarId},
+    job::{JobKind, QueueClass},
 };
 use concord_storage::{
     StorageError, Tx,
     calendars::Calendar,
-    duties::{self, DutyRef, NewDuty},
-    push_channels,
+    jobs::{self, JobRef, NewJob},
+    push_subscriptions,
 };
 use url::Url;
 
@@ -30,42 +30,44 @@ fn address(context: &Context, provider: ProviderKind) -> Option<Url> {
     context.settings.push.as_ref()?.join(&format!("{HOOKS}{provider}")).ok()
 }
 
-/// Raises the care for one calendar's channels, due now. `None`: there are none on this installation.
-pub(crate) async fn raise(
+/// Enqueues the care for one calendar's channels, due now. `None`: there are none on this installation.
+pub(crate) async fn enqueue(
     tx: &mut Tx,
     context: &Context,
     calendar: &Calendar,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     if context.settings.push.is_none() {
         return Ok(None);
     }
-    raise_of(tx, context, calendar.business_id, calendar.id).await.map(Some)
+    enqueue_of(tx, context, calendar.business_id, calendar.id).await.map(Some)
 }
 
-async fn raise_of(
+async fn enqueue_of(
     tx: &mut Tx,
     context: &Context,
     business: BusinessId,
     calendar: CalendarId,
-) -> Result<DutyRef, StorageError> {
+) -> Result<JobRef, StorageError> {
     let now = context.clock.now();
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(business),
-        kind: DutyKind::KeepPush,
+        kind: JobKind::KeepPush,
         subject: calendar.0,
         queue: QueueClass::Poll,
         due_at: now,
     };
-    duties::raise(tx, duty, now).await
+    jobs::enqueue(tx, job, now).await
 }
 
 /// Sees to it that what was configured since the last start has its consequences; called when a process starts. The
-/// sweep finds what is raised.
+/// sweep finds what is enqueued.
 pub async fn ensure(context: &Context) -> Result<(), StorageError> {
     let base = context.settings.push.as_ref().and_then(|url| url.join(HOOKS).ok());
-    for (business, calendar) in push_channels::astray(&context.db, base.as_ref().map(Url::as_str)).await? {
+    for (business, calendar) in
+        push_subscriptions::astray(&context.db, base.as_ref().map(Url::as_str)).await?
+    {
         let mut tx = context.db.begin().await?;
-        raise_of(&mut tx, context, business, calendar).await?;
+        enqueue_of(&mut tx, context, business, calendar).await?;
         tx.commit().await?;
     }
     Ok(())

@@ -8,8 +8,8 @@ use std::{
 };
 
 use apalis::prelude::{MemorySink, MemoryStorage, Task, TaskBuilder};
-use concord_domain::duty::QueueClass;
-use concord_storage::duties::DutyRef;
+use concord_domain::job::QueueClass;
+use concord_storage::jobs::JobRef;
 use futures::{SinkExt, Stream, sink};
 use tokio::sync::{
     Notify,
@@ -33,9 +33,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct Line {
-    sender: UnboundedSender<Task<DutyRef>>,
+    sender: UnboundedSender<Task<JobRef>>,
     /// Outlives the worker that reads it, so that the next one finds what this one left.
-    receiver: Arc<Mutex<UnboundedReceiver<Task<DutyRef>>>>,
+    receiver: Arc<Mutex<UnboundedReceiver<Task<JobRef>>>>,
     /// What is in the channel, so that the sweep does not push it again and again.
     waiting: Mutex<HashSet<(Uuid, i64)>>,
 }
@@ -51,28 +51,28 @@ impl MemoryQueue {
 
     /// Returns how many found no room. The channel is written directly: apalis' own sink panics when two push at once,
     /// and never forgets an idempotency key.
-    pub(super) fn push(&self, duties: &[DutyRef]) -> usize {
+    pub(super) fn push(&self, jobs: &[JobRef]) -> usize {
         let mut left_out = 0;
-        for duty in duties {
-            let line = self.0.lines.of(duty.queue);
+        for job in jobs {
+            let line = self.0.lines.of(job.queue);
             let mut waiting = locked(&line.waiting);
-            if waiting.contains(&duty.wake_up()) {
+            if waiting.contains(&job.wake_up()) {
                 continue;
             }
             if waiting.len() >= self.0.backlog_limit {
                 left_out += 1;
                 continue;
             }
-            if line.sender.send(TaskBuilder::new(*duty).build()).is_ok() {
-                waiting.insert(duty.wake_up());
+            if line.sender.send(TaskBuilder::new(*job).build()).is_ok() {
+                waiting.insert(job.wake_up());
             }
         }
         left_out
     }
 
     /// A handler is about to look at it: from now on another push is another message.
-    pub(crate) fn taken(&self, duty: &DutyRef) {
-        locked(&self.0.lines.of(duty.queue).waiting).remove(&duty.wake_up());
+    pub(crate) fn taken(&self, job: &JobRef) {
+        locked(&self.0.lines.of(job.queue).waiting).remove(&job.wake_up());
     }
 
     pub(super) fn depth(&self) -> HashMap<QueueClass, usize> {
@@ -89,7 +89,7 @@ impl MemoryQueue {
     }
 
     /// What an apalis worker of this class reads.
-    pub(crate) fn backend(&self, class: QueueClass) -> MemoryStorage<DutyRef> {
+    pub(crate) fn backend(&self, class: QueueClass) -> MemoryStorage<JobRef> {
         let receiver = Arc::clone(&self.0.lines.of(class).receiver);
         // A worker closes its sink when it stops. This one leads nowhere, so that pushing goes on meanwhile.
         let nowhere = sink::drain().sink_map_err(|never| match never {});
@@ -99,10 +99,10 @@ impl MemoryQueue {
 }
 
 /// What comes out of a channel that outlives its reader.
-struct Received(Arc<Mutex<UnboundedReceiver<Task<DutyRef>>>>);
+struct Received(Arc<Mutex<UnboundedReceiver<Task<JobRef>>>>);
 
 impl Stream for Received {
-    type Item = Task<DutyRef>;
+    type Item = Task<JobRef>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         locked(&self.0).poll_recv(cx)

@@ -1,9 +1,9 @@
-//! Tells workers, at once, which duties to look at.
+//! Tells workers, at once, which jobs to look at.
 //!
-//! The table of duties is the truth; this is only an accelerator, and it may lose or repeat anything at any time: what
+//! The table of jobs is the truth; this is only an accelerator, and it may lose or repeat anything at any time: what
 //! is lost the sweep brings again, and what comes twice finds nothing to claim. A message carries id, kind, queue,
-//! version and key of a duty, and it has done its work as soon as a handler looks at the duty, not when the duty is done. Of
-//! a key one message is enough: whoever comes for it takes its most urgent duty.
+//! version and key of a job, and it has done its work as soon as a handler looks at the job, not when the job is done. Of
+//! a key one message is enough: whoever comes for it takes its most urgent job.
 //!
 //! There are two, behind one enum: channels in this process, and Redis between processes. Both run on apalis. To add a
 //! third, write its file beside `memory`, a variant here, and its line in `worker::run`; the suite in `tests/queue`
@@ -16,8 +16,8 @@ mod wake;
 
 use std::{collections::HashMap, fmt};
 
-use concord_domain::duty::QueueClass;
-use concord_storage::duties::DutyRef;
+use concord_domain::job::QueueClass;
+use concord_storage::jobs::JobRef;
 use secrecy::SecretString;
 
 pub(crate) use self::redis::WorkersHere;
@@ -60,7 +60,7 @@ pub enum QueueError {
     /// apalis could not write the messages.
     #[error("Redis: {0}")]
     Push(#[from] apalis_redis::Error),
-    /// A duty could not be written as JSON.
+    /// A job could not be written as JSON.
     #[error("a message could not be encoded: {0}")]
     Encode(#[from] serde_json::Error),
 }
@@ -102,22 +102,22 @@ impl Queue {
         Ok(Self::Redis(queue))
     }
 
-    /// Tells the workers of duties that are due now. It never fails and never takes much longer than a second: what
+    /// Tells the workers of jobs that are due now. It never fails and never takes much longer than a second: what
     /// cannot be pushed the sweep brings.
-    pub async fn push(&self, duties: &[DutyRef]) {
-        if self.offer(duties).await > 0 {
+    pub async fn push(&self, jobs: &[JobRef]) {
+        if self.offer(jobs).await > 0 {
             self.sweep_soon();
         }
     }
 
     /// `push`, but says how many are left to the sweep.
-    pub(crate) async fn offer(&self, duties: &[DutyRef]) -> usize {
-        if duties.is_empty() {
+    pub(crate) async fn offer(&self, jobs: &[JobRef]) -> usize {
+        if jobs.is_empty() {
             return 0;
         }
         let left_out = match self {
-            Self::Redis(queue) => queue.push(duties).await,
-            Self::Memory(queue) => queue.push(duties),
+            Self::Redis(queue) => queue.push(jobs).await,
+            Self::Memory(queue) => queue.push(jobs),
         };
         if left_out > 0 {
             tracing::debug!(left_out, "the sweep will bring what was not pushed");
@@ -166,7 +166,7 @@ impl Queue {
         }
     }
 
-    /// Asks the sweep of this process to look at once: for whoever raised more than is worth pushing.
+    /// Asks the sweep of this process to look at once: for whoever enqueued more than is worth pushing.
     pub fn sweep_soon(&self) {
         self.here().sweep().notify_one();
     }

@@ -47,7 +47,7 @@ impl Reach {
         let until = if error.is_of_the_connection() { now } else { now + LET_ALONE_FOR };
         let mut away = self.away();
         if away.is_none() {
-            tracing::warn!(%error, "Redis is away: duties are run without it until it is back");
+            tracing::warn!(%error, "Redis is away: jobs are run without it until it is back");
         }
         let until = away.as_ref().map_or(until, |away| away.until.max(until));
         *away = Some(Away { tried_at: now, until });

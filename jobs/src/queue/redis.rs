@@ -2,7 +2,7 @@
 //!
 //! Nothing stays in Redis but what waits. apalis-redis keeps finished messages for ever and, with its own
 //! acknowledgements off, all that a worker ever fetched; so a message is removed here as soon as a handler looks at
-//! its duty (`taken`), and what a worker leaves behind goes back when it ends (`end_of`). A worker that died without a
+//! its job (`taken`), and what a worker leaves behind goes back when it ends (`end_of`). A worker that died without a
 //! word is buried by apalis: others take over its messages after a minute.
 //!
 //! Redis stand-alone or behind Sentinel's address; not Redis Cluster, for which the keys would need hash tags.
@@ -18,8 +18,8 @@ use std::{
 
 use apalis::prelude::{BackendExt, PollWith, TaskBuilder};
 use apalis_redis::{Config, RedisStorage, queries::push_tasks};
-use concord_domain::duty::QueueClass;
-use concord_storage::duties::DutyRef;
+use concord_domain::job::QueueClass;
+use concord_storage::jobs::JobRef;
 use redis::{
     AsyncCommands, Client, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -33,7 +33,7 @@ use super::{
     wake::{Bell, Wakeful, listen},
 };
 
-/// For so long the same duty, or the same key, is not pushed twice. A worker that was killed takes with it what it had fetched
+/// For so long the same job, or the same key, is not pushed twice. A worker that was killed takes with it what it had fetched
 /// and not yet begun, and only then can the sweep bring that again.
 const FORGET_AFTER: Duration = Duration::from_secs(15);
 /// The longest that whoever pushes or pings is kept waiting.
@@ -49,7 +49,7 @@ const REMAINS_KEPT: i64 = 3_600;
 /// How often a living worker says that its name is still needed.
 const NAME_RENEWED_EVERY: Duration = Duration::from_mins(10);
 
-/// A message is done: with its key gone, another push of the same duty, or key, is a new message. Its data goes only while it
+/// A message is done: with its key gone, another push of the same job, or key, is a new message. Its data goes only while it
 /// is this worker's: an id without data, in a list, ends every worker that fetches it.
 static TAKEN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -70,7 +70,7 @@ static END_OF: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// What a worker of apalis reads: JSON, of which a handler makes a duty. A message of another version of this program
+/// What a worker of apalis reads: JSON, of which a handler makes a job. A message of another version of this program
 /// then costs a warning; a message that apalis itself cannot read ends the worker, again and again.
 pub(crate) type Backend = PollWith<RedisStorage<serde_json::Value>, Wakeful>;
 
@@ -87,7 +87,7 @@ struct Shared {
     bells: PerClass<Arc<Bell>>,
     backlog_limit: usize,
     reach: Reach,
-    /// Where duties go while Redis is away and this process has workers.
+    /// Where jobs go while Redis is away and this process has workers.
     here: MemoryQueue,
     workers_here: AtomicUsize,
     known_depth: Mutex<Option<KnownDepth>>,
@@ -136,11 +136,11 @@ impl RedisQueue {
     }
 
     /// Returns how many found no room or nobody.
-    pub(super) async fn push(&self, duties: &[DutyRef]) -> usize {
+    pub(super) async fn push(&self, jobs: &[JobRef]) -> usize {
         let has_workers = self.0.workers_here.load(Ordering::Relaxed) > 0;
         // Workers here look after a Redis that is away; where there are none, a push now and then has to.
         if !self.is_away() || (!has_workers && self.0.reach.is_worth_another_try()) {
-            match self.within(PATIENCE, self.push_to_redis(duties)).await {
+            match self.within(PATIENCE, self.push_to_redis(jobs)).await {
                 Ok(left_out) => {
                     self.0.reach.found();
                     return left_out;
@@ -148,26 +148,26 @@ impl RedisQueue {
                 Err(error) => self.0.reach.lost(&error),
             }
         }
-        if has_workers { self.0.here.push(duties) } else { duties.len() }
+        if has_workers { self.0.here.push(jobs) } else { jobs.len() }
     }
 
-    async fn push_to_redis(&self, duties: &[DutyRef]) -> Result<usize, QueueError> {
-        match self.try_push(duties).await {
+    async fn push_to_redis(&self, jobs: &[JobRef]) -> Result<usize, QueueError> {
+        match self.try_push(jobs).await {
             // A connection that broke while it was idle is noticed by the first command only.
-            Err(error) if error.is_of_the_connection() => self.try_push(duties).await,
+            Err(error) if error.is_of_the_connection() => self.try_push(jobs).await,
             result => result,
         }
     }
 
-    async fn try_push(&self, duties: &[DutyRef]) -> Result<usize, QueueError> {
+    async fn try_push(&self, jobs: &[JobRef]) -> Result<usize, QueueError> {
         let mut connection = self.0.connection.clone();
         let mut depth = self.depth_of_late().await?;
         let mut left_out = 0;
         for class in QueueClass::ALL {
             // Of a key's jobs one message is enough.
             let mut known = HashSet::new();
-            let is_wanted = |duty: &&DutyRef| duty.queue == *class && known.insert(duty.wake_up());
-            let wanted: Vec<_> = duties.iter().filter(is_wanted).collect();
+            let is_wanted = |job: &&JobRef| job.queue == *class && known.insert(job.wake_up());
+            let wanted: Vec<_> = jobs.iter().filter(is_wanted).collect();
             let waiting = depth.entry(*class).or_default();
             let fitting = &wanted[..wanted.len().min(self.0.backlog_limit.saturating_sub(*waiting))];
             *waiting += fitting.len();
@@ -175,10 +175,10 @@ impl RedisQueue {
             for some in fitting.chunks(PUSH_AT_ONCE) {
                 let messages = some
                     .iter()
-                    .map(|duty| {
-                        let (of, version) = duty.wake_up();
+                    .map(|job| {
+                        let (of, version) = job.wake_up();
                         let key = format!("{of}:{version}");
-                        Ok(TaskBuilder::new(serde_json::to_vec(duty)?).idempotency_key(key).build())
+                        Ok(TaskBuilder::new(serde_json::to_vec(job)?).idempotency_key(key).build())
                     })
                     .collect::<Result<Vec<_>, serde_json::Error>>()?;
                 push_tasks(&mut connection, self.0.configs.of(*class), &messages).await?;
@@ -288,7 +288,7 @@ impl RedisQueue {
             .poll_with_strategy(Wakeful::new(Arc::clone(self.0.bells.of(class))))
     }
 
-    /// A handler is about to look at the duty of this message, which `worker` fetched.
+    /// A handler is about to look at the job of this message, which `worker` fetched.
     pub(crate) async fn taken(&self, class: QueueClass, worker: &str, message: &str, key: &str) {
         let config = self.0.configs.of(class);
         let mut connection = self.0.connection.clone();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use apalis::prelude::{PollSnapshot, PollStrategy};
-use concord_domain::duty::QueueClass;
+use concord_domain::job::QueueClass;
 use futures::{StreamExt, task::AtomicWaker};
 use redis::Client;
 use tokio::time::{Instant, Sleep, sleep, timeout};

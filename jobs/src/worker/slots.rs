@@ -15,8 +15,8 @@ use std::{
 };
 
 use apalis::prelude::Task;
-use concord_domain::duty::QueueClass;
-use concord_storage::{Caller, duties::DutyRef, on_behalf_of};
+use concord_domain::job::QueueClass;
+use concord_storage::{Caller, jobs::JobRef, on_behalf_of};
 use futures::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, sync::PollSemaphore, task::TaskTracker};
 use tower::Service;
 
-use super::{Concurrency, DutyHandler};
+use super::{Concurrency, JobHandler};
 use crate::queue::{MemoryQueue, PerClass, RedisQueue};
 
 /// All places of this process, so many for each class.
@@ -39,7 +39,7 @@ pub(super) struct Slots<H> {
     enough: CancellationToken,
 }
 
-impl<H: DutyHandler> Slots<H> {
+impl<H: JobHandler> Slots<H> {
     pub(super) fn new(handler: Arc<H>, places: Concurrency, closing: CancellationToken) -> Self {
         Self {
             handler,
@@ -51,8 +51,8 @@ impl<H: DutyHandler> Slots<H> {
     }
 
     /// Runs the handler as soon as there is room; `taken` first tells the queue.
-    fn start(&self, duty: DutyRef, taken: impl Future<Output = ()> + Send + 'static) {
-        let free = Arc::clone(self.free.of(duty.queue));
+    fn start(&self, job: JobRef, taken: impl Future<Output = ()> + Send + 'static) {
+        let free = Arc::clone(self.free.of(job.queue));
         // Taken here and now when there is one, so that the next message sees one less.
         let slot = Arc::clone(&free).try_acquire_owned().ok();
         let handler = Arc::clone(&self.handler);
@@ -62,11 +62,11 @@ impl<H: DutyHandler> Slots<H> {
                 None => Arc::clone(&free).acquire_owned().await.ok(),
             };
             taken.await;
-            let own = OwnSlot { class: duty.queue, permit: Mutex::new(slot), free };
-            let run = on_behalf_of(caller_of(duty.queue), handler.handle(duty));
+            let own = OwnSlot { class: job.queue, permit: Mutex::new(slot), free };
+            let run = on_behalf_of(caller_of(job.queue), handler.handle(job));
             if let Err(panic) = AssertUnwindSafe(OWN_SLOT.scope(own, run)).catch_unwind().await {
                 let panic = in_words(&*panic);
-                tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a handler panicked; the sweep brings its duty again");
+                tracing::error!(job = %job.id, kind = %job.kind, panic, "a handler panicked; the sweep brings its job again");
             }
         };
         let enough = self.enough.clone();
@@ -143,7 +143,7 @@ pub(super) struct Counter<H, Q> {
     queue: Q,
 }
 
-impl<H: DutyHandler, Q> Counter<H, Q> {
+impl<H: JobHandler, Q> Counter<H, Q> {
     pub(super) fn new(slots: Arc<Slots<H>>, class: QueueClass, queue: Q) -> Self {
         let free = PollSemaphore::new(Arc::clone(slots.free.of(class)));
         Self { slots, free, queue }
@@ -160,7 +160,7 @@ impl<H: DutyHandler, Q> Counter<H, Q> {
     }
 }
 
-impl<H: DutyHandler> Service<Task<DutyRef>> for Counter<H, MemoryQueue> {
+impl<H: JobHandler> Service<Task<JobRef>> for Counter<H, MemoryQueue> {
     type Response = ();
     type Error = Infallible;
     type Future = Ready<Result<(), Infallible>>;
@@ -169,9 +169,9 @@ impl<H: DutyHandler> Service<Task<DutyRef>> for Counter<H, MemoryQueue> {
         self.poll_room(cx)
     }
 
-    fn call(&mut self, message: Task<DutyRef>) -> Self::Future {
-        let (queue, duty) = (self.queue.clone(), message.args);
-        self.slots.start(duty, async move { queue.taken(&duty) });
+    fn call(&mut self, message: Task<JobRef>) -> Self::Future {
+        let (queue, job) = (self.queue.clone(), message.args);
+        self.slots.start(job, async move { queue.taken(&job) });
         ready(Ok(()))
     }
 }
@@ -184,7 +184,7 @@ pub(super) struct RedisReader {
     pub(super) worker: Arc<str>,
 }
 
-impl<H: DutyHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader> {
+impl<H: JobHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader> {
     type Response = ();
     type Error = Infallible;
     type Future = Ready<Result<(), Infallible>>;
@@ -200,7 +200,7 @@ impl<H: DutyHandler> Service<Task<serde_json::Value>> for Counter<H, RedisReader
         let key = message.idempotency_key().unwrap_or_default().to_owned();
         let taken = async move { queue.taken(class, &worker, &id, &key).await };
         match serde_json::from_value(message.args) {
-            Ok(duty) => self.slots.start(duty, taken),
+            Ok(job) => self.slots.start(job, taken),
             Err(error) => {
                 tracing::warn!(%error, "a message of another version of Concord is left to its workers");
                 self.slots.running.spawn(taken);

@@ -288,7 +288,7 @@ async fn doubt_ends_when_the_platform_shows_it_no_more(db: &TestDb) {
     assert_eq!(world.items(channel).await[0].kind, ItemKind::Doubt);
     world.site.events(&[]);
     world.later(2).await;
-    assert_eq!((world.standing().await, world.channel(channel).await.held_brake), (vec![], None));
+    assert_eq!((world.standing().await, world.channel(channel).await.import_guard), (vec![], None));
     assert!(world.book("again", 4, 6).await);
 }
 

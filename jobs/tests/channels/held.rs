@@ -1,5 +1,5 @@
 use concord_domain::{
-    channel::{Brake, RunOutcome},
+    channel::{ImportGuard, RunOutcome},
     people::Actor,
 };
 use concord_jobs::channels::held::{self, Undone, WordError};
@@ -19,12 +19,12 @@ async fn an_empty_feed_cancels_nothing_for_a_day(db: &TestDb) {
     world.later(20).await;
     assert_eq!(world.standing().await.len(), 3);
     let channel = world.channel(airbnb).await;
-    assert_eq!((channel.held_brake, channel.held_items, channel.held_of), (Some(Brake::Empty), 3, 3));
+    assert_eq!((channel.import_guard, channel.held_items, channel.held_of), (Some(ImportGuard::Empty), 3, 3));
     assert_eq!(world.runs(airbnb).await[0].outcome, RunOutcome::Held);
     // It was a fault.
     world.site.events(&three());
     world.later(2).await;
-    assert_eq!(world.channel(airbnb).await.held_brake, None);
+    assert_eq!(world.channel(airbnb).await.import_guard, None);
     world.later(48).await;
     assert_eq!(world.standing().await.len(), 3);
 }
@@ -36,7 +36,7 @@ async fn an_empty_feed_is_believed_in_the_end(db: &TestDb) {
     world.site.events(&[]);
     world.later(27).await;
     assert_eq!(world.standing().await, Vec::<String>::new());
-    assert_eq!(world.channel(airbnb).await.held_brake, None);
+    assert_eq!(world.channel(airbnb).await.import_guard, None);
     assert_eq!(world.runs(airbnb).await[0].counts.cancelled, 3);
 }
 
@@ -48,7 +48,7 @@ async fn a_feed_that_is_half_gone_waits_for_hours(db: &TestDb) {
     world.later(4).await;
     // What is new is taken at once: only cancelling waits.
     assert_eq!(world.standing().await.len(), 4);
-    assert_eq!(world.channel(airbnb).await.held_brake, Some(Brake::Shrunk));
+    assert_eq!(world.channel(airbnb).await.import_guard, Some(ImportGuard::Shrunk));
     world.later(4).await;
     assert_eq!(world.standing().await, ["20-22 airbnb: Reserved", "24-26 airbnb: Reserved"]);
 }
@@ -62,7 +62,7 @@ async fn somebody_lets_it_through_and_takes_it_back(db: &TestDb) {
     let (run, cancelled) =
         held::release(&world.context, world.business.id, airbnb, &Actor::System).await.unwrap();
     assert_eq!((cancelled, world.standing().await.len()), (3, 0));
-    assert_eq!(world.channel(airbnb).await.held_brake, None);
+    assert_eq!(world.channel(airbnb).await.import_guard, None);
     assert!(world.book("ours", 7, 9).await);
 
     let undone = held::undo(&world.context, world.business.id, run, &Actor::System).await.unwrap();
@@ -93,7 +93,7 @@ async fn somebody_keeps_what_the_feed_lacks(db: &TestDb) {
     world.later(2).await;
     assert_eq!(held::keep(&world.context, world.business.id, airbnb).await.unwrap(), 3);
     world.later(72).await;
-    assert_eq!((world.standing().await.len(), world.channel(airbnb).await.held_brake), (3, None));
+    assert_eq!((world.standing().await.len(), world.channel(airbnb).await.import_guard), (3, None));
     let nothing = held::keep(&world.context, world.business.id, airbnb).await;
     assert!(matches!(nothing, Err(WordError::Nothing)), "{nothing:?}");
 }

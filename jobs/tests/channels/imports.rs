@@ -250,7 +250,7 @@ async fn a_file_for_a_channel_that_is_read_stands_beside_its_feed(db: &TestDb) {
     assert_eq!((undone.taken_back, world.standing().await.len()), (2, 3));
     world.later(24).await;
     assert_eq!((world.standing().await.len(), world.notices().await), (3, vec![]));
-    assert_eq!(world.channel(channel).await.held_brake, None);
+    assert_eq!(world.channel(channel).await.import_guard, None);
 }
 
 async fn a_second_file_puts_nobody_in_anothers_place(db: &TestDb) {

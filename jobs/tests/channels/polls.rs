@@ -1,14 +1,14 @@
 use chrono::Duration;
 use concord_domain::{
     channel::{ChannelState, RunOrigin, RunOutcome},
-    duty::DutyKind,
+    job::JobKind,
     people::Actor,
 };
 use concord_jobs::channels::manage::{self, Changes, ChannelError};
 use concord_storage::{
     PageAsk,
     bookings::{self, BookingFilter},
-    duties, history,
+    history, jobs,
     notices::{self, Audience},
     testing::TestDb,
 };
@@ -93,15 +93,13 @@ async fn a_paused_channel_is_not_read(db: &TestDb) {
 async fn readings_are_spread_and_within_the_interval(db: &TestDb) {
     let world = World::new(db).await;
     let airbnb = world.on("airbnb").await;
-    let next =
-        duties::next_of(db, world.business.id, DutyKind::PollChannel, airbnb.0).await.unwrap().unwrap();
+    let next = jobs::next_of(db, world.business.id, JobKind::PollChannel, airbnb.0).await.unwrap().unwrap();
     let wait = next - world.clock.now();
     assert!(wait > Duration::minutes(47) && wait <= Duration::minutes(60), "{wait}");
     let set = Changes { interval_minutes: Some(Some(30)), ..Changes::default() };
     manage::update(&world.context, &world.change(), airbnb, &set).await.unwrap();
     world.jobs.drain().await.unwrap();
-    let next =
-        duties::next_of(db, world.business.id, DutyKind::PollChannel, airbnb.0).await.unwrap().unwrap();
+    let next = jobs::next_of(db, world.business.id, JobKind::PollChannel, airbnb.0).await.unwrap().unwrap();
     let wait = next - world.clock.now();
     assert!(wait > Duration::minutes(23) && wait <= Duration::minutes(30), "{wait}");
 }

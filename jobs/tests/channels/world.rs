@@ -15,7 +15,7 @@ use concord_domain::{
 use concord_jobs::{
     Context, Keys, SyncSettings,
     channels::manage::{self, ChannelError, Wanted},
-    duty::Jobs,
+    job::JobRunner,
     mail::Mail,
     queue::{Queue, QueueConfig},
 };
@@ -41,7 +41,7 @@ pub(crate) struct World<'a> {
     pub(crate) db: &'a TestDb,
     pub(crate) clock: Clock,
     pub(crate) context: Context,
-    pub(crate) jobs: Jobs,
+    pub(crate) jobs: JobRunner,
     pub(crate) business: Business,
     pub(crate) house: Resource,
     pub(crate) site: Site,
@@ -66,7 +66,7 @@ impl<'a> World<'a> {
         };
         let business = testing::business(db).await;
         let house = testing::resource(db, &business, 1).await;
-        let jobs = Jobs::new(context.clone(), "first");
+        let jobs = JobRunner::new(context.clone(), "first");
         Self { db, clock, context, jobs, business, house, site: Site::start().await }
     }
 

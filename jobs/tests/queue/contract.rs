@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use concord_domain::duty::QueueClass::{self, Bulk, Interactive, Poll};
+use concord_domain::job::QueueClass::{self, Bulk, Interactive, Poll};
 use concord_jobs::{
     queue::{Queue, QueueConfig},
     worker::{Concurrency, WorkerSettings},
 };
-use concord_storage::duties::DutyRef;
+use concord_storage::jobs::JobRef;
 use futures::future::join_all;
 use tokio::{
     sync::Semaphore,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 on_both_queues!(
-    every_pushed_duty_is_handled,
+    every_pushed_job_is_handled,
     all_may_push_at_once,
     ten_pushes_of_one_version_are_one_message,
     a_newer_version_is_another_message,
@@ -52,20 +52,20 @@ async fn waiting(queue: &Queue, class: QueueClass) -> usize {
     queue.depth().await.expect("the queue answers")[&class]
 }
 
-async fn every_pushed_duty_is_handled(config: QueueConfig) {
+async fn every_pushed_job_is_handled(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let mut duties = Vec::new();
+    let mut jobs = Vec::new();
     for class in [Interactive, Bulk, Poll] {
-        duties.extend(ledger.raise(class, 100));
+        jobs.extend(ledger.enqueue(class, 100));
     }
-    queue.push(&duties).await; // Before there is a worker ...
+    queue.push(&jobs).await; // Before there is a worker ...
     let worker = Worker::start(&ledger, &queue, settings());
     for class in [Interactive, Bulk, Poll] {
-        let later = ledger.raise(class, 100);
+        let later = ledger.enqueue(class, 100);
         queue.push(&later).await; // ... and while there is one.
-        duties.extend(later);
+        jobs.extend(later);
     }
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert!(ledger.rows().runs.values().all(|runs| *runs == 1));
 }
@@ -73,72 +73,72 @@ async fn every_pushed_duty_is_handled(config: QueueConfig) {
 async fn all_may_push_at_once(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
     let worker = Worker::start(&ledger, &queue, settings());
-    let duties = ledger.raise(Interactive, 1_000);
-    let pushing = duties.chunks(20).map(|some| {
+    let jobs = ledger.enqueue(Interactive, 1_000);
+    let pushing = jobs.chunks(20).map(|some| {
         let (queue, some) = (queue.clone(), some.to_vec());
         tokio::spawn(async move {
-            for duty in some {
-                queue.push(&[duty]).await;
+            for job in some {
+                queue.push(&[job]).await;
             }
         })
     });
     for pushed in join_all(pushing).await {
         pushed.expect("a push never panics");
     }
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
 }
 
 async fn ten_pushes_of_one_version_are_one_message(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let duties = ledger.raise(Bulk, 5);
+    let jobs = ledger.enqueue(Bulk, 5);
     for _ in 0..10 {
-        queue.push(&duties).await;
+        queue.push(&jobs).await;
     }
     assert_eq!(waiting(&queue, Bulk).await, 5);
     let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert_eq!(waiting(&queue, Bulk).await, 0);
-    assert!(duties.iter().all(|duty| ledger.looks(duty) == 1), "{:?}", ledger.rows().looks);
+    assert!(jobs.iter().all(|job| ledger.looks(job) == 1), "{:?}", ledger.rows().looks);
 }
 
 async fn a_newer_version_is_another_message(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
-    let duty = ledger.raise(Interactive, 1)[0];
-    queue.push(&[duty]).await;
-    queue.push(&[DutyRef { version: 2, ..duty }]).await;
+    let job = ledger.enqueue(Interactive, 1)[0];
+    queue.push(&[job]).await;
+    queue.push(&[JobRef { version: 2, ..job }]).await;
     assert_eq!(waiting(&queue, Interactive).await, 2);
 }
 
 async fn what_a_handler_has_looked_at_can_be_pushed_again(config: QueueConfig) {
-    // The first run of a duty pushes it again itself, as a retry does: same id, same version.
+    // The first run of a job pushes it again itself, as a retry does: same id, same version.
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
     let worker = Worker::start(&ledger, &queue, settings());
-    let duty = ledger.raise(Interactive, 1)[0];
+    let job = ledger.enqueue(Interactive, 1)[0];
     for pushes in 1..=3 {
-        queue.push(&[duty]).await;
-        ledger.until("it was looked at", |rows| rows.looks.get(&duty.id) == Some(&pushes)).await;
+        queue.push(&[job]).await;
+        ledger.until("it was looked at", |rows| rows.looks.get(&job.id) == Some(&pushes)).await;
     }
     worker.stop().await;
 }
 
 async fn what_was_never_pushed_the_sweep_brings(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let before = ledger.raise(Poll, 20);
+    let before = ledger.enqueue(Poll, 20);
     let worker = Worker::start(&ledger, &queue, settings());
     ledger.until_done(&before).await;
-    let later = ledger.raise(Interactive, 20);
+    let later = ledger.enqueue(Interactive, 20);
     ledger.until_done(&later).await;
     worker.stop().await;
 }
 
 async fn a_sweep_can_be_asked_for(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let first = ledger.raise(Bulk, 1);
+    let first = ledger.enqueue(Bulk, 1);
     let worker = Worker::start(&ledger, &queue, sweeping_once());
     ledger.until_done(&first).await;
-    let later = ledger.raise(Bulk, 20);
+    let later = ledger.enqueue(Bulk, 20);
     queue.sweep_soon();
     ledger.until_done(&later).await;
     worker.stop().await;
@@ -146,9 +146,9 @@ async fn a_sweep_can_be_asked_for(config: QueueConfig) {
 
 async fn a_large_backlog_does_not_wait_for_the_next_sweep(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let duties = ledger.raise(Bulk, 6_000);
+    let jobs = ledger.enqueue(Bulk, 6_000);
     let worker = Worker::start(&ledger, &queue, sweeping_once());
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert!(ledger.rows().runs.values().all(|runs| *runs == 1));
 }
@@ -156,14 +156,14 @@ async fn a_large_backlog_does_not_wait_for_the_next_sweep(config: QueueConfig) {
 async fn past_the_limit_nothing_is_pushed(config: QueueConfig) {
     let config = QueueConfig { backlog_limit: 50, ..config };
     let (ledger, queue) = (Ledger::new().shared(), connect(&config).await);
-    let mut duties = ledger.raise(Bulk, 200);
-    queue.push(&duties).await;
+    let mut jobs = ledger.enqueue(Bulk, 200);
+    queue.push(&jobs).await;
     assert_eq!(waiting(&queue, Bulk).await, 50);
-    duties.extend(ledger.raise(Interactive, 1));
-    queue.push(&duties[200..]).await;
+    jobs.extend(ledger.enqueue(Interactive, 1));
+    queue.push(&jobs[200..]).await;
     assert_eq!(waiting(&queue, Interactive).await, 1, "a full class leaves room in another");
     let worker = Worker::start(&ledger, &queue, sweeping_once());
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
 }
 
@@ -176,12 +176,12 @@ async fn a_stop_lets_handlers_finish_and_starts_no_more(config: QueueConfig) {
     })
     .shared();
     let queue = connect(&config).await;
-    let duties = ledger.raise(Bulk, 20);
+    let jobs = ledger.enqueue(Bulk, 20);
     let worker =
         Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(4), ..settings() });
     ledger.until("four run", |rows| rows.running == 4).await;
     worker.ask_to_stop();
-    door.add_permits(duties.len());
+    door.add_permits(jobs.len());
     worker.stop().await;
     let rows = ledger.rows();
     // A race for the last place can let one more in before the stop is seen.
@@ -193,7 +193,7 @@ async fn a_stop_lets_handlers_finish_and_starts_no_more(config: QueueConfig) {
 async fn a_stop_drops_what_does_not_finish_in_time(config: QueueConfig) {
     let ledger = Ledger::working(|_| Box::pin(std::future::pending())).shared();
     let queue = connect(&config).await;
-    ledger.raise(Bulk, 2);
+    ledger.enqueue(Bulk, 2);
     let settings = WorkerSettings {
         shutdown_timeout: Duration::from_millis(300),
         name: "this-worker".to_owned(),
@@ -212,10 +212,10 @@ async fn a_stop_drops_what_does_not_finish_in_time(config: QueueConfig) {
 async fn the_next_worker_finds_what_the_last_one_left(config: QueueConfig) {
     let (ledger, queue) = (Ledger::new().unswept().shared(), connect(&config).await);
     for _ in 0..3 {
-        let before = ledger.raise(Interactive, 50);
+        let before = ledger.enqueue(Interactive, 50);
         queue.push(&before).await;
         let worker = Worker::start(&ledger, &queue, settings());
-        ledger.until("work has begun", |rows| before.iter().any(|duty| rows.done.contains(&duty.id))).await;
+        ledger.until("work has begun", |rows| before.iter().any(|job| rows.done.contains(&job.id))).await;
         worker.stop().await;
     }
     let worker = Worker::start(&ledger, &queue, settings());
@@ -235,12 +235,12 @@ async fn a_panic_harms_nobody_else(config: QueueConfig) {
     .with_lease(Duration::from_millis(500))
     .shared();
     let queue = connect(&config).await;
-    let duties = ledger.raise(Interactive, 40);
+    let jobs = ledger.enqueue(Interactive, 40);
     let worker =
         Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(1), ..settings() });
-    queue.push(&duties).await;
+    queue.push(&jobs).await;
     // All of them: the one that panicked comes again when its lease has run out.
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert!(has_panicked.load(Ordering::SeqCst));
     assert_eq!(ledger.rows().runs.values().sum::<usize>(), 41);
@@ -249,25 +249,25 @@ async fn a_panic_harms_nobody_else(config: QueueConfig) {
 async fn slow_bulk_work_does_not_delay_what_people_wait_for(config: QueueConfig) {
     let door = Arc::new(Semaphore::new(0));
     let behind = Arc::clone(&door);
-    let ledger = Ledger::working(move |duty| {
+    let ledger = Ledger::working(move |job| {
         let door = Arc::clone(&behind);
         Box::pin(async move {
-            if duty.queue == Bulk {
+            if job.queue == Bulk {
                 door.acquire().await.expect("the door stays").forget();
             }
         })
     })
     .shared();
     let queue = connect(&config).await;
-    let slow = ledger.raise(Bulk, 100);
+    let slow = ledger.enqueue(Bulk, 100);
     let worker =
         Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(2), ..settings() });
     queue.push(&slow).await;
     ledger.until("the bulk places are taken", |rows| rows.running == 2).await;
-    let quick = ledger.raise(Interactive, 20);
+    let quick = ledger.enqueue(Interactive, 20);
     queue.push(&quick).await;
     ledger.until_done(&quick).await;
-    assert!(slow.iter().all(|duty| !ledger.is_done(duty)));
+    assert!(slow.iter().all(|job| !ledger.is_done(job)));
     door.add_permits(slow.len());
     ledger.until_done(&slow).await;
     worker.stop().await;
@@ -276,11 +276,11 @@ async fn slow_bulk_work_does_not_delay_what_people_wait_for(config: QueueConfig)
 async fn no_more_handlers_than_allowed_run_at_once(config: QueueConfig) {
     let ledger = Ledger::working(|_| Box::pin(sleep(Duration::from_millis(5)))).shared();
     let queue = connect(&config).await;
-    let duties = ledger.raise(Bulk, 60);
+    let jobs = ledger.enqueue(Bulk, 60);
     let worker =
         Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(3), ..settings() });
-    queue.push(&duties).await;
-    ledger.until_done(&duties).await;
+    queue.push(&jobs).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert_eq!(ledger.rows().most_at_once, 3);
 }

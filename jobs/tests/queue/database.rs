@@ -1,4 +1,4 @@
-//! The whole chain over a real database: raised in a transaction, pushed, claimed, finished.
+//! The whole chain over a real database: enqueued in a transaction, pushed, claimed, finished.
 
 use std::sync::{
     Arc,
@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use chrono::Duration;
 use concord_domain::{
     clock::Clock,
-    duty::{DutyKind, DutyState, QueueClass},
+    job::{JobKind, JobState, QueueClass},
 };
 use concord_jobs::{
     queue::{Queue, QueueConfig},
-    worker::DutyHandler,
+    worker::JobHandler,
 };
 use concord_storage::{
     Db,
-    duties::{self, DutyRef, NewDuty, Outcome},
+    jobs::{self, JobRef, NewJob, Outcome},
     testing,
 };
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::surroundings::{Worker, connect, on_both_queues, settings};
 
 on_both_queues!(
-    every_raised_duty_is_done,
+    every_raised_job_is_done,
     what_was_committed_by_the_dead_is_done,
     ten_raises_during_a_run_cost_few_runs,
 );
@@ -56,77 +56,77 @@ impl OverDb {
         })
     }
 
-    async fn raise(&self, subjects: &[Uuid]) {
-        let raised = self.commit(subjects).await;
-        self.queue.push(&raised).await;
+    async fn enqueue(&self, subjects: &[Uuid]) {
+        let enqueued = self.commit(subjects).await;
+        self.queue.push(&enqueued).await;
     }
 
     /// As far as a process comes that is killed before it can push.
-    async fn commit(&self, subjects: &[Uuid]) -> Vec<DutyRef> {
+    async fn commit(&self, subjects: &[Uuid]) -> Vec<JobRef> {
         let now = self.clock.now();
         let mut tx = testing::begin(&self.db).await;
-        let mut raised = Vec::new();
+        let mut enqueued = Vec::new();
         for subject in subjects {
-            let duty = NewDuty {
+            let job = NewJob {
                 business: None,
-                kind: DutyKind::SyncBooking,
+                kind: JobKind::SyncBooking,
                 subject: *subject,
                 queue: QueueClass::Interactive,
                 due_at: now,
             };
-            raised.push(duties::raise(&mut tx, duty, now).await.expect("a duty can be raised"));
+            enqueued.push(jobs::enqueue(&mut tx, job, now).await.expect("a job can be enqueued"));
         }
         testing::commit(tx).await;
-        raised
+        enqueued
     }
 
-    async fn count(&self, state: DutyState) -> i64 {
-        let counts = duties::counts(&self.db).await.expect("duties can be counted");
+    async fn count(&self, state: JobState) -> i64 {
+        let counts = jobs::counts(&self.db).await.expect("jobs can be counted");
         counts.iter().filter(|of| of.state == state).map(|of| of.count).sum()
     }
 
     async fn until_done(&self, count: i64) {
         crate::surroundings::eventually("all is done", || async {
-            self.count(DutyState::Done).await == count && self.count(DutyState::Waiting).await == 0
+            self.count(JobState::Done).await == count && self.count(JobState::Waiting).await == 0
         })
         .await;
     }
 }
 
 #[async_trait]
-impl DutyHandler for OverDb {
-    async fn handle(&self, duty: DutyRef) {
+impl JobHandler for OverDb {
+    async fn handle(&self, job: JobRef) {
         let now = self.clock.now();
         let lease = format!("{WORKER}#{}", Uuid::new_v4());
-        let claimed = duties::claim(&self.db, duty, &lease, now + Duration::seconds(60), now).await;
+        let claimed = jobs::claim(&self.db, job, &lease, now + Duration::seconds(60), now).await;
         let Some(claimed) = claimed.expect("the database answers") else { return };
         self.runs.send_modify(|runs| *runs += 1);
         let _through = self.door.acquire().await.expect("the door stays");
         let mut tx = testing::begin(&self.db).await;
-        let again = duties::finish(&mut tx, &claimed, &Outcome::Done, self.clock.now()).await;
+        let again = jobs::finish(&mut tx, &claimed, &Outcome::Done, self.clock.now()).await;
         testing::commit(tx).await;
         if let Some(again) = again.expect("the database answers").again {
             self.queue.push(&[again]).await;
         }
     }
 
-    async fn due(&self, limit: u32) -> Vec<DutyRef> {
-        duties::due(&self.db, self.clock.now(), limit).await.expect("the database answers")
+    async fn due(&self, limit: u32) -> Vec<JobRef> {
+        jobs::due(&self.db, self.clock.now(), limit).await.expect("the database answers")
     }
 
     async fn release(&self, worker: &str) {
-        let released = duties::release_all(&self.db, worker).await.expect("the database answers");
+        let released = jobs::release_all(&self.db, worker).await.expect("the database answers");
         self.lost_leases.fetch_add(usize::try_from(released).expect("a small number"), Ordering::SeqCst);
     }
 }
 
-async fn every_raised_duty_is_done(config: QueueConfig) {
+async fn every_raised_job_is_done(config: QueueConfig) {
     let db = testing::sqlite().await;
     let over_db = OverDb::new(&db, &config, true).await;
     let worker = Worker::start(&over_db, &over_db.queue, settings());
     let subjects: Vec<_> = (0..100).map(|_| Uuid::new_v4()).collect();
     for some in subjects.chunks(10) {
-        over_db.raise(some).await;
+        over_db.enqueue(some).await;
     }
     over_db.until_done(100).await;
     worker.stop().await;
@@ -152,11 +152,11 @@ async fn ten_raises_during_a_run_cost_few_runs(config: QueueConfig) {
     let over_db = OverDb::new(&db, &config, false).await;
     let worker = Worker::start(&over_db, &over_db.queue, settings());
     let subject = Uuid::new_v4();
-    over_db.raise(&[subject]).await;
+    over_db.enqueue(&[subject]).await;
     let mut runs = over_db.runs.subscribe();
     runs.wait_for(|runs| *runs == 1).await.expect("it runs");
     for _ in 0..10 {
-        over_db.raise(&[subject]).await;
+        over_db.enqueue(&[subject]).await;
     }
     over_db.door.add_permits(100);
     over_db.until_done(1).await;

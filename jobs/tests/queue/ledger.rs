@@ -1,4 +1,4 @@
-//! A small table of duties in memory, with the rules of the real one: version, lease, due or done.
+//! A small table of jobs in memory, with the rules of the real one: version, lease, due or done.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,11 +11,11 @@ use std::{
 
 use async_trait::async_trait;
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
-    ids::DutyId,
+    ids::JobId,
+    job::{JobKind, QueueClass},
 };
-use concord_jobs::worker::DutyHandler;
-use concord_storage::duties::DutyRef;
+use concord_jobs::worker::JobHandler;
+use concord_storage::jobs::JobRef;
 use futures::future::BoxFuture;
 use tokio::{
     sync::watch,
@@ -26,32 +26,32 @@ use uuid::Uuid;
 /// Longer than any of these tests may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-type Work = Box<dyn Fn(DutyRef) -> BoxFuture<'static, ()> + Send + Sync>;
+type Work = Box<dyn Fn(JobRef) -> BoxFuture<'static, ()> + Send + Sync>;
 
 pub(crate) struct Ledger {
     rows: Mutex<Rows>,
     changed: watch::Sender<()>,
     lease: Duration,
-    /// Whether the sweep sees it; otherwise only the queue can bring a duty.
+    /// Whether the sweep sees it; otherwise only the queue can bring a job.
     swept: AtomicBool,
     work: Work,
 }
 
 #[derive(Default)]
 pub(crate) struct Rows {
-    waiting: HashMap<DutyId, Row>,
-    pub(crate) done: HashSet<DutyId>,
-    /// How often a handler was started for a duty.
-    pub(crate) looks: HashMap<DutyId, usize>,
+    waiting: HashMap<JobId, Row>,
+    pub(crate) done: HashSet<JobId>,
+    /// How often a handler was started for a job.
+    pub(crate) looks: HashMap<JobId, usize>,
     /// How often it could be claimed.
-    pub(crate) runs: HashMap<DutyId, usize>,
+    pub(crate) runs: HashMap<JobId, usize>,
     pub(crate) running: usize,
     pub(crate) most_at_once: usize,
     pub(crate) released: Vec<String>,
 }
 
 struct Row {
-    duty: DutyRef,
+    job: JobRef,
     leased_until: Option<Instant>,
 }
 
@@ -60,8 +60,8 @@ impl Ledger {
         Self::working(|_| Box::pin(async {}))
     }
 
-    /// `work` is what a claimed duty does.
-    pub(crate) fn working(work: impl Fn(DutyRef) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+    /// `work` is what a claimed job does.
+    pub(crate) fn working(work: impl Fn(JobRef) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
         Self {
             rows: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -84,26 +84,26 @@ impl Ledger {
         Arc::new(self)
     }
 
-    /// Raises so many duties; nobody is told.
-    pub(crate) fn raise(&self, class: QueueClass, count: usize) -> Vec<DutyRef> {
-        let duties: Vec<_> = (0..count)
-            .map(|_| DutyRef {
-                id: DutyId(Uuid::now_v7()),
-                kind: DutyKind::SyncBooking,
+    /// Enqueues so many jobs; nobody is told.
+    pub(crate) fn enqueue(&self, class: QueueClass, count: usize) -> Vec<JobRef> {
+        let jobs: Vec<_> = (0..count)
+            .map(|_| JobRef {
+                id: JobId(Uuid::now_v7()),
+                kind: JobKind::SyncBooking,
                 queue: class,
                 version: 1,
                 key: None,
             })
             .collect();
-        for duty in &duties {
-            self.adopt(*duty);
+        for job in &jobs {
+            self.adopt(*job);
         }
-        duties
+        jobs
     }
 
-    /// Has this duty too, which another one raised.
-    pub(crate) fn adopt(&self, duty: DutyRef) {
-        self.rows().waiting.insert(duty.id, Row { duty, leased_until: None });
+    /// Has this job too, which another one enqueued.
+    pub(crate) fn adopt(&self, job: JobRef) {
+        self.rows().waiting.insert(job.id, Row { job, leased_until: None });
     }
 
     pub(crate) fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -136,28 +136,28 @@ impl Ledger {
         }
     }
 
-    pub(crate) async fn until_done(&self, duties: &[DutyRef]) {
-        self.until("all is done", |rows| duties.iter().all(|duty| rows.done.contains(&duty.id))).await;
+    pub(crate) async fn until_done(&self, jobs: &[JobRef]) {
+        self.until("all is done", |rows| jobs.iter().all(|job| rows.done.contains(&job.id))).await;
     }
 
-    pub(crate) fn is_done(&self, duty: &DutyRef) -> bool {
-        self.rows().done.contains(&duty.id)
+    pub(crate) fn is_done(&self, job: &JobRef) -> bool {
+        self.rows().done.contains(&job.id)
     }
 
-    pub(crate) fn looks(&self, duty: &DutyRef) -> usize {
-        self.rows().looks.get(&duty.id).copied().unwrap_or_default()
+    pub(crate) fn looks(&self, job: &JobRef) -> usize {
+        self.rows().looks.get(&job.id).copied().unwrap_or_default()
     }
 
-    fn claim(&self, duty: DutyRef) -> bool {
+    fn claim(&self, job: JobRef) -> bool {
         let now = Instant::now();
         self.change(|rows| {
-            *rows.looks.entry(duty.id).or_default() += 1;
-            let Some(row) = rows.waiting.get_mut(&duty.id) else { return false };
-            if row.duty.version != duty.version || row.leased_until.is_some_and(|until| until > now) {
+            *rows.looks.entry(job.id).or_default() += 1;
+            let Some(row) = rows.waiting.get_mut(&job.id) else { return false };
+            if row.job.version != job.version || row.leased_until.is_some_and(|until| until > now) {
                 return false;
             }
             row.leased_until = Some(now + self.lease);
-            *rows.runs.entry(duty.id).or_default() += 1;
+            *rows.runs.entry(job.id).or_default() += 1;
             rows.running += 1;
             rows.most_at_once = rows.most_at_once.max(rows.running);
             true
@@ -175,21 +175,21 @@ impl Drop for Running<'_> {
 }
 
 #[async_trait]
-impl DutyHandler for Ledger {
-    async fn handle(&self, duty: DutyRef) {
-        if !self.claim(duty) {
+impl JobHandler for Ledger {
+    async fn handle(&self, job: JobRef) {
+        if !self.claim(job) {
             return;
         }
         let running = Running(self);
-        (self.work)(duty).await;
+        (self.work)(job).await;
         drop(running);
         self.change(|rows| {
-            rows.waiting.remove(&duty.id);
-            rows.done.insert(duty.id);
+            rows.waiting.remove(&job.id);
+            rows.done.insert(job.id);
         });
     }
 
-    async fn due(&self, limit: u32) -> Vec<DutyRef> {
+    async fn due(&self, limit: u32) -> Vec<JobRef> {
         if !self.swept.load(Ordering::Relaxed) {
             return Vec::new();
         }
@@ -199,9 +199,9 @@ impl DutyHandler for Ledger {
             .waiting
             .values()
             .filter(|row| row.leased_until.is_none_or(|until| until <= now))
-            .map(|row| row.duty)
+            .map(|row| row.job)
             .collect();
-        due.sort_by_key(|duty| duty.id);
+        due.sort_by_key(|job| job.id);
         due.truncate(limit as usize);
         due
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concord_domain::duty::QueueClass::{Bulk, Interactive};
+use concord_domain::job::QueueClass::{Bulk, Interactive};
 use concord_jobs::worker::{Concurrency, WorkerSettings};
 use tokio::{
     net::TcpListener,
@@ -30,18 +30,18 @@ async fn emptied_in_mid_run_it_loses_nothing() {
     })
     .shared();
     let worker = Worker::start(&ledger, &queue, settings());
-    let mut duties = ledger.raise(Bulk, 300);
-    queue.push(&duties).await;
+    let mut jobs = ledger.enqueue(Bulk, 300);
+    queue.push(&jobs).await;
     for _ in 0..3 {
         ledger.until("handlers run", |rows| rows.running > 0).await;
         server.flush().await;
-        let more = ledger.raise(Interactive, 50);
+        let more = ledger.enqueue(Interactive, 50);
         queue.push(&more).await;
-        duties.extend(more);
+        jobs.extend(more);
         door.add_permits(60);
     }
     door.add_permits(1_000);
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert!(ledger.rows().runs.values().all(|runs| *runs == 1), "handlers outlive their reader");
 }
@@ -53,12 +53,12 @@ async fn killed_and_restarted_it_is_done_without_and_then_used_again() {
     let queue = connect(&config).await;
     let ledger = Ledger::working(|_| Box::pin(sleep(Duration::from_millis(2)))).shared();
     let worker = Worker::start(&ledger, &queue, settings());
-    let with = ledger.raise(Bulk, 300);
+    let with = ledger.enqueue(Bulk, 300);
     queue.push(&with).await;
     ledger.until("work has begun", |rows| !rows.done.is_empty()).await;
     server.kill();
 
-    let without = ledger.raise(Interactive, 100);
+    let without = ledger.enqueue(Interactive, 100);
     queue.push(&without).await;
     ledger.until_done(&without).await;
     ledger.until_done(&with).await;
@@ -77,15 +77,15 @@ async fn after_a_restart_others_reach_the_worker_again() {
     let (front, back) = (connect(&config).await, connect(&config).await);
     let ledger = Ledger::new().unswept().shared();
     let worker = Worker::start(&ledger, &back, settings());
-    let before = ledger.raise(Interactive, 10);
+    let before = ledger.enqueue(Interactive, 10);
     front.push(&before).await;
     ledger.until_done(&before).await;
     server.kill();
     server.revive().await;
-    let after = ledger.raise(Interactive, 10);
+    let after = ledger.enqueue(Interactive, 10);
     eventually("the front's pushes arrive", || async {
         front.push(&after).await;
-        after.iter().all(|duty| ledger.is_done(duty))
+        after.iter().all(|job| ledger.is_done(job))
     })
     .await;
     worker.stop().await;
@@ -98,13 +98,13 @@ async fn absent_at_the_start_it_is_done_without_and_used_when_it_comes() {
     let queue = connect(&config).await;
     let ledger = Ledger::new().shared();
     let worker = Worker::start(&ledger, &queue, settings());
-    let duties = ledger.raise(Interactive, 50);
-    queue.push(&duties).await;
-    ledger.until_done(&duties).await;
+    let jobs = ledger.enqueue(Interactive, 50);
+    queue.push(&jobs).await;
+    ledger.until_done(&jobs).await;
 
     server.revive().await;
     let front = connect(&config).await;
-    let more = ledger.raise(Interactive, 50);
+    let more = ledger.enqueue(Interactive, 50);
     front.push(&more).await;
     ledger.until_done(&more).await;
     eventually("Redis is read", || async { front.depth().await.is_ok_and(|depth| depth[&Interactive] == 0) })
@@ -134,13 +134,13 @@ async fn nobody_who_pushes_waits_long_for_a_redis_that_is_silent() {
 
 async fn pushes_return_soon(url: &str) {
     let ledger = Ledger::new().shared();
-    let duties = ledger.raise(Interactive, 10);
+    let jobs = ledger.enqueue(Interactive, 10);
     let front = connect(&at(url)).await;
     let mut slow = 0;
     let began = Instant::now();
     for _ in 0..50 {
         let began = Instant::now();
-        front.push(&duties).await;
+        front.push(&jobs).await;
         assert!(began.elapsed() < A_MOMENT, "{:?}", began.elapsed());
         slow += usize::from(began.elapsed() > Duration::from_millis(100));
     }
@@ -152,7 +152,7 @@ async fn pushes_return_soon(url: &str) {
     let queue = connect(&at(url)).await;
     let worker =
         Worker::start(&ledger, &queue, WorkerSettings { concurrency: Concurrency::each(1), ..settings() });
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     let began = Instant::now();
     worker.stop().await;
     assert!(began.elapsed() < Duration::from_secs(5), "a stop needs no Redis: {:?}", began.elapsed());

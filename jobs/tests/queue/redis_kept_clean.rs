@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apalis::prelude::TaskSink;
 use apalis_redis::{Config, RedisStorage};
-use concord_domain::duty::QueueClass::{Bulk, Interactive, Poll};
+use concord_domain::job::QueueClass::{Bulk, Interactive, Poll};
 use concord_jobs::{
     queue::{Queue, QueueConfig, QueueError},
     worker::{Concurrency, WorkerSettings},
@@ -35,9 +35,9 @@ async fn when_all_is_done_nothing_is_left() {
     let ledger = Ledger::new().unswept().shared();
     let worker = Worker::start(&ledger, &queue, settings());
     for class in [Interactive, Bulk, Poll] {
-        let duties = ledger.raise(class, 100);
-        queue.push(&duties).await;
-        ledger.until_done(&duties).await;
+        let jobs = ledger.enqueue(class, 100);
+        queue.push(&jobs).await;
+        ledger.until_done(&jobs).await;
     }
     worker.stop().await;
     assert_eq!(keys(&config).await, Vec::<String>::new());
@@ -48,8 +48,8 @@ async fn what_a_stopped_worker_had_fetched_waits_again() {
     let config = in_redis();
     let queue = connect(&config).await;
     let slow = Ledger::working(|_| Box::pin(std::future::pending())).unswept().shared();
-    let duties = slow.raise(Bulk, 20);
-    queue.push(&duties).await;
+    let jobs = slow.enqueue(Bulk, 20);
+    queue.push(&jobs).await;
     let brief = WorkerSettings {
         concurrency: Concurrency::each(8),
         shutdown_timeout: Duration::from_secs(2),
@@ -70,11 +70,11 @@ async fn two_workers_share_the_work() {
     let (one, two) = (work(), work());
     let workers = [Worker::start(&one, &first, settings()), Worker::start(&two, &second, settings())];
     // Each has the rows, and neither sweeps: what comes to one does not come to the other.
-    let duties = one.raise(Bulk, 400);
-    for duty in &duties {
-        two.adopt(*duty);
+    let jobs = one.enqueue(Bulk, 400);
+    for job in &jobs {
+        two.adopt(*job);
     }
-    first.push(&duties).await;
+    first.push(&jobs).await;
     let done = |ledger: &Ledger| ledger.rows().done.len();
     eventually("all is done", || async { done(&one) + done(&two) >= 400 }).await;
     for worker in workers {
@@ -96,9 +96,9 @@ async fn a_message_of_another_version_is_passed_over() {
     let mut other = RedisStorage::<serde_json::Value>::new(manager)
         .with_config(Config::default().queue(format!("{}:bulk", config.namespace)));
     other.push(foreign).await.expect("it can be pushed");
-    let duties = ledger.raise(Bulk, 50);
-    queue.push(&duties).await;
-    ledger.until_done(&duties).await;
+    let jobs = ledger.enqueue(Bulk, 50);
+    queue.push(&jobs).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
     assert_eq!(keys(&config).await, Vec::<String>::new());
 }
@@ -108,8 +108,8 @@ async fn a_queue_that_cannot_be_read_is_emptied_and_filled_again() {
     let config = in_redis();
     let queue = connect(&config).await;
     let ledger = Ledger::new().shared();
-    let duties = ledger.raise(Bulk, 100);
-    queue.push(&duties).await;
+    let jobs = ledger.enqueue(Bulk, 100);
+    queue.push(&jobs).await;
     // As a Redis with an eviction policy may do it: the list stays, the messages go.
     let mut redis = connection(url(&config)).await.expect("Redis answers");
     let data = format!("{}:bulk:data", config.namespace);
@@ -117,7 +117,7 @@ async fn a_queue_that_cannot_be_read_is_emptied_and_filled_again() {
         redis::cmd("DEL").arg(&data).query_async(&mut redis).await.expect("a key can be deleted");
     assert_eq!(deleted, 1);
     let worker = Worker::start(&ledger, &queue, settings());
-    ledger.until_done(&duties).await;
+    ledger.until_done(&jobs).await;
     worker.stop().await;
 }
 
@@ -127,8 +127,8 @@ async fn installations_that_share_a_redis_do_not_meet() {
     let (ours, theirs) = (at(&server.url()), at(&server.url()));
     let (queue, other) = (connect(&ours).await, connect(&theirs).await);
     let ledger = Ledger::new().unswept().shared();
-    let duties = ledger.raise(Interactive, 10);
-    queue.push(&duties).await;
+    let jobs = ledger.enqueue(Interactive, 10);
+    queue.push(&jobs).await;
     assert_eq!(other.depth().await.expect("Redis answers")[&Interactive], 0);
     assert_eq!(queue.depth().await.expect("Redis answers")[&Interactive], 10);
 }

@@ -10,7 +10,7 @@ use std::{
 use concord_foreign::free_port;
 use concord_jobs::{
     queue::{BACKLOG_LIMIT, Queue, QueueConfig},
-    worker::{DutyHandler, WorkerError, WorkerSettings, run},
+    worker::{JobHandler, WorkerError, WorkerSettings, run},
 };
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ pub(crate) fn settings() -> WorkerSettings {
 }
 
 impl Worker {
-    pub(crate) fn start<H: DutyHandler>(handler: &Arc<H>, queue: &Queue, settings: WorkerSettings) -> Self {
+    pub(crate) fn start<H: JobHandler>(handler: &Arc<H>, queue: &Queue, settings: WorkerSettings) -> Self {
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(run(Arc::clone(handler), queue.clone(), settings, shutdown.clone()));
         Self { running, shutdown }

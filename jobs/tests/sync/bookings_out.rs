@@ -316,7 +316,7 @@ async fn what_was_booked_before_is_written_on_connecting_and_what_is_over_is_not
     world.connected(&world.ana).await;
     let seen = world.outside.one_seen_by(ANA).await;
     assert_eq!(seen.starts_at, "2027-03-01T10:00:00Z");
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
 }
 
 /// Two changes at one time, from two processes, and the work on the booking in between: nobody waits for anybody in a

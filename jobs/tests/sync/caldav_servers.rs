@@ -4,13 +4,13 @@ use concord_domain::{
     booking::BookingStatus,
     connection::{EntryState, ProviderKind},
     ids::ConnectionId,
-    sync::outside::{OutsideKind, OutsideState},
+    sync::remote_change::{RemoteChangeKind, RemoteChangeState},
 };
 use concord_foreign::ProxyFault;
 use concord_jobs::{
     connect::{self, ConnectError},
     connections as manage,
-    outside::Answer,
+    remote_change::Answer,
 };
 use concord_providers::{DiscoveryError, caldav::Asked};
 use concord_storage::{
@@ -254,7 +254,7 @@ async fn entry_deleted_before_it_was_listed_is_noticed(db: &TestDb) {
     world.outside.person(ANA).deletes(&other.id).await;
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
     assert_eq!(world.changes(&kept).await.len(), 0);
 }
 
@@ -273,7 +273,7 @@ async fn entry_that_no_report_names_is_looked_for_once(db: &TestDb) {
     let says = answer("207 Multi-Status", "Content-Type: application/xml\r\n", nothing);
     world.outside.radicale().proxy.always_answers("<sync-collection", says);
     world.poll().await;
-    assert_eq!(world.change_of(&gone).await.kind, OutsideKind::Deleted);
+    assert_eq!(world.change_of(&gone).await.kind, RemoteChangeKind::Deleted);
     assert_eq!(world.changes(&kept).await.len(), 0);
     let before = world.outside.radicale().proxy.seen();
     world.poll().await;
@@ -310,7 +310,7 @@ async fn entry_that_stands_elsewhere_is_looked_for_and_not_refused(db: &TestDb) 
     let change = world.change_of(&booking).await;
     world.outside.person(ANA).puts(&format!("{clinic}pasted.ics"), &object).await;
     proxy.next_holding_fails("PUT ", conflict());
-    world.decide(&change, Answer::PutBack).await.unwrap();
+    world.decide(&change, Answer::Revert).await.unwrap();
     world.settle().await;
     assert_eq!(world.titles_in(&clinic).await.len(), 1);
     assert_eq!(world.outside.titles(ANA).await, [""; 0], "{:#?}", world.log_lines().await);
@@ -343,11 +343,11 @@ async fn entry_pasted_after_a_question_answers_it(db: &TestDb) {
     let object = world.outside.person(ANA).gets(&path).await;
     world.outside.person(ANA).deletes(&path).await;
     world.poll().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Open);
     let name = path.rsplit('/').next().unwrap();
     world.outside.person(ANA).puts(&format!("{clinic}{name}"), &object).await;
     world.poll().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Overtaken);
     assert_eq!(world.taken(&world.ana).await.len(), 1, "{:?}", world.taken(&world.ana).await);
     assert_eq!(world.sync(&booking).await[0].calendar, other.name);
 }

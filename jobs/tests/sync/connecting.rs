@@ -31,7 +31,7 @@ async fn refused(world: &World<'_>, context: &Context, asked: &Asked) -> Discove
     let error = try_it(world, context, asked).await.unwrap_err();
     assert!(!format!("{error} {error:?} {asked:?}").contains("pass-word"), "{error}");
     assert_eq!(connections::list(world.db, world.business.id).await.unwrap().len(), 0);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     match error {
         ConnectError::Discovery(error) => error,
         other => panic!("{other:?}"),

@@ -93,7 +93,7 @@ impl World<'_> {
     async fn nothing_was_written(&self) {
         let list = connections::list(self.db, self.business.id).await.expect("connections can be read");
         assert!(list.is_empty(), "{list:?}");
-        assert_eq!(self.open_duties().await.len(), 0);
+        assert_eq!(self.open_jobs().await.len(), 0);
         assert_eq!(self.log().await, [""; 0]);
     }
 }

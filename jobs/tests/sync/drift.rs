@@ -7,7 +7,7 @@ use concord_domain::{
 };
 use concord_jobs::connections as manage;
 use concord_storage::{
-    bookings, connections::DriftFigures, on_both_databases, outside_changes, sync_log, testing::TestDb,
+    bookings, connections::DriftFigures, on_both_databases, remote_changes, sync_log, testing::TestDb,
 };
 use serde_json::json;
 
@@ -34,7 +34,7 @@ impl World<'_> {
     }
 
     async fn questions(&self) -> usize {
-        outside_changes::open(self.db, self.business.id, None).await.unwrap().len()
+        remote_changes::open(self.db, self.business.id, None).await.unwrap().len()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use concord_domain::connection::{ConnectionState, EntryState};
-use concord_jobs::{Context, connections as manage, duty::Jobs};
+use concord_jobs::{Context, connections as manage, job::JobRunner};
 use concord_providers::{ProvidersConfig, Registry};
 use concord_storage::{
     connections, on_both_databases,
@@ -36,7 +36,7 @@ async fn entries_stay_if_that_is_chosen_and_access_ends(db: &TestDb) {
     world.poll().await;
     assert_eq!(world.outside.calls().await, [""; 0]);
     manage::test(&world.context, world.business.id, id).await.unwrap_err();
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     let counts =
         concord_storage::entries::counts(db, world.business.id, None, world.clock.now()).await.unwrap();
     assert_eq!(counts.pending, 0, "nobody waits for an entry of a calendar that is over");
@@ -65,7 +65,7 @@ async fn entries_go_if_that_is_chosen(db: &TestDb) {
     world.settle().await;
     assert_eq!(world.outside.titles(ANA).await, ["Dentist"]);
     assert_eq!(world.state(id).await, ConnectionState::Disconnected);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     // The token is worth nothing any more, not even to somebody who kept it.
     let given = world.outside.tokens_given();
     assert_eq!(world.connect(&world.ana, ANA).await, id);
@@ -86,7 +86,7 @@ async fn a_dead_grant_can_be_disconnected_too(db: &TestDb) {
     manage::disconnect(&world.context, &world.change(), id, true).await.unwrap();
     world.settle().await;
     assert_eq!(world.state(id).await, ConnectionState::Disconnected);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     assert_eq!(world.failed().await.len(), 0);
 }
 
@@ -127,7 +127,7 @@ async fn what_cannot_be_removed_does_not_keep_access_alive(db: &TestDb) {
     assert!(stored.access.is_none() && stored.refresh.is_none());
     let told = world.log_lines().await.into_iter().find(|line| line.operation == "disconnect").unwrap();
     assert!(told.detail.contains("1 could not be removed"), "{told:?}");
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     assert_eq!(world.failed().await.len(), 0);
     assert_ne!(world.entry_state(&booking).await, EntryState::Removed);
 }
@@ -146,7 +146,7 @@ async fn mailbox_that_is_gone_does_not_keep_access_alive(db: &TestDb) {
     let lines = world.log_lines().await;
     let said = lines.iter().find(|line| line.operation == "disconnect").unwrap();
     assert!(said.detail.contains("1 could not be removed") && said.detail.contains("no mailbox"), "{said:?}");
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     assert_eq!(world.failed().await.len(), 0);
     assert_ne!(world.entry_state(&booking).await, EntryState::Removed);
 }
@@ -157,7 +157,7 @@ async fn a_write_under_way_leaves_nothing_behind(db: &TestDb) {
     let id = world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
-    let elsewhere = Jobs::new(world.elsewhere(), "second");
+    let elsewhere = JobRunner::new(world.elsewhere(), "second");
     let end = async {
         while world.outside.hits().await == 0 {
             tokio::task::yield_now().await;
@@ -168,7 +168,7 @@ async fn a_write_under_way_leaves_nothing_behind(db: &TestDb) {
     tokio::join!(world.drain(), end);
     world.settle().await;
     assert_eq!(world.outside.titles(ANA).await, [""; 0]);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
 }
 
 /// The person thinks better of it while the entries are being removed.
@@ -209,7 +209,7 @@ async fn entries_go_once_the_installation_is_set_up_again(db: &TestDb) {
     manage::disconnect(&world.context, &world.change(), id, true).await.unwrap();
     let nothing = ProvidersConfig { google: None, ..world.outside.providers(Duration::from_secs(5)) };
     let registry = Arc::new(Registry::new(nothing, &world.clock).unwrap());
-    let without = Jobs::new(Context { providers: registry, ..world.elsewhere() }, "without");
+    let without = JobRunner::new(Context { providers: registry, ..world.elsewhere() }, "without");
     without.drain().await.unwrap();
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
     assert!(!world.log().await.contains(&"disconnect ok".to_owned()));
@@ -227,7 +227,7 @@ async fn a_read_under_way_keeps_nobody_busy(db: &TestDb) {
     world.outside.person_adds(ANA, (at(600), at(660)), json!({})).await;
     world.clock.advance(chrono::Duration::minutes(16));
     world.outside.fault(json!({ "kind": "latency_ms", "value": 2_500, "count": 1 })).await;
-    let elsewhere = Jobs::new(world.elsewhere(), "second");
+    let elsewhere = JobRunner::new(world.elsewhere(), "second");
     let end = async {
         while world.outside.hits().await == 0 {
             tokio::task::yield_now().await;

@@ -5,19 +5,19 @@ use std::time::Duration as StdDuration;
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
-    duty::{DutyKind, DutyState, QueueClass},
     entry::EntryTime,
     ids::{EntryId, JobKey},
+    job::{JobKind, JobState, QueueClass},
     sync::{shape::Shape, unknown::UnknownWrite},
 };
 use concord_jobs::{
     CallLimits, Limits,
-    duty::{Jobs, release_former},
+    job::{JobRunner, release_former},
 };
 use concord_storage::{
-    connections, duties,
+    connections,
     entries::{self, PlannedWrite},
-    on_both_databases,
+    jobs, on_both_databases,
     testing::{self, TestDb},
 };
 use serde_json::json;
@@ -68,7 +68,7 @@ async fn after_three_tries_it_has_failed_and_is_tried_slowly(db: &TestDb) {
     assert_eq!(world.entry_state(&booking).await, EntryState::Failed);
     let failed = world.failed().await;
     assert_eq!(failed.len(), 1);
-    assert_eq!((failed[0].attempts, failed[0].state), (3, DutyState::Failed));
+    assert_eq!((failed[0].attempts, failed[0].state), (3, JobState::Failed));
     let reason = failed[0].last_error.as_deref().unwrap_or_default();
     assert!(reason.contains("Google answered 500"), "{reason}");
     let state = &world.sync(&booking).await[0];
@@ -100,7 +100,7 @@ async fn a_person_can_have_it_tried_at_once(db: &TestDb) {
     }
     let failed = world.failed().await;
     let mut tx = testing::begin(db).await;
-    duties::retry(&mut tx, world.business.id, failed[0].id, world.clock.now()).await.unwrap();
+    jobs::retry(&mut tx, world.business.id, failed[0].id, world.clock.now()).await.unwrap();
     testing::commit(tx).await;
     world.drain().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
@@ -229,9 +229,9 @@ async fn what_was_refused_is_tried_again_only_slowly(db: &TestDb) {
 /// What a process leaves behind that is killed during its first call: its lease, and the mark of a call begun.
 async fn die_while_writing(world: &World<'_>) {
     let now = world.clock.now();
-    let due = duties::due(world.db, now, 10).await.unwrap();
+    let due = jobs::due(world.db, now, 10).await.unwrap();
     let until = now + world.context.settings.lease;
-    let claimed = duties::claim(world.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
+    let claimed = jobs::claim(world.db, due[0], "dead#1", until, now).await.unwrap().unwrap();
     let entry = EntryId(claimed.subject_id);
     let name = concord_domain::entry::external_id(ProviderKind::Google, entry);
     let row = entries::find(world.db, world.business.id, entry).await.unwrap().unwrap();
@@ -254,7 +254,7 @@ async fn a_worker_that_dies_is_succeeded(db: &TestDb) {
     world.clock.advance(world.context.settings.lease);
     world.settle().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 2);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
 }
 
 async fn the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_killed(db: &TestDb) {
@@ -270,10 +270,10 @@ async fn the_only_process_takes_up_at_once_what_it_had_in_hand_when_it_was_kille
     );
     let born_at = world.clock.now();
     release_former(&world.context).await.unwrap();
-    let again = Jobs::new(world.elsewhere(), "again");
+    let again = JobRunner::new(world.elsewhere(), "again");
     again.drain().await.unwrap();
     assert_eq!(world.outside.seen_by(ANA).await.len(), 1);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
     assert_eq!(world.clock.now(), born_at, "nobody waited for a lease");
     assert!(connections::take_refresh_lease(db, connection, "refresher#1", until, born_at).await.unwrap());
 }
@@ -354,7 +354,7 @@ async fn a_wait_for_the_shared_limit_costs_no_place_at_the_own_one(db: &TestDb) 
     world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
     world.put("R-1", &world.draft(&[&world.rui], 120, 180)).await;
     world.drain().await;
-    assert_eq!(world.open_duties().await.iter().map(|duties| duties.count).sum::<i64>(), 1);
+    assert_eq!(world.open_jobs().await.iter().map(|jobs| jobs.count).sum::<i64>(), 1);
     let began = world.clock.now();
     world.settle().await;
     assert_eq!((world.outside.seen_by(ANA).await.len(), world.outside.seen_by(RUI).await.len()), (1, 1));
@@ -368,7 +368,7 @@ async fn a_job_that_panics_has_failed_and_says_so(db: &TestDb) {
     let world = World::with(db, settings, StdDuration::from_secs(5)).await;
     world.connected(&world.ana).await;
     let failed = world.failed().await;
-    assert_eq!((failed.len(), failed[0].kind), (1, DutyKind::ImportAvailability));
+    assert_eq!((failed.len(), failed[0].kind), (1, JobKind::ImportAvailability));
     assert_eq!(failed[0].last_error.as_deref(), Some("a mistake of ours; it is in the log"));
 }
 
@@ -385,7 +385,7 @@ async fn a_job_that_panics_gives_the_calendar_back(db: &TestDb) {
     assert_eq!(world.drain().await, 1);
     assert_eq!(world.failed().await.len(), 0, "it is tried again");
     let (key, now) = (JobKey(id.0), world.clock.now() + Duration::minutes(1));
-    let next = duties::claim_next(db, (key, QueueClass::Interactive), ("another#1", now), now).await.unwrap();
+    let next = jobs::claim_next(db, (key, QueueClass::Interactive), ("another#1", now), now).await.unwrap();
     assert!(next.is_some(), "others may write at once");
 }
 
@@ -412,7 +412,7 @@ async fn what_goes_on_being_refused_is_said_once_and_given_up_in_the_end(db: &Te
     let expected =
         "Google refused it: the connection lacks a permission: connect again and leave every box ticked";
     assert_eq!(said, expected);
-    // Raised anew, it is tried and said again.
+    // Enqueued anew, it is tried and said again.
     world.put("A-1", &titled(&draft, "Changed")).await;
     world.settle().await;
     assert_eq!(failures().await, 2);

@@ -7,9 +7,9 @@ use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
     ids::ConnectionId,
 };
-use concord_jobs::{connections as manage, duty::Jobs};
+use concord_jobs::{connections as manage, job::JobRunner};
 use concord_storage::{
-    connections, duties, history, on_both_databases,
+    connections, history, jobs, on_both_databases,
     testing::{self, TestDb},
 };
 use secrecy::ExposeSecret;
@@ -18,15 +18,15 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::world::{ANA, World};
 
-/// Sixteen duties that are due, in as many tasks, half of them in another process.
+/// Sixteen jobs that are due, in as many tasks, half of them in another process.
 async fn all_at_once(world: &World<'_>) {
-    let due = duties::due(world.db, world.clock.now(), 100).await.unwrap();
+    let due = jobs::due(world.db, world.clock.now(), 100).await.unwrap();
     let elsewhere = world.elsewhere();
     let mut running = JoinSet::new();
-    for (number, duty) in due.into_iter().enumerate() {
+    for (number, job) in due.into_iter().enumerate() {
         let context = if number % 2 == 0 { world.context.clone() } else { elsewhere.clone() };
-        let jobs = Jobs::new(context, &format!("worker-{}", number % 2));
-        running.spawn(async move { jobs.run(duty).await.unwrap() });
+        let jobs = JobRunner::new(context, &format!("worker-{}", number % 2));
+        running.spawn(async move { jobs.run(job).await.unwrap() });
     }
     running.join_all().await;
 }
@@ -238,9 +238,9 @@ async fn a_refresh_elsewhere_holds_no_place(db: &TestDb) {
     let until = now + Duration::seconds(30);
     assert!(connections::take_refresh_lease(db, id, "refresher#1", until, now).await.unwrap());
     let booking = world.put("A-1", &world.draft(&[&world.ana], 120, 180)).await;
-    let due = duties::due(db, now + Duration::seconds(1), 100).await.unwrap();
-    for duty in due {
-        let ran = timeout(StdDuration::from_secs(5), world.jobs.run(duty)).await;
+    let due = jobs::due(db, now + Duration::seconds(1), 100).await.unwrap();
+    for job in due {
+        let ran = timeout(StdDuration::from_secs(5), world.jobs.run(job)).await;
         ran.expect("it is put off").unwrap();
     }
     assert_eq!(

@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::Duration;
-use concord_domain::{duty::DutyState, mail::MailState};
+use concord_domain::{job::JobState, mail::MailState};
 use concord_jobs::mail::{Recipient, write_test};
 use concord_storage::{
     PageAsk,
@@ -68,7 +68,7 @@ async fn a_mail_is_sent_once_and_that_is_kept(db: &TestDb) {
     let raw = came[0]["raw"].as_str().unwrap();
     assert!(raw.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{raw}");
     assert!(raw.contains("\r\nDate: Mon, 01 Mar 2027 08:0"), "by our clock: {raw}");
-    assert!(world.open_duties().await.is_empty());
+    assert!(world.open_jobs().await.is_empty());
 }
 
 async fn a_server_that_has_no_time_is_asked_again(db: &TestDb) {
@@ -132,8 +132,8 @@ async fn without_a_mail_server_mails_wait_until_there_is_one(db: &TestDb) {
     let mail = world.only_mail().await;
     assert_eq!(mail.state, MailState::Waiting);
     assert_eq!(mail.last_error.as_deref(), Some("no mail server is set up"));
-    let states: Vec<_> = world.open_duties().await.iter().map(|duty| duty.state).collect();
-    assert_eq!(states, [DutyState::Waiting], "it has not failed");
+    let states: Vec<_> = world.open_jobs().await.iter().map(|job| job.state).collect();
+    assert_eq!(states, [JobState::Waiting], "it has not failed");
     world.open_mailbox(StdDuration::from_secs(5));
     world.clock.advance(Duration::minutes(15));
     world.settle().await;

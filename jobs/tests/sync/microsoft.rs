@@ -8,7 +8,7 @@ use concord_domain::{
     connection::{EntryState, ProviderKind},
 };
 use concord_storage::{
-    on_both_databases, outside_changes,
+    on_both_databases, remote_changes,
     testing::{TestDb, at, monday},
 };
 use http::Method;
@@ -137,9 +137,9 @@ async fn deleted_entry_is_asked_about(db: &TestDb, for_good: bool) {
     world.outside.control(Method::DELETE, &path, None).await;
     world.poll().await;
     let page = concord_storage::PageAsk { limit: 10, after: None };
-    let asked = outside_changes::list(db, world.business.id, (None, None), &page).await.unwrap().items;
+    let asked = remote_changes::list(db, world.business.id, (None, None), &page).await.unwrap().items;
     assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].kind, concord_domain::sync::outside::OutsideKind::Deleted);
+    assert_eq!(asked[0].kind, concord_domain::sync::remote_change::RemoteChangeKind::Deleted);
 }
 
 async fn entry_among_deleted_items_counts_as_deleted(db: &TestDb) {

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use concord_domain::{
     connection::{Coverage, Direction},
-    sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
+    sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
 use concord_jobs::batch_sync;
 use concord_storage::{on_both_databases, testing::TestDb};
@@ -33,7 +33,7 @@ async fn a_deletion_is_found_by_the_read_after_the_cursor_expired(db: &TestDb) {
     world.poll_anew().await;
     assert_eq!(world.outside.hits().await, 1);
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
     let told = format!("{ANA}: full read: 0 written, 0 removed, 1 of our entries were changed there");
     assert_eq!(world.log_lines().await.last().unwrap().detail, told);
     assert_eq!(world.outside.writes().await, Vec::<String>::new());
@@ -53,7 +53,7 @@ async fn a_deletion_is_found_by_the_first_read(db: &TestDb) {
     world.outside.person_deletes(ANA, &id).await;
     world.set(connection, Direction::Both, Coverage::Assigned).await;
     world.settle().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Open);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Open);
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
 }
 
@@ -68,7 +68,7 @@ async fn what_stands_elsewhere_was_not_deleted(db: &TestDb) {
 
 async fn many_at_once_are_asked_about(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     let booked = world.booked_often().await;
     let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
     world.outside.person_deletes(ANA, &ids[0]).await;
@@ -95,7 +95,7 @@ async fn deletion_is_asked_about_though_an_update_is_unanswered(db: &TestDb) {
     world.poll().await;
     let changes = world.changes(&booking).await;
     assert_eq!(changes.len(), 1);
-    assert_eq!((changes[0].kind, changes[0].state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!((changes[0].kind, changes[0].state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
     assert!(world.outside.seen_by(ANA).await.is_empty(), "until somebody answers nothing is written");
 }
 

@@ -5,13 +5,13 @@ use chrono::Duration;
 use concord_domain::{
     clock::Clock,
     connection::{EntryState, ProviderKind},
-    duty::{DutyKind, QueueClass},
+    job::{JobKind, QueueClass},
 };
 use concord_foreign::ProxyFault;
-use concord_jobs::{clock, duty::Jobs, worker::DutyHandler};
+use concord_jobs::{clock, job::JobRunner, worker::JobHandler};
 use concord_storage::{
     Db,
-    duties::{self, NewDuty, Wait},
+    jobs::{self, NewJob, Wait},
     limits::{self, Rate, Take},
     on_both_databases,
     testing::{self, TestDb, begin, commit},
@@ -105,7 +105,7 @@ async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb
     work_for(&world, Duration::minutes(1)).await;
     let now = world.clock.now();
     for connection in &connections {
-        let wait = duties::wait_of(db, (*connection).into(), now).await.unwrap().expect("it waits");
+        let wait = jobs::wait_of(db, (*connection).into(), now).await.unwrap().expect("it waits");
         assert!(wait.is_outage, "{wait:?}");
     }
     // Rui's calendar would not be tried for long.
@@ -116,7 +116,7 @@ async fn with_the_first_answer_after_an_outage_everybodys_work_flows(db: &TestDb
         is_outage: true,
     };
     let mut tx = begin(db).await;
-    duties::wait(&mut tx, connections[1].into(), &late).await.unwrap();
+    jobs::wait(&mut tx, connections[1].into(), &late).await.unwrap();
     commit(tx).await;
     world.outside.no_faults().await;
     // The longest time between two tries, and what an entry waits by itself after the failures of a minute.
@@ -198,11 +198,11 @@ async fn a_worker_that_is_stopped_hard_gives_back_its_leases(db: &TestDb) {
     let booking = world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     let now = world.clock.now();
     let until = now + world.context.settings.lease;
-    let due = duties::due(db, now, 10).await.unwrap();
-    duties::claim(db, due[0], "first#1", until, now).await.unwrap().unwrap();
+    let due = jobs::due(db, now, 10).await.unwrap();
+    jobs::claim(db, due[0], "first#1", until, now).await.unwrap().unwrap();
 
     world.jobs.release("first").await;
-    Jobs::new(world.elsewhere(), "second").drain().await.unwrap();
+    JobRunner::new(world.elsewhere(), "second").drain().await.unwrap();
     assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
     assert_eq!(world.clock.now(), now, "nobody waited for a lease");
 }
@@ -243,20 +243,20 @@ async fn a_clock_that_is_wrong_stops_nobody_and_steals_nothing(db: &TestDb) {
     let now = right.now();
     let until = now + Duration::seconds(30);
     let mut tx = begin(db).await;
-    let compare = NewDuty {
+    let compare = NewJob {
         business: Some(business.id),
-        kind: DutyKind::CompareDrift,
+        kind: JobKind::CompareDrift,
         subject: connection.0,
         queue: QueueClass::Poll,
         due_at: now,
     };
-    let raised = duties::raise(&mut tx, compare, now).await.unwrap();
+    let enqueued = jobs::enqueue(&mut tx, compare, now).await.unwrap();
     commit(tx).await;
-    duties::claim(db, raised, "right#1", until, now).await.unwrap().unwrap();
+    jobs::claim(db, enqueued, "right#1", until, now).await.unwrap().unwrap();
     for clock in &wrong {
-        assert_eq!(duties::free_expired(db, clock.now()).await.unwrap(), 0);
+        assert_eq!(jobs::free_expired(db, clock.now()).await.unwrap(), 0);
         let until = clock.now() + Duration::seconds(30);
-        assert!(duties::claim(db, raised, "wrong#1", until, clock.now()).await.unwrap().is_none());
+        assert!(jobs::claim(db, enqueued, "wrong#1", until, clock.now()).await.unwrap().is_none());
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
     privacy::EntryPrivacy,
-    sync::outside::OutsidePolicy,
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_jobs::{
     batch_sync,
@@ -77,7 +77,7 @@ async fn everything_can_be_brought_up_to_date_by_hand(db: &TestDb) {
 /// Nobody has changed the bookings, but people have been at work in a calendar that has no say.
 async fn what_people_did_to_entries_is_put_right_by_hand(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::PutBack, OutsidePolicy::PutBack).await;
+    world.set_rules(RemoteChangePolicy::Revert, RemoteChangePolicy::Revert).await;
     let id = world.connected(&world.ana).await;
     for number in 0..3 {
         world.put(&format!("A-{number}"), &world.draft(&[&world.ana], number * 60, number * 60 + 60)).await;
@@ -176,15 +176,15 @@ async fn what_a_change_of_settings_asks_for_is_true_with_the_change(db: &TestDb)
     let world = World::new(db).await;
     world.connected(&world.ana).await;
     let mut tx = testing::begin(db).await;
-    let raised = batch_sync::raise_all(&mut tx, &world.context, world.business.id).await.unwrap();
-    assert_eq!(raised.len(), 1);
+    let enqueued = batch_sync::enqueue_all(&mut tx, &world.context, world.business.id).await.unwrap();
+    assert_eq!(enqueued.len(), 1);
     drop(tx);
-    assert_eq!(world.open_duties().await.len(), 0, "nothing was changed");
+    assert_eq!(world.open_jobs().await.len(), 0, "nothing was changed");
     let mut tx = testing::begin(db).await;
-    batch_sync::raise_all(&mut tx, &world.context, world.business.id).await.unwrap();
+    batch_sync::enqueue_all(&mut tx, &world.context, world.business.id).await.unwrap();
     testing::commit(tx).await;
     // Whoever asked for it is gone before anything was pushed.
-    assert_eq!(world.open_duties().await.len(), 1);
+    assert_eq!(world.open_jobs().await.len(), 1);
 }
 
 async fn what_is_over_tells_no_more_than_what_is_to_come(db: &TestDb) {

@@ -3,11 +3,11 @@
 
 use chrono::Duration;
 use concord_jobs::{
-    duty::Jobs,
+    job::JobRunner,
     queue::{Queue, QueueConfig},
 };
 use concord_storage::{
-    duties,
+    jobs,
     testing::{self, TestDb, plans},
 };
 use serde_json::json;
@@ -21,8 +21,8 @@ const MOST_AFTER_QUIET: usize = 9;
 const MANY: usize = 10;
 
 /// What begins the first statement of a job and the last.
-const CLAIM: &str = "UPDATE duties SET lease_until = $6";
-const FINISH: &str = "UPDATE duties SET lease_until = NULL, leased_by = NULL, finished_at";
+const CLAIM: &str = "UPDATE jobs SET lease_until = $6";
+const FINISH: &str = "UPDATE jobs SET lease_until = NULL, leased_by = NULL, finished_at";
 
 /// A connection that the pool opens meanwhile is set up by statements of its own.
 fn is_ours(statement: &str) -> bool {
@@ -49,10 +49,10 @@ fn of_each_job(all: &[String]) -> Vec<(usize, usize)> {
 
 /// Runs what is due, once.
 async fn work(world: &World<'_>) -> Vec<String> {
-    let due = duties::due(world.db, world.clock.now(), 100).await.unwrap();
+    let due = jobs::due(world.db, world.clock.now(), 100).await.unwrap();
     plans::taken_down();
-    for duty in due {
-        world.jobs.run(duty).await.unwrap();
+    for job in due {
+        world.jobs.run(job).await.unwrap();
     }
     plans::taken_down()
 }
@@ -96,7 +96,7 @@ async fn flood_of_wake_ups_costs_little(db: &TestDb) {
     let world = World::new(db).await;
     world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 90)).await;
-    let due = duties::due(world.db, world.clock.now(), 100).await.unwrap();
+    let due = jobs::due(world.db, world.clock.now(), 100).await.unwrap();
     world.outside.fault(json!({ "kind": "latency_ms", "value": 4_000, "count": 1 })).await;
     let (first, job) = (world.jobs.clone(), due[0]);
     let working = tokio::spawn(async move { first.run(job).await.unwrap() });
@@ -111,7 +111,7 @@ async fn flood_of_wake_ups_costs_little(db: &TestDb) {
     let elsewhere = Queue::connect(&QueueConfig::default()).await.unwrap();
     elsewhere.push(&vec![job; FLOOD]).await;
     let waiting: usize = elsewhere.depth().await.unwrap().values().sum();
-    let other = Jobs::new(world.elsewhere(), "second");
+    let other = JobRunner::new(world.elsewhere(), "second");
     assert_eq!(other.run(job).await.unwrap(), 0, "another process is at work");
     let there = plans::taken_down().len();
     assert!(!working.is_finished(), "it was held up for too short a time to tell");

@@ -6,7 +6,7 @@ use chrono::Duration;
 use concord_domain::{connection::EntryState, ids::JobKey};
 use concord_jobs::worker::{self, WorkerError, WorkerSettings};
 use concord_storage::{
-    duties::{self, ClaimedDuty},
+    jobs::{self, ClaimedJob},
     testing,
     workers::Presence,
 };
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use crate::world::World;
 
 /// A job of a key as a worker holds it that another process is, for an hour.
-async fn held_by(world: &World<'_>, lease: &str, key: JobKey) -> ClaimedDuty {
+async fn held_by(world: &World<'_>, lease: &str, key: JobKey) -> ClaimedJob {
     let now = world.clock.now();
-    let job = duties::next_due(&world.context.db, key, now).await.unwrap().expect("a job is due");
+    let job = jobs::next_due(&world.context.db, key, now).await.unwrap().expect("a job is due");
     let until = now + Duration::hours(1);
-    duties::claim(&world.context.db, job, lease, until, now).await.unwrap().expect("nobody else has it")
+    jobs::claim(&world.context.db, job, lease, until, now).await.unwrap().expect("nobody else has it")
 }
 
 /// A worker that works until it is stopped.
@@ -64,8 +64,8 @@ async fn what_a_killed_worker_held_is_taken_over() {
     };
     timeout(StdDuration::from_mins(1), written(&of_ana)).await.expect("it is taken over");
     let (now, until) = (world.clock.now(), world.clock.now() + Duration::hours(1));
-    assert!(!duties::extend(&db, &dead, until, now).await.unwrap().is_held());
-    assert!(duties::extend(&db, &living, until, now).await.unwrap().is_held());
+    assert!(!jobs::extend(&db, &dead, until, now).await.unwrap().is_held());
+    assert!(jobs::extend(&db, &living, until, now).await.unwrap().is_held());
     assert_eq!(world.entry_state(&of_rui).await, EntryState::Pending);
 
     drop(presence);
@@ -125,6 +125,6 @@ async fn worker_whose_connection_breaks_shows_itself_anew() {
         other = Presence::announce(&db, "other").await.unwrap().expect("a lock");
     }
     let (now, until) = (world.clock.now(), world.clock.now() + Duration::hours(1));
-    assert!(duties::extend(&db, &held, until, now).await.unwrap().is_held());
+    assert!(jobs::extend(&db, &held, until, now).await.unwrap().is_held());
     working.stop().await;
 }

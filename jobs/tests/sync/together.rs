@@ -16,11 +16,11 @@ use concord_domain::{
 };
 use concord_jobs::{
     SyncSettings,
-    duty::Jobs,
+    job::JobRunner,
     worker::{self, Concurrency, WorkerSettings},
 };
 use concord_storage::{
-    bookings, duties, on_both_databases, people,
+    bookings, jobs, on_both_databases, people,
     testing::{self, TestDb, at},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -51,18 +51,18 @@ async fn standing(world: &World<'_>) -> HashMap<String, usize> {
 }
 
 /// Runs whatever is due, again and again, until told to stop. The clock is everybody's and moves on all the time, so
-/// that snoozed duties come back, and now and then a lease runs out under its holder.
+/// that snoozed jobs come back, and now and then a lease runs out under its holder.
 fn worker(
-    jobs: Jobs,
+    jobs: JobRunner,
     db: concord_storage::Db,
     clock: concord_domain::clock::Clock,
     stop: Arc<AtomicBool>,
 ) -> impl Future<Output = ()> {
     async move {
         while !stop.load(Ordering::SeqCst) {
-            let due = duties::due(&db, clock.now(), 20).await.expect("duties can be read");
-            for duty in due {
-                jobs.run(duty).await.expect("a duty can be claimed and finished");
+            let due = jobs::due(&db, clock.now(), 20).await.expect("jobs can be read");
+            for job in due {
+                jobs.run(job).await.expect("a job can be claimed and finished");
             }
             clock.advance(Duration::milliseconds(40));
             tokio::task::yield_now().await;
@@ -92,7 +92,7 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
     for process in 0..4 {
         let context = world.elsewhere();
         for task in 0..4 {
-            let jobs = Jobs::new(context.clone(), &format!("worker-{process}-{task}"));
+            let jobs = JobRunner::new(context.clone(), &format!("worker-{process}-{task}"));
             workers.spawn(worker(jobs, (**db).clone(), world.clock.clone(), Arc::clone(&stop)));
         }
     }
@@ -142,7 +142,7 @@ async fn sixteen_workers_in_four_processes_leave_one_entry(db: &TestDb) {
     expected.sort_by_key(|one| format!("{one:?}"));
     found.sort_by_key(|one| format!("{one:?}"));
     assert_eq!(found, expected);
-    let open = world.open_duties().await;
+    let open = world.open_jobs().await;
     assert!(open.is_empty(), "{open:#?}");
     for reference in wanted.keys() {
         let booking = bookings::find(db, world.business.id, reference).await.unwrap().unwrap();
@@ -160,7 +160,7 @@ async fn a_worker_that_comes_late_leaves_nothing_behind(db: &TestDb) {
     world.connected(&world.ana).await;
     world.put("A-1", &world.draft(&[&world.ana], 60, 120)).await;
     world.outside.fault(json!({ "kind": "latency_ms", "value": 3_000, "count": 1 })).await;
-    let other = Jobs::new(world.elsewhere(), "second");
+    let other = JobRunner::new(world.elsewhere(), "second");
     let overtake = async {
         while world.outside.hits().await == 0 {
             tokio::task::yield_now().await;
@@ -173,7 +173,7 @@ async fn a_worker_that_comes_late_leaves_nothing_behind(db: &TestDb) {
     tokio::join!(world.drain(), overtake);
     world.settle().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
 }
 
 /// What a late worker has read may be older than what another one has written by then.
@@ -189,7 +189,7 @@ async fn a_reader_whose_lease_ran_out_while_it_writes_goes_no_further() {
     // Somebody books her all the time, so that both readers get stuck in the midst of writing.
     let mut booking = testing::begin(&db).await;
     people::lock(&mut booking, world.business.id, world.ana.id).await.unwrap();
-    let (first, second) = (world.jobs.clone(), Jobs::new(world.elsewhere(), "second"));
+    let (first, second) = (world.jobs.clone(), JobRunner::new(world.elsewhere(), "second"));
     let first = tokio::spawn(async move { first.drain().await.unwrap() });
     testing::until_locked_out(&db, 1).await;
     world.clock.advance(world.context.settings.lease + Duration::seconds(1));
@@ -202,7 +202,7 @@ async fn a_reader_whose_lease_ran_out_while_it_writes_goes_no_further() {
     assert_eq!(log.iter().filter(|line| line.starts_with("import")).collect::<Vec<_>>(), ["import ok"]);
     assert_eq!(world.known(world.calendars(id).await[0].id).await.len(), 150);
     world.settle().await;
-    assert_eq!(world.open_duties().await.len(), 0);
+    assert_eq!(world.open_jobs().await.len(), 0);
 }
 
 /// Many bookings of somebody whose calendar takes its time, and then one of somebody else.
@@ -257,7 +257,7 @@ async fn whoever_was_sent_away_is_called_back(db: &TestDb) {
     let jobs = Arc::new(world.jobs.clone());
     let working = tokio::spawn(worker::run(jobs, world.context.queue.clone(), settings, stop.clone()));
     let all_written = async {
-        while !world.open_duties().await.is_empty() {
+        while !world.open_jobs().await.is_empty() {
             tokio::task::yield_now().await;
         }
     };

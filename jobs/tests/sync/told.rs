@@ -13,7 +13,7 @@ use concord_jobs::{
 use concord_providers::{Notice, Told};
 use concord_storage::{
     calendars, on_both_databases,
-    push_channels::{self, PushChannel},
+    push_subscriptions::{self, PushSubscription},
     testing::TestDb,
 };
 use serde_json::json;
@@ -22,18 +22,18 @@ use crate::world::{ANA, World};
 
 impl World<'_> {
     /// The channels of a connection that are not over.
-    async fn channels(&self, id: ConnectionId) -> Vec<PushChannel> {
-        push_channels::of_connection(self.db, self.business.id, id).await.unwrap()
+    async fn channels(&self, id: ConnectionId) -> Vec<PushSubscription> {
+        push_subscriptions::of_connection(self.db, self.business.id, id).await.unwrap()
     }
 
-    async fn only_channel(&self, id: ConnectionId) -> PushChannel {
+    async fn only_channel(&self, id: ConnectionId) -> PushSubscription {
         let mut channels = self.channels(id).await;
         assert_eq!(channels.len(), 1, "{channels:#?}");
         channels.remove(0)
     }
 
     /// What Google says on that channel, truly.
-    fn notice(&self, channel: &PushChannel, number: i64) -> Notice {
+    fn notice(&self, channel: &PushSubscription, number: i64) -> Notice {
         Notice {
             provider: ProviderKind::Google,
             channel: channel.id,
@@ -77,13 +77,13 @@ async fn whoever_connects_is_told_of_changes(db: &TestDb) {
 
     world.person_is_busy(20).await;
     let listener = Listener::new(world.context.clone());
-    assert_eq!(listener.hear(&world.notice(&channel, 2)).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&world.notice(&channel, 2)).await.unwrap(), Heard::Enqueued);
     assert_eq!(listener.hear(&world.notice(&channel, 3)).await.unwrap(), Heard::Covered);
     world.settle().await;
     assert_eq!(world.busy_times(id).await, 1);
     // The import has begun, so what is told now may be news.
     world.person_is_busy(22).await;
-    assert_eq!(listener.hear(&world.notice(&channel, 4)).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&world.notice(&channel, 4)).await.unwrap(), Heard::Enqueued);
     world.settle().await;
     assert_eq!(world.busy_times(id).await, 2);
     assert_eq!(world.only_channel(id).await.heard, 2);
@@ -94,19 +94,19 @@ async fn what_is_forged_or_replayed_changes_nothing(db: &TestDb) {
     let id = world.connected(&world.ana).await;
     let channel = world.only_channel(id).await;
     let listener = Listener::new(world.context.clone());
-    let due = async || push_channels::listen(db, channel.id).await.unwrap().unwrap().import_due_at;
+    let due = async || push_subscriptions::listen(db, channel.id).await.unwrap().unwrap().import_due_at;
     let before = due().await;
     let truth = world.notice(&channel, 5);
     for forged in [
         Notice { secret: "guessed".into(), ..truth.clone() },
-        Notice { channel: concord_domain::ids::PushChannelId::new(world.clock.now()), ..truth.clone() },
+        Notice { channel: concord_domain::ids::PushSubscriptionId::new(world.clock.now()), ..truth.clone() },
         Notice { resource_id: Some("another".to_owned()), ..truth.clone() },
         Notice { told: Told::Missed, secret: "".into(), ..truth.clone() },
     ] {
         assert!(matches!(listener.hear(&forged).await.unwrap(), Heard::Refused(_)), "{forged:?}");
     }
     assert_eq!(due().await, before);
-    assert_eq!(listener.hear(&truth).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&truth).await.unwrap(), Heard::Enqueued);
     world.settle().await;
     let before = due().await;
     assert_eq!(listener.hear(&truth).await.unwrap(), Heard::Nothing, "replayed");
@@ -204,7 +204,7 @@ async fn what_is_configured_otherwise_has_its_consequences(db: &TestDb) {
     let settings = concord_jobs::SyncSettings { push: None, ..(*world.context.settings).clone() };
     let off = concord_jobs::Context { settings: settings.into(), ..world.context.clone() };
     ensure(&off).await.unwrap();
-    concord_jobs::duty::Jobs::new(off.clone(), "second").drain().await.unwrap();
+    concord_jobs::job::JobRunner::new(off.clone(), "second").drain().await.unwrap();
     assert_eq!((world.channels(id).await.len(), world.at_provider().await.len()), (0, 0), "turned off");
     ensure(&world.context).await.unwrap();
     world.settle().await;
@@ -218,7 +218,7 @@ async fn a_channel_that_is_lost_is_replaced_and_everything_read_again(db: &TestD
     let listener = Listener::new(world.context.clone());
     let ended = Notice { told: Told::Ended, number: None, ..world.notice(&old, 0) };
     world.person_is_busy(20).await;
-    assert_eq!(listener.hear(&ended).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&ended).await.unwrap(), Heard::Enqueued);
     world.settle().await;
     let new = world.only_channel(id).await;
     assert_ne!(new.id, old.id);
@@ -226,7 +226,7 @@ async fn a_channel_that_is_lost_is_replaced_and_everything_read_again(db: &TestD
     assert_eq!(listener.hear(&ended).await.unwrap(), Heard::Nothing, "it is over");
 
     let missed = Notice { told: Told::Missed, number: None, ..world.notice(&new, 0) };
-    assert_eq!(listener.hear(&missed).await.unwrap(), Heard::Raised);
+    assert_eq!(listener.hear(&missed).await.unwrap(), Heard::Enqueued);
     let calendar = world.calendar(id, ANA).await;
     let progress = calendars::progress(db, world.business.id, calendar.id).await.unwrap();
     assert_eq!(progress.cursor, None, "the next read is a full one");

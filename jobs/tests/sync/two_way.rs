@@ -5,12 +5,14 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus, BookingTime},
     connection::{Coverage, Direction, EntryState},
     people::Actor,
-    sync::outside::{OutsideKind, OutsidePolicy, OutsideRules, OutsideState, Refusal},
+    sync::remote_change::{
+        Refusal, RemoteChangeKind, RemoteChangePolicy, RemoteChangeRules, RemoteChangeState,
+    },
 };
-use concord_jobs::outside::{Answer, AnswerError, answer, answer_to};
+use concord_jobs::remote_change::{Answer, AnswerError, answer, answer_to};
 use concord_storage::{
     PageAsk, bookings, history, on_both_databases,
-    outside_changes::{self, OutsideChange},
+    remote_changes::{self, RemoteChange},
     testing::{TestDb, at},
 };
 use serde_json::json;
@@ -22,25 +24,25 @@ impl World<'_> {
         bookings::by_id(self.db, self.business.id, booking.id).await.unwrap().unwrap()
     }
 
-    pub(crate) async fn changes(&self, booking: &Booking) -> Vec<OutsideChange> {
-        outside_changes::of_booking(self.db, self.business.id, booking.id).await.unwrap()
+    pub(crate) async fn changes(&self, booking: &Booking) -> Vec<RemoteChange> {
+        remote_changes::of_booking(self.db, self.business.id, booking.id).await.unwrap()
     }
 
     /// The only change that a booking has seen.
-    pub(crate) async fn change_of(&self, booking: &Booking) -> OutsideChange {
+    pub(crate) async fn change_of(&self, booking: &Booking) -> RemoteChange {
         let mut changes = self.changes(booking).await;
         assert_eq!(changes.len(), 1, "{changes:#?}");
         changes.remove(0)
     }
 
-    pub(crate) async fn decide(&self, change: &OutsideChange, with: Answer) -> Result<(), AnswerError> {
+    pub(crate) async fn decide(&self, change: &RemoteChange, with: Answer) -> Result<(), AnswerError> {
         let answered = answer(&self.context, &self.change(), change.id, with).await;
         self.settle().await;
         answered
     }
 
-    pub(crate) async fn set_rules(&self, moves: OutsidePolicy, deletions: OutsidePolicy) {
-        self.change_business(|settings| settings.outside = OutsideRules { moves, deletions }).await;
+    pub(crate) async fn set_rules(&self, moves: RemoteChangePolicy, deletions: RemoteChangePolicy) {
+        self.change_business(|settings| settings.outside = RemoteChangeRules { moves, deletions }).await;
         self.settle().await;
     }
 
@@ -73,7 +75,7 @@ impl World<'_> {
             cancelled += usize::from(self.now(booking).await.draft.status == BookingStatus::Cancelled);
         }
         assert_eq!(cancelled, 1, "an emptied calendar cancels no bookings");
-        let open = outside_changes::open(self.db, self.business.id, None).await.unwrap();
+        let open = remote_changes::open(self.db, self.business.id, None).await.unwrap();
         assert_eq!(open.len(), 7);
     }
 
@@ -110,7 +112,7 @@ async fn a_booking_follows_its_entry_and_everybody_elses(db: &TestDb) {
         assert_eq!(seen.starts_at, at(7_000).format("%Y-%m-%dT%H:%M:%SZ").to_string(), "{who}");
     }
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Moved, OutsideState::Followed));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Moved, RemoteChangeState::Followed));
     assert_eq!((change.staff_name.as_str(), change.can_be_undone()), ("Ana", true));
     let ask = PageAsk { limit: 1, after: None };
     let line = history::of_subject(db, world.business.id, booking.id.0, &ask).await.unwrap().items.remove(0);
@@ -144,10 +146,10 @@ async fn what_is_renamed_or_resized_is_followed_too(db: &TestDb) {
     assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Feet", (6_000, 6_120)));
     assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Feet)");
     let kinds: Vec<_> = world.changes(&booking).await.iter().map(|change| change.kind).collect();
-    assert_eq!(kinds, [OutsideKind::Resized, OutsideKind::Renamed]);
+    assert_eq!(kinds, [RemoteChangeKind::Resized, RemoteChangeKind::Renamed]);
 }
 
-async fn what_has_no_room_is_put_back_and_says_what_stands_there(db: &TestDb) {
+async fn what_has_no_room_is_revert_and_says_what_stands_there(db: &TestDb) {
     let world = World::new(db).await;
     let (booking, id) = world.booked().await;
     world.put("A-2", &world.draft(&[&world.ana], 7_000, 7_060)).await;
@@ -156,14 +158,14 @@ async fn what_has_no_room_is_put_back_and_says_what_stands_there(db: &TestDb) {
     world.poll().await;
     assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
     let change = world.change_of(&booking).await;
-    assert_eq!((change.state, change.refusal), (OutsideState::PutBack, Some(Refusal::Taken)));
+    assert_eq!((change.state, change.refusal), (RemoteChangeState::Revert, Some(Refusal::Taken)));
     assert_eq!(change.detail, "Ana: A-2");
     let seen = world.outside.seen_by(ANA).await.into_iter().find(|seen| seen.id == id).unwrap();
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
     assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
 }
 
-async fn what_is_over_or_completed_is_put_back(db: &TestDb) {
+async fn what_is_over_or_completed_is_revert(db: &TestDb) {
     let world = World::new(db).await;
     let (booking, id) = world.booked().await;
     world.person_moves(&id, -600, -540).await;
@@ -183,14 +185,14 @@ async fn what_is_over_or_completed_is_put_back(db: &TestDb) {
     assert_eq!(seen.starts_at, at(6_000).format("%Y-%m-%dT%H:%M:%SZ").to_string());
 }
 
-async fn what_is_made_to_recur_is_put_back(db: &TestDb) {
+async fn what_is_made_to_recur_is_revert(db: &TestDb) {
     let world = World::new(db).await;
     let (booking, id) = world.booked().await;
     world.outside.person_changes(ANA, &id, json!({ "recurrence": ["RRULE:FREQ=DAILY;COUNT=3"] })).await;
     assert_eq!(world.outside.one_seen_by(ANA).await.raw["recurrence"].as_array().unwrap().len(), 1);
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::MadeRecurring, OutsideState::PutBack));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::MadeRecurring, RemoteChangeState::Revert));
     let seen = world.outside.one_seen_by(ANA).await;
     assert!(seen.raw["recurrence"].is_null(), "{:#}", seen.raw);
     world.poll().await;
@@ -200,12 +202,12 @@ async fn what_is_made_to_recur_is_put_back(db: &TestDb) {
 
 async fn a_business_may_want_to_be_asked_or_to_put_everything_back(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Ask, OutsidePolicy::PutBack).await;
+    world.set_rules(RemoteChangePolicy::Ask, RemoteChangePolicy::Revert).await;
     let (booking, id) = world.booked().await;
     world.person_moves(&id, 7_000, 7_060).await;
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!(change.state, OutsideState::Open);
+    assert_eq!(change.state, RemoteChangeState::Open);
     assert_eq!(minutes(&world.now(&booking).await), (6_000, 6_060));
     world.decide(&change, Answer::Follow).await.unwrap();
     assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
@@ -217,11 +219,11 @@ async fn a_business_may_want_to_be_asked_or_to_put_everything_back(db: &TestDb) 
     world.outside.person_deletes(ANA, &id).await;
     world.poll().await;
     assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
-    let put_back = world.changes(&booking).await.remove(0);
-    assert_eq!((put_back.state, put_back.refusal), (OutsideState::PutBack, Some(Refusal::Policy)));
+    let revert = world.changes(&booking).await.remove(0);
+    assert_eq!((revert.state, revert.refusal), (RemoteChangeState::Revert, Some(Refusal::Policy)));
 
     // The other way round, and the connection has the last word.
-    world.set_rules(OutsidePolicy::PutBack, OutsidePolicy::PutBack).await;
+    world.set_rules(RemoteChangePolicy::Revert, RemoteChangePolicy::Revert).await;
     world.person_moves(&id, 7_100, 7_160).await;
     world.poll().await;
     assert_eq!(minutes(&world.now(&booking).await), (7_000, 7_060));
@@ -237,7 +239,7 @@ async fn a_change_is_found_by_whoever_writes_too(db: &TestDb) {
     let now = world.now(&booking).await;
     assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Second", (7_000, 7_060)));
     assert_eq!(world.outside.one_seen_by(ANA).await.title, "Sea View — Maria (Second)");
-    assert_eq!(world.change_of(&booking).await.kind, OutsideKind::Moved);
+    assert_eq!(world.change_of(&booking).await.kind, RemoteChangeKind::Moved);
 
     // Moved on both sides: the booking stands.
     world.person_moves(&id, 8_000, 8_060).await;
@@ -245,7 +247,7 @@ async fn a_change_is_found_by_whoever_writes_too(db: &TestDb) {
     world.settle().await;
     assert_eq!(minutes(&world.now(&booking).await), (9_000, 9_060));
     let change = world.changes(&booking).await.remove(0);
-    assert_eq!((change.state, change.refusal), (OutsideState::PutBack, Some(Refusal::ChangedHere)));
+    assert_eq!((change.state, change.refusal), (RemoteChangeState::Revert, Some(Refusal::ChangedHere)));
     let told = "it had been changed in the calendar and was put back";
     assert!(world.log_lines().await.iter().any(|line| line.detail == told));
     assert_eq!(
@@ -337,16 +339,16 @@ async fn undo_of_an_older_change_takes_back_nothing_newer(db: &TestDb) {
     let words = refused.unwrap_err().to_string();
     assert!(words.contains("the booking was changed since"), "{words}");
     assert_eq!(minutes(&world.now(&booking).await), (8_000, 8_060));
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Followed);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Followed);
 }
 
 on_both_databases!(
     undo_of_an_older_change_takes_back_nothing_newer,
     a_booking_follows_its_entry_and_everybody_elses,
     what_is_renamed_or_resized_is_followed_too,
-    what_has_no_room_is_put_back_and_says_what_stands_there,
-    what_is_over_or_completed_is_put_back,
-    what_is_made_to_recur_is_put_back,
+    what_has_no_room_is_revert_and_says_what_stands_there,
+    what_is_over_or_completed_is_revert,
+    what_is_made_to_recur_is_revert,
     a_business_may_want_to_be_asked_or_to_put_everything_back,
     a_change_is_found_by_whoever_writes_too,
     a_write_whose_answer_was_lost_is_no_persons_doing,

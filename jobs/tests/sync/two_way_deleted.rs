@@ -4,11 +4,11 @@ use concord_domain::{
     booking::BookingStatus,
     connection::EntryState,
     privacy::EntryPrivacy,
-    sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
+    sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
 use concord_jobs::{
     connections as manage,
-    outside::{Answer, AnswerError},
+    remote_change::{Answer, AnswerError},
 };
 use concord_storage::{connections, on_both_databases, testing::TestDb};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
     world.outside.person_deletes(ANA, &id).await;
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
     assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
 
     // Until somebody answers it stays away, whoever resyncs.
@@ -31,7 +31,7 @@ async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
     assert_eq!(world.changes(&booking).await.len(), 1);
 
-    world.decide(&change, Answer::PutBack).await.unwrap();
+    world.decide(&change, Answer::Revert).await.unwrap();
     assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
     assert!(matches!(world.decide(&change, Answer::Follow).await, Err(AnswerError::Overtaken)));
 
@@ -46,7 +46,7 @@ async fn a_deletion_asks_and_cancels_nothing_by_itself(db: &TestDb) {
 
 async fn resync_follows_a_deletion_by_the_rules(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     let (booking, id) = world.booked().await;
     world.outside.person_deletes(ANA, &id).await;
     let connections = connections::list(db, world.business.id).await.unwrap();
@@ -54,7 +54,7 @@ async fn resync_follows_a_deletion_by_the_rules(db: &TestDb) {
     world.settle().await;
     assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Cancelled);
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Followed));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Followed));
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
 }
 
@@ -65,13 +65,13 @@ async fn who_brings_it_back_themselves_need_not_be_asked(db: &TestDb) {
     world.poll().await;
     world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
     world.poll().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::Overtaken);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Overtaken);
     assert_eq!(world.outside.one_seen_by(ANA).await.id, id);
 }
 
 async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     let booked = world.booked_often().await;
     let ids: Vec<String> = world.outside.seen_by(ANA).await.into_iter().map(|seen| seen.id).collect();
     world.outside.person_deletes(ANA, &ids[0]).await;
@@ -86,7 +86,7 @@ async fn a_business_can_let_deletions_cancel_but_not_many_at_once(db: &TestDb) {
 /// Whoever writes sees one entry at a time: an emptied calendar must not cancel one booking after the other.
 async fn what_a_write_finds_gone_is_asked_about_whatever_the_rules(db: &TestDb) {
     let world = World::new(db).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     let booked = world.booked_often().await;
     for seen in world.outside.seen_by(ANA).await {
         world.outside.person_deletes(ANA, &seen.id).await;
@@ -97,7 +97,7 @@ async fn what_a_write_finds_gone_is_asked_about_whatever_the_rules(db: &TestDb) 
     world.poll().await;
     for booking in &booked {
         assert_eq!(world.now(booking).await.draft.status, BookingStatus::Confirmed);
-        assert_eq!(world.change_of(booking).await.state, OutsideState::Open);
+        assert_eq!(world.change_of(booking).await.state, RemoteChangeState::Open);
     }
 }
 
@@ -110,7 +110,7 @@ async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
     world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Restored, OutsideState::Open));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Restored, RemoteChangeState::Open));
     world.decide(&change, Answer::Follow).await.unwrap();
     assert_eq!(world.now(&booking).await.draft.status, BookingStatus::Confirmed);
     assert_eq!(world.entry_state(&booking).await, EntryState::Synced);
@@ -121,7 +121,7 @@ async fn what_comes_back_after_a_cancellation_is_asked_about(db: &TestDb) {
     world.outside.person_changes(ANA, &id, json!({ "status": "confirmed" })).await;
     world.poll().await;
     let again = world.changes(&booking).await.remove(0);
-    world.decide(&again, Answer::PutBack).await.unwrap();
+    world.decide(&again, Answer::Revert).await.unwrap();
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
 }
 

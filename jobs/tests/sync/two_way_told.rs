@@ -1,8 +1,8 @@
 //! What people are told of what was done in calendars.
 
 use chrono::Duration;
-use concord_jobs::outside::Answer;
-use concord_storage::{on_both_databases, outside_changes, testing::TestDb};
+use concord_jobs::remote_change::Answer;
+use concord_storage::{on_both_databases, remote_changes, testing::TestDb};
 
 use crate::{
     notices::{BOSS, manager, told},
@@ -75,7 +75,7 @@ async fn an_emptied_calendar_is_one_mail(db: &TestDb) {
     }
     world.poll().await;
     time_to_tell(&world).await;
-    assert_eq!(outside_changes::open(db, world.business.id, None).await.unwrap().len(), 30);
+    assert_eq!(remote_changes::open(db, world.business.id, None).await.unwrap().len(), 30);
     assert_eq!(told(&world).await, [format!("{ANA}: 30 things at Harbour House need a look")]);
 }
 
@@ -85,7 +85,7 @@ async fn a_question_that_is_answered_by_then_is_not_told(db: &TestDb) {
     let (booking, id) = world.booked().await;
     world.outside.person_deletes(ANA, &id).await;
     world.poll().await;
-    world.decide(&world.change_of(&booking).await, Answer::PutBack).await.unwrap();
+    world.decide(&world.change_of(&booking).await, Answer::Revert).await.unwrap();
     // And one that a change here overtakes.
     world.outside.person_deletes(ANA, &id).await;
     world.poll().await;

@@ -2,7 +2,7 @@
 
 use concord_domain::{
     connection::{EntryState, ProviderKind},
-    sync::outside::{OutsideKind, OutsideState},
+    sync::remote_change::{RemoteChangeKind, RemoteChangeState},
 };
 use concord_storage::{on_both_databases, testing::TestDb, testing::monday};
 use serde_json::json;
@@ -26,7 +26,11 @@ async fn garbled_page_does_not_rename_a_booking(db: &TestDb) {
         let now = world.now(&booking).await;
         assert_eq!((&now.draft.title, minutes(&now)), (&title, (7_000, 7_060)), "{kind:?}");
         let change = world.change_of(&booking).await;
-        assert_eq!((change.kind, change.state), (OutsideKind::Moved, OutsideState::Followed), "{kind:?}");
+        assert_eq!(
+            (change.kind, change.state),
+            (RemoteChangeKind::Moved, RemoteChangeState::Followed),
+            "{kind:?}"
+        );
     }
 }
 

@@ -7,9 +7,9 @@ use concord_domain::{
     booking::{Booking, BookingDraft, BookingStatus},
     clock::Clock,
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
-    duty::DutyKind,
     ids::{CalendarId, ConnectionId},
     interval::Interval,
+    job::JobKind,
     people::Actor,
     privacy::EntryPrivacy,
 };
@@ -17,7 +17,7 @@ use concord_jobs::{
     CallLimits, Context, Limits, SyncSettings, batch_sync,
     connect::{self, Wanted},
     connections as manage,
-    duty::Jobs,
+    job::JobRunner,
     mail::{Mail, Mailer, ServerAddress},
     queue::{Queue, QueueConfig},
 };
@@ -26,12 +26,12 @@ use concord_storage::{
     PageAsk,
     bookings::{self, Change, PutError, Taken},
     businesses::{self, Business, BusinessSettings},
+    busy_times::{self, BusyTime},
     calendars::{self, Calendar},
     connections::{self, Connection, Settings, Tokens},
-    duties::{self, Duty, DutyCount},
     entries::{self, SyncState},
+    jobs::{self, Job, JobCount},
     occupancy,
-    outside_events::{self, OutsideEvent},
     people::Staff,
     resources::Resource,
     sync_log::{self, Line},
@@ -57,7 +57,7 @@ pub(crate) struct World<'a> {
     pub(crate) outside: Outside,
     pub(crate) clock: Clock,
     pub(crate) context: Context,
-    pub(crate) jobs: Jobs,
+    pub(crate) jobs: JobRunner,
     pub(crate) business: Business,
     pub(crate) room: Resource,
     pub(crate) ana: Staff,
@@ -134,7 +134,7 @@ impl<'a> World<'a> {
         let rui = testing::staff(db, &business, "Rui").await;
         outside.account(ANA).await;
         outside.account(RUI).await;
-        let jobs = Jobs::new(context.clone(), "first");
+        let jobs = JobRunner::new(context.clone(), "first");
         Self { db, outside, clock, context, jobs, business, room, ana, rui }
     }
 
@@ -171,7 +171,7 @@ impl<'a> World<'a> {
         let mut mail = Mail::clone(&self.context.mail);
         change(&mut mail);
         self.context.mail = Arc::new(mail);
-        self.jobs = Jobs::new(self.context.clone(), "first");
+        self.jobs = JobRunner::new(self.context.clone(), "first");
     }
 
     /// What another process of the same installation is given: it shares database and clock, and nothing else.
@@ -236,7 +236,7 @@ impl<'a> World<'a> {
         self.clock.advance(MOMENT);
         let put = bookings::put(self.db, &self.change(), reference, draft, None).await;
         let put = put.expect("a booking is written");
-        self.context.push(&put.duties).await;
+        self.context.push(&put.jobs).await;
         put.booking
     }
 
@@ -253,13 +253,13 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Runs all that is due now. Returns how many duties ran.
+    /// Runs all that is due now. Returns how many jobs ran.
     pub(crate) async fn drain(&self) -> usize {
         self.clock.advance(MOMENT);
         self.jobs.drain().await.expect("the work is done")
     }
 
-    /// Runs all that is due, moves the clock to what is due soon, and so on until nothing is. Returns how many duties
+    /// Runs all that is due, moves the clock to what is due soon, and so on until nothing is. Returns how many jobs
     /// ran.
     pub(crate) async fn settle(&self) -> usize {
         let mut ran = 0;
@@ -273,7 +273,7 @@ impl<'a> World<'a> {
                 _ => return ran,
             }
         }
-        panic!("it does not settle: {:#?}", self.open_duties().await);
+        panic!("it does not settle: {:#?}", self.open_jobs().await);
     }
 
     /// The next poll is due.
@@ -323,8 +323,8 @@ impl<'a> World<'a> {
     }
 
     /// The busy times that are known of a calendar.
-    pub(crate) async fn known(&self, calendar: CalendarId) -> Vec<OutsideEvent> {
-        outside_events::of_calendar(self.db, self.business.id, calendar).await.expect("events can be read")
+    pub(crate) async fn known(&self, calendar: CalendarId) -> Vec<BusyTime> {
+        busy_times::of_calendar(self.db, self.business.id, calendar).await.expect("events can be read")
     }
 
     /// When a person is taken, and why, as `source: from - to` in minutes after `monday`.
@@ -352,26 +352,26 @@ impl<'a> World<'a> {
         lines
     }
 
-    pub(crate) async fn failed(&self) -> Vec<Duty> {
-        duties::failed(self.db, self.business.id, 100).await.expect("duties can be read")
+    pub(crate) async fn failed(&self) -> Vec<Job> {
+        jobs::failed(self.db, self.business.id, 100).await.expect("jobs can be read")
     }
 
-    /// The duties that are not done, but for polls and for what people are told later.
-    pub(crate) async fn open_duties(&self) -> Vec<DutyCount> {
-        let counts = duties::counts(self.db).await.expect("duties can be counted");
+    /// The jobs that are not done, but for polls and for what people are told later.
+    pub(crate) async fn open_jobs(&self) -> Vec<JobCount> {
+        let counts = jobs::counts(self.db).await.expect("jobs can be counted");
         let is_poll = |kind| {
             matches!(
                 kind,
-                DutyKind::ImportAvailability
-                    | DutyKind::CompareDrift
-                    | DutyKind::KeepPush
-                    | DutyKind::Notify
-                    | DutyKind::Retention
+                JobKind::ImportAvailability
+                    | JobKind::CompareDrift
+                    | JobKind::KeepPush
+                    | JobKind::Notify
+                    | JobKind::Retention
             )
         };
         counts
             .into_iter()
-            .filter(|count| count.state != concord_domain::duty::DutyState::Done && !is_poll(count.kind))
+            .filter(|count| count.state != concord_domain::job::JobState::Done && !is_poll(count.kind))
             .collect()
     }
 
@@ -397,8 +397,8 @@ impl<'a> World<'a> {
         let mut tx = testing::begin(self.db).await;
         let changed = businesses::update(&mut tx, self.business.id, &settings, self.clock.now()).await;
         changed.expect("it is changed");
-        let raised = batch_sync::raise_all(&mut tx, &self.context, self.business.id).await;
-        raised.expect("the calendars follow");
+        let enqueued = batch_sync::enqueue_all(&mut tx, &self.context, self.business.id).await;
+        enqueued.expect("the calendars follow");
         testing::commit(tx).await;
     }
 }

@@ -14,11 +14,11 @@ use super::{GoogleCalendar, errors::Trouble, ids::segment};
 use crate::{
     error::ProviderError,
     provider::Credentials,
-    push::{LIFE, NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
+    push::{LIFE, NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
 };
 
 #[async_trait]
-impl PushChannels for GoogleCalendar {
+impl PushSubscriptions for GoogleCalendar {
     fn renews(&self) -> bool {
         false
     }

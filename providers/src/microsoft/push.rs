@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
 use concord_domain::{
     connection::ProviderKind,
-    ids::PushChannelId,
+    ids::PushSubscriptionId,
     json::{Objects, from_slice},
 };
 use secrecy::ExposeSecret;
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::ProviderError,
     provider::Credentials,
-    push::{LIFE, NoNotice, Notice, OpenChannel, PushChannels, RemoteChannel, Told, WantedChannel},
+    push::{LIFE, NoNotice, Notice, OpenChannel, PushSubscriptions, RemoteChannel, Told, WantedChannel},
 };
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ impl Subscription {
 }
 
 #[async_trait]
-impl PushChannels for MicrosoftCalendar {
+impl PushSubscriptions for MicrosoftCalendar {
     fn renews(&self) -> bool {
         true
     }
@@ -136,7 +136,7 @@ fn notice(item: Value) -> Result<Notice, NoNotice> {
         .and_then(|state| state.split_once('.'))
         .ok_or(NoNotice("there is no clientState of ours"))?;
     let channel =
-        PushChannelId::from_str(channel).map_err(|_| NoNotice("there is no clientState of ours"))?;
+        PushSubscriptionId::from_str(channel).map_err(|_| NoNotice("there is no clientState of ours"))?;
     let told = match item.lifecycle_event.as_deref() {
         None => Told::Changed,
         Some("reauthorizationRequired") => Told::RenewNow,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use concord_domain::{clock::Clock, connection::ProviderKind, ids::PushChannelId};
+use concord_domain::{clock::Clock, connection::ProviderKind, ids::PushSubscriptionId};
 use concord_providers::{Notice, OpenChannel, Told, WantedChannel, google, microsoft};
 use http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
@@ -75,7 +75,7 @@ async fn answer(
 }
 
 fn wanted(hook: &Hook) -> WantedChannel {
-    let id = PushChannelId::new(Clock::system().now());
+    let id = PushSubscriptionId::new(Clock::system().now());
     WantedChannel { id, secret: "a-word-of-the-channel".into(), address: hook.address.clone() }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use concord_domain::connection::ProviderKind;
 use concord_providers::{
-    Answer, CalendarProvider, Credentials, Http, HttpConfig, OAuthApp, PushChannels, Registry,
+    Answer, CalendarProvider, Credentials, Http, HttpConfig, OAuthApp, PushSubscriptions, Registry,
 };
 use concord_sandbox::{Sandbox, SandboxConfig};
 use http::{Method, Request, header::CONTENT_TYPE};
@@ -62,7 +62,7 @@ impl SandboxWorld {
     }
 
     /// How the provider tells of changes.
-    pub(crate) fn push(&self) -> Arc<dyn PushChannels> {
+    pub(crate) fn push(&self) -> Arc<dyn PushSubscriptions> {
         self.registry.push(self.kind).unwrap().clone()
     }
 

@@ -1,11 +1,11 @@
 //! `concord doctor`: looks at everything that an installation needs, one after the other, and says what to do where
 //! something is wrong. It changes nothing, sends no mail, and prints no secret.
 //!
-//! `here` looks at what is this installation's own: configuration, key, database, queue. `outside` looks at what others
+//! `here` looks at what is this installation's own: configuration, key, database, queue. `external_services` looks at what others
 //! run: mail server, calendar providers, the way from the public address.
 
+mod external_services;
 mod here;
-mod outside;
 
 use std::{fmt::Write, process::ExitCode};
 
@@ -121,9 +121,9 @@ async fn examine(sources: &Sources, clock: &Clock) -> Vec<Finding> {
     let (database, queue, mail, providers, address) = futures::join!(
         here::database(&config, ring.as_ref()),
         here::queue(&config),
-        outside::mail(&config),
-        outside::providers(&config, clock),
-        outside::public_url(&config),
+        external_services::mail(&config),
+        external_services::providers(&config, clock),
+        external_services::public_url(&config),
     );
     findings.extend(database);
     findings.push(queue);

@@ -12,7 +12,7 @@ use concord_domain::{
     ids::BusinessId,
     privacy::EntryPrivacy,
     settings::Faults,
-    sync::outside::{OutsidePolicy, OutsideRules},
+    sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 use concord_jobs::business::save;
 use concord_storage::businesses::{self, Business, BusinessSettings};
@@ -53,11 +53,11 @@ struct BusinessAnswer {
     /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
     mark_cancelled: bool,
     /// What becomes of entries that are moved, resized or renamed in calendars, unless an integration has its own rule.
-    #[schema(value_type = schema::OutsidePolicy)]
-    outside_moves: OutsidePolicy,
+    #[schema(value_type = schema::RemoteChangePolicy)]
+    remote_moves: RemoteChangePolicy,
     /// What becomes of entries that are deleted or brought back in calendars, unless an integration has its own rule.
-    #[schema(value_type = schema::OutsidePolicy)]
-    outside_deletions: OutsidePolicy,
+    #[schema(value_type = schema::RemoteChangePolicy)]
+    remote_deletions: RemoteChangePolicy,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
@@ -71,8 +71,8 @@ impl From<Business> for BusinessAnswer {
             zone: business.zone.name(),
             entry_privacy: business.entry_privacy,
             mark_cancelled: business.mark_cancelled,
-            outside_moves: business.outside.moves,
-            outside_deletions: business.outside.deletions,
+            remote_moves: business.outside.moves,
+            remote_deletions: business.outside.deletions,
             created_at: business.created_at,
         }
     }
@@ -81,7 +81,7 @@ impl From<Business> for BusinessAnswer {
 /// What changes of a business; what is left out stays.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = BusinessChange, example = json!({ "outside_moves": "ask" }))]
+#[schema(as = BusinessChange, example = json!({ "remote_moves": "ask" }))]
 struct ChangedBusiness {
     /// For people; at most 300 characters.
     #[schema(max_length = 300)]
@@ -94,11 +94,11 @@ struct ChangedBusiness {
     /// Whether the entry of a cancelled booking stays, marked as cancelled, instead of going.
     mark_cancelled: Option<bool>,
     /// What becomes of entries that are moved, resized or renamed in calendars.
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    outside_moves: Option<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    remote_moves: Option<RemoteChangePolicy>,
     /// What becomes of entries that are deleted or brought back in calendars.
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    outside_deletions: Option<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    remote_deletions: Option<RemoteChangePolicy>,
 }
 
 impl ChangedBusiness {
@@ -112,9 +112,9 @@ impl ChangedBusiness {
             zone: zone.unwrap_or(before.zone),
             entry_privacy: self.entry_privacy.unwrap_or(before.entry_privacy),
             mark_cancelled: self.mark_cancelled.unwrap_or(before.mark_cancelled),
-            outside: OutsideRules {
-                moves: self.outside_moves.unwrap_or(before.outside.moves),
-                deletions: self.outside_deletions.unwrap_or(before.outside.deletions),
+            outside: RemoteChangeRules {
+                moves: self.remote_moves.unwrap_or(before.outside.moves),
+                deletions: self.remote_deletions.unwrap_or(before.outside.deletions),
             },
         })
     }
@@ -163,8 +163,8 @@ async fn change(
     if settings == before.settings() {
         return Ok(tagged(before));
     }
-    let (business, raised) = save(&mut tx, &app.context, &change, &before, &settings).await?;
+    let (business, enqueued) = save(&mut tx, &app.context, &change, &before, &settings).await?;
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     Ok(tagged(business))
 }

@@ -194,7 +194,7 @@ async fn block(
     let change = caller.change(app.now());
     let reference = format!("block-{}", new_uuid(change.now).simple());
     let written = bookings::put(&app.context.db, &change, &reference, &draft, Some(0)).await?;
-    app.context.push(&written.duties).await;
+    app.context.push(&written.jobs).await;
     let location = app.address(&format!("/api/v1/bookings/{reference}"));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(BlockAnswer::from(written.booking))))
 }
@@ -216,6 +216,6 @@ async fn unblock(
         .ok_or_else(|| ApiError::not_found("block"))?;
     let change = caller.change(app.now());
     let written = bookings::cancel(&app.context.db, &change, &block.reference, None).await?;
-    app.context.push(&written.duties).await;
+    app.context.push(&written.jobs).await;
     Ok(Json(written.booking.into()))
 }

@@ -3,14 +3,13 @@
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    duty::{DutyKind, DutyState, QueueClass},
-    ids::DutyId,
+    ids::JobId,
+    job::{JobKind, JobState, QueueClass},
 };
 use concord_jobs::batch_sync;
 use concord_storage::{
-    StorageError,
-    duties::{self, Duty},
-    entries,
+    StorageError, entries,
+    jobs::{self, Job},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,18 +37,18 @@ const MOST: u32 = 200;
 struct JobAnswer {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
-    id: DutyId,
+    id: JobId,
     /// What is done.
-    #[schema(value_type = schema::DutyKind)]
-    kind: DutyKind,
+    #[schema(value_type = schema::JobKind)]
+    kind: JobKind,
     /// What it is about: the id of an entry, a calendar or a calendar integration, as the kind says.
     subject: Uuid,
     /// How urgent it is.
     #[schema(value_type = schema::QueueClass)]
     queue: QueueClass,
     /// Where it stands.
-    #[schema(value_type = schema::DutyState)]
-    state: DutyState,
+    #[schema(value_type = schema::JobState)]
+    state: JobState,
     /// When it is tried again by itself; null: only by hand.
     next_try_at: Option<DateTime<Utc>>,
     /// Tries so far.
@@ -57,21 +56,21 @@ struct JobAnswer {
     /// Why the last one failed, for people.
     last_error: Option<String>,
     /// Since when it is to be done.
-    raised_at: DateTime<Utc>,
+    enqueued_at: DateTime<Utc>,
 }
 
-impl From<Duty> for JobAnswer {
-    fn from(duty: Duty) -> Self {
+impl From<Job> for JobAnswer {
+    fn from(job: Job) -> Self {
         Self {
-            id: duty.id,
-            kind: duty.kind,
-            subject: duty.subject_id,
-            queue: duty.queue,
-            state: duty.state,
-            next_try_at: duty.due_at,
-            attempts: duty.attempts,
-            last_error: duty.last_error,
-            raised_at: duty.raised_at,
+            id: job.id,
+            kind: job.kind,
+            subject: job.subject_id,
+            queue: job.queue,
+            state: job.state,
+            next_try_at: job.due_at,
+            attempts: job.attempts,
+            last_error: job.last_error,
+            enqueued_at: job.enqueued_at,
         }
     }
 }
@@ -83,7 +82,7 @@ impl From<Duty> for JobAnswer {
 #[utoipa::path(get, path = "/jobs/failed", tag = "Synchronisation", operation_id = "list_failed_jobs",
     responses((status = 200, description = "Failed jobs", body = Listing<JobAnswer>)))]
 async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listing<JobAnswer>>, ApiError> {
-    let found = duties::failed(&app.context.db, caller.business, MOST).await?;
+    let found = jobs::failed(&app.context.db, caller.business, MOST).await?;
     Ok(Json(Listing::whole(found.into_iter().map(JobAnswer::from).collect())))
 }
 
@@ -93,10 +92,10 @@ async fn failed(State(app): State<App>, caller: ApiCaller) -> Result<Json<Listin
 struct StartedAnswer {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
-    id: DutyId,
+    id: JobId,
     /// What is done.
-    #[schema(value_type = schema::DutyKind)]
-    kind: DutyKind,
+    #[schema(value_type = schema::JobKind)]
+    kind: JobKind,
 }
 
 /// Try a failed job again
@@ -106,16 +105,16 @@ struct StartedAnswer {
 async fn retry(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<DutyId>,
+    PathOf(id): PathOf<JobId>,
 ) -> Result<(StatusCode, Json<StartedAnswer>), ApiError> {
     let mut tx = app.context.db.begin().await?;
-    let duty = match duties::retry(&mut tx, caller.business, id, app.now()).await {
+    let job = match jobs::retry(&mut tx, caller.business, id, app.now()).await {
         Err(StorageError::NotFound) => return Err(ApiError::not_found("failed job")),
-        duty => duty?,
+        job => job?,
     };
     tx.commit().await?;
-    app.context.push(&[duty]).await;
-    Ok((StatusCode::ACCEPTED, Json(StartedAnswer { id: duty.id, kind: duty.kind })))
+    app.context.push(&[job]).await;
+    Ok((StatusCode::ACCEPTED, Json(StartedAnswer { id: job.id, kind: job.kind })))
 }
 
 /// How the entries of a business stand.

@@ -116,12 +116,12 @@ async fn retry(
 ) -> Result<(StatusCode, Json<MailAnswer>), ApiError> {
     let missing = || ApiError::not_found("failed mail");
     let mut tx = app.context.db.begin().await?;
-    let duty = match mails::send_again(&mut tx, caller.business, id, app.now()).await {
+    let job = match mails::send_again(&mut tx, caller.business, id, app.now()).await {
         Err(StorageError::NotFound) => return Err(missing()),
-        duty => duty?,
+        job => job?,
     };
     tx.commit().await?;
     let mail = mails::find(&app.context.db, caller.business, id).await?.ok_or_else(missing)?;
-    app.context.push(&[duty]).await;
+    app.context.push(&[job]).await;
     Ok((StatusCode::ACCEPTED, Json(mail.into())))
 }

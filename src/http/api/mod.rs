@@ -27,9 +27,9 @@ mod ical_import;
 pub mod idempotency;
 mod jobs;
 mod mails;
-mod outside_changes;
 mod platforms;
 pub mod problem;
+mod remote_changes;
 pub mod request;
 mod resource_calendar;
 mod resources;
@@ -74,7 +74,7 @@ fn endpoints() -> OpenApiRouter<App> {
         .merge(channels::routes())
         .merge(platforms::routes())
         .merge(conflicts::routes())
-        .merge(outside_changes::routes())
+        .merge(remote_changes::routes())
         .merge(sync_log::routes())
         .merge(jobs::routes())
         .merge(mails::routes())

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use concord_domain::booking::FieldError;
-use concord_jobs::{connect::ConnectError, connections::ManageError, outside::AnswerError};
+use concord_jobs::{connect::ConnectError, connections::ManageError, remote_change::AnswerError};
 use concord_providers::DiscoveryError;
 use concord_storage::{StorageError, bookings::PutError};
 use serde::Serialize;

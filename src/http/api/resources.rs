@@ -248,12 +248,12 @@ async fn change(
     let settings = body.applied_to(before)?;
     let resource = resources::update(&mut tx, caller.business, id, &settings, change.now).await?;
     note(&mut tx, &change, "changed", &resource).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if resource.name != name || resource.zone != zone {
-        raised = batch_sync::raise_all(&mut tx, &app.context, caller.business).await?;
+        enqueued = batch_sync::enqueue_all(&mut tx, &app.context, caller.business).await?;
     }
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     Ok(Json(resource.into()))
 }
 

@@ -41,13 +41,13 @@ stand_ins! {
     Direction of connection, "Which way facts flow.";
     EntryState of connection, "Where a booking's entry in a calendar stands.";
     ProviderKind of connection, "Who keeps the calendar.";
-    DutyKind of duty, "What is done.";
-    DutyState of duty, "Where a piece of work stands.";
-    QueueClass of duty, "How urgent a piece of work is.";
+    JobKind of job, "What is done.";
+    JobState of job, "Where a piece of work stands.";
+    QueueClass of job, "How urgent a piece of work is.";
     ChannelState of channel, "Whether a channel is kept in step.";
     Preference of channel, "Whose booking gives way where a channel's meets another one.";
     BlockRule of channel, "What becomes of nights that a platform only closes.";
-    Brake of channel, "Why cancellations are held back.";
+    ImportGuard of channel, "Why cancellations are held back.";
     ItemKind of channel, "What an event of a platform's feed is.";
     Settled of channel, "What somebody says of an event that is in doubt.";
     RunOrigin of channel, "What made Concord read a feed.";
@@ -60,11 +60,11 @@ stand_ins! {
     FeedPrivacy of privacy, "How much a feed tells.";
     OccupancySource of occupancy, "Where a fact came from.";
     SubjectKind of occupancy, "What is occupied.";
-    OutsidePolicy of sync::outside, "What becomes of what people do to bookings' entries in their calendars.";
-    OutsideKind of sync::outside, "What somebody did to a booking's entry in their calendar.";
-    OutsideState of sync::outside, "What became of what somebody did in their calendar.";
-    Refusal of sync::outside, "Why a booking does not follow what was done in a calendar.";
-    Craft of people, "Which bookings suit a staff member.";
+    RemoteChangePolicy of sync::remote_change, "What becomes of what people do to bookings' entries in their calendars.";
+    RemoteChangeKind of sync::remote_change, "What somebody did to a booking's entry in their calendar.";
+    RemoteChangeState of sync::remote_change, "What became of what somebody did in their calendar.";
+    Refusal of sync::remote_change, "Why a booking does not follow what was done in a calendar.";
+    Trade of people, "Which bookings suit a staff member.";
     SyncOutcome of record, "How an attempt ended.";
 }
 

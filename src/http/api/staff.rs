@@ -7,7 +7,7 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use concord_domain::{ids::StaffId, people::Craft, record::HistorySubject, settings::Faults};
+use concord_domain::{ids::StaffId, people::Trade, record::HistorySubject, settings::Faults};
 use concord_jobs::batch_sync;
 use concord_storage::{
     StorageError, Tx,
@@ -47,8 +47,8 @@ pub(crate) struct StaffAnswer {
     /// May be empty.
     pub email: String,
     /// Which bookings suit them.
-    #[schema(value_type = schema::Craft)]
-    pub craft: Craft,
+    #[schema(value_type = schema::Trade)]
+    pub trade: Trade,
     /// Since when they no longer work here.
     pub archived_at: Option<DateTime<Utc>>,
     /// When they were entered.
@@ -61,7 +61,7 @@ impl From<Staff> for StaffAnswer {
             id: staff.id,
             name: staff.name,
             email: staff.email,
-            craft: staff.craft,
+            trade: staff.trade,
             archived_at: staff.archived_at,
             created_at: staff.created_at,
         }
@@ -82,14 +82,14 @@ struct NewStaff {
     email: Option<String>,
     /// Which bookings suit them; `general` if it is not said.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Craft>)]
-    craft: Option<Craft>,
+    #[schema(value_type = Option<schema::Trade>)]
+    trade: Option<Trade>,
 }
 
 /// What changes of a staff member; what is left out stays.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = StaffChange, example = json!({ "craft": "technician" }))]
+#[schema(as = StaffChange, example = json!({ "trade": "technician" }))]
 struct ChangedStaff {
     /// For people.
     #[serde(default)]
@@ -101,8 +101,8 @@ struct ChangedStaff {
     email: Option<String>,
     /// Which bookings suit them.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Craft>)]
-    craft: Option<Craft>,
+    #[schema(value_type = Option<schema::Trade>)]
+    trade: Option<Trade>,
 }
 
 fn check(mut settings: StaffSettings) -> Result<StaffSettings, ApiError> {
@@ -139,7 +139,7 @@ async fn create(
     let settings = check(StaffSettings {
         name: body.name,
         email: body.email.unwrap_or_default(),
-        craft: body.craft.unwrap_or(Craft::General),
+        trade: body.trade.unwrap_or(Trade::General),
     })?;
     let change = caller.change(app.now());
     let mut tx = app.context.db.begin().await?;
@@ -204,16 +204,16 @@ async fn change(
     let settings = check(StaffSettings {
         name: body.name.unwrap_or(before.name),
         email: body.email.unwrap_or(before.email),
-        craft: body.craft.unwrap_or(before.craft),
+        trade: body.trade.unwrap_or(before.trade),
     })?;
     let staff = people::update_staff(&mut tx, caller.business, id, &settings).await?;
     note(&mut tx, &change, "changed", &staff).await?;
-    let mut raised = Vec::new();
-    if staff.craft != before.craft {
-        raised = batch_sync::raise_of_staff(&mut tx, &app.context, caller.business, id).await?;
+    let mut enqueued = Vec::new();
+    if staff.trade != before.trade {
+        enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
     }
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     Ok(Json(staff.into()))
 }
 
@@ -256,9 +256,9 @@ async fn restore(
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, caller.business, id).await?;
         note(&mut tx, &change, "restored", &before).await?;
-        let raised = batch_sync::raise_of_staff(&mut tx, &app.context, caller.business, id).await?;
+        let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, caller.business, id).await?;
         tx.commit().await?;
-        app.context.push(&raised).await;
+        app.context.push(&enqueued).await;
     }
     Ok(Json(existing(&app, &caller, id).await?.into()))
 }

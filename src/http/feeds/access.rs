@@ -112,8 +112,11 @@ impl AccessRecord {
             // What a platform has must be known for good before it has it: else its echo would be booked.
             let is_of_channels = reads.iter().any(|read| read.feed.scope == FeedScope::Channel);
             // Whichever request makes them be written down, its own work is another.
-            let mut tx =
-                if is_of_channels { db.begin().await?.without_key() } else { db.begin_forgettable().await? };
+            let mut tx = if is_of_channels {
+                db.begin().await?.without_key()
+            } else {
+                db.begin_async_commit().await?
+            };
             feed_reads::note(&mut tx, &reads).await?;
             tx.commit().await
         };

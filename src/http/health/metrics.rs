@@ -17,11 +17,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use concord_domain::duty::QueueClass;
+use concord_domain::job::QueueClass;
 use concord_storage::{
-    StorageError, connections, duties,
+    StorageError, connections, jobs,
     probe::Condition,
-    push_channels::{self, ChannelCount},
+    push_subscriptions::{self, ChannelCount},
     sync_log::{self, OutcomeCount},
 };
 
@@ -157,29 +157,29 @@ async fn text_of(app: &App, condition: &Condition, depth: Option<HashMap<QueueCl
 
 /// What the database knows.
 async fn write_facts(page: &mut Page, app: &App) -> Result<(), StorageError> {
-    write_duties(page, app).await?;
+    write_jobs(page, app).await?;
     write_outcomes(page, app).await?;
     write_channels(page, app).await?;
     write_drift(page, app).await
 }
 
 async fn write_channels(page: &mut Page, app: &App) -> Result<(), StorageError> {
-    let name = "concord_push_channels";
+    let name = "concord_push_subscriptions";
     page.family(name, "gauge", "Agreements with providers to be told of changes, by provider and state.");
-    for ChannelCount { provider, state, count } in push_channels::counts(&app.context.db).await? {
+    for ChannelCount { provider, state, count } in push_subscriptions::counts(&app.context.db).await? {
         page.sample(name, &[("provider", &provider), ("state", &state)], count);
     }
     Ok(())
 }
 
-async fn write_duties(page: &mut Page, app: &App) -> Result<(), StorageError> {
-    let counts = duties::counts(&app.context.db).await?;
+async fn write_jobs(page: &mut Page, app: &App) -> Result<(), StorageError> {
+    let counts = jobs::counts(&app.context.db).await?;
     let now = app.now();
-    let oldest = duties::oldest_due(&app.context.db, now).await?;
-    page.family("concord_duties", "gauge", "Pieces of work by kind, queue and state.");
+    let oldest = jobs::oldest_due(&app.context.db, now).await?;
+    page.family("concord_jobs", "gauge", "Pieces of work by kind, queue and state.");
     for count in counts {
         page.sample(
-            "concord_duties",
+            "concord_jobs",
             &[("kind", &count.kind), ("queue", &count.queue), ("state", &count.state)],
             count.count,
         );

@@ -8,8 +8,8 @@ use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     channel::ChannelState,
     connection::ConnectionState,
-    duty::DutyKind,
-    ids::{BookingId, BusinessId, CalendarId, ChannelId, ConnectionId, EntryId, OutsideChangeId, StaffId},
+    ids::{BookingId, BusinessId, CalendarId, ChannelId, ConnectionId, EntryId, RemoteChangeId, StaffId},
+    job::JobKind,
     occupancy::SubjectKind,
 };
 use concord_jobs::channels::exposure::exposed_of_business;
@@ -17,10 +17,10 @@ use concord_storage::{
     Db, StorageError, bookings, calendars,
     channels::{self, Channel, exposed},
     connections::{self, Connection},
-    duties::{self, Duty},
     entries::{self, EntryCounts},
+    jobs::{self, Job},
     occupancy::{self, DoubleBooking},
-    outside_changes::{self, OutsideChange},
+    remote_changes::{self, RemoteChange},
 };
 
 use super::{
@@ -38,11 +38,11 @@ pub(super) struct Attention {
     /// All connections that they may see.
     pub connections: Vec<Connection>,
     /// Work that was given up.
-    pub failures: Vec<Duty>,
+    pub failures: Vec<Job>,
     /// Facts from outside that overlap something of ours.
     pub conflicts: Vec<DoubleBooking>,
     /// What people did in their calendars that somebody has to decide about.
-    pub questions: Vec<OutsideChange>,
+    pub questions: Vec<RemoteChange>,
     /// All channels, for managers.
     pub channels: Vec<Channel>,
     /// How many nights their platforms may sell although they are taken, where there are any.
@@ -59,7 +59,7 @@ impl Attention {
         let (db, business) = (&app.context.db, user.business.id);
         let (connections, failures, conflicts, questions, channels, entries) = futures::try_join!(
             connections::list(db, business),
-            duties::failed(db, business, MOST_FAILURES),
+            jobs::failed(db, business, MOST_FAILURES),
             occupancy::double_bookings(db, business, app.now()),
             questions(app, user),
             channels::list(db, business),
@@ -106,11 +106,11 @@ impl Attention {
             conflict.subject_kind == SubjectKind::Resource || user.may_see(StaffId(conflict.subject_id))
         });
         let mut own = Vec::new();
-        for duty in std::mem::take(&mut self.failures) {
-            if let Some(about) = About::of(db, user.business.id, &duty).await?
+        for job in std::mem::take(&mut self.failures) {
+            if let Some(about) = About::of(db, user.business.id, &job).await?
                 && user.may_see(about.staff)
             {
-                own.push(duty);
+                own.push(job);
             }
         }
         self.failures = own;
@@ -130,7 +130,7 @@ impl Attention {
     pub(crate) fn held(&self) -> impl Iterator<Item = &Channel> {
         self.channels
             .iter()
-            .filter(|channel| channel.held_brake.is_some() && channel.state == ChannelState::Active)
+            .filter(|channel| channel.import_guard.is_some() && channel.state == ChannelState::Active)
     }
 
     /// Those that should be read and could not be the last time.
@@ -200,12 +200,12 @@ impl Attention {
 }
 
 /// Those that are the person's to decide.
-async fn questions(app: &App, user: &CurrentUser) -> Result<Vec<OutsideChange>, StorageError> {
+async fn questions(app: &App, user: &CurrentUser) -> Result<Vec<RemoteChange>, StorageError> {
     let own = user.user.staff_id;
     if !user.is_manager() && own.is_none() {
         return Ok(Vec::new());
     }
-    outside_changes::open(&app.context.db, user.business.id, own.filter(|_| !user.is_manager())).await
+    remote_changes::open(&app.context.db, user.business.id, own.filter(|_| !user.is_manager())).await
 }
 
 /// The state of sync in a word, which leads to what is wrong.
@@ -230,7 +230,7 @@ impl SyncWord {
     }
 }
 
-/// What a duty is about.
+/// What a job is about.
 pub(super) struct About {
     /// Whose calendar.
     pub staff: StaffId,
@@ -244,10 +244,10 @@ pub(super) struct About {
 
 impl About {
     /// `None`: what it was about is gone, or it is about nobody's calendar.
-    pub(crate) async fn of(db: &Db, business: BusinessId, duty: &Duty) -> Result<Option<Self>, StorageError> {
-        match duty.kind {
-            DutyKind::SyncBooking | DutyKind::DeleteBooking => {
-                let entry = entries::find(db, business, EntryId(duty.subject_id)).await?;
+    pub(crate) async fn of(db: &Db, business: BusinessId, job: &Job) -> Result<Option<Self>, StorageError> {
+        match job.kind {
+            JobKind::SyncBooking | JobKind::DeleteBooking => {
+                let entry = entries::find(db, business, EntryId(job.subject_id)).await?;
                 Ok(entry.map(|entry| Self {
                     staff: entry.staff_id,
                     connection: entry.connection_id,
@@ -255,18 +255,18 @@ impl About {
                     calendar: None,
                 }))
             }
-            DutyKind::ImportAvailability | DutyKind::KeepPush => {
-                let Some(calendar) = calendars::find(db, business, CalendarId(duty.subject_id)).await? else {
+            JobKind::ImportAvailability | JobKind::KeepPush => {
+                let Some(calendar) = calendars::find(db, business, CalendarId(job.subject_id)).await? else {
                     return Ok(None);
                 };
                 let about = Self::of_connection(db, business, calendar.connection_id).await?;
                 Ok(about.map(|about| Self { calendar: Some(calendar.name), ..about }))
             }
-            DutyKind::BatchSync | DutyKind::CompareDrift | DutyKind::Disconnect => {
-                Self::of_connection(db, business, ConnectionId(duty.subject_id)).await
+            JobKind::BatchSync | JobKind::CompareDrift | JobKind::Disconnect => {
+                Self::of_connection(db, business, ConnectionId(job.subject_id)).await
             }
-            DutyKind::CloseQuestion => {
-                let change = outside_changes::find(db, business, OutsideChangeId(duty.subject_id)).await?;
+            JobKind::CloseQuestion => {
+                let change = remote_changes::find(db, business, RemoteChangeId(job.subject_id)).await?;
                 Ok(change.map(|change| Self {
                     staff: change.staff_id,
                     connection: change.connection_id,
@@ -274,7 +274,7 @@ impl About {
                     calendar: None,
                 }))
             }
-            DutyKind::SendMail | DutyKind::Notify | DutyKind::PollChannel | DutyKind::Retention => Ok(None),
+            JobKind::SendMail | JobKind::Notify | JobKind::PollChannel | JobKind::Retention => Ok(None),
         }
     }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use concord_domain::{privacy::EntryPrivacy, sync::outside::OutsideRules};
+use concord_domain::{privacy::EntryPrivacy, sync::remote_change::RemoteChangeRules};
 use concord_jobs::business;
 use concord_storage::{
     StorageError,
@@ -98,8 +98,8 @@ async fn save(
     };
     let mut tx = app.context.db.begin().await?;
     let before = businesses::lock(&mut tx, user.business.id).await?;
-    let raised = match business::save(&mut tx, &app.context, &user.change(&app), &before, &settings).await {
-        Ok((_, raised)) => raised,
+    let enqueued = match business::save(&mut tx, &app.context, &user.change(&app), &before, &settings).await {
+        Ok((_, enqueued)) => enqueued,
         Err(StorageError::StaysAhead) => {
             drop(tx);
             return refuse(&app, &user, form, vec![("zone", STAYS_AHEAD)]).await;
@@ -107,7 +107,7 @@ async fn save(
         Err(error) => return Err(error.into()),
     };
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     Ok(user.go(&app, "/settings/business", &Flash::good("The settings were saved.")))
 }
 
@@ -149,7 +149,7 @@ fn read(form: &Form) -> Result<BusinessSettings, Vec<(&'static str, &'static str
         (Some(zone), Some(entry_privacy), Some(mark_cancelled), Some(moves), Some(deletions))
             if faults.is_empty() =>
         {
-            let outside = OutsideRules { moves, deletions };
+            let outside = RemoteChangeRules { moves, deletions };
             Ok(BusinessSettings { name: name.to_owned(), zone, entry_privacy, mark_cancelled, outside })
         }
         _ => Err(faults),

@@ -146,11 +146,11 @@ async fn send_again(
 ) -> Result<Response, PageError> {
     user.must_be_manager()?;
     let mut tx = app.context.db.begin().await?;
-    let duty = match mails::send_again(&mut tx, user.business.id, id, app.now()).await {
+    let job = match mails::send_again(&mut tx, user.business.id, id, app.now()).await {
         Err(StorageError::NotFound) => return Err(PageError::NotFound("mail that has failed")),
-        duty => duty?,
+        job => job?,
     };
     tx.commit().await?;
-    app.context.push(&[duty]).await;
+    app.context.push(&[job]).await;
     Ok(user.go(&app, PATH, &Flash::information("It is sent again. Here you see whether it was taken.")))
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     booking::{BookingKind, BookingStatus},
     connection::{ConnectionState, EntryState},
     record::SyncOutcome,
-    sync::outside::OutsideState,
+    sync::remote_change::RemoteChangeState,
 };
 use concord_storage::entries::MOST_COUNTED;
 use serde::{Deserialize, Serialize};
@@ -113,14 +113,14 @@ impl From<ConnectionState> for Pill {
     }
 }
 
-impl From<OutsideState> for Pill {
-    fn from(state: OutsideState) -> Self {
+impl From<RemoteChangeState> for Pill {
+    fn from(state: RemoteChangeState) -> Self {
         match state {
-            OutsideState::Open => Self::new(Tone::Wrong, "To be decided"),
-            OutsideState::Followed => Self::new(Tone::Good, "Followed"),
-            OutsideState::PutBack => Self::new(Tone::Information, "Put back"),
-            OutsideState::Overtaken => Self::new(Tone::Neutral, "Overtaken"),
-            OutsideState::Undone => Self::new(Tone::Neutral, "Undone"),
+            RemoteChangeState::Open => Self::new(Tone::Wrong, "To be decided"),
+            RemoteChangeState::Followed => Self::new(Tone::Good, "Followed"),
+            RemoteChangeState::Revert => Self::new(Tone::Information, "Put back"),
+            RemoteChangeState::Overtaken => Self::new(Tone::Neutral, "Overtaken"),
+            RemoteChangeState::Undone => Self::new(Tone::Neutral, "Undone"),
         }
     }
 }

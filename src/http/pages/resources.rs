@@ -190,12 +190,12 @@ async fn update(
         Err(error) => return Err(error.into()),
     };
     user.note(&mut tx, &app, "changed", (HistorySubject::Resource, id.0), &changed.for_history()).await?;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     if changed.name != before.name || changed.zone != before.zone {
-        raised = batch_sync::raise_all(&mut tx, &app.context, user.business.id).await?;
+        enqueued = batch_sync::enqueue_all(&mut tx, &app.context, user.business.id).await?;
     }
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     let flash = Flash::good(format!("“{}” was changed.", changed.name));
     Ok(user.go(&app, "/settings/resources", &flash))
 }

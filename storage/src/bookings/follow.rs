@@ -3,7 +3,7 @@
 use concord_domain::{
     booking::BookingDraft,
     ids::BookingId,
-    sync::{outside::OutsideState, shape::Shape},
+    sync::{remote_change::RemoteChangeState, shape::Shape},
 };
 
 use super::import::ItemWrite;
@@ -12,7 +12,7 @@ use crate::{
     Db, StorageError, Tx, entries,
     notices::{self, NewNotice},
     on_db,
-    outside_changes::{self, Decision, NewOutsideChange},
+    remote_changes::{self, Decision, NewRemoteChange},
 };
 
 /// What is written in the transaction that changes a booking.
@@ -23,7 +23,7 @@ pub enum Along<'a> {
     /// That the booking has followed a person's change of an entry, which was seen when the entry was at `revision`.
     Followed {
         /// The change; its `booking_version` is filled in.
-        change: &'a NewOutsideChange<'a>,
+        change: &'a NewRemoteChange<'a>,
         /// Of what was known of the entry.
         revision: i64,
         /// The version that the person left behind.
@@ -67,21 +67,21 @@ pub(super) async fn go_along(
             if !entries::note_seen(tx, (outside.entry, revision), (etag, shape), false).await? {
                 return Err(PutError::Stale { current });
             }
-            let outside = NewOutsideChange { booking_version: Some(current), ..*outside };
-            outside_changes::record(tx, &outside, change.now).await?;
+            let outside = NewRemoteChange { booking_version: Some(current), ..*outside };
+            remote_changes::record(tx, &outside, change.now).await?;
             for new in told {
                 notices::raise(tx, new, change.now).await?;
             }
         }
         Along::Decided(decision) => {
-            let follows = decision.to == OutsideState::Followed;
+            let follows = decision.to == RemoteChangeState::Followed;
             let decision = Decision { booking_version: follows.then_some(current), ..decision.clone() };
-            outside_changes::decide(tx, change.business, &decision, &change.actor, change.now)
-                .await
-                .map_err(|error| match error {
+            remote_changes::decide(tx, change.business, &decision, &change.actor, change.now).await.map_err(
+                |error| match error {
                     StorageError::NotFound => PutError::Stale { current },
                     other => other.into(),
-                })?;
+                },
+            )?;
         }
     }
     Ok(())

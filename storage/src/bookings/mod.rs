@@ -1,10 +1,10 @@
 //! Bookings: found by the caller's own reference, changed in one transaction with all that follows from the change.
 
+mod allocation;
 mod follow;
 mod import;
 mod in_context;
 mod read;
-mod seating;
 mod taken;
 mod write;
 

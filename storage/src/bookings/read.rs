@@ -579,12 +579,12 @@ const ROUND: &str = "
     WHERE b.business_id = $1 AND b.kind = 'delivery' AND b.status NOT IN ('cancelled', 'no_show')
       AND b.starts_at >= $3 AND b.starts_at < $4 AND EXISTS (
         SELECT 1 FROM connections c JOIN staff p ON p.id = c.staff_id
-        WHERE c.id = $2 AND c.business_id = $1 AND ((c.coverage = 'craft' AND p.craft = 'driver') OR EXISTS (
+        WHERE c.id = $2 AND c.business_id = $1 AND ((c.coverage = 'trade' AND p.trade = 'driver') OR EXISTS (
             SELECT 1 FROM booking_staff s WHERE s.booking_id = b.id AND s.staff_id = c.staff_id)))
     ORDER BY b.starts_at, b.reference";
 
 /// The deliveries of a day that the owner of a connection drives: those that they are assigned to, or all where their
-/// calendar gets all of their craft.
+/// calendar gets all of their trade.
 pub async fn round(
     db: &Db,
     business: BusinessId,

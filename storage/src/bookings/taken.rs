@@ -55,7 +55,7 @@ const OBSTACLE: &str = "
     LEFT JOIN resources r ON r.id = o.subject_id
     LEFT JOIN staff s ON s.id = o.subject_id
     LEFT JOIN bookings b ON b.id = o.source_id
-    LEFT JOIN outside_events e ON e.id = o.source_id
+    LEFT JOIN busy_times e ON e.id = o.source_id
     LEFT JOIN calendars k ON k.id = e.calendar_id
     WHERE o.business_id = $1 AND o.id = $2";
 
@@ -108,7 +108,7 @@ pub(super) async fn alternatives(
     };
     let mut rows = Vec::with_capacity(1 + draft.staff.len());
     for subject in std::iter::once(draft.resource.0).chain(draft.staff.iter().map(|member| member.0)) {
-        rows.push(occupancy::seats_of_others(db, change.business, subject, within, reference).await?);
+        rows.push(occupancy::units_of_others(db, change.business, subject, within, reference).await?);
     }
     let mut needs = Vec::with_capacity(rows.len());
     for (index, rows) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Changing a booking: its rows, its seats, its entries in calendars, its history and the duties that follow, in one
+//! Changing a booking: its rows, its seats, its entries in calendars, its history and the jobs that follow, in one
 //! transaction.
 
 use chrono::{DateTime, Duration, Utc};
@@ -9,21 +9,22 @@ use concord_domain::{
     interval::Interval,
     people::Actor,
     record::HistorySubject,
-    sync::outside,
+    sync::remote_change,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
+    allocation::{Word, allocate_anew, too_many_units},
     follow::{Along, go_along},
     read::find_in,
-    seating::{Word, seat_anew, too_many_units},
     taken::{Taken, alternatives, obstacles},
 };
 use crate::{
     Db, StorageError, Tx,
-    duties::DutyRef,
     entries::{self, Reach, rounds},
-    history, on_db, outside_changes, people,
+    history,
+    jobs::JobRef,
+    on_db, people, remote_changes,
     resources::{self, Resource},
 };
 
@@ -46,11 +47,11 @@ pub struct Put {
     /// Whether it is new.
     pub created: bool,
     /// Whether all that it newly takes has a seat; only what a platform has sold may have none.
-    pub seated: bool,
+    pub allocated: bool,
     /// What to push to the queue, now that it is committed.
-    pub duties: Vec<DutyRef>,
+    pub jobs: Vec<JobRef>,
     /// Why whatever is asked about it is no question any more; `None`: it says what it said.
-    overtakes: Option<outside::Refusal>,
+    overtakes: Option<remote_change::Refusal>,
 }
 
 /// Why a booking was not written. Nothing was.
@@ -106,7 +107,7 @@ pub(super) async fn write(
             Ok(put) => {
                 go_along(&mut tx, change, &put, along).await?;
                 if let Some(why) = put.overtakes {
-                    outside_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
+                    remote_changes::overtake(&mut tx, put.booking.id, why, change.now).await?;
                 }
                 tx.commit().await?;
                 return Ok(put);
@@ -181,8 +182,8 @@ async fn put_in(
         return Ok(Put {
             booking: before.clone(),
             created: false,
-            seated: true,
-            duties: vec![],
+            allocated: true,
+            jobs: vec![],
             overtakes: None,
         });
     }
@@ -218,20 +219,19 @@ async fn put_in(
         return Err(PutError::Invalid(vec![fault]).into());
     }
     write_rows(tx, &booking).await?;
-    let seated = match seat_anew(tx, before.as_ref(), &booking, (&resource, word), change.now).await? {
-        Ok(seated) => seated,
+    let allocated = match allocate_anew(tx, before.as_ref(), &booking, (&resource, word), change.now).await? {
+        Ok(allocated) => allocated,
         Err(in_the_way) => {
             let obstacles = obstacles(tx, change.business, &in_the_way).await?;
             return Err(Refusal::Full { obstacles, draft: Box::new(booking.draft), interval, zone });
         }
     };
     let rounds = rounds::begin(tx, (before.as_ref(), &booking), business.zone).await?;
-    let mut duties =
-        entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
-    duties.extend(rounds.raise(tx, change.now).await?);
+    let mut jobs = entries::aim(tx, &booking, business.mark_cancelled, Reach::Everywhere, change.now).await?;
+    jobs.extend(rounds.enqueue(tx, change.now).await?);
     note(tx, change, before.as_ref(), &booking).await?;
     let overtakes = Some(overtakes(before.as_ref(), &booking));
-    Ok(Put { booking, created: before.is_none(), seated, duties, overtakes })
+    Ok(Put { booking, created: before.is_none(), allocated, jobs, overtakes })
 }
 
 /// Zero: it ends before it begins.
@@ -239,17 +239,17 @@ fn draft_length(draft: &BookingDraft, zone: Tz) -> Duration {
     draft.time.interval(zone).map_or(Duration::zero(), |interval| interval.length())
 }
 
-fn overtakes(before: Option<&Booking>, after: &Booking) -> outside::Refusal {
+fn overtakes(before: Option<&Booking>, after: &Booking) -> remote_change::Refusal {
     let was = before.map(|before| before.draft.status);
     match after.draft.status {
-        status if Some(status) == was => outside::Refusal::ChangedHere,
-        BookingStatus::Completed => outside::Refusal::Completed,
-        status if !status.occupies() => outside::Refusal::Cancelled,
-        _ => outside::Refusal::ChangedHere,
+        status if Some(status) == was => remote_change::Refusal::ChangedHere,
+        BookingStatus::Completed => remote_change::Refusal::Completed,
+        status if !status.occupies() => remote_change::Refusal::Cancelled,
+        _ => remote_change::Refusal::ChangedHere,
     }
 }
 
-/// Raises again what follows from a booking as it stands, such as for a calendar that was connected after it was made.
+/// Enqueues again what follows from a booking as it stands, such as for a calendar that was connected after it was made.
 /// The booking is read and locked here: whoever decided that it is concerned may have read it before it was changed.
 pub async fn aim_again(
     tx: &mut Tx,
@@ -257,7 +257,7 @@ pub async fn aim_again(
     reference: &str,
     reach: Reach,
     now: DateTime<Utc>,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     let Some(booking) = find_in(tx, business, reference).await? else { return Ok(vec![]) };
     let business = settings(tx, business).await?;
     entries::aim(tx, &booking, business.mark_cancelled, reach, now).await

@@ -12,15 +12,15 @@ pub mod webhooks;
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::{BlockRule, Brake, ChannelState, Preference},
-    duty::{DutyKind, QueueClass},
+    channel::{BlockRule, ChannelState, ImportGuard, Preference},
     ids::{BusinessId, ChannelId, FeedId, ResourceId},
+    job::{JobKind, QueueClass},
 };
 use secrecy::SecretString;
 
 use crate::{
     Db, StorageError, Tx,
-    duties::{self, DutyRef, NewDuty},
+    jobs::{self, JobRef, NewJob},
     on_db,
     seal::{Keyring, Place},
     secret,
@@ -72,7 +72,7 @@ pub struct Channel {
     /// Why, for people; if it can, what of it was not understood.
     pub last_error: Option<String>,
     /// Why cancellations are held back.
-    pub held_brake: Option<Brake>,
+    pub import_guard: Option<ImportGuard>,
     /// How many wait ...
     pub held_items: i64,
     /// ... of how many.
@@ -91,7 +91,7 @@ macro_rules! columns {
     () => {
         "id, business_id, resource_id, platform, state, preference, blocks, interval_minutes,
          import_url IS NOT NULL AS has_import, import_host, polled, feed_id, etag, last_modified, body_digest,
-         polled_at, read_at, changed_at, failing_since, last_error, held_brake, held_items, held_of, held_until,
+         polled_at, read_at, changed_at, failing_since, last_error, import_guard, held_items, held_of, held_until,
          webhook_token_hash IS NOT NULL AS has_webhook, removed_at, created_at"
     };
 }
@@ -434,22 +434,22 @@ pub async fn import_url(
     sealed.map(|sealed| ring.open(&sealed, place(id))).transpose()
 }
 
-/// Raises the reading of a channel, at `due_at`.
-pub async fn raise_poll(
+/// Enqueues the reading of a channel, at `due_at`.
+pub async fn enqueue_poll(
     tx: &mut Tx,
     channel: &Channel,
     queue: QueueClass,
     due_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
-    let duty = NewDuty {
+) -> Result<JobRef, StorageError> {
+    let job = NewJob {
         business: Some(channel.business_id),
-        kind: DutyKind::PollChannel,
+        kind: JobKind::PollChannel,
         subject: channel.id.0,
         queue,
         due_at,
     };
-    duties::raise(tx, duty, now).await
+    jobs::enqueue(tx, job, now).await
 }
 
 const SEALED: &str = "SELECT id, import_url, webhook_secret FROM channels WHERE removed_at IS NULL";

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::Brake,
+    channel::ImportGuard,
     ids::{BusinessId, ChannelId},
 };
 
@@ -87,7 +87,7 @@ pub async fn look_again(tx: &mut Tx, business: BusinessId, id: ChannelId) -> Res
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
     /// Why.
-    pub brake: Brake,
+    pub import_guard: ImportGuard,
     /// How many items wait ...
     pub items: i64,
     /// ... of how many.
@@ -97,13 +97,13 @@ pub struct Holding {
 }
 
 const HOLD: &str = "
-    UPDATE channels SET held_brake = $2, held_items = $3, held_of = $4, held_until = $5 WHERE id = $1";
+    UPDATE channels SET import_guard = $2, held_items = $3, held_of = $4, held_until = $5 WHERE id = $1";
 
 /// Notes what is held back of a channel that was looked up with its business, or that nothing is.
 pub async fn hold(tx: &mut Tx, id: ChannelId, holding: Option<Holding>) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(HOLD)
         .bind(id)
-        .bind(holding.map(|holding| holding.brake))
+        .bind(holding.map(|holding| holding.import_guard))
         .bind(holding.map_or(0, |holding| holding.items))
         .bind(holding.map_or(0, |holding| holding.of))
         .bind(holding.map(|holding| holding.until))

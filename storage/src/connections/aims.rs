@@ -11,7 +11,7 @@ use concord_domain::ids::BusinessId;
 use crate::{Open, StorageError, Tx};
 
 /// Whether the connection of that name gets bookings of that kind whoever is assigned to them; `staff` is the name of its
-/// person's row. The kinds are those of `Craft::kind`.
+/// person's row. The kinds are those of `Trade::kind`.
 macro_rules! covers {
     ($connection:literal, $staff:literal, $kind:literal) => {
         concat!(
@@ -19,9 +19,9 @@ macro_rules! covers {
             $connection,
             ".coverage = 'everything' OR (",
             $connection,
-            ".coverage = 'craft' AND CASE ",
+            ".coverage = 'trade' AND CASE ",
             $staff,
-            ".craft WHEN 'technician' THEN 'maintenance' WHEN 'driver' THEN 'delivery' ELSE '' END = ",
+            ".trade WHEN 'technician' THEN 'maintenance' WHEN 'driver' THEN 'delivery' ELSE '' END = ",
             $kind,
             "))"
         )

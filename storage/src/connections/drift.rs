@@ -100,7 +100,7 @@ pub async fn drift_totals(db: &Db) -> Result<Vec<DriftTotal>, StorageError> {
 const NEVER_COMPARED: &str = "
     SELECT c.business_id, c.id FROM connections c
     WHERE c.state = 'active' AND NOT EXISTS (
-        SELECT 1 FROM duties d WHERE d.kind = 'compare_drift' AND d.subject_id = c.id AND d.state <> 'done')
+        SELECT 1 FROM jobs d WHERE d.kind = 'compare_drift' AND d.subject_id = c.id AND d.state <> 'done')
     ORDER BY c.id";
 
 /// The connections that are served and that nobody is to compare, such as those of an older version of the program.

@@ -1,5 +1,5 @@
 //! One refresher of a connection's token at a time, across processes. Who dies loses the right by time. Its one writer is who
-//! holds the lease of its key (`duties`).
+//! holds the lease of its key (`jobs`).
 
 use chrono::{DateTime, Utc};
 use concord_domain::ids::ConnectionId;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::{BusinessId, ConnectionId, StaffId},
-    sync::outside::OutsidePolicy,
+    sync::remote_change::RemoteChangePolicy,
 };
 use secrecy::SecretString;
 
@@ -53,10 +53,10 @@ pub struct Connection {
     pub is_default: bool,
     /// Whether its entries go when it is disconnected.
     pub remove_entries: bool,
-    /// What becomes of entries that are moved, resized or renamed outside; `None`: as the business has it.
-    pub outside_moves: Option<OutsidePolicy>,
-    /// What becomes of entries that are deleted or brought back outside; `None`: as the business has it.
-    pub outside_deletions: Option<OutsidePolicy>,
+    /// What becomes of entries that are moved, resized or renamed remote_change; `None`: as the business has it.
+    pub remote_moves: Option<RemoteChangePolicy>,
+    /// What becomes of entries that are deleted or brought back remote_change; `None`: as the business has it.
+    pub remote_deletions: Option<RemoteChangePolicy>,
     /// What the last full compare of its calendars found.
     #[sqlx(flatten)]
     pub drift: DriftFigures,
@@ -100,7 +100,7 @@ pub struct NewConnection {
 
 const COLUMNS: &str =
     "id, business_id, staff_id, provider, account_subject, account_email, state, direction, coverage,
-    is_default, remove_entries, outside_moves, outside_deletions, drift_checked_at, drift_standing, drift_missing,
+    is_default, remove_entries, remote_moves, remote_deletions, drift_checked_at, drift_standing, drift_missing,
     drift_extra, drift_different, drift_held_since, last_sync_at, last_error, state_changed_at, created_at";
 
 const ADOPT: &str = "
@@ -289,18 +289,18 @@ pub async fn set_settings(
     changed.ok_or(StorageError::NotFound)
 }
 
-const SET_OUTSIDE_RULES: &str = "
-    UPDATE connections SET outside_moves = $3, outside_deletions = $4
+const SET_REMOTE_CHANGE_RULES: &str = "
+    UPDATE connections SET remote_moves = $3, remote_deletions = $4
     WHERE business_id = $1 AND id = $2 AND state <> 'disconnected'";
 
 /// What becomes of what its person does to entries of ours: moves, and deletions; `None`: as the business has it.
-pub async fn set_outside_rules(
+pub async fn set_remote_change_rules(
     tx: &mut Tx,
     business: BusinessId,
     id: ConnectionId,
-    (moves, deletions): (Option<OutsidePolicy>, Option<OutsidePolicy>),
+    (moves, deletions): (Option<RemoteChangePolicy>, Option<RemoteChangePolicy>),
 ) -> Result<(), StorageError> {
-    let rows = on_db!(tx, c => sqlx::query(SET_OUTSIDE_RULES)
+    let rows = on_db!(tx, c => sqlx::query(SET_REMOTE_CHANGE_RULES)
         .bind(business)
         .bind(id)
         .bind(moves)

@@ -9,7 +9,7 @@ const BEGIN: &str = "UPDATE connections SET readings = readings + 1 WHERE id = $
 /// Takes the number of a reading, before its first call.
 pub async fn begin_reading(db: &Db, id: ConnectionId) -> Result<Reading, StorageError> {
     // One that is forgotten is given out again: what was stored since then does not count as older than it.
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     let reading = on_db!(tx, c => sqlx::query_scalar(BEGIN).bind(id).fetch_one(c).await)?;
     tx.commit().await?;
     Ok(reading)

@@ -1,12 +1,12 @@
-//! Where a booking must stand, and the duties that follow.
+//! Where a booking must stand, and the jobs that follow.
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::Booking,
     connection::{EntryState, ProviderKind},
-    duty::{DutyKind, QueueClass},
     entry::external_id,
     ids::{BusinessId, CalendarId, ConnectionId, EntryId, StaffId},
+    job::{JobKind, QueueClass},
     sync::{
         plan::REMOVED,
         unknown::{UnknownWrite, with_write},
@@ -18,8 +18,8 @@ use super::written::stored_anew;
 use crate::{
     StorageError, Tx,
     connections::{self, covers},
-    duties::{self, DutyRef, NewDuty},
-    on_db, outside_changes,
+    jobs::{self, JobRef, NewJob},
+    on_db, remote_changes,
 };
 
 /// Which calendars a change concerns.
@@ -134,7 +134,7 @@ const MOVE_HOUSE: &str = concat!(
         AND k.writes AND k.writable AND k.missing_since IS NULL)"
 );
 
-/// Decides where the booking must stand now, in the transaction that changed it, and raises what follows.
+/// Decides where the booking must stand now, in the transaction that changed it, and enqueues what follows.
 ///
 /// `keep_cancelled`: a cancelled booking's entry is marked instead of removed.
 pub async fn aim(
@@ -143,11 +143,11 @@ pub async fn aim(
     keep_cancelled: bool,
     reach: Reach,
     now: DateTime<Utc>,
-) -> Result<Vec<DutyRef>, StorageError> {
+) -> Result<Vec<JobRef>, StorageError> {
     connections::begin_to_aim(tx, booking.business).await?;
     let queue = reach.queue();
     let occupies = booking.draft.status.occupies();
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     let existing: Vec<Existing> = on_db!(tx, c => sqlx::query_as(EXISTING)
         .bind(booking.business)
         .bind(booking.id)
@@ -169,7 +169,7 @@ pub async fn aim(
         if wanted && entry.homeless {
             on_db!(tx, c => sqlx::query(MOVE_HOUSE).bind(entry.id).execute(c).await.map(drop))?;
         }
-        raised.push(raise(tx, booking.business, entry.id, wanted, queue, now).await?);
+        enqueued.push(enqueue(tx, booking.business, entry.id, wanted, queue, now).await?);
     }
     if occupies && booking.interval.end > now {
         let targets: Vec<Target> = on_db!(tx, c => sqlx::query_as(TARGETS)
@@ -194,23 +194,23 @@ pub async fn aim(
                 .execute(c)
                 .await
                 .map(drop))?;
-            raised.push(raise(tx, booking.business, id, true, queue, now).await?);
+            enqueued.push(enqueue(tx, booking.business, id, true, queue, now).await?);
         }
     }
-    Ok(raised)
+    Ok(enqueued)
 }
 
-pub(super) async fn raise(
+pub(super) async fn enqueue(
     tx: &mut Tx,
     business: BusinessId,
     entry: EntryId,
     wanted: bool,
     queue: QueueClass,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
-    let kind = if wanted { DutyKind::SyncBooking } else { DutyKind::DeleteBooking };
-    let duty = NewDuty { business: Some(business), kind, subject: entry.0, queue, due_at: now };
-    duties::raise(tx, duty, now).await
+) -> Result<JobRef, StorageError> {
+    let kind = if wanted { JobKind::SyncBooking } else { JobKind::DeleteBooking };
+    let job = NewJob { business: Some(business), kind, subject: entry.0, queue, due_at: now };
+    jobs::enqueue(tx, job, now).await
 }
 
 const UNWANTED: &str = "
@@ -218,15 +218,15 @@ const UNWANTED: &str = "
     WHERE business_id = $1 AND connection_id = $2 AND NOT wanted AND state <> 'removed' AND id > $3
     ORDER BY id LIMIT $4";
 
-/// Raises the removal of the next `limit` entries after `after` that should be gone from a connection's calendars, those
-/// of the past too. Returns the duties, and the last entry if there may be more.
+/// Enqueues the removal of the next `limit` entries after `after` that should be gone from a connection's calendars, those
+/// of the past too. Returns the jobs, and the last entry if there may be more.
 pub async fn remove_unwanted(
     tx: &mut Tx,
     (business, connection): (BusinessId, ConnectionId),
     after: EntryId,
     limit: u32,
     now: DateTime<Utc>,
-) -> Result<(Vec<DutyRef>, Option<EntryId>), StorageError> {
+) -> Result<(Vec<JobRef>, Option<EntryId>), StorageError> {
     let ids: Vec<EntryId> = on_db!(tx, c => sqlx::query_scalar(UNWANTED)
         .bind(business)
         .bind(connection)
@@ -234,12 +234,12 @@ pub async fn remove_unwanted(
         .bind(i64::from(limit))
         .fetch_all(c)
         .await)?;
-    let mut raised = Vec::with_capacity(ids.len());
+    let mut enqueued = Vec::with_capacity(ids.len());
     for id in &ids {
-        raised.push(raise(tx, business, *id, false, QueueClass::Bulk, now).await?);
+        enqueued.push(enqueue(tx, business, *id, false, QueueClass::Bulk, now).await?);
     }
     let more = ids.last().copied().filter(|_| ids.len() >= limit as usize);
-    Ok((raised, more))
+    Ok((enqueued, more))
 }
 
 const OUTDATE: &str = "
@@ -249,28 +249,28 @@ const OUTDATE: &str = "
         SELECT 1 FROM calendars k WHERE k.id = entries.calendar_id AND k.missing_since IS NULL)";
 
 /// What stands in the calendars of a business must not stay as it is, also where the booking is over: the next batch of
-/// each connection takes them up. Raises nothing.
+/// each connection takes them up. Enqueues nothing.
 pub(crate) async fn outdate(tx: &mut Tx, business: BusinessId) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(OUTDATE).bind(business).execute(c).await.map(drop))?;
     Ok(())
 }
 
-const RAISE_AGAIN: &str = concat!(
+const ENQUEUE_AGAIN: &str = concat!(
     "UPDATE entries SET content_hash = NULL, state = 'pending', ",
     stored_anew!(),
     " WHERE business_id = $1 AND id = $2 RETURNING wanted"
 );
 
-/// What stands there is not what should: it is written again, or removed. Returns the duty.
-pub async fn raise_again(
+/// What stands there is not what should: it is written again, or removed. Returns the job.
+pub async fn enqueue_again(
     tx: &mut Tx,
     business: BusinessId,
     id: EntryId,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
+) -> Result<JobRef, StorageError> {
     let wanted: bool =
-        on_db!(tx, c => sqlx::query_scalar(RAISE_AGAIN).bind(business).bind(id).fetch_one(c).await)?;
-    raise(tx, business, id, wanted, QueueClass::Interactive, now).await
+        on_db!(tx, c => sqlx::query_scalar(ENQUEUE_AGAIN).bind(business).bind(id).fetch_one(c).await)?;
+    enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await
 }
 
 const LOOK_AGAIN: &str = concat!(
@@ -284,23 +284,23 @@ const STORE_UNKNOWN: &str = "UPDATE entries SET unknown_writes = $2 WHERE id = $
 /// A write ended after another writer could have begun: nobody knows which of them came first, so the entry is looked at
 /// again. `unknown`: what that write would have left; it is stored with those that are there by now. A removal names no
 /// version, so that it may have come after a newer write: that explains a deletion that somebody is asked about. Returns the
-/// duty; `None`: the entry belongs into another calendar by now, and what was written is nobody's concern.
+/// job; `None`: the entry belongs into another calendar by now, and what was written is nobody's concern.
 pub async fn look_again(
     tx: &mut Tx,
     (id, calendar): (EntryId, CalendarId),
     unknown: Vec<UnknownWrite>,
     now: DateTime<Utc>,
-) -> Result<Option<DutyRef>, StorageError> {
+) -> Result<Option<JobRef>, StorageError> {
     type Row = (BusinessId, bool, Option<String>, Json<Vec<UnknownWrite>>);
     // It holds the row from here on, so that no other write is lost from the list.
     let row: Option<Row> = on_db!(tx, c => sqlx::query_as(LOOK_AGAIN).bind(id).bind(calendar).bind(REMOVED).fetch_optional(c).await)?;
     let Some((business, wanted, known, Json(stored))) = row else { return Ok(None) };
     if unknown.contains(&UnknownWrite::Removed) {
-        outside_changes::overtake_deletion(tx, id, now).await?;
+        remote_changes::overtake_deletion(tx, id, now).await?;
     }
     // What overtook it was a removal: that it is gone is no news.
     let removed = (known.is_some() && !unknown.is_empty()).then_some(UnknownWrite::Removed);
     let all = unknown.into_iter().chain(removed).fold(stored, with_write);
     on_db!(tx, c => sqlx::query(STORE_UNKNOWN).bind(id).bind(Json(all)).execute(c).await.map(drop))?;
-    raise(tx, business, id, wanted, QueueClass::Interactive, now).await.map(Some)
+    enqueue(tx, business, id, wanted, QueueClass::Interactive, now).await.map(Some)
 }

@@ -45,7 +45,7 @@ pub struct Compared {
 const COMPARED: &str = "
     SELECT e.id, e.booking_id, e.calendar_id, e.external_id, e.etag, e.wanted, e.state, e.base IS NOT NULL AS stands, e.unknown_writes <> '[]' AS has_unknown,
            e.revision,
-           EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
+           EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about,
            b.starts_at, b.ends_at
     FROM entries e JOIN bookings b ON b.id = e.booking_id
     WHERE e.business_id = $1 AND e.connection_id = $2 AND b.ends_at > $3 AND b.starts_at < $4

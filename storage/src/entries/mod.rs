@@ -19,7 +19,7 @@ use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 pub(crate) use self::aim::outdate;
 pub use self::{
-    aim::{Reach, aim, look_again, raise_again, remove_unwanted},
+    aim::{Reach, aim, enqueue_again, look_again, remove_unwanted},
     compared::{Compared, compared, of_anybody},
     moved::{Located, MovedEntry, move_to, stored_since},
     states::{SyncState, UpcomingEntry, sync_states, sync_states_of, upcoming},
@@ -90,7 +90,7 @@ const ENTRY: &str = "
            e.calendar_id, k.external_id AS calendar_external_id, e.external_id, e.wanted, e.state, e.attempted, e.etag,
            e.content_hash, e.written_version, e.last_error, e.base, e.unknown_writes,
            e.revision, e.reading, c.grant_number, c.last_error IS NOT NULL AS connection_fails,
-           EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
+           EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') AS is_asked_about
     FROM entries e
     JOIN connections c ON c.id = e.connection_id
     JOIN calendars k ON k.id = e.calendar_id
@@ -226,7 +226,7 @@ const UNSETTLED: &str = "
       AND e.state IN ('pending', 'failed')
     GROUP BY e.state, c.state = 'active'
     UNION ALL
-    SELECT e.state, c.state = 'active', -COUNT(*) FROM outside_changes o
+    SELECT e.state, c.state = 'active', -COUNT(*) FROM remote_changes o
     JOIN entries e ON e.id = o.entry_id JOIN connections c ON c.id = e.connection_id
     WHERE o.business_id = $1 AND o.state = 'open' AND c.state <> 'disconnected' AND ($2 IS NULL OR c.staff_id = $2)
       AND e.state IN ('pending', 'failed')
@@ -241,7 +241,7 @@ const SYNCED: &str = "
         SELECT 1 FROM bookings b JOIN entries e ON e.booking_id = b.id JOIN connections c ON c.id = e.connection_id
         WHERE b.business_id = $1 AND b.ends_at > $3 AND e.state = 'synced' AND c.state <> 'disconnected'
           AND ($2 IS NULL OR c.staff_id = $2)
-          AND NOT EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open')
+          AND NOT EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open')
         LIMIT $4) AS counted";
 
 /// How the entries of a business stand, but for those of connections that are over; of the calendars of one person, if one

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     booking::{Booking, BookingKind},
-    duty::QueueClass,
     ids::{BookingId, BusinessId, EntryId, StaffId},
     interval::Interval,
+    job::QueueClass,
     route::day_of,
 };
 
 use super::aim;
-use crate::{Open, StorageError, Tx, duties::DutyRef, on_db};
+use crate::{Open, StorageError, Tx, jobs::JobRef, on_db};
 
 /// The days on which a change of a delivery is felt, and whose.
 pub(crate) struct Rounds {
@@ -57,24 +57,24 @@ const OTHERS: &str = "
     JOIN connections c ON c.id = e.connection_id
     WHERE b.business_id = $1 AND e.wanted AND b.id <> $2 AND b.kind = 'delivery' AND b.starts_at >= $3
       AND b.starts_at < $4 AND c.state <> 'disconnected'
-      AND (c.staff_id = $5 OR ($5 IS NULL AND c.coverage = 'craft'))";
+      AND (c.staff_id = $5 OR ($5 IS NULL AND c.coverage = 'trade'))";
 const OUTDATE: &str = "UPDATE entries SET state = 'pending' WHERE id = $1 AND state = 'synced'";
 
 impl Rounds {
-    /// Raises the writing of the other stops; what turns out to say what it should costs no call.
-    pub(crate) async fn raise(self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<DutyRef>, StorageError> {
+    /// Enqueues the writing of the other stops; what turns out to say what it should costs no call.
+    pub(crate) async fn enqueue(self, tx: &mut Tx, now: DateTime<Utc>) -> Result<Vec<JobRef>, StorageError> {
         let mut entries = BTreeSet::new();
         for day in &self.days {
             for staff in self.staff.iter().copied().map(Some).chain([None]) {
                 entries.extend(self.others(tx, *day, staff).await?);
             }
         }
-        let mut raised = Vec::with_capacity(entries.len());
+        let mut enqueued = Vec::with_capacity(entries.len());
         for entry in entries {
             on_db!(tx, c => sqlx::query(OUTDATE).bind(entry).execute(c).await.map(drop))?;
-            raised.push(aim::raise(tx, self.business, entry, true, QueueClass::Interactive, now).await?);
+            enqueued.push(aim::enqueue(tx, self.business, entry, true, QueueClass::Interactive, now).await?);
         }
-        Ok(raised)
+        Ok(enqueued)
     }
 
     async fn others(

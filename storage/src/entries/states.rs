@@ -55,7 +55,7 @@ impl SyncState {
 macro_rules! state {
     () => {
         "CASE WHEN c.state <> 'disconnected'
-                   AND EXISTS (SELECT 1 FROM outside_changes o WHERE o.entry_id = e.id AND o.state = 'open') THEN 'asked'
+                   AND EXISTS (SELECT 1 FROM remote_changes o WHERE o.entry_id = e.id AND o.state = 'open') THEN 'asked'
               WHEN c.state <> 'disconnected' OR c.remove_entries OR e.state = 'removed' THEN e.state
               WHEN e.written_at IS NULL THEN 'removed' ELSE 'left' END AS state"
     };

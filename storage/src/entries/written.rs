@@ -8,7 +8,7 @@ use concord_domain::{
 };
 use sqlx::types::Json;
 
-use crate::{Db, StorageError, Tx, duties::ClaimedDuty, on_db};
+use crate::{Db, StorageError, Tx, jobs::ClaimedJob, on_db};
 
 /// What is known of an entry is stored anew: at another revision, and at the readings that have begun by now.
 macro_rules! stored_anew {
@@ -23,7 +23,7 @@ const BEGIN_WRITE: &str = concat!(
     stored_anew!(),
     " WHERE id = $1 AND revision = $2 AND wanted = $5
         AND ($6 IS NULL OR $6 = (SELECT version FROM bookings WHERE id = entries.booking_id))
-        AND EXISTS (SELECT 1 FROM duties d WHERE d.id = $8 AND d.leased_by = $9)"
+        AND EXISTS (SELECT 1 FROM jobs d WHERE d.id = $8 AND d.leased_by = $9)"
 );
 
 /// A write as it was planned.
@@ -40,7 +40,7 @@ pub struct PlannedWrite<'a> {
     /// What each write would leave whose outcome is not known, with this one.
     pub unknown: &'a [UnknownWrite],
     /// Whose lease must hold: a worker that was frozen for longer than that writes nothing more.
-    pub held: &'a ClaimedDuty,
+    pub held: &'a ClaimedJob,
 }
 
 /// Before a call that writes: its answer may be lost, and then nobody knows what stands there. `false`: the booking says
@@ -70,7 +70,7 @@ pub async fn begin_write(
 }
 
 const IS_BEING_WRITTEN: &str = "
-    SELECT EXISTS (SELECT 1 FROM duties
+    SELECT EXISTS (SELECT 1 FROM jobs
         WHERE kind IN ('sync_booking', 'delete_booking') AND subject_id = $1 AND lease_until > $2)";
 
 /// Whether somebody is at work on it, so that the answer to a write may be on its way.

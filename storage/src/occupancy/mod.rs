@@ -1,7 +1,7 @@
 //! Who occupies what, when. The rules are in `concord_domain::occupancy`; the database itself refuses two overlapping
 //! rows on one unit.
 //!
-//! Whoever seats rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
+//! Whoever allocations rows on a subject first locks the row that stands for it (`resources::lock`, `people::lock`), so that
 //! nobody chooses a unit from a state that is about to change.
 
 mod overlaps;
@@ -11,7 +11,10 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     ids::{BusinessId, OccupancyId},
     interval::Interval,
-    occupancy::{self, OccupancySource, Seat, Seating, SubjectKind, seat_booking, seat_fact, seat_facts},
+    occupancy::{
+        self, Allocation, OccupancySource, Placement, SubjectKind, allocate_booking, allocate_fact,
+        allocate_facts,
+    },
 };
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 use uuid::Uuid;
@@ -22,7 +25,7 @@ pub(crate) use self::standing::postgres_texts;
 pub use self::{
     overlaps::{Overlap, overlaps_of},
     standing::{
-        DoubleBooking, Party, Standing, beside, conflicts, double_bookings, seats_of_others, standing,
+        DoubleBooking, Party, Standing, beside, conflicts, double_bookings, standing, units_of_others,
     },
 };
 use crate::{StorageError, Tx, db::Open, on_db};
@@ -56,15 +59,15 @@ pub struct Arrival {
 }
 
 #[derive(sqlx::FromRow)]
-struct SeatRow {
+struct AllocationRow {
     id: OccupancyId,
     unit: Option<i64>,
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
 }
 
-impl From<SeatRow> for Seat {
-    fn from(row: SeatRow) -> Self {
+impl From<AllocationRow> for Allocation {
+    fn from(row: AllocationRow) -> Self {
         Self {
             id: row.id,
             unit: row.unit.and_then(|unit| u32::try_from(unit).ok()),
@@ -118,22 +121,22 @@ macro_rules! overlapping {
 const OVERLAPPING_POSTGRES: &str = overlapping!(overlaps_postgres);
 const OVERLAPPING_SQLITE: &str = overlapping!(overlaps_sqlite);
 
-async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Seat>, StorageError> {
+async fn overlapping(tx: &mut Tx, subject: Uuid, within: Interval) -> Result<Vec<Allocation>, StorageError> {
     let text = text_for(&tx.open(), OVERLAPPING_SQLITE, OVERLAPPING_POSTGRES);
-    let rows: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(text)
+    let rows: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(text)
         .bind(subject)
         .bind(within.start)
         .bind(within.end)
         .fetch_all(c)
         .await)?;
-    Ok(rows.into_iter().map(Seat::from).collect())
+    Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
 /// More rows than this are not rearranged for one newcomer.
 const LARGEST_CLUSTER: usize = 2_000;
 
 /// All rows that overlap `wanted`, those that overlap them, and so on: only within these may units change.
-async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Seat>, StorageError> {
+async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Allocation>, StorageError> {
     let mut hull = wanted;
     loop {
         let rows = overlapping(tx, subject, hull).await?;
@@ -148,17 +151,17 @@ async fn cluster(tx: &mut Tx, subject: Uuid, wanted: Interval) -> Result<Vec<Sea
     }
 }
 
-type Rule = fn(&[Seat], u32, Interval, u32) -> Seating;
+type Rule = fn(&[Allocation], u32, Interval, u32) -> Placement;
 
-async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Seating, StorageError> {
+async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Placement, StorageError> {
     let Arrival { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     match rule(&near, subject.capacity, interval, quantity) {
         // Moving a row is safe only when all that it could meet is known.
-        Seating::Seated { moves, .. } if !moves.is_empty() => {
+        Placement::Allocated { moves, .. } if !moves.is_empty() => {
             let rows = cluster(tx, subject.id, interval).await?;
             if rows.len() > LARGEST_CLUSTER {
-                return Ok(Seating::Full { in_the_way: near.iter().map(|row| row.id).collect() });
+                return Ok(Placement::Full { in_the_way: near.iter().map(|row| row.id).collect() });
             }
             Ok(rule(&rows, subject.capacity, interval, quantity))
         }
@@ -167,14 +170,14 @@ async fn choose(tx: &mut Tx, arrival: &Arrival, rule: Rule) -> Result<Seating, S
 }
 
 /// Seats a booking of ours. `Err` inside: there is no room, and these rows stand in the way.
-pub async fn seat(
+pub async fn allocate(
     tx: &mut Tx,
     arrival: &Arrival,
     now: DateTime<Utc>,
 ) -> Result<Result<(), Vec<OccupancyId>>, StorageError> {
-    match choose(tx, arrival, seat_booking).await? {
-        Seating::Full { in_the_way } => Ok(Err(in_the_way)),
-        Seating::Seated { units, moves } => {
+    match choose(tx, arrival, allocate_booking).await? {
+        Placement::Full { in_the_way } => Ok(Err(in_the_way)),
+        Placement::Allocated { units, moves } => {
             apply_moves(tx, &moves).await?;
             let parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
             insert(tx, arrival, &parts, now).await?;
@@ -183,24 +186,24 @@ pub async fn seat(
     }
 }
 
-/// Writes down a fact from outside: seated if a unit can be found, and without one otherwise. Returns whether it is
-/// seated.
+/// Writes down a fact from outside: allocated if a unit can be found, and without one otherwise. Returns whether it is
+/// allocated.
 pub async fn record(tx: &mut Tx, arrival: &Arrival, now: DateTime<Utc>) -> Result<bool, StorageError> {
     let Arrival { subject, interval, quantity, .. } = *arrival;
     let near = overlapping(tx, subject.id, interval).await?;
     // All that need no others to move at once: there may be a thousand of them.
-    let (units, by_moving) = seat_facts(&near, subject.capacity, interval, quantity);
+    let (units, by_moving) = allocate_facts(&near, subject.capacity, interval, quantity);
     let mut parts: Vec<Part> = (0_i64..).zip(units.into_iter().map(Some)).collect();
     insert(tx, arrival, &parts, now).await?;
     let mut next = i64::try_from(parts.len()).unwrap_or(i64::MAX);
-    let mut all_seated = true;
+    let mut all_allocated = true;
     for _ in 0..by_moving {
-        all_seated &= record_part(tx, arrival, next, now).await?;
+        all_allocated &= record_part(tx, arrival, next, now).await?;
         next += 1;
     }
     parts = (next..i64::from(quantity)).map(|part| (part, None)).collect();
     insert(tx, arrival, &parts, now).await?;
-    Ok(all_seated && parts.is_empty())
+    Ok(all_allocated && parts.is_empty())
 }
 
 /// Writes down one of the parts that a fact from outside consists of, as `record` does; `part` counts them from 0.
@@ -211,9 +214,9 @@ pub(crate) async fn record_part(
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let one = Arrival { quantity: 1, ..*arrival };
-    let unit = match choose(tx, &one, seat_fact).await? {
-        Seating::Full { .. } => None,
-        Seating::Seated { units, moves } => {
+    let unit = match choose(tx, &one, allocate_fact).await? {
+        Placement::Full { .. } => None,
+        Placement::Allocated { units, moves } => {
             apply_moves(tx, &moves).await?;
             units.first().copied()
         }
@@ -230,7 +233,9 @@ pub(crate) async fn record_if_free(
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let one = Arrival { quantity: 1, ..*arrival };
-    let Seating::Seated { units, moves } = choose(tx, &one, seat_fact).await? else { return Ok(false) };
+    let Placement::Allocated { units, moves } = choose(tx, &one, allocate_fact).await? else {
+        return Ok(false);
+    };
     apply_moves(tx, &moves).await?;
     insert(tx, arrival, &[(part, units.first().copied())], now).await?;
     Ok(true)
@@ -340,20 +345,20 @@ pub(crate) async fn release_on(
 }
 
 /// An index of its own holds what has no unit, which is little.
-const UNSEATED: &str = "
+const UNALLOCATED: &str = "
     SELECT id, unit, starts_at, ends_at FROM occupancy
     WHERE business_id = $1 AND subject_id = $2 AND unit IS NULL AND ends_at > $3 AND starts_at < $4
     ORDER BY created_at, id";
 
 /// Gives units to rows without one, now that `freed` is free; the oldest first. Returns how many found one, and so
 /// how many conflicts closed.
-pub async fn reseat(
+pub async fn reallocate(
     tx: &mut Tx,
     business: BusinessId,
     subject: Subject,
     freed: Interval,
 ) -> Result<u32, StorageError> {
-    let waiting: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(UNSEATED)
+    let waiting: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(UNALLOCATED)
         .bind(business)
         .bind(subject.id)
         .bind(freed.start)
@@ -361,7 +366,7 @@ pub async fn reseat(
         .fetch_all(c)
         .await)?;
     let mut found = 0;
-    for row in waiting.into_iter().map(Seat::from) {
+    for row in waiting.into_iter().map(Allocation::from) {
         let arrival = Arrival {
             business,
             subject,
@@ -370,7 +375,7 @@ pub async fn reseat(
             source_id: row.id.0,
             quantity: 1,
         };
-        if let Seating::Seated { units, moves } = choose(tx, &arrival, seat_fact).await? {
+        if let Placement::Allocated { units, moves } = choose(tx, &arrival, allocate_fact).await? {
             apply_moves(tx, &moves).await?;
             set_unit(tx, row.id, units.first().copied()).await?;
             found += 1;
@@ -379,7 +384,7 @@ pub async fn reseat(
     Ok(found)
 }
 
-const SEATED_FROM: &str = "
+const ALLOCATED_FROM: &str = "
     SELECT id, unit, starts_at, ends_at FROM occupancy
     WHERE business_id = $1 AND subject_id = $2 AND unit IS NOT NULL AND ends_at > $3";
 
@@ -391,13 +396,13 @@ pub(crate) async fn fit(
     subject: Subject,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
-    let rows: Vec<SeatRow> = on_db!(tx, c => sqlx::query_as(SEATED_FROM)
+    let rows: Vec<AllocationRow> = on_db!(tx, c => sqlx::query_as(ALLOCATED_FROM)
         .bind(business)
         .bind(subject.id)
         .bind(now)
         .fetch_all(c)
         .await)?;
-    let rows: Vec<Seat> = rows.into_iter().map(Seat::from).collect();
+    let rows: Vec<Allocation> = rows.into_iter().map(Allocation::from).collect();
     let Some(moves) = occupancy::fit(&rows, subject.capacity) else { return Ok(false) };
     apply_moves(tx, &moves).await?;
     Ok(true)

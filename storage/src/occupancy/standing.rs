@@ -7,11 +7,11 @@ use concord_domain::{
     booking::Booking,
     ids::{BusinessId, OccupancyId},
     interval::Interval,
-    occupancy::{OccupancySource, Seat, SubjectKind},
+    occupancy::{Allocation, OccupancySource, SubjectKind},
 };
 use uuid::Uuid;
 
-use super::{SeatRow, overlaps_postgres, overlaps_sqlite, text_for};
+use super::{AllocationRow, overlaps_postgres, overlaps_sqlite, text_for};
 use crate::{Db, StorageError, on_db};
 
 /// A row as it stands, with what it stands for in words.
@@ -43,7 +43,7 @@ pub struct Standing {
     pub calendar: Option<String>,
 }
 
-macro_rules! seats_of_others {
+macro_rules! units_of_others {
     ($overlaps:ident) => {
         concat!(
             "SELECT o.id, o.unit, o.starts_at, o.ends_at FROM occupancy o LEFT JOIN bookings b ON b.id = o.source_id
@@ -53,19 +53,19 @@ macro_rules! seats_of_others {
         )
     };
 }
-const SEATS_OF_OTHERS_SQLITE: &str = seats_of_others!(overlaps_sqlite);
-const SEATS_OF_OTHERS_POSTGRES: &str = seats_of_others!(overlaps_postgres);
+const UNITS_OF_OTHERS_SQLITE: &str = units_of_others!(overlaps_sqlite);
+const UNITS_OF_OTHERS_POSTGRES: &str = units_of_others!(overlaps_postgres);
 
 /// All rows on a subject within a stretch of time, but those of the booking of that reference.
-pub async fn seats_of_others(
+pub async fn units_of_others(
     db: &Db,
     business: BusinessId,
     subject: Uuid,
     within: Interval,
     reference: &str,
-) -> Result<Vec<Seat>, StorageError> {
-    let text = text_for(&db.open(), SEATS_OF_OTHERS_SQLITE, SEATS_OF_OTHERS_POSTGRES);
-    let rows: Vec<SeatRow> = on_db!(db, c => sqlx::query_as(text)
+) -> Result<Vec<Allocation>, StorageError> {
+    let text = text_for(&db.open(), UNITS_OF_OTHERS_SQLITE, UNITS_OF_OTHERS_POSTGRES);
+    let rows: Vec<AllocationRow> = on_db!(db, c => sqlx::query_as(text)
         .bind(business)
         .bind(subject)
         .bind(within.start)
@@ -73,7 +73,7 @@ pub async fn seats_of_others(
         .bind(reference)
         .fetch_all(c)
         .await)?;
-    Ok(rows.into_iter().map(Seat::from).collect())
+    Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
 macro_rules! standing {
@@ -86,7 +86,7 @@ macro_rules! standing {
     LEFT JOIN resources r ON r.id = o.subject_id
     LEFT JOIN staff s ON s.id = o.subject_id
     LEFT JOIN bookings b ON b.id = o.source_id
-    LEFT JOIN outside_events e ON e.id = o.source_id
+    LEFT JOIN busy_times e ON e.id = o.source_id
     LEFT JOIN calendars k ON k.id = e.calendar_id
     WHERE ",
             $where
@@ -128,10 +128,10 @@ pub async fn standing(
 pub async fn beside(db: &Db, booking: &Booking) -> Result<(Vec<Standing>, bool), StorageError> {
     let (resource, source) = (booking.draft.resource.0, booking.id.0);
     let mut rows = standing(db, booking.business, resource, booking.interval).await?;
-    let is_seated = !rows.iter().any(|row| row.source_id == source && row.unit.is_none());
+    let is_allocated = !rows.iter().any(|row| row.source_id == source && row.unit.is_none());
     rows.retain(|row| row.source_id != source);
     rows.dedup_by_key(|row| row.source_id);
-    Ok((rows, is_seated))
+    Ok((rows, is_allocated))
 }
 
 macro_rules! conflicts {
@@ -234,10 +234,10 @@ macro_rules! double_bookings {
            COALESCE((SELECT r.name FROM resources r WHERE r.id = o.subject_id),
                     (SELECT s.name FROM staff s WHERE s.id = o.subject_id)) AS subject_name,
            o.starts_at, o.ends_at, o.source, o.source_id,
-           (SELECT k.name FROM outside_events e JOIN calendars k ON k.id = e.calendar_id
+           (SELECT k.name FROM busy_times e JOIN calendars k ON k.id = e.calendar_id
             WHERE e.id = o.source_id) AS calendar,
            other.source AS other_source, other.source_id AS other_source_id,
-           (SELECT k.name FROM outside_events e JOIN calendars k ON k.id = e.calendar_id
+           (SELECT k.name FROM busy_times e JOIN calendars k ON k.id = e.calendar_id
             WHERE e.id = other.source_id) AS other_calendar
     FROM occupancy o
     JOIN occupancy other ON other.subject_id = o.subject_id AND other.source_id <> o.source_id AND ",
@@ -280,7 +280,7 @@ pub async fn double_bookings(
 pub(crate) fn postgres_texts() -> [&'static str; 5] {
     [
         super::OVERLAPPING_POSTGRES,
-        SEATS_OF_OTHERS_POSTGRES,
+        UNITS_OF_OTHERS_POSTGRES,
         STANDING_ON_POSTGRES,
         CONFLICTS_POSTGRES,
         DOUBLE_BOOKINGS_POSTGRES,

@@ -66,7 +66,7 @@ const TABLES: &[Table] = &[
             ("id", "{id 1 i}"),
             ("name", "'Person ' || i"),
             ("email", "'person' || i || '@many.example'"),
-            ("craft", "'general'"),
+            ("trade", "'general'"),
             ("revision", "1"),
             ("created_at", "{at 0}"),
         ],
@@ -197,7 +197,7 @@ const TABLES: &[Table] = &[
         ],
     ),
     (
-        "duties",
+        "jobs",
         1000,
         &[
             ("id", "{id 8 i}"),
@@ -207,14 +207,14 @@ const TABLES: &[Table] = &[
             ("version", "1"),
             ("state", "'done'"),
             ("attempts", "0"),
-            ("raised_at", "{at 0 - i % 160}"),
+            ("enqueued_at", "{at 0 - i % 160}"),
             ("finished_at", "{at 0 - i % 160}"),
             ("created_at", "{at START - 48}"),
         ],
     ),
     // Polls: each calendar has one that is due some day.
     (
-        "duties",
+        "jobs",
         100,
         &[
             ("id", "{id 18 i}"),
@@ -226,7 +226,7 @@ const TABLES: &[Table] = &[
             ("state", "'waiting'"),
             ("due_at", "{at 1000 + i}"),
             ("attempts", "0"),
-            ("raised_at", "{at 0 - i}"),
+            ("enqueued_at", "{at 0 - i}"),
             ("created_at", "{at START - 48}"),
         ],
     ),
@@ -275,7 +275,7 @@ const TABLES: &[Table] = &[
         ],
     ),
     (
-        "outside_events",
+        "busy_times",
         100,
         &[
             ("id", "{id 13 i}"),
@@ -360,7 +360,7 @@ const TABLES: &[Table] = &[
         ],
     ),
     (
-        "outside_changes",
+        "remote_changes",
         100,
         &[
             ("id", "{recent 18 i}"),

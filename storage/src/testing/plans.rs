@@ -35,12 +35,12 @@ const LARGE: [&str; 15] = [
     "booking_staff",
     "occupancy",
     "entries",
-    "duties",
+    "jobs",
     "notices",
     "sync_log",
     "history",
-    "outside_events",
-    "outside_changes",
+    "busy_times",
+    "remote_changes",
     "mails",
     "channel_runs",
     "channel_items",
@@ -51,21 +51,21 @@ const LARGE: [&str; 15] = [
 /// Indexes of the few rows of a large table that wait for something, or that workers have in hand: to walk one of them is to
 /// read what is asked for.
 const FEW: [&str; 7] = [
-    "occupancy_unseated",
-    "outside_changes_open",
-    "outside_changes_one_question_an_entry",
+    "occupancy_unallocated",
+    "remote_changes_open",
+    "remote_changes_one_question_an_entry",
     "notices_untold",
     "notices_open",
-    "duties_leased",
-    "duties_leased_by_key",
+    "jobs_leased",
+    "jobs_leased_by_key",
 ];
 
 /// What may walk all the same: a table, words of the statement, and why.
 const MAY_WALK: &[(&str, &str, &str)] = &[
-    ("duties", "GROUP BY kind, queue, state", "the metrics count all of them, by an index alone"),
-    ("duties", "leased_by LIKE", "once, when a worker stops"),
-    ("duties", "WHERE leased_by IS NOT NULL", "once, when a process starts"),
-    ("duties", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
+    ("jobs", "GROUP BY kind, queue, state", "the metrics count all of them, by an index alone"),
+    ("jobs", "leased_by LIKE", "once, when a worker stops"),
+    ("jobs", "WHERE leased_by IS NOT NULL", "once, when a process starts"),
+    ("jobs", "subject_id IN (SELECT id FROM entries", "SQLite skips from one of the few kinds to the next"),
     (
         "idempotency_keys",
         "SET alive_until = created_at WHERE",
@@ -76,7 +76,7 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("bookings", "booking_staff s", "a list of all bookings of a person, from the first one on"),
     ("sync_log", "outcome = $", "a page of a log by a person's filter, the newest first until it is full"),
     (
-        "outside_changes",
+        "remote_changes",
         "OR o.state = $",
         "a page of a list by a person's filter, the newest first until it is full",
     ),
@@ -85,7 +85,7 @@ const MAY_WALK: &[(&str, &str, &str)] = &[
     ("mails", "DELETE", "the oldest first, by ids that begin with their time"),
     ("notices", "DELETE", "the oldest first, by ids that begin with their time"),
     ("history", "DELETE", "the oldest first, by ids that begin with their time"),
-    ("outside_changes", "DELETE", "the oldest first, by ids that begin with their time"),
+    ("remote_changes", "DELETE", "the oldest first, by ids that begin with their time"),
     ("channel_runs", "DELETE", "the oldest first, by ids that begin with their time"),
     ("channel_items", "DELETE", "once an hour; a month of them is kept"),
     ("channel_published", "DELETE", "once an hour; a month of them is kept"),

@@ -54,7 +54,7 @@ async fn what_is_written_is_read_back(db: &TestDb) {
         ..draft(&room, 60, 120)
     };
     let made = put(db, business.id, "B-17", &said).await.unwrap();
-    assert!(made.created && made.duties.is_empty());
+    assert!(made.created && made.jobs.is_empty());
     assert_eq!((made.booking.version, made.booking.created_at), (1, precise(-600)));
     let found = bookings::find(db, business.id, "B-17").await.unwrap().unwrap();
     assert_eq!(found, made.booking);

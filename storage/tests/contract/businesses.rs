@@ -1,7 +1,7 @@
 use concord_domain::{
     ids::BusinessId,
     privacy::EntryPrivacy,
-    sync::outside::{OutsidePolicy, OutsideRules},
+    sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 use concord_storage::{
     StorageError,
@@ -17,7 +17,7 @@ fn settings() -> BusinessSettings {
         zone: chrono_tz::Asia::Kathmandu,
         entry_privacy: EntryPrivacy::Full,
         mark_cancelled: true,
-        outside: OutsideRules { moves: OutsidePolicy::Ask, deletions: OutsidePolicy::PutBack },
+        outside: RemoteChangeRules { moves: RemoteChangePolicy::Ask, deletions: RemoteChangePolicy::Revert },
     }
 }
 

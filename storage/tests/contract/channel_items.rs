@@ -103,7 +103,7 @@ async fn what_was_sold_stands_though_there_is_no_room(db: &TestDb) {
     let draft = testing::draft(&world.resource, 100, 160);
     testing::booking(db, &world.business, "ours", &draft).await;
     let (id, put) = world.import(db, "theirs", &draft).await;
-    assert!(put.created && !put.seated);
+    assert!(put.created && !put.allocated);
     assert_eq!(put.booking.channel, Some(world.channel.id));
     let known = world.known(db).await;
     assert_eq!((known.len(), known[0].id, known[0].reference.as_deref()), (1, id, Some("theirs")));
@@ -111,9 +111,9 @@ async fn what_was_sold_stands_though_there_is_no_room(db: &TestDb) {
     assert_eq!(world.conflicts(db).await, ["theirs"]);
     let found = items::find(db, world.business.id, id).await.unwrap().unwrap();
     assert_eq!(found, known[0]);
-    let (others, is_seated) = occupancy::beside(db, &put.booking).await.unwrap();
+    let (others, is_allocated) = occupancy::beside(db, &put.booking).await.unwrap();
     let named: Vec<_> = others.iter().map(|row| row.reference.as_deref()).collect();
-    assert_eq!((named, is_seated), (vec![Some("ours")], false));
+    assert_eq!((named, is_allocated), (vec![Some("ours")], false));
     let ours = bookings::find(db, world.business.id, "ours").await.unwrap().unwrap();
     let ids = [ours.id, put.booking.id];
     let of_both =
@@ -143,7 +143,7 @@ async fn a_block_takes_the_nights_that_are_free(db: &TestDb) {
     bookings::put(db, &world.change(0), "ours", &ours, None).await.unwrap();
     let block = BookingDraft { kind: BookingKind::Block, time: hours(0, 72), ..plain.clone() };
     let (_, put) = world.import(db, "block", &block).await;
-    assert!(put.seated, "a block is never in conflict");
+    assert!(put.allocated, "a block is never in conflict");
     assert_eq!(world.conflicts(db).await, Vec::<String>::new());
     for (name, from, free) in [("before", 0, false), ("after", 48, false), ("later", 72, true)] {
         let draft = BookingDraft { time: hours(from, from + 24), ..plain.clone() };
@@ -156,7 +156,7 @@ async fn a_block_takes_the_nights_that_are_free(db: &TestDb) {
     assert!(matches!(again, Err(PutError::Taken(_))), "{again:?}");
     // Somebody who comes all the same is no conflict with a block.
     let (_, put) = world.import(db, "guest", &BookingDraft { time: hours(2, 20), ..plain }).await;
-    assert!(!put.seated);
+    assert!(!put.allocated);
     let ids = [put.booking.id];
     assert!(occupancy::overlaps_of(db, world.business.id, &ids, at(0)).await.unwrap().is_empty());
     assert_eq!(world.conflicts(db).await, Vec::<String>::new());
@@ -374,7 +374,7 @@ async fn what_came_of_a_reading_goes_after_its_time(db: &TestDb) {
     let keep = Keep {
         sync_log: Duration::days(90),
         mails: Duration::days(90),
-        done_duties: Duration::days(7),
+        done_jobs: Duration::days(7),
         history: Duration::days(730),
     };
     let none = retention::delete_old(db, keep, at(80 * DAY)).await.unwrap();

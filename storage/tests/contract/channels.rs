@@ -2,16 +2,16 @@ use std::sync::LazyLock;
 
 use chrono::Duration;
 use concord_domain::{
-    channel::{BlockRule, Brake, ChannelState, Preference, RunOrigin, RunOutcome},
-    duty::{DutyKind, QueueClass},
+    channel::{BlockRule, ChannelState, ImportGuard, Preference, RunOrigin, RunOutcome},
     ids::{ChannelRunId, FeedId},
+    job::{JobKind, QueueClass},
     people::Actor,
 };
 use concord_storage::{
     Db, StorageError,
     businesses::Business,
     channels::{self, Channel, ChannelSettings, Holding, Import, Listing, NewChannel, Read, runs, webhooks},
-    duties, feeds,
+    feeds, jobs,
     resources::Resource,
     seal::Keyring,
     secret,
@@ -182,23 +182,23 @@ async fn a_reading_leaves_its_marks(db: &TestDb) {
     assert_eq!(same.last_error.as_deref(), Some("line 7"), "it says what it said");
     assert_eq!((same.read_at, same.changed_at), (Some(at(4)), Some(at(3))));
 
-    let holding = Holding { brake: Brake::Empty, items: 3, of: 4, until: at(9) };
+    let holding = Holding { import_guard: ImportGuard::Empty, items: 3, of: 4, until: at(9) };
     let mut tx = begin(db).await;
     channels::hold(&mut tx, channel.id, Some(holding)).await.unwrap();
     commit(tx).await;
     let held = channels::find(db, business.id, channel.id).await.unwrap().unwrap();
-    assert_eq!((held.held_brake, held.held_items, held.held_of), (Some(Brake::Empty), 3, 4));
+    assert_eq!((held.import_guard, held.held_items, held.held_of), (Some(ImportGuard::Empty), 3, 4));
     assert_eq!(held.held_until, Some(at(9)));
     let mut tx = begin(db).await;
     channels::hold(&mut tx, channel.id, None).await.unwrap();
-    let duty = channels::raise_poll(&mut tx, &held, QueueClass::Interactive, at(5), at(5)).await.unwrap();
+    let job = channels::enqueue_poll(&mut tx, &held, QueueClass::Interactive, at(5), at(5)).await.unwrap();
     commit(tx).await;
-    assert_eq!((duty.kind, duty.queue), (DutyKind::PollChannel, QueueClass::Interactive));
+    assert_eq!((job.kind, job.queue), (JobKind::PollChannel, QueueClass::Interactive));
     let next =
-        async |business| duties::next_of(db, business, DutyKind::PollChannel, channel.id.0).await.unwrap();
+        async |business| jobs::next_of(db, business, JobKind::PollChannel, channel.id.0).await.unwrap();
     assert_eq!(next(business.id).await, Some(at(5)));
     assert_eq!(next(testing::business(db).await.id).await, None);
-    assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().unwrap().held_brake, None);
+    assert_eq!(channels::find(db, business.id, channel.id).await.unwrap().unwrap().import_guard, None);
 }
 
 async fn a_run_is_listed_and_undone_once(db: &TestDb) {

@@ -19,7 +19,7 @@ fn sizes(db: &TestDb) -> (u64, u64) {
 
 async fn write_much(db: &TestDb, round: i64) {
     for number in 0..COMMITS {
-        let mut tx = db.begin_forgettable().await.unwrap();
+        let mut tx = db.begin_async_commit().await.unwrap();
         let bucket = format!("{round}-{number}-{}", "x".repeat(2_000));
         let rate = Rate { interval: chrono::Duration::seconds(1), burst: 1 };
         limits::hold_until(&mut tx, &bucket, monday(), rate).await.unwrap();

@@ -1,13 +1,13 @@
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
     ids::ConnectionId,
-    sync::outside::{OutsidePolicy, OutsideRules},
+    sync::remote_change::{RemoteChangePolicy, RemoteChangeRules},
 };
 use concord_storage::{
     Db, StorageError,
     connections::{self, Connection, NewConnection, Settings},
-    outside_changes,
     people::Staff,
+    remote_changes,
     seal::{Keyring, MasterKey},
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -320,18 +320,21 @@ async fn another_business_finds_no_connection(db: &TestDb) {
 async fn a_connection_has_rules_of_its_own_or_those_of_the_business(db: &TestDb) {
     let (ring, ana, other) = (testing::keyring(), ana(db).await, ana(db).await);
     let id = adopt(db, &ring, &ana, "private", None).await;
-    let rules = async || outside_changes::rules(db, ana.business_id, id).await.unwrap();
-    assert_eq!(rules().await, OutsideRules::default());
+    let rules = async || remote_changes::rules(db, ana.business_id, id).await.unwrap();
+    assert_eq!(rules().await, RemoteChangeRules::default());
     let mut tx = begin(db).await;
-    let own = (Some(OutsidePolicy::PutBack), None);
-    connections::set_outside_rules(&mut tx, ana.business_id, id, own).await.unwrap();
+    let own = (Some(RemoteChangePolicy::Revert), None);
+    connections::set_remote_change_rules(&mut tx, ana.business_id, id, own).await.unwrap();
     commit(tx).await;
-    assert_eq!(rules().await, OutsideRules { moves: OutsidePolicy::PutBack, deletions: OutsidePolicy::Ask });
+    assert_eq!(
+        rules().await,
+        RemoteChangeRules { moves: RemoteChangePolicy::Revert, deletions: RemoteChangePolicy::Ask }
+    );
     let connection = found(db, &ana, id).await;
-    assert_eq!((connection.outside_moves, connection.outside_deletions), own);
+    assert_eq!((connection.remote_moves, connection.remote_deletions), own);
     let mut tx = begin(db).await;
-    is_not_found(connections::set_outside_rules(&mut tx, other.business_id, id, own).await);
-    is_not_found(outside_changes::rules(db, other.business_id, id).await);
+    is_not_found(connections::set_remote_change_rules(&mut tx, other.business_id, id, own).await);
+    is_not_found(remote_changes::rules(db, other.business_id, id).await);
 }
 
 concord_storage::on_both_databases!(

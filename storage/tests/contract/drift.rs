@@ -1,14 +1,14 @@
 use chrono::Duration;
 use concord_domain::{
     connection::{ConnectionState, EntryState, ProviderKind},
-    duty::{DutyKind, QueueClass},
     ids::EntryId,
     interval::Interval,
+    job::{JobKind, QueueClass},
 };
 use concord_storage::{
     connections::{self, DriftFigures, DriftTotal},
-    duties::{self, NewDuty},
     entries,
+    jobs::{self, NewJob},
     testing::{TestDb, at, begin, commit, monday},
 };
 
@@ -55,14 +55,14 @@ async fn who_is_never_compared_is_found(db: &TestDb) {
     commit(tx).await;
     assert_eq!(connections::never_compared(db).await.unwrap(), [(business, world.of_ana)]);
     let mut tx = begin(db).await;
-    let duty = NewDuty {
+    let job = NewJob {
         business: Some(business),
-        kind: DutyKind::CompareDrift,
+        kind: JobKind::CompareDrift,
         subject: world.of_ana.0,
         queue: QueueClass::Poll,
         due_at: at(60),
     };
-    duties::raise(&mut tx, duty, at(1)).await.unwrap();
+    jobs::enqueue(&mut tx, job, at(1)).await.unwrap();
     commit(tx).await;
     assert_eq!(connections::never_compared(db).await.unwrap(), []);
 }

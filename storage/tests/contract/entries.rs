@@ -2,19 +2,19 @@ use chrono::Duration;
 use concord_domain::{
     booking::{Booking, BookingDraft},
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
-    duty::{DutyKind, QueueClass},
     entry::EntryTime,
     ids::{BookingId, BusinessId, CalendarId, ConnectionId, EntryId, new_uuid},
+    job::{JobKind, QueueClass},
     people::Actor,
-    sync::{outside::OutsideRules, shape::Shape, unknown::UnknownWrite},
+    sync::{remote_change::RemoteChangeRules, shape::Shape, unknown::UnknownWrite},
 };
 use concord_storage::{
     Db,
     bookings::{self, Change, Put},
     businesses::{self, Business, BusinessSettings},
     connections::{self, Settings},
-    duties::{self, ClaimedDuty, DutyRef, NewDuty, Outcome},
     entries::{self, Entry, EntryCounts, PlannedWrite, Reach, WrittenEntry},
+    jobs::{self, ClaimedJob, JobRef, NewJob, Outcome},
     people::{self, Staff},
     resources::Resource,
     testing::{self, TestDb, at, begin, commit, monday},
@@ -77,7 +77,7 @@ impl World {
     }
 }
 
-async fn aim_again(tx: &mut concord_storage::Tx, booking: &Booking, of: ConnectionId) -> Vec<DutyRef> {
+async fn aim_again(tx: &mut concord_storage::Tx, booking: &Booking, of: ConnectionId) -> Vec<JobRef> {
     let (business, reference) = (booking.business, booking.reference.as_str());
     bookings::aim_again(tx, business, reference, Reach::Only(of), at(1)).await.unwrap()
 }
@@ -115,13 +115,13 @@ pub(crate) async fn begun(db: &Db, entry: EntryId, title: &str) {
 }
 
 /// A job whose lease holds.
-pub(crate) async fn held(db: &Db) -> ClaimedDuty {
-    let (kind, queue, subject) = (DutyKind::SendMail, QueueClass::Interactive, new_uuid(monday()));
+pub(crate) async fn held(db: &Db) -> ClaimedJob {
+    let (kind, queue, subject) = (JobKind::SendMail, QueueClass::Interactive, new_uuid(monday()));
     let mut tx = begin(db).await;
-    let new = NewDuty { business: None, kind, subject, queue, due_at: at(0) };
-    let raised = duties::raise(&mut tx, new, at(0)).await.unwrap();
+    let new = NewJob { business: None, kind, subject, queue, due_at: at(0) };
+    let enqueued = jobs::enqueue(&mut tx, new, at(0)).await.unwrap();
     commit(tx).await;
-    duties::claim(db, raised, "w#held", at(9_000), at(0)).await.unwrap().unwrap()
+    jobs::claim(db, enqueued, "w#held", at(9_000), at(0)).await.unwrap().unwrap()
 }
 
 /// A write of the booking and the entry as they are.
@@ -129,7 +129,7 @@ pub(crate) async fn planned<'a>(
     db: &Db,
     entry: EntryId,
     unknown: &'a [UnknownWrite],
-    held: &'a ClaimedDuty,
+    held: &'a ClaimedJob,
 ) -> PlannedWrite<'a> {
     const NOW: &str =
         "SELECT e.wanted, b.version FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $1";
@@ -156,8 +156,8 @@ pub(crate) async fn written(db: &Db, entry: EntryId, version: i64) {
     commit(tx).await;
 }
 
-pub(crate) fn kinds(duties: &[DutyRef]) -> Vec<DutyKind> {
-    let mut kinds: Vec<DutyKind> = duties.iter().map(|duty| duty.kind).collect();
+pub(crate) fn kinds(jobs: &[JobRef]) -> Vec<JobKind> {
+    let mut kinds: Vec<JobKind> = jobs.iter().map(|job| job.kind).collect();
     kinds.sort_unstable();
     kinds
 }
@@ -165,8 +165,8 @@ pub(crate) fn kinds(duties: &[DutyRef]) -> Vec<DutyKind> {
 async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana, &world.eva], "Massage").await;
-    assert_eq!(kinds(&put.duties), [DutyKind::SyncBooking]);
-    assert_eq!(put.duties[0].queue, QueueClass::Interactive);
+    assert_eq!(kinds(&put.jobs), [JobKind::SyncBooking]);
+    assert_eq!(put.jobs[0].queue, QueueClass::Interactive);
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.booking_id, entry.connection_id), (put.booking.id, world.of_ana));
     assert_eq!((entry.staff_id, entry.provider), (world.ana.id, ProviderKind::Google));
@@ -175,14 +175,14 @@ async fn a_booking_goes_to_the_calendars_of_its_staff(db: &TestDb) {
     assert!(entry.wanted && !entry.attempted && entry.etag.is_none() && entry.external_id.len() >= 5);
 
     let same = world.put(db, &[&world.eva, &world.ana], "Massage").await;
-    assert!(same.duties.is_empty() && same.booking.version == 1, "nothing changed");
+    assert!(same.jobs.is_empty() && same.booking.version == 1, "nothing changed");
     let moved = world.put(db, &[&world.rui], "Massage").await;
-    assert_eq!(kinds(&moved.duties), [DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    assert_eq!(kinds(&moved.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
     assert!(!world.entry(db, &put.booking, world.of_ana).await.wanted);
     assert!(world.entry(db, &put.booking, world.of_rui).await.wanted);
     assert_eq!(world.states(db, &put.booking).await, ["Ana: pending", "Rui: pending"]);
     let back = world.put(db, &[&world.ana], "Massage").await;
-    assert_eq!(kinds(&back.duties), [DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    assert_eq!(kinds(&back.jobs), [JobKind::SyncBooking, JobKind::DeleteBooking]);
     let again = world.entry(db, &put.booking, world.of_ana).await;
     assert!(again.wanted && again.id == entry.id && again.external_id == entry.external_id);
 }
@@ -194,13 +194,13 @@ async fn a_business_may_keep_cancelled_entries(db: &TestDb) {
         zone: world.business.zone,
         entry_privacy: world.business.entry_privacy,
         mark_cancelled: true,
-        outside: OutsideRules::default(),
+        outside: RemoteChangeRules::default(),
     };
     let mut tx = begin(db).await;
     businesses::update(&mut tx, world.business.id, &settings, monday()).await.unwrap();
     commit(tx).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
-    assert_eq!(kinds(&world.cancel(db).await.duties), [DutyKind::SyncBooking]);
+    assert_eq!(kinds(&world.cancel(db).await.jobs), [JobKind::SyncBooking]);
     assert!(world.entry(db, &put.booking, world.of_ana).await.wanted);
 }
 
@@ -213,17 +213,17 @@ async fn a_calendar_for_everything_gets_every_booking(db: &TestDb) {
         commit(tx).await;
     };
     set(Direction::In, Coverage::Everything).await;
-    assert!(world.put(db, &[&world.eva], "Massage").await.duties.is_empty(), "only read");
+    assert!(world.put(db, &[&world.eva], "Massage").await.jobs.is_empty(), "only read");
     set(Direction::Both, Coverage::Everything).await;
     let put = world.put(db, &[&world.eva], "Sauna").await;
     assert_eq!(world.states(db, &put.booking).await, ["Rui: pending"]);
     set(Direction::Both, Coverage::Assigned).await;
     let mut tx = begin(db).await;
-    let raised = aim_again(&mut tx, &put.booking, world.of_ana).await;
-    assert!(raised.is_empty());
-    let raised = aim_again(&mut tx, &put.booking, world.of_rui).await;
+    let enqueued = aim_again(&mut tx, &put.booking, world.of_ana).await;
+    assert!(enqueued.is_empty());
+    let enqueued = aim_again(&mut tx, &put.booking, world.of_rui).await;
     commit(tx).await;
-    assert_eq!(kinds(&raised), [DutyKind::DeleteBooking]);
+    assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
 }
 
 async fn what_a_disconnection_would_remove_is_counted(db: &TestDb) {
@@ -274,7 +274,7 @@ async fn another_default_gets_no_second_entry(db: &TestDb) {
     // Once it cannot stand where it stood, it goes to the new one.
     let state = ConnectionState::Disconnected;
     connections::set_state(&mut tx, world.business.id, world.of_ana, state, None, at(1)).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [DutyKind::SyncBooking]);
+    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, second).await), [JobKind::SyncBooking]);
     commit(tx).await;
 }
 
@@ -312,7 +312,7 @@ async fn an_entry_whose_calendar_is_gone_moves_to_the_one_that_is_written(db: &T
     let clinic = calendars.iter().find(|one| one.external_id == "clinic").unwrap().id;
     let mut tx = begin(db).await;
     concord_storage::calendars::set_written(&mut tx, world.business.id, world.of_ana, clinic).await.unwrap();
-    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, world.of_ana).await), [DutyKind::SyncBooking]);
+    assert_eq!(kinds(&aim_again(&mut tx, &put.booking, world.of_ana).await), [JobKind::SyncBooking]);
     commit(tx).await;
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.calendar_external_id.as_str(), &entry.etag, entry.attempted), ("clinic", &None, true));
@@ -351,8 +351,8 @@ async fn aiming_within_a_transaction_is_undone_with_it(db: &TestDb) {
         ..booking.clone()
     };
     let mut tx = begin(db).await;
-    let raised = entries::aim(&mut tx, &cancelled, false, Reach::Everywhere, at(1)).await.unwrap();
-    assert_eq!(kinds(&raised), [DutyKind::DeleteBooking]);
+    let enqueued = entries::aim(&mut tx, &cancelled, false, Reach::Everywhere, at(1)).await.unwrap();
+    assert_eq!(kinds(&enqueued), [JobKind::DeleteBooking]);
     drop(tx);
     assert!(world.entry(db, &booking, world.of_ana).await.wanted);
 }
@@ -432,23 +432,23 @@ async fn what_waits_for_a_provider_is_due_when_it_answers(db: &TestDb) {
     let failed = Outcome::Failed { retry_at: Some(at(16)), reason: reason() };
     let refused = Outcome::Failed { retry_at: Some(at(20)), reason: reason() };
     let longest = Duration::minutes(15);
-    let (mut now, mut due) = (0, put.duties.clone());
-    for (outcome, is_hastened) in [(snooze, true), (failed, true), (refused, false)] {
-        for duty in &due {
-            let claimed = duties::claim(db, *duty, "w#1", at(now + 1), at(now)).await.unwrap();
+    let (mut now, mut due) = (0, put.jobs.clone());
+    for (outcome, is_rescheduled) in [(snooze, true), (failed, true), (refused, false)] {
+        for job in &due {
+            let claimed = jobs::claim(db, *job, "w#1", at(now + 1), at(now)).await.unwrap();
             let Some(claimed) = claimed else { continue };
             let mut tx = begin(db).await;
-            duties::finish(&mut tx, &claimed, &outcome, at(now)).await.unwrap();
+            jobs::finish(&mut tx, &claimed, &outcome, at(now)).await.unwrap();
             commit(tx).await;
         }
         now += 1;
         let mut tx = begin(db).await;
         let (business, of_ana) = (world.business.id, world.of_ana);
-        due = duties::hasten_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
-        let again = duties::hasten_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
+        due = jobs::reschedule_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
+        let again = jobs::reschedule_entries(&mut tx, business, of_ana, at(now), longest).await.unwrap();
         commit(tx).await;
-        assert_eq!((due.len(), again.len()), (usize::from(is_hastened), 0), "{outcome:?}");
-        assert_eq!(duties::due(db, at(now), 10).await.unwrap(), due);
+        assert_eq!((due.len(), again.len()), (usize::from(is_rescheduled), 0), "{outcome:?}");
+        assert_eq!(jobs::due(db, at(now), 10).await.unwrap(), due);
     }
 }
 

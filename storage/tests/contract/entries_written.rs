@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use concord_domain::{
     connection::EntryState,
-    duty::DutyKind,
     ids::{EntryId, StaffId},
+    job::JobKind,
     sync::{reading::Reading, unknown::UnknownWrite},
 };
 use concord_storage::{
-    connections, duties,
+    connections,
     entries::{self, EntryCounts, PlannedWrite, WrittenEntry},
+    jobs,
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
@@ -68,7 +69,7 @@ async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {
     written(db, id, 2).await;
     assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Synced);
     let cancelled = world.cancel(db).await;
-    assert_eq!(kinds(&cancelled.duties), [DutyKind::DeleteBooking]);
+    assert_eq!(kinds(&cancelled.jobs), [JobKind::DeleteBooking]);
     written(db, id, 3).await;
     assert_eq!(world.entry(db, &put.booking, world.of_ana).await.state, EntryState::Pending, "it must go");
     let mut tx = begin(db).await;
@@ -77,9 +78,9 @@ async fn a_write_that_was_overtaken_is_not_the_last(db: &TestDb) {
     let gone = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((gone.state, gone.etag, gone.written_version), (EntryState::Removed, None, None));
     assert_eq!(gone.content_hash.as_deref(), Some("gone"));
-    assert!(world.cancel(db).await.duties.is_empty());
+    assert!(world.cancel(db).await.jobs.is_empty());
     let revived = world.put(db, &[&world.ana], "Sauna").await;
-    assert_eq!(kinds(&revived.duties), [DutyKind::SyncBooking]);
+    assert_eq!(kinds(&revived.jobs), [JobKind::SyncBooking]);
     let mut tx = begin(db).await;
     entries::record_removed(&mut tx, stands(db, id).await, None, at(3)).await.unwrap();
     commit(tx).await;
@@ -98,7 +99,7 @@ async fn an_overtaken_store_is_refused(db: &TestDb) {
     begun(db, id, "Massage").await;
     let (sauna, unknown) = (shape("Sauna"), [UnknownWrite::Removed]);
     let lost = held(db).await;
-    duties::release_all(db, "w").await.unwrap();
+    jobs::release_all(db, "w").await.unwrap();
     let held = held(db).await;
     let now = planned(db, id, &unknown, &held).await;
     assert!(!entries::begin_write(db, (id, former), &now).await.unwrap());
@@ -133,26 +134,26 @@ async fn an_overtaken_write_is_looked_at_again(db: &TestDb) {
     let again = async || {
         let mut tx = begin(db).await;
         let unknown = vec![UnknownWrite::Removed];
-        let raised = entries::look_again(&mut tx, (id, calendar), unknown, at(1)).await.unwrap();
+        let enqueued = entries::look_again(&mut tx, (id, calendar), unknown, at(1)).await.unwrap();
         commit(tx).await;
-        raised.unwrap().kind
+        enqueued.unwrap().kind
     };
-    assert_eq!(again().await, DutyKind::SyncBooking);
+    assert_eq!(again().await, JobKind::SyncBooking);
     let entry = world.entry(db, &put.booking, world.of_ana).await;
     assert_eq!((entry.state, entry.content_hash), (EntryState::Pending, None));
     assert_eq!(entry.unknown_writes, [UnknownWrite::Left(shape("Sauna")), UnknownWrite::Removed]);
     assert_eq!(entry.base, Some(shape("Massage")), "what is known for certain is kept");
     world.cancel(db).await;
-    assert_eq!(again().await, DutyKind::DeleteBooking);
+    assert_eq!(again().await, JobKind::DeleteBooking);
     assert_eq!(world.entry(db, &put.booking, world.of_ana).await.unknown_writes.len(), 2);
 }
 
-async fn an_entry_is_being_written_while_its_duty_is_leased(db: &TestDb) {
+async fn an_entry_is_being_written_while_its_job_is_leased(db: &TestDb) {
     let world = world(db).await;
     let put = world.put(db, &[&world.ana], "Massage").await;
     let id = world.entry(db, &put.booking, world.of_ana).await.id;
     assert!(!entries::is_being_written(db, id, at(1)).await.unwrap());
-    let claimed = duties::claim(db, put.duties[0], "w#1", at(2), at(1)).await.unwrap();
+    let claimed = jobs::claim(db, put.jobs[0], "w#1", at(2), at(1)).await.unwrap();
     assert!(claimed.is_some());
     assert!(entries::is_being_written(db, id, at(1)).await.unwrap());
     assert!(!entries::is_being_written(db, id, at(2)).await.unwrap(), "the lease has run out");
@@ -211,8 +212,8 @@ async fn what_should_be_gone_is_raised_again_also_when_it_is_over(db: &TestDb) {
     commit(tx).await;
     world.cancel(db).await;
     let mut tx = begin(db).await;
-    let (raised, more) = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
-    assert_eq!((kinds(&raised), more), (vec![DutyKind::DeleteBooking], Some(id)));
+    let (enqueued, more) = entries::remove_unwanted(&mut tx, of_ana, first, 1, at(600)).await.unwrap();
+    assert_eq!((kinds(&enqueued), more), (vec![JobKind::DeleteBooking], Some(id)));
     assert_eq!(entries::remove_unwanted(&mut tx, of_ana, id, 1, at(600)).await.unwrap(), (vec![], None));
     let of_rui = (business, world.of_rui);
     assert_eq!(entries::remove_unwanted(&mut tx, of_rui, first, 1, at(600)).await.unwrap(), (vec![], None));
@@ -226,7 +227,7 @@ concord_storage::on_both_databases!(
     a_write_that_was_overtaken_is_not_the_last,
     an_overtaken_store_is_refused,
     an_overtaken_write_is_looked_at_again,
-    an_entry_is_being_written_while_its_duty_is_leased,
+    an_entry_is_being_written_while_its_job_is_leased,
     an_entry_knows_which_readings_had_begun,
     one_knows_its_own_entries,
     what_should_be_gone_is_raised_again_also_when_it_is_over,

@@ -1,4 +1,6 @@
-use concord_domain::{feed::FeedScope, ids::ResourceId, privacy::FeedPrivacy, sync::outside::OutsideRules};
+use concord_domain::{
+    feed::FeedScope, ids::ResourceId, privacy::FeedPrivacy, sync::remote_change::RemoteChangeRules,
+};
 use concord_storage::{
     Db,
     businesses::{self, Business, BusinessSettings},
@@ -161,7 +163,7 @@ async fn the_revision_moves_with_all_that_a_reader_can_see(db: &TestDb) {
             zone: business.zone,
             entry_privacy: business.entry_privacy,
             mark_cancelled: false,
-            outside: OutsideRules::default(),
+            outside: RemoteChangeRules::default(),
         };
         let mut tx = begin(db).await;
         businesses::update(&mut tx, business.id, &settings, monday()).await.unwrap();

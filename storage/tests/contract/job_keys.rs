@@ -5,42 +5,42 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    duty::{DutyKind, QueueClass},
     ids::{BusinessId, ConnectionId, JobKey, new_uuid},
+    job::{JobKind, QueueClass},
 };
 use concord_storage::{
     Db,
     connections::{self, CalendarServer},
-    duties::{self, ClaimedDuty, DutyRef, EndedOutages, Extended, Finished, NewDuty, Outcome, Wait},
+    jobs::{self, ClaimedJob, EndedOutages, Extended, Finished, JobRef, NewJob, Outcome, Wait},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
 
 use crate::{at_once, raw};
 
-async fn raise(db: &Db, new: NewDuty, minute: i64) -> DutyRef {
+async fn enqueue(db: &Db, new: NewJob, minute: i64) -> JobRef {
     let mut tx = begin(db).await;
-    let raised = duties::raise(&mut tx, new, at(minute)).await.unwrap();
+    let enqueued = jobs::enqueue(&mut tx, new, at(minute)).await.unwrap();
     commit(tx).await;
-    raised
+    enqueued
 }
 
 /// So many jobs of one key, due at these minutes; the first of them compares a connection.
-async fn jobs(db: &Db, business: BusinessId, due: &[(QueueClass, i64)]) -> (JobKey, Vec<DutyRef>) {
+async fn jobs(db: &Db, business: BusinessId, due: &[(QueueClass, i64)]) -> (JobKey, Vec<JobRef>) {
     let key = JobKey(new_uuid(monday()));
     let mut all = Vec::new();
     for (number, (queue, minute)) in due.iter().enumerate() {
         let (kind, subject) = match number {
-            0 => (DutyKind::CompareDrift, key.0),
-            1 => (DutyKind::Disconnect, key.0),
-            _ => (DutyKind::SyncBooking, new_uuid(monday())),
+            0 => (JobKind::CompareDrift, key.0),
+            1 => (JobKind::Disconnect, key.0),
+            _ => (JobKind::SyncBooking, new_uuid(monday())),
         };
-        let new = NewDuty { business: Some(business), kind, subject, queue: *queue, due_at: at(*minute) };
-        all.push(raise(db, new, 0).await);
+        let new = NewJob { business: Some(business), kind, subject, queue: *queue, due_at: at(*minute) };
+        all.push(enqueue(db, new, 0).await);
     }
     raw(
         db,
-        "UPDATE duties SET key_id = (SELECT d.subject_id FROM duties d WHERE d.kind = 'compare_drift'
+        "UPDATE jobs SET key_id = (SELECT d.subject_id FROM jobs d WHERE d.kind = 'compare_drift'
         ORDER BY d.created_at DESC, d.id DESC LIMIT 1) WHERE key_id IS NULL",
     )
     .await;
@@ -50,17 +50,17 @@ async fn jobs(db: &Db, business: BusinessId, due: &[(QueueClass, i64)]) -> (JobK
     (key, all)
 }
 
-async fn next(db: &Db, key: JobKey, lease: &str, minute: i64) -> Option<ClaimedDuty> {
+async fn next(db: &Db, key: JobKey, lease: &str, minute: i64) -> Option<ClaimedJob> {
     let lease = (lease, at(minute + 10));
-    duties::claim_next(db, (key, QueueClass::Bulk), lease, at(minute)).await.unwrap()
+    jobs::claim_next(db, (key, QueueClass::Bulk), lease, at(minute)).await.unwrap()
 }
 
 /// Ends a job and claims the next one with it.
-async fn end(db: &Db, job: &ClaimedDuty, outcome: &Outcome, minute: i64) -> (Finished, Option<ClaimedDuty>) {
+async fn end(db: &Db, job: &ClaimedJob, outcome: &Outcome, minute: i64) -> (Finished, Option<ClaimedJob>) {
     let mut tx = begin(db).await;
-    let finished = duties::finish(&mut tx, job, outcome, at(minute)).await.unwrap();
+    let finished = jobs::finish(&mut tx, job, outcome, at(minute)).await.unwrap();
     let (key, lease) = ((job.key.unwrap(), QueueClass::Bulk, None), ("w#next", at(minute + 10)));
-    let next = duties::claim_next_in(&mut tx, key, lease, at(minute)).await.unwrap();
+    let next = jobs::claim_next_in(&mut tx, key, lease, at(minute)).await.unwrap();
     commit(tx).await;
     (finished, next)
 }
@@ -73,14 +73,14 @@ async fn the_most_urgent_job_of_a_key_comes_first_and_alone(db: &TestDb) {
     let (key, all) =
         jobs(db, business, &[(Bulk, 1), (Poll, 4), (Interactive, 5), (Interactive, 3), (Interactive, 9)])
             .await;
-    assert_eq!(duties::next_due(db, key, at(6)).await.unwrap(), Some(all[3]));
-    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), [all[3]], "one of the key is enough");
+    assert_eq!(jobs::next_due(db, key, at(6)).await.unwrap(), Some(all[3]));
+    assert_eq!(jobs::due(db, at(6), 10).await.unwrap(), [all[3]], "one of the key is enough");
     // Whichever of them somebody was woken for.
-    let first = duties::claim(db, all[0], "w#1", at(16), at(6)).await.unwrap().unwrap();
+    let first = jobs::claim(db, all[0], "w#1", at(16), at(6)).await.unwrap().unwrap();
     assert_eq!((first.id, first.key), (all[3].id, Some(key)));
     assert!(next(db, key, "w#2", 6).await.is_none(), "one at a time");
-    assert_eq!(duties::next_due(db, key, at(6)).await.unwrap(), None);
-    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), []);
+    assert_eq!(jobs::next_due(db, key, at(6)).await.unwrap(), None);
+    assert_eq!(jobs::due(db, at(6), 10).await.unwrap(), []);
     let mut order = Vec::new();
     let mut job = Some(first);
     while let Some(current) = job {
@@ -98,7 +98,7 @@ async fn what_people_wait_for_can_be_claimed_alone(db: &TestDb) {
     let (key, all) = jobs(db, business, &[(QueueClass::Poll, 0), (QueueClass::Interactive, 1)]).await;
     let urgent = async |minute| {
         let lease = ("w#1", at(minute + 10));
-        duties::claim_next(db, (key, QueueClass::Interactive), lease, at(minute)).await.unwrap()
+        jobs::claim_next(db, (key, QueueClass::Interactive), lease, at(minute)).await.unwrap()
     };
     assert!(urgent(0).await.is_none());
     let job = urgent(1).await.unwrap();
@@ -112,12 +112,12 @@ async fn of_many_workers_one_has_the_key(db: &TestDb) {
         let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1); 12]).await;
         let claimed = at_once(db, 12, |db, number| {
             let job = all[number];
-            async move { duties::claim(&db, job, &format!("w#{number}"), at(9), at(2)).await.unwrap() }
+            async move { jobs::claim(&db, job, &format!("w#{number}"), at(9), at(2)).await.unwrap() }
         })
         .await;
         assert_eq!(claimed.into_iter().flatten().count(), 1);
-        raw(db, "DELETE FROM duties").await;
-        assert_eq!(duties::next_due(db, key, at(2)).await.unwrap(), None);
+        raw(db, "DELETE FROM jobs").await;
+        assert_eq!(jobs::next_due(db, key, at(2)).await.unwrap(), None);
     }
 }
 
@@ -128,7 +128,7 @@ async fn the_database_refuses_a_second_lease(db: &TestDb) {
     let (other, _) = jobs(db, business, &[(QueueClass::Bulk, 1)]).await;
     next(db, key, "w#1", 2).await.unwrap();
     assert!(next(db, other, "w#2", 2).await.is_some(), "other keys are nobody's concern");
-    let forced = "UPDATE duties SET leased_by = 'w#forced' WHERE kind <> 'send_mail'";
+    let forced = "UPDATE jobs SET leased_by = 'w#forced' WHERE kind <> 'send_mail'";
     testing::plans::leave_out(forced);
     let is_refused = match &**db {
         Db::Sqlite { write, .. } => sqlx::query(forced).execute(write).await.is_err(),
@@ -147,12 +147,12 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let (finished, following) = end(db, &job, &wait(20, true), 2).await;
     assert_eq!(finished, Finished { was_held: true, again: None }, "there is nothing to push");
     assert!(following.is_none() && next(db, key, "w#1", 19).await.is_none());
-    assert_eq!(duties::due(db, at(19), 10).await.unwrap(), []);
-    let waits = duties::wait_of(db, key, at(19)).await.unwrap().unwrap();
+    assert_eq!(jobs::due(db, at(19), 10).await.unwrap(), []);
+    let waits = jobs::wait_of(db, key, at(19)).await.unwrap().unwrap();
     assert_eq!((waits.wait_until, waits.batches_wait_until), (at(20), at(20)));
     assert_eq!(waits.reason, "asked to slow down");
-    assert_eq!(duties::oldest_due(db, at(19)).await.unwrap(), None, "nobody could do it");
-    assert_eq!(duties::oldest_due(db, at(20)).await.unwrap(), Some(at(1)), "since when it is due stays");
+    assert_eq!(jobs::oldest_due(db, at(19)).await.unwrap(), None, "nobody could do it");
+    assert_eq!(jobs::oldest_due(db, at(20)).await.unwrap(), Some(at(1)), "since when it is due stays");
     // Batches may have to wait longer.
     let job = next(db, key, "w#1", 20).await.unwrap();
     assert_eq!((job.id, job.attempts), (all[1].id, 1), "a wait costs no try");
@@ -160,11 +160,11 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
     let batch = following.unwrap();
     let (_, following) = end(db, &batch, &wait(60, false), 21).await;
     assert!(following.is_none());
-    raise(
+    enqueue(
         db,
-        NewDuty {
+        NewJob {
             business: Some(business),
-            kind: DutyKind::Disconnect,
+            kind: JobKind::Disconnect,
             subject: key.0,
             queue: QueueClass::Interactive,
             due_at: at(22),
@@ -183,16 +183,16 @@ async fn a_key_waits_for_all_of_its_jobs(db: &TestDb) {
         reason: "it is away".to_owned(),
         is_outage: true,
     };
-    duties::wait(&mut tx, key, &longer).await.unwrap();
+    jobs::wait(&mut tx, key, &longer).await.unwrap();
     commit(tx).await;
-    let waits = duties::wait_of(db, key, at(23)).await.unwrap().unwrap();
+    let waits = jobs::wait_of(db, key, at(23)).await.unwrap().unwrap();
     assert_eq!((waits.batches_wait_until, waits.reason.as_str()), (at(70), "it is away"));
     let mut tx = begin(db).await;
-    assert!(duties::end_wait(&mut tx, key, at(23)).await.unwrap());
-    assert!(!duties::end_wait(&mut tx, key, at(23)).await.unwrap(), "it is over");
+    assert!(jobs::end_wait(&mut tx, key, at(23)).await.unwrap());
+    assert!(!jobs::end_wait(&mut tx, key, at(23)).await.unwrap(), "it is over");
     commit(tx).await;
-    assert_eq!(duties::wait_of(db, key, at(23)).await.unwrap(), None);
-    assert_eq!(duties::due(db, at(23), 10).await.unwrap(), [all[0]]);
+    assert_eq!(jobs::wait_of(db, key, at(23)).await.unwrap(), None);
+    assert_eq!(jobs::due(db, at(23), 10).await.unwrap(), [all[0]]);
     assert_eq!(next(db, key, "w#1", 23).await.unwrap().attempts, 1);
 }
 
@@ -210,7 +210,7 @@ async fn what_waits_as_batches_do_is_not_claimed_again_at_once(db: &TestDb) {
     assert_eq!(other.id, all[1].id, "nobody else waits with it");
     end(db, &other, &DONE, 3).await;
     assert!(next(db, key, "w#1", 19).await.is_none());
-    assert_eq!(duties::due(db, at(19), 10).await.unwrap(), []);
+    assert_eq!(jobs::due(db, at(19), 10).await.unwrap(), []);
     assert_eq!(next(db, key, "w#1", 20).await.unwrap().id, all[0].id);
 }
 
@@ -230,19 +230,19 @@ async fn with_the_first_answer_of_a_provider_no_key_of_it_waits_for_that(db: &Te
     };
     let mut tx = begin(db).await;
     for (connection, is_outage) in connections.iter().zip([true, true, false, true, true]) {
-        duties::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
+        jobs::wait(&mut tx, (*connection).into(), &wait(is_outage)).await.unwrap();
     }
     let google = connections::server_of(&mut tx, connections[0]).await.unwrap().unwrap();
     assert_eq!(google, CalendarServer { provider: ProviderKind::Google, origin: String::new() });
     let end = (at(15), Duration::zero());
-    let ended = duties::end_outages(&mut tx, &google, end).await.unwrap();
+    let ended = jobs::end_outages(&mut tx, &google, end).await.unwrap();
     let ended: BTreeSet<JobKey> = ended.keys.into_iter().collect();
     let expected = [0, 1, 4].map(|number| connections[number].into());
     assert_eq!(ended, expected.into(), "not what waits for a limit, or elsewhere");
-    assert_eq!(duties::end_outages(&mut tx, &google, end).await.unwrap(), EndedOutages::default());
+    assert_eq!(jobs::end_outages(&mut tx, &google, end).await.unwrap(), EndedOutages::default());
     commit(tx).await;
     for (connection, expected) in connections.iter().zip([None, None, Some(at(30)), Some(at(30)), None]) {
-        let wait = duties::wait_of(db, (*connection).into(), at(15)).await.unwrap();
+        let wait = jobs::wait_of(db, (*connection).into(), at(15)).await.unwrap();
         assert_eq!(wait.map(|wait| wait.batches_wait_until), expected);
     }
 }
@@ -254,13 +254,12 @@ async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) 
     for (name, due) in [("Ana", 40), ("Rui", 90), ("Eva", 40)] {
         let staff = testing::staff(db, &business, name).await;
         let key = JobKey::from(testing::connection(db, &ring, &staff).await);
-        let (compare, disconnect) = (DutyKind::CompareDrift, DutyKind::Disconnect);
+        let (compare, disconnect) = (JobKind::CompareDrift, JobKind::Disconnect);
         for (kind, queue, minute) in
             [(compare, QueueClass::Poll, 1), (disconnect, QueueClass::Interactive, 50)]
         {
-            let new =
-                NewDuty { business: Some(business.id), kind, subject: key.0, queue, due_at: at(minute) };
-            raise(db, new, 0).await;
+            let new = NewJob { business: Some(business.id), kind, subject: key.0, queue, due_at: at(minute) };
+            enqueue(db, new, 0).await;
         }
         let job = next(db, key, "w#1", 2).await.unwrap();
         assert_eq!(job.kind, compare);
@@ -281,17 +280,17 @@ async fn with_the_first_answer_one_failed_job_of_each_key_is_tried(db: &TestDb) 
         is_outage: true,
     };
     for (key, _) in &all {
-        duties::wait(&mut tx, *key, &wait).await.unwrap();
+        jobs::wait(&mut tx, *key, &wait).await.unwrap();
     }
     let server = connections::server_of(&mut tx, ConnectionId(all[0].0.0)).await.unwrap().unwrap();
     assert_eq!(server.origin, "https://dav.example/");
-    let ended = duties::end_outages(&mut tx, &server, (at(15), Duration::hours(1))).await.unwrap();
+    let ended = jobs::end_outages(&mut tx, &server, (at(15), Duration::hours(1))).await.unwrap();
     commit(tx).await;
     let keys: BTreeSet<JobKey> = ended.keys.into_iter().collect();
     assert_eq!(keys, [all[0].0, all[1].0].into(), "though their waits have run out; not of another server");
     let due: Vec<_> = ended.due.iter().map(|job| (job.key, job.id)).collect();
     assert_eq!(due, [(Some(all[0].0), all[0].1)], "what has failed, and is due within the hour");
-    assert_eq!(duties::due(db, at(15), 10).await.unwrap(), ended.due);
+    assert_eq!(jobs::due(db, at(15), 10).await.unwrap(), ended.due);
 }
 
 async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
@@ -300,14 +299,14 @@ async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
     // Also one that somebody waits for: it does not come before itself.
     let (key, all) = jobs(db, business, &[(Interactive, 1), (Interactive, 4), (Interactive, 5)]).await;
     let long = next(db, key, "w#1", 2).await.unwrap();
-    let extend = async |minute| duties::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
+    let extend = async |minute| jobs::extend(db, &long, at(minute + 10), at(minute)).await.unwrap();
     assert_eq!(extend(4).await, Extended::Held { urgent_is_due: false });
     assert_eq!(extend(5).await, Extended::Held { urgent_is_due: true });
     let urgent = {
         let mut tx = begin(db).await;
-        assert!(duties::give_way(&mut tx, &long).await.unwrap());
+        assert!(jobs::give_way(&mut tx, &long).await.unwrap());
         let (key, lease) = ((key, QueueClass::Interactive, Some(long.id)), ("w#2", at(15)));
-        let urgent = duties::claim_next_in(&mut tx, key, lease, at(5)).await.unwrap().unwrap();
+        let urgent = jobs::claim_next_in(&mut tx, key, lease, at(5)).await.unwrap().unwrap();
         commit(tx).await;
         urgent
     };
@@ -315,18 +314,18 @@ async fn a_long_job_gives_way_and_goes_on(db: &TestDb) {
     assert_eq!(extend(6).await, Extended::Lost, "it has no lease meanwhile");
     assert!(next(db, key, "other#1", 6).await.is_none(), "nor has anybody else");
     let mut tx = begin(db).await;
-    assert!(duties::finish(&mut tx, &urgent, &DONE, at(6)).await.unwrap().was_held);
-    assert!(duties::take_back(&mut tx, &long, at(16)).await.unwrap());
+    assert!(jobs::finish(&mut tx, &urgent, &DONE, at(6)).await.unwrap().was_held);
+    assert!(jobs::take_back(&mut tx, &long, at(16)).await.unwrap());
     commit(tx).await;
     let mut tx = begin(db).await;
-    let extended = duties::extend_in(&mut tx, &long, at(17), at(7)).await.unwrap();
+    let extended = jobs::extend_in(&mut tx, &long, at(17), at(7)).await.unwrap();
     assert_eq!(extended, Extended::Held { urgent_is_due: false });
     commit(tx).await;
     let (finished, _) = end(db, &long, &DONE, 8).await;
     assert!(finished.was_held);
     let mut tx = begin(db).await;
-    assert!(!duties::take_back(&mut tx, &long, at(18)).await.unwrap(), "it is done");
-    assert!(!duties::give_way(&mut tx, &long).await.unwrap());
+    assert!(!jobs::take_back(&mut tx, &long, at(18)).await.unwrap(), "it is done");
+    assert!(!jobs::give_way(&mut tx, &long).await.unwrap());
     commit(tx).await;
 }
 
@@ -334,15 +333,15 @@ async fn who_dies_gives_the_key_back_by_time(db: &TestDb) {
     let business = testing::business(db).await.id;
     let (key, all) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Interactive, 1)]).await;
     let frozen = next(db, key, "frozen#1", 2).await.unwrap();
-    assert_eq!(duties::free_expired(db, at(11)).await.unwrap(), 0);
+    assert_eq!(jobs::free_expired(db, at(11)).await.unwrap(), 0);
     assert!(next(db, key, "w#1", 12).await.is_none(), "only the sweep ends leases");
-    assert_eq!(duties::free_expired(db, at(12)).await.unwrap(), 1);
+    assert_eq!(jobs::free_expired(db, at(12)).await.unwrap(), 1);
     let job = next(db, key, "w#1", 12).await.unwrap();
     assert_eq!((job.id, job.attempts), (all[1].id, 2), "what it died of counts");
     // The frozen one wakes up.
     let (finished, following) = end(db, &frozen, &DONE, 13).await;
     assert!(!finished.was_held && following.is_none());
-    assert!(!duties::extend(db, &frozen, at(30), at(13)).await.unwrap().is_held());
+    assert!(!jobs::extend(db, &frozen, at(30), at(13)).await.unwrap().is_held());
     assert!(end(db, &job, &DONE, 14).await.0.was_held);
 }
 
@@ -350,29 +349,29 @@ async fn a_key_that_is_deleted_under_its_holder_is_no_error(db: &TestDb) {
     let business = testing::business(db).await.id;
     let (key, _) = jobs(db, business, &[(QueueClass::Bulk, 1), (QueueClass::Bulk, 1)]).await;
     let job = next(db, key, "w#1", 2).await.unwrap();
-    raw(db, "DELETE FROM duties").await;
+    raw(db, "DELETE FROM jobs").await;
     let wait = Outcome::Wait { until: at(50), for_all: true, reason: "later".to_owned() };
     for outcome in [wait, DONE] {
         let (finished, following) = end(db, &job, &outcome, 3).await;
         assert!(!finished.was_held && following.is_none());
     }
-    assert_eq!(duties::wait_of(db, key, at(3)).await.unwrap(), None);
+    assert_eq!(jobs::wait_of(db, key, at(3)).await.unwrap(), None);
 }
 
 async fn businesses_take_turns(db: &TestDb) {
     let [many, few] = [testing::business(db).await.id, testing::business(db).await.id];
-    let new = |business, minute| NewDuty {
+    let new = |business, minute| NewJob {
         business: Some(business),
-        kind: DutyKind::Disconnect,
+        kind: JobKind::Disconnect,
         subject: Uuid::new_v4(),
         queue: QueueClass::Bulk,
         due_at: at(minute),
     };
     for minute in 0..5 {
-        raise(db, new(many, minute), 0).await;
+        enqueue(db, new(many, minute), 0).await;
     }
-    let late = raise(db, new(few, 9), 0).await;
-    let due = duties::due(db, at(10), 3).await.unwrap();
+    let late = enqueue(db, new(few, 9), 0).await;
+    let due = jobs::due(db, at(10), 3).await.unwrap();
     assert_eq!((due.len(), due[1]), (3, late), "it does not wait for all of the other's");
 }
 
@@ -383,18 +382,18 @@ async fn a_job_of_a_calendar_has_its_connection_as_key(db: &TestDb) {
     let calendar = testing::calendar(db, &staff, connection).await;
     let key = Some(JobKey(connection.0));
     for (kind, subject, expected) in [
-        (DutyKind::ImportAvailability, calendar.0, key),
-        (DutyKind::KeepPush, calendar.0, key),
-        (DutyKind::CompareDrift, connection.0, key),
-        (DutyKind::Disconnect, connection.0, key),
-        (DutyKind::BatchSync, connection.0, None),
-        (DutyKind::SendMail, calendar.0, None),
+        (JobKind::ImportAvailability, calendar.0, key),
+        (JobKind::KeepPush, calendar.0, key),
+        (JobKind::CompareDrift, connection.0, key),
+        (JobKind::Disconnect, connection.0, key),
+        (JobKind::BatchSync, connection.0, None),
+        (JobKind::SendMail, calendar.0, None),
     ] {
         let due_at: DateTime<Utc> = at(1);
         let business = Some(business.id);
-        let new = NewDuty { business, kind, subject, queue: QueueClass::Poll, due_at };
-        let raised = [raise(db, new, 0).await, raise(db, new, 0).await];
-        assert_eq!(raised.map(|job| job.key), [expected; 2], "{kind}");
+        let new = NewJob { business, kind, subject, queue: QueueClass::Poll, due_at };
+        let enqueued = [enqueue(db, new, 0).await, enqueue(db, new, 0).await];
+        assert_eq!(enqueued.map(|job| job.key), [expected; 2], "{kind}");
     }
 }
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use concord_domain::{
-    duty::{DutyKind, DutyState, QueueClass},
-    ids::{DutyId, JobKey, new_uuid},
+    ids::{JobId, JobKey, new_uuid},
+    job::{JobKind, JobState, QueueClass},
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, NewDuty, Outcome},
+    jobs::{self, ClaimedJob, NewJob, Outcome},
     testing::{self, TestDb, at, begin, commit, monday, plans},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -40,7 +40,7 @@ struct Job {
     is_done: bool,
     due: Option<i64>,
     priority: i64,
-    raised: i64,
+    enqueued: i64,
     attempts: i64,
     version: i64,
     /// Whose lease it is, and until when.
@@ -57,7 +57,7 @@ impl Job {
             QueueClass::Poll => 1,
             QueueClass::Bulk => 2,
         };
-        (urgency, self.priority, self.raised)
+        (urgency, self.priority, self.enqueued)
     }
 }
 
@@ -70,7 +70,7 @@ struct Waits {
 
 struct Model {
     now: i64,
-    jobs: BTreeMap<DutyId, Job>,
+    jobs: BTreeMap<JobId, Job>,
     waits: [Waits; KEYS],
 }
 
@@ -80,7 +80,7 @@ impl Model {
     }
 
     /// The rank of the job that is to be claimed.
-    fn next(&self, key: usize, class: QueueClass, but: Option<DutyId>) -> Option<Rank> {
+    fn next(&self, key: usize, class: QueueClass, but: Option<JobId>) -> Option<Rank> {
         if self.is_leased(key) || self.waits[key].all > self.now {
             return None;
         }
@@ -91,7 +91,7 @@ impl Model {
         ranks.min()
     }
 
-    fn claimed(&mut self, claimed: Option<&ClaimedDuty>, expected: Option<Rank>) {
+    fn claimed(&mut self, claimed: Option<&ClaimedJob>, expected: Option<Rank>) {
         let rank = claimed.map(|claimed| self.jobs[&claimed.id].rank());
         assert_eq!(rank, expected, "at {}: {:#?}", self.now, self.jobs);
         if let Some(claimed) = claimed {
@@ -103,13 +103,13 @@ impl Model {
         }
     }
 
-    fn holds(&self, claimed: &ClaimedDuty) -> bool {
+    fn holds(&self, claimed: &ClaimedJob) -> bool {
         self.jobs[&claimed.id].lease.as_ref().is_some_and(|(by, _)| *by == claimed.leased_by)
     }
 
     fn finished(
         &mut self,
-        claimed: &ClaimedDuty,
+        claimed: &ClaimedJob,
         outcome: &Outcome,
         at_minute: impl Fn(&Outcome) -> i64,
     ) -> bool {
@@ -146,7 +146,7 @@ impl Model {
 /// A worker, with the job in hand and what that was put before.
 #[derive(Default)]
 struct Worker {
-    hand: Vec<ClaimedDuty>,
+    hand: Vec<ClaimedJob>,
 }
 
 struct World<'a> {
@@ -159,8 +159,8 @@ struct World<'a> {
     claims: usize,
 }
 
-async fn set_key(db: &Db, id: DutyId, key: JobKey) {
-    const SET: &str = "UPDATE duties SET key_id = $2 WHERE id = $1";
+async fn set_key(db: &Db, id: JobId, key: JobKey) {
+    const SET: &str = "UPDATE jobs SET key_id = $2 WHERE id = $1";
     plans::leave_out(SET);
     match db {
         Db::Sqlite { write, .. } => sqlx::query(SET).bind(id).bind(key).execute(write).await.map(drop),
@@ -170,7 +170,7 @@ async fn set_key(db: &Db, id: DutyId, key: JobKey) {
 }
 
 impl World<'_> {
-    async fn raise(&mut self, slot: Option<DutyId>) {
+    async fn enqueue(&mut self, slot: Option<JobId>) {
         let class =
             *[QueueClass::Interactive, QueueClass::Bulk, QueueClass::Poll].choose(&mut self.random).unwrap();
         let due = self.model.now + self.random.random_range(0..4);
@@ -180,12 +180,12 @@ impl World<'_> {
             None => (self.random.random_range(0..KEYS), new_uuid(monday())),
         };
         let new =
-            NewDuty { business: None, kind: DutyKind::SyncBooking, subject, queue: class, due_at: at(due) };
+            NewJob { business: None, kind: JobKind::SyncBooking, subject, queue: class, due_at: at(due) };
         let mut tx = begin(self.db).await;
-        let raised = duties::raise(&mut tx, new, at(now)).await.unwrap();
+        let enqueued = jobs::enqueue(&mut tx, new, at(now)).await.unwrap();
         commit(tx).await;
-        let Some(job) = self.model.jobs.get_mut(&raised.id) else {
-            set_key(self.db, raised.id, self.keys[key]).await;
+        let Some(job) = self.model.jobs.get_mut(&enqueued.id) else {
+            set_key(self.db, enqueued.id, self.keys[key]).await;
             let job = Job {
                 key,
                 subject,
@@ -193,12 +193,12 @@ impl World<'_> {
                 is_done: false,
                 due: Some(due),
                 priority: due,
-                raised: now,
+                enqueued: now,
                 attempts: 0,
                 version: 1,
                 lease: None,
             };
-            self.model.jobs.insert(raised.id, job);
+            self.model.jobs.insert(enqueued.id, job);
             return;
         };
         let is_used_up = job.lease.is_some() && job.attempts > 0;
@@ -209,8 +209,8 @@ impl World<'_> {
             job.class = class;
         }
         (job.is_done, job.attempts, job.version) = (false, 0, job.version + 1);
-        (job.raised, job.priority) = (now, due);
-        assert_eq!(raised.key, Some(self.keys[job.key]));
+        (job.enqueued, job.priority) = (now, due);
+        assert_eq!(enqueued.key, Some(self.keys[job.key]));
     }
 
     fn lease(&mut self) -> String {
@@ -223,10 +223,9 @@ impl World<'_> {
         let class = if self.random.random_bool(0.5) { QueueClass::Interactive } else { QueueClass::Bulk };
         let (lease, now) = (self.lease(), self.model.now);
         let expected = self.model.next(key, class, None);
-        let claimed =
-            duties::claim_next(self.db, (self.keys[key], class), (&lease, at(now + LEASE)), at(now))
-                .await
-                .unwrap();
+        let claimed = jobs::claim_next(self.db, (self.keys[key], class), (&lease, at(now + LEASE)), at(now))
+            .await
+            .unwrap();
         self.model.claimed(claimed.as_ref(), expected);
         self.claims += usize::from(claimed.is_some());
         self.workers[worker].hand = claimed.into_iter().collect();
@@ -253,7 +252,7 @@ impl World<'_> {
         };
         let lease = self.lease();
         let mut tx = begin(self.db).await;
-        let was_held = duties::finish(&mut tx, &job, &outcome, at(now)).await.unwrap().was_held;
+        let was_held = jobs::finish(&mut tx, &job, &outcome, at(now)).await.unwrap().was_held;
         assert_eq!(was_held, self.model.finished(&job, &outcome, minute), "at {now}: {job:?}");
         if was_held {
             let class = if former.is_some() { QueueClass::Interactive } else { QueueClass::Bulk };
@@ -261,7 +260,7 @@ impl World<'_> {
             let key = self.model.jobs[&job.id].key;
             let expected = self.model.next(key, class, but);
             let until = at(now + LEASE);
-            let next = duties::claim_next_in(&mut tx, (self.keys[key], class, but), (&lease, until), at(now))
+            let next = jobs::claim_next_in(&mut tx, (self.keys[key], class, but), (&lease, until), at(now))
                 .await
                 .unwrap();
             self.model.claimed(next.as_ref(), expected);
@@ -271,7 +270,7 @@ impl World<'_> {
                 }
                 (None, Some(former)) => {
                     assert!(
-                        duties::take_back(&mut tx, &former, until).await.unwrap(),
+                        jobs::take_back(&mut tx, &former, until).await.unwrap(),
                         "nobody came in between"
                     );
                     let known = self.model.jobs.get_mut(&former.id).expect("it is known");
@@ -288,7 +287,7 @@ impl World<'_> {
     async fn keep(&mut self, worker: usize) {
         let [job] = self.workers[worker].hand.as_slice() else { return };
         let (job, now) = (job.clone(), self.model.now);
-        let extended = duties::extend(self.db, &job, at(now + LEASE), at(now)).await.unwrap();
+        let extended = jobs::extend(self.db, &job, at(now + LEASE), at(now)).await.unwrap();
         assert_eq!(extended.is_held(), self.model.holds(&job), "only who holds the lease writes");
         if !extended.is_held() {
             self.workers[worker].hand.clear();
@@ -298,14 +297,13 @@ impl World<'_> {
         self.model.jobs.get_mut(&job.id).unwrap().lease = Some((job.leased_by.clone(), now + LEASE));
         let lease = self.lease();
         let mut tx = begin(self.db).await;
-        assert!(duties::give_way(&mut tx, &job).await.unwrap());
+        assert!(jobs::give_way(&mut tx, &job).await.unwrap());
         let held = self.model.jobs.get_mut(&job.id).unwrap().lease.take();
         let expected = self.model.next(key, QueueClass::Interactive, Some(job.id));
         let urgent = (self.keys[key], QueueClass::Interactive, Some(job.id));
-        let urgent =
-            duties::claim_next_in(&mut tx, urgent, (&lease, at(now + LEASE)), at(now)).await.unwrap();
+        let urgent = jobs::claim_next_in(&mut tx, urgent, (&lease, at(now + LEASE)), at(now)).await.unwrap();
         self.model.claimed(urgent.as_ref(), expected);
-        let is_told = extended == duties::Extended::Held { urgent_is_due: true };
+        let is_told = extended == jobs::Extended::Held { urgent_is_due: true };
         assert_eq!(urgent.is_some(), is_told, "it is told whether there is any");
         match urgent {
             Some(urgent) => {
@@ -319,7 +317,7 @@ impl World<'_> {
 
     async fn sweep(&mut self) {
         let now = self.model.now;
-        duties::free_expired(self.db, at(now)).await.unwrap();
+        jobs::free_expired(self.db, at(now)).await.unwrap();
         for job in self.model.jobs.values_mut() {
             if job.lease.as_ref().is_some_and(|(_, until)| *until <= now) {
                 job.lease = None;
@@ -332,10 +330,10 @@ impl World<'_> {
         let is_idle = self.workers[worker].hand.is_empty();
         match self.random.random_range(0..100) {
             0..20 => {
-                let known: Vec<DutyId> = self.model.jobs.keys().copied().collect();
+                let known: Vec<JobId> = self.model.jobs.keys().copied().collect();
                 let is_new = known.len() < KEYS * JOBS_OF_A_KEY;
                 let slot = if is_new { None } else { known.choose(&mut self.random).copied() };
-                self.raise(slot).await;
+                self.enqueue(slot).await;
             }
             20..70 if is_idle => self.wake(worker).await,
             20..50 => {
@@ -355,7 +353,7 @@ impl World<'_> {
             _ => {
                 let key = self.random.random_range(0..KEYS);
                 let (mut tx, now) = (begin(self.db).await, self.model.now);
-                duties::end_wait(&mut tx, self.keys[key], at(now)).await.unwrap();
+                jobs::end_wait(&mut tx, self.keys[key], at(now)).await.unwrap();
                 commit(tx).await;
                 let Waits { all, batches } = self.model.waits[key];
                 if all > now || batches > now {
@@ -373,24 +371,24 @@ impl World<'_> {
         // As the sweep finds them: what it overlooks is forgotten.
         let now = self.model.now;
         loop {
-            let due = duties::due(self.db, at(now), 100).await.unwrap();
+            let due = jobs::due(self.db, at(now), 100).await.unwrap();
             if due.is_empty() {
                 break;
             }
             let mut claimed_any = false;
             for job in due {
                 let lease = self.lease();
-                let claimed = duties::claim(self.db, job, &lease, at(now + LEASE), at(now)).await.unwrap();
+                let claimed = jobs::claim(self.db, job, &lease, at(now + LEASE), at(now)).await.unwrap();
                 let Some(job) = claimed else { continue };
                 claimed_any = true;
                 let mut tx = begin(self.db).await;
-                assert!(duties::finish(&mut tx, &job, &Outcome::Done, at(now)).await.unwrap().was_held);
+                assert!(jobs::finish(&mut tx, &job, &Outcome::Done, at(now)).await.unwrap().was_held);
                 commit(tx).await;
             }
             assert!(claimed_any, "what is due cannot be claimed");
         }
-        let counts = duties::counts(self.db).await.unwrap();
-        let open: Vec<_> = counts.iter().filter(|count| count.state != DutyState::Done).collect();
+        let counts = jobs::counts(self.db).await.unwrap();
+        let open: Vec<_> = counts.iter().filter(|count| count.state != JobState::Done).collect();
         assert!(open.is_empty(), "forgotten: {open:?}");
     }
 }

@@ -1,11 +1,11 @@
 use chrono::Duration;
 use concord_domain::{
-    duty::DutyKind,
     ids::{BusinessId, MailId},
+    job::JobKind,
     mail::{MailKind, MailState},
 };
 use concord_storage::{
-    Db, duties,
+    Db, jobs,
     mails::{self, Mail, MailCounts, NewMail},
     retention::{self, Keep},
     testing::{self, TestDb, at, begin, commit},
@@ -31,9 +31,9 @@ fn new(business: BusinessId, key: &str) -> NewMail<'_> {
 /// Writes a mail at that minute; whether it was the first one with its key.
 async fn write(db: &Db, new: &NewMail<'_>, minute: i64) -> bool {
     let mut tx = begin(db).await;
-    let duty = mails::create(&mut tx, new, precise(minute)).await.unwrap();
+    let job = mails::create(&mut tx, new, precise(minute)).await.unwrap();
     commit(tx).await;
-    duty.is_some()
+    job.is_some()
 }
 
 async fn all(db: &Db, business: BusinessId) -> Vec<Mail> {
@@ -46,13 +46,13 @@ async fn fail(db: &Db, mail: &Mail, state: MailState) {
     commit(tx).await;
 }
 
-async fn a_mail_is_written_once_by_its_key_with_the_duty_that_sends_it(db: &TestDb) {
+async fn a_mail_is_written_once_by_its_key_with_the_job_that_sends_it(db: &TestDb) {
     let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
     assert!(write(db, &new(business, "a"), 0).await);
     assert!(!write(db, &new(business, "a"), 1).await);
     assert!(write(db, &new(other, "a"), 1).await, "another business has its own keys");
-    let due = duties::due(db, at(5), 10).await.unwrap();
-    assert_eq!(due.iter().map(|duty| duty.kind).collect::<Vec<_>>(), [DutyKind::SendMail; 2]);
+    let due = jobs::due(db, at(5), 10).await.unwrap();
+    assert_eq!(due.iter().map(|job| job.kind).collect::<Vec<_>>(), [JobKind::SendMail; 2]);
 
     let found = all(db, business).await;
     assert_eq!(found.len(), 1);
@@ -111,15 +111,15 @@ async fn only_what_has_failed_is_sent_again(db: &TestDb) {
     let mail = all(db, business).await.remove(0);
     let again = async |business, id| {
         let mut tx = begin(db).await;
-        let duty = mails::send_again(&mut tx, business, id, at(9)).await;
+        let job = mails::send_again(&mut tx, business, id, at(9)).await;
         commit(tx).await;
-        duty
+        job
     };
     is_not_found(again(business, mail.id).await);
     fail(db, &mail, MailState::Failed).await;
     is_not_found(again(other, mail.id).await);
     is_not_found(again(business, MailId(Uuid::nil())).await);
-    assert_eq!(again(business, mail.id).await.unwrap().kind, DutyKind::SendMail);
+    assert_eq!(again(business, mail.id).await.unwrap().kind, JobKind::SendMail);
     assert_eq!(all(db, business).await[0].state, MailState::Waiting);
 }
 
@@ -142,14 +142,14 @@ async fn old_mails_go_but_those_that_wait(db: &TestDb) {
     let mail = all(db, business).await.remove(0);
     fail(db, &mail, MailState::Failed).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_duties: days, history: days };
+    let keep = Keep { sync_log: days, mails: days, done_jobs: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(0) + days).await.unwrap().mails, 0);
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().mails, 1);
     assert_eq!(all(db, business).await.len(), 1);
 }
 
 concord_storage::on_both_databases!(
-    a_mail_is_written_once_by_its_key_with_the_duty_that_sends_it,
+    a_mail_is_written_once_by_its_key_with_the_job_that_sends_it,
     what_goes_into_headers_is_one_line,
     what_came_of_a_mail_is_kept,
     only_what_has_failed_is_sent_again,

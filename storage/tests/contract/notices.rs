@@ -1,7 +1,7 @@
 use chrono::Duration;
-use concord_domain::{duty::DutyKind, ids::BusinessId, notice::NoticeKind, record::HistorySubject};
+use concord_domain::{ids::BusinessId, job::JobKind, notice::NoticeKind, record::HistorySubject};
 use concord_storage::{
-    Db, duties,
+    Db, jobs,
     notices::{self, Audience, NewNotice},
     retention::{self, Keep},
     testing::{self, TestDb, at, begin, commit},
@@ -29,9 +29,9 @@ fn notice(business: BusinessId, audience: Audience, key: &str) -> NewNotice<'_> 
 /// Whether it was raised.
 async fn raise(db: &Db, new: &NewNotice<'_>, minute: i64) -> bool {
     let mut tx = begin(db).await;
-    let duty = notices::raise(&mut tx, new, at(minute)).await.unwrap();
+    let job = notices::raise(&mut tx, new, at(minute)).await.unwrap();
     commit(tx).await;
-    duty.is_some()
+    job.is_some()
 }
 
 async fn close(db: &Db, business: BusinessId, key: &str, minute: i64) -> u64 {
@@ -54,10 +54,10 @@ async fn a_notice_is_raised_once_for_each_who_is_told_while_it_lasts(db: &TestDb
         assert!(raise(db, &notice(business, audience, "another"), 1).await);
     }
     assert!(raise(db, &notice(other, Audience::Managers, KEY), 0).await);
-    // One duty for each who is told, due when the first of their notices is.
-    assert_eq!(duties::due(db, at(1), 10).await.unwrap().len(), 0);
-    let due = duties::due(db, at(2), 10).await.unwrap();
-    assert_eq!(due.iter().map(|duty| duty.kind).collect::<Vec<_>>(), [DutyKind::Notify; 4]);
+    // One job for each who is told, due when the first of their notices is.
+    assert_eq!(jobs::due(db, at(1), 10).await.unwrap().len(), 0);
+    let due = jobs::due(db, at(2), 10).await.unwrap();
+    assert_eq!(due.iter().map(|job| job.kind).collect::<Vec<_>>(), [JobKind::Notify; 4]);
 
     assert_eq!(close(db, business, KEY, 3).await, 3);
     assert_eq!(close(db, business, KEY, 3).await, 0);
@@ -127,11 +127,11 @@ async fn old_notices_go_but_those_that_last(db: &TestDb) {
     raise(db, &notice(business, Audience::Managers, "b"), 0).await;
     close(db, business, "a", 1).await;
     let days = Duration::days(30);
-    let keep = Keep { sync_log: days, mails: days, done_duties: days, history: days };
+    let keep = Keep { sync_log: days, mails: days, done_jobs: days, history: days };
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 1);
     assert_eq!(notices::count_untold(db, business).await.unwrap(), 1);
     // Nobody closes what somebody did in their calendar once: when it has been told, it is over.
-    let once = NewNotice { kind: NoticeKind::OutsideChange, ..notice(business, Audience::Managers, "c") };
+    let once = NewNotice { kind: NoticeKind::RemoteChange, ..notice(business, Audience::Managers, "c") };
     raise(db, &once, 0).await;
     assert_eq!(retention::delete_old(db, keep, at(1) + days).await.unwrap().notices, 0);
     let untold = notices::untold(db, business, Audience::Managers, 10).await.unwrap();

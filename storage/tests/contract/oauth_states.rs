@@ -1,7 +1,7 @@
 use concord_domain::{
     connection::ProviderKind,
     ids::{ApiKeyId, BusinessId, UserId},
-    people::{Craft, Role},
+    people::{Role, Trade},
 };
 use concord_storage::{
     Db, StorageError, api_keys,
@@ -44,7 +44,7 @@ async fn take(db: &Db, nonce: &str, minute: i64) -> Taken {
 async fn a_state_is_taken_once(db: &TestDb) {
     let business = testing::business(db).await;
     let ana = testing::staff(db, &business, "Ana").await;
-    assert_eq!(ana.craft, Craft::General);
+    assert_eq!(ana.trade, Trade::General);
     ask(db, &asked(business.id, &ana)).await.unwrap();
     assert_eq!(take(db, "another", 1).await, Taken::Unknown);
     assert!(!oauth_states::is_there(db, "another").await.unwrap());

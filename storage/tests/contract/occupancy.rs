@@ -33,29 +33,30 @@ async fn seat(db: &Db, arrival: &Arrival) -> bool {
     let mut tx = begin(db).await;
     let room = concord_domain::ids::ResourceId(arrival.subject.id);
     resources::lock(&mut tx, arrival.business, room).await.unwrap();
-    let seated = occupancy::seat(&mut tx, arrival, monday()).await.unwrap().is_ok();
+    let allocated = occupancy::allocate(&mut tx, arrival, monday()).await.unwrap().is_ok();
     commit(tx).await;
-    seated
+    allocated
 }
 
 async fn record(db: &Db, arrival: &Arrival, minute: i64) -> bool {
     let mut tx = begin(db).await;
-    let seated = occupancy::record(&mut tx, arrival, at(minute)).await.unwrap();
+    let allocated = occupancy::record(&mut tx, arrival, at(minute)).await.unwrap();
     commit(tx).await;
-    seated
+    allocated
 }
 
 async fn release(db: &Db, arrival: &Arrival) -> u32 {
     let mut tx = begin(db).await;
     let freed = occupancy::release(&mut tx, arrival.business, arrival.source_id).await.unwrap();
-    let mut reseated = 0;
+    let mut reallocated = 0;
     for room in freed {
         let interval = Interval { start: room.starts_at, end: room.ends_at };
         assert_eq!((room.subject_kind, room.subject_id), (arrival.subject.kind, arrival.subject.id));
-        reseated += occupancy::reseat(&mut tx, arrival.business, arrival.subject, interval).await.unwrap();
+        reallocated +=
+            occupancy::reallocate(&mut tx, arrival.business, arrival.subject, interval).await.unwrap();
     }
     commit(tx).await;
-    reseated
+    reallocated
 }
 
 async fn standing(db: &Db, room: &Resource, from: i64, to: i64) -> Vec<Standing> {
@@ -129,7 +130,7 @@ async fn a_fact_from_outside_stands_without_a_unit_until_there_is_room(db: &Test
     assert!(!seat(db, &arrival(&room, 60, 90)).await, "a fact without a unit is no less true");
 
     let within = Interval::new(at(0), at(46)).unwrap();
-    let others = occupancy::seats_of_others(db, business.id, room.id.0, within, "none").await.unwrap();
+    let others = occupancy::units_of_others(db, business.id, room.id.0, within, "none").await.unwrap();
     assert_eq!(others.iter().map(|seat| seat.unit).collect::<Vec<_>>(), [Some(1), None, None]);
     let conflicts = occupancy::conflicts(db, business.id, at(49)).await.unwrap();
     assert_eq!(conflicts.len(), 2);
@@ -169,13 +170,13 @@ async fn of_many_who_want_the_last_unit_one_gets_it(db: &TestDb) {
     let business = testing::business(db).await;
     let room = testing::resource(db, &business, 3).await;
     assert!(seat(db, &Arrival { quantity: 2, ..arrival(&room, 0, 60) }).await);
-    let seated = at_once(db, 30, |db, number| {
+    let allocated = at_once(db, 30, |db, number| {
         let from = i64::try_from(number).unwrap() % 30;
         let wanted = arrival(&room, from, from + 31);
         async move { seat(&db, &wanted).await }
     })
     .await;
-    assert_eq!(seated.iter().filter(|got| **got).count(), 1);
+    assert_eq!(allocated.iter().filter(|got| **got).count(), 1);
 }
 
 /// Whatever the code does, the database itself lets no two rows share a unit.
@@ -215,7 +216,9 @@ async fn another_business_sees_and_frees_nothing(db: &TestDb) {
     assert!(occupancy::release(&mut tx, other.id, first.source_id).await.unwrap().is_empty());
     let wide = Interval::new(at(0), at(90)).unwrap();
     assert_eq!(
-        occupancy::reseat(&mut tx, other.id, Subject { capacity: 9, ..first.subject }, wide).await.unwrap(),
+        occupancy::reallocate(&mut tx, other.id, Subject { capacity: 9, ..first.subject }, wide)
+            .await
+            .unwrap(),
         0
     );
     commit(tx).await;

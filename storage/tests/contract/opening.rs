@@ -45,7 +45,7 @@ async fn a_dropped_transaction_never_was(db: &TestDb) {
         zone: chrono_tz::UTC,
         entry_privacy: concord_domain::privacy::EntryPrivacy::Minimal,
         mark_cancelled: false,
-        outside: concord_domain::sync::outside::OutsideRules::default(),
+        outside: concord_domain::sync::remote_change::RemoteChangeRules::default(),
     };
     let mut tx = begin(db).await;
     businesses::create(&mut tx, "quinta", &settings, monday()).await.unwrap();

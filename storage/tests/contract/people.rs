@@ -1,7 +1,7 @@
 use chrono::Duration;
 use concord_domain::{
     ids::StaffId,
-    people::{Craft, Role},
+    people::{Role, Trade},
 };
 use concord_storage::{
     Db, StorageError,
@@ -14,7 +14,7 @@ use concord_storage::{
 use crate::{at_once, first, following, is_not_found, precise};
 
 fn driver(name: &str) -> StaffSettings {
-    StaffSettings { name: name.to_owned(), email: "rui@harbour.example".to_owned(), craft: Craft::Driver }
+    StaffSettings { name: name.to_owned(), email: "rui@harbour.example".to_owned(), trade: Trade::Driver }
 }
 
 pub(crate) async fn user(db: &Db, business: &Business, email: &str, staff: Option<StaffId>) -> User {
@@ -36,17 +36,17 @@ async fn staff_are_entered_changed_and_archived(db: &TestDb) {
     let mut tx = begin(db).await;
     let made = people::create_staff(&mut tx, business.id, &driver("Rui"), precise(0)).await.unwrap();
     commit(tx).await;
-    assert_eq!((made.name.as_str(), made.craft, made.revision), ("Rui", Craft::Driver, 1));
+    assert_eq!((made.name.as_str(), made.trade, made.revision), ("Rui", Trade::Driver, 1));
     assert_eq!((made.created_at, made.archived_at), (precise(0), None));
     assert_eq!(people::find_staff(db, business.id, made.id).await.unwrap(), Some(made.clone()));
 
     let technician =
-        StaffSettings { name: "Rui Costa".to_owned(), email: String::new(), craft: Craft::Technician };
+        StaffSettings { name: "Rui Costa".to_owned(), email: String::new(), trade: Trade::Technician };
     let mut tx = begin(db).await;
     let changed = people::update_staff(&mut tx, business.id, made.id, &technician).await.unwrap();
     commit(tx).await;
     assert_eq!((changed.name.as_str(), changed.email.as_str()), ("Rui Costa", ""));
-    assert_eq!((changed.craft, changed.revision), (Craft::Technician, 2));
+    assert_eq!((changed.trade, changed.revision), (Trade::Technician, 2));
 
     for minute in [5, 9] {
         let mut tx = begin(db).await;

@@ -118,7 +118,7 @@ async fn occupy_two(db: &Db, room: &Resource, from: i64, to: i64) {
     };
     let mut tx = begin(db).await;
     resources::lock(&mut tx, room.business_id, room.id).await.unwrap();
-    occupancy::seat(&mut tx, &arrival, monday()).await.unwrap().unwrap();
+    occupancy::allocate(&mut tx, &arrival, monday()).await.unwrap().unwrap();
     commit(tx).await;
 }
 

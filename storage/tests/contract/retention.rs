@@ -1,16 +1,15 @@
 use chrono::Duration;
 use concord_domain::{
     connection::ProviderKind,
-    duty::{DutyKind, QueueClass},
     ids::{BusinessId, new_uuid},
+    job::{JobKind, QueueClass},
     people::Actor,
     record::{HistorySubject, SyncOutcome},
 };
 use concord_storage::{
-    Db,
-    duties::{self, DutyRef, NewDuty, Outcome},
-    history,
+    Db, history,
     idempotency::{self, KeyedRequest},
+    jobs::{self, JobRef, NewJob, Outcome},
     limits::{self, Rate},
     oauth_states,
     retention::{self, Deleted, Keep},
@@ -27,7 +26,7 @@ const DAY: i64 = 24 * 60;
 const KEEP: Keep = Keep {
     sync_log: Duration::days(30),
     mails: Duration::days(20),
-    done_duties: Duration::days(7),
+    done_jobs: Duration::days(7),
     history: Duration::days(400),
 };
 
@@ -50,28 +49,28 @@ async fn log(db: &Db, business: BusinessId, minute: i64, lines: usize) {
     commit(tx).await;
 }
 
-/// A duty that was done at that minute.
-async fn done(db: &Db, business: BusinessId, minute: i64) -> DutyRef {
-    let duty = raise(db, business, new_uuid(monday()), minute).await;
-    let claimed = duties::claim(db, duty, "worker#1", at(minute + 1), at(minute)).await.unwrap().unwrap();
+/// A job that was done at that minute.
+async fn done(db: &Db, business: BusinessId, minute: i64) -> JobRef {
+    let job = enqueue(db, business, new_uuid(monday()), minute).await;
+    let claimed = jobs::claim(db, job, "worker#1", at(minute + 1), at(minute)).await.unwrap().unwrap();
     let mut tx = begin(db).await;
-    duties::finish(&mut tx, &claimed, &Outcome::Done, at(minute)).await.unwrap();
+    jobs::finish(&mut tx, &claimed, &Outcome::Done, at(minute)).await.unwrap();
     commit(tx).await;
-    duty
+    job
 }
 
-async fn raise(db: &Db, business: BusinessId, subject: Uuid, minute: i64) -> DutyRef {
-    let new = NewDuty {
+async fn enqueue(db: &Db, business: BusinessId, subject: Uuid, minute: i64) -> JobRef {
+    let new = NewJob {
         business: Some(business),
-        kind: DutyKind::BatchSync,
+        kind: JobKind::BatchSync,
         subject,
         queue: QueueClass::Bulk,
         due_at: at(minute),
     };
     let mut tx = begin(db).await;
-    let duty = duties::raise(&mut tx, new, at(minute)).await.unwrap();
+    let job = jobs::enqueue(&mut tx, new, at(minute)).await.unwrap();
     commit(tx).await;
-    duty
+    job
 }
 
 async fn delete(db: &Db, minute: i64) -> Deleted {
@@ -142,36 +141,36 @@ async fn what_has_expired_goes(db: &TestDb) {
     assert_eq!(delete(db, 600 * DAY).await, Deleted::default());
 }
 
-async fn duties_go_when_they_are_long_done(db: &TestDb) {
+async fn jobs_go_when_they_are_long_done(db: &TestDb) {
     let business = testing::business(db).await.id;
     done(db, business, 0).await;
     done(db, business, DAY).await;
-    raise(db, business, new_uuid(monday()), 0).await;
+    enqueue(db, business, new_uuid(monday()), 0).await;
     assert_eq!(delete(db, 7 * DAY - 1).await, Deleted::default());
-    assert_eq!(delete(db, 7 * DAY).await, Deleted { duties: 1, ..Deleted::default() });
-    assert_eq!(delete(db, 9 * DAY).await, Deleted { duties: 1, ..Deleted::default() });
+    assert_eq!(delete(db, 7 * DAY).await, Deleted { jobs: 1, ..Deleted::default() });
+    assert_eq!(delete(db, 9 * DAY).await, Deleted { jobs: 1, ..Deleted::default() });
     assert_eq!(delete(db, 900 * DAY).await, Deleted::default(), "what waits is never deleted");
 }
 
-/// Somebody raises a duty that is long done, and before they commit, it is about to be deleted.
-async fn a_duty_that_is_raised_at_that_moment_stays(db: &TestDb) {
+/// Somebody enqueues a job that is long done, and before they commit, it is about to be deleted.
+async fn a_job_that_is_raised_at_that_moment_stays(db: &TestDb) {
     let business = testing::business(db).await.id;
     let subject = new_uuid(monday());
-    let duty = raise(db, business, subject, 0).await;
-    let claimed = duties::claim(db, duty, "worker#1", at(1), at(0)).await.unwrap().unwrap();
+    let job = enqueue(db, business, subject, 0).await;
+    let claimed = jobs::claim(db, job, "worker#1", at(1), at(0)).await.unwrap().unwrap();
     let mut tx = begin(db).await;
-    duties::finish(&mut tx, &claimed, &Outcome::Done, at(0)).await.unwrap();
+    jobs::finish(&mut tx, &claimed, &Outcome::Done, at(0)).await.unwrap();
     commit(tx).await;
 
-    let mut raising = begin(db).await;
-    let new = NewDuty {
+    let mut enqueuing = begin(db).await;
+    let new = NewJob {
         business: Some(business),
-        kind: DutyKind::BatchSync,
+        kind: JobKind::BatchSync,
         subject,
         queue: QueueClass::Bulk,
         due_at: at(30 * DAY),
     };
-    let raised = duties::raise(&mut raising, new, at(30 * DAY)).await.unwrap();
+    let enqueued = jobs::enqueue(&mut enqueuing, new, at(30 * DAY)).await.unwrap();
     let deleting = tokio::spawn({
         let db = Db::clone(db);
         async move { delete(&db, 30 * DAY).await }
@@ -183,9 +182,9 @@ async fn a_duty_that_is_raised_at_that_moment_stays(db: &TestDb) {
             tokio::task::yield_now().await;
         }
     }
-    commit(raising).await;
+    commit(enqueuing).await;
     assert_eq!(deleting.await.unwrap(), Deleted::default());
-    assert_eq!(duties::due(db, at(30 * DAY), 10).await.unwrap(), [raised]);
+    assert_eq!(jobs::due(db, at(30 * DAY), 10).await.unwrap(), [enqueued]);
 }
 
 async fn history_goes_after_its_time(db: &TestDb) {
@@ -214,6 +213,6 @@ concord_storage::on_both_databases!(
     history_goes_after_its_time,
     the_log_goes_after_its_time,
     what_has_expired_goes,
-    duties_go_when_they_are_long_done,
-    a_duty_that_is_raised_at_that_moment_stays,
+    jobs_go_when_they_are_long_done,
+    a_job_that_is_raised_at_that_moment_stays,
 );

@@ -47,7 +47,7 @@ async fn are_not_looked_at(db: &Db, write: &SqlitePool) {
     let plans = async || {
         let mut plans = String::new();
         for text in [
-            "EXPLAIN QUERY PLAN SELECT id FROM duties WHERE business_id = x'00' AND state = 'failed'",
+            "EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE business_id = x'00' AND state = 'failed'",
             "EXPLAIN QUERY PLAN SELECT title FROM bookings WHERE business_id = x'00' AND id IN (x'01', x'02')",
         ] {
             let lines: Vec<(i64, i64, i64, String)> = sqlx::query_as(text).fetch_all(write).await.unwrap();
@@ -55,7 +55,7 @@ async fn are_not_looked_at(db: &Db, write: &SqlitePool) {
         }
         plans
     };
-    let by_index = "SEARCH duties USING INDEX duties_by_business (business_id=? AND state=?);\
+    let by_index = "SEARCH jobs USING INDEX jobs_by_business (business_id=? AND state=?);\
                     SEARCH bookings USING INDEX sqlite_autoindex_bookings_1 (id=?);";
     assert_eq!(plans().await, by_index);
     sqlx::query("ANALYZE").execute(write).await.unwrap();

@@ -2,26 +2,26 @@ use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use concord_domain::{
-    duty::{DutyKind, QueueClass},
     ids::new_uuid,
+    job::{JobKind, QueueClass},
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, NewDuty},
+    jobs::{self, ClaimedJob, NewJob},
     testing::{self, TestDb, at, begin, commit, monday},
     workers::Presence,
 };
 use tokio::{task::JoinSet, time::timeout};
 
 /// A job that is leased for ten minutes.
-async fn leased(db: &Db, lease: &str) -> ClaimedDuty {
+async fn leased(db: &Db, lease: &str) -> ClaimedJob {
     let business = testing::business(db).await.id;
-    let (kind, subject, queue) = (DutyKind::SyncBooking, new_uuid(monday()), QueueClass::Bulk);
+    let (kind, subject, queue) = (JobKind::SyncBooking, new_uuid(monday()), QueueClass::Bulk);
     let mut tx = begin(db).await;
-    let new = NewDuty { business: Some(business), kind, subject, queue, due_at: at(0) };
-    let job = duties::raise(&mut tx, new, at(0)).await.unwrap();
+    let new = NewJob { business: Some(business), kind, subject, queue, due_at: at(0) };
+    let job = jobs::enqueue(&mut tx, new, at(0)).await.unwrap();
     commit(tx).await;
-    duties::claim(db, job, lease, at(10), at(0)).await.unwrap().expect("it is due")
+    jobs::claim(db, job, lease, at(10), at(0)).await.unwrap().expect("it is due")
 }
 
 async fn who_holds_no_lock_is_absent(db: &TestDb) {
@@ -35,11 +35,11 @@ async fn who_holds_no_lock_is_absent(db: &TestDb) {
     assert_eq!(presence.absent().await.unwrap(), ["dead"]);
     assert_eq!(presence.release("dead").await.unwrap(), 1);
     assert_eq!(presence.release("dead").await.unwrap(), 0);
-    assert_eq!(duties::due(db, at(1), 10).await.unwrap(), [of_dead.reference()]);
+    assert_eq!(jobs::due(db, at(1), 10).await.unwrap(), [of_dead.reference()]);
     let until = at(10) + Duration::minutes(1);
-    assert!(!duties::extend(db, &of_dead, until, at(1)).await.unwrap().is_held());
-    assert!(duties::extend(db, &of_living, until, at(1)).await.unwrap().is_held());
-    let again = duties::claim(db, of_dead.reference(), "mine#2", at(10), at(1)).await.unwrap().unwrap();
+    assert!(!jobs::extend(db, &of_dead, until, at(1)).await.unwrap().is_held());
+    assert!(jobs::extend(db, &of_living, until, at(1)).await.unwrap().is_held());
+    let again = jobs::claim(db, of_dead.reference(), "mine#2", at(10), at(1)).await.unwrap().unwrap();
     assert_eq!(again.attempts, 2, "the try that ended with the dead worker counts");
 
     // PostgreSQL learns of the end of a connection, and no sooner than it does.
@@ -54,7 +54,7 @@ async fn who_holds_no_lock_is_absent(db: &TestDb) {
     // Whoever comes back between the look of another one and its release keeps what it has.
     let _back = Presence::announce(db, "living").await.unwrap().expect("a lock");
     assert_eq!(other.release("living").await.unwrap(), 0);
-    assert!(duties::extend(db, &of_living, until, at(1)).await.unwrap().is_held());
+    assert!(jobs::extend(db, &of_living, until, at(1)).await.unwrap().is_held());
 }
 
 /// Each finds the dead one, and what they share for that holds up no worker that comes back.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::platform::{Dialect, Event, Nights, PLATFORMS, Truth};
 use crate::{
     channel::{
-        Brake, ItemKind,
+        ImportGuard, ItemKind,
         echo::Published,
         plan::{Action, Item, Known, Plan, Rules},
     },
@@ -57,7 +57,7 @@ pub(super) struct Channel {
     pub(super) rules: Rules,
     pub(super) items: Vec<Stored>,
     /// Why something is held back.
-    pub(super) held: Option<Brake>,
+    pub(super) held: Option<ImportGuard>,
     /// What the platform has last read, by the number of the booking.
     read: Vec<(u32, Nights)>,
     /// What it had read before, and since when it knows better.

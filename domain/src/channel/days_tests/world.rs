@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     channel::{
-        Brake, ItemKind,
+        ImportGuard, ItemKind,
         plan::{Plan, Sight, plan},
         snapshot::{Snapshot, snapshot},
     },
@@ -227,7 +227,7 @@ impl World {
                 let until = match self.episodes[at] {
                     Some(Episode { fault: Fault::Empty, until })
                         if matches!(fault, Fault::Shrunk(_))
-                            && self.house.channels[at].held == Some(Brake::Empty) =>
+                            && self.house.channels[at].held == Some(ImportGuard::Empty) =>
                     {
                         until
                     }
@@ -335,7 +335,7 @@ impl World {
             now: self.now,
         });
         self.house.apply(at, &plan, self.now);
-        self.house.channels[at].held = plan.held.map(|held| held.brake);
+        self.house.channels[at].held = plan.held.map(|held| held.import_guard);
         let tally = &mut self.tallies[at];
         tally.actions += plan.actions.len();
         tally.held += usize::from(plan.held.is_some());

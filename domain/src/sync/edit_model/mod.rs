@@ -25,8 +25,8 @@ use crate::{
     booking::BookingTime,
     ical::sample::{booking_at, timed},
     sync::{
-        outside::{OutsidePolicy, OutsideRules},
         plan::MAX_STEPS,
+        remote_change::{RemoteChangePolicy, RemoteChangeRules},
     },
 };
 
@@ -66,7 +66,7 @@ struct Model {
 }
 
 impl Model {
-    fn new(style: Style, rules: OutsideRules) -> Self {
+    fn new(style: Style, rules: RemoteChangeRules) -> Self {
         let booking = booking_at(4, timed("2026-12-04T09:00:00Z", "2026-12-04T10:00:00Z"));
         Self {
             rows: Rows::new(booking, rules),
@@ -167,17 +167,22 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn rules() -> impl Strategy<Value = OutsideRules> {
-    let policy =
-        || prop::sample::select(vec![OutsidePolicy::Follow, OutsidePolicy::Ask, OutsidePolicy::PutBack]);
-    (policy(), policy()).prop_map(|(moves, deletions)| OutsideRules { moves, deletions })
+fn rules() -> impl Strategy<Value = RemoteChangeRules> {
+    let policy = || {
+        prop::sample::select(vec![
+            RemoteChangePolicy::Follow,
+            RemoteChangePolicy::Ask,
+            RemoteChangePolicy::Revert,
+        ])
+    };
+    (policy(), policy()).prop_map(|(moves, deletions)| RemoteChangeRules { moves, deletions })
 }
 
 fn ops() -> impl Strategy<Value = Ops> {
     prop::collection::vec(op(), 0..60).prop_map(Ops)
 }
 
-fn play(style: Style, rules: OutsideRules, ops: &Ops) {
+fn play(style: Style, rules: RemoteChangeRules, ops: &Ops) {
     let mut model = Model::new(style, rules);
     for op in &ops.0 {
         model.play(op);

@@ -8,11 +8,12 @@ use crate::{
     ids::EntryId,
     sync::{
         entry_content::{EntrySettings, Names, desired_entry},
-        outside::{
-            Linked, NOT_COUNTED, OutsideKind, OutsidePlan, OutsideRules, base_while_asked, plan_outside,
-        },
         plan::{Desired, EntryAction, Known, Observation, REMOVED},
         reading::Reading,
+        remote_change::{
+            Linked, NOT_COUNTED, RemoteChangeKind, RemoteChangePlan, RemoteChangeRules, base_while_asked,
+            plan_remote_change,
+        },
         shape::{Shape, Sight},
         unknown::{Comparison, UnknownWrite, comparison, with_write},
     },
@@ -46,26 +47,26 @@ pub(super) struct Rows {
     pub(super) entry: Entry,
     pub(super) readings: Reading,
     /// What somebody is asked about.
-    pub(super) question: Option<crate::sync::outside::Edit>,
+    pub(super) question: Option<crate::sync::remote_change::Edit>,
     /// Whether a write waits.
     pub(super) is_due: bool,
-    pub(super) rules: OutsideRules,
+    pub(super) rules: RemoteChangeRules,
 }
 
-/// What has come of a look, as `jobs::outside::Met`.
+/// What has come of a look, as `jobs::remote_change::Met`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Met {
     Echo,
     /// A write of ours may explain it, or a person has done it: the answer says which, if it comes.
     Unclear,
     Recorded,
-    PutBack,
+    Revert,
     LetBe,
     Outdated,
 }
 
 impl Rows {
-    pub(super) fn new(booking: Booking, rules: OutsideRules) -> Self {
+    pub(super) fn new(booking: Booking, rules: RemoteChangeRules) -> Self {
         let entry = Entry {
             known: Known::new("abc"),
             base: None,
@@ -188,7 +189,7 @@ impl Rows {
         true
     }
 
-    /// What `jobs::outside::meet` does with what was seen when the entry was as in `entry`.
+    /// What `jobs::remote_change::meet` does with what was seen when the entry was as in `entry`.
     pub(super) fn meet(
         &mut self,
         calendar: &mut Calendar,
@@ -217,30 +218,30 @@ impl Rows {
             desired: &desired,
         };
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let plan = plan_outside(&linked, &sight, self.rules.with_gone_at_once(NOT_COUNTED), now);
+        let plan = plan_remote_change(&linked, &sight, self.rules.with_gone_at_once(NOT_COUNTED), now);
         let seen = (etag, sight.shape_like(base.as_ref()));
         match plan {
-            OutsidePlan::Echo if !entry.unknown.is_empty() => Met::Unclear,
-            OutsidePlan::Echo => self.echo(entry, seen),
-            OutsidePlan::LetBe => {
+            RemoteChangePlan::Echo if !entry.unknown.is_empty() => Met::Unclear,
+            RemoteChangePlan::Echo => self.echo(entry, seen),
+            RemoteChangePlan::LetBe => {
                 calendar.settle();
                 Met::LetBe
             }
-            OutsidePlan::Follow(edit) => self.recorded(calendar, entry, seen, |rows| {
+            RemoteChangePlan::Follow(edit) => self.recorded(calendar, entry, seen, |rows| {
                 rows.change(|booking| booking.draft = edit.applied(&booking.draft));
                 Met::Recorded
             }),
-            OutsidePlan::Ask(edit) => self.recorded(calendar, entry, seen, |rows| {
+            RemoteChangePlan::Ask(edit) => self.recorded(calendar, entry, seen, |rows| {
                 rows.question = Some(edit);
                 Met::Recorded
             }),
-            OutsidePlan::PutBack(kind, _) => {
-                assert_ne!(kind, OutsideKind::MadeRecurring);
+            RemoteChangePlan::Revert(kind, _) => {
+                assert_ne!(kind, RemoteChangeKind::MadeRecurring);
                 let met = self.recorded(calendar, entry, seen.clone(), |rows| {
                     rows.write_again();
-                    Met::PutBack
+                    Met::Revert
                 });
-                if met == Met::PutBack {
+                if met == Met::Revert {
                     entry.stored(2, seen);
                 }
                 met

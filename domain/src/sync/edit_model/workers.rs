@@ -179,7 +179,7 @@ impl Run {
 
     fn meet(&mut self, rows: &mut Rows, calendar: &mut Calendar, observation: &Observation) -> bool {
         match rows.meet(calendar, &mut self.entry, observation) {
-            Met::Echo | Met::Unclear | Met::PutBack => {
+            Met::Echo | Met::Unclear | Met::Revert => {
                 self.action = plan_entry(&self.desired, &self.known, Some(observation));
                 true
             }

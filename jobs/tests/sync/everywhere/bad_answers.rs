@@ -50,7 +50,7 @@ impl World<'_> {
         for _ in 0..20 {
             self.settle().await;
             let failed = self.failed().await;
-            let Some(due) = failed.iter().filter_map(|duty| duty.due_at).min() else { return };
+            let Some(due) = failed.iter().filter_map(|job| job.due_at).min() else { return };
             self.clock.advance((due - self.clock.now()).max(Duration::zero()));
         }
         panic!("it does not end: {:#?}", self.failed().await);
@@ -82,7 +82,7 @@ impl World<'_> {
         assert!(visits.is_empty(), "{visits:#?}");
         let logged = log().text();
         assert!(logged.contains("called a provider"), "nothing was logged");
-        let lines = format!("{:?} {:?}", self.log_lines().await, self.open_duties().await);
+        let lines = format!("{:?} {:?}", self.log_lines().await, self.open_jobs().await);
         let secrets = self.outside.all_secrets();
         assert!(!secrets.is_empty(), "there are none");
         for secret in secrets {

@@ -3,9 +3,9 @@
 use concord_domain::{
     connection::ProviderKind,
     privacy::EntryPrivacy,
-    sync::outside::{OutsidePolicy, OutsideState},
+    sync::remote_change::{RemoteChangePolicy, RemoteChangeState},
 };
-use concord_jobs::outside::Answer;
+use concord_jobs::remote_change::Answer;
 use concord_storage::testing::TestDb;
 
 use super::{everywhere, grants::book};
@@ -13,7 +13,7 @@ use crate::world::{ANA, World};
 
 async fn what_a_write_finds_gone_is_asked_about(db: &TestDb, kind: ProviderKind) {
     let world = World::with_provider(db, kind).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     world.connected(&world.ana).await;
     let booking = book(&world, "Massage", 9).await;
     world.settle().await;
@@ -24,12 +24,12 @@ async fn what_a_write_finds_gone_is_asked_about(db: &TestDb, kind: ProviderKind)
     world.set_privacy(EntryPrivacy::Full).await;
     world.settle().await;
     let change = world.change_of(&booking).await;
-    assert_eq!(change.state, OutsideState::Open);
+    assert_eq!(change.state, RemoteChangeState::Open);
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
-    world.decide(&change, Answer::PutBack).await.unwrap();
+    world.decide(&change, Answer::Revert).await.unwrap();
     assert_ne!(world.outside.one_seen_by(ANA).await.title, entry.title, "it says more now");
     world.poll().await;
-    assert_eq!(world.change_of(&booking).await.state, OutsideState::PutBack);
+    assert_eq!(world.change_of(&booking).await.state, RemoteChangeState::Revert);
 }
 
 everywhere!(what_a_write_finds_gone_is_asked_about);

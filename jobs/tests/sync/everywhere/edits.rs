@@ -3,7 +3,7 @@
 use concord_domain::{
     booking::Booking,
     connection::ProviderKind,
-    sync::outside::{OutsideKind, OutsideState, Refusal},
+    sync::remote_change::{Refusal, RemoteChangeKind, RemoteChangeState},
 };
 use concord_storage::testing::TestDb;
 
@@ -34,7 +34,7 @@ async fn edit_outlives_a_look_that_fails(db: &TestDb, kind: ProviderKind) {
         let now = world.now(&booking).await;
         assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Hot stones", (7_000, 7_060)), "{fault:?}");
         let change = world.change_of(&booking).await;
-        assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::Followed));
+        assert_eq!((change.kind, change.state), (RemoteChangeKind::Renamed, RemoteChangeState::Followed));
         let seen = world.outside.one_seen_by(ANA).await;
         assert!(seen.title.contains("Hot stones"), "{fault:?}: {}", seen.title);
         assert!(seen.starts_at.starts_with(&now.interval.start.format("%Y-%m-%dT%H:%M").to_string()));
@@ -59,7 +59,7 @@ async fn edit_after_a_lost_answer_is_followed(db: &TestDb, kind: ProviderKind) {
     let now = world.now(&booking).await;
     assert_eq!((now.draft.title.as_str(), minutes(&now)), ("Hot stones", (7_000, 7_060)));
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::Followed));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Renamed, RemoteChangeState::Followed));
     world.poll().await;
     assert_eq!(world.changes(&booking).await.len(), 1, "nothing of it comes back as another change");
 }
@@ -72,7 +72,7 @@ async fn is_renamed_cancelled_and_written_down(world: &World<'_>, booking: &Book
     world.settle().await;
     assert_eq!(world.outside.seen_by(ANA).await.len(), 0);
     let change = world.change_of(booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Renamed, OutsideState::PutBack));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Renamed, RemoteChangeState::Revert));
     assert_eq!(change.refusal, Some(Refusal::Cancelled));
     assert!(change.edit.title.is_some_and(|title| title.contains("Hot stones")));
 }

@@ -5,7 +5,7 @@ use concord_domain::{
     booking::{Booking, BookingStatus},
     connection::{EntryState, ProviderKind},
     ids::ConnectionId,
-    sync::outside::{OutsideKind, OutsidePolicy, OutsideState},
+    sync::remote_change::{RemoteChangeKind, RemoteChangePolicy, RemoteChangeState},
 };
 use concord_jobs::connections as manage;
 use concord_storage::{
@@ -142,7 +142,7 @@ impl<'a> Scene<'a> {
             }
         };
         // A deletion would cancel the booking.
-        world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+        world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
         // Of two calendars at CalDAV either may be taken for the main one.
         let calendar = calendar(&world, connection, &main).await;
         manage::set_written(&world.context, &world.change(), connection, calendar.id).await.unwrap();
@@ -237,7 +237,7 @@ async fn is_kept_in_step_where_it_stands(db: &TestDb, kind: ProviderKind, way: W
 async fn moved_entry_is_followed_into_a_new_calendar(db: &TestDb, kind: ProviderKind) {
     let world = World::with_provider(db, kind).await;
     let connection = world.connected(&world.ana).await;
-    world.set_rules(OutsidePolicy::Follow, OutsidePolicy::Follow).await;
+    world.set_rules(RemoteChangePolicy::Follow, RemoteChangePolicy::Follow).await;
     let booking = world.put("A-1", &titled(&world.hour(), "Massage")).await;
     world.settle().await;
     world.poll().await;
@@ -314,7 +314,7 @@ async fn in_time_as_well_moves_its_booking(db: &TestDb, kind: ProviderKind, way:
     world.poll().await;
     assert_eq!(minutes(&world.now(&scene.booking).await), (7_000, 7_060));
     let change = world.change_of(&scene.booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Moved, OutsideState::Followed));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Moved, RemoteChangeState::Followed));
     let (main, rota) = scene.standing().await;
     assert_eq!((main.len(), rota.len()), (0, 1));
     scene.is_not_busy().await;
@@ -418,7 +418,7 @@ async fn entry_deleted_before_it_was_read_is_noticed(db: &TestDb, kind: Provider
     world.outside.person_deletes(ANA, &ours.id).await;
     world.poll().await;
     let change = world.change_of(&booking).await;
-    assert_eq!((change.kind, change.state), (OutsideKind::Deleted, OutsideState::Open));
+    assert_eq!((change.kind, change.state), (RemoteChangeKind::Deleted, RemoteChangeState::Open));
     world.poll().await;
     assert_eq!((world.changes(&booking).await.len(), world.changes(&kept).await.len()), (1, 0));
 }

@@ -218,7 +218,7 @@ async fn create(
 
 /// Pushes what follows from the change, and answers it.
 pub(super) async fn answer_written(app: &App, written: Put) -> Result<Response, ApiError> {
-    app.context.push(&written.duties).await;
+    app.context.push(&written.jobs).await;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let location = location(app, &written.booking.reference);
     let mut response = (status, tagged(app, written.booking).await?).into_response();

@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use concord_domain::{
     booking::BookingStatus,
     connection::{ConnectionState, Coverage, Direction, EntryState, ProviderKind},
-    ids::{BookingId, CalendarId, ConnectionId, OutsideEventId, StaffId},
-    sync::outside::OutsidePolicy,
+    ids::{BookingId, BusyTimeId, CalendarId, ConnectionId, StaffId},
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_storage::{
+    busy_times::BusyTime,
     calendars::Calendar,
     connections::{Connection, DriftFigures},
     entries::UpcomingEntry,
-    outside_events::OutsideEvent,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,11 +44,11 @@ pub(crate) struct IntegrationAnswer {
     #[schema(value_type = schema::Coverage)]
     pub coverage: Coverage,
     /// What becomes of entries that are moved, resized or renamed there; null: as the business has it.
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    pub outside_moves: Option<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    pub remote_moves: Option<RemoteChangePolicy>,
     /// What becomes of entries that are deleted or brought back there; null: as the business has it.
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    pub outside_deletions: Option<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    pub remote_deletions: Option<RemoteChangePolicy>,
     /// Whether new bookings of its staff member go here.
     pub is_default: bool,
     /// What the last full compare of its calendars with the bookings found; null: it was not compared yet.
@@ -74,8 +74,8 @@ impl IntegrationAnswer {
             state: connection.state,
             direction: connection.direction,
             coverage: connection.coverage,
-            outside_moves: connection.outside_moves,
-            outside_deletions: connection.outside_deletions,
+            remote_moves: connection.remote_moves,
+            remote_deletions: connection.remote_deletions,
             is_default: connection.is_default,
             drift: DriftAnswer::of(&connection.drift),
             last_sync_at: connection.last_sync_at,
@@ -215,7 +215,7 @@ impl From<UpcomingEntry> for EntryAnswer {
 pub(crate) struct BusyAnswer {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
-    pub id: OutsideEventId,
+    pub id: BusyTimeId,
     /// The calendar.
     #[schema(value_type = uuid::Uuid)]
     pub calendar: CalendarId,
@@ -231,8 +231,8 @@ pub(crate) struct BusyAnswer {
     pub seen_at: DateTime<Utc>,
 }
 
-impl From<OutsideEvent> for BusyAnswer {
-    fn from(event: OutsideEvent) -> Self {
+impl From<BusyTime> for BusyAnswer {
+    fn from(event: BusyTime) -> Self {
         Self {
             id: event.id,
             calendar: event.calendar_id,

@@ -4,15 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction},
     ids::{CalendarId, ConnectionId, StaffId},
-    sync::outside::OutsidePolicy,
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_jobs::connections as jobs;
 use concord_storage::{
-    calendars,
+    busy_times, calendars,
     connections::{self, Connection, Settings},
     entries,
     idempotency::in_parts,
-    outside_events,
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -118,12 +117,12 @@ struct Changed {
     coverage: Option<Coverage>,
     /// What becomes of entries that are moved, resized or renamed there; null: as the business has it.
     #[serde(default)]
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    outside_moves: Given<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    remote_moves: Given<RemoteChangePolicy>,
     /// What becomes of entries that are deleted or brought back there; null: as the business has it.
     #[serde(default)]
-    #[schema(value_type = Option<schema::OutsidePolicy>)]
-    outside_deletions: Given<OutsidePolicy>,
+    #[schema(value_type = Option<schema::RemoteChangePolicy>)]
+    remote_deletions: Given<RemoteChangePolicy>,
     /// `true`: new bookings of its staff member go here. To end that, make another one the default.
     #[serde(default)]
     is_default: Option<bool>,
@@ -177,9 +176,9 @@ async fn change(
         jobs::set_settings(&app.context, &change, id, settings).await?;
     }
     let rules =
-        (body.outside_moves.or(before.outside_moves), body.outside_deletions.or(before.outside_deletions));
-    if rules != (before.outside_moves, before.outside_deletions) {
-        jobs::set_outside_rules(&app.context, &change, id, rules).await?;
+        (body.remote_moves.or(before.remote_moves), body.remote_deletions.or(before.remote_deletions));
+    if rules != (before.remote_moves, before.remote_deletions) {
+        jobs::set_remote_change_rules(&app.context, &change, id, rules).await?;
     }
     if body.is_default == Some(true) && !before.is_default {
         jobs::set_default(&app.context, &change, id).await?;
@@ -290,7 +289,7 @@ async fn events(
     let entries = upcoming.into_iter().map(EntryAnswer::from).collect();
     let mut busy = Vec::new();
     for calendar in calendars {
-        let found = outside_events::upcoming(db, business, calendar.id, now).await?;
+        let found = busy_times::upcoming(db, business, calendar.id, now).await?;
         busy.extend(found.into_iter().map(BusyAnswer::from));
     }
     Ok(Json(EventsAnswer { entries, busy }))

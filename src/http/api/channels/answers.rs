@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    channel::{BlockRule, Brake, ChannelState, ItemKind, Preference, RunOrigin, RunOutcome},
+    channel::{BlockRule, ChannelState, ImportGuard, ItemKind, Preference, RunOrigin, RunOutcome},
     ids::{ChannelId, ChannelItemId, ChannelRunId, ResourceId},
 };
 use concord_jobs::channels::{exposure, in_doubt, interval_of};
 use concord_storage::{
     channels::{Channel, items::ChannelItem, runs::Run},
-    duties, feeds,
+    feeds, jobs,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -79,8 +79,8 @@ pub(super) struct ChannelAnswer {
 #[schema(as = HeldBack)]
 struct HeldAnswer {
     /// Why they are held back.
-    #[schema(value_type = schema::Brake)]
-    reason: Brake,
+    #[schema(value_type = schema::ImportGuard)]
+    reason: ImportGuard,
     /// How many bookings ...
     bookings: i64,
     /// ... of how many.
@@ -148,10 +148,10 @@ impl ChannelAnswer {
             Some(feed) => feeds::remembered(&context.db, &context.ring, channel.business_id, feed).await?,
             None => None,
         };
-        let next_at = duties::next_of(
+        let next_at = jobs::next_of(
             &context.db,
             channel.business_id,
-            concord_domain::duty::DutyKind::PollChannel,
+            concord_domain::job::JobKind::PollChannel,
             channel.id.0,
         )
         .await?;
@@ -170,7 +170,7 @@ impl ChannelAnswer {
             interval_minutes: interval_of(context, &channel).await?.num_minutes(),
             feed_url: feed_url.map(|token| address_of(app, token.expose_secret())),
             next_at: next_at.filter(|_| channel.polled && channel.state == ChannelState::Active),
-            held: channel.held_brake.map(|reason| HeldAnswer {
+            held: channel.import_guard.map(|reason| HeldAnswer {
                 reason,
                 bookings: channel.held_items,
                 of: channel.held_of,

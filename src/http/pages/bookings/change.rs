@@ -80,7 +80,7 @@ pub(super) async fn cancel(
     let change = user.change(&app);
     match bookings::cancel(&app.context.db, &change, &before.reference, sent.version).await {
         Ok(put) => {
-            app.context.push(&put.duties).await;
+            app.context.push(&put.jobs).await;
             let there = match origin(&app, &user, &before).await? {
                 Some(origin) => format!(" Cancel it at {} too.", origin.platform),
                 None => String::new(),
@@ -131,7 +131,7 @@ pub(super) async fn restore(
     match bookings::put(&app.context.db, &user.change(&app), &before.reference, &draft, former.version).await
     {
         Ok(put) => {
-            app.context.push(&put.duties).await;
+            app.context.push(&put.jobs).await;
             let flash = Flash::good(format!(
                 "Booking {} stands again: {}.",
                 before.reference,

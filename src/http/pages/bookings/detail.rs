@@ -11,7 +11,7 @@ use concord_domain::{
 use concord_storage::{
     PageAsk, bookings, channels,
     entries::{self, SyncState},
-    history, occupancy, outside_changes,
+    history, occupancy, remote_changes,
 };
 
 use super::super::{
@@ -146,7 +146,7 @@ pub(super) async fn show(
     let today = now.with_timezone(&zone).date_naive();
     let time = span(&booking.draft.time, zone, today);
     let former = former_status(&told);
-    let outside = outside_changes::of_booking(db, business, booking.id).await?;
+    let outside = remote_changes::of_booking(db, business, booking.id).await?;
     let shown = BookingPage {
         frame: Frame::around(&app, &user, Place::Bookings, name_of(&booking, &app.context.platforms)).await?,
         path: path_of(&booking),

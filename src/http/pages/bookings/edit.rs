@@ -299,7 +299,7 @@ pub(super) async fn create(
     }
     match put {
         Ok(put) => {
-            app.context.push(&put.duties).await;
+            app.context.push(&put.jobs).await;
             let said =
                 format!("Booking {} was created.{}", put.booking.reference, in_the_past(&app, &put.booking));
             Ok(user.go(&app, &path_of(&put.booking), &Flash::good(said)))
@@ -350,7 +350,7 @@ pub(super) async fn update(
     let expected = fields.version.parse().ok();
     match bookings::put(&app.context.db, &user.change(&app), &before.reference, &draft, expected).await {
         Ok(put) => {
-            app.context.push(&put.duties).await;
+            app.context.push(&put.jobs).await;
             let flash = if put.booking.version == before.version {
                 Flash::information("Nothing was different, so nothing was changed.")
             } else {

@@ -7,7 +7,7 @@ use concord_storage::{
     StorageError,
     calendars::Calendar,
     connections::Connection,
-    push_channels::{self, PushChannel},
+    push_subscriptions::{self, PushSubscription},
 };
 
 use super::super::pieces::{capital, count};
@@ -23,7 +23,7 @@ pub(super) async fn arrival(
         return Ok(String::new());
     }
     let channels =
-        push_channels::of_connection(&app.context.db, connection.business_id, connection.id).await?;
+        push_subscriptions::of_connection(&app.context.db, connection.business_id, connection.id).await?;
     let read: Vec<&Calendar> =
         all.iter().filter(|calendar| calendar.reads && calendar.missing_since.is_none()).collect();
     if read.is_empty() {
@@ -48,7 +48,7 @@ fn why_off(mode: PushMode) -> &'static str {
 }
 
 /// Why changes in this calendar do not arrive at once; `None`: they do.
-fn why_not(calendar: &Calendar, channels: &[PushChannel], provider: &str) -> Option<String> {
+fn why_not(calendar: &Calendar, channels: &[PushSubscription], provider: &str) -> Option<String> {
     let of_it = || channels.iter().filter(|channel| channel.calendar_id == calendar.id);
     if of_it().any(|channel| channel.state == PushState::Open) {
         return None;

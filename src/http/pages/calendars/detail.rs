@@ -6,18 +6,19 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use concord_domain::{
     connection::{ConnectionState, Coverage, Direction, ProviderKind},
-    duty::DutyKind,
     ids::ConnectionId,
     interval::Interval,
-    people::Craft,
-    sync::outside::OutsidePolicy,
+    job::JobKind,
+    people::Trade,
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_storage::{
-    PageAsk,
+    PageAsk, busy_times,
     calendars::{self, Calendar},
     connections::Connection,
-    duties::{self, Wait},
-    entries, outside_events, people,
+    entries,
+    jobs::{self, Wait},
+    people,
     sync_log::{self, Filter},
 };
 
@@ -67,7 +68,7 @@ struct CalendarPage {
     moves: Vec<Choice>,
     deletions: Vec<Choice>,
     /// What suits the person whoever is assigned, such as "deliveries"; `None`: nothing does.
-    of_craft: Option<&'static str>,
+    of_trade: Option<&'static str>,
     /// What a disconnection would remove: "14 entries".
     standing: String,
     has_standing: bool,
@@ -132,7 +133,7 @@ pub(super) async fn show(
 async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Result<CalendarPage, PageError> {
     let (db, business, zone) = (&app.context.db, user.business.id, user.business.zone);
     let staff = people::find_staff(db, business, connection.staff_id).await?;
-    let of_craft = staff.as_ref().and_then(|staff| craft_bookings(staff.craft));
+    let of_trade = staff.as_ref().and_then(|staff| trade_bookings(staff.trade));
     let staff = staff.map_or_else(|| "Somebody".to_owned(), |staff| staff.name);
     let all = calendars::of_connection(db, business, connection.id).await?;
     let others = concord_storage::connections::of_staff(db, business, connection.staff_id).await?;
@@ -158,20 +159,20 @@ async fn describe(app: &App, user: &CurrentUser, connection: &Connection) -> Res
         calendars: all.iter().map(|calendar| row(calendar, app.now(), zone)).collect(),
         direction: connection.direction,
         coverage: connection.coverage,
-        moves: policies(connection.outside_moves, user.business.outside.moves, move_words),
-        deletions: policies(connection.outside_deletions, user.business.outside.deletions, deletion_words),
-        of_craft,
+        moves: policies(connection.remote_moves, user.business.outside.moves, move_words),
+        deletions: policies(connection.remote_deletions, user.business.outside.deletions, deletion_words),
+        of_trade,
         standing: count(live.standing, "entry", "entries"),
         has_standing: live.standing > 0,
         live,
     })
 }
 
-fn craft_bookings(craft: Craft) -> Option<&'static str> {
-    match craft {
-        Craft::General => None,
-        Craft::Technician => Some("maintenance"),
-        Craft::Driver => Some("deliveries"),
+fn trade_bookings(trade: Trade) -> Option<&'static str> {
+    match trade {
+        Trade::General => None,
+        Trade::Technician => Some("maintenance"),
+        Trade::Driver => Some("deliveries"),
     }
 }
 
@@ -193,30 +194,31 @@ fn sentence(connection: &Connection, staff: &str) -> String {
 
 /// What can be chosen, beginning with what the business has chosen.
 fn policies(
-    own: Option<OutsidePolicy>,
-    business: OutsidePolicy,
-    words: fn(OutsidePolicy) -> &'static str,
+    own: Option<RemoteChangePolicy>,
+    business: RemoteChangePolicy,
+    words: fn(RemoteChangePolicy) -> &'static str,
 ) -> Vec<Choice> {
-    let chosen = own.map_or(AS_THE_BUSINESS, OutsidePolicy::as_str);
+    let chosen = own.map_or(AS_THE_BUSINESS, RemoteChangePolicy::as_str);
     let usual = Choice::new(AS_THE_BUSINESS, format!("As the business has it: {}", words(business)), chosen);
-    let others =
-        OutsidePolicy::ALL.iter().map(|&policy| Choice::new(policy.as_str(), capital(words(policy)), chosen));
+    let others = RemoteChangePolicy::ALL
+        .iter()
+        .map(|&policy| Choice::new(policy.as_str(), capital(words(policy)), chosen));
     std::iter::once(usual).chain(others).collect()
 }
 
-fn move_words(policy: OutsidePolicy) -> &'static str {
+fn move_words(policy: RemoteChangePolicy) -> &'static str {
     match policy {
-        OutsidePolicy::Follow => "the booking follows",
-        OutsidePolicy::Ask => "somebody is asked first",
-        OutsidePolicy::PutBack => "the entry is put back",
+        RemoteChangePolicy::Follow => "the booking follows",
+        RemoteChangePolicy::Ask => "somebody is asked first",
+        RemoteChangePolicy::Revert => "the entry is put back",
     }
 }
 
-fn deletion_words(policy: OutsidePolicy) -> &'static str {
+fn deletion_words(policy: RemoteChangePolicy) -> &'static str {
     match policy {
-        OutsidePolicy::Follow => "the booking is cancelled, or confirmed again",
-        OutsidePolicy::Ask => "somebody is asked first",
-        OutsidePolicy::PutBack => "the entry is put back, or removed again",
+        RemoteChangePolicy::Follow => "the booking is cancelled, or confirmed again",
+        RemoteChangePolicy::Ask => "somebody is asked first",
+        RemoteChangePolicy::Revert => "the entry is put back, or removed again",
     }
 }
 
@@ -263,13 +265,13 @@ async fn live_part(
         sync_log::list(db, business, Filter { connection: Some(id), ..Filter::default() }, &ask).await?;
     let counts = sync_log::counts_since(db, business, Some(id), now - Duration::hours(24)).await?;
     let at_work = match connection.state {
-        ConnectionState::Active => duties::under_way(db, business, id, now).await?,
+        ConnectionState::Active => jobs::under_way(db, business, id, now).await?,
         // What waits for a person to resume or to connect again is not on its way.
         _ => Vec::new(),
     };
     let mut under_way = progress(&at_work);
     if !under_way.is_empty() {
-        let wait = duties::wait_of(db, id.into(), now).await?;
+        let wait = jobs::wait_of(db, id.into(), now).await?;
         under_way.extend(wait.and_then(|wait| waiting(&wait, now, zone)));
     }
     Ok(CalendarLive {
@@ -302,22 +304,22 @@ async fn differences(
 }
 
 /// What is being done, in sentences.
-fn progress(at_work: &[(DutyKind, i64)]) -> Vec<String> {
-    let number = |wanted: &[DutyKind]| -> i64 {
+fn progress(at_work: &[(JobKind, i64)]) -> Vec<String> {
+    let number = |wanted: &[JobKind]| -> i64 {
         at_work.iter().filter(|(kind, _)| wanted.contains(kind)).map(|(_, number)| number).sum()
     };
     let mut sentences = Vec::new();
-    if number(&[DutyKind::BatchSync]) > 0 {
+    if number(&[JobKind::BatchSync]) > 0 {
         sentences.push("Looking through the bookings that belong in it.".to_owned());
     }
-    let entries = number(&[DutyKind::SyncBooking, DutyKind::DeleteBooking]);
+    let entries = number(&[JobKind::SyncBooking, JobKind::DeleteBooking]);
     if entries > 0 {
         sentences.push(format!("{} to bring up to date.", count(entries, "entry", "entries")));
     }
-    if number(&[DutyKind::CompareDrift]) > 0 {
+    if number(&[JobKind::CompareDrift]) > 0 {
         sentences.push("Comparing what stands in it with what should.".to_owned());
     }
-    let reads = number(&[DutyKind::ImportAvailability]);
+    let reads = number(&[JobKind::ImportAvailability]);
     if reads > 0 {
         let calendars = count(reads, "calendar", "calendars");
         sentences.push(format!("Reading the busy times of {calendars}."));
@@ -346,7 +348,7 @@ async fn busy(
     let mut events = Vec::new();
     for calendar in all.iter().filter(|calendar| calendar.reads) {
         let upcoming =
-            outside_events::upcoming(&app.context.db, user.business.id, calendar.id, app.now()).await?;
+            busy_times::upcoming(&app.context.db, user.business.id, calendar.id, app.now()).await?;
         events.extend(upcoming.into_iter().map(|event| (event, &calendar.name)));
     }
     events.sort_by_key(|(event, _)| event.starts_at);
@@ -417,11 +419,11 @@ mod tests {
     fn what_is_being_done_is_told_until_nothing_is() {
         assert_eq!(progress(&[]), Vec::<String>::new());
         let at_work = [
-            (DutyKind::ImportAvailability, 2),
-            (DutyKind::SyncBooking, 3),
-            (DutyKind::DeleteBooking, 1),
-            (DutyKind::BatchSync, 1),
-            (DutyKind::CompareDrift, 1),
+            (JobKind::ImportAvailability, 2),
+            (JobKind::SyncBooking, 3),
+            (JobKind::DeleteBooking, 1),
+            (JobKind::BatchSync, 1),
+            (JobKind::CompareDrift, 1),
         ];
         assert_eq!(
             progress(&at_work),

@@ -47,7 +47,7 @@ struct CalendarsPage {
 struct Person {
     id: String,
     name: String,
-    craft: &'static str,
+    trade: &'static str,
     connections: Vec<Line>,
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn show(State(app): State<App>, user: CurrentUser) -> Result<Re
     };
     let person = |person: Staff| Person {
         id: person.id.to_string(),
-        craft: super::super::people::craft_label(person.craft),
+        trade: super::super::people::trade_label(person.trade),
         connections: attention
             .connections
             .iter()

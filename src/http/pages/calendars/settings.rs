@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use concord_domain::{
     connection::{Coverage, Direction},
     ids::{CalendarId, ConnectionId},
-    sync::outside::OutsidePolicy,
+    sync::remote_change::RemoteChangePolicy,
 };
 use concord_jobs::connections as manage;
 use concord_storage::{calendars, connections::Settings};
@@ -41,7 +41,10 @@ pub(super) struct Choices {
 pub(super) const AS_THE_BUSINESS: &str = "business";
 
 /// A field that is not sent changes nothing.
-fn chosen(sent: Option<&str>, before: Option<OutsidePolicy>) -> Result<Option<OutsidePolicy>, PageError> {
+fn chosen(
+    sent: Option<&str>,
+    before: Option<RemoteChangePolicy>,
+) -> Result<Option<RemoteChangePolicy>, PageError> {
     match sent {
         None => Ok(before),
         Some(AS_THE_BUSINESS) => Ok(None),
@@ -79,11 +82,11 @@ pub(super) async fn save(
         manage::set_settings(context, &change, id, settings).await?;
     }
     let rules = (
-        chosen(choices.moves.as_deref(), connection.outside_moves)?,
-        chosen(choices.deletions.as_deref(), connection.outside_deletions)?,
+        chosen(choices.moves.as_deref(), connection.remote_moves)?,
+        chosen(choices.deletions.as_deref(), connection.remote_deletions)?,
     );
-    if rules != (connection.outside_moves, connection.outside_deletions) {
-        manage::set_outside_rules(context, &change, id, rules).await?;
+    if rules != (connection.remote_moves, connection.remote_deletions) {
+        manage::set_remote_change_rules(context, &change, id, rules).await?;
     }
     Ok(user.go(&app, &format!("/calendars/{id}"), &Flash::good("The settings were saved.")))
 }

@@ -1,9 +1,9 @@
 //! What people answer to a question about a change, and the taking back of what was followed.
 
 use axum::{extract::State, response::Response};
-use concord_domain::{ids::OutsideChangeId, sync::outside::OutsideKind};
-use concord_jobs::outside::{Answer, AnswerError, answer};
-use concord_storage::{bookings::PutError, outside_changes::OutsideChange};
+use concord_domain::{ids::RemoteChangeId, sync::remote_change::RemoteChangeKind};
+use concord_jobs::remote_change::{Answer, AnswerError, answer};
+use concord_storage::{bookings::PutError, remote_changes::RemoteChange};
 use serde::Deserialize;
 
 use super::{
@@ -33,25 +33,25 @@ impl Whence {
 pub(super) async fn follow(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<OutsideChangeId>,
+    Named(id): Named<RemoteChangeId>,
     Sent(whence): Sent<Whence>,
 ) -> Result<Response, PageError> {
     carry_out(&app, &user, id, &whence, Answer::Follow).await
 }
 
-pub(super) async fn put_back(
+pub(super) async fn revert(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<OutsideChangeId>,
+    Named(id): Named<RemoteChangeId>,
     Sent(whence): Sent<Whence>,
 ) -> Result<Response, PageError> {
-    carry_out(&app, &user, id, &whence, Answer::PutBack).await
+    carry_out(&app, &user, id, &whence, Answer::Revert).await
 }
 
 pub(super) async fn undo(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<OutsideChangeId>,
+    Named(id): Named<RemoteChangeId>,
     Sent(whence): Sent<Whence>,
 ) -> Result<Response, PageError> {
     carry_out(&app, &user, id, &whence, Answer::Undo).await
@@ -60,7 +60,7 @@ pub(super) async fn undo(
 async fn carry_out(
     app: &App,
     user: &CurrentUser,
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     whence: &Whence,
     with: Answer,
 ) -> Result<Response, PageError> {
@@ -83,23 +83,25 @@ async fn carry_out(
     Ok(user.go(app, whence.path(), &flash))
 }
 
-fn done(change: &OutsideChange, with: Answer, back: &str) -> Flash {
-    let OutsideChange { reference, staff_name, .. } = change;
+fn done(change: &RemoteChange, with: Answer, back: &str) -> Flash {
+    let RemoteChange { reference, staff_name, .. } = change;
     match (with, change.kind) {
         (Answer::Follow, kind) => {
             let deed = match kind {
-                OutsideKind::Deleted => "was cancelled",
-                OutsideKind::Restored => "is confirmed again",
-                OutsideKind::Renamed => "was renamed too",
-                OutsideKind::Moved | OutsideKind::Resized | OutsideKind::MadeRecurring => "was changed too",
+                RemoteChangeKind::Deleted => "was cancelled",
+                RemoteChangeKind::Restored => "is confirmed again",
+                RemoteChangeKind::Renamed => "was renamed too",
+                RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::MadeRecurring => {
+                    "was changed too"
+                }
             };
             Flash::good(format!("Booking {reference} {deed}."))
                 .with_undo(format!("/changes/{}/undo", change.id), &[("back", back.to_owned())])
         }
-        (Answer::PutBack, OutsideKind::Restored) => Flash::good(format!(
+        (Answer::Revert, RemoteChangeKind::Restored) => Flash::good(format!(
             "Booking {reference} stays as it is. Its entry is being removed from {staff_name}'s calendar again."
         )),
-        (Answer::PutBack, _) => Flash::good(format!(
+        (Answer::Revert, _) => Flash::good(format!(
             "Booking {reference} stays as it is. Its entry is being put back in {staff_name}'s calendar."
         )),
         (Answer::Undo, _) => {

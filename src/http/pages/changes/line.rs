@@ -3,14 +3,14 @@
 use askama::{Template, filters::HtmlSafe};
 use concord_domain::{
     booking::Booking,
-    ids::{BookingId, OutsideChangeId},
+    ids::{BookingId, RemoteChangeId},
     privacy::entry_wording,
     sync::{
-        outside::{OutsideKind, OutsideState},
-        outside_words::Told,
+        remote_change::{RemoteChangeKind, RemoteChangeState},
+        remote_change_text::Told,
     },
 };
-use concord_storage::{bookings, outside_changes::OutsideChange};
+use concord_storage::{bookings, remote_changes::RemoteChange};
 
 use super::super::{
     PageError,
@@ -41,7 +41,7 @@ pub(crate) struct ChangeLine {
     csrf: String,
     /// Where an answer leads back to.
     back: String,
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     reference: String,
     /// The booking's page.
     path: String,
@@ -61,19 +61,21 @@ impl HtmlSafe for ChangeLine {}
 
 struct Answers {
     follow: &'static str,
-    put_back: &'static str,
+    revert: &'static str,
 }
 
 impl Answers {
-    fn to(kind: OutsideKind) -> Self {
-        let (follow, put_back) = match kind {
-            OutsideKind::Moved => ("Move the booking", "Put it back"),
-            OutsideKind::Resized | OutsideKind::MadeRecurring => ("Change the booking", "Put it back"),
-            OutsideKind::Renamed => ("Rename the booking", "Put it back"),
-            OutsideKind::Deleted => ("Cancel the booking", "Put it back"),
-            OutsideKind::Restored => ("Confirm the booking", "Remove the entry"),
+    fn to(kind: RemoteChangeKind) -> Self {
+        let (follow, revert) = match kind {
+            RemoteChangeKind::Moved => ("Move the booking", "Put it back"),
+            RemoteChangeKind::Resized | RemoteChangeKind::MadeRecurring => {
+                ("Change the booking", "Put it back")
+            }
+            RemoteChangeKind::Renamed => ("Rename the booking", "Put it back"),
+            RemoteChangeKind::Deleted => ("Cancel the booking", "Put it back"),
+            RemoteChangeKind::Restored => ("Confirm the booking", "Remove the entry"),
         };
-        Self { follow, put_back }
+        Self { follow, revert }
     }
 }
 
@@ -82,7 +84,7 @@ pub(crate) async fn lines(
     app: &App,
     user: &CurrentUser,
     names: &mut Names,
-    changes: &[OutsideChange],
+    changes: &[RemoteChange],
     (place, back): (Where, &str),
 ) -> Result<Vec<ChangeLine>, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
@@ -103,7 +105,7 @@ fn line(
     app: &App,
     user: &CurrentUser,
     names: &Names,
-    (change, booking): (&OutsideChange, &Booking),
+    (change, booking): (&RemoteChange, &Booking),
     (place, back): (Where, &str),
 ) -> ChangeLine {
     let (now, zone) = (app.now(), names.zone_of(booking.draft.resource));
@@ -134,7 +136,7 @@ fn line(
         zone,
         today,
     };
-    let is_open = change.state == OutsideState::Open;
+    let is_open = change.state == RemoteChangeState::Open;
     ChangeLine {
         place,
         csrf: user.token.form_token(),

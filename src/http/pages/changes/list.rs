@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use concord_domain::{ids::StaffId, sync::outside::OutsideState};
-use concord_storage::{PageAsk, outside_changes};
+use concord_domain::{ids::StaffId, sync::remote_change::RemoteChangeState};
+use concord_storage::{PageAsk, remote_changes};
 use serde::Deserialize;
 
 use super::{
@@ -53,12 +53,12 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let mut names = Names::load(db, business, user.business.zone).await?;
-    let state: Option<OutsideState> = wish.state.parse().ok();
+    let state: Option<RemoteChangeState> = wish.state.parse().ok();
     let wanted: Option<StaffId> = wish.staff.parse().ok();
     let ask = PageAsk { limit: LINES, after: wish.after.clone() };
     let whose = if user.is_manager() { wanted } else { user.user.staff_id };
     let (found, next) = if user.is_manager() || whose.is_some() {
-        let found = outside_changes::list(db, business, (whose, state), &ask).await?;
+        let found = remote_changes::list(db, business, (whose, state), &ask).await?;
         (found.items, found.next)
     } else {
         (Vec::new(), None)
@@ -68,7 +68,7 @@ pub(super) async fn show(
         .iter()
         .map(|person| Choice::new(person.id.to_string(), person.name.as_str(), &wish.staff))
         .collect();
-    let mut states: Vec<Choice> = OutsideState::ALL
+    let mut states: Vec<Choice> = RemoteChangeState::ALL
         .iter()
         .map(|state| Choice::new(state.as_str(), Pill::from(*state).word, &wish.state))
         .collect();

@@ -9,8 +9,8 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use concord_domain::ids::OutsideChangeId;
-use concord_storage::outside_changes::{self, OutsideChange};
+use concord_domain::ids::RemoteChangeId;
+use concord_storage::remote_changes::{self, RemoteChange};
 
 pub(super) use self::line::{ChangeLine, Where, lines};
 use super::{PageError, session::CurrentUser};
@@ -20,13 +20,13 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .route("/changes", get(list::show))
         .route("/changes/{id}/follow", post(act::follow))
-        .route("/changes/{id}/put-back", post(act::put_back))
+        .route("/changes/{id}/revert", post(act::revert))
         .route("/changes/{id}/undo", post(act::undo))
 }
 
 /// The change, if it was made in a calendar that is the person's to see.
-async fn found(app: &App, user: &CurrentUser, id: OutsideChangeId) -> Result<OutsideChange, PageError> {
-    outside_changes::find(&app.context.db, user.business.id, id)
+async fn found(app: &App, user: &CurrentUser, id: RemoteChangeId) -> Result<RemoteChange, PageError> {
+    remote_changes::find(&app.context.db, user.business.id, id)
         .await?
         .filter(|change| user.may_see(change.staff_id))
         .ok_or(PageError::NotFound("change"))

@@ -139,7 +139,7 @@ pub(super) async fn release(
 ) -> Result<Response, PageError> {
     let channel = found(&app, &user, id).await?;
     let waiting = held::waiting(&app.context, &channel).await?.len();
-    if waiting == 0 || channel.held_brake.is_none() {
+    if waiting == 0 || channel.import_guard.is_none() {
         return Err(PageError::NotPossible("Nothing is held back any more.".to_owned()));
     }
     let question = to_release(&channel, &platform_name(&app, &channel.platform), waiting);

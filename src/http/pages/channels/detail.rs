@@ -92,7 +92,7 @@ pub(super) async fn describe(
         ("feed_url", feed_url.as_deref().unwrap_or_default()),
     ];
     let mut questions = vec![ask::to_remove(channel, &live.glance.platform)];
-    if channel.held_brake.is_some() && !live.waiting.is_empty() {
+    if channel.import_guard.is_some() && !live.waiting.is_empty() {
         questions.push(ask::to_release(channel, &live.glance.platform, live.waiting.len()));
     }
     if feed_url.is_some() {

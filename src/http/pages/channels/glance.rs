@@ -1,8 +1,8 @@
 //! How a channel stands, told alike on every page.
 
-use concord_domain::{channel::ChannelState, duty::DutyKind};
+use concord_domain::{channel::ChannelState, job::JobKind};
 use concord_jobs::channels::exposure::{Exposure, exposure};
-use concord_storage::{channels::Channel, duties};
+use concord_storage::{channels::Channel, jobs};
 
 use super::{
     super::{
@@ -68,7 +68,7 @@ impl Glance {
     ) -> Result<(Self, Exposure), PageError> {
         let (db, now, zone) = (&app.context.db, app.now(), user.business.zone);
         let is_read = channel.polled && channel.state == ChannelState::Active;
-        let due = duties::next_of(db, user.business.id, DutyKind::PollChannel, channel.id.0).await?;
+        let due = jobs::next_of(db, user.business.id, JobKind::PollChannel, channel.id.0).await?;
         let due = due.filter(|_| is_read);
         let is_due = due.is_some_and(|due| due <= now);
         let platform = platform_name(app, &channel.platform);
@@ -103,7 +103,7 @@ pub(in crate::http::pages) fn status(channel: &Channel, is_due: bool) -> Pill {
         Pill::new(Tone::Waiting, "Reading…")
     } else if channel.failing_since.is_some() {
         Pill::new(Tone::Wrong, "Cannot be read")
-    } else if channel.held_brake.is_some() {
+    } else if channel.import_guard.is_some() {
         Pill::new(Tone::Waiting, "Held back")
     } else if !is_read {
         Pill::new(Tone::Information, "Publishes only")

@@ -162,7 +162,7 @@ pub(super) async fn look(
     let told = Told { now, zone: user.business.zone, nights, today: now.with_timezone(&nights).date_naive() };
     let (glance, exposure) = Glance::of(app, user, channel, &names).await?;
     let found = items::to_come(db, business, channel.id, now).await?;
-    let waiting = match channel.held_brake {
+    let waiting = match channel.import_guard {
         Some(_) => held::waiting(&app.context, channel).await?,
         None => Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! What channels do and are, in words for people.
 
 use concord_domain::{
-    channel::{BlockRule, Brake, ItemKind, Preference, RunOrigin, RunOutcome},
+    channel::{BlockRule, ImportGuard, ItemKind, Preference, RunOrigin, RunOutcome},
     platform::{Checklist, Platform, PlatformKind, fill},
 };
 use concord_jobs::channels::intervals;
@@ -59,13 +59,13 @@ pub(in crate::http::pages) fn skipped(counts: Counts) -> String {
 /// Why cancellations of a channel are held back, in a sentence.
 pub(in crate::http::pages) fn held_sentence(channel: &Channel, platform: &str) -> Option<String> {
     let bookings = count(channel.held_items, "booking", "bookings");
-    Some(match channel.held_brake? {
-        Brake::Empty => {
+    Some(match channel.import_guard? {
+        ImportGuard::Empty => {
             format!(
                 "The calendar of {platform} is empty all at once. It may be broken, so {bookings} are kept for now."
             )
         }
-        Brake::Shrunk => format!(
+        ImportGuard::Shrunk => format!(
             "The calendar of {platform} lacks {} of {}. It may be broken, so they are kept for now.",
             channel.held_items,
             count(channel.held_of, "booking", "bookings")

@@ -50,7 +50,7 @@ pub(super) async fn channels(
     all.sort_by_key(|channel| {
         let knows_all =
             !attention.exposed.contains_key(&channel.id) && !attention.unread.contains(&channel.id);
-        (channel.failing_since.is_none(), channel.held_brake.is_none(), knows_all)
+        (channel.failing_since.is_none(), channel.import_guard.is_none(), knows_all)
     });
     let mut lines = Vec::new();
     for channel in all.iter().take(SHOWN) {

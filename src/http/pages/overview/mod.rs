@@ -13,8 +13,8 @@ use axum::{
 };
 use channels::{Channels, channels};
 use chrono::Duration;
-use concord_domain::ids::DutyId;
-use concord_storage::{StorageError, duties, entries, sync_log};
+use concord_domain::ids::JobId;
+use concord_storage::{StorageError, entries, jobs, sync_log};
 use needs::{Needs, needs};
 use next::NextBookings;
 
@@ -40,7 +40,7 @@ pub(super) fn router() -> Router<App> {
         .route("/live/calendars", get(live_calendars))
         .route("/live/channels", get(live_channels))
         .route("/live/sync-word", get(live_word))
-        .route("/retry/{duty}", post(retry))
+        .route("/retry/{job}", post(retry))
 }
 
 #[derive(Template)]
@@ -141,18 +141,18 @@ async fn names(app: &App, user: &CurrentUser) -> Result<Names, StorageError> {
 async fn retry(
     State(app): State<App>,
     user: CurrentUser,
-    Named(id): Named<DutyId>,
+    Named(id): Named<JobId>,
 ) -> Result<Response, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
     let attention = Attention::of(&app, &user).await?;
-    if !attention.failures.iter().any(|duty| duty.id == id) {
+    if !attention.failures.iter().any(|job| job.id == id) {
         let flash = Flash::information("That was tried again already; there is nothing left to retry.");
         return Ok(user.go(&app, "/", &flash));
     }
     let mut tx = db.begin().await?;
-    let duty = duties::retry(&mut tx, business, id, app.now()).await?;
+    let job = jobs::retry(&mut tx, business, id, app.now()).await?;
     tx.commit().await?;
-    app.context.push(&[duty]).await;
+    app.context.push(&[job]).await;
     Ok(user.go(&app, "/", &Flash::good("It is being tried again now.")))
 }
 

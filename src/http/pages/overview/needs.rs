@@ -4,18 +4,18 @@ use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use concord_domain::{
     booking::Booking,
-    duty::DutyKind,
-    ids::{BookingId, ChannelId, DutyId},
+    ids::{BookingId, ChannelId, JobId},
     interval::Interval,
+    job::JobKind,
     occupancy::OccupancySource,
     platform::Platforms,
-    sync::outside::OutsideState,
+    sync::remote_change::RemoteChangeState,
 };
 use concord_storage::{
     PageAsk, bookings,
-    duties::Duty,
+    jobs::Job,
     occupancy::{self, DoubleBooking},
-    outside_changes,
+    remote_changes,
 };
 
 use super::super::{
@@ -67,7 +67,7 @@ struct Held {
 }
 
 struct Failure {
-    id: DutyId,
+    id: JobId,
     what: String,
     path: String,
     reason: String,
@@ -116,8 +116,8 @@ pub(super) async fn needs(
     let (now, zone) = (app.now(), user.business.zone);
     let today = now.with_timezone(&zone).date_naive();
     let mut failures = Vec::new();
-    for duty in attention.failures.iter().take(SHOWN_FAILURES) {
-        failures.push(failure(app, user, (duty, attention), names).await?);
+    for job in attention.failures.iter().take(SHOWN_FAILURES) {
+        failures.push(failure(app, user, (job, attention), names).await?);
     }
     let mut reconnect = Vec::new();
     for connection in attention.dead() {
@@ -166,10 +166,10 @@ async fn recent(app: &App, user: &CurrentUser, names: &mut Names) -> Result<Vec<
     }
     let (whose, since) = (own.filter(|_| !user.is_manager()), app.now() - Duration::hours(24));
     let ask = PageAsk { limit: LOOKED_AT, after: None };
-    let mut found =
-        outside_changes::list(&app.context.db, user.business.id, (whose, None), &ask).await?.items;
+    let mut found = remote_changes::list(&app.context.db, user.business.id, (whose, None), &ask).await?.items;
     found.retain(|change| {
-        change.seen_at > since && matches!(change.state, OutsideState::Followed | OutsideState::PutBack)
+        change.seen_at > since
+            && matches!(change.state, RemoteChangeState::Followed | RemoteChangeState::Revert)
     });
     found.truncate(SHOWN_RECENT);
     lines(app, user, names, &found, (Where::List, "/")).await
@@ -178,19 +178,19 @@ async fn recent(app: &App, user: &CurrentUser, names: &mut Names) -> Result<Vec<
 async fn failure(
     app: &App,
     user: &CurrentUser,
-    (duty, attention): (&Duty, &Attention),
+    (job, attention): (&Job, &Attention),
     names: &mut Names,
 ) -> Result<Failure, PageError> {
     let (db, business) = (&app.context.db, user.business.id);
-    let about = About::of(db, business, duty).await?;
+    let about = About::of(db, business, job).await?;
     let mut whose = "a calendar".to_owned();
-    let mut path = match duty.kind {
-        DutyKind::SendMail | DutyKind::Notify => "/settings/mail".to_owned(),
-        DutyKind::PollChannel => channels::path_of(ChannelId(duty.subject_id)),
+    let mut path = match job.kind {
+        JobKind::SendMail | JobKind::Notify => "/settings/mail".to_owned(),
+        JobKind::PollChannel => channels::path_of(ChannelId(job.subject_id)),
         _ => "/settings/sync-log?outcome=failed".to_owned(),
     };
-    let channel = match duty.kind {
-        DutyKind::PollChannel => attention.channels.iter().find(|channel| channel.id.0 == duty.subject_id),
+    let channel = match job.kind {
+        JobKind::PollChannel => attention.channels.iter().find(|channel| channel.id.0 == job.subject_id),
         _ => None,
     };
     let mut booking = None;
@@ -205,35 +205,35 @@ async fn failure(
     }
     let booking =
         booking.map_or_else(|| "a booking".to_owned(), |booking| format!("booking {}", booking.reference));
-    let what = match duty.kind {
-        DutyKind::SyncBooking => format!("{} could not be written to {whose}", capital(&booking)),
-        DutyKind::DeleteBooking => format!("{} could not be removed from {whose}", capital(&booking)),
-        DutyKind::ImportAvailability => match about.and_then(|about| about.calendar) {
+    let what = match job.kind {
+        JobKind::SyncBooking => format!("{} could not be written to {whose}", capital(&booking)),
+        JobKind::DeleteBooking => format!("{} could not be removed from {whose}", capital(&booking)),
+        JobKind::ImportAvailability => match about.and_then(|about| about.calendar) {
             Some(calendar) => format!("Busy times could not be read from “{calendar}” in {whose}"),
             None => format!("Busy times could not be read from {whose}"),
         },
-        DutyKind::KeepPush => match about.and_then(|about| about.calendar) {
+        JobKind::KeepPush => match about.and_then(|about| about.calendar) {
             Some(calendar) => format!("Nobody tells of changes in “{calendar}” in {whose} at once"),
             None => format!("Nobody tells of changes in {whose} at once"),
         },
-        DutyKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
-        DutyKind::CompareDrift => format!("{} could not be compared with the bookings", capital(&whose)),
-        DutyKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
-        DutyKind::SendMail => "A mail could not be sent".to_owned(),
-        DutyKind::Notify => "People could not be told what happened".to_owned(),
-        DutyKind::PollChannel => match channel {
+        JobKind::BatchSync => format!("{} could not be brought up to date", capital(&whose)),
+        JobKind::CompareDrift => format!("{} could not be compared with the bookings", capital(&whose)),
+        JobKind::Disconnect => format!("{} could not be disconnected cleanly", capital(&whose)),
+        JobKind::SendMail => "A mail could not be sent".to_owned(),
+        JobKind::Notify => "People could not be told what happened".to_owned(),
+        JobKind::PollChannel => match channel {
             Some(channel) => format!("{} cannot be read", channels::name_of(app, channel).await?),
             None => "A platform's calendar could not be read".to_owned(),
         },
-        DutyKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
-        DutyKind::Retention => "Old records could not be cleared away".to_owned(),
+        JobKind::CloseQuestion => "A question about a booking that is over could not be closed".to_owned(),
+        JobKind::Retention => "Old records could not be cleared away".to_owned(),
     };
     Ok(Failure {
-        id: duty.id,
+        id: job.id,
         what,
         path,
-        reason: duty.last_error.as_deref().map_or_else(|| "No reason was given".to_owned(), capital),
-        again: duty.due_at.map(|at| When::of(at, app.now(), user.business.zone)),
+        reason: job.last_error.as_deref().map_or_else(|| "No reason was given".to_owned(), capital),
+        again: job.due_at.map(|at| When::of(at, app.now(), user.business.zone)),
     })
 }
 

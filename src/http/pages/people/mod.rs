@@ -12,7 +12,7 @@ use axum::{
 };
 use concord_domain::{
     ids::{StaffId, UserId},
-    people::{Craft, Role},
+    people::{Role, Trade},
 };
 use concord_storage::people::{self, Staff};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ struct StaffRow {
     id: StaffId,
     name: String,
     email: String,
-    craft: &'static str,
+    trade: &'static str,
 }
 
 struct UserRow {
@@ -91,11 +91,11 @@ struct ShownOnce {
 }
 
 /// What a staff member does, for people.
-pub(super) fn craft_label(craft: Craft) -> &'static str {
-    match craft {
-        Craft::General => "Serves customers",
-        Craft::Technician => "Technician",
-        Craft::Driver => "Driver",
+pub(super) fn trade_label(trade: Trade) -> &'static str {
+    match trade {
+        Trade::General => "Serves customers",
+        Trade::Technician => "Technician",
+        Trade::Driver => "Driver",
     }
 }
 
@@ -145,7 +145,7 @@ async fn describe(app: &App, user: &CurrentUser, form: users::UserForm) -> Resul
                 id: staff.id,
                 name: staff.name,
                 email: staff.email,
-                craft: craft_label(staff.craft),
+                trade: trade_label(staff.trade),
             })
             .collect(),
         archived: people::list_archived_staff(db, business).await?,

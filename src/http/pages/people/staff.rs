@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use concord_domain::{
-    booking::FieldError, ids::StaffId, people::Craft, record::HistorySubject, settings::Faults,
+    booking::FieldError, ids::StaffId, people::Trade, record::HistorySubject, settings::Faults,
 };
 use concord_jobs::batch_sync;
 use concord_storage::people::{self, Staff, StaffSettings};
@@ -19,7 +19,7 @@ use super::{
         pieces::Choice,
         session::CurrentUser,
     },
-    AskPage, craft_label,
+    AskPage, trade_label,
 };
 use crate::app::App;
 
@@ -29,7 +29,7 @@ struct StaffFormPage {
     frame: Frame,
     id: Option<StaffId>,
     form: StaffForm,
-    crafts: Vec<Choice>,
+    trades: Vec<Choice>,
     faults: Vec<(&'static str, &'static str)>,
 }
 
@@ -38,7 +38,7 @@ struct StaffFormPage {
 pub(super) struct StaffForm {
     name: String,
     email: String,
-    craft: String,
+    trade: String,
 }
 
 impl StaffFormPage {
@@ -55,11 +55,11 @@ impl StaffFormPage {
     ) -> Result<Self, PageError> {
         let title = if id.is_some() { format!("Edit {}", form.name) } else { "New staff member".to_owned() };
         let frame = Frame::around(app, user, Place::Settings, title).await?;
-        let crafts = Craft::ALL
+        let trades = Trade::ALL
             .iter()
-            .map(|craft| Choice::new(craft.as_str(), craft_label(*craft), &form.craft))
+            .map(|trade| Choice::new(trade.as_str(), trade_label(*trade), &form.trade))
             .collect();
-        Ok(Self { frame, id, form, crafts, faults })
+        Ok(Self { frame, id, form, trades, faults })
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn edit(
     Named(id): Named<StaffId>,
 ) -> Result<Response, PageError> {
     let staff = found(&app, &user, id).await?;
-    let form = StaffForm { name: staff.name, email: staff.email, craft: staff.craft.as_str().to_owned() };
+    let form = StaffForm { name: staff.name, email: staff.email, trade: staff.trade.as_str().to_owned() };
     let shown = StaffFormPage::of(&app, &user, Some(id), form, Vec::new()).await?;
     page(&app, &user, &shown)
 }
@@ -89,8 +89,8 @@ async fn found(app: &App, user: &CurrentUser, id: StaffId) -> Result<Staff, Page
 }
 
 fn read(form: &StaffForm) -> Result<StaffSettings, Vec<(&'static str, &'static str)>> {
-    let craft = form.craft.parse().unwrap_or(Craft::General);
-    let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), craft };
+    let trade = form.trade.parse().unwrap_or(Trade::General);
+    let mut settings = StaffSettings { name: form.name.clone(), email: form.email.clone(), trade };
     let mut faults = Faults::default();
     settings.check(&mut faults);
     let in_words = |fault: FieldError| match fault.field {
@@ -146,12 +146,12 @@ pub(super) async fn update(
     let mut tx = app.context.db.begin().await?;
     let changed = people::update_staff(&mut tx, user.business.id, id, &settings).await?;
     user.note(&mut tx, &app, "changed", (HistorySubject::Staff, id.0), &changed.for_history()).await?;
-    let mut raised = Vec::new();
-    if settings.craft != before.craft {
-        raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
+    let mut enqueued = Vec::new();
+    if settings.trade != before.trade {
+        enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
     }
     tx.commit().await?;
-    app.context.push(&raised).await;
+    app.context.push(&enqueued).await;
     Ok(user.go(&app, "/settings/people", &Flash::good(format!("{} was changed.", settings.name))))
 }
 
@@ -183,9 +183,9 @@ pub(super) async fn restore(
         let mut tx = app.context.db.begin().await?;
         people::restore_staff(&mut tx, user.business.id, id).await?;
         user.note(&mut tx, &app, "restored", (HistorySubject::Staff, id.0), &staff.for_history()).await?;
-        let raised = batch_sync::raise_of_staff(&mut tx, &app.context, user.business.id, id).await?;
+        let enqueued = batch_sync::enqueue_of_staff(&mut tx, &app.context, user.business.id, id).await?;
         tx.commit().await?;
-        app.context.push(&raised).await;
+        app.context.push(&enqueued).await;
     }
     let flash = Flash::good(format!("{} can be booked again.", staff.name));
     Ok(user.go(&app, "/settings/people", &flash))
@@ -217,7 +217,7 @@ mod tests {
         let form = |name: &str, email: &str| StaffForm {
             name: name.to_owned(),
             email: email.to_owned(),
-            craft: "technician".to_owned(),
+            trade: "technician".to_owned(),
         };
         assert_eq!(read(&form(" Rui ", "")).unwrap().name, "Rui");
         let fields: Vec<_> =

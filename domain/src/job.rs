@@ -6,12 +6,12 @@ use crate::words;
 
 words! {
     /// The kinds of work. Each is one file in `jobs`.
-    DutyKind {
+    JobKind {
         /// Bring one calendar's entry of a booking up to date. Subject: the entry.
         SyncBooking = "sync_booking",
         /// Take one calendar's entry of a booking away. Subject: the entry.
         DeleteBooking = "delete_booking",
-        /// Raise the duties of everything that a connection should hold. Subject: the connection.
+        /// Raise the jobs of everything that a connection should hold. Subject: the connection.
         BatchSync = "batch_sync",
         /// Read the busy times of a calendar. Subject: the calendar.
         ImportAvailability = "import_availability",
@@ -47,11 +47,11 @@ words! {
 }
 
 words! {
-    /// Where a duty stands.
-    DutyState {
+    /// Where a job stands.
+    JobState {
         /// Due at its time.
         Waiting = "waiting",
-        /// Nothing to do until it is raised again.
+        /// Nothing to do until it is enqueued again.
         Done = "done",
         /// Its tries are used up; tried again slowly, or by hand.
         Failed = "failed",
@@ -61,7 +61,7 @@ words! {
 /// How often and how late something is tried again.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Tries before a duty counts as failed.
+    /// Tries before a job counts as failed.
     pub tries: u32,
     /// The wait after the first failure; it doubles each time.
     pub base: Duration,

@@ -6,11 +6,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::QueueClass,
-    ids::{DutyId, JobKey},
+    ids::{JobId, JobKey},
+    job::QueueClass,
 };
 
-use super::{ClaimedDuty, DutyRef, claimed, urgency};
+use super::{ClaimedJob, JobRef, claimed, urgency};
 use crate::{Db, StorageError, Tx, connections::CalendarServer, on_db};
 
 /// The most urgent job of a key that is due at `$2`, no less urgent than `$3`. If job `$4` has given way, an entry to be
@@ -21,7 +21,7 @@ macro_rules! next {
         concat!(
             "SELECT ",
             $columns,
-            " FROM duties d
+            " FROM jobs d
             WHERE d.key_id = ",
             $key,
             " AND d.state <> 'done' AND d.leased_by IS NULL AND d.due_at <= $2 AND ($4 IS NULL OR (d.id <> $4 AND d.kind IN ('sync_booking', 'delete_booking'))) AND ",
@@ -31,12 +31,12 @@ macro_rules! next {
                 FROM job_keys k WHERE k.id = ",
             $key,
             "), $3)
-              AND NOT EXISTS (SELECT 1 FROM duties o WHERE o.key_id = ",
+              AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.key_id = ",
             $key,
             " AND o.leased_by IS NOT NULL)
             ORDER BY ",
             urgency!("d.queue"),
-            ", d.priority_at, d.raised_at LIMIT 1",
+            ", d.priority_at, d.enqueued_at LIMIT 1",
             $lock
         )
     };
@@ -48,7 +48,7 @@ pub(super) use next;
 macro_rules! claim_next {
     ($lock:literal) => {
         concat!(
-            "UPDATE duties SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
+            "UPDATE jobs SET lease_until = $6, leased_by = $5, attempts = attempts + 1, started_at = $2
             WHERE leased_by IS NULL AND state <> 'done' AND due_at <= $2 AND id = (",
             next!("$1", "d.id", $lock),
             ")",
@@ -58,8 +58,8 @@ macro_rules! claim_next {
 }
 
 const CLAIM_NEXT: &str = claim_next!("");
-// Whoever ends a job holds its row, and somebody who raises it may hold that of the next: neither waits for the other. What is
-// being raised is brought by whoever raises it.
+// Whoever ends a job holds its row, and somebody who enqueues it may hold that of the next: neither waits for the other. What is
+// being enqueued is brought by whoever enqueues it.
 const CLAIM_NEXT_POSTGRES: &str = claim_next!(" FOR UPDATE OF d SKIP LOCKED");
 
 /// Claims the most urgent job of a key that is due: the most urgent class, then the nearest start, then the oldest. Nothing
@@ -69,8 +69,8 @@ pub async fn claim_next(
     (key, class): (JobKey, QueueClass),
     lease: (&str, DateTime<Utc>),
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedDuty>, StorageError> {
-    let mut tx = db.begin_forgettable().await?;
+) -> Result<Option<ClaimedJob>, StorageError> {
+    let mut tx = db.begin_async_commit().await?;
     match claim_next_in(&mut tx, (key, class, None), lease, now).await {
         Ok(claimed) => {
             tx.commit().await?;
@@ -85,10 +85,10 @@ pub async fn claim_next(
 /// The same in the transaction that ends the lease of the job before; if one has given way, only an entry to be written.
 pub async fn claim_next_in(
     tx: &mut Tx,
-    (key, class, given_way): (JobKey, QueueClass, Option<DutyId>),
+    (key, class, given_way): (JobKey, QueueClass, Option<JobId>),
     (lease, lease_until): (&str, DateTime<Utc>),
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedDuty>, StorageError> {
+) -> Result<Option<ClaimedJob>, StorageError> {
     let text = if tx.is_postgres() { CLAIM_NEXT_POSTGRES } else { CLAIM_NEXT };
     Ok(on_db!(tx, c => sqlx::query_as(text)
         .bind(key)
@@ -108,22 +108,22 @@ pub(super) fn least_urgent(class: QueueClass) -> i64 {
 const NEXT_DUE: &str = next!("$1", "d.id, d.kind, d.queue, d.version, d.key_id", "");
 
 /// The job of a key that would be claimed now, if any.
-pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<DutyRef>, StorageError> {
+pub async fn next_due(db: &Db, key: JobKey, now: DateTime<Utc>) -> Result<Option<JobRef>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(NEXT_DUE)
         .bind(key)
         .bind(now)
         .bind(least_urgent(QueueClass::Bulk))
-        .bind(None::<DutyId>)
+        .bind(None::<JobId>)
         .fetch_optional(c)
         .await)?)
 }
 
 const GIVE_WAY: &str =
-    "UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE id = $1 AND leased_by = $2";
+    "UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE id = $1 AND leased_by = $2";
 
 /// Ends a job's lease for a while, so that a more urgent one of its key can be claimed in the same transaction; the job is
 /// as due as before. `false`: its lease was lost.
-pub async fn give_way(tx: &mut Tx, claimed: &ClaimedDuty) -> Result<bool, StorageError> {
+pub async fn give_way(tx: &mut Tx, claimed: &ClaimedJob) -> Result<bool, StorageError> {
     let rows = on_db!(tx, c => sqlx::query(GIVE_WAY)
         .bind(claimed.id)
         .bind(&claimed.leased_by)
@@ -134,14 +134,14 @@ pub async fn give_way(tx: &mut Tx, claimed: &ClaimedDuty) -> Result<bool, Storag
 }
 
 const TAKE_BACK: &str = "
-    UPDATE duties SET lease_until = $3, leased_by = $2
+    UPDATE jobs SET lease_until = $3, leased_by = $2
     WHERE id = $1 AND state <> 'done' AND leased_by IS NULL";
 
 /// Takes the lease of a job again that has given way, in the transaction that ends the job it gave way to. `false`: somebody
 /// else has had it meanwhile.
 pub async fn take_back(
     tx: &mut Tx,
-    claimed: &ClaimedDuty,
+    claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let rows = on_db!(tx, c => sqlx::query(TAKE_BACK)
@@ -220,15 +220,15 @@ macro_rules! in_outage {
 macro_rules! try_one_of_each {
     ($lock:literal) => {
         concat!(
-            "UPDATE duties SET due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
+            "UPDATE jobs SET due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END
             WHERE leased_by IS NULL AND id IN (
                 SELECT (
-                    SELECT d.id FROM duties d
+                    SELECT d.id FROM jobs d
                     WHERE d.key_id = k.id AND d.state <> 'done' AND d.leased_by IS NULL
                       AND (d.due_at <= $3 OR (d.attempts > 0 AND d.due_at <= $4))
                     ORDER BY ",
             urgency!("d.queue"),
-            ", d.priority_at, d.raised_at LIMIT 1",
+            ", d.priority_at, d.enqueued_at LIMIT 1",
             $lock,
             ")",
             in_outage!(),
@@ -262,12 +262,12 @@ pub struct EndedOutages {
     /// Whose jobs need not wait any longer.
     pub keys: Vec<JobKey>,
     /// A job of each that is due now: push it.
-    pub due: Vec<DutyRef>,
+    pub due: Vec<JobRef>,
 }
 
 /// A server answers again: no key of it waits for that any longer. After a long outage their jobs are due late, each by its
 /// own failures; one of each key, the most urgent, is tried now, and its success is that of the others. Not what is due only
-/// after `longest` from now, as for [`super::hasten_entries`].
+/// after `longest` from now, as for [`super::reschedule_entries`].
 pub async fn end_outages(
     tx: &mut Tx,
     server: &CalendarServer,

@@ -1,4 +1,4 @@
-//! `/outside_changes`: what staff members did to bookings' entries in their own calendars, and what became of it.
+//! `/remote_changes`: what staff members did to bookings' entries in their own calendars, and what became of it.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -8,17 +8,17 @@ use chrono_tz::Tz;
 use concord_domain::{
     booking::BookingStatus,
     connection::ProviderKind,
-    ids::{BookingId, ConnectionId, OutsideChangeId, StaffId},
+    ids::{BookingId, ConnectionId, RemoteChangeId, StaffId},
     people::Actor,
     sync::{
-        outside::{Edit, OutsideKind, OutsideState, Refusal},
-        outside_words::Told,
+        remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState},
+        remote_change_text::Told,
     },
 };
-use concord_jobs::outside::{Answer, answer};
+use concord_jobs::remote_change::{Answer, answer};
 use concord_storage::{
     bookings, businesses,
-    outside_changes::{self, OutsideChange},
+    remote_changes::{self, RemoteChange},
     resources,
 };
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(find))
         .routes(routes!(follow))
-        .routes(routes!(put_back))
+        .routes(routes!(revert))
         .routes(routes!(undo))
 }
 
@@ -49,8 +49,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct Wanted {
     /// Those in this state.
-    #[param(value_type = Option<schema::OutsideState>, inline)]
-    state: Option<OutsideState>,
+    #[param(value_type = Option<schema::RemoteChangeState>, inline)]
+    state: Option<RemoteChangeState>,
     /// Those in the calendars of this staff member.
     #[param(value_type = Option<uuid::Uuid>)]
     staff: Option<StaffId>,
@@ -62,7 +62,7 @@ struct Wanted {
 
 /// What of a booking was changed; what is not there was not, or is not known.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = OutsideEdit)]
+#[schema(as = RemoteEdit)]
 struct EditAnswer {
     /// When it takes place.
     #[serde(flatten)]
@@ -85,11 +85,11 @@ impl From<Edit> for EditAnswer {
 
 /// What a staff member did to a booking's entry in their own calendar.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = OutsideChange)]
+#[schema(as = RemoteChange)]
 struct ChangeAnswer {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     /// The booking.
     #[schema(value_type = uuid::Uuid)]
     booking: BookingId,
@@ -107,11 +107,11 @@ struct ChangeAnswer {
     /// Their name.
     staff_name: String,
     /// What they did.
-    #[schema(value_type = schema::OutsideKind)]
-    kind: OutsideKind,
+    #[schema(value_type = schema::RemoteChangeKind)]
+    kind: RemoteChangeKind,
     /// What became of it.
-    #[schema(value_type = schema::OutsideState)]
-    state: OutsideState,
+    #[schema(value_type = schema::RemoteChangeState)]
+    state: RemoteChangeState,
     /// Why the booking stands, where it was not a person who decided so; of one that was overtaken, by what.
     #[schema(value_type = Option<schema::Refusal>)]
     refusal: Option<Refusal>,
@@ -138,7 +138,7 @@ struct ChangeAnswer {
 async fn all_in_words(
     app: &App,
     caller: &ApiCaller,
-    changes: Vec<OutsideChange>,
+    changes: Vec<RemoteChange>,
 ) -> Result<Vec<ChangeAnswer>, ApiError> {
     let (db, business) = (&app.context.db, caller.business);
     let there = |what: &str| ApiError::internal(format!("the {what} of a change is not there"));
@@ -152,14 +152,14 @@ async fn all_in_words(
             vacant.insert(found.ok_or_else(|| there("resource"))?.zone.unwrap_or(home));
         }
     }
-    let answer = |change: OutsideChange| {
+    let answer = |change: RemoteChange| {
         let booking = booked.get(&change.booking_id).ok_or_else(|| there("booking"))?;
         Ok(in_words(app.now(), zones[&booking.draft.resource], change))
     };
     changes.into_iter().map(answer).collect()
 }
 
-fn in_words(now: DateTime<Utc>, zone: Tz, change: OutsideChange) -> ChangeAnswer {
+fn in_words(now: DateTime<Utc>, zone: Tz, change: RemoteChange) -> ChangeAnswer {
     let decided_by = change.decided_by.as_ref().map(Actor::label);
     let summary = Told {
         who: &change.staff_name,
@@ -201,7 +201,7 @@ fn in_words(now: DateTime<Utc>, zone: Tz, change: OutsideChange) -> ChangeAnswer
 ///
 /// What staff members did to bookings' entries in their own calendars, newest first. Those in the state `open` wait for
 /// somebody to decide.
-#[utoipa::path(get, path = "/outside_changes", tag = "Synchronisation", operation_id = "list_outside_changes",
+#[utoipa::path(get, path = "/remote_changes", tag = "Synchronisation", operation_id = "list_remote_changes",
     params(Wanted), responses((status = 200, description = "A page of them", body = Listing<ChangeAnswer>)))]
 async fn list(
     State(app): State<App>,
@@ -210,30 +210,26 @@ async fn list(
 ) -> Result<Json<Listing<ChangeAnswer>>, ApiError> {
     let ask = page_ask(wanted.limit, wanted.cursor)?;
     let narrowed = (wanted.staff, wanted.state);
-    let page = outside_changes::list(&app.context.db, caller.business, narrowed, &ask).await?;
+    let page = remote_changes::list(&app.context.db, caller.business, narrowed, &ask).await?;
     let items = all_in_words(&app, &caller, page.items).await?;
     Ok(Json(Listing { items, next_cursor: page.next }))
 }
 
-async fn existing(
-    app: &App,
-    caller: &ApiCaller,
-    id: OutsideChangeId,
-) -> Result<Json<ChangeAnswer>, ApiError> {
-    let found = outside_changes::find(&app.context.db, caller.business, id).await?;
+async fn existing(app: &App, caller: &ApiCaller, id: RemoteChangeId) -> Result<Json<ChangeAnswer>, ApiError> {
+    let found = remote_changes::find(&app.context.db, caller.business, id).await?;
     let found = found.ok_or_else(|| ApiError::not_found("change"))?;
     let answer = all_in_words(app, caller, vec![found]).await?.pop();
     answer.map(Json).ok_or_else(|| ApiError::internal("a change without an answer"))
 }
 
 /// Read what was changed in a calendar
-#[utoipa::path(get, path = "/outside_changes/{id}", tag = "Synchronisation", operation_id = "get_outside_change",
+#[utoipa::path(get, path = "/remote_changes/{id}", tag = "Synchronisation", operation_id = "get_remote_change",
     params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The change", body = ChangeAnswer)))]
 async fn find(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<OutsideChangeId>,
+    PathOf(id): PathOf<RemoteChangeId>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     existing(&app, &caller, id).await
 }
@@ -241,7 +237,7 @@ async fn find(
 async fn decide(
     app: &App,
     caller: &ApiCaller,
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     with: Answer,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     answer(&app.context, &caller.change(app.now()), id, with).await?;
@@ -252,13 +248,13 @@ async fn decide(
 ///
 /// Answers an open question: the booking becomes what its entry became. 409 if somebody has decided already or the
 /// booking was changed since, and if the time is taken, with what stands there.
-#[utoipa::path(post, path = "/outside_changes/{id}/follow", tag = "Synchronisation",
-    operation_id = "follow_outside_change", params(("id" = Uuid, Path, description = "Its id")),
+#[utoipa::path(post, path = "/remote_changes/{id}/follow", tag = "Synchronisation",
+    operation_id = "follow_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The booking has followed", body = ChangeAnswer)))]
 async fn follow(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<OutsideChangeId>,
+    PathOf(id): PathOf<RemoteChangeId>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     decide(&app, &caller, id, Answer::Follow).await
 }
@@ -266,28 +262,28 @@ async fn follow(
 /// Put the entry back
 ///
 /// Answers an open question: the booking stays as it is, and its entry is written, or removed, again.
-#[utoipa::path(post, path = "/outside_changes/{id}/put_back", tag = "Synchronisation",
-    operation_id = "put_back_outside_change", params(("id" = Uuid, Path, description = "Its id")),
+#[utoipa::path(post, path = "/remote_changes/{id}/revert", tag = "Synchronisation",
+    operation_id = "revert_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The entry will be put back", body = ChangeAnswer)))]
-async fn put_back(
+async fn revert(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<OutsideChangeId>,
+    PathOf(id): PathOf<RemoteChangeId>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
-    decide(&app, &caller, id, Answer::PutBack).await
+    decide(&app, &caller, id, Answer::Revert).await
 }
 
 /// Take back what a booking has followed
 ///
 /// The booking becomes what it was before, in everybody's calendars. 409 if it was changed since, and if the time is
 /// taken, with what stands there.
-#[utoipa::path(post, path = "/outside_changes/{id}/undo", tag = "Synchronisation",
-    operation_id = "undo_outside_change", params(("id" = Uuid, Path, description = "Its id")),
+#[utoipa::path(post, path = "/remote_changes/{id}/undo", tag = "Synchronisation",
+    operation_id = "undo_remote_change", params(("id" = Uuid, Path, description = "Its id")),
     responses((status = 200, description = "The booking is as it was", body = ChangeAnswer)))]
 async fn undo(
     State(app): State<App>,
     caller: ApiCaller,
-    PathOf(id): PathOf<OutsideChangeId>,
+    PathOf(id): PathOf<RemoteChangeId>,
 ) -> Result<Json<ChangeAnswer>, ApiError> {
     decide(&app, &caller, id, Answer::Undo).await
 }

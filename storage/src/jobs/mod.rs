@@ -1,6 +1,6 @@
 //! All that must be done, in one table: the truth of which the queue is only an accelerator.
 //!
-//! A duty is unique by kind and subject. Raising it again while it waits or runs counts its version up, and whoever
+//! A job is unique by kind and subject. Enqueuing it again while it waits or runs counts its version up, and whoever
 //! runs it works from the rows as they are by then: ten quick changes cost one or two runs. It is claimed by a
 //! conditional update with a lease and finished by whoever holds that lease, so that a job that comes twice, or a
 //! worker that dies, changes nothing.
@@ -13,14 +13,14 @@ mod sweep;
 
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::{DutyKind, DutyState, QueueClass},
-    ids::{BusinessId, ConnectionId, DutyId, JobKey},
+    ids::{BusinessId, ConnectionId, JobId, JobKey},
+    job::{JobKind, JobState, QueueClass},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    board::{Duty, DutyCount, counts, failed, next_of, oldest_due, retry, under_way},
+    board::{Job, JobCount, counts, failed, next_of, oldest_due, retry, under_way},
     keys::{
         EndedOutages, Wait, claim_next, claim_next_in, end_outages, end_wait, give_way, next_due, take_back,
         wait, wait_of,
@@ -47,11 +47,11 @@ pub(crate) use waits_until;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
-pub struct NewDuty {
+pub struct NewJob {
     /// `None`: not of one business.
     pub business: Option<BusinessId>,
     /// Which job.
-    pub kind: DutyKind,
+    pub kind: JobKind,
     /// What it is about: the id that its kind says.
     pub subject: Uuid,
     /// How urgent.
@@ -60,13 +60,13 @@ pub struct NewDuty {
     pub due_at: DateTime<Utc>,
 }
 
-/// What a queue carries: enough to claim the duty, nothing of its content.
+/// What a queue carries: enough to claim the job, nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::FromRow)]
-pub struct DutyRef {
+pub struct JobRef {
     /// Which.
-    pub id: DutyId,
+    pub id: JobId,
     /// Which job.
-    pub kind: DutyKind,
+    pub kind: JobKind,
     /// Which queue.
     pub queue: QueueClass,
     /// At the time of the push; an older one claims nothing.
@@ -77,7 +77,7 @@ pub struct DutyRef {
     pub key: Option<JobKey>,
 }
 
-impl DutyRef {
+impl JobRef {
     /// What two messages of one queue have in common of which one is enough: whoever comes for a key takes its most urgent
     /// job, whichever it was woken for.
     pub fn wake_up(&self) -> (Uuid, i64) {
@@ -88,15 +88,15 @@ impl DutyRef {
     }
 }
 
-/// A duty whose lease this process holds.
+/// A job whose lease this process holds.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct ClaimedDuty {
+pub struct ClaimedJob {
     /// Which.
-    pub id: DutyId,
+    pub id: JobId,
     /// `None`: not of one business.
     pub business_id: Option<BusinessId>,
     /// Which job.
-    pub kind: DutyKind,
+    pub kind: JobKind,
     /// What it is about.
     pub subject_id: Uuid,
     /// Which queue.
@@ -107,8 +107,8 @@ pub struct ClaimedDuty {
     pub attempts: i64,
     /// Who holds the lease: unique for each claim.
     pub leased_by: String,
-    /// When it was last raised, or a poll was due; the wait for it began then.
-    pub raised_at: DateTime<Utc>,
+    /// When it was last enqueued, or a poll was due; the wait for it began then.
+    pub enqueued_at: DateTime<Utc>,
     /// Why the run before did not end well.
     pub last_error: Option<String>,
     /// Since when it was due.
@@ -118,19 +118,19 @@ pub struct ClaimedDuty {
     pub key: Option<JobKey>,
 }
 
-impl ClaimedDuty {
+impl ClaimedJob {
     /// What a queue carries of it.
-    pub fn reference(&self) -> DutyRef {
-        DutyRef { id: self.id, kind: self.kind, queue: self.queue, version: self.version, key: self.key }
+    pub fn reference(&self) -> JobRef {
+        JobRef { id: self.id, kind: self.kind, queue: self.queue, version: self.version, key: self.key }
     }
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to do until it is raised again.
+    /// Nothing to do until it is enqueued again.
     Done,
-    /// Done for now; due again then, as a poll is: however it was raised, nobody waits for the next one.
+    /// Done for now; due again then, as a poll is: however it was enqueued, nobody waits for the next one.
     Again(DateTime<Utc>),
     /// Could not be tried now, through no fault of its own: it costs no try.
     Snooze {
@@ -157,7 +157,7 @@ pub enum Outcome {
     },
     /// Its tries are used up, or it can never succeed as it is.
     Failed {
-        /// When the sweep tries it again; `None`: only when it is raised again or by hand.
+        /// When the sweep tries it again; `None`: only when it is enqueued again or by hand.
         retry_at: Option<DateTime<Utc>>,
         /// For people.
         reason: String,
@@ -165,8 +165,8 @@ pub enum Outcome {
 }
 
 // The key of a job that reads or writes a calendar is its connection.
-const RAISE: &str = "
-    INSERT INTO duties (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, raised_at, created_at,
+const ENQUEUE: &str = "
+    INSERT INTO jobs (id, business_id, kind, subject_id, queue, version, state, due_at, attempts, enqueued_at, created_at,
         key_id, priority_at)
     VALUES ($1, $2, $3, $4, $5, 1, 'waiting', $6, 0, $7, $7,
         CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (SELECT e.connection_id FROM entries e WHERE e.id = $4)
@@ -175,29 +175,29 @@ const RAISE: &str = "
         COALESCE(CASE WHEN $3 IN ('sync_booking', 'delete_booking') THEN (
             SELECT b.starts_at FROM entries e JOIN bookings b ON b.id = e.booking_id WHERE e.id = $4) END, $6))
     ON CONFLICT (kind, subject_id) DO UPDATE SET
-        version = duties.version + 1,
+        version = jobs.version + 1,
         state = 'waiting',
         attempts = 0,
-        queue = CASE WHEN duties.state <> 'waiting' OR excluded.queue = 'interactive'
-            THEN excluded.queue ELSE duties.queue END,
-        due_at = CASE WHEN duties.due_at IS NULL OR duties.due_at > excluded.due_at
-                OR (duties.leased_by IS NOT NULL AND duties.attempts > 0)
-            THEN excluded.due_at ELSE duties.due_at END,
-        raised_at = excluded.raised_at,
-        key_id = COALESCE(excluded.key_id, duties.key_id),
+        queue = CASE WHEN jobs.state <> 'waiting' OR excluded.queue = 'interactive'
+            THEN excluded.queue ELSE jobs.queue END,
+        due_at = CASE WHEN jobs.due_at IS NULL OR jobs.due_at > excluded.due_at
+                OR (jobs.leased_by IS NOT NULL AND jobs.attempts > 0)
+            THEN excluded.due_at ELSE jobs.due_at END,
+        enqueued_at = excluded.enqueued_at,
+        key_id = COALESCE(excluded.key_id, jobs.key_id),
         priority_at = excluded.priority_at
     RETURNING id, kind, queue, version, key_id";
 
-/// Raises a duty in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
-/// again when the first of those who raise it meanwhile wants it. The caller pushes what this returns after the commit.
-pub async fn raise(tx: &mut Tx, duty: NewDuty, now: DateTime<Utc>) -> Result<DutyRef, StorageError> {
-    Ok(on_db!(tx, c => sqlx::query_as(RAISE)
-        .bind(DutyId::new(now))
-        .bind(duty.business)
-        .bind(duty.kind)
-        .bind(duty.subject)
-        .bind(duty.queue)
-        .bind(duty.due_at)
+/// Enqueues a job in the transaction that gave rise to it. While it runs, the time at which it was due is used up: it runs
+/// again when the first of those who enqueue it meanwhile wants it. The caller pushes what this returns after the commit.
+pub async fn enqueue(tx: &mut Tx, job: NewJob, now: DateTime<Utc>) -> Result<JobRef, StorageError> {
+    Ok(on_db!(tx, c => sqlx::query_as(ENQUEUE)
+        .bind(JobId::new(now))
+        .bind(job.business)
+        .bind(job.kind)
+        .bind(job.subject)
+        .bind(job.queue)
+        .bind(job.due_at)
         .bind(now)
         .fetch_one(c)
         .await)?)
@@ -205,33 +205,33 @@ pub async fn raise(tx: &mut Tx, duty: NewDuty, now: DateTime<Utc>) -> Result<Dut
 
 macro_rules! claimed {
     () => {
-        " RETURNING id, business_id, kind, subject_id, queue, version, attempts, leased_by, raised_at, last_error, due_at, key_id"
+        " RETURNING id, business_id, kind, subject_id, queue, version, attempts, leased_by, enqueued_at, last_error, due_at, key_id"
     };
 }
 pub(crate) use claimed;
 
 const CLAIM: &str = concat!(
-    "UPDATE duties SET lease_until = $4, leased_by = $5, attempts = attempts + 1, started_at = $3
+    "UPDATE jobs SET lease_until = $4, leased_by = $5, attempts = attempts + 1, started_at = $3
     WHERE id = $1 AND version = $2 AND state <> 'done' AND due_at <= $3 AND key_id IS NULL AND leased_by IS NULL",
     claimed!()
 );
 
-/// Claims a duty if it is due, nobody else holds it and nothing newer was pushed; of one that has a key, the most urgent job
+/// Claims a job if it is due, nobody else holds it and nothing newer was pushed; of one that has a key, the most urgent job
 /// of that key instead.
 pub async fn claim(
     db: &Db,
-    duty: DutyRef,
+    job: JobRef,
     lease: &str,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<Option<ClaimedDuty>, StorageError> {
-    if let Some(key) = duty.key {
-        return claim_next(db, (key, duty.queue), (lease, lease_until), now).await;
+) -> Result<Option<ClaimedJob>, StorageError> {
+    if let Some(key) = job.key {
+        return claim_next(db, (key, job.queue), (lease, lease_until), now).await;
     }
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     let claimed = on_db!(tx, c => sqlx::query_as(CLAIM)
-        .bind(duty.id)
-        .bind(duty.version)
+        .bind(job.id)
+        .bind(job.version)
         .bind(now)
         .bind(lease_until)
         .bind(lease)
@@ -242,7 +242,7 @@ pub async fn claim(
 }
 
 const FINISH: &str = "
-    UPDATE duties SET
+    UPDATE jobs SET
         lease_until = NULL,
         leased_by = NULL,
         finished_at = $3,
@@ -250,7 +250,7 @@ const FINISH: &str = "
         due_at = CASE WHEN version = $4 THEN $6 ELSE due_at END,
         attempts = CASE WHEN version = $4 AND attempts + $7 > 0 THEN attempts + $7 ELSE 0 END,
         queue = CASE WHEN version = $4 AND $9 THEN 'poll' ELSE queue END,
-        raised_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE raised_at END,
+        enqueued_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE enqueued_at END,
         priority_at = CASE WHEN version = $4 AND $9 THEN $6 ELSE priority_at END,
         last_error = $8
     WHERE id = $1 AND leased_by = $2
@@ -259,7 +259,7 @@ const FINISH: &str = "
 #[derive(sqlx::FromRow)]
 struct FinishedRow {
     #[sqlx(flatten)]
-    duty: DutyRef,
+    job: JobRef,
     due_at: Option<DateTime<Utc>>,
 }
 
@@ -268,31 +268,31 @@ struct FinishedRow {
 pub struct Finished {
     /// Whether its lease still held; else nothing was written.
     pub was_held: bool,
-    /// The duty, if it is due at once, as after it was raised again meanwhile: push it.
-    pub again: Option<DutyRef>,
+    /// The job, if it is due at once, as after it was enqueued again meanwhile: push it.
+    pub again: Option<JobRef>,
 }
 
 /// Writes how a run ended, if its lease still holds.
 pub async fn finish(
     tx: &mut Tx,
-    claimed: &ClaimedDuty,
+    claimed: &ClaimedJob,
     outcome: &Outcome,
     now: DateTime<Utc>,
 ) -> Result<Finished, StorageError> {
     let (state, due_at, attempts, error) = match outcome {
-        Outcome::Done => (DutyState::Done, None, -claimed.attempts, None),
-        Outcome::Again(at) => (DutyState::Waiting, Some(*at), -claimed.attempts, None),
+        Outcome::Done => (JobState::Done, None, -claimed.attempts, None),
+        Outcome::Again(at) => (JobState::Waiting, Some(*at), -claimed.attempts, None),
         // What somebody waits for is done by its key though batches wait: what has to wait as they do waits by itself.
         Outcome::Wait { for_all, reason, .. }
             if claimed.key.is_some() && (*for_all || claimed.queue != QueueClass::Interactive) =>
         {
-            (DutyState::Waiting, Some(claimed.due_at), -1, Some(reason))
+            (JobState::Waiting, Some(claimed.due_at), -1, Some(reason))
         }
         Outcome::Wait { until, reason, .. } | Outcome::Snooze { until, reason } => {
-            (DutyState::Waiting, Some(*until), -1, Some(reason))
+            (JobState::Waiting, Some(*until), -1, Some(reason))
         }
-        Outcome::Retry { at, reason } => (DutyState::Waiting, Some(*at), 0, Some(reason)),
-        Outcome::Failed { retry_at, reason } => (DutyState::Failed, *retry_at, 0, Some(reason)),
+        Outcome::Retry { at, reason } => (JobState::Waiting, Some(*at), 0, Some(reason)),
+        Outcome::Failed { retry_at, reason } => (JobState::Failed, *retry_at, 0, Some(reason)),
     };
     let finished: Option<FinishedRow> = on_db!(tx, c => sqlx::query_as(FINISH)
         .bind(claimed.id)
@@ -315,16 +315,16 @@ pub async fn finish(
     }
     let waits = matches!(outcome, Outcome::Wait { .. });
     let is_due = row.due_at.is_some_and(|due| due <= now);
-    let again = (is_due && !waits).then_some(row.duty);
+    let again = (is_due && !waits).then_some(row.job);
     Ok(Finished { was_held: true, again })
 }
 
-macro_rules! hasten_entries {
+macro_rules! reschedule_entries {
     ($lock:literal) => {
         concat!(
-            "UPDATE duties SET due_at = $3
+            "UPDATE jobs SET due_at = $3
             WHERE leased_by IS NULL AND id IN (
-                SELECT d.id FROM duties d
+                SELECT d.id FROM jobs d
                 WHERE d.business_id = $1 AND d.state IN ('waiting', 'failed') AND d.kind IN ('sync_booking', 'delete_booking')
                   AND d.due_at > $3 AND d.due_at <= $4 AND d.leased_by IS NULL
                   AND d.subject_id IN (SELECT id FROM entries WHERE connection_id = $2 AND state IN ('pending', 'failed'))",
@@ -333,21 +333,21 @@ macro_rules! hasten_entries {
         )
     };
 }
-const HASTEN_ENTRIES: &str = hasten_entries!("");
-// What somebody is raising is due anyway.
-const HASTEN_ENTRIES_POSTGRES: &str = hasten_entries!(" FOR UPDATE OF d SKIP LOCKED");
+const RESCHEDULE_ENTRIES: &str = reschedule_entries!("");
+// What somebody is enqueuing is due anyway.
+const RESCHEDULE_ENTRIES_POSTGRES: &str = reschedule_entries!(" FOR UPDATE OF d SKIP LOCKED");
 
 /// The provider of a connection answers again: what waits for its entries is due now, but for what is due only after
 /// `longest` from now: so waits what has just been refused, or often, and will be again however well its provider answers.
 /// Push what this returns.
-pub async fn hasten_entries(
+pub async fn reschedule_entries(
     tx: &mut Tx,
     business: BusinessId,
     connection: ConnectionId,
     now: DateTime<Utc>,
     longest: Duration,
-) -> Result<Vec<DutyRef>, StorageError> {
-    let text = if tx.is_postgres() { HASTEN_ENTRIES_POSTGRES } else { HASTEN_ENTRIES };
+) -> Result<Vec<JobRef>, StorageError> {
+    let text = if tx.is_postgres() { RESCHEDULE_ENTRIES_POSTGRES } else { RESCHEDULE_ENTRIES };
     Ok(on_db!(tx, c => sqlx::query_as(text)
         .bind(business)
         .bind(connection)
@@ -358,8 +358,8 @@ pub async fn hasten_entries(
 }
 
 const EXTEND: &str = concat!(
-    "UPDATE duties SET lease_until = $3 WHERE id = $1 AND leased_by = $2
-    RETURNING EXISTS (SELECT 1 FROM duties d WHERE d.key_id = duties.key_id AND d.state <> 'done' AND d.leased_by IS NULL
+    "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND leased_by = $2
+    RETURNING EXISTS (SELECT 1 FROM jobs d WHERE d.key_id = jobs.key_id AND d.state <> 'done' AND d.leased_by IS NULL
         AND d.kind IN ('sync_booking', 'delete_booking') AND d.due_at <= $4 AND ",
     urgency!("d.queue"),
     " = 0 AND NOT EXISTS (SELECT 1 FROM job_keys k WHERE k.id = d.key_id AND k.wait_until > $4))"
@@ -387,11 +387,11 @@ impl Extended {
 /// Keeps a long run's lease.
 pub async fn extend(
     db: &Db,
-    claimed: &ClaimedDuty,
+    claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Extended, StorageError> {
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     let extended = extend_in(&mut tx, claimed, lease_until, now).await?;
     tx.commit().await?;
     Ok(extended)
@@ -400,7 +400,7 @@ pub async fn extend(
 /// The same in a transaction that writes what only who holds the lease may write: if it was lost, drop that.
 pub async fn extend_in(
     tx: &mut Tx,
-    claimed: &ClaimedDuty,
+    claimed: &ClaimedJob,
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Extended, StorageError> {
@@ -415,7 +415,7 @@ pub async fn extend_in(
 }
 
 const RELEASE: &str = "
-    UPDATE duties SET lease_until = NULL, leased_by = NULL,
+    UPDATE jobs SET lease_until = NULL, leased_by = NULL,
         attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
     WHERE leased_by LIKE $1 AND leased_by IS NOT NULL";
 
@@ -432,7 +432,7 @@ pub async fn release_all(db: &Db, worker: &str) -> Result<u64, StorageError> {
 }
 
 const RELEASE_FORMER: &str = "
-    UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL";
+    UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE leased_by IS NOT NULL";
 
 /// Gives back all that anybody holds: for the start of a process that is the only one, so that whoever held it is dead.
 /// The tries that ended with them count: one of them may be what they died of.

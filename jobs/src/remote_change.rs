@@ -1,5 +1,5 @@
 //! What a person did to an entry of ours in their own calendar: what follows is planned by
-//! `concord_domain::sync::outside`, and done here. The booking changes, or a question is asked, or the entry is put back;
+//! `concord_domain::sync::remote_change`, and done here. The booking changes, or a question is asked, or the entry is put back;
 //! whichever it is, it is written down in the transaction that does it.
 //!
 //! It is met on two ways: by the reading of a calendar (`import_availability`), and by whoever is about to write an entry
@@ -11,17 +11,17 @@ mod answer;
 use concord_domain::{
     booking::{Booking, BookingTime},
     connection::EntryState,
-    ids::{OutsideChangeId, StaffId},
+    ids::{RemoteChangeId, StaffId},
     people::Actor,
     route::{Round, day_of, is_stop},
     sync::{
         entry_content::{EntrySettings, Names, desired_entry},
-        outside::{
-            Edit, Linked, OutsideKind, OutsidePlan, OutsidePolicy, OutsideRules, OutsideState, Refusal,
-            base_while_asked, plan_outside,
-        },
-        outside_words::Told,
         plan::{Desired, Observation},
+        remote_change::{
+            Edit, Linked, Refusal, RemoteChangeKind, RemoteChangePlan, RemoteChangePolicy, RemoteChangeRules,
+            RemoteChangeState, base_while_asked, plan_remote_change,
+        },
+        remote_change_text::Told,
         shape::{Shape, Sight},
         unknown::{Comparison, comparison},
     },
@@ -30,15 +30,14 @@ use concord_storage::{
     StorageError, Tx,
     bookings::{self, Along, Change, InContext, Obstacle, PutError},
     connections,
-    duties::DutyRef,
     entries::{self, Entry},
-    notices,
-    outside_changes::{self, NewOutsideChange},
-    people,
+    jobs::JobRef,
+    notices, people,
+    remote_changes::{self, NewRemoteChange},
 };
 
 pub use self::answer::{Answer, AnswerError, answer, answer_to};
-use crate::{Context, duty::JobError, notify::OutsideNews};
+use crate::{Context, job::JobError, notify::RemoteChangeNews};
 
 /// What has come of a look at an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub(crate) enum Met {
     /// The booking has followed.
     Followed,
     /// The booking stands, and the entry is to be written again.
-    PutBack(OutsideKind, Refusal),
+    Revert(RemoteChangeKind, Refusal),
     /// Somebody is asked; until they answer nothing is written.
     Asked,
     /// The entry may stay as it is.
@@ -116,7 +115,7 @@ pub(crate) async fn meet(
     entry: &mut Entry,
     observation: &Observation,
     gone_at_once: usize,
-) -> Result<(Met, Vec<DutyRef>), JobError> {
+) -> Result<(Met, Vec<JobRef>), JobError> {
     let nothing = |met| (met, Vec::new());
     let (sight, etag) = match observation {
         Observation::Missing => (Sight::Gone, None),
@@ -146,38 +145,38 @@ pub(crate) async fn meet(
         base: base.as_ref(),
         desired: &standing.desired,
     };
-    let plan = plan_outside(&linked, &sight, rules, context.clock.now());
+    let plan = plan_remote_change(&linked, &sight, rules, context.clock.now());
     // What takes place many times is seen by one of them, whose version says nothing of the entry's.
     let (etag, shape) = match sight {
         Sight::Recurring => (entry.etag.as_deref(), entry.base.clone()),
         _ => (etag, sight.shape_like(base.as_ref())),
     };
     let meeting = Meeting { context, entry, standing: &standing, etag, shape };
-    let Dealt { met, raised, stored } = meeting.carry_out(plan).await?;
+    let Dealt { met, enqueued, stored } = meeting.carry_out(plan).await?;
     if let Some(stored) = stored {
         (entry.etag, entry.base) = (stored.etag, stored.base);
         entry.revision += stored.times;
         entry.unknown_writes.clear();
     }
-    Ok((met, raised))
+    Ok((met, enqueued))
 }
 
 /// A calendar that is not read has nothing to say.
-async fn rules_of(context: &Context, entry: &Entry) -> Result<OutsideRules, JobError> {
+async fn rules_of(context: &Context, entry: &Entry) -> Result<RemoteChangeRules, JobError> {
     let connection = connections::find(&context.db, entry.business_id, entry.connection_id)
         .await?
         .ok_or(StorageError::NotFound)?;
     if connection.direction.reads() {
-        return Ok(outside_changes::rules(&context.db, entry.business_id, entry.connection_id).await?);
+        return Ok(remote_changes::rules(&context.db, entry.business_id, entry.connection_id).await?);
     }
-    Ok(OutsideRules { moves: OutsidePolicy::PutBack, deletions: OutsidePolicy::PutBack })
+    Ok(RemoteChangeRules { moves: RemoteChangePolicy::Revert, deletions: RemoteChangePolicy::Revert })
 }
 
 /// What was done about what was seen.
 struct Dealt {
     met: Met,
     /// To be pushed.
-    raised: Vec<DutyRef>,
+    enqueued: Vec<JobRef>,
     /// If the entry is to be written on.
     stored: Option<Stored>,
 }
@@ -191,8 +190,8 @@ struct Stored {
 }
 
 impl Dealt {
-    fn with(met: Met, raised: Vec<DutyRef>) -> Self {
-        Self { met, raised, stored: None }
+    fn with(met: Met, enqueued: Vec<JobRef>) -> Self {
+        Self { met, enqueued, stored: None }
     }
 }
 
@@ -208,22 +207,22 @@ struct Meeting<'a> {
 }
 
 impl Meeting<'_> {
-    async fn carry_out(&self, plan: OutsidePlan) -> Result<Dealt, JobError> {
+    async fn carry_out(&self, plan: RemoteChangePlan) -> Result<Dealt, JobError> {
         match plan {
-            OutsidePlan::Echo if !self.entry.unknown_writes.is_empty() => {
+            RemoteChangePlan::Echo if !self.entry.unknown_writes.is_empty() => {
                 Ok(Dealt::with(Met::Unclear, vec![]))
             }
-            OutsidePlan::Echo => {
+            RemoteChangePlan::Echo => {
                 let (met, stored) = self.echo().await?;
-                Ok(Dealt { met, raised: vec![], stored })
+                Ok(Dealt { met, enqueued: vec![], stored })
             }
-            OutsidePlan::LetBe => self.let_be().await.map(|met| Dealt::with(met, vec![])),
-            OutsidePlan::Ask(edit) => {
-                let noted = self.write_down(&edit, OutsideState::Open, (None, "")).await?;
+            RemoteChangePlan::LetBe => self.let_be().await.map(|met| Dealt::with(met, vec![])),
+            RemoteChangePlan::Ask(edit) => {
+                let noted = self.write_down(&edit, RemoteChangeState::Open, (None, "")).await?;
                 Ok(Dealt::with(noted.map_or(Met::Outdated, |_| Met::Asked), vec![]))
             }
-            OutsidePlan::PutBack(kind, refusal) => self.put_back(&self.wanted(kind), refusal, "").await,
-            OutsidePlan::Follow(edit) => self.follow(&edit).await,
+            RemoteChangePlan::Revert(kind, refusal) => self.revert(&self.wanted(kind), refusal, "").await,
+            RemoteChangePlan::Follow(edit) => self.follow(&edit).await,
         }
     }
 
@@ -259,21 +258,23 @@ impl Meeting<'_> {
         let noted = entries::note_seen(&mut tx, at, seen, is_as_written).await?;
         if noted && is_answered {
             let now = self.context.clock.now();
-            outside_changes::overtake_question(&mut tx, self.entry.id, now).await?;
+            remote_changes::overtake_question(&mut tx, self.entry.id, now).await?;
         }
         tx.commit().await?;
         Ok(noted.then_some(stored))
     }
 
     /// What somebody wanted of a booking that does not follow, to be told: when it would be, or what its entry was called.
-    fn wanted(&self, kind: OutsideKind) -> Edit {
+    fn wanted(&self, kind: RemoteChangeKind) -> Edit {
         let shape = self.shape.as_ref();
         let (time, title) = match kind {
-            OutsideKind::Moved | OutsideKind::Resized => {
+            RemoteChangeKind::Moved | RemoteChangeKind::Resized => {
                 (shape.map(|shape| BookingTime::from(&shape.time)), None)
             }
-            OutsideKind::Renamed => (None, shape.map(|shape| shape.title.clone())),
-            OutsideKind::Deleted | OutsideKind::Restored | OutsideKind::MadeRecurring => (None, None),
+            RemoteChangeKind::Renamed => (None, shape.map(|shape| shape.title.clone())),
+            RemoteChangeKind::Deleted | RemoteChangeKind::Restored | RemoteChangeKind::MadeRecurring => {
+                (None, None)
+            }
         };
         Edit { kind, time, title, status: None }
     }
@@ -305,18 +306,18 @@ impl Meeting<'_> {
         bookings::hold(tx, self.standing.booking.id, self.standing.booking.version).await
     }
 
-    async fn put_back(&self, edit: &Edit, refusal: Refusal, detail: &str) -> Result<Dealt, JobError> {
-        let noted = self.write_down(edit, OutsideState::PutBack, (Some(refusal), detail)).await?;
-        let Some(raised) = noted else { return Ok(Dealt::with(Met::Outdated, vec![])) };
-        // Noted as seen, and raised again.
+    async fn revert(&self, edit: &Edit, refusal: Refusal, detail: &str) -> Result<Dealt, JobError> {
+        let noted = self.write_down(edit, RemoteChangeState::Revert, (Some(refusal), detail)).await?;
+        let Some(enqueued) = noted else { return Ok(Dealt::with(Met::Outdated, vec![])) };
+        // Noted as seen, and enqueued again.
         let stored = Stored { times: 2, etag: self.etag.map(str::to_owned), base: self.shape.clone() };
-        Ok(Dealt { met: Met::PutBack(edit.kind, refusal), raised, stored: Some(stored) })
+        Ok(Dealt { met: Met::Revert(edit.kind, refusal), enqueued, stored: Some(stored) })
     }
 
     async fn follow(&self, edit: &Edit) -> Result<Dealt, JobError> {
         let booking = &self.standing.booking;
         let (before, owner) = (reverse(edit, booking), self.owner().await?);
-        let change = self.change(edit, &before, OutsideState::Followed, (None, ""));
+        let change = self.change(edit, &before, RemoteChangeState::Followed, (None, ""));
         let news = self.news(&change, &owner);
         let along = Along::Followed {
             change: &change,
@@ -331,13 +332,13 @@ impl Meeting<'_> {
         let put =
             bookings::follow(&self.context.db, &by, &booking.reference, &draft, booking.version, along).await;
         match put {
-            Ok(put) => Ok(Dealt::with(Met::Followed, put.duties)),
+            Ok(put) => Ok(Dealt::with(Met::Followed, put.jobs)),
             Err(PutError::Stale { .. }) => Ok(Dealt::with(Met::Outdated, vec![])),
             Err(PutError::Taken(taken)) => {
-                self.put_back(edit, Refusal::Taken, &in_the_way(&taken.obstacles, self.entry.staff_id)).await
+                self.revert(edit, Refusal::Taken, &in_the_way(&taken.obstacles, self.entry.staff_id)).await
             }
             Err(PutError::Invalid(faults)) => {
-                self.put_back(edit, Refusal::Invalid, &PutError::Invalid(faults).to_string()).await
+                self.revert(edit, Refusal::Invalid, &PutError::Invalid(faults).to_string()).await
             }
             Err(PutError::Storage(error)) => Err(error.into()),
         }
@@ -349,7 +350,7 @@ impl Meeting<'_> {
         Ok(staff.map(|staff| staff.name).unwrap_or_default())
     }
 
-    fn news(&self, change: &NewOutsideChange<'_>, owner: &str) -> OutsideNews {
+    fn news(&self, change: &NewRemoteChange<'_>, owner: &str) -> RemoteChangeNews {
         let (booking, zone) = (&self.standing.booking, self.standing.zone);
         let told = Told {
             who: owner,
@@ -365,16 +366,16 @@ impl Meeting<'_> {
             zone,
             today: self.context.clock.now().with_timezone(&zone).date_naive(),
         };
-        OutsideNews::of(change, self.entry.staff_id, &told)
+        RemoteChangeNews::of(change, self.entry.staff_id, &told)
     }
 
-    /// Returns what it raises; `None`: the entry was written, or the booking changed, since it was seen.
+    /// Returns what it enqueues; `None`: the entry was written, or the booking changed, since it was seen.
     async fn write_down(
         &self,
         edit: &Edit,
-        state: OutsideState,
+        state: RemoteChangeState,
         (refusal, detail): (Option<Refusal>, &str),
-    ) -> Result<Option<Vec<DutyRef>>, JobError> {
+    ) -> Result<Option<Vec<JobRef>>, JobError> {
         let before = reverse(edit, &self.standing.booking);
         let change = self.change(edit, &before, state, (refusal, detail));
         let news = self.news(&change, &self.owner().await?);
@@ -384,27 +385,27 @@ impl Meeting<'_> {
         if !self.is_standing(&mut tx).await? || !entries::note_seen(&mut tx, at, seen, false).await? {
             return Ok(None);
         }
-        outside_changes::record(&mut tx, &change, now).await?;
+        remote_changes::record(&mut tx, &change, now).await?;
         for new in news.notices(self.context) {
             notices::raise(&mut tx, &new, now).await?;
         }
-        let mut raised = Vec::new();
-        if state == OutsideState::PutBack {
-            raised.push(entries::raise_again(&mut tx, self.entry.business_id, self.entry.id, now).await?);
+        let mut enqueued = Vec::new();
+        if state == RemoteChangeState::Revert {
+            enqueued.push(entries::enqueue_again(&mut tx, self.entry.business_id, self.entry.id, now).await?);
         }
         tx.commit().await?;
-        Ok(Some(raised))
+        Ok(Some(enqueued))
     }
 
     fn change<'b>(
         &'b self,
         edit: &'b Edit,
         before: &'b Edit,
-        state: OutsideState,
+        state: RemoteChangeState,
         (refusal, detail): (Option<Refusal>, &'b str),
-    ) -> NewOutsideChange<'b> {
-        NewOutsideChange {
-            id: OutsideChangeId::new(self.context.clock.now()),
+    ) -> NewRemoteChange<'b> {
+        NewRemoteChange {
+            id: RemoteChangeId::new(self.context.clock.now()),
             business: self.entry.business_id,
             booking: self.entry.booking_id,
             entry: self.entry.id,

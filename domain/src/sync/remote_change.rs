@@ -27,19 +27,19 @@ use crate::{
 
 words! {
     /// What becomes of what people do to entries of ours.
-    OutsidePolicy {
+    RemoteChangePolicy {
         /// The booking follows.
         Follow = "follow",
         /// Somebody is asked first; until then both stay as they are.
         Ask = "ask",
         /// The booking stands, and the entry is put back.
-        PutBack = "put_back",
+        Revert = "revert",
     }
 }
 
 words! {
     /// What a person did.
-    OutsideKind {
+    RemoteChangeKind {
         /// It begins at another time.
         Moved = "moved",
         /// It begins when it did and ends at another time.
@@ -87,13 +87,13 @@ words! {
 
 words! {
     /// What became of a person's change.
-    OutsideState {
+    RemoteChangeState {
         /// Somebody is asked; both sides stay as they are.
         Open = "open",
         /// The booking has followed.
         Followed = "followed",
         /// The booking stands, and the entry is put back.
-        PutBack = "put_back",
+        Revert = "revert",
         /// Nobody is asked any more: the booking was changed here or is over, or the entry was changed again.
         Overtaken = "overtaken",
         /// The booking had followed, and a person took that back.
@@ -121,33 +121,33 @@ pub struct Linked<'a> {
 
 /// What the business, or the connection, wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutsideRules {
+pub struct RemoteChangeRules {
     /// Of what is moved, resized or renamed.
-    pub moves: OutsidePolicy,
+    pub moves: RemoteChangePolicy,
     /// Of what is deleted or brought back.
-    pub deletions: OutsidePolicy,
+    pub deletions: RemoteChangePolicy,
 }
 
-impl Default for OutsideRules {
+impl Default for RemoteChangeRules {
     /// An outside delete never cancels a booking by itself.
     fn default() -> Self {
-        Self { moves: OutsidePolicy::Follow, deletions: OutsidePolicy::Ask }
+        Self { moves: RemoteChangePolicy::Follow, deletions: RemoteChangePolicy::Ask }
     }
 }
 
 /// So many live bookings at once are not deleted one by one by somebody who means each of them.
 const MANY: usize = 5;
 
-/// For [`OutsideRules::with_gone_at_once`], where one entry alone was looked at.
+/// For [`RemoteChangeRules::with_gone_at_once`], where one entry alone was looked at.
 pub const NOT_COUNTED: usize = usize::MAX;
 
-impl OutsideRules {
+impl RemoteChangeRules {
     /// The same, but that nothing follows without being asked about where many entries are gone at once: a calendar that
     /// was emptied, or a provider in trouble, cancels no bookings.
     #[must_use]
     pub fn with_gone_at_once(self, gone: usize) -> Self {
-        let many = gone > MANY && self.deletions == OutsidePolicy::Follow;
-        Self { deletions: if many { OutsidePolicy::Ask } else { self.deletions }, ..self }
+        let many = gone > MANY && self.deletions == RemoteChangePolicy::Follow;
+        Self { deletions: if many { RemoteChangePolicy::Ask } else { self.deletions }, ..self }
     }
 }
 
@@ -155,7 +155,7 @@ impl OutsideRules {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// The most that was done: who moves and renames has moved.
-    pub kind: OutsideKind,
+    pub kind: RemoteChangeKind,
     /// `None`: as it is.
     pub time: Option<BookingTime>,
     /// `None`: as it is.
@@ -165,7 +165,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    fn of(kind: OutsideKind) -> Self {
+    fn of(kind: RemoteChangeKind) -> Self {
         Self { kind, time: None, title: None, status: None }
     }
 
@@ -184,7 +184,7 @@ impl Edit {
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutsidePlan {
+pub enum RemoteChangePlan {
     /// Nothing: it is as we left it, or as it should be.
     Echo,
     /// Change the booking; where that is refused, put the entry back.
@@ -192,30 +192,30 @@ pub enum OutsidePlan {
     /// Ask whether to.
     Ask(Edit),
     /// The booking stands. Write the entry again.
-    PutBack(OutsideKind, Refusal),
+    Revert(RemoteChangeKind, Refusal),
     /// The booking is over or does not take place: the entry may stay as it is, and nobody is told.
     LetBe,
 }
 
 /// What follows from what stands at the provider.
-pub fn plan_outside(
+pub fn plan_remote_change(
     linked: &Linked<'_>,
     sight: &Sight,
-    rules: OutsideRules,
+    rules: RemoteChangeRules,
     now: DateTime<Utc>,
-) -> OutsidePlan {
+) -> RemoteChangePlan {
     match (linked.desired, sight) {
-        (_, Sight::Unreadable) | (Desired::Absent, Sight::Gone) => OutsidePlan::Echo,
+        (_, Sight::Unreadable) | (Desired::Absent, Sight::Gone) => RemoteChangePlan::Echo,
         (Desired::Absent, Sight::There { .. } | Sight::Recurring) => restored(linked, sight, rules, now),
         (Desired::Present(_), Sight::Gone) => deleted(linked, rules, now),
         (Desired::Present(_), Sight::Recurring) => {
-            OutsidePlan::PutBack(OutsideKind::MadeRecurring, Refusal::Recurring)
+            RemoteChangePlan::Revert(RemoteChangeKind::MadeRecurring, Refusal::Recurring)
         }
         (Desired::Present(content), Sight::There { .. }) => {
             let desired = Shape::from(content);
             // Not known: what it should say now is as good a guess as any, and never makes a change of nothing.
             let base = linked.base.unwrap_or(&desired);
-            let Some(seen) = sight.shape_like(Some(base)) else { return OutsidePlan::Echo };
+            let Some(seen) = sight.shape_like(Some(base)) else { return RemoteChangePlan::Echo };
             edited(linked, (base, &desired, &seen), rules, now)
         }
     }
@@ -234,81 +234,89 @@ pub fn base_while_asked(noted: Option<Shape>, desired: &Desired, sight: &Sight) 
 
 /// While our removal is under way that it is there is no person's doing, but what they have edited is: the booking stands,
 /// and it is said why that was not followed.
-fn edited_in_vain(linked: &Linked<'_>, base: &Shape, sight: &Sight) -> OutsidePlan {
+fn edited_in_vain(linked: &Linked<'_>, base: &Shape, sight: &Sight) -> RemoteChangePlan {
     let Some(seen) = sight.shape_like(Some(base)).filter(|seen| !seen.tells(base)) else {
-        return OutsidePlan::Echo;
+        return RemoteChangePlan::Echo;
     };
     let refusal = match linked.booking.draft.status {
         status if status.occupies() => Refusal::NotAssigned,
         _ => Refusal::Cancelled,
     };
-    OutsidePlan::PutBack(kind_of(base, &seen), refusal)
+    RemoteChangePlan::Revert(kind_of(base, &seen), refusal)
 }
 
-fn kind_of(base: &Shape, seen: &Shape) -> OutsideKind {
+fn kind_of(base: &Shape, seen: &Shape) -> RemoteChangeKind {
     if seen.is_when(base) {
-        OutsideKind::Renamed
+        RemoteChangeKind::Renamed
     } else if starts_alike(&seen.time, &base.time) {
-        OutsideKind::Resized
+        RemoteChangeKind::Resized
     } else {
-        OutsideKind::Moved
+        RemoteChangeKind::Moved
     }
 }
 
-fn restored(linked: &Linked<'_>, sight: &Sight, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+fn restored(
+    linked: &Linked<'_>,
+    sight: &Sight,
+    rules: RemoteChangeRules,
+    now: DateTime<Utc>,
+) -> RemoteChangePlan {
     if let Some(base) = linked.base {
         return edited_in_vain(linked, base, sight);
     }
     if linked.booking.draft.status.occupies() {
-        return OutsidePlan::PutBack(OutsideKind::Restored, Refusal::NotAssigned);
+        return RemoteChangePlan::Revert(RemoteChangeKind::Restored, Refusal::NotAssigned);
     }
     if linked.booking.interval.end <= now {
-        return OutsidePlan::LetBe;
+        return RemoteChangePlan::LetBe;
     }
-    let edit = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(OutsideKind::Restored) };
+    let edit = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(RemoteChangeKind::Restored) };
     by(rules.deletions, edit)
 }
 
-fn deleted(linked: &Linked<'_>, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+fn deleted(linked: &Linked<'_>, rules: RemoteChangeRules, now: DateTime<Utc>) -> RemoteChangePlan {
     let booking = linked.booking;
     // Never written: it is still to come.
     if linked.base.is_none() {
-        return OutsidePlan::Echo;
+        return RemoteChangePlan::Echo;
     }
     let is_over = booking.interval.end <= now || booking.draft.status == BookingStatus::Completed;
     if is_over || !booking.draft.status.occupies() {
-        return OutsidePlan::LetBe;
+        return RemoteChangePlan::LetBe;
     }
-    by(rules.deletions, Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(OutsideKind::Deleted) })
+    by(
+        rules.deletions,
+        Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(RemoteChangeKind::Deleted) },
+    )
 }
 
 fn edited(
     linked: &Linked<'_>,
     (base, desired, seen): (&Shape, &Shape, &Shape),
-    rules: OutsideRules,
+    rules: RemoteChangeRules,
     now: DateTime<Utc>,
-) -> OutsidePlan {
+) -> RemoteChangePlan {
     let moved = !seen.is_when(base) && !seen.is_when(desired);
     let renamed = !seen.says(base) && !seen.says(desired);
     let kind = match (moved, renamed) {
-        (false, false) => return OutsidePlan::Echo,
+        (false, false) => return RemoteChangePlan::Echo,
         (true, _) => kind_of(base, seen),
-        (false, true) => OutsideKind::Renamed,
+        (false, true) => RemoteChangeKind::Renamed,
     };
     let (moved_here, renamed_here) = (!desired.is_when(base), !desired.says(base));
     if (moved && moved_here) || (!moved && renamed_here) {
-        return OutsidePlan::PutBack(kind, Refusal::ChangedHere);
+        return RemoteChangePlan::Revert(kind, Refusal::ChangedHere);
     }
     // Words that were changed here do not keep a move from being followed.
     match edit_of(linked, kind, (moved, renamed && !renamed_here), seen, now) {
         Ok(edit) => by(rules.moves, edit),
-        Err(refusal) => OutsidePlan::PutBack(kind, refusal),
+        Err(refusal) => RemoteChangePlan::Revert(kind, refusal),
     }
 }
 
 fn edit_of(
     linked: &Linked<'_>,
-    kind: OutsideKind,
+    kind: RemoteChangeKind,
     (moved, renamed): (bool, bool),
     seen: &Shape,
     now: DateTime<Utc>,
@@ -350,11 +358,11 @@ fn moved_to(linked: &Linked<'_>, seen: &EntryTime, now: DateTime<Utc>) -> Result
     Ok(time)
 }
 
-fn by(policy: OutsidePolicy, edit: Edit) -> OutsidePlan {
+fn by(policy: RemoteChangePolicy, edit: Edit) -> RemoteChangePlan {
     match policy {
-        OutsidePolicy::Follow => OutsidePlan::Follow(edit),
-        OutsidePolicy::Ask => OutsidePlan::Ask(edit),
-        OutsidePolicy::PutBack => OutsidePlan::PutBack(edit.kind, Refusal::Policy),
+        RemoteChangePolicy::Follow => RemoteChangePlan::Follow(edit),
+        RemoteChangePolicy::Ask => RemoteChangePlan::Ask(edit),
+        RemoteChangePolicy::Revert => RemoteChangePlan::Revert(edit.kind, Refusal::Policy),
     }
 }
 
@@ -367,5 +375,5 @@ fn starts_alike(one: &EntryTime, other: &EntryTime) -> bool {
 }
 
 #[cfg(test)]
-#[path = "outside_tests.rs"]
+#[path = "remote_change_tests.rs"]
 mod tests;

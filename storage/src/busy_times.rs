@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    ids::{BusinessId, CalendarId, OutsideEventId, StaffId},
+    ids::{BusinessId, BusyTimeId, CalendarId, StaffId},
     interval::Interval,
     occupancy::{OccupancySource, SubjectKind},
 };
@@ -15,9 +15,9 @@ use crate::{
 
 /// A busy time as it was last read.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct OutsideEvent {
+pub struct BusyTime {
     /// Which.
-    pub id: OutsideEventId,
+    pub id: BusyTimeId,
     /// In which calendar.
     pub calendar_id: CalendarId,
     /// The provider's id.
@@ -38,7 +38,7 @@ pub struct OutsideEvent {
 
 /// A busy time as it is to be written down.
 #[derive(Clone, Debug)]
-pub struct NewOutsideEvent<'a> {
+pub struct NewBusyTime<'a> {
     /// The tenant.
     pub business: BusinessId,
     /// Whom it occupies.
@@ -70,8 +70,8 @@ pub async fn of_calendar(
     db: &Db,
     business: BusinessId,
     calendar: CalendarId,
-) -> Result<Vec<OutsideEvent>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM outside_events {OF_CALENDAR}");
+) -> Result<Vec<BusyTime>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM busy_times {OF_CALENDAR}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(calendar)
@@ -85,8 +85,8 @@ pub async fn upcoming(
     business: BusinessId,
     calendar: CalendarId,
     now: DateTime<Utc>,
-) -> Result<Vec<OutsideEvent>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM outside_events {STILL_TO_COME}");
+) -> Result<Vec<BusyTime>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM busy_times {STILL_TO_COME}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(calendar)
@@ -101,8 +101,8 @@ pub async fn named(
     business: BusinessId,
     calendar: CalendarId,
     external_id: &str,
-) -> Result<Option<OutsideEvent>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM outside_events {NAMED}");
+) -> Result<Option<BusyTime>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM busy_times {NAMED}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(calendar)
@@ -117,8 +117,8 @@ pub async fn within(
     business: BusinessId,
     calendar: CalendarId,
     resource: &str,
-) -> Result<Vec<OutsideEvent>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM outside_events {WITHIN}");
+) -> Result<Vec<BusyTime>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM busy_times {WITHIN}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(calendar)
@@ -128,7 +128,7 @@ pub async fn within(
 }
 
 const UPSERT: &str = "
-    INSERT INTO outside_events (id, business_id, calendar_id, external_id, series, etag, starts_at, ends_at,
+    INSERT INTO busy_times (id, business_id, calendar_id, external_id, series, etag, starts_at, ends_at,
         tentative, seen_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     ON CONFLICT (calendar_id, external_id) DO UPDATE SET
@@ -140,11 +140,11 @@ const UPSERT: &str = "
 /// The staff member must be locked.
 pub async fn upsert(
     tx: &mut Tx,
-    event: &NewOutsideEvent<'_>,
+    event: &NewBusyTime<'_>,
     now: DateTime<Utc>,
-) -> Result<OutsideEventId, StorageError> {
-    let new = OutsideEventId::new(now);
-    let id: OutsideEventId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
+) -> Result<BusyTimeId, StorageError> {
+    let new = BusyTimeId::new(now);
+    let id: BusyTimeId = on_db!(tx, c => sqlx::query_scalar(UPSERT)
         .bind(new)
         .bind(event.business)
         .bind(event.calendar)
@@ -172,14 +172,14 @@ pub async fn upsert(
     Ok(id)
 }
 
-const REMOVE: &str = "DELETE FROM outside_events WHERE business_id = $1 AND id = $2";
+const REMOVE: &str = "DELETE FROM busy_times WHERE business_id = $1 AND id = $2";
 
 /// Forgets a busy time and frees its staff member. The staff member must be locked.
 pub async fn remove(
     tx: &mut Tx,
     business: BusinessId,
     staff: StaffId,
-    id: OutsideEventId,
+    id: BusyTimeId,
 ) -> Result<(), StorageError> {
     vacate(tx, business, staff, id).await?;
     on_db!(tx, c => sqlx::query(REMOVE).bind(business).bind(id).execute(c).await.map(drop))?;
@@ -190,11 +190,11 @@ async fn vacate(
     tx: &mut Tx,
     business: BusinessId,
     staff: StaffId,
-    id: OutsideEventId,
+    id: BusyTimeId,
 ) -> Result<(), StorageError> {
     for freed in occupancy::release(tx, business, id.0).await? {
         let room = Interval { start: freed.starts_at, end: freed.ends_at };
-        occupancy::reseat(tx, business, staff_subject(staff), room).await?;
+        occupancy::reallocate(tx, business, staff_subject(staff), room).await?;
     }
     Ok(())
 }

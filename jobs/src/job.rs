@@ -7,14 +7,13 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use concord_domain::{
-    duty::{AfterFailure, DutyKind},
-    ids::{BusinessId, DutyId},
+    ids::{BusinessId, JobId},
+    job::{AfterFailure, JobKind},
 };
 use concord_providers::ProviderError;
 use concord_storage::{
-    StorageError, Tx, connections,
-    duties::{self, ClaimedDuty, DutyRef, Extended, Outcome},
-    idempotency,
+    StorageError, Tx, connections, idempotency,
+    jobs::{self, ClaimedJob, Extended, JobRef, Outcome},
 };
 use futures::FutureExt;
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use self::serve::{claim, run_claimed, serve};
 use crate::{
     Context, batch_sync, channels, close_question, delete_booking, disconnect, drift, import_availability,
     mail, notify, presence, push, retention, sync_booking,
-    worker::{DutyHandler, in_words},
+    worker::{JobHandler, in_words},
 };
 
 /// Why a job stopped; what follows is decided in one place, `outcome_of`.
@@ -48,7 +47,7 @@ pub(crate) enum JobError {
     },
     /// It is not its turn yet, through no fault of its own.
     #[error("{reason}")]
-    NotNow {
+    Snooze {
         /// When it is.
         until: DateTime<Utc>,
         /// For people.
@@ -56,10 +55,10 @@ pub(crate) enum JobError {
     },
     /// It cannot work as things are; a person must change something. It is tried again slowly.
     #[error("{0}")]
-    Hopeless(String),
+    Permanent(String),
     /// It panicked.
     #[error("a mistake of ours; it is in the log")]
-    Mistake,
+    Panicked,
 }
 
 impl JobError {
@@ -68,7 +67,7 @@ impl JobError {
         matches!(
             self,
             Self::Provider(ProviderError::Rejected(_) | ProviderError::AccountUnusable(_))
-                | Self::Hopeless(_)
+                | Self::Permanent(_)
         )
     }
 
@@ -81,43 +80,43 @@ impl JobError {
     }
 
     /// Not before `wait` has passed.
-    pub(crate) fn not_now(context: &Context, wait: Duration, reason: &'static str) -> Self {
-        Self::NotNow { until: context.clock.now() + wait, reason }
+    pub(crate) fn snooze(context: &Context, wait: Duration, reason: &'static str) -> Self {
+        Self::Snooze { until: context.clock.now() + wait, reason }
     }
 }
 
-/// Stays the one who does this duty, for another lease. What a late worker has read may be older than what stands there by
+/// Stays the one who does this job, for another lease. What a late worker has read may be older than what stands there by
 /// now, so nothing of it is written without asking for this just before. Entries of the same key that a person waits for are
 /// written first.
-pub(crate) async fn keep(context: &Context, duty: &ClaimedDuty) -> Result<(), JobError> {
-    keep_for(context, duty, Duration::zero()).await
+pub(crate) async fn keep(context: &Context, job: &ClaimedJob) -> Result<(), JobError> {
+    keep_for(context, job, Duration::zero()).await
 }
 
 /// The same, for something that may take so long by itself.
-pub(crate) async fn keep_for(context: &Context, duty: &ClaimedDuty, takes: Duration) -> Result<(), JobError> {
+pub(crate) async fn keep_for(context: &Context, job: &ClaimedJob, takes: Duration) -> Result<(), JobError> {
     let now = context.clock.now();
     let until = now + takes + context.settings.lease;
-    let extended = duties::extend(&context.db, duty, until, now).await?;
-    go_on(context, duty, extended).await
+    let extended = jobs::extend(&context.db, job, until, now).await?;
+    go_on(context, job, extended).await
 }
 
 /// What follows from a lease that was to be kept: only who holds it goes on, after what a person waits for.
-async fn go_on(context: &Context, duty: &ClaimedDuty, extended: Extended) -> Result<(), JobError> {
+async fn go_on(context: &Context, job: &ClaimedJob, extended: Extended) -> Result<(), JobError> {
     match extended {
         Extended::Lost => Err(lost(context)),
         Extended::Held { urgent_is_due: false } => Ok(()),
-        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, duty).await,
+        Extended::Held { urgent_is_due: true } => serve::urgent_first(context, job).await,
     }
 }
 
 /// Commits, if the lease still holds: who was frozen for longer has written nothing then.
 pub(crate) async fn commit_held(
     context: &Context,
-    duty: &ClaimedDuty,
+    job: &ClaimedJob,
     mut tx: Tx,
 ) -> Result<Extended, JobError> {
     let now = context.clock.now();
-    let extended = duties::extend_in(&mut tx, duty, now + context.settings.lease, now).await?;
+    let extended = jobs::extend_in(&mut tx, job, now + context.settings.lease, now).await?;
     if extended == Extended::Lost {
         return Err(lost(context));
     }
@@ -126,20 +125,20 @@ pub(crate) async fn commit_held(
 }
 
 /// The same for a part of what a long job writes. What a person waits for is done next.
-pub(crate) async fn commit_slice(context: &Context, duty: &ClaimedDuty, tx: Tx) -> Result<(), JobError> {
-    let extended = commit_held(context, duty, tx).await?;
-    go_on(context, duty, extended).await
+pub(crate) async fn commit_slice(context: &Context, job: &ClaimedJob, tx: Tx) -> Result<(), JobError> {
+    let extended = commit_held(context, job, tx).await?;
+    go_on(context, job, extended).await
 }
 
 pub(crate) fn lost(context: &Context) -> JobError {
-    JobError::not_now(context, Duration::zero(), "another worker has taken this over")
+    JobError::snooze(context, Duration::zero(), "another worker has taken this over")
 }
 
 /// Gives back all that a former start of this process held when it was killed, where it is the only one: nobody waits
 /// for leases to run out. Were another one at work after all, it would be told that it has lost them, as if they had.
 pub async fn release_former(context: &Context) -> Result<(), StorageError> {
     let mut tx = context.db.begin().await?;
-    let count = duties::release_former(&mut tx).await?;
+    let count = jobs::release_former(&mut tx).await?;
     connections::release_former_leases(&mut tx).await?;
     idempotency::release_former(&mut tx).await?;
     tx.commit().await?;
@@ -149,44 +148,44 @@ pub async fn release_former(context: &Context) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Runs duties as the worker hands them over.
+/// Runs jobs as the worker hands them over.
 #[derive(Clone, Debug)]
-pub struct Jobs {
+pub struct JobRunner {
     context: Context,
     worker: Arc<str>,
 }
 
-impl Jobs {
+impl JobRunner {
     /// `worker`: a name that no other process and no former start of this one has.
     pub fn new(context: Context, worker: &str) -> Self {
         Self { context, worker: worker.into() }
     }
 
-    /// Claims a duty, runs it and writes how it ended; of one that has a key, the jobs of that key one after the other, the
+    /// Claims a job, runs it and writes how it ended; of one that has a key, the jobs of that key one after the other, the
     /// most urgent first. Returns how many ran.
-    pub async fn run(&self, duty: DutyRef) -> Result<usize, StorageError> {
+    pub async fn run(&self, job: JobRef) -> Result<usize, StorageError> {
         let context = &self.context;
-        if let Some(key) = duty.key {
-            return Box::pin(serve(context, &self.worker, (key, duty))).await;
+        if let Some(key) = job.key {
+            return Box::pin(serve(context, &self.worker, (key, job))).await;
         }
-        let Some(claimed) = claim(context, &self.worker, duty).await? else { return Ok(0) };
+        let Some(claimed) = claim(context, &self.worker, job).await? else { return Ok(0) };
         let ended = Box::pin(run_claimed(context, &claimed, Then::HandBack)).await?;
         context.push(ended.finished.again.as_slice()).await;
         Ok(1)
     }
 
     /// What is due and unclaimed; what a dead worker held is due too.
-    async fn find_due(&self, limit: u32) -> Result<Vec<DutyRef>, StorageError> {
+    async fn find_due(&self, limit: u32) -> Result<Vec<JobRef>, StorageError> {
         let now = self.context.clock.now();
-        let count = duties::free_expired(&self.context.db, now).await?;
+        let count = jobs::free_expired(&self.context.db, now).await?;
         if count > 0 {
             tracing::info!(count, "taking over what others held for too long without a word");
         }
-        duties::due(&self.context.db, now, limit).await
+        jobs::due(&self.context.db, now, limit).await
     }
 
     /// Runs all that is due, here and now, until nothing is: how tests let work be done without waiting for it.
-    /// Returns how many duties ran.
+    /// Returns how many jobs ran.
     pub async fn drain(&self) -> Result<usize, StorageError> {
         let mut ran = 0;
         loop {
@@ -194,23 +193,23 @@ impl Jobs {
             if due.is_empty() {
                 return Ok(ran);
             }
-            for duty in due {
-                ran += self.run(duty).await?;
+            for job in due {
+                ran += self.run(job).await?;
             }
         }
     }
 }
 
 #[async_trait]
-impl DutyHandler for Jobs {
-    async fn handle(&self, duty: DutyRef) {
-        if let Err(error) = self.run(duty).await {
+impl JobHandler for JobRunner {
+    async fn handle(&self, job: JobRef) {
+        if let Err(error) = self.run(job).await {
             // The lease runs out and the sweep brings it again.
-            tracing::warn!(duty = %duty.id, kind = %duty.kind, %error, "a duty could not be claimed or finished");
+            tracing::warn!(job = %job.id, kind = %job.kind, %error, "a job could not be claimed or finished");
         }
     }
 
-    async fn due(&self, limit: u32) -> Vec<DutyRef> {
+    async fn due(&self, limit: u32) -> Vec<JobRef> {
         self.find_due(limit).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the sweep could not read what is due");
             Vec::new()
@@ -224,7 +223,7 @@ impl DutyHandler for Jobs {
     async fn release(&self, worker: &str) {
         let context = &self.context;
         let released = async {
-            let count = duties::release_all(&context.db, worker).await?;
+            let count = jobs::release_all(&context.db, worker).await?;
             let mut tx = context.db.begin().await?;
             connections::release_leases_of(&mut tx, context.keys.process()).await?;
             tx.commit().await?;
@@ -239,54 +238,54 @@ impl DutyHandler for Jobs {
 }
 
 /// A job that panics has failed like any other, or nobody would ever be told of it.
-async fn run_job(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
-    let run = AssertUnwindSafe(dispatch(context, duty, then)).catch_unwind();
+async fn run_job(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
+    let run = AssertUnwindSafe(dispatch(context, job, then)).catch_unwind();
     run.await.unwrap_or_else(|panic| {
         let panic = in_words(&*panic);
-        tracing::error!(duty = %duty.id, kind = %duty.kind, panic, "a job panicked");
-        End::Outcome(outcome_of(context, duty, &JobError::Mistake, "the provider"))
+        tracing::error!(job = %job.id, kind = %job.kind, panic, "a job panicked");
+        End::Outcome(outcome_of(context, job, &JobError::Panicked, "the provider"))
     })
 }
 
 /// Each in a box: together they would be too large for a stack.
-async fn dispatch(context: &Context, duty: &ClaimedDuty, then: Then<'_>) -> End {
-    let result = match duty.kind {
-        DutyKind::SyncBooking => match Box::pin(sync_booking::run(context, duty, then)).await {
+async fn dispatch(context: &Context, job: &ClaimedJob, then: Then<'_>) -> End {
+    let result = match job.kind {
+        JobKind::SyncBooking => match Box::pin(sync_booking::run(context, job, then)).await {
             Ok(end) => return end,
             Err(error) => Err(error),
         },
-        DutyKind::DeleteBooking => match Box::pin(delete_booking::run(context, duty, then)).await {
+        JobKind::DeleteBooking => match Box::pin(delete_booking::run(context, job, then)).await {
             Ok(end) => return end,
             Err(error) => Err(error),
         },
-        DutyKind::BatchSync => Box::pin(batch_sync::run(context, duty)).await,
-        DutyKind::ImportAvailability => Box::pin(import_availability::run(context, duty)).await,
-        DutyKind::CompareDrift => Box::pin(drift::run(context, duty)).await,
-        DutyKind::Disconnect => Box::pin(disconnect::run(context, duty)).await,
-        DutyKind::SendMail => Box::pin(mail::send::run(context, duty)).await,
-        DutyKind::Notify => Box::pin(notify::run(context, duty)).await,
-        DutyKind::KeepPush => Box::pin(push::run(context, duty)).await,
-        DutyKind::PollChannel => Box::pin(channels::poll::run(context, duty)).await,
-        DutyKind::CloseQuestion => Box::pin(close_question::run(context, duty)).await,
-        DutyKind::Retention => Box::pin(retention::run(context, duty)).await,
+        JobKind::BatchSync => Box::pin(batch_sync::run(context, job)).await,
+        JobKind::ImportAvailability => Box::pin(import_availability::run(context, job)).await,
+        JobKind::CompareDrift => Box::pin(drift::run(context, job)).await,
+        JobKind::Disconnect => Box::pin(disconnect::run(context, job)).await,
+        JobKind::SendMail => Box::pin(mail::send::run(context, job)).await,
+        JobKind::Notify => Box::pin(notify::run(context, job)).await,
+        JobKind::KeepPush => Box::pin(push::run(context, job)).await,
+        JobKind::PollChannel => Box::pin(channels::poll::run(context, job)).await,
+        JobKind::CloseQuestion => Box::pin(close_question::run(context, job)).await,
+        JobKind::Retention => Box::pin(retention::run(context, job)).await,
     };
     End::Outcome(result.unwrap_or_else(|error| {
         if let JobError::Provider(error) = &error {
-            tracing::info!(duty = %duty.id, kind = %duty.kind, code = error.code(), %error, "a provider failed");
+            tracing::info!(job = %job.id, kind = %job.kind, code = error.code(), %error, "a provider failed");
         }
-        outcome_of(context, duty, &error, "the provider")
+        outcome_of(context, job, &error, "the provider")
     }))
 }
 
-/// What an error means for the duty; `provider` is what people call the other side.
-pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError, provider: &str) -> Outcome {
+/// What an error means for the job; `provider` is what people call the other side.
+pub(crate) fn outcome_of(context: &Context, job: &ClaimedJob, error: &JobError, provider: &str) -> Outcome {
     let now = context.clock.now();
     let reason = error.in_words(provider);
     match error {
-        JobError::NotNow { until, .. } => Outcome::Snooze { until: *until, reason },
+        JobError::Snooze { until, .. } => Outcome::Snooze { until: *until, reason },
         JobError::Wait { until, for_all, .. } => {
             let moment = u32::try_from(now.timestamp_millis() & 0xffff_ffff).unwrap_or(0);
-            let apart = part_of(APART, jitter(duty.id, moment));
+            let apart = part_of(APART, jitter(job.id, moment));
             Outcome::Wait { until: *until + apart, for_all: *for_all, reason }
         }
         JobError::Provider(ProviderError::RateLimited { retry_after }) => {
@@ -299,19 +298,19 @@ pub(crate) fn outcome_of(context: &Context, duty: &ClaimedDuty, error: &JobError
         // The connection is marked; what waits is written when the person has connected again.
         JobError::Provider(ProviderError::GrantDead(_)) => Outcome::Done,
         // No use to try it again soon. But what was refused may have been the installation and not the entry, and
-        // nobody raises every duty again when a wrong secret has been put right.
+        // nobody enqueues every job again when a wrong secret has been put right.
         _ if error.is_refusal() => {
-            let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
-            let at = context.settings.retry.after_refusal(attempts, now, jitter(duty.id, attempts));
+            let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
+            let at = context.settings.retry.after_refusal(attempts, now, jitter(job.id, attempts));
             Outcome::Failed { retry_at: Some(at), reason }
         }
-        JobError::Provider(_) | JobError::Storage(_) | JobError::Hopeless(_) | JobError::Mistake => {
-            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, duty.key) {
-                let is_worn = duty.attempts > i64::from(context.settings.retry.tries);
-                context.keys.note_failure(key, (duty.id, is_worn), now);
+        JobError::Provider(_) | JobError::Storage(_) | JobError::Permanent(_) | JobError::Panicked => {
+            if let (JobError::Provider(ProviderError::Transient(_)), Some(key)) = (error, job.key) {
+                let is_worn = job.attempts > i64::from(context.settings.retry.tries);
+                context.keys.note_failure(key, (job.id, is_worn), now);
             }
-            let attempts = u32::try_from(duty.attempts).unwrap_or(u32::MAX);
-            match context.settings.retry.after_failure(attempts, now, jitter(duty.id, attempts)) {
+            let attempts = u32::try_from(job.attempts).unwrap_or(u32::MAX);
+            match context.settings.retry.after_failure(attempts, now, jitter(job.id, attempts)) {
                 AfterFailure::Retry(at) => Outcome::Retry { at, reason },
                 AfterFailure::FailedUntil(at) => Outcome::Failed { retry_at: Some(at), reason },
             }
@@ -333,9 +332,9 @@ pub(crate) fn part_of(most: Duration, jitter: f64) -> Duration {
     )
 }
 
-/// In `[0, 1)`: the same for the same try of the same duty, and different for duties that failed together.
-pub(crate) fn jitter(duty: DutyId, attempts: u32) -> f64 {
-    jitter_of(duty.0, attempts)
+/// In `[0, 1)`: the same for the same try of the same job, and different for jobs that failed together.
+pub(crate) fn jitter(job: JobId, attempts: u32) -> f64 {
+    jitter_of(job.0, attempts)
 }
 
 /// The same for anything else that has an id.
@@ -348,7 +347,7 @@ pub(crate) fn jitter_of(id: Uuid, attempts: u32) -> f64 {
     f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / 4_294_967_296.0
 }
 
-/// The business of a duty that always has one.
-pub(crate) fn business_of(duty: &ClaimedDuty) -> Result<BusinessId, JobError> {
-    duty.business_id.ok_or(JobError::Storage(StorageError::Inconsistent { what: "duty" }))
+/// The business of a job that always has one.
+pub(crate) fn business_of(job: &ClaimedJob) -> Result<BusinessId, JobError> {
+    job.business_id.ok_or(JobError::Storage(StorageError::Inconsistent { what: "job" }))
 }

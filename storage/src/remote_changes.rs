@@ -3,25 +3,25 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    duty::{DutyKind, QueueClass},
-    ids::{BookingId, BusinessId, ConnectionId, EntryId, OutsideChangeId, StaffId},
+    ids::{BookingId, BusinessId, ConnectionId, EntryId, RemoteChangeId, StaffId},
+    job::{JobKind, QueueClass},
     people::Actor,
-    sync::outside::{Edit, OutsideKind, OutsideRules, OutsideState, Refusal},
+    sync::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeRules, RemoteChangeState},
 };
 use sqlx::types::Json;
 
 use crate::{
     Db, Page, PageAsk, StorageError, Tx,
-    duties::{self, NewDuty},
+    jobs::{self, NewJob},
     notices, on_db,
     sync_log::newest,
 };
 
 /// A person's change, as it is to be written down.
 #[derive(Clone, Copy, Debug)]
-pub struct NewOutsideChange<'a> {
+pub struct NewRemoteChange<'a> {
     /// Which.
-    pub id: OutsideChangeId,
+    pub id: RemoteChangeId,
     /// The tenant.
     pub business: BusinessId,
     /// Of which booking.
@@ -30,8 +30,8 @@ pub struct NewOutsideChange<'a> {
     pub entry: EntryId,
     /// In whose calendar.
     pub connection: ConnectionId,
-    /// What became of it: `Open`, `Followed` or `PutBack`.
-    pub state: OutsideState,
+    /// What became of it: `Open`, `Followed` or `Revert`.
+    pub state: RemoteChangeState,
     /// What the booking would become, or became.
     pub edit: &'a Edit,
     /// What of it was before.
@@ -46,9 +46,9 @@ pub struct NewOutsideChange<'a> {
 
 /// A person's change, with what is needed to tell people of it.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct OutsideChange {
+pub struct RemoteChange {
     /// Which.
-    pub id: OutsideChangeId,
+    pub id: RemoteChangeId,
     /// Of which booking.
     pub booking_id: BookingId,
     /// The booking's reference.
@@ -66,9 +66,9 @@ pub struct OutsideChange {
     /// Their name.
     pub staff_name: String,
     /// What they did.
-    pub kind: OutsideKind,
+    pub kind: RemoteChangeKind,
     /// What became of it.
-    pub state: OutsideState,
+    pub state: RemoteChangeState,
     /// Why the booking stands, or why nobody is asked any more.
     pub refusal: Option<Refusal>,
     /// What stood in the way, for people.
@@ -90,20 +90,20 @@ pub struct OutsideChange {
     pub decided_by: Option<Actor>,
 }
 
-impl OutsideChange {
+impl RemoteChange {
     /// Whether the booking is still as it became by this, so that it can be taken back.
     pub fn can_be_undone(&self) -> bool {
-        self.state == OutsideState::Followed && self.booking_version == Some(self.version)
+        self.state == RemoteChangeState::Followed && self.booking_version == Some(self.version)
     }
 }
 
 /// People are told of a change by notices with this key, which close when it is decided or overtaken.
-pub fn notice_key(change: OutsideChangeId) -> String {
-    format!("outside_change:{change}")
+pub fn notice_key(change: RemoteChangeId) -> String {
+    format!("remote_change:{change}")
 }
 
 const OVERTAKE_ENTRY: &str = "
-    UPDATE outside_changes SET state = 'overtaken', decided_at = $2
+    UPDATE remote_changes SET state = 'overtaken', decided_at = $2
     WHERE entry_id = $1 AND state = 'open' AND ($3 IS NULL OR kind = $3)
     RETURNING business_id, id";
 
@@ -114,13 +114,13 @@ pub async fn overtake_question(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) 
 
 /// That an entry is gone is explained: nobody is asked about a deletion any more.
 pub async fn overtake_deletion(tx: &mut Tx, entry: EntryId, now: DateTime<Utc>) -> Result<(), StorageError> {
-    overtake_open(tx, entry, Some(OutsideKind::Deleted), now).await
+    overtake_open(tx, entry, Some(RemoteChangeKind::Deleted), now).await
 }
 
 async fn overtake_open(
     tx: &mut Tx,
     entry: EntryId,
-    kind: Option<OutsideKind>,
+    kind: Option<RemoteChangeKind>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     let overtaken = on_db!(tx, c => sqlx::query_as(OVERTAKE_ENTRY)
@@ -134,7 +134,7 @@ async fn overtake_open(
 
 async fn close_notices(
     tx: &mut Tx,
-    changes: Vec<(BusinessId, OutsideChangeId)>,
+    changes: Vec<(BusinessId, RemoteChangeId)>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     for (business, change) in changes {
@@ -144,7 +144,7 @@ async fn close_notices(
 }
 
 const RECORD: &str = "
-    INSERT INTO outside_changes (id, business_id, booking_id, entry_id, connection_id, kind, state, refusal, detail, edit,
+    INSERT INTO remote_changes (id, business_id, booking_id, entry_id, connection_id, kind, state, refusal, detail, edit,
         before, booking_version, seen_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
@@ -152,7 +152,7 @@ const END_OF_BOOKING: &str = "SELECT ends_at FROM bookings WHERE business_id = $
 
 /// Writes a change down. A question that is open about the same entry is overtaken by it. A question is closed when its
 /// booking is over.
-pub async fn record(tx: &mut Tx, new: &NewOutsideChange<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn record(tx: &mut Tx, new: &NewRemoteChange<'_>, now: DateTime<Utc>) -> Result<(), StorageError> {
     overtake_question(tx, new.entry, now).await?;
     on_db!(tx, c => sqlx::query(RECORD)
         .bind(new.id)
@@ -171,20 +171,20 @@ pub async fn record(tx: &mut Tx, new: &NewOutsideChange<'_>, now: DateTime<Utc>)
         .execute(c)
         .await
         .map(drop))?;
-    if new.state == OutsideState::Open {
+    if new.state == RemoteChangeState::Open {
         let due_at: DateTime<Utc> = on_db!(tx, c => sqlx::query_scalar(END_OF_BOOKING)
             .bind(new.business)
             .bind(new.booking)
             .fetch_one(c)
             .await)?;
-        let (business, kind, subject) = (Some(new.business), DutyKind::CloseQuestion, new.id.0);
-        duties::raise(tx, NewDuty { business, kind, subject, queue: QueueClass::Poll, due_at }, now).await?;
+        let (business, kind, subject) = (Some(new.business), JobKind::CloseQuestion, new.id.0);
+        jobs::enqueue(tx, NewJob { business, kind, subject, queue: QueueClass::Poll, due_at }, now).await?;
     }
     Ok(())
 }
 
 const OVERTAKE: &str = "
-    UPDATE outside_changes SET state = 'overtaken', refusal = $3, decided_at = $2
+    UPDATE remote_changes SET state = 'overtaken', refusal = $3, decided_at = $2
     WHERE booking_id = $1 AND state = 'open' RETURNING business_id, id";
 
 /// The booking was changed here: whatever was asked about it is no question any more.
@@ -200,14 +200,14 @@ pub(crate) async fn overtake(
 }
 
 const CLOSE: &str = "
-    UPDATE outside_changes SET state = 'overtaken', refusal = 'over', decided_at = $3
+    UPDATE remote_changes SET state = 'overtaken', refusal = 'over', decided_at = $3
     WHERE business_id = $1 AND id = $2 AND state = 'open'";
 
 /// The booking is over: nobody needs to answer any more. `false`: it was no open question.
 pub async fn close(
     tx: &mut Tx,
     business: BusinessId,
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     now: DateTime<Utc>,
 ) -> Result<bool, StorageError> {
     let rows = on_db!(tx, c => sqlx::query(CLOSE)
@@ -228,17 +228,17 @@ pub async fn close(
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// About which.
-    pub change: OutsideChangeId,
+    pub change: RemoteChangeId,
     /// What it was until now; if it is something else by now, somebody else was faster.
-    pub from: OutsideState,
+    pub from: RemoteChangeState,
     /// What becomes of it.
-    pub to: OutsideState,
+    pub to: RemoteChangeState,
     /// The booking's version once it has followed.
     pub booking_version: Option<i64>,
 }
 
 const DECIDE: &str = "
-    UPDATE outside_changes SET state = $4, decided_at = $5, decided_by = $6,
+    UPDATE remote_changes SET state = $4, decided_at = $5, decided_by = $6,
         booking_version = COALESCE($7, booking_version)
     WHERE business_id = $1 AND id = $2 AND state = $3";
 
@@ -273,7 +273,7 @@ macro_rules! changes_where {
             "SELECT o.id, o.booking_id, b.reference, b.version, o.entry_id, o.connection_id, c.provider, c.staff_id,
                     s.name AS staff_name, o.kind, o.state, o.refusal, o.detail, o.edit, o.before, o.booking_version,
                     o.seen_at, o.decided_at, o.decided_by
-             FROM outside_changes o
+             FROM remote_changes o
              JOIN bookings b ON b.id = o.booking_id
              JOIN connections c ON c.id = o.connection_id
              JOIN staff s ON s.id = c.staff_id
@@ -289,8 +289,8 @@ const FIND: &str = changes_where!("o.id = $2");
 pub async fn find(
     db: &Db,
     business: BusinessId,
-    id: OutsideChangeId,
-) -> Result<Option<OutsideChange>, StorageError> {
+    id: RemoteChangeId,
+) -> Result<Option<RemoteChange>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FIND).bind(business).bind(id).fetch_optional(c).await)?)
 }
 
@@ -301,7 +301,7 @@ pub async fn of_booking(
     db: &Db,
     business: BusinessId,
     booking: BookingId,
-) -> Result<Vec<OutsideChange>, StorageError> {
+) -> Result<Vec<RemoteChange>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(OF_BOOKING).bind(business).bind(booking).fetch_all(c).await)?)
 }
 
@@ -313,7 +313,7 @@ pub async fn open(
     db: &Db,
     business: BusinessId,
     staff: Option<StaffId>,
-) -> Result<Vec<OutsideChange>, StorageError> {
+) -> Result<Vec<RemoteChange>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(OPEN).bind(business).bind(staff).fetch_all(c).await)?)
 }
 
@@ -326,9 +326,9 @@ const LIST: &str = changes_where!(
 pub async fn list(
     db: &Db,
     business: BusinessId,
-    (staff, state): (Option<StaffId>, Option<OutsideState>),
+    (staff, state): (Option<StaffId>, Option<RemoteChangeState>),
     ask: &PageAsk,
-) -> Result<Page<OutsideChange>, StorageError> {
+) -> Result<Page<RemoteChange>, StorageError> {
     let (at, id) = ask.after_key::<(DateTime<Utc>, uuid::Uuid)>()?.unwrap_or_else(newest);
     let changes = on_db!(db, c => sqlx::query_as(LIST)
         .bind(business)
@@ -339,11 +339,11 @@ pub async fn list(
         .bind(state)
         .fetch_all(c)
         .await)?;
-    Ok(Page::cut(changes, ask, |change: &OutsideChange| (change.seen_at, change.id.0)))
+    Ok(Page::cut(changes, ask, |change: &RemoteChange| (change.seen_at, change.id.0)))
 }
 
 const RULES: &str = "
-    SELECT COALESCE(c.outside_moves, b.outside_moves), COALESCE(c.outside_deletions, b.outside_deletions)
+    SELECT COALESCE(c.remote_moves, b.remote_moves), COALESCE(c.remote_deletions, b.remote_deletions)
     FROM connections c JOIN businesses b ON b.id = c.business_id WHERE c.business_id = $1 AND c.id = $2";
 
 /// What becomes of what a person does in the calendars of a connection.
@@ -351,8 +351,8 @@ pub async fn rules(
     db: &Db,
     business: BusinessId,
     connection: ConnectionId,
-) -> Result<OutsideRules, StorageError> {
+) -> Result<RemoteChangeRules, StorageError> {
     let (moves, deletions) =
         on_db!(db, c => sqlx::query_as(RULES).bind(business).bind(connection).fetch_one(c).await)?;
-    Ok(OutsideRules { moves, deletions })
+    Ok(RemoteChangeRules { moves, deletions })
 }

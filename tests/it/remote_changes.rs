@@ -32,7 +32,7 @@ async fn deleted(house: &House) -> Value {
 }
 
 fn path(change: &Value, deed: &str) -> String {
-    format!("/api/v1/outside_changes/{}{deed}", change["id"].as_str().unwrap())
+    format!("/api/v1/remote_changes/{}{deed}", change["id"].as_str().unwrap())
 }
 
 async fn status(house: &House) -> Value {
@@ -59,7 +59,7 @@ async fn a_program_answers_and_takes_back(db: &TestDb) {
         (&json!("followed"), &json!(true), &json!("Test"))
     );
     assert_eq!(status(&house).await, "cancelled");
-    for deed in ["/follow", "/put_back"] {
+    for deed in ["/follow", "/revert"] {
         let late = house.api.post(&path(&change, deed), Value::Null).await.problem(409, "not-possible");
         assert!(late["detail"].as_str().unwrap().contains("decided about this already"), "{late}");
     }
@@ -76,10 +76,10 @@ async fn a_program_answers_and_takes_back(db: &TestDb) {
         (format!("?staff={}", change["staff"].as_str().unwrap()), 1),
         (format!("?staff={}", uuid::Uuid::nil()), 0),
     ] {
-        let list = house.api.get(&format!("/api/v1/outside_changes{query}")).await.expect(200);
+        let list = house.api.get(&format!("/api/v1/remote_changes{query}")).await.expect(200);
         assert_eq!(list["items"].as_array().unwrap().len(), number, "{query}");
     }
-    let nonsense = house.api.get("/api/v1/outside_changes?state=gone").await.problem(400, "malformed");
+    let nonsense = house.api.get("/api/v1/remote_changes?state=gone").await.problem(400, "malformed");
     assert_eq!(nonsense["errors"][0]["field"], "state");
     house.stop().await;
 }
@@ -88,15 +88,15 @@ async fn what_has_no_room_stays_a_question_and_says_what_stands_there(db: &TestD
     let house = House::on(db).await;
     let (integration, entry) = booked(&house).await;
     assert_eq!(
-        (&integration["outside_moves"], &integration["outside_deletions"]),
+        (&integration["remote_moves"], &integration["remote_deletions"]),
         (&Value::Null, &Value::Null)
     );
     let settings = format!("/api/v1/calendar_integrations/{}", integration["id"].as_str().unwrap());
-    let asks = house.api.patch(&settings, json!({ "outside_moves": "ask" })).await.expect(200);
-    assert_eq!((&asks["outside_moves"], &asks["outside_deletions"]), (&json!("ask"), &Value::Null));
-    let same = house.api.patch(&settings, json!({ "outside_deletions": "put_back" })).await.expect(200);
-    assert_eq!((&same["outside_moves"], &same["outside_deletions"]), (&json!("ask"), &json!("put_back")));
-    house.api.patch(&settings, json!({ "outside_moves": "perhaps" })).await.problem(422, "invalid");
+    let asks = house.api.patch(&settings, json!({ "remote_moves": "ask" })).await.expect(200);
+    assert_eq!((&asks["remote_moves"], &asks["remote_deletions"]), (&json!("ask"), &Value::Null));
+    let same = house.api.patch(&settings, json!({ "remote_deletions": "revert" })).await.expect(200);
+    assert_eq!((&same["remote_moves"], &same["remote_deletions"]), (&json!("ask"), &json!("revert")));
+    house.api.patch(&settings, json!({ "remote_moves": "perhaps" })).await.problem(422, "invalid");
 
     house.person_moves(&entry, &hour(2, 9), &hour(2, 10)).await;
     let change = house.change_that_is("open").await;
@@ -110,15 +110,15 @@ async fn what_has_no_room_stays_a_question_and_says_what_stands_there(db: &TestD
     assert!(!taken["alternatives"].as_array().unwrap().is_empty(), "{taken}");
     assert_eq!(house.api.get(&path(&change, "")).await.expect(200)["state"], "open");
 
-    let back = house.api.post(&path(&change, "/put_back"), Value::Null).await.expect(200);
-    assert_eq!(back["state"], "put_back");
+    let back = house.api.post(&path(&change, "/revert"), Value::Null).await.expect(200);
+    assert_eq!(back["state"], "revert");
     until("the entry is back at its time", async || {
         let all = standing(&house).await;
         all.iter().any(|one| one["id"] == entry.as_str() && one["starts_at"] == hour(1, 9)).then_some(())
     })
     .await;
-    let usual = house.api.patch(&settings, json!({ "outside_moves": null })).await.expect(200);
-    assert_eq!((&usual["outside_moves"], &usual["outside_deletions"]), (&Value::Null, &json!("put_back")));
+    let usual = house.api.patch(&settings, json!({ "remote_moves": null })).await.expect(200);
+    assert_eq!((&usual["remote_moves"], &usual["remote_deletions"]), (&Value::Null, &json!("revert")));
     house.stop().await;
 }
 
@@ -127,7 +127,7 @@ async fn people_answer_for_their_own_calendars_and_managers_for_all(db: &TestDb)
     let change = deleted(&house).await;
     let (id, staff) = (change["id"].as_str().unwrap(), change["staff"].as_str().unwrap().parse().unwrap());
     let ben = house.staff("Ben").await;
-    let deeds = ["follow", "put-back", "undo"].map(|deed| format!("/changes/{id}/{deed}"));
+    let deeds = ["follow", "revert", "undo"].map(|deed| format!("/changes/{id}/{deed}"));
     let question = "Cancel the booking, or put the entry back?";
 
     for (email, whose) in [("ben@example.org", Some(ben)), ("nobody@example.org", None)] {
@@ -167,7 +167,7 @@ async fn each_answer_says_what_came_of_it(db: &TestDb) {
     let known = visitor.cookies.clone();
     for (deed, words) in [
         (deed("follow"), "Booking A-1 was cancelled."),
-        (deed("put-back"), "Somebody has decided about this already"),
+        (deed("revert"), "Somebody has decided about this already"),
         (deed("undo"), "booking A-1 is as it was before."),
     ] {
         visitor.cookies.clone_from(&known);
@@ -212,12 +212,12 @@ async fn a_connection_has_rules_of_its_own(db: &TestDb) {
     };
     let rules = async || {
         let now = house.api.get(&format!("/api/v1/calendar_integrations/{id}")).await.expect(200);
-        (now["outside_moves"].clone(), now["outside_deletions"].clone())
+        (now["remote_moves"].clone(), now["remote_deletions"].clone())
     };
-    assert_eq!(save("put_back", "follow").await, 303);
-    assert_eq!(rules().await, (json!("put_back"), json!("follow")));
+    assert_eq!(save("revert", "follow").await, 303);
+    assert_eq!(rules().await, (json!("revert"), json!("follow")));
     let page = visitor.get(&format!("/calendars/{id}")).await.text;
-    assert!(page.contains("value=\"put_back\" selected"), "{page}");
+    assert!(page.contains("value=\"revert\" selected"), "{page}");
     assert!(page.contains("As the business has it: the booking follows"), "{page}");
     assert_eq!(save("business", "business").await, 303);
     assert_eq!(rules().await, (Value::Null, Value::Null));

@@ -1,14 +1,14 @@
 use concord_domain::{
     booking::BookingDraft,
-    ids::{BusinessId, CalendarId, OutsideEventId},
+    ids::{BusinessId, BusyTimeId, CalendarId},
     interval::Interval,
     people::Actor,
 };
 use concord_storage::{
     Db,
     bookings::{self, Change, PutError},
+    busy_times::{self, NewBusyTime},
     occupancy,
-    outside_events::{self, NewOutsideEvent},
     people::{self, Staff},
     testing::{self, TestDb, at, begin, commit, monday},
 };
@@ -28,8 +28,8 @@ async fn read(
     calendar: CalendarId,
     external_id: &str,
     minutes: (i64, i64),
-) -> OutsideEventId {
-    let event = NewOutsideEvent {
+) -> BusyTimeId {
+    let event = NewBusyTime {
         business: ana.business_id,
         staff: ana.id,
         calendar,
@@ -41,7 +41,7 @@ async fn read(
     };
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    let id = outside_events::upsert(&mut tx, &event, at(1)).await.unwrap();
+    let id = busy_times::upsert(&mut tx, &event, at(1)).await.unwrap();
     commit(tx).await;
     id
 }
@@ -58,7 +58,7 @@ async fn an_instance_is_found_by_its_series(db: &TestDb) {
         ("yoga2", None, 300),
         ("choir#1", Some("choir"), 400),
     ] {
-        let event = NewOutsideEvent {
+        let event = NewBusyTime {
             business: ana.business_id,
             staff: ana.id,
             calendar,
@@ -68,15 +68,15 @@ async fn an_instance_is_found_by_its_series(db: &TestDb) {
             interval: Interval::new(at(minute), at(minute + 60)).unwrap(),
             tentative: false,
         };
-        outside_events::upsert(&mut tx, &event, at(1)).await.unwrap();
+        busy_times::upsert(&mut tx, &event, at(1)).await.unwrap();
     }
     commit(tx).await;
-    let found = outside_events::within(db, ana.business_id, calendar, "yoga").await.unwrap();
+    let found = busy_times::within(db, ana.business_id, calendar, "yoga").await.unwrap();
     let ids: Vec<&str> = found.iter().map(|row| row.external_id.as_str()).collect();
     assert_eq!(ids, ["yoga", "yoga#1", "yoga#2"]);
     assert_eq!(found[1].series.as_deref(), Some("yoga"));
     let other = testing::business(db).await.id;
-    assert!(outside_events::within(db, other, calendar, "yoga").await.unwrap().is_empty());
+    assert!(busy_times::within(db, other, calendar, "yoga").await.unwrap().is_empty());
 }
 
 async fn busy(db: &Db, ana: &Staff) -> Vec<(i64, i64)> {
@@ -91,7 +91,7 @@ async fn a_busy_time_occupies_its_person_until_it_goes(db: &TestDb) {
     let (ana, calendar) = connected(db).await;
     let id = read(db, &ana, calendar, "dentist", (0, 60)).await;
     assert_eq!(busy(db, &ana).await, [(0, 60)]);
-    let known = outside_events::named(db, ana.business_id, calendar, "dentist").await.unwrap().unwrap();
+    let known = busy_times::named(db, ana.business_id, calendar, "dentist").await.unwrap().unwrap();
     assert_eq!((known.id, known.calendar_id, known.tentative), (id, calendar, true));
     assert_eq!((known.starts_at, known.ends_at, known.seen_at), (at(0), at(60), at(1)));
     assert_eq!(known.etag.as_deref(), Some("\"3181161784712000\""));
@@ -99,18 +99,18 @@ async fn a_busy_time_occupies_its_person_until_it_goes(db: &TestDb) {
     assert_eq!(read(db, &ana, calendar, "dentist", (120, 180)).await, id);
     assert_eq!(busy(db, &ana).await, [(120, 180)]);
     read(db, &ana, calendar, "lunch", (30, 90)).await;
-    let all = outside_events::of_calendar(db, ana.business_id, calendar).await.unwrap();
+    let all = busy_times::of_calendar(db, ana.business_id, calendar).await.unwrap();
     let names: Vec<&str> = all.iter().map(|event| event.external_id.as_str()).collect();
     assert_eq!(names, ["lunch", "dentist"]);
-    let upcoming = outside_events::upcoming(db, ana.business_id, calendar, at(90)).await.unwrap();
+    let upcoming = busy_times::upcoming(db, ana.business_id, calendar, at(90)).await.unwrap();
     assert_eq!((upcoming.len(), upcoming[0].external_id.as_str()), (1, "dentist"));
 
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    outside_events::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
     commit(tx).await;
     assert_eq!(busy(db, &ana).await, [(30, 90)]);
-    assert!(outside_events::named(db, ana.business_id, calendar, "dentist").await.unwrap().is_none());
+    assert!(busy_times::named(db, ana.business_id, calendar, "dentist").await.unwrap().is_none());
 }
 
 async fn what_found_no_unit_gets_the_one_that_is_freed(db: &TestDb) {
@@ -128,7 +128,7 @@ async fn what_found_no_unit_gets_the_one_that_is_freed(db: &TestDb) {
     assert_eq!(seats().await, [Some(1), None, Some(1)], "the dentist is still there");
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    outside_events::remove(&mut tx, ana.business_id, ana.id, dentist).await.unwrap();
+    busy_times::remove(&mut tx, ana.business_id, ana.id, dentist).await.unwrap();
     commit(tx).await;
     assert_eq!(seats().await, [Some(1), Some(1)]);
 }
@@ -148,7 +148,7 @@ async fn whoever_is_busy_cannot_be_booked(db: &TestDb) {
 
     let mut tx = begin(db).await;
     people::lock(&mut tx, ana.business_id, ana.id).await.unwrap();
-    outside_events::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, ana.business_id, ana.id, id).await.unwrap();
     commit(tx).await;
     bookings::put(db, &change, "A-1", &draft, None).await.unwrap();
     read(db, &ana, calendar, "surgery", (0, 60)).await;
@@ -163,11 +163,11 @@ async fn another_business_finds_no_busy_time(db: &TestDb) {
     let (ana, calendar) = connected(db).await;
     let id = read(db, &ana, calendar, "dentist", (0, 60)).await;
     let other: BusinessId = testing::business(db).await.id;
-    assert!(outside_events::named(db, other, calendar, "dentist").await.unwrap().is_none());
-    assert!(outside_events::of_calendar(db, other, calendar).await.unwrap().is_empty());
-    assert!(outside_events::upcoming(db, other, calendar, at(0)).await.unwrap().is_empty());
+    assert!(busy_times::named(db, other, calendar, "dentist").await.unwrap().is_none());
+    assert!(busy_times::of_calendar(db, other, calendar).await.unwrap().is_empty());
+    assert!(busy_times::upcoming(db, other, calendar, at(0)).await.unwrap().is_empty());
     let mut tx = begin(db).await;
-    outside_events::remove(&mut tx, other, ana.id, id).await.unwrap();
+    busy_times::remove(&mut tx, other, ana.id, id).await.unwrap();
     commit(tx).await;
     assert_eq!(busy(db, &ana).await, [(0, 60)]);
 }

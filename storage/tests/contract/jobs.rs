@@ -1,123 +1,123 @@
 use chrono::Duration;
 use concord_domain::{
-    duty::{DutyKind, DutyState, QueueClass},
     ids::{BusinessId, new_uuid},
+    job::{JobKind, JobState, QueueClass},
 };
 use concord_storage::{
     Db,
-    duties::{self, ClaimedDuty, DutyRef, Extended, NewDuty, Outcome},
+    jobs::{self, ClaimedJob, Extended, JobRef, NewJob, Outcome},
     testing::{self, TestDb, at, begin, commit, monday},
 };
 use uuid::Uuid;
 
 use crate::{at_once, is_not_found, raw};
 
-fn new(business: BusinessId, subject: Uuid, minute: i64) -> NewDuty {
-    NewDuty {
+fn new(business: BusinessId, subject: Uuid, minute: i64) -> NewJob {
+    NewJob {
         business: Some(business),
-        kind: DutyKind::SyncBooking,
+        kind: JobKind::SyncBooking,
         subject,
         queue: QueueClass::Bulk,
         due_at: at(minute),
     }
 }
 
-async fn raise(db: &Db, duty: NewDuty, minute: i64) -> DutyRef {
+async fn enqueue(db: &Db, job: NewJob, minute: i64) -> JobRef {
     let mut tx = begin(db).await;
-    let raised = duties::raise(&mut tx, duty, at(minute)).await.unwrap();
+    let enqueued = jobs::enqueue(&mut tx, job, at(minute)).await.unwrap();
     commit(tx).await;
-    raised
+    enqueued
 }
 
 /// With a lease of ten minutes.
-async fn claim(db: &Db, duty: DutyRef, lease: &str, minute: i64) -> Option<ClaimedDuty> {
-    duties::claim(db, duty, lease, at(minute + 10), at(minute)).await.unwrap()
+async fn claim(db: &Db, job: JobRef, lease: &str, minute: i64) -> Option<ClaimedJob> {
+    jobs::claim(db, job, lease, at(minute + 10), at(minute)).await.unwrap()
 }
 
-async fn finish(db: &Db, claimed: &ClaimedDuty, outcome: &Outcome, minute: i64) -> Option<DutyRef> {
+async fn finish(db: &Db, claimed: &ClaimedJob, outcome: &Outcome, minute: i64) -> Option<JobRef> {
     let mut tx = begin(db).await;
-    let finished = duties::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
+    let finished = jobs::finish(&mut tx, claimed, outcome, at(minute)).await.unwrap();
     commit(tx).await;
     finished.again
 }
 
-async fn a_duty_is_due_claimed_and_done(db: &TestDb) {
+async fn a_job_is_due_claimed_and_done(db: &TestDb) {
     let business = testing::business(db).await.id;
     let subject = new_uuid(monday());
-    let duty = raise(db, new(business, subject, 5), 0).await;
-    assert_eq!((duty.kind, duty.queue, duty.version), (DutyKind::SyncBooking, QueueClass::Bulk, 1));
+    let job = enqueue(db, new(business, subject, 5), 0).await;
+    assert_eq!((job.kind, job.queue, job.version), (JobKind::SyncBooking, QueueClass::Bulk, 1));
     assert_eq!(testing::next_due(db).await, Some(at(5)));
-    assert_eq!(duties::oldest_due(db, at(4)).await.unwrap(), None);
-    assert_eq!(duties::due(db, at(4), 10).await.unwrap(), []);
-    assert!(claim(db, duty, "w#1", 4).await.is_none(), "not yet due");
+    assert_eq!(jobs::oldest_due(db, at(4)).await.unwrap(), None);
+    assert_eq!(jobs::due(db, at(4), 10).await.unwrap(), []);
+    assert!(claim(db, job, "w#1", 4).await.is_none(), "not yet due");
 
-    assert_eq!(duties::due(db, at(5), 10).await.unwrap(), [duty]);
-    assert_eq!(duties::oldest_due(db, at(7)).await.unwrap(), Some(at(5)));
-    let claimed = claim(db, duty, "w#1", 5).await.unwrap();
+    assert_eq!(jobs::due(db, at(5), 10).await.unwrap(), [job]);
+    assert_eq!(jobs::oldest_due(db, at(7)).await.unwrap(), Some(at(5)));
+    let claimed = claim(db, job, "w#1", 5).await.unwrap();
     assert_eq!((claimed.business_id, claimed.subject_id), (Some(business), subject));
-    assert_eq!((claimed.attempts, claimed.version, claimed.raised_at), (1, 1, at(0)));
-    assert!(claim(db, duty, "w#2", 6).await.is_none(), "somebody has it");
-    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), []);
+    assert_eq!((claimed.attempts, claimed.version, claimed.enqueued_at), (1, 1, at(0)));
+    assert!(claim(db, job, "w#2", 6).await.is_none(), "somebody has it");
+    assert_eq!(jobs::due(db, at(6), 10).await.unwrap(), []);
     assert_eq!(finish(db, &claimed, &Outcome::Done, 6).await, None);
-    assert!(claim(db, duty, "w#2", 7).await.is_none(), "it is done");
-    assert_eq!(duties::due(db, at(700), 10).await.unwrap(), []);
+    assert!(claim(db, job, "w#2", 7).await.is_none(), "it is done");
+    assert_eq!(jobs::due(db, at(700), 10).await.unwrap(), []);
     assert_eq!(testing::next_due(db).await, None);
 }
 
 async fn what_the_dead_held_is_given_back_and_their_tries_count(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let held = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-    let waiting = raise(db, new(business, new_uuid(monday()), 5), 0).await;
+    let held = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
+    let waiting = enqueue(db, new(business, new_uuid(monday()), 5), 0).await;
     claim(db, held, "dead#1", 1).await.unwrap();
-    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), []);
+    assert_eq!(jobs::due(db, at(2), 10).await.unwrap(), []);
     let mut tx = begin(db).await;
-    assert_eq!(duties::release_former(&mut tx).await.unwrap(), 1);
-    assert_eq!(duties::release_former(&mut tx).await.unwrap(), 0);
+    assert_eq!(jobs::release_former(&mut tx).await.unwrap(), 1);
+    assert_eq!(jobs::release_former(&mut tx).await.unwrap(), 0);
     commit(tx).await;
-    assert_eq!(duties::due(db, at(2), 10).await.unwrap(), [held]);
+    assert_eq!(jobs::due(db, at(2), 10).await.unwrap(), [held]);
     assert_eq!(claim(db, held, "alive#1", 2).await.unwrap().attempts, 2);
     assert_eq!(claim(db, waiting, "alive#2", 5).await.unwrap().attempts, 1);
 }
 
 async fn of_many_workers_one_claims(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
     let claimed =
-        at_once(db, 12, |db, number| async move { claim(&db, duty, &format!("w#{number}"), 1).await }).await;
+        at_once(db, 12, |db, number| async move { claim(&db, job, &format!("w#{number}"), 1).await }).await;
     assert_eq!(claimed.into_iter().flatten().count(), 1);
 }
 
-async fn raised_again_while_it_waits_it_runs_once_from_the_newest(db: &TestDb) {
+async fn enqueued_again_while_it_waits_it_runs_once_from_the_newest(db: &TestDb) {
     let business = testing::business(db).await.id;
     let subject = new_uuid(monday());
-    let first = raise(db, new(business, subject, 5), 0).await;
-    let sooner = NewDuty { queue: QueueClass::Interactive, ..new(business, subject, 2) };
-    let second = raise(db, sooner, 1).await;
-    let third = raise(db, new(business, subject, 9), 1).await;
+    let first = enqueue(db, new(business, subject, 5), 0).await;
+    let sooner = NewJob { queue: QueueClass::Interactive, ..new(business, subject, 2) };
+    let second = enqueue(db, sooner, 1).await;
+    let third = enqueue(db, new(business, subject, 9), 1).await;
     assert_eq!((second.id, second.version, third.version), (first.id, 2, 3));
     assert_eq!(third.queue, QueueClass::Interactive, "somebody still waits for it");
     assert!(claim(db, second, "w#1", 3).await.is_none(), "there is a newer one");
     let claimed = claim(db, third, "w#1", 3).await.unwrap();
     finish(db, &claimed, &Outcome::Done, 3).await;
-    assert_eq!(duties::due(db, at(60), 10).await.unwrap(), []);
-    let fourth = raise(db, new(business, subject, 20), 19).await;
+    assert_eq!(jobs::due(db, at(60), 10).await.unwrap(), []);
+    let fourth = enqueue(db, new(business, subject, 20), 19).await;
     assert_eq!((fourth.version, fourth.queue), (4, QueueClass::Bulk));
     assert!(claim(db, fourth, "w#1", 20).await.is_some());
 }
 
-async fn raised_again_while_it_runs_it_runs_again(db: &TestDb) {
+async fn enqueued_again_while_it_runs_it_runs_again(db: &TestDb) {
     let business = testing::business(db).await.id;
     let subject = new_uuid(monday());
-    let first = raise(db, new(business, subject, 0), 0).await;
+    let first = enqueue(db, new(business, subject, 0), 0).await;
     for outcome in [
         Outcome::Done,
         Outcome::Again(at(600)),
         Outcome::Retry { at: at(600), reason: "503".to_owned() },
         Outcome::Failed { retry_at: None, reason: "403".to_owned() },
     ] {
-        let duty = raise(db, new(business, subject, 1), 1).await;
-        let claimed = claim(db, duty, "w#1", 2).await.unwrap();
-        let again = raise(db, new(business, subject, 3), 3).await;
+        let job = enqueue(db, new(business, subject, 1), 1).await;
+        let claimed = claim(db, job, "w#1", 2).await.unwrap();
+        let again = enqueue(db, new(business, subject, 3), 3).await;
         assert!(claim(db, again, "w#2", 4).await.is_none(), "the first run is still at it");
         let to_push = finish(db, &claimed, &outcome, 4).await;
         assert_eq!(to_push, Some(again), "{outcome:?}");
@@ -125,7 +125,7 @@ async fn raised_again_while_it_runs_it_runs_again(db: &TestDb) {
         assert_eq!(claimed.attempts, 1, "{outcome:?}");
         finish(db, &claimed, &Outcome::Done, 5).await;
     }
-    assert!(raise(db, new(business, subject, 6), 6).await.id == first.id);
+    assert!(enqueue(db, new(business, subject, 6), 6).await.id == first.id);
 }
 
 async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
@@ -140,14 +140,14 @@ async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
         (Outcome::Failed { retry_at: None, reason: reason() }, None, 1),
     ];
     for (outcome, due_at, tries_used) in cases {
-        let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-        let claimed = claim(db, duty, "w#1", 0).await.unwrap();
+        let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
+        let claimed = claim(db, job, "w#1", 0).await.unwrap();
         assert_eq!(finish(db, &claimed, &outcome, 1).await, None, "{outcome:?}");
-        let due = duties::due(db, at(30), 10).await.unwrap();
+        let due = jobs::due(db, at(30), 10).await.unwrap();
         assert_eq!(!due.is_empty(), due_at.is_some(), "{outcome:?}");
         if due_at.is_some() {
-            assert_eq!(duties::due(db, at(29), 10).await.unwrap(), [], "{outcome:?}");
-            let claimed = claim(db, duty, "w#1", 30).await.unwrap();
+            assert_eq!(jobs::due(db, at(29), 10).await.unwrap(), [], "{outcome:?}");
+            let claimed = claim(db, job, "w#1", 30).await.unwrap();
             assert_eq!(claimed.attempts, tries_used + 1, "{outcome:?}");
             finish(db, &claimed, &Outcome::Done, 31).await;
         }
@@ -156,33 +156,33 @@ async fn the_outcome_says_when_it_is_due_again(db: &TestDb) {
 
 async fn a_lease_that_ran_out_is_anothers(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-    let slow = claim(db, duty, "w#1", 0).await.unwrap();
-    let extend = async |duty, until| duties::extend(db, duty, at(until), at(14)).await.unwrap();
+    let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
+    let slow = claim(db, job, "w#1", 0).await.unwrap();
+    let extend = async |job, until| jobs::extend(db, job, at(until), at(14)).await.unwrap();
     assert_eq!(extend(&slow, 15).await, Extended::Held { urgent_is_due: false });
-    assert_eq!(duties::free_expired(db, at(14)).await.unwrap(), 0);
-    assert!(claim(db, duty, "w#2", 14).await.is_none());
-    assert_eq!(duties::free_expired(db, at(15)).await.unwrap(), 1);
-    let other = claim(db, duty, "w#2", 15).await.unwrap();
+    assert_eq!(jobs::free_expired(db, at(14)).await.unwrap(), 0);
+    assert!(claim(db, job, "w#2", 14).await.is_none());
+    assert_eq!(jobs::free_expired(db, at(15)).await.unwrap(), 1);
+    let other = claim(db, job, "w#2", 15).await.unwrap();
     assert_eq!(other.attempts, 2);
     assert_eq!(extend(&slow, 60).await, Extended::Lost);
     assert_eq!(finish(db, &slow, &Outcome::Done, 16).await, None);
     assert!(extend(&other, 60).await.is_held(), "the late one changed nothing");
     finish(db, &other, &Outcome::Done, 17).await;
-    assert_eq!(duties::due(db, at(600), 10).await.unwrap(), []);
+    assert_eq!(jobs::due(db, at(600), 10).await.unwrap(), []);
 }
 
 async fn a_worker_that_stops_gives_back_what_it_holds(db: &TestDb) {
     let business = testing::business(db).await.id;
     let mut held = Vec::new();
     for lease in ["w1#1", "w1#2", "w11#1"] {
-        let duty = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-        held.push(claim(db, duty, lease, 0).await.unwrap());
+        let job = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
+        held.push(claim(db, job, lease, 0).await.unwrap());
     }
-    assert_eq!(duties::release_all(db, "w1").await.unwrap(), 2);
-    let due: Vec<_> = duties::due(db, at(1), 10).await.unwrap();
+    assert_eq!(jobs::release_all(db, "w1").await.unwrap(), 2);
+    let due: Vec<_> = jobs::due(db, at(1), 10).await.unwrap();
     assert_eq!(due.len(), 2);
-    assert!(due.iter().all(|duty| duty.id != held[2].id), "another worker's stays");
+    assert!(due.iter().all(|job| job.id != held[2].id), "another worker's stays");
     let claimed = claim(db, due[0], "w2#1", 1).await.unwrap();
     assert_eq!(claimed.attempts, 1, "a stop costs no try");
 }
@@ -190,59 +190,58 @@ async fn a_worker_that_stops_gives_back_what_it_holds(db: &TestDb) {
 async fn what_failed_is_listed_counted_and_tried_again_by_hand(db: &TestDb) {
     let [business, other] = [testing::business(db).await.id, testing::business(db).await.id];
     let subject = new_uuid(monday());
-    let duty = raise(db, new(business, subject, 0), 0).await;
-    let claimed = claim(db, duty, "w#1", 0).await.unwrap();
+    let job = enqueue(db, new(business, subject, 0), 0).await;
+    let claimed = claim(db, job, "w#1", 0).await.unwrap();
     let outcome = Outcome::Failed { retry_at: None, reason: "Google refused it".to_owned() };
     finish(db, &claimed, &outcome, 1).await;
-    raise(db, NewDuty { business: None, kind: DutyKind::Retention, ..new(business, Uuid::nil(), 9) }, 0)
+    enqueue(db, NewJob { business: None, kind: JobKind::Retention, ..new(business, Uuid::nil(), 9) }, 0)
         .await;
 
-    let failed = duties::failed(db, business, 10).await.unwrap();
+    let failed = jobs::failed(db, business, 10).await.unwrap();
     assert_eq!(failed.len(), 1);
-    assert_eq!((failed[0].id, failed[0].subject_id, failed[0].state), (duty.id, subject, DutyState::Failed));
+    assert_eq!((failed[0].id, failed[0].subject_id, failed[0].state), (job.id, subject, JobState::Failed));
     assert_eq!((failed[0].due_at, failed[0].attempts), (None, 1));
     assert_eq!(failed[0].last_error.as_deref(), Some("Google refused it"));
-    let mut counts: Vec<_> = duties::counts(db).await.unwrap();
+    let mut counts: Vec<_> = jobs::counts(db).await.unwrap();
     counts.sort_by_key(|count| count.kind);
     let counts: Vec<_> = counts.iter().map(|count| (count.kind, count.state, count.count)).collect();
-    let expected =
-        [(DutyKind::SyncBooking, DutyState::Failed, 1), (DutyKind::Retention, DutyState::Waiting, 1)];
+    let expected = [(JobKind::SyncBooking, JobState::Failed, 1), (JobKind::Retention, JobState::Waiting, 1)];
     assert_eq!(counts, expected);
 
-    assert!(duties::failed(db, other, 10).await.unwrap().is_empty());
+    assert!(jobs::failed(db, other, 10).await.unwrap().is_empty());
     let mut tx = begin(db).await;
-    is_not_found(duties::retry(&mut tx, other, duty.id, at(2)).await);
-    let again = duties::retry(&mut tx, business, duty.id, at(2)).await.unwrap();
-    is_not_found(duties::retry(&mut tx, business, duty.id, at(2)).await);
+    is_not_found(jobs::retry(&mut tx, other, job.id, at(2)).await);
+    let again = jobs::retry(&mut tx, business, job.id, at(2)).await.unwrap();
+    is_not_found(jobs::retry(&mut tx, business, job.id, at(2)).await);
     commit(tx).await;
-    assert_eq!(again.version, duty.version + 1);
+    assert_eq!(again.version, job.version + 1);
     assert_eq!(claim(db, again, "w#1", 2).await.unwrap().attempts, 1);
 }
 
 async fn the_longest_due_come_first(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let mut raised = Vec::new();
+    let mut enqueued = Vec::new();
     for minute in [3, 1, 2] {
-        raised.push(raise(db, new(business, new_uuid(monday()), minute), 0).await);
+        enqueued.push(enqueue(db, new(business, new_uuid(monday()), minute), 0).await);
     }
-    let due = duties::due(db, at(3) + Duration::seconds(1), 2).await.unwrap();
-    assert_eq!(due, [raised[1], raised[2]]);
+    let due = jobs::due(db, at(3) + Duration::seconds(1), 2).await.unwrap();
+    assert_eq!(due, [enqueued[1], enqueued[2]]);
 }
 
 async fn what_people_wait_for_comes_before_what_is_longer_due(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let bulk = raise(db, new(business, new_uuid(monday()), 0), 0).await;
-    let interactive = NewDuty { queue: QueueClass::Interactive, ..new(business, new_uuid(monday()), 5) };
-    let interactive = raise(db, interactive, 0).await;
-    assert_eq!(duties::due(db, at(6), 10).await.unwrap(), [interactive, bulk]);
+    let bulk = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
+    let interactive = NewJob { queue: QueueClass::Interactive, ..new(business, new_uuid(monday()), 5) };
+    let interactive = enqueue(db, interactive, 0).await;
+    assert_eq!(jobs::due(db, at(6), 10).await.unwrap(), [interactive, bulk]);
 }
 
 async fn however_it_was_raised_a_poll_is_a_poll_afterwards(db: &TestDb) {
     let business = testing::business(db).await.id;
-    let first = raise(db, new(business, new_uuid(monday()), 0), 0).await;
+    let first = enqueue(db, new(business, new_uuid(monday()), 0), 0).await;
     let claimed = claim(db, first, "w#1", 0).await.unwrap();
     finish(db, &claimed, &Outcome::Again(at(15)), 1).await;
-    assert_eq!(duties::due(db, at(15), 10).await.unwrap(), [DutyRef { queue: QueueClass::Poll, ..first }]);
+    assert_eq!(jobs::due(db, at(15), 10).await.unwrap(), [JobRef { queue: QueueClass::Poll, ..first }]);
 }
 
 async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &TestDb) {
@@ -253,16 +252,16 @@ async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &Tes
     let calendar = testing::calendar(db, &staff, connection).await;
     let other = testing::connection(db, &ring, &testing::staff(db, &business, "Ben").await).await;
     let under_way = async |minute| {
-        let mut all = duties::under_way(db, business.id, connection, at(minute)).await.unwrap();
+        let mut all = jobs::under_way(db, business.id, connection, at(minute)).await.unwrap();
         all.sort_unstable();
         all
     };
-    let of = |kind, subject| NewDuty { kind, ..new(business.id, subject, 0) };
-    raise(db, of(DutyKind::BatchSync, other.0), 0).await;
+    let of = |kind, subject| NewJob { kind, ..new(business.id, subject, 0) };
+    enqueue(db, of(JobKind::BatchSync, other.0), 0).await;
     assert_eq!(under_way(1).await, []);
-    let batch = raise(db, of(DutyKind::BatchSync, connection.0), 0).await;
-    let import = raise(db, of(DutyKind::ImportAvailability, calendar.0), 0).await;
-    let both = [(DutyKind::BatchSync, 1), (DutyKind::ImportAvailability, 1)];
+    let batch = enqueue(db, of(JobKind::BatchSync, connection.0), 0).await;
+    let import = enqueue(db, of(JobKind::ImportAvailability, calendar.0), 0).await;
+    let both = [(JobKind::BatchSync, 1), (JobKind::ImportAvailability, 1)];
     assert_eq!(under_way(1).await, both);
     let claimed = claim(db, batch, "w#1", 1).await.unwrap();
     assert_eq!(under_way(1).await, both, "what runs is under way");
@@ -273,23 +272,23 @@ async fn what_is_under_way_for_a_connection_is_counted_until_it_is_done(db: &Tes
     let claimed = claim(db, import, "w#2", 61).await.unwrap();
     finish(db, &claimed, &Outcome::Again(at(90)), 62).await;
     assert_eq!(under_way(62).await, [], "nobody waits for the next poll");
-    assert_eq!(under_way(90).await, [(DutyKind::ImportAvailability, 1)]);
+    assert_eq!(under_way(90).await, [(JobKind::ImportAvailability, 1)]);
     let stranger = testing::business(db).await.id;
-    assert_eq!(duties::under_way(db, stranger, connection, at(90)).await.unwrap(), []);
+    assert_eq!(jobs::under_way(db, stranger, connection, at(90)).await.unwrap(), []);
 }
 
 async fn tries_never_fall_below_none(db: &TestDb) {
     let business = testing::business(db).await.id;
     let new = new(business, new_uuid(monday()), 0);
-    let duty = raise(db, new, 0).await;
-    claim(db, duty, "w1#1", 0).await.unwrap();
-    // Raised again while it runs, it counts from none; then its worker stops.
-    let again = raise(db, new, 0).await;
-    assert_eq!(duties::release_all(db, "w1").await.unwrap(), 1);
+    let job = enqueue(db, new, 0).await;
+    claim(db, job, "w1#1", 0).await.unwrap();
+    // Enqueued again while it runs, it counts from none; then its worker stops.
+    let again = enqueue(db, new, 0).await;
+    assert_eq!(jobs::release_all(db, "w1").await.unwrap(), 1);
     let claimed = claim(db, again, "w2#1", 1).await.unwrap();
     assert_eq!(claimed.attempts, 1);
     // By hand all of its tries are given back, while it runs with the same version.
-    raw(db, "UPDATE duties SET attempts = 0").await;
+    raw(db, "UPDATE jobs SET attempts = 0").await;
     finish(db, &claimed, &Outcome::Snooze { until: at(2), reason: "not its turn".to_owned() }, 1).await;
     assert_eq!(claim(db, again, "w2#2", 3).await.unwrap().attempts, 1);
 }
@@ -297,11 +296,11 @@ async fn tries_never_fall_below_none(db: &TestDb) {
 concord_storage::on_both_databases!(
     tries_never_fall_below_none,
     what_is_under_way_for_a_connection_is_counted_until_it_is_done,
-    a_duty_is_due_claimed_and_done,
+    a_job_is_due_claimed_and_done,
     what_the_dead_held_is_given_back_and_their_tries_count,
     of_many_workers_one_claims,
-    raised_again_while_it_waits_it_runs_once_from_the_newest,
-    raised_again_while_it_runs_it_runs_again,
+    enqueued_again_while_it_waits_it_runs_once_from_the_newest,
+    enqueued_again_while_it_runs_it_runs_again,
     the_outcome_says_when_it_is_due_again,
     a_lease_that_ran_out_is_anothers,
     a_worker_that_stops_gives_back_what_it_holds,

@@ -1,18 +1,19 @@
 //! What the sweep finds: leases that have run out, and what is due.
 
 use chrono::{DateTime, Utc};
-use concord_domain::{duty::QueueClass, ids::DutyId};
+use concord_domain::{ids::JobId, job::QueueClass};
 
 use super::{
-    DutyRef,
+    JobRef,
     keys::{least_urgent, next},
     urgency,
 };
 use crate::{Db, StorageError, on_db};
 
 const HAS_EXPIRED: &str =
-    "SELECT EXISTS (SELECT 1 FROM duties WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
-const FREE_EXPIRED: &str = "UPDATE duties SET lease_until = NULL, leased_by = NULL WHERE lease_until <= $1 AND leased_by IS NOT NULL";
+    "SELECT EXISTS (SELECT 1 FROM jobs WHERE lease_until <= $1 AND leased_by IS NOT NULL)";
+const FREE_EXPIRED: &str =
+    "UPDATE jobs SET lease_until = NULL, leased_by = NULL WHERE lease_until <= $1 AND leased_by IS NOT NULL";
 
 /// Ends the leases that have run out: whoever held them was dead or frozen for so long. The tries that ended with them
 /// count: one of them may be what they died of. Returns how many.
@@ -21,7 +22,7 @@ pub async fn free_expired(db: &Db, now: DateTime<Utc>) -> Result<u64, StorageErr
     if !on_db!(db, c => sqlx::query_scalar::<_, bool>(HAS_EXPIRED).bind(now).fetch_one(c).await)? {
         return Ok(0);
     }
-    let mut tx = db.begin_forgettable().await?;
+    let mut tx = db.begin_async_commit().await?;
     let rows = on_db!(tx, c => sqlx::query(FREE_EXPIRED).bind(now).execute(c).await.map(|done| done.rows_affected()))?;
     tx.commit().await?;
     Ok(rows)
@@ -43,14 +44,14 @@ const DUE: &str = concat!(
     "WITH in_turn AS (
         SELECT ",
     in_turn!(),
-    " FROM (SELECT DISTINCT key_id FROM duties WHERE due_at <= $2 AND key_id IS NOT NULL) i
-        JOIN duties j ON j.id = (",
+    " FROM (SELECT DISTINCT key_id FROM jobs WHERE due_at <= $2 AND key_id IS NOT NULL) i
+        JOIN jobs j ON j.id = (",
     next!("i.key_id", "d.id", ""),
     ")
         UNION ALL
         SELECT ",
     in_turn!(),
-    " FROM duties j
+    " FROM jobs j
         WHERE j.due_at <= $2 AND j.key_id IS NULL AND j.state <> 'done' AND j.leased_by IS NULL
     )
     SELECT id, kind, queue, version, key_id FROM (
@@ -62,12 +63,12 @@ const DUE: &str = concat!(
 
 /// What is due and unclaimed, of each key its most urgent job: what people wait for first, then the longest due, a job of
 /// each business in turn.
-pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<DutyRef>, StorageError> {
+pub async fn due(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<JobRef>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(DUE)
         .bind(i64::from(limit))
         .bind(now)
         .bind(least_urgent(QueueClass::Bulk))
-        .bind(None::<DutyId>)
+        .bind(None::<JobId>)
         .fetch_all(c)
         .await)?)
 }

@@ -20,8 +20,8 @@ fn an_empty_feed_is_believed_after_a_day() {
     assert_eq!(told(&plan), ["?1", "?2"]);
     let held = plan.held.unwrap();
     assert_eq!(
-        (held.brake, held.items, held.of, held.until),
-        (Brake::Empty, 2, 2, now() + Duration::days(1))
+        (held.import_guard, held.items, held.of, held.until),
+        (ImportGuard::Empty, 2, 2, now() + Duration::days(1))
     );
 
     for item in &mut items {
@@ -38,10 +38,13 @@ fn an_empty_feed_is_believed_after_a_day() {
     let recovering = |hours| {
         let events = vec![event("a", EventKind::Reservation, (3, 5))];
         let now = now() + Duration::hours(hours);
-        Case { known: items.clone(), events, held: Some(Brake::Empty), now, ..Case::default() }.plan()
+        Case { known: items.clone(), events, held: Some(ImportGuard::Empty), now, ..Case::default() }.plan()
     };
     assert_eq!(told(&recovering(23)), ["!1"]);
-    assert_eq!(recovering(23).held.map(|held| (held.brake, held.items)), Some((Brake::Empty, 1)));
+    assert_eq!(
+        recovering(23).held.map(|held| (held.import_guard, held.items)),
+        Some((ImportGuard::Empty, 1))
+    );
     assert_eq!(told(&recovering(24)), ["-2", "!1"]);
 }
 
@@ -56,7 +59,7 @@ fn more_than_half_is_held_and_half_is_not() {
     };
     assert_eq!(told(&left(2)), ["-3", "-4"]);
     assert_eq!(told(&left(1)), ["?2", "?3", "?4"]);
-    assert_eq!(left(1).held.unwrap().brake, Brake::Shrunk);
+    assert_eq!(left(1).held.unwrap().import_guard, ImportGuard::Shrunk);
 }
 
 #[test]

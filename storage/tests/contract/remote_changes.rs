@@ -1,18 +1,18 @@
 use concord_domain::{
     booking::{BookingDraft, BookingStatus, BookingTime},
-    duty::DutyKind,
-    ids::{BusinessId, EntryId, OutsideChangeId},
+    ids::{BusinessId, EntryId, RemoteChangeId},
+    job::JobKind,
     notice::NoticeKind,
     people::Actor,
     record::HistorySubject,
-    sync::outside::{Edit, OutsideKind, OutsideState, Refusal},
+    sync::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState},
 };
 use concord_storage::{
     Db,
     bookings::{self, Along, Change, Put, PutError},
-    duties, entries,
+    entries, jobs,
     notices::{self, Audience, NewNotice},
-    outside_changes::{self, Decision, NewOutsideChange, OutsideChange},
+    remote_changes::{self, Decision, NewRemoteChange, RemoteChange},
     retention::{self, Keep},
     testing::{TestDb, at, begin, commit, monday},
 };
@@ -22,13 +22,13 @@ use crate::{
     first, following, is_not_found,
 };
 
-fn edit(kind: OutsideKind) -> Edit {
+fn edit(kind: RemoteChangeKind) -> Edit {
     Edit { kind, time: None, title: None, status: None }
 }
 
 fn later() -> Edit {
     let time = BookingTime::Timed { starts_at: at(180), ends_at: at(240) };
-    Edit { time: Some(time), ..edit(OutsideKind::Moved) }
+    Edit { time: Some(time), ..edit(RemoteChangeKind::Moved) }
 }
 
 /// A booking of Ana's whose entry stands in her calendar.
@@ -51,9 +51,9 @@ impl Stage {
         self.world.business.id
     }
 
-    fn change(&self, edit: &'static Edit, state: OutsideState) -> NewOutsideChange<'static> {
-        NewOutsideChange {
-            id: OutsideChangeId::new(monday()),
+    fn change(&self, edit: &'static Edit, state: RemoteChangeState) -> NewRemoteChange<'static> {
+        NewRemoteChange {
+            id: RemoteChangeId::new(monday()),
             business: self.business(),
             booking: self.put.booking.id,
             entry: self.entry,
@@ -67,15 +67,15 @@ impl Stage {
         }
     }
 
-    async fn ask(&self, db: &Db, minutes: i64) -> OutsideChangeId {
-        self.ask_about(db, OutsideKind::Deleted, minutes).await
+    async fn ask(&self, db: &Db, minutes: i64) -> RemoteChangeId {
+        self.ask_about(db, RemoteChangeKind::Deleted, minutes).await
     }
 
-    async fn ask_about(&self, db: &Db, kind: OutsideKind, minutes: i64) -> OutsideChangeId {
+    async fn ask_about(&self, db: &Db, kind: RemoteChangeKind, minutes: i64) -> RemoteChangeId {
         let mut tx = begin(db).await;
-        let change = self.change(leaked(edit(kind)), OutsideState::Open);
-        outside_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
-        notices::raise(&mut tx, &self.notice(&outside_changes::notice_key(change.id)), at(minutes))
+        let change = self.change(leaked(edit(kind)), RemoteChangeState::Open);
+        remote_changes::record(&mut tx, &change, at(minutes)).await.unwrap();
+        notices::raise(&mut tx, &self.notice(&remote_changes::notice_key(change.id)), at(minutes))
             .await
             .unwrap();
         commit(tx).await;
@@ -85,7 +85,7 @@ impl Stage {
     fn notice<'a>(&self, dedupe_key: &'a str) -> NewNotice<'a> {
         NewNotice {
             business: self.business(),
-            kind: NoticeKind::OutsideChange,
+            kind: NoticeKind::RemoteChange,
             audience: Audience::Managers,
             subject: (HistorySubject::Booking, self.put.booking.id.0),
             headline: "Ana deleted an entry",
@@ -102,12 +102,12 @@ impl Stage {
         untold.into_iter().map(|notice| notice.dedupe_key).collect()
     }
 
-    async fn state(&self, db: &Db, id: OutsideChangeId) -> OutsideState {
+    async fn state(&self, db: &Db, id: RemoteChangeId) -> RemoteChangeState {
         self.found(db, id).await.state
     }
 
-    async fn found(&self, db: &Db, id: OutsideChangeId) -> OutsideChange {
-        outside_changes::find(db, self.business(), id).await.unwrap().unwrap()
+    async fn found(&self, db: &Db, id: RemoteChangeId) -> RemoteChange {
+        remote_changes::find(db, self.business(), id).await.unwrap().unwrap()
     }
 
     fn by_ana(&self) -> Change {
@@ -123,9 +123,9 @@ fn leaked(edit: Edit) -> &'static Edit {
 async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     let stage = Stage::set(db).await;
     let draft = later().applied(&stage.put.booking.draft);
-    let moved = stage.change(leaked(later()), OutsideState::Followed);
+    let moved = stage.change(leaked(later()), RemoteChangeState::Followed);
     let seen = shape("moved");
-    let key = outside_changes::notice_key(moved.id);
+    let key = remote_changes::notice_key(moved.id);
     let told = [stage.notice(&key)];
     let known = stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.revision;
     let along = |revision| Along::Followed {
@@ -143,9 +143,7 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     assert!(matches!(late, Err(PutError::Stale { .. })), "{late:?}");
     let stale = follow(7, along(known)).await;
     assert!(matches!(stale, Err(PutError::Stale { current: 1 })), "{stale:?}");
-    assert!(
-        outside_changes::of_booking(db, stage.business(), stage.put.booking.id).await.unwrap().is_empty()
-    );
+    assert!(remote_changes::of_booking(db, stage.business(), stage.put.booking.id).await.unwrap().is_empty());
     assert!(stage.untold(db).await.is_empty(), "what was not done is not told");
 
     let put = follow(1, along(known)).await.unwrap();
@@ -156,12 +154,12 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
         (entry.etag.as_deref(), entry.content_hash, entry.base),
         (Some("\"2\""), None, Some(seen.clone()))
     );
-    let changes = outside_changes::of_booking(db, stage.business(), put.booking.id).await.unwrap();
+    let changes = remote_changes::of_booking(db, stage.business(), put.booking.id).await.unwrap();
     assert_eq!(changes.len(), 1);
     let change = &changes[0];
     assert_eq!(
         (change.state, change.kind, change.booking_version),
-        (OutsideState::Followed, OutsideKind::Moved, Some(2))
+        (RemoteChangeState::Followed, RemoteChangeKind::Moved, Some(2))
     );
     assert_eq!(
         (change.staff_name.as_str(), change.reference.as_str(), &change.edit),
@@ -172,8 +170,8 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     // Taken back, once, and only while the booking is still as it became.
     let back = Decision {
         change: change.id,
-        from: OutsideState::Followed,
-        to: OutsideState::Undone,
+        from: RemoteChangeState::Followed,
+        to: RemoteChangeState::Undone,
         booking_version: None,
     };
     let before = stage.put.booking.draft.clone();
@@ -182,7 +180,7 @@ async fn a_booking_follows_and_it_is_written_down(db: &TestDb) {
     };
     assert_eq!(undo(2).await.unwrap().booking.version, 3);
     let change = stage.found(db, change.id).await;
-    assert_eq!((change.state, change.booking_version), (OutsideState::Undone, Some(2)));
+    assert_eq!((change.state, change.booking_version), (RemoteChangeState::Undone, Some(2)));
     assert!(change.decided_by.is_some() && !change.can_be_undone());
     let again = undo(3).await;
     assert!(matches!(again, Err(PutError::Stale { .. })), "{again:?}");
@@ -193,28 +191,28 @@ async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
     let first_asked = stage.ask(db, 1).await;
     assert!(stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
     let asked = stage.ask(db, 2).await;
-    assert_eq!(stage.state(db, first_asked).await, OutsideState::Overtaken);
-    assert_eq!(stage.untold(db).await, [outside_changes::notice_key(asked)], "only what is still a question");
-    let open = async |staff| outside_changes::open(db, stage.business(), staff).await.unwrap();
+    assert_eq!(stage.state(db, first_asked).await, RemoteChangeState::Overtaken);
+    assert_eq!(stage.untold(db).await, [remote_changes::notice_key(asked)], "only what is still a question");
+    let open = async |staff| remote_changes::open(db, stage.business(), staff).await.unwrap();
     assert_eq!(open(None).await.iter().map(|one| one.id).collect::<Vec<_>>(), [asked]);
     assert_eq!(
         (open(Some(stage.world.ana.id)).await.len(), open(Some(stage.world.eva.id)).await.len()),
         (1, 0)
     );
 
-    let put_back = Decision {
+    let revert = Decision {
         change: asked,
-        from: OutsideState::Open,
-        to: OutsideState::PutBack,
+        from: RemoteChangeState::Open,
+        to: RemoteChangeState::Revert,
         booking_version: None,
     };
     let actor = Actor::System;
     let mut tx = begin(db).await;
-    outside_changes::decide(&mut tx, stage.business(), &put_back, &actor, at(3)).await.unwrap();
-    is_not_found(outside_changes::decide(&mut tx, stage.business(), &put_back, &actor, at(3)).await);
-    let duty = entries::raise_again(&mut tx, stage.business(), stage.entry, at(3)).await.unwrap();
+    remote_changes::decide(&mut tx, stage.business(), &revert, &actor, at(3)).await.unwrap();
+    is_not_found(remote_changes::decide(&mut tx, stage.business(), &revert, &actor, at(3)).await);
+    let job = entries::enqueue_again(&mut tx, stage.business(), stage.entry, at(3)).await.unwrap();
     commit(tx).await;
-    assert_eq!(duty.kind, concord_domain::duty::DutyKind::SyncBooking);
+    assert_eq!(job.kind, concord_domain::job::JobKind::SyncBooking);
     assert!(!stage.world.entry(db, &stage.put.booking, stage.world.of_ana).await.is_asked_about);
     assert_eq!(stage.found(db, asked).await.decided_at, Some(at(3)));
     assert!(stage.untold(db).await.is_empty(), "what is decided is no question");
@@ -223,43 +221,46 @@ async fn a_question_is_asked_once_and_answered_once(db: &TestDb) {
 async fn the_answer_changes_the_booking_with_it(db: &TestDb) {
     let stage = Stage::set(db).await;
     let asked = stage.ask(db, 1).await;
-    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..edit(OutsideKind::Deleted) };
+    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..edit(RemoteChangeKind::Deleted) };
     let draft = cancel.applied(&stage.put.booking.draft);
     let yes = Decision {
         change: asked,
-        from: OutsideState::Open,
-        to: OutsideState::Followed,
+        from: RemoteChangeState::Open,
+        to: RemoteChangeState::Followed,
         booking_version: None,
     };
     bookings::follow(db, &stage.by_ana(), "A-1", &draft, 1, Along::Decided(&yes)).await.unwrap();
     let change = stage.found(db, asked).await;
-    assert_eq!((change.state, change.booking_version, change.version), (OutsideState::Followed, Some(2), 2));
+    assert_eq!(
+        (change.state, change.booking_version, change.version),
+        (RemoteChangeState::Followed, Some(2), 2)
+    );
 }
 
 async fn a_change_here_overtakes_the_question(db: &TestDb) {
     let stage = Stage::set(db).await;
     let asked = stage.ask(db, 1).await;
     stage.world.put(db, &[&stage.world.ana], "Massage").await;
-    assert_eq!(stage.state(db, asked).await, OutsideState::Open, "nothing was changed");
+    assert_eq!(stage.state(db, asked).await, RemoteChangeState::Open, "nothing was changed");
     stage.world.put(db, &[&stage.world.ana], "Hot stones").await;
-    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken);
+    assert_eq!(stage.state(db, asked).await, RemoteChangeState::Overtaken);
     assert!(stage.untold(db).await.is_empty());
 
     let overtake_deletion = async || {
         let mut tx = begin(db).await;
-        outside_changes::overtake_deletion(&mut tx, stage.entry, at(3)).await.unwrap();
+        remote_changes::overtake_deletion(&mut tx, stage.entry, at(3)).await.unwrap();
         commit(tx).await;
     };
     let asked = stage.ask(db, 2).await;
     overtake_deletion().await;
-    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken, "we had removed it");
-    let asked = stage.ask_about(db, OutsideKind::Renamed, 2).await;
+    assert_eq!(stage.state(db, asked).await, RemoteChangeState::Overtaken, "we had removed it");
+    let asked = stage.ask_about(db, RemoteChangeKind::Renamed, 2).await;
     overtake_deletion().await;
-    assert_eq!(stage.state(db, asked).await, OutsideState::Open, "it is about no deletion");
+    assert_eq!(stage.state(db, asked).await, RemoteChangeState::Open, "it is about no deletion");
     let mut tx = begin(db).await;
-    outside_changes::overtake_question(&mut tx, stage.entry, at(3)).await.unwrap();
+    remote_changes::overtake_question(&mut tx, stage.entry, at(3)).await.unwrap();
     commit(tx).await;
-    assert_eq!(stage.state(db, asked).await, OutsideState::Overtaken, "its person took it back");
+    assert_eq!(stage.state(db, asked).await, RemoteChangeState::Overtaken, "its person took it back");
 }
 
 async fn what_was_seen_is_noted_only_where_nothing_was_written_since(db: &TestDb) {
@@ -308,30 +309,30 @@ async fn they_come_newest_first_a_page_at_a_time(db: &TestDb) {
     let stage = Stage::set(db).await;
     let mut recorded = Vec::new();
     for minutes in 1..=3 {
-        let refused = NewOutsideChange {
+        let refused = NewRemoteChange {
             refusal: Some(Refusal::Taken),
             detail: "Rui's booking B-2",
-            ..stage.change(leaked(later()), OutsideState::PutBack)
+            ..stage.change(leaked(later()), RemoteChangeState::Revert)
         };
         let mut tx = begin(db).await;
         let seen = monday() + chrono::Duration::minutes(minutes);
-        outside_changes::record(&mut tx, &refused, seen).await.unwrap();
+        remote_changes::record(&mut tx, &refused, seen).await.unwrap();
         commit(tx).await;
         recorded.push(refused.id);
     }
     recorded.reverse();
     let business = stage.business();
     let all = (None, None);
-    let page = outside_changes::list(db, business, all, &first(2)).await.unwrap();
+    let page = remote_changes::list(db, business, all, &first(2)).await.unwrap();
     assert_eq!(page.items.iter().map(|one| one.id).collect::<Vec<_>>(), recorded[..2]);
     assert_eq!(
         (page.items[0].refusal, page.items[0].detail.as_str()),
         (Some(Refusal::Taken), "Rui's booking B-2")
     );
-    let rest = outside_changes::list(db, business, all, &following(2, page.next)).await.unwrap();
+    let rest = remote_changes::list(db, business, all, &following(2, page.next)).await.unwrap();
     assert_eq!(rest.items.iter().map(|one| one.id).collect::<Vec<_>>(), recorded[2..]);
-    for nothing in [(Some(stage.world.eva.id), None), (None, Some(OutsideState::Open))] {
-        assert!(outside_changes::list(db, business, nothing, &first(2)).await.unwrap().items.is_empty());
+    for nothing in [(Some(stage.world.eva.id), None), (None, Some(RemoteChangeState::Open))] {
+        assert!(remote_changes::list(db, business, nothing, &first(2)).await.unwrap().items.is_empty());
     }
 }
 
@@ -340,57 +341,57 @@ async fn what_was_decided_goes_and_a_question_stays(db: &TestDb) {
     let keep = Keep {
         sync_log: chrono::Duration::days(30),
         mails: chrono::Duration::days(30),
-        done_duties: chrono::Duration::days(30),
+        done_jobs: chrono::Duration::days(30),
         history: chrono::Duration::days(400),
     };
     let stage = Stage::set(db).await;
-    let put_back = NewOutsideChange {
+    let revert = NewRemoteChange {
         refusal: Some(Refusal::Policy),
-        ..stage.change(leaked(edit(OutsideKind::Moved)), OutsideState::PutBack)
+        ..stage.change(leaked(edit(RemoteChangeKind::Moved)), RemoteChangeState::Revert)
     };
     let mut tx = begin(db).await;
-    outside_changes::record(&mut tx, &put_back, at(1)).await.unwrap();
+    remote_changes::record(&mut tx, &revert, at(1)).await.unwrap();
     commit(tx).await;
     // What comes after overtakes a question.
     let open = stage.ask(db, 2).await;
-    let deleted = async |minute| retention::delete_old(db, keep, at(minute)).await.unwrap().outside_changes;
+    let deleted = async |minute| retention::delete_old(db, keep, at(minute)).await.unwrap().remote_changes;
     assert_eq!(deleted(400 * DAY).await, 0);
     assert_eq!(deleted(400 * DAY + 1).await, 1);
-    assert!(outside_changes::find(db, stage.business(), put_back.id).await.unwrap().is_none());
+    assert!(remote_changes::find(db, stage.business(), revert.id).await.unwrap().is_none());
     assert_eq!(deleted(4_000 * DAY).await, 0, "somebody still has to answer");
-    assert_eq!(stage.state(db, open).await, OutsideState::Open);
+    assert_eq!(stage.state(db, open).await, RemoteChangeState::Open);
 }
 
 async fn another_business_sees_and_decides_nothing(db: &TestDb) {
     let stage = Stage::set(db).await;
     let asked = stage.ask(db, 1).await;
     let other = world(db).await.business.id;
-    assert!(outside_changes::find(db, other, asked).await.unwrap().is_none());
-    assert!(outside_changes::open(db, other, None).await.unwrap().is_empty());
-    assert!(outside_changes::of_booking(db, other, stage.put.booking.id).await.unwrap().is_empty());
+    assert!(remote_changes::find(db, other, asked).await.unwrap().is_none());
+    assert!(remote_changes::open(db, other, None).await.unwrap().is_empty());
+    assert!(remote_changes::of_booking(db, other, stage.put.booking.id).await.unwrap().is_empty());
     let decision = Decision {
         change: asked,
-        from: OutsideState::Open,
-        to: OutsideState::PutBack,
+        from: RemoteChangeState::Open,
+        to: RemoteChangeState::Revert,
         booking_version: None,
     };
     let mut tx = begin(db).await;
-    is_not_found(outside_changes::decide(&mut tx, other, &decision, &Actor::System, at(3)).await);
-    is_not_found(entries::raise_again(&mut tx, other, stage.entry, at(3)).await);
+    is_not_found(remote_changes::decide(&mut tx, other, &decision, &Actor::System, at(3)).await);
+    is_not_found(entries::enqueue_again(&mut tx, other, stage.entry, at(3)).await);
 }
 
 async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
     let stage = Stage::set(db).await;
     let asked = stage.ask(db, 1).await;
     let due = async |at| {
-        let due = duties::due(db, at, 100).await.unwrap();
-        due.iter().filter(|duty| duty.kind == DutyKind::CloseQuestion).count()
+        let due = jobs::due(db, at, 100).await.unwrap();
+        due.iter().filter(|job| job.kind == JobKind::CloseQuestion).count()
     };
     let end = stage.put.booking.interval.end;
     assert_eq!((due(end - chrono::Duration::seconds(1)).await, due(end).await), (0, 1));
     let close = async |business| {
         let mut tx = begin(db).await;
-        let closed = outside_changes::close(&mut tx, business, asked, at(9)).await.unwrap();
+        let closed = remote_changes::close(&mut tx, business, asked, at(9)).await.unwrap();
         commit(tx).await;
         closed
     };
@@ -399,7 +400,7 @@ async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
     assert!(close(stage.business()).await);
     assert!(!close(stage.business()).await, "it is closed already");
     let closed = stage.found(db, asked).await;
-    assert_eq!((closed.state, closed.refusal), (OutsideState::Overtaken, Some(Refusal::Over)));
+    assert_eq!((closed.state, closed.refusal), (RemoteChangeState::Overtaken, Some(Refusal::Over)));
     assert_eq!((closed.decided_at, closed.decided_by.is_none()), (Some(at(9)), true));
     assert_eq!(stage.untold(db).await, [""; 0]);
 
@@ -415,7 +416,11 @@ async fn a_question_closes_with_its_booking_and_says_why(db: &TestDb) {
         let draft = BookingDraft { title: title.to_owned(), status, ..draft };
         bookings::put(db, &stage.by_ana(), "A-1", &draft, None).await.unwrap();
         let closed = stage.found(db, asked).await;
-        assert_eq!((closed.state, closed.refusal), (OutsideState::Overtaken, Some(why)), "{title} {status}");
+        assert_eq!(
+            (closed.state, closed.refusal),
+            (RemoteChangeState::Overtaken, Some(why)),
+            "{title} {status}"
+        );
     }
 }
 

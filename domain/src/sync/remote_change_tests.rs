@@ -12,7 +12,8 @@ use crate::{
 };
 
 const LISBON: Tz = Tz::Europe__Lisbon;
-const FOLLOW: OutsideRules = OutsideRules { moves: OutsidePolicy::Follow, deletions: OutsidePolicy::Follow };
+const FOLLOW: RemoteChangeRules =
+    RemoteChangeRules { moves: RemoteChangePolicy::Follow, deletions: RemoteChangePolicy::Follow };
 
 /// Before every booking of these tests.
 fn now() -> DateTime<Utc> {
@@ -44,7 +45,7 @@ impl World {
         self
     }
 
-    fn plan(&self, sight: &Sight, rules: OutsideRules, now: DateTime<Utc>) -> OutsidePlan {
+    fn plan(&self, sight: &Sight, rules: RemoteChangeRules, now: DateTime<Utc>) -> RemoteChangePlan {
         let linked = Linked {
             booking: &self.booking,
             platforms: &PLATFORMS,
@@ -53,7 +54,7 @@ impl World {
             base: self.base.as_ref(),
             desired: &self.desired,
         };
-        plan_outside(&linked, sight, rules, now)
+        plan_remote_change(&linked, sight, rules, now)
     }
 
     fn title(&self) -> String {
@@ -87,16 +88,16 @@ fn there(title: &str, time: impl Into<Option<EntryTime>>) -> Sight {
 fn what_we_wrote_ourselves_is_an_echo_whatever_became_of_the_answer() {
     let world = massage();
     let as_written = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
-    assert_eq!(world.plan(&as_written, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(world.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
     // Providers trim, and one that hides the time says nothing of it.
     let spaced = there(&format!("  {} ", world.title()), None);
-    assert_eq!(world.plan(&spaced, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(world.plan(&spaced, FOLLOW, now()), RemoteChangePlan::Echo);
     // Ours is under way: either side of it is ours.
     let world =
         world.changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
-    assert_eq!(world.plan(&as_written, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(world.plan(&as_written, FOLLOW, now()), RemoteChangePlan::Echo);
     let arrived = there(&world.title(), hours("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
-    assert_eq!(world.plan(&arrived, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(world.plan(&arrived, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
@@ -104,30 +105,30 @@ fn what_is_moved_resized_or_renamed_is_followed() {
     let world = massage();
     let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
     let to = timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z");
-    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Moved) };
-    assert_eq!(world.plan(&moved, FOLLOW, now()), OutsidePlan::Follow(edit.clone()));
-    let ask = OutsideRules { moves: OutsidePolicy::Ask, ..FOLLOW };
-    assert_eq!(world.plan(&moved, ask, now()), OutsidePlan::Ask(edit));
-    let put_back = OutsideRules { moves: OutsidePolicy::PutBack, ..FOLLOW };
-    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::Policy);
-    assert_eq!(world.plan(&moved, put_back, now()), refused);
+    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Moved) };
+    assert_eq!(world.plan(&moved, FOLLOW, now()), RemoteChangePlan::Follow(edit.clone()));
+    let ask = RemoteChangeRules { moves: RemoteChangePolicy::Ask, ..FOLLOW };
+    assert_eq!(world.plan(&moved, ask, now()), RemoteChangePlan::Ask(edit));
+    let revert = RemoteChangeRules { moves: RemoteChangePolicy::Revert, ..FOLLOW };
+    let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::Policy);
+    assert_eq!(world.plan(&moved, revert, now()), refused);
 
     let longer = there(&world.title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
     let to = timed("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z");
-    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Resized) };
-    assert_eq!(world.plan(&longer, FOLLOW, now()), OutsidePlan::Follow(edit));
+    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Resized) };
+    assert_eq!(world.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 
     let renamed = there("Sea View — Maria (Hot stones)", None);
-    let edit = Edit { title: Some("Hot stones".into()), ..Edit::of(OutsideKind::Renamed) };
-    assert_eq!(world.plan(&renamed, FOLLOW, now()), OutsidePlan::Follow(edit));
+    let edit = Edit { title: Some("Hot stones".into()), ..Edit::of(RemoteChangeKind::Renamed) };
+    assert_eq!(world.plan(&renamed, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 
     let both = there("Hot stones", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
     let edit = Edit {
         time: Some(timed("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z")),
         title: Some("Hot stones".into()),
-        ..Edit::of(OutsideKind::Moved)
+        ..Edit::of(RemoteChangeKind::Moved)
     };
-    assert_eq!(world.plan(&both, FOLLOW, now()), OutsidePlan::Follow(edit));
+    assert_eq!(world.plan(&both, FOLLOW, now()), RemoteChangePlan::Follow(edit));
 }
 
 #[test]
@@ -138,50 +139,53 @@ fn a_stay_follows_by_whole_days_only() {
         check_in: "2026-12-01".parse().unwrap(),
         check_out: "2026-12-05".parse().unwrap(),
     };
-    let edit = Edit { time: Some(to), ..Edit::of(OutsideKind::Resized) };
-    assert_eq!(world.plan(&longer, FOLLOW, now()), OutsidePlan::Follow(edit));
+    let edit = Edit { time: Some(to), ..Edit::of(RemoteChangeKind::Resized) };
+    assert_eq!(world.plan(&longer, FOLLOW, now()), RemoteChangePlan::Follow(edit));
     let by_hours = there(&world.title(), hours("2026-12-01T15:00:00Z", "2026-12-03T10:00:00Z"));
-    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::WholeDays);
+    let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::WholeDays);
     assert_eq!(world.plan(&by_hours, FOLLOW, now()), refused);
     let by_days = there(&massage().title(), days("2026-12-05", "2026-12-06"));
     assert_eq!(massage().plan(&by_days, FOLLOW, now()), refused);
 }
 
 #[test]
-fn what_is_over_completed_or_moved_into_the_past_is_put_back() {
+fn what_is_over_completed_or_moved_into_the_past_is_revert() {
     let later = there(&massage().title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
-    let put_back = |refusal| OutsidePlan::PutBack(OutsideKind::Moved, refusal);
-    assert_eq!(massage().plan(&later, FOLLOW, at("2026-12-05T10:00:00Z")), put_back(Refusal::Over));
+    let revert = |refusal| RemoteChangePlan::Revert(RemoteChangeKind::Moved, refusal);
+    assert_eq!(massage().plan(&later, FOLLOW, at("2026-12-05T10:00:00Z")), revert(Refusal::Over));
     let past = there(&massage().title(), hours("2026-11-05T09:00:00Z", "2026-11-05T10:00:00Z"));
-    assert_eq!(massage().plan(&past, FOLLOW, now()), put_back(Refusal::IntoThePast));
+    assert_eq!(massage().plan(&past, FOLLOW, now()), revert(Refusal::IntoThePast));
     let mut completed = booking_at(4, timed("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
     completed.draft.status = BookingStatus::Completed;
-    assert_eq!(World::of(completed).plan(&later, FOLLOW, now()), put_back(Refusal::Completed));
+    assert_eq!(World::of(completed).plan(&later, FOLLOW, now()), revert(Refusal::Completed));
     // It has begun: it may last longer, but not have begun at another time.
     let during = at("2026-12-05T09:30:00Z");
     let longer = there(&massage().title(), hours("2026-12-05T09:00:00Z", "2026-12-05T11:00:00Z"));
-    assert!(matches!(massage().plan(&longer, FOLLOW, during), OutsidePlan::Follow(_)));
+    assert!(matches!(massage().plan(&longer, FOLLOW, during), RemoteChangePlan::Follow(_)));
     let earlier = there(&massage().title(), hours("2026-12-05T08:00:00Z", "2026-12-05T11:00:00Z"));
-    assert_eq!(massage().plan(&earlier, FOLLOW, during), put_back(Refusal::IntoThePast));
+    assert_eq!(massage().plan(&earlier, FOLLOW, during), revert(Refusal::IntoThePast));
 }
 
 #[test]
 fn a_deletion_asks_unless_the_business_wants_otherwise() {
-    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(OutsideKind::Deleted) };
+    let cancel = Edit { status: Some(BookingStatus::Cancelled), ..Edit::of(RemoteChangeKind::Deleted) };
     let world = massage();
-    assert_eq!(world.plan(&Sight::Gone, OutsideRules::default(), now()), OutsidePlan::Ask(cancel.clone()));
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Follow(cancel));
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, at("2026-12-05T10:00:00Z")), OutsidePlan::LetBe);
+    assert_eq!(
+        world.plan(&Sight::Gone, RemoteChangeRules::default(), now()),
+        RemoteChangePlan::Ask(cancel.clone())
+    );
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Follow(cancel));
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, at("2026-12-05T10:00:00Z")), RemoteChangePlan::LetBe);
     let never_written = World { base: None, ..world };
-    assert_eq!(never_written.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(never_written.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
 fn who_loses_many_at_once_is_asked() {
     assert_eq!(FOLLOW.with_gone_at_once(5), FOLLOW);
-    let asks = OutsideRules { deletions: OutsidePolicy::Ask, ..FOLLOW };
+    let asks = RemoteChangeRules { deletions: RemoteChangePolicy::Ask, ..FOLLOW };
     assert_eq!(FOLLOW.with_gone_at_once(6), asks);
-    let puts_back = OutsideRules { deletions: OutsidePolicy::PutBack, ..FOLLOW };
+    let puts_back = RemoteChangeRules { deletions: RemoteChangePolicy::Revert, ..FOLLOW };
     assert_eq!(puts_back.with_gone_at_once(100), puts_back);
 }
 
@@ -191,17 +195,17 @@ fn what_comes_back_is_asked_about_or_removed_again() {
     cancelled.draft.status = BookingStatus::Cancelled;
     let world = World::of(cancelled);
     let back = there("Sea View — Maria", hours("2026-12-05T09:00:00Z", "2026-12-05T10:00:00Z"));
-    let confirm = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(OutsideKind::Restored) };
-    assert_eq!(world.plan(&back, OutsideRules::default(), now()), OutsidePlan::Ask(confirm));
-    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), OutsidePlan::Echo);
-    assert_eq!(world.plan(&back, FOLLOW, at("2026-12-06T00:00:00Z")), OutsidePlan::LetBe);
+    let confirm = Edit { status: Some(BookingStatus::Confirmed), ..Edit::of(RemoteChangeKind::Restored) };
+    assert_eq!(world.plan(&back, RemoteChangeRules::default(), now()), RemoteChangePlan::Ask(confirm));
+    assert_eq!(world.plan(&Sight::Gone, FOLLOW, now()), RemoteChangePlan::Echo);
+    assert_eq!(world.plan(&back, FOLLOW, at("2026-12-06T00:00:00Z")), RemoteChangePlan::LetBe);
     // Somebody else serves the customer now.
     let elsewhere = World { base: None, desired: Desired::Absent, ..massage() };
-    let refused = OutsidePlan::PutBack(OutsideKind::Restored, Refusal::NotAssigned);
+    let refused = RemoteChangePlan::Revert(RemoteChangeKind::Restored, Refusal::NotAssigned);
     assert_eq!(elsewhere.plan(&back, FOLLOW, now()), refused);
     // Our removal has not arrived yet.
     let going = World { desired: Desired::Absent, ..massage() };
-    assert_eq!(going.plan(&back, FOLLOW, now()), OutsidePlan::Echo);
+    assert_eq!(going.plan(&back, FOLLOW, now()), RemoteChangePlan::Echo);
 }
 
 #[test]
@@ -209,29 +213,29 @@ fn where_both_sides_changed_it_the_booking_stands() {
     let world =
         massage().changed_here(|draft| draft.time = timed("2026-12-06T09:00:00Z", "2026-12-06T10:00:00Z"));
     let moved = there(&world.title(), hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
-    let refused = OutsidePlan::PutBack(OutsideKind::Moved, Refusal::ChangedHere);
+    let refused = RemoteChangePlan::Revert(RemoteChangeKind::Moved, Refusal::ChangedHere);
     assert_eq!(world.plan(&moved, FOLLOW, now()), refused);
     // What was changed here is something else: both hold.
     let world = massage().changed_here(|draft| draft.title = "Hot stones".into());
     let plan = world.plan(&moved, FOLLOW, now());
-    assert!(matches!(plan, OutsidePlan::Follow(Edit { time: Some(_), title: None, .. })), "{plan:?}");
+    assert!(matches!(plan, RemoteChangePlan::Follow(Edit { time: Some(_), title: None, .. })), "{plan:?}");
     let both = there("Massage oil", hours("2026-12-07T09:00:00Z", "2026-12-07T10:00:00Z"));
     assert_eq!(world.plan(&both, FOLLOW, now()), plan);
-    let renamed = OutsidePlan::PutBack(OutsideKind::Renamed, Refusal::ChangedHere);
+    let renamed = RemoteChangePlan::Revert(RemoteChangeKind::Renamed, Refusal::ChangedHere);
     assert_eq!(world.plan(&there("Massage oil", None), FOLLOW, now()), renamed);
 }
 
 #[test]
-fn what_now_takes_place_many_times_is_put_back() {
-    let refused = OutsidePlan::PutBack(OutsideKind::MadeRecurring, Refusal::Recurring);
+fn what_now_takes_place_many_times_is_revert() {
+    let refused = RemoteChangePlan::Revert(RemoteChangeKind::MadeRecurring, Refusal::Recurring);
     assert_eq!(massage().plan(&Sight::Recurring, FOLLOW, now()), refused);
 }
 
 #[test]
-fn words_that_are_not_the_bookings_are_put_back() {
+fn words_that_are_not_the_bookings_are_revert() {
     let world = massage();
     let plan = world.plan(&there("Maria", None), FOLLOW, now());
-    assert_eq!(plan, OutsidePlan::PutBack(OutsideKind::Renamed, Refusal::NotItsWords));
+    assert_eq!(plan, RemoteChangePlan::Revert(RemoteChangeKind::Renamed, Refusal::NotItsWords));
 }
 
 fn status() -> impl Strategy<Value = BookingStatus> {
@@ -273,13 +277,13 @@ proptest! {
         let world = World::of(booked);
         let now = now() + Duration::hours(later);
         let followed = world.plan(&sight, FOLLOW, now);
-        let asked = world.plan(&sight, OutsideRules { moves: OutsidePolicy::Ask, deletions: OutsidePolicy::Ask }, now);
+        let asked = world.plan(&sight, RemoteChangeRules { moves: RemoteChangePolicy::Ask, deletions: RemoteChangePolicy::Ask }, now);
         match (&followed, &asked) {
-            (OutsidePlan::Follow(edit), OutsidePlan::Ask(same)) => {
+            (RemoteChangePlan::Follow(edit), RemoteChangePlan::Ask(same)) => {
                 prop_assert_eq!(edit, same);
                 prop_assert!(world.booking.interval.end > now);
                 prop_assert!(status != BookingStatus::Completed);
-                prop_assert!(status.occupies() || edit.kind == OutsideKind::Restored);
+                prop_assert!(status.occupies() || edit.kind == RemoteChangeKind::Restored);
                 let draft = edit.applied(&world.booking.draft);
                 prop_assert_ne!(&draft, &world.booking.draft, "a change that changes nothing");
                 if let Some(time) = edit.time {
@@ -295,7 +299,7 @@ proptest! {
                 let again = after.plan(&sight, FOLLOW, now);
                 let settled = matches!(
                     again,
-                    OutsidePlan::Echo | OutsidePlan::LetBe | OutsidePlan::PutBack(_, Refusal::NotItsWords)
+                    RemoteChangePlan::Echo | RemoteChangePlan::LetBe | RemoteChangePlan::Revert(_, Refusal::NotItsWords)
                 ) || edit.status.is_some();
                 prop_assert!(settled, "{:?} then {:?}", edit, again);
             }

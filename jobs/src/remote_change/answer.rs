@@ -1,15 +1,15 @@
 //! What people answer to a question about an outside change, and the taking back of what was followed.
 
 use concord_domain::{
-    ids::OutsideChangeId,
-    sync::outside::{Edit, OutsideState},
+    ids::RemoteChangeId,
+    sync::remote_change::{Edit, RemoteChangeState},
 };
 use concord_storage::{
     StorageError,
     bookings::{self, Along, Change, PutError},
-    duties::DutyRef,
     entries,
-    outside_changes::{self, Decision, OutsideChange},
+    jobs::JobRef,
+    remote_changes::{self, Decision, RemoteChange},
 };
 
 use crate::Context;
@@ -20,7 +20,7 @@ pub enum Answer {
     /// The booking is to follow.
     Follow,
     /// The booking stands, and the entry is put back.
-    PutBack,
+    Revert,
     /// The booking has followed, and is to be as it was before.
     Undo,
 }
@@ -56,10 +56,10 @@ impl From<PutError> for AnswerError {
 pub async fn answer(
     context: &Context,
     by: &Change,
-    id: OutsideChangeId,
+    id: RemoteChangeId,
     answer: Answer,
 ) -> Result<(), AnswerError> {
-    let found = outside_changes::find(&context.db, by.business, id).await?;
+    let found = remote_changes::find(&context.db, by.business, id).await?;
     answer_to(context, by, &found.ok_or(AnswerError::NotFound)?, answer).await
 }
 
@@ -70,59 +70,55 @@ pub async fn answer(
 pub async fn answer_to(
     context: &Context,
     by: &Change,
-    change: &OutsideChange,
+    change: &RemoteChange,
     answer: Answer,
 ) -> Result<(), AnswerError> {
-    let raised = match answer {
-        Answer::PutBack => put_back(context, by, change).await?,
+    let enqueued = match answer {
+        Answer::Revert => revert(context, by, change).await?,
         Answer::Follow => {
-            let decision = decision(change, OutsideState::Open, OutsideState::Followed);
+            let decision = decision(change, RemoteChangeState::Open, RemoteChangeState::Followed);
             become_as(context, by, change, (&change.edit, None), &decision).await?
         }
         Answer::Undo if change.can_be_undone() => {
-            let decision = decision(change, OutsideState::Followed, OutsideState::Undone);
+            let decision = decision(change, RemoteChangeState::Followed, RemoteChangeState::Undone);
             become_as(context, by, change, (&change.before, change.booking_version), &decision).await?
         }
         Answer::Undo => return Err(AnswerError::Overtaken),
     };
-    context.push(&raised).await;
+    context.push(&enqueued).await;
     Ok(())
 }
 
-fn decision(change: &OutsideChange, from: OutsideState, to: OutsideState) -> Decision {
+fn decision(change: &RemoteChange, from: RemoteChangeState, to: RemoteChangeState) -> Decision {
     Decision { change: change.id, from, to, booking_version: None }
 }
 
-async fn put_back(
-    context: &Context,
-    by: &Change,
-    change: &OutsideChange,
-) -> Result<Vec<DutyRef>, AnswerError> {
-    let decision = decision(change, OutsideState::Open, OutsideState::PutBack);
+async fn revert(context: &Context, by: &Change, change: &RemoteChange) -> Result<Vec<JobRef>, AnswerError> {
+    let decision = decision(change, RemoteChangeState::Open, RemoteChangeState::Revert);
     let mut tx = context.db.begin().await?;
     // The entry before its question, as whoever writes a booking takes them.
-    let duty = entries::raise_again(&mut tx, by.business, change.entry_id, by.now).await?;
-    match outside_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
+    let job = entries::enqueue_again(&mut tx, by.business, change.entry_id, by.now).await?;
+    match remote_changes::decide(&mut tx, by.business, &decision, &by.actor, by.now).await {
         Err(StorageError::NotFound) => return Err(AnswerError::Overtaken),
         other => other?,
     }
     tx.commit().await?;
-    Ok(vec![duty])
+    Ok(vec![job])
 }
 
 async fn become_as(
     context: &Context,
     by: &Change,
-    change: &OutsideChange,
+    change: &RemoteChange,
     // And the booking's version that it holds for; `None`: an open question is overtaken by any other.
     (edit, version): (&Edit, Option<i64>),
     decision: &Decision,
-) -> Result<Vec<DutyRef>, AnswerError> {
+) -> Result<Vec<JobRef>, AnswerError> {
     let booking = bookings::by_id(&context.db, by.business, change.booking_id).await?;
     let booking = booking.ok_or(AnswerError::NotFound)?;
     let draft = edit.applied(&booking.draft);
     let along = Along::Decided(decision);
     let expected = version.unwrap_or(booking.version);
     let put = bookings::follow(&context.db, by, &booking.reference, &draft, expected, along).await?;
-    Ok(put.duties)
+    Ok(put.jobs)
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use concord_domain::{
     connection::ProviderKind,
-    ids::{BusinessId, CalendarId, ConnectionId, PushChannelId},
+    ids::{BusinessId, CalendarId, ConnectionId, PushSubscriptionId},
     push::PushState,
 };
 
@@ -14,9 +14,9 @@ use crate::{Db, StorageError, Tx, calendars::Calendar, on_db};
 
 /// A channel.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct PushChannel {
+pub struct PushSubscription {
     /// Which; providers are told this id.
-    pub id: PushChannelId,
+    pub id: PushSubscriptionId,
     /// The tenant.
     pub business_id: BusinessId,
     /// Of whose changes it tells.
@@ -41,7 +41,7 @@ pub struct PushChannel {
     pub refusals: i64,
     /// Why it was refused or is over, for people.
     pub last_error: Option<String>,
-    /// Notifications that raised an import.
+    /// Notifications that enqueued an import.
     pub heard: i64,
     /// When the last of them came.
     pub last_notified_at: Option<DateTime<Utc>>,
@@ -52,7 +52,7 @@ const COLUMNS: &str =
     due_at, expires_at, refusals, last_error, heard, last_notified_at";
 
 const BEGIN: &str = "
-    INSERT INTO push_channels (id, business_id, calendar_id, connection_id, provider, address, secret_digest, state,
+    INSERT INTO push_subscriptions (id, business_id, calendar_id, connection_id, provider, address, secret_digest, state,
         refusals, heard, changed_at, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, 'opening', 0, 0, $8, $8)";
 
@@ -63,8 +63,8 @@ pub async fn begin(
     provider: ProviderKind,
     (address, secret_digest): (&str, &str),
     now: DateTime<Utc>,
-) -> Result<PushChannelId, StorageError> {
-    let id = PushChannelId::new(now);
+) -> Result<PushSubscriptionId, StorageError> {
+    let id = PushSubscriptionId::new(now);
     on_db!(tx, c => sqlx::query(BEGIN)
         .bind(id)
         .bind(calendar.business_id)
@@ -94,14 +94,14 @@ pub struct Agreed<'a> {
 }
 
 const OPENED: &str = "
-    UPDATE push_channels SET state = 'open', remote_id = $2, resource_id = $3, expires_at = $4, due_at = $5,
+    UPDATE push_subscriptions SET state = 'open', remote_id = $2, resource_id = $3, expires_at = $4, due_at = $5,
         refusals = 0, last_error = NULL, changed_at = $6
     WHERE id = $1 AND state IN ('opening', 'open')";
 
 /// The provider has opened it, or given it a later end.
 pub async fn opened(
     tx: &mut Tx,
-    id: PushChannelId,
+    id: PushSubscriptionId,
     agreed: &Agreed<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
@@ -119,13 +119,13 @@ pub async fn opened(
 }
 
 const REFUSED: &str = "
-    UPDATE push_channels SET state = 'refused', refusals = $2, last_error = $3, due_at = $4, changed_at = $5
+    UPDATE push_subscriptions SET state = 'refused', refusals = $2, last_error = $3, due_at = $4, changed_at = $5
     WHERE id = $1";
 
 /// The provider does not want to, the `refusals`-th time in a row; it is asked again at `due_at`.
 pub async fn refused(
     tx: &mut Tx,
-    id: PushChannelId,
+    id: PushSubscriptionId,
     (refusals, reason): (i64, &str),
     due_at: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -143,12 +143,12 @@ pub async fn refused(
 }
 
 const CLOSED: &str = "
-    UPDATE push_channels SET state = 'closed', last_error = $2, changed_at = $3 WHERE id = $1 AND state <> 'closed'";
+    UPDATE push_subscriptions SET state = 'closed', last_error = $2, changed_at = $3 WHERE id = $1 AND state <> 'closed'";
 
 /// It is over; `why` if that was nobody's wish.
 pub async fn closed(
     tx: &mut Tx,
-    id: PushChannelId,
+    id: PushSubscriptionId,
     why: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
@@ -156,16 +156,16 @@ pub async fn closed(
     Ok(())
 }
 
-const RENEW_SOON: &str = "UPDATE push_channels SET due_at = $2 WHERE id = $1 AND state = 'open'";
+const RENEW_SOON: &str = "UPDATE push_subscriptions SET due_at = $2 WHERE id = $1 AND state = 'open'";
 
 /// It must be renewed at once.
-pub async fn renew_soon(tx: &mut Tx, id: PushChannelId, now: DateTime<Utc>) -> Result<(), StorageError> {
+pub async fn renew_soon(tx: &mut Tx, id: PushSubscriptionId, now: DateTime<Utc>) -> Result<(), StorageError> {
     on_db!(tx, c => sqlx::query(RENEW_SOON).bind(id).bind(now).execute(c).await.map(drop))?;
     Ok(())
 }
 
 const RENEW_ALL: &str = "
-    UPDATE push_channels SET due_at = $3
+    UPDATE push_subscriptions SET due_at = $3
     WHERE business_id = $1 AND connection_id = $2 AND state IN ('open', 'refused')";
 
 /// All of a connection must be renewed or asked for again: they stood on a consent that another has taken the place of.
@@ -186,8 +186,8 @@ pub async fn of_calendar(
     db: &Db,
     business: BusinessId,
     calendar: CalendarId,
-) -> Result<Vec<PushChannel>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM push_channels {OF_CALENDAR}");
+) -> Result<Vec<PushSubscription>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM push_subscriptions {OF_CALENDAR}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(calendar)
@@ -202,8 +202,8 @@ pub async fn of_connection(
     db: &Db,
     business: BusinessId,
     connection: ConnectionId,
-) -> Result<Vec<PushChannel>, StorageError> {
-    let text = format!("SELECT {COLUMNS} FROM push_channels {OF_CONNECTION}");
+) -> Result<Vec<PushSubscription>, StorageError> {
+    let text = format!("SELECT {COLUMNS} FROM push_subscriptions {OF_CONNECTION}");
     Ok(on_db!(db, c => sqlx::query_as(sqlx::AssertSqlSafe(text))
         .bind(business)
         .bind(connection)
@@ -216,19 +216,19 @@ pub async fn of_connection(
 pub struct Listening {
     /// The channel.
     #[sqlx(flatten)]
-    pub channel: PushChannel,
+    pub channel: PushSubscription,
     /// SHA-256 of the word that it must bring.
     pub secret_digest: String,
-    /// The highest number that raised an import.
+    /// The highest number that enqueued an import.
     pub last_number: Option<i64>,
-    /// When the calendar's import is due; `None`: not until it is raised.
+    /// When the calendar's import is due; `None`: not until it is enqueued.
     pub import_due_at: Option<DateTime<Utc>>,
     /// When it last began.
     pub import_began_at: Option<DateTime<Utc>>,
     /// Whether somebody has it in hand.
     pub import_in_hand: bool,
-    /// Whether it was raised since, so that it begins once more.
-    pub import_raised_again: bool,
+    /// Whether it was enqueued since, so that it begins once more.
+    pub import_enqueued_again: bool,
     /// Whether it failed and is to be tried again.
     pub import_failed: bool,
 }
@@ -238,24 +238,24 @@ const LISTEN: &str = "
         p.resource_id, p.due_at, p.expires_at, p.refusals, p.last_error, p.heard, p.last_notified_at, p.secret_digest,
         p.last_number, d.due_at AS import_due_at, d.started_at AS import_began_at,
         COALESCE(d.leased_by, '') <> '' AS import_in_hand,
-        d.leased_by IS NOT NULL AND d.attempts = 0 AS import_raised_again, d.last_error IS NOT NULL AS import_failed
-    FROM push_channels p LEFT JOIN duties d ON d.kind = 'import_availability' AND d.subject_id = p.calendar_id
+        d.leased_by IS NOT NULL AND d.attempts = 0 AS import_enqueued_again, d.last_error IS NOT NULL AS import_failed
+    FROM push_subscriptions p LEFT JOIN jobs d ON d.kind = 'import_availability' AND d.subject_id = p.calendar_id
     WHERE p.id = $1";
 
 /// A channel that a notification names, with how its calendar's import stands.
-pub async fn listen(db: &Db, id: PushChannelId) -> Result<Option<Listening>, StorageError> {
+pub async fn listen(db: &Db, id: PushSubscriptionId) -> Result<Option<Listening>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(LISTEN).bind(id).fetch_optional(c).await)?)
 }
 
 const HEARD: &str = "
-    UPDATE push_channels SET heard = heard + 1, last_notified_at = $3,
+    UPDATE push_subscriptions SET heard = heard + 1, last_notified_at = $3,
         last_number = CASE WHEN last_number > $2 THEN last_number ELSE COALESCE($2, last_number) END
     WHERE id = $1";
 
-/// A notification has raised an import.
+/// A notification has enqueued an import.
 pub async fn heard(
     tx: &mut Tx,
-    id: PushChannelId,
+    id: PushSubscriptionId,
     number: Option<i64>,
     now: DateTime<Utc>,
 ) -> Result<(), StorageError> {
@@ -266,9 +266,9 @@ pub async fn heard(
 const UNTOLD: &str = "
     SELECT k.business_id, k.id FROM calendars k JOIN connections c ON c.id = k.connection_id
     WHERE (c.state = 'active' AND c.direction <> 'out' AND k.reads AND k.missing_since IS NULL AND $1 <> ''
-        AND NOT EXISTS (SELECT 1 FROM push_channels p
+        AND NOT EXISTS (SELECT 1 FROM push_subscriptions p
                         WHERE p.calendar_id = k.id AND p.state IN ('open', 'refused') AND p.address LIKE $1 || '%'))
-      OR EXISTS (SELECT 1 FROM push_channels p
+      OR EXISTS (SELECT 1 FROM push_subscriptions p
                  WHERE p.calendar_id = k.id AND p.state = 'open' AND ($1 = '' OR p.address NOT LIKE $1 || '%'))
     ORDER BY k.id";
 
@@ -291,7 +291,7 @@ pub struct ChannelCount {
 }
 
 const COUNTS: &str = "
-    SELECT provider, state, COUNT(*) AS count FROM push_channels WHERE state <> 'closed' GROUP BY provider, state";
+    SELECT provider, state, COUNT(*) AS count FROM push_subscriptions WHERE state <> 'closed' GROUP BY provider, state";
 
 /// How many there are of each provider and state that are not over, for the metrics.
 pub async fn counts(db: &Db) -> Result<Vec<ChannelCount>, StorageError> {

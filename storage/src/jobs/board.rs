@@ -1,59 +1,59 @@
-//! What people, the metrics and the pages see of the duties.
+//! What people, the metrics and the pages see of the jobs.
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    duty::{DutyKind, DutyState, QueueClass},
-    ids::{BusinessId, ConnectionId, DutyId},
+    ids::{BusinessId, ConnectionId, JobId},
+    job::{JobKind, JobState, QueueClass},
 };
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{DutyRef, waits_until};
+use super::{JobRef, waits_until};
 use crate::{Db, StorageError, Tx, on_db};
 
-/// A duty as the job board shows it.
+/// A job as the job board shows it.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Duty {
+pub struct Job {
     /// Which.
-    pub id: DutyId,
+    pub id: JobId,
     /// Which job.
-    pub kind: DutyKind,
+    pub kind: JobKind,
     /// What it is about.
     pub subject_id: Uuid,
     /// Which queue.
     pub queue: QueueClass,
     /// Where it stands.
-    pub state: DutyState,
-    /// `None`: not until it is raised again.
+    pub state: JobState,
+    /// `None`: not until it is enqueued again.
     pub due_at: Option<DateTime<Utc>>,
-    /// Since it was raised.
+    /// Since it was enqueued.
     pub attempts: i64,
     /// Of the last run that failed.
     pub last_error: Option<String>,
-    /// When it was last raised.
-    pub raised_at: DateTime<Utc>,
+    /// When it was last enqueued.
+    pub enqueued_at: DateTime<Utc>,
 }
 
-/// How many duties there are of a kind in a state.
+/// How many jobs there are of a kind in a state.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub struct DutyCount {
+pub struct JobCount {
     /// Which job.
-    pub kind: DutyKind,
+    pub kind: JobKind,
     /// Which queue.
     pub queue: QueueClass,
     /// Where they stand.
-    pub state: DutyState,
+    pub state: JobState,
     /// How many.
     pub count: i64,
 }
 
-const NEXT_OF: &str = "SELECT due_at FROM duties WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
+const NEXT_OF: &str = "SELECT due_at FROM jobs WHERE business_id = $1 AND kind = $2 AND subject_id = $3";
 
-/// When this is due next; `None`: not until it is raised again.
+/// When this is due next; `None`: not until it is enqueued again.
 pub async fn next_of(
     db: &Db,
     business: BusinessId,
-    kind: DutyKind,
+    kind: JobKind,
     subject: Uuid,
 ) -> Result<Option<DateTime<Utc>>, StorageError> {
     let due: Option<Option<DateTime<Utc>>> = on_db!(db, c => sqlx::query_scalar(NEXT_OF)
@@ -66,16 +66,16 @@ pub async fn next_of(
 }
 
 const FAILED: &str = "
-    SELECT id, kind, subject_id, queue, state, due_at, attempts, last_error, raised_at FROM duties
-    WHERE business_id = $1 AND state = 'failed' ORDER BY raised_at DESC, id LIMIT $2";
+    SELECT id, kind, subject_id, queue, state, due_at, attempts, last_error, enqueued_at FROM jobs
+    WHERE business_id = $1 AND state = 'failed' ORDER BY enqueued_at DESC, id LIMIT $2";
 
-/// The failed duties of a business, with their reasons.
-pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Duty>, StorageError> {
+/// The failed jobs of a business, with their reasons.
+pub async fn failed(db: &Db, business: BusinessId, limit: u32) -> Result<Vec<Job>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(FAILED).bind(business).bind(i64::from(limit)).fetch_all(c).await)?)
 }
 
 const UNDER_WAY: &str = "
-    SELECT kind, COUNT(*) AS count FROM duties
+    SELECT kind, COUNT(*) AS count FROM jobs
     WHERE business_id = $1 AND state = 'waiting' AND (queue <> 'poll' OR due_at <= $3)
       AND (subject_id = $2
         OR subject_id IN (SELECT id FROM entries WHERE business_id = $1 AND connection_id = $2)
@@ -89,44 +89,44 @@ pub async fn under_way(
     business: BusinessId,
     connection: ConnectionId,
     now: DateTime<Utc>,
-) -> Result<Vec<(DutyKind, i64)>, StorageError> {
+) -> Result<Vec<(JobKind, i64)>, StorageError> {
     Ok(
         on_db!(db, c => sqlx::query_as(UNDER_WAY).bind(business).bind(connection).bind(now).fetch_all(c).await)?,
     )
 }
 
 const RETRY: &str = "
-    UPDATE duties SET state = 'waiting', due_at = $3, attempts = 0, version = version + 1, raised_at = $3
+    UPDATE jobs SET state = 'waiting', due_at = $3, attempts = 0, version = version + 1, enqueued_at = $3
     WHERE business_id = $1 AND id = $2 AND state = 'failed'
     RETURNING id, kind, queue, version, key_id";
 
-/// Tries a failed duty again at once, by hand.
+/// Tries a failed job again at once, by hand.
 pub async fn retry(
     tx: &mut Tx,
     business: BusinessId,
-    id: DutyId,
+    id: JobId,
     now: DateTime<Utc>,
-) -> Result<DutyRef, StorageError> {
+) -> Result<JobRef, StorageError> {
     Ok(on_db!(tx, c => sqlx::query_as(RETRY).bind(business).bind(id).bind(now).fetch_one(c).await)?)
 }
 
 const COUNTS: &str = "
-    SELECT kind, queue, state, COUNT(*) AS count FROM duties GROUP BY kind, queue, state";
+    SELECT kind, queue, state, COUNT(*) AS count FROM jobs GROUP BY kind, queue, state";
 
 /// How many there are of each kind and state, for the metrics.
-pub async fn counts(db: &Db) -> Result<Vec<DutyCount>, StorageError> {
+pub async fn counts(db: &Db) -> Result<Vec<JobCount>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_as(COUNTS).fetch_all(c).await)?)
 }
 
 const OLDEST_DUE: &str = concat!(
-    "SELECT d.due_at FROM duties d LEFT JOIN job_keys k ON k.id = d.key_id
+    "SELECT d.due_at FROM jobs d LEFT JOIN job_keys k ON k.id = d.key_id
     WHERE d.due_at <= $1 AND (k.id IS NULL OR ",
     waits_until!(),
     " <= $1)
     ORDER BY d.due_at LIMIT 1"
 );
 
-/// Since when the longest waiting duty is due; `None` when nothing is. What its key keeps waiting is not: nobody could do it.
+/// Since when the longest waiting job is due; `None` when nothing is. What its key keeps waiting is not: nobody could do it.
 pub async fn oldest_due(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StorageError> {
     Ok(on_db!(db, c => sqlx::query_scalar(OLDEST_DUE).bind(now).fetch_optional(c).await)?)
 }

@@ -6,8 +6,8 @@ use concord_domain::{
 };
 use concord_storage::{
     bookings::{self, PutError},
+    busy_times::{self, NewBusyTime},
     occupancy,
-    outside_events::{self, NewOutsideEvent},
     resources::{self, Resource, ResourceSettings},
     testing::{self, TestDb, at, begin, commit, draft, monday},
 };
@@ -181,7 +181,7 @@ async fn a_booking_in_conflict_can_still_be_changed(db: &TestDb) {
     let connection = testing::connection(db, &testing::keyring(), &ana).await;
     let calendar = testing::calendar(db, &ana, connection).await;
     let mut tx = begin(db).await;
-    let dentist = NewOutsideEvent {
+    let dentist = NewBusyTime {
         business: business.id,
         staff: ana.id,
         calendar,
@@ -191,7 +191,7 @@ async fn a_booking_in_conflict_can_still_be_changed(db: &TestDb) {
         interval: Interval { start: at(30), end: at(90) },
         tentative: false,
     };
-    outside_events::upsert(&mut tx, &dentist, precise(-600)).await.unwrap();
+    busy_times::upsert(&mut tx, &dentist, precise(-600)).await.unwrap();
     commit(tx).await;
     assert_eq!(occupancy::conflicts(db, business.id, at(0)).await.unwrap().len(), 1);
 

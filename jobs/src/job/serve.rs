@@ -5,12 +5,12 @@ use std::{pin::Pin, time::Duration as StdDuration};
 
 use chrono::{DateTime, Utc};
 use concord_domain::{
-    duty::QueueClass,
     ids::{JobKey, new_uuid},
+    job::QueueClass,
 };
 use concord_storage::{
     StorageError, Tx,
-    duties::{self, ClaimedDuty, DutyRef, Finished, Outcome},
+    jobs::{self, ClaimedJob, Finished, JobRef, Outcome},
     on_behalf_of,
 };
 use tokio::time::Instant;
@@ -30,9 +30,9 @@ pub(crate) enum Then<'a> {
     /// The key's most urgent job is claimed; for [`QueueClass::Interactive`] only what people wait for.
     Next(QueueClass),
     /// Another one that somebody waits for, or else the one that has given way.
-    Resume(&'a ClaimedDuty),
+    Resume(&'a ClaimedJob),
     /// The one that has given way: the slice of the others is over.
-    TakeBack(&'a ClaimedDuty),
+    TakeBack(&'a ClaimedJob),
 }
 
 /// How a run came to its end.
@@ -48,7 +48,7 @@ pub(crate) enum End {
 pub(crate) struct Ended {
     pub(crate) finished: Finished,
     /// The next one, claimed.
-    next: Option<ClaimedDuty>,
+    next: Option<ClaimedJob>,
     /// Whether the one that had given way goes on.
     is_resumed: bool,
     /// Its key waits.
@@ -59,18 +59,18 @@ pub(crate) struct Ended {
 pub(crate) async fn end_in(
     tx: &mut Tx,
     context: &Context,
-    job: &ClaimedDuty,
+    job: &ClaimedJob,
     outcome: &Outcome,
     then: Then<'_>,
 ) -> Result<Ended, StorageError> {
     let now = context.clock.now();
-    let finished = duties::finish(tx, job, outcome, now).await?;
+    let finished = jobs::finish(tx, job, outcome, now).await?;
     let mut ended = Ended { finished, ..Ended::default() };
     if let (Outcome::Retry { .. } | Outcome::Failed { .. }, Some(key), true) =
         (outcome, job.key, finished.was_held)
         && let Some(wait) = outage(context, key, now)
     {
-        duties::wait(tx, key, &wait).await?;
+        jobs::wait(tx, key, &wait).await?;
         ended.waits_until = Some(wait.wait_until);
     }
     let Some(key) = job.key.filter(|_| finished.was_held) else { return Ok(ended) };
@@ -81,16 +81,16 @@ pub(crate) async fn end_in(
         Then::Resume(former) => Some((key, QueueClass::Interactive, Some(former.id))),
     };
     if let Some(next) = next {
-        ended.next = duties::claim_next_in(tx, next, (&lease, until), now).await?;
+        ended.next = jobs::claim_next_in(tx, next, (&lease, until), now).await?;
     }
     if let (None, Then::Resume(former) | Then::TakeBack(former)) = (&ended.next, then) {
-        ended.is_resumed = duties::take_back(tx, former, until).await?;
+        ended.is_resumed = jobs::take_back(tx, former, until).await?;
     }
     Ok(ended)
 }
 
 /// Another lease of the same worker.
-fn lease_after(job: &ClaimedDuty, now: DateTime<Utc>) -> String {
+fn lease_after(job: &ClaimedJob, now: DateTime<Utc>) -> String {
     let worker = job.leased_by.rsplit_once('#').map_or(job.leased_by.as_str(), |(worker, _)| worker);
     new_lease(worker, now)
 }
@@ -104,17 +104,17 @@ fn new_lease(worker: &str, now: DateTime<Utc>) -> String {
 pub(super) async fn claim(
     context: &Context,
     worker: &str,
-    woken_for: DutyRef,
-) -> Result<Option<ClaimedDuty>, StorageError> {
+    woken_for: JobRef,
+) -> Result<Option<ClaimedJob>, StorageError> {
     let now = context.clock.now();
     let until = now + context.settings.lease;
-    duties::claim(&context.db, woken_for, &new_lease(worker, now), until, now).await
+    jobs::claim(&context.db, woken_for, &new_lease(worker, now), until, now).await
 }
 
 /// Runs a job that is claimed and writes how it ended.
 pub(super) async fn run_claimed(
     context: &Context,
-    job: &ClaimedDuty,
+    job: &ClaimedJob,
     then: Then<'_>,
 ) -> Result<Ended, StorageError> {
     let (outcome, ended) = match run_job(context, job, then).await {
@@ -134,13 +134,13 @@ pub(super) async fn run_claimed(
 /// A future of a job within a job.
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Ended, StorageError>> + Send + 'a>>;
 
-fn run_within<'a>(context: &'a Context, job: &'a ClaimedDuty, then: Then<'a>) -> Running<'a> {
+fn run_within<'a>(context: &'a Context, job: &'a ClaimedJob, then: Then<'a>) -> Running<'a> {
     Box::pin(on_behalf_of(caller_of(job.queue), run_claimed(context, job, then)))
 }
 
 /// Lets a long job give way to entries of its key that somebody waits for, and go on when they are written, or for a slice
 /// of them: it has a worker's slot that is meant for its class. An error: somebody else has the key by now.
-pub(crate) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Result<(), JobError> {
+pub(crate) async fn urgent_first(context: &Context, former: &ClaimedJob) -> Result<(), JobError> {
     let Some(key) = former.key else { return Ok(()) };
     let mut next = match give_way(context, key, former).await {
         // They are still due when it is asked again.
@@ -164,23 +164,23 @@ pub(crate) async fn urgent_first(context: &Context, former: &ClaimedDuty) -> Res
 async fn give_way(
     context: &Context,
     key: JobKey,
-    former: &ClaimedDuty,
-) -> Result<Option<ClaimedDuty>, JobError> {
+    former: &ClaimedJob,
+) -> Result<Option<ClaimedJob>, JobError> {
     let now = context.clock.now();
     let (lease, until) = (lease_after(former, now), now + context.settings.lease);
-    let mut tx = context.db.begin_forgettable().await?;
-    if !duties::give_way(&mut tx, former).await? {
+    let mut tx = context.db.begin_async_commit().await?;
+    if !jobs::give_way(&mut tx, former).await? {
         return Err(lost(context));
     }
     let urgent = (key, QueueClass::Interactive, Some(former.id));
-    let claimed = duties::claim_next_in(&mut tx, urgent, (&lease, until), now).await?;
+    let claimed = jobs::claim_next_in(&mut tx, urgent, (&lease, until), now).await?;
     if claimed.is_some() {
         tx.commit().await?;
     }
     Ok(claimed)
 }
 
-/// How long to wait before it is tried once more to write how a duty ended.
+/// How long to wait before it is tried once more to write how a job ended.
 const WRITTEN_AGAIN_AFTER: StdDuration = StdDuration::from_secs(1);
 const AFTER_A_CONFLICT: StdDuration = StdDuration::from_millis(20);
 
@@ -188,14 +188,14 @@ const AFTER_A_CONFLICT: StdDuration = StdDuration::from_millis(20);
 /// ran when it went would wait for its lease.
 async fn finish(
     context: &Context,
-    job: &ClaimedDuty,
+    job: &ClaimedJob,
     outcome: &Outcome,
     then: Then<'_>,
 ) -> Result<Ended, StorageError> {
     let until = context.clock.now() + context.settings.lease;
     loop {
         let written = async {
-            let mut tx = context.db.begin_forgettable().await?;
+            let mut tx = context.db.begin_async_commit().await?;
             let ended = end_in(&mut tx, context, job, outcome, then).await?;
             tx.commit().await.map(|()| ended)
         };
@@ -228,9 +228,9 @@ fn due_soon(outcome: &Outcome) -> Option<DateTime<Utc>> {
 }
 
 /// Where nothing could be claimed, the key may wait: others need not find out by asking too.
-async fn know_wait(context: &Context, key: JobKey, woken_for: DutyRef) -> Result<(), StorageError> {
+async fn know_wait(context: &Context, key: JobKey, woken_for: JobRef) -> Result<(), StorageError> {
     let now = context.clock.now();
-    let wait = duties::wait_of(&context.db, key, now).await?;
+    let wait = jobs::wait_of(&context.db, key, now).await?;
     if let Some(until) = wait.map(|wait| wait.wait_until).filter(|until| *until > now) {
         context.keys.note_wait(key, until, now);
         // Whoever was to wake us may go by a clock that is a little ahead.
@@ -246,7 +246,7 @@ async fn know_wait(context: &Context, key: JobKey, woken_for: DutyRef) -> Result
 pub(super) async fn serve(
     context: &Context,
     worker: &str,
-    (key, woken_for): (JobKey, DutyRef),
+    (key, woken_for): (JobKey, JobRef),
 ) -> Result<usize, StorageError> {
     let class = woken_for.queue;
     let now = context.clock.now();
@@ -267,14 +267,14 @@ pub(super) async fn serve(
             know_wait(context, key, woken_for).await?;
         }
         let is_over = began.elapsed() >= context.settings.slice;
-        // What was raised while the last one ended was seen by nobody: whoever was woken for it found the key taken.
+        // What was enqueued while the last one ended was seen by nobody: whoever was woken for it found the key taken.
         let is_worth_a_look = at_work.was_woken() || count > 0 || came_again;
         let left = if is_worth_a_look && !is_over {
-            duties::next_due(&context.db, key, context.clock.now()).await?
+            jobs::next_due(&context.db, key, context.clock.now()).await?
         } else {
             None
         };
-        // Where nothing could be claimed, what is left is being raised, and brought, by somebody else.
+        // Where nothing could be claimed, what is left is being enqueued, and brought, by somebody else.
         if count > 0 && left.is_some_and(|job| class != QueueClass::Interactive || job.queue == class) {
             continue;
         }
@@ -285,7 +285,7 @@ pub(super) async fn serve(
         if is_over {
             // Whoever comes from here on begins by themselves; whoever came before is looked for.
             drop(at_work);
-            let left = duties::next_due(&context.db, key, context.clock.now()).await?;
+            let left = jobs::next_due(&context.db, key, context.clock.now()).await?;
             context.push(left.as_slice()).await;
             return Ok(ran);
         }
@@ -303,7 +303,7 @@ pub(super) async fn serve(
 async fn run_slice(
     context: &Context,
     worker: &str,
-    woken_for: DutyRef,
+    woken_for: JobRef,
     began: Instant,
 ) -> Result<usize, StorageError> {
     let mut next = claim(context, worker, woken_for).await?;

@@ -28,7 +28,7 @@ pub(super) enum Word {
 /// has put an appointment in their own calendar stands, and can be retitled or completed all the same.
 ///
 /// `Ok` inside: whether all that is new has a seat; `Err`: what is in the way.
-pub(super) async fn seat_anew(
+pub(super) async fn allocate_anew(
     tx: &mut Tx,
     before: Option<&Booking>,
     booking: &Booking,
@@ -46,27 +46,27 @@ pub(super) async fn seat_anew(
             }
         }
     }
-    let mut all_seated = true;
+    let mut all_allocated = true;
     for need in wants.iter().filter(|need| !had.contains(need)) {
         let arrival = arrival(booking, resource, need);
         match word {
             Word::Ours => {
-                if let Err(in_the_way) = occupancy::seat(tx, &arrival, now).await? {
+                if let Err(in_the_way) = occupancy::allocate(tx, &arrival, now).await? {
                     return Ok(Err(in_the_way));
                 }
             }
             Word::Theirs if booking.draft.kind == BookingKind::Block => {
                 record_where_free(tx, &arrival, now).await?;
             }
-            Word::Theirs => all_seated &= occupancy::record(tx, &arrival, now).await?,
+            Word::Theirs => all_allocated &= occupancy::record(tx, &arrival, now).await?,
         }
     }
     for room in freed {
         let subject = subject_of(tx, booking, resource, &room).await?;
         let within = Interval { start: room.starts_at, end: room.ends_at };
-        occupancy::reseat(tx, booking.business, subject, within).await?;
+        occupancy::reallocate(tx, booking.business, subject, within).await?;
     }
-    Ok(Ok(all_seated))
+    Ok(Ok(all_allocated))
 }
 
 /// A platform's block takes what is free of its nights: it may have been made because of a booking that stands here.

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::outside::{Edit, OutsideKind, OutsideState, Refusal};
+use super::remote_change::{Edit, Refusal, RemoteChangeKind, RemoteChangeState};
 use crate::{booking::BookingTime, connection::ProviderKind, span::span};
 
 /// A person's change, as it is told.
@@ -17,9 +17,9 @@ pub struct Told<'a> {
     /// In which calendar of theirs.
     pub provider: ProviderKind,
     /// What they did.
-    pub kind: OutsideKind,
+    pub kind: RemoteChangeKind,
     /// What became of it.
-    pub state: OutsideState,
+    pub state: RemoteChangeState,
     /// Why the booking stands.
     pub refusal: Option<Refusal>,
     /// What stood in the way; may be empty.
@@ -47,12 +47,12 @@ impl Told<'_> {
     pub fn deed(&self) -> String {
         let Self { who, entry, .. } = self;
         let deed = match self.kind {
-            OutsideKind::Moved => format!("moved {entry}"),
-            OutsideKind::Resized => format!("changed the length of {entry}"),
-            OutsideKind::Renamed => format!("renamed {entry}"),
-            OutsideKind::Deleted => format!("deleted {entry}"),
-            OutsideKind::Restored => format!("brought back {entry}"),
-            OutsideKind::MadeRecurring => format!("made {entry} repeat"),
+            RemoteChangeKind::Moved => format!("moved {entry}"),
+            RemoteChangeKind::Resized => format!("changed the length of {entry}"),
+            RemoteChangeKind::Renamed => format!("renamed {entry}"),
+            RemoteChangeKind::Deleted => format!("deleted {entry}"),
+            RemoteChangeKind::Restored => format!("brought back {entry}"),
+            RemoteChangeKind::MadeRecurring => format!("made {entry} repeat"),
         };
         format!("{who} {deed} in their {} calendar", self.provider.name())
     }
@@ -73,14 +73,14 @@ impl Told<'_> {
     /// What became of it, or what is asked: a sentence.
     pub fn outcome(&self) -> String {
         match self.state {
-            OutsideState::Open => self.question().to_owned(),
-            OutsideState::Followed => format!("{}{}.", self.followed(), self.as_decided()),
-            OutsideState::PutBack => {
+            RemoteChangeState::Open => self.question().to_owned(),
+            RemoteChangeState::Followed => format!("{}{}.", self.followed(), self.as_decided()),
+            RemoteChangeState::Revert => {
                 let reason = self.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
                 format!("The booking stays as it is, and the entry is {}{reason}.", self.undoing())
             }
-            OutsideState::Overtaken => format!("{} before anybody had decided.", self.overtaken()),
-            OutsideState::Undone => match self.decided_by {
+            RemoteChangeState::Overtaken => format!("{} before anybody had decided.", self.overtaken()),
+            RemoteChangeState::Undone => match self.decided_by {
                 Some(name) => format!("{}, and {name} took that back.", self.followed()),
                 None => format!("{}, and that was taken back.", self.followed()),
             },
@@ -89,21 +89,21 @@ impl Told<'_> {
 
     fn question(&self) -> &'static str {
         match self.kind {
-            OutsideKind::Moved => "Move the booking too, or put the entry back?",
-            OutsideKind::Resized => "Change the booking's length too, or put the entry back?",
-            OutsideKind::Renamed => "Rename the booking too, or put the entry's title back?",
-            OutsideKind::Deleted => "Cancel the booking, or put the entry back?",
-            OutsideKind::Restored => "Confirm the booking again, or remove the entry?",
-            OutsideKind::MadeRecurring => "Change the booking too, or put the entry back?",
+            RemoteChangeKind::Moved => "Move the booking too, or put the entry back?",
+            RemoteChangeKind::Resized => "Change the booking's length too, or put the entry back?",
+            RemoteChangeKind::Renamed => "Rename the booking too, or put the entry's title back?",
+            RemoteChangeKind::Deleted => "Cancel the booking, or put the entry back?",
+            RemoteChangeKind::Restored => "Confirm the booking again, or remove the entry?",
+            RemoteChangeKind::MadeRecurring => "Change the booking too, or put the entry back?",
         }
     }
 
     fn followed(&self) -> &'static str {
         match self.kind {
-            OutsideKind::Deleted => "The booking was cancelled",
-            OutsideKind::Restored => "The booking was confirmed again",
-            OutsideKind::Renamed => "The booking was renamed too",
-            OutsideKind::Moved | OutsideKind::Resized | OutsideKind::MadeRecurring => {
+            RemoteChangeKind::Deleted => "The booking was cancelled",
+            RemoteChangeKind::Restored => "The booking was confirmed again",
+            RemoteChangeKind::Renamed => "The booking was renamed too",
+            RemoteChangeKind::Moved | RemoteChangeKind::Resized | RemoteChangeKind::MadeRecurring => {
                 "The booking was changed too"
             }
         }
@@ -121,7 +121,7 @@ impl Told<'_> {
 
     fn undoing(&self) -> &'static str {
         match self.kind {
-            OutsideKind::Restored => "removed again",
+            RemoteChangeKind::Restored => "removed again",
             _ => "put back",
         }
     }
@@ -166,11 +166,16 @@ mod tests {
         BookingTime::Timed { starts_at: at(14), ends_at: at(15) }
     }
 
-    fn edit(kind: OutsideKind, time: Option<BookingTime>, title: Option<&str>) -> Edit {
+    fn edit(kind: RemoteChangeKind, time: Option<BookingTime>, title: Option<&str>) -> Edit {
         Edit { kind, time, title: title.map(str::to_owned), status: None::<BookingStatus> }
     }
 
-    fn told<'a>(state: OutsideState, refusal: Option<Refusal>, edit: &'a Edit, before: &'a Edit) -> Told<'a> {
+    fn told<'a>(
+        state: RemoteChangeState,
+        refusal: Option<Refusal>,
+        edit: &'a Edit,
+        before: &'a Edit,
+    ) -> Told<'a> {
         Told {
             who: "Ana",
             entry: "“Sea View — Maria”",
@@ -190,27 +195,27 @@ mod tests {
     #[test]
     fn what_matters_most_reads_well() {
         let moved = (
-            edit(OutsideKind::Moved, Some(hours(23)), None),
-            edit(OutsideKind::Moved, Some(hours(22)), None),
+            edit(RemoteChangeKind::Moved, Some(hours(23)), None),
+            edit(RemoteChangeKind::Moved, Some(hours(22)), None),
         );
         let renamed = (
-            edit(OutsideKind::Renamed, None, Some("Hot stones")),
-            edit(OutsideKind::Renamed, None, Some("")),
+            edit(RemoteChangeKind::Renamed, None, Some("Hot stones")),
+            edit(RemoteChangeKind::Renamed, None, Some("")),
         );
-        let deleted = edit(OutsideKind::Deleted, None, None);
-        let restored = edit(OutsideKind::Restored, None, None);
+        let deleted = edit(RemoteChangeKind::Deleted, None, None);
+        let restored = edit(RemoteChangeKind::Restored, None, None);
         let taken = Told {
             detail: "Ana: A-2",
-            ..told(OutsideState::PutBack, Some(Refusal::Taken), &moved.0, &moved.1)
+            ..told(RemoteChangeState::Revert, Some(Refusal::Taken), &moved.0, &moved.1)
         };
         let rita = |told| Told { decided_by: Some("Rita"), ..told };
         for (told, words) in [
             (
-                told(OutsideState::Open, None, &deleted, &deleted),
+                told(RemoteChangeState::Open, None, &deleted, &deleted),
                 "Ana deleted “Sea View — Maria” in their Google calendar. Cancel the booking, or put the entry back?",
             ),
             (
-                told(OutsideState::Followed, None, &moved.0, &moved.1),
+                told(RemoteChangeState::Followed, None, &moved.0, &moved.1),
                 "Ana moved “Sea View — Maria” in their Google calendar, from Sun 22 Nov, 14:00–15:00 to Mon 23 Nov, \
                  14:00–15:00. The booking was changed too.",
             ),
@@ -220,26 +225,26 @@ mod tests {
                  14:00–15:00. The booking stays as it is, and the entry is put back: the time is taken (Ana: A-2).",
             ),
             (
-                rita(told(OutsideState::Undone, None, &renamed.0, &renamed.1)),
+                rita(told(RemoteChangeState::Undone, None, &renamed.0, &renamed.1)),
                 "Ana renamed “Sea View — Maria” in their Google calendar, from nothing to “Hot stones”. The booking was \
                  renamed too, and Rita took that back.",
             ),
             (
-                rita(told(OutsideState::PutBack, None, &restored, &restored)),
+                rita(told(RemoteChangeState::Revert, None, &restored, &restored)),
                 "Ana brought back “Sea View — Maria” in their Google calendar. The booking stays as it is, and the entry \
                  is removed again: Rita decided so.",
             ),
             (
-                told(OutsideState::Overtaken, Some(Refusal::Over), &deleted, &deleted),
+                told(RemoteChangeState::Overtaken, Some(Refusal::Over), &deleted, &deleted),
                 "Ana deleted “Sea View — Maria” in their Google calendar. The booking was over before anybody had decided.",
             ),
             (
-                told(OutsideState::Overtaken, Some(Refusal::Cancelled), &deleted, &deleted),
+                told(RemoteChangeState::Overtaken, Some(Refusal::Cancelled), &deleted, &deleted),
                 "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled in Concord before \
                  anybody had decided.",
             ),
             (
-                rita(told(OutsideState::Followed, None, &deleted, &deleted)),
+                rita(told(RemoteChangeState::Followed, None, &deleted, &deleted)),
                 "Ana deleted “Sea View — Maria” in their Google calendar. The booking was cancelled, as Rita decided.",
             ),
         ] {
@@ -251,12 +256,12 @@ mod tests {
     fn whatever_happened_is_told_in_whole_sentences() {
         let refusals = || [None].into_iter().chain(Refusal::ALL.iter().copied().map(Some));
         let mut all = std::collections::BTreeSet::new();
-        for &kind in OutsideKind::ALL {
+        for &kind in RemoteChangeKind::ALL {
             for (time, title) in
                 [(None, None), (Some(22), None), (None, Some("Massage")), (Some(22), Some(""))]
             {
                 let edit = edit(kind, time.map(hours), title);
-                for &state in OutsideState::ALL {
+                for &state in RemoteChangeState::ALL {
                     for refusal in refusals() {
                         for (detail, decided_by) in [("", None), ("Ana: A-2", Some("Rita"))] {
                             let told = Told { detail, decided_by, ..told(state, refusal, &edit, &edit) };
@@ -269,15 +274,15 @@ mod tests {
             }
         }
         // Reasons are told of what was put back alone, each in words of its own, with what stood in the way or without.
-        let each_kind = OutsideKind::ALL.len() * 4;
-        let put_back = all.iter().filter(|words| words.contains("stays as it is")).count();
+        let each_kind = RemoteChangeKind::ALL.len() * 4;
+        let revert = all.iter().filter(|words| words.contains("stays as it is")).count();
         let without_more = 1; // That it is not Ana's booking needs no detail.
-        assert_eq!(put_back, each_kind * (2 * refusals().count() - without_more));
+        assert_eq!(revert, each_kind * (2 * refusals().count() - without_more));
     }
 
     fn check(told: &Told<'_>, words: &str) {
         assert!(words.starts_with("Ana ") && !words.contains("  ") && !words.contains(" ."), "{words}");
-        let ending = if told.state == OutsideState::Open { '?' } else { '.' };
+        let ending = if told.state == RemoteChangeState::Open { '?' } else { '.' };
         assert!(words.ends_with(ending) && !words.contains(".."), "{words}");
         assert_eq!(words.contains("from Sun 22 Nov"), told.edit.time.is_some(), "{words}");
         assert_eq!(
@@ -285,11 +290,11 @@ mod tests {
             told.edit.title.as_deref() == Some("Massage"),
             "{words}"
         );
-        let is_put_back = told.state == OutsideState::PutBack;
+        let is_revert = told.state == RemoteChangeState::Revert;
         let has_detail = told.refusal.is_some_and(|refusal| refusal != Refusal::NotAssigned);
         assert_eq!(
             words.contains("(Ana: A-2)"),
-            is_put_back && has_detail && !told.detail.is_empty(),
+            is_revert && has_detail && !told.detail.is_empty(),
             "{words}"
         );
     }
