@@ -5,7 +5,7 @@ DATA ?= data/demo
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/concord
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash model openapi-lint bench bench-feeds bench-flood bench-ical fuzz lint format tools services-up services-down
+.PHONY: help run build test test-full crash model openapi-lint bench bench-feeds bench-flood bench-ical fuzz lint format tools services-up services-down
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -19,8 +19,11 @@ build: ## Build what `make run` starts
 	@scripts/tools.sh --build
 	cargo build --bin concord
 
-test: ## Check everything that must hold, on both databases and both queues
+test: ## Check what must hold, on both databases and both queues: lints, and all tests but the long ones
 	scripts/test.sh
+
+test-full: test ## The same, then what is long by nature: the crash test, foreign servers, all stories in the browser, containers
+	scripts/test.sh --long
 
 crash: ## The crash test with 1,000 changes: kills, a full disk, dead servers, frozen workers, clocks apart, failing calls
 	CONCORD_CHAOS_CHANGES=1000 scripts/test.sh -p concord --test chaos
@@ -46,9 +49,8 @@ bench-flood: ## Measure sign-in, booking and memory under a flood of 300 connect
 bench-feeds: ## Measure a feed that did not change against nginx with the same bytes
 	scripts/bench_feeds.sh
 
-lint: ## Only formatting and lints
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+lint: ## Only what needs no test: formatting, lints, names and sizes, circles between modules, licences
+	scripts/lint.sh
 
 format: ## Format the code
 	cargo fmt --all

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Everything that must hold: formatting, lints, the files for containers, and all tests on both databases and both
-# queues. It brings its own PostgreSQL and Redis and takes them away again. `make test` and CI call it.
+# What must hold: what scripts/lint.sh checks, and the tests on both databases and both queues. It brings its own PostgreSQL
+# and Redis and takes them away again. `make test`, `make test-full` and CI call it.
 #
-#   scripts/test.sh                     everything
+#   scripts/test.sh                     lints and all tests but the long ones
+#   scripts/test.sh --long              what is long by nature: the crash test, foreign servers, the browser's stories, the
+#                                       examples of the documentation, the files for containers
 #   scripts/test.sh ARGUMENTS           only the tests, with these arguments for the test runner: -p concord-storage
 #
+# Which tests are long is said in .config/nextest.toml.
 # CONCORD_CONTRACTS, if set, names the folder with the providers' definitions.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,11 +26,9 @@ if [ -n "${CONCORD_CONTRACTS:-}" ]; then
   export CONCORD_CONTRACTS
 fi
 
+part="${1:-}"
 if [ $# = 0 ]; then
-  step "formatting"
-  cargo fmt --all --check
-  step "lints"
-  cargo clippy --workspace --all-targets -- -D warnings
+  scripts/lint.sh
 fi
 
 step "services"
@@ -43,18 +44,21 @@ step "tests"
 # What a developer has set for a server of their own must not reach the tests.
 unset DATABASE_URL REDIS_URL PUBLIC_URL CONCORD_MASTER_KEY CONCORD_CONFIG GOOGLE_CALENDAR_CLIENT_ID \
   GOOGLE_CALENDAR_CLIENT_SECRET RUST_LOG "${!CONCORD__@}"
-if cargo nextest --version >/dev/null 2>&1; then
-  cargo nextest run --no-fail-fast "${@:---workspace}"
+has_nextest() { cargo nextest --version >/dev/null 2>&1; }
+if [ "$part" = --long ]; then
+  # Without nextest, everything has run already.
+  ! has_nextest || cargo nextest run --no-fail-fast --workspace --profile long
   # nextest runs no examples of the documentation.
-  [ $# -gt 0 ] || cargo test --workspace --doc --quiet
-else
-  cargo test --no-fail-fast "${@:---workspace}"
-fi
-
-if [ $# = 0 ]; then
+  ! has_nextest || cargo test --workspace --doc --quiet
   step "containers"
   cargo build --quiet --bin concord
   "$CONCORD_TEST_PYTHON" scripts/check_containers.py "${CARGO_TARGET_DIR:-target}/debug/concord"
+elif [ $# = 0 ]; then
+  if has_nextest; then cargo nextest run --no-fail-fast --workspace; else cargo test --no-fail-fast --workspace; fi
+elif has_nextest; then
+  cargo nextest run --no-fail-fast --ignore-default-filter "$@"
+else
+  cargo test --no-fail-fast "$@"
 fi
 
 step "all is well"
